@@ -1,0 +1,185 @@
+// What a device must do for LLaMA: hold memory, pack weights, and run each op of the forward pass.
+//
+// A backend owns its memory: a View's `data` is an address on the device and only upload() and download() cross over.
+// Ops are queued in order; download() and the head ops wait for what they need. One thread calls a backend at a time.
+//
+// Determinism: every op computes a row from that row's inputs alone, in one order of summation that does not depend on
+// the number of rows, on the place of the row in the pack, or on the number of threads.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "../base/dtype.h"
+
+namespace mt {
+
+// Rows of numbers on the device, row-major and dense. Not owned.
+struct View {
+  void* data = nullptr;
+  int rows = 0;
+  int cols = 0;
+  DType dtype = DType::kFloat32;
+};
+
+// Memory on the device, freed on destruction. 64-byte aligned.
+class Buffer {
+ public:
+  virtual ~Buffer() = default;
+  virtual void* data() = 0;
+  virtual size_t bytes() const = 0;
+};
+
+// How the output rows of a weight belong together; a backend may lay them out accordingly.
+enum class MatrixKind : uint8_t {
+  kPlain,   // [out, in]
+  kQkv,     // [heads * d + 2 * kv_heads * d, in]: all of q, then all of k, then all of v
+  kGateUp,  // [2 * ffn, in]: all of gate, then all of up
+};
+
+// A weight [out, in] in the backend's own layout, converted and packed once at load.
+class Matrix {
+ public:
+  virtual ~Matrix() = default;
+  int rows = 0;  // out
+  int cols = 0;  // in
+  DType dtype = DType::kFloat32;
+  MatrixKind kind = MatrixKind::kPlain;
+};
+
+// One tree of a pack: tokens [start, end), of which the first prefix_len are the prefix and the rest its branches.
+struct Tree {
+  int32_t start = 0;
+  int32_t end = 0;
+  int32_t prefix_len = 0;
+  // Keys and values read before the pack: `segment_len` rows of the KV cache from row `segment_row` on.
+  // They hold positions 0 .. segment_len - 1, and the tree's first token has position segment_len.
+  int32_t segment_row = 0;
+  int32_t segment_len = 0;
+};
+
+// The flat tree, on the host. Within a tree, row r sees column c of the same tree if
+//   c <= r and (c >= lo[r] or c < start + prefix_len)
+// and every row of the tree's segment. Prefix rows have lo = start. pos[] restarts after the prefix in every branch:
+// position = segment_len + offset in the prefix, or segment_len + prefix_len + offset in the branch.
+struct Pack {
+  std::span<const int32_t> ids;   // [tokens] in 0 .. vocab_size - 1
+  std::span<const int32_t> pos;   // [tokens]
+  std::span<const int32_t> lo;    // [tokens]
+  std::span<const Tree> trees;    // contiguous, in order, covering all tokens
+};
+
+// A pack placed on the device, with whatever the backend derives from it (tiles, query runs). Made by Backend::place.
+class PlacedPack {
+ public:
+  virtual ~PlacedPack() = default;
+  int tokens = 0;
+};
+
+// Shapes the attention and the rotary embedding need.
+struct HeadShape {
+  int heads = 0;
+  int kv_heads = 0;
+  int head_dim = 0;
+};
+
+// cos and sin of position * frequency, times the scaling's attention factor: [context, head_dim / 2] f32 each.
+struct RopeTable {
+  View cos;
+  View sin;
+};
+
+// Keys and values that outlive a pack: rows of [kv_heads * head_dim] f32, one K and one V buffer a layer.
+struct KvCache {
+  std::vector<View> k;  // [layers] of [rows, kv_heads * head_dim]
+  std::vector<View> v;
+};
+
+// What the head says of each scored row; host arrays of the caller's, `top_*` empty where top_k is 0.
+struct HeadResult {
+  std::span<float> log_prob;      // [rows] log-softmax at the row's target
+  std::span<int32_t> argmax;      // [rows] the best token; ties go to the lowest id
+  std::span<int32_t> top_ids;     // [rows, top_k] best first, ties to the lowest id
+  std::span<float> top_log_prob;  // [rows, top_k]
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  // "reference", "cpu avx512_bf16", "cuda NVIDIA H100": for people.
+  virtual std::string name() const = 0;
+
+  // ---- memory ----
+  // Throws OUT_OF_MEMORY. The contents are undefined.
+  virtual std::unique_ptr<Buffer> allocate(size_t bytes) = 0;
+  virtual void upload(void* device, const void* host, size_t bytes) = 0;
+  virtual void download(void* host, const void* device, size_t bytes) = 0;
+
+  // ---- weights ----
+  // Bytes that create_matrix() will take, so that a load can be refused before it starts.
+  virtual size_t matrix_bytes(int rows, int cols, MatrixKind kind, DType dtype) const = 0;
+  virtual std::unique_ptr<Matrix> create_matrix(int rows, int cols, MatrixKind kind, HeadShape shape, DType dtype) = 0;
+  // Rounds host values [count, cols] f32 to the matrix's dtype and stores them as rows row .. row + count - 1.
+  virtual void write_rows(Matrix& matrix, int row, int count, const float* values) = 0;
+  // The dtype of the `h`, `a` and `f` inputs below for weights of this dtype.
+  virtual DType activation_dtype(DType weights) const = 0;
+
+  // ---- packs ----
+  virtual std::unique_ptr<PlacedPack> place(const Pack& pack, HeadShape shape) = 0;
+
+  // ---- ops, in the order of the forward pass; T = tokens of the pack ----
+
+  // x[t, :] = table[ids[t], :]            x [T, dim] f32
+  virtual void embed(const PlacedPack& pack, const Matrix& table, View x) = 0;
+
+  // y[t, :] = x[t, :] / sqrt(mean(x[t, :]^2) + eps) * w        (Zhang and Sennrich 2019)
+  //   x [rows, dim] f32   w [dim] f32   y [rows, dim] activation dtype, not x
+  virtual void rms_norm(View x, View w, float eps, View y) = 0;
+
+  // [q k v] = h w^T + bias, then RoPE on q and k (rotate halves, Su et al. 2021, as Hugging Face lays it out):
+  //   (a, b) = (q[i], q[i + d/2]) -> (a cos - b sin, b cos + a sin) at the token's position
+  //   h [T, dim]   w kQkv   bias [w.rows] f32 or empty   q [T, heads * d] f32   k, v [T, kv_heads * d] f32
+  virtual void qkv(const PlacedPack& pack, View h, const Matrix& w, View bias, const RopeTable& rope, HeadShape shape,
+                   View q, View k, View v) = 0;
+
+  // out[t, head] = softmax(q[t, head] . K / sqrt(d)) V over what row t sees, online, keys in blocks cut by absolute
+  // position, so that an unshared, a tree and a KV-segment run add in the same order.
+  //   q [T, heads * d] f32   k, v [T, kv_heads * d] f32   cache may be null (no tree has a segment)
+  //   out [T, heads * d] activation dtype
+  virtual void attention(const PlacedPack& pack, View q, View k, View v, const KvCache* cache, int layer,
+                         HeadShape shape, View out) = 0;
+
+  // Copies rows of k and v into the cache: pack row rows[i] -> cache row cache_rows[i] of `layer`.
+  virtual void append_kv(View k, View v, std::span<const int32_t> rows, std::span<const int32_t> cache_rows,
+                         const KvCache& cache, int layer) = 0;
+
+  // x[t, :] += a[t, :] w^T + bias         a [rows, in] activation dtype   x [rows, out] f32
+  virtual void linear_add(View a, const Matrix& w, View bias, View x) = 0;
+
+  // f = silu(h gate^T + bias_gate) * (h up^T + bias_up)          (SwiGLU, Shazeer 2020)
+  //   w kGateUp   bias [2 * ffn] f32 or empty   f [rows, ffn] activation dtype
+  virtual void swiglu(View h, const Matrix& w, View bias, View f) = 0;
+
+  // y[i, :] = x[rows[i], :]               x, y f32
+  virtual void gather_rows(View x, std::span<const int32_t> rows, View y) = 0;
+
+  // Log-softmax of h w^T at targets[i], the argmax and the top k, without the logits ever in memory.
+  //   h [rows, dim] activation dtype   targets [rows]   Waits for the result.
+  virtual void head_score(View h, const Matrix& w, std::span<const int32_t> targets, int top_k, HeadResult result) = 0;
+
+  // logits = h w^T, to the host: [rows, vocab] f32. Waits for the result.
+  virtual void head_logits(View h, const Matrix& w, float* logits) = 0;
+};
+
+// Plain scalar float32, one thread: the definition the others are held to.
+std::unique_ptr<Backend> make_reference_backend();
+
+// The CPU's own kernels. `threads` 0 means one a core. The instruction set is the best the processor has, or
+// $MT_LLAMA_CPU (a name of cpu_variants()); throws DEVICE_UNAVAILABLE where the processor lacks it.
+std::unique_ptr<Backend> make_cpu_backend(int threads);
+
+}  // namespace mt

@@ -1,0 +1,151 @@
+// The native addon: its types, and loading it. The only file that names the .node.
+
+export type DType = 'float32' | 'bfloat16' | 'float16'
+
+/** Number formats a weight file may hold, by the names safetensors and ggml use. */
+export type StoredType = 'F32' | 'F16' | 'BF16' | 'Q8_0' | 'Q4_0' | 'Q4_1'
+
+/** The numbers of a LLaMA that the forward pass needs. */
+export interface NativeConfig {
+  vocabSize: number
+  hiddenSize: number
+  intermediateSize: number
+  layers: number
+  heads: number
+  kvHeads: number
+  headDim: number
+  /** Most positions a sequence can have. */
+  contextLength: number
+  rmsNormEps: number
+  /** Inverse frequencies, scaling applied: [headDim / 2]. */
+  ropeFrequencies: Float32Array
+  /** Multiplies cos and sin (YaRN's attention factor, else 1). */
+  ropeAttentionFactor: number
+  /** The head is the embedding; there is no lm_head.weight. */
+  tiedHead: boolean
+}
+
+/** Which bytes of which file are a tensor. Names are Hugging Face's (model.layers.0.self_attn.q_proj.weight). */
+export interface NativeTensor {
+  name: string
+  file: string
+  /** Byte offset of the first element in the file. */
+  offset: number
+  bytes: number
+  type: StoredType
+  /** Row-major: [out, in] of a matrix, [n] of a vector. */
+  shape: number[]
+  /**
+   * Rows of a q or k projection as llama.cpp permutes them (pairs of RoPE side by side); undone while loading.
+   * Within each head, stored row 2 i + j is row i + j * headDim / 2.
+   */
+  ropeInterleaved?: boolean
+}
+
+/**
+ * Shared with native while a job runs, Int32Array(2) on a SharedArrayBuffer:
+ * [0] is set to 1 to cancel, [1] is written by native: parts of 1,000,000 done.
+ */
+export type Control = Int32Array
+
+export interface NativeLoadOptions {
+  dtype: DType
+  /** 'reference' is the slow definition. */
+  device: 'reference' | 'cpu'
+  /** 0: one thread a core. */
+  threads: number
+}
+
+/** One pack in the flat-tree layout: see native/backend/backend.h, struct Pack. */
+export interface NativePack {
+  /** [tokens] */
+  ids: Int32Array
+  /** [tokens] rotary positions. */
+  positions: Int32Array
+  /** [tokens] start of the token's branch. */
+  lo: Int32Array
+  /** [trees, 3]: start, end, prefix length. */
+  trees: Int32Array
+  /** [scored] index of the pack row whose output predicts the target. */
+  rows: Int32Array
+  /** [scored] token ids. */
+  targets: Int32Array
+  /** Alternatives wanted per scored row. */
+  topK: number
+}
+
+export interface NativeScores {
+  /** [scored] */
+  logProbs: Float32Array
+  /** [scored] the best token; ties go to the lowest id. */
+  argmax: Int32Array
+  /** [scored, topK], best first. */
+  topIds: Int32Array
+  topLogProbs: Float32Array
+}
+
+export interface NativeSampling {
+  /** 0 is greedy. */
+  temperature: number
+  /** 0 is off. */
+  topK: number
+  /** 1 is off. */
+  topP: number
+  /** The stream of sequence s, step t depends on (seed, streams[s], t) alone, so a batch changes nothing. */
+  seed: number
+}
+
+/**
+ * Sequences with a KV cache. Each step appends tokens to some sequences and returns each one's next token.
+ * A step of many tokens is a prefill; a step of one each is a decode step.
+ */
+export interface NativeSession {
+  /**
+   * @param sequences [n] which sequences take part, each once
+   * @param offsets [n + 1] where each one's tokens lie in `ids`; at least one token each
+   * @returns next token of each: ids [n] and their log-probabilities (before temperature) [n]
+   */
+  step(
+    sequences: Int32Array,
+    offsets: Int32Array,
+    ids: Int32Array,
+    control: Control,
+  ): Promise<{ ids: Int32Array; logProbs: Float32Array }>
+  dispose(): void
+}
+
+export interface NativeModel {
+  /** Bytes of weights on the device. */
+  readonly weightBytes: number
+  /** 'cpu avx512_bf16', say. */
+  readonly backend: string
+  score(pack: NativePack, control: Control): Promise<NativeScores>
+  /** Logits of every row of one sequence, row-major [ids.length, vocabSize]. */
+  logits(ids: Int32Array, control: Control): Promise<Float32Array>
+  /** @param capacities [sequences] most tokens each will hold. @param streams [sequences] ids of the random streams */
+  session(capacities: Int32Array, streams: Int32Array, sampling: NativeSampling): NativeSession
+  /** Frees the weights once running jobs have ended; later calls reject with DISPOSED. */
+  dispose(): void
+}
+
+export interface NativeCpuInfo {
+  /** The processor's name. */
+  name: string
+  /** Logical processors this process may use. */
+  threads: number
+  /** Kernel variants this processor runs, best first: 'avx512_bf16', 'avx512', 'avx2', 'scalar'. */
+  variants: string[]
+}
+
+export interface NativeAddon {
+  errorCodes: string[]
+  cpu(): NativeCpuInfo
+  /** Bytes of weights a load will take on the device, from the header alone. */
+  weightBytes(config: NativeConfig, tensors: NativeTensor[], options: NativeLoadOptions): number
+  load(
+    config: NativeConfig,
+    tensors: NativeTensor[],
+    options: NativeLoadOptions,
+    control: Control,
+  ): Promise<NativeModel>
+}

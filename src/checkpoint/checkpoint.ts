@@ -1,0 +1,75 @@
+// What a checkpoint on disk says, whatever its format: readers fill this in and nothing else looks at the files.
+import type { NativeTensor } from '../binding.ts'
+
+/** RoPE as the files state it; `ropeFrequencies` in rope.ts turns it into numbers. */
+export type RopeScaling =
+  | { type: 'default' }
+  | { type: 'linear'; factor: number }
+  | {
+      type: 'llama3'
+      factor: number
+      lowFreqFactor: number
+      highFreqFactor: number
+      originalContextLength: number
+    }
+  | {
+      type: 'yarn'
+      factor: number
+      originalContextLength: number
+      betaFast: number
+      betaSlow: number
+      /** Multiplies cos and sin; by default 0.1 ln(factor) + 1. */
+      attentionFactor: number
+      truncate: boolean
+    }
+  /** Divisors of the inverse frequencies as a tensor, [headDim / 2] (GGUF rope_freqs.weight). */
+  | { type: 'factors'; factors: Float32Array }
+
+/** The architecture's numbers. */
+export interface LlamaConfig {
+  architecture: 'LlamaForCausalLM' | 'MistralForCausalLM'
+  vocabSize: number
+  hiddenSize: number
+  intermediateSize: number
+  layers: number
+  heads: number
+  kvHeads: number
+  headDim: number
+  contextLength: number
+  rmsNormEps: number
+  ropeTheta: number
+  ropeScaling: RopeScaling
+  tiedHead: boolean
+  attentionBias: boolean
+  mlpBias: boolean
+  bosTokenId: number | undefined
+  /** Ids that end a generation. */
+  eosTokenIds: number[]
+}
+
+export interface Checkpoint {
+  format: 'huggingface' | 'gguf'
+  /** As the user gave it. */
+  path: string
+  config: LlamaConfig
+  /** Every tensor the forward pass reads, under Hugging Face's names, shapes checked against the config. */
+  tensors: NativeTensor[]
+  /** What `dtype: 'auto'` means for these files: as stored, quantised as bfloat16. */
+  autoDType: 'float32' | 'bfloat16' | 'float16'
+  /** The stored types, for people: 'F16', 'Q4_1 + F32'. */
+  storedTypes: string
+  /** Where the tokenizer is, if there is one. */
+  tokenizer: TokenizerSource | undefined
+  /** Jinja source of the checkpoint's own chat template. */
+  chatTemplate: string | undefined
+  /** Worth telling the user: ignored tensors, added tokens beyond the embedding. */
+  warnings: string[]
+}
+
+export type TokenizerSource =
+  /** tokenizer.json, with tokenizer_config.json beside it if there. */
+  | { kind: 'tokenizer.json'; file: string; configFile: string | undefined }
+  /** SentencePiece tokenizer.model. */
+  | { kind: 'tokenizer.model'; file: string; configFile: string | undefined }
+  /** The metadata of a GGUF file: tokenizer.ggml.* keys without that prefix. */
+  | { kind: 'gguf'; file: string; metadata: Map<string, unknown> }

@@ -1,0 +1,40 @@
+// What every tokenizer can do, whatever file it came from.
+
+export interface EncodeOptions {
+  /** Add what the tokenizer adds by itself (BOS, say). Default false: prompts get their BOS from the model. */
+  addSpecialTokens?: boolean
+  /** Read special tokens written in the text (`</s>`) as themselves. Default true. */
+  parseSpecial?: boolean
+}
+
+export interface DecodeOptions {
+  /** Leave special tokens out. Default true. */
+  skipSpecialTokens?: boolean
+}
+
+/** Turns ids into text one at a time; holds back bytes until they are whole characters. */
+export interface DecodeStream {
+  /** Text that is certain after this id, perhaps ''. */
+  push(id: number): string
+  /** What is left: unfinished bytes as U+FFFD. */
+  end(): string
+}
+
+export interface Tokenizer {
+  /** 'tokenizer.json', 'tokenizer.model', 'gguf' or 'byte'. */
+  readonly kind: string
+  /** Ids are below this. */
+  readonly vocabSize: number
+  readonly bosTokenId: number | undefined
+  readonly eosTokenId: number | undefined
+  /** Whether scoring and generation put BOS first by default (design: what the tokenizer does by itself). */
+  readonly addBos: boolean
+  /** Text of each special token -> id. */
+  readonly specialTokens: ReadonlyMap<string, number>
+  encode(text: string, options?: EncodeOptions): number[]
+  decode(ids: ArrayLike<number>, options?: DecodeOptions): string
+  decodeStream(options?: DecodeOptions): DecodeStream
+  count(text: string, options?: EncodeOptions): number
+  /** The token's own text, for people: byte tokens as <0x0A>. */
+  tokenText(id: number): string
+}
