@@ -1,0 +1,30 @@
+#!/usr/bin/env node
+// Builds the addon: `build.mjs gyp` (default) to build/Release, `build.mjs cmake` to build/cmake/Release.
+// Node's headers are taken from beside the node binary; only where they are not there does node-gyp fetch them.
+// prebuildify calls this file in the place of node-gyp, with node-gyp's arguments, which all say what is done anyway.
+import { spawnSync } from 'node:child_process'
+import { existsSync, realpathSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { availableParallelism } from 'node:os'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
+const require = createRequire(import.meta.url)
+const jobs = String(Math.min(availableParallelism(), 8))
+
+if (process.argv[2] === 'cmake') {
+  // N-API headers come with cmake-js ("binary.napi_versions" in package.json), so nothing is fetched.
+  run('cmake-js/bin/cmake-js', ['build', '--out', 'build/cmake', '--parallel', jobs])
+} else {
+  const prefix = path.dirname(path.dirname(realpathSync(process.execPath)))
+  const beside = existsSync(path.join(prefix, 'include', 'node', 'node_api.h'))
+  // 'configure build', not 'rebuild': that would remove the other builds under build/.
+  const nodedir = beside ? [`--nodedir=${prefix}`] : []
+  run('node-gyp/bin/node-gyp.js', ['configure', 'build', '--release', '--jobs', jobs, ...nodedir])
+}
+
+function run(script, args) {
+  const { status } = spawnSync(process.execPath, [require.resolve(script), ...args], { cwd: root, stdio: 'inherit' })
+  if (status !== 0) process.exit(status ?? 1)
+}
