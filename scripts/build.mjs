@@ -25,6 +25,9 @@ if (process.argv[2] === 'cmake') {
 }
 
 function run(script, args) {
-  const { status } = spawnSync(process.execPath, [require.resolve(script), ...args], { cwd: root, stdio: 'inherit' })
+  const { status } = spawnSync(process.execPath, [require.resolve(script), ...args], {
+    cwd: root,
+    stdio: 'inherit',
+  })
   if (status !== 0) process.exit(status ?? 1)
 }

@@ -22,7 +22,9 @@ for (const [list, found] of [
   const listed = have.split('\n').filter(Boolean)
   const missing = found.filter(file => !listed.includes(file))
   const gone = listed.filter(file => !found.includes(file))
-  console.error(`${list}: missing [${missing}], without a file [${gone}], or out of order; run: npm run fix:sources`)
+  console.error(
+    `${list}: missing [${missing}], without a file [${gone}], or out of order; run: npm run fix:sources`,
+  )
   wrong = 1
 }
 process.exitCode = wrong
