@@ -1,0 +1,117 @@
+// The pool's protocol: tasks are taken by decrementing one word; sleeping and waking is the classic flag-then-check.
+#include "thread_pool.h"
+
+#include <string>
+#include <system_error>
+
+#include "error.h"
+
+#if defined(__x86_64__) || defined(__i386__)
+#include <immintrin.h>
+#endif
+
+namespace mt {
+namespace {
+
+// About 30 microseconds: longer than the gap between two ops of a forward pass, shorter than anyone would miss a core.
+constexpr int kSpins = 1000;
+
+void pause() {
+#if defined(__x86_64__) || defined(__i386__)
+  _mm_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+template <class Done>
+bool spin_until(Done done) {
+  for (int i = 0; i < kSpins; i++) {
+    if (done()) return true;
+    pause();
+  }
+  return false;
+}
+
+constexpr uint32_t untaken(uint64_t state) { return static_cast<uint32_t>(state); }
+
+}  // namespace
+
+ThreadPool::ThreadPool(int threads) {
+  try {
+    for (int worker = 1; worker < threads; worker++) workers_.emplace_back([this, worker] { work(worker); });
+  } catch (const std::system_error& error) {
+    stop();
+    throw Error(ErrorCode::OUT_OF_MEMORY, "starting thread " + std::to_string(workers_.size() + 1) + " of " +
+                                              std::to_string(threads) + ": " + error.what());
+  }
+}
+
+ThreadPool::~ThreadPool() { stop(); }
+
+void ThreadPool::stop() {
+  {
+    std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  wake_workers_.notify_all();
+  for (std::thread& worker : workers_) worker.join();
+}
+
+void ThreadPool::run(int tasks, Call call, void* context) {
+  if (tasks <= 0) return;
+  if (workers_.empty() || tasks == 1) {
+    for (int task = 0; task < tasks; task++) call(context, task, 0);
+    return;
+  }
+  call_ = call;
+  context_ = context;
+  tasks_ = tasks;
+  finished_.store(0, std::memory_order_relaxed);
+  const uint64_t loop = (state_.load(std::memory_order_relaxed) >> 32) + 1;
+  state_ = loop << 32 | static_cast<uint32_t>(tasks);
+  // A worker counts itself as sleeping before it looks at state_ for the last time, and state_ was written before
+  // this look at the count: one of the two sees the other.
+  if (sleeping_workers_ > 0) {
+    { std::lock_guard lock(mutex_); }
+    wake_workers_.notify_all();
+  }
+  while (run_one(0)) {
+  }
+  const auto all_finished = [this] { return finished_.load(std::memory_order_acquire) == tasks_; };
+  if (spin_until(all_finished)) return;
+  std::unique_lock lock(mutex_);
+  caller_sleeps_ = true;
+  wake_caller_.wait(lock, [this] { return finished_ == tasks_; });
+  caller_sleeps_ = false;
+}
+
+bool ThreadPool::run_one(int worker) {
+  uint64_t state = state_.load(std::memory_order_acquire);
+  do {
+    if (untaken(state) == 0) return false;
+  } while (!state_.compare_exchange_weak(state, state - 1, std::memory_order_acq_rel, std::memory_order_acquire));
+  const int tasks = tasks_;
+  call_(context_, tasks - static_cast<int>(untaken(state)), worker);
+  // Once the last task is counted the caller may return, so nothing of the loop is read after this.
+  if (finished_.fetch_add(1) + 1 == tasks && caller_sleeps_) {
+    { std::lock_guard lock(mutex_); }
+    wake_caller_.notify_one();
+  }
+  return true;
+}
+
+void ThreadPool::work(int worker) {
+  const auto has_work = [this] { return untaken(state_.load(std::memory_order_acquire)) > 0 || stop_; };
+  while (!stop_) {
+    while (run_one(worker)) {
+    }
+    if (spin_until(has_work)) continue;
+    std::unique_lock lock(mutex_);
+    sleeping_workers_++;
+    wake_workers_.wait(lock, [this] { return untaken(state_) > 0 || stop_; });
+    sleeping_workers_--;
+  }
+}
+
+}  // namespace mt
