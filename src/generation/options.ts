@@ -1,0 +1,56 @@
+// What a caller asks of generation and what comes back.
+import type { TooLong } from '../scoring/request.ts'
+
+export interface GenerateOptions {
+  /** Most new tokens per prompt. @default 128 */
+  maxTokens?: number
+  /** Ids that end a text; they are not part of it. Default: the checkpoint's EOS ids. [] generates through EOS. */
+  stopIds?: readonly number[]
+  /** Texts that end a text; it is cut before the first of them. @default [] */
+  stop?: readonly string[]
+  /** 0 is greedy. @default 0 */
+  temperature?: number
+  /** Sample among the k best tokens; 0 is off. @default 0 */
+  topK?: number
+  /** Sample among the fewest best tokens whose probabilities reach this; 1 is off. @default 1 */
+  topP?: number
+  /** Prompt i of a call samples from a stream that depends on (seed, i) alone. @default 0 */
+  seed?: number
+  /** Put BOS before the prompt. Default: what the tokenizer does by itself for a text, never for ids. */
+  addBos?: boolean
+  /** Read special tokens written in texts (`</s>`) as themselves. @default true */
+  parseSpecial?: boolean
+  /** Leave special tokens out of the text. @default true */
+  skipSpecialTokens?: boolean
+  /**
+   * What to do with a prompt that leaves no room for a new token ('error'), or with one that leaves less than
+   * maxTokens (the other policies, which make that room or skip). @default 'error'
+   */
+  tooLong?: TooLong
+  /** Rejects with ABORTED; other calls go on. */
+  signal?: AbortSignal
+  /** Called after each step. */
+  onProgress?: (progress: GenerateProgress) => void
+}
+
+export interface GenerateProgress {
+  promptsDone: number
+  promptsTotal: number
+  /** New tokens so far, over all prompts. */
+  tokensDone: number
+  /** Prompt and new tokens run per second since the call. */
+  tokensPerSecond: number
+}
+
+export interface GenerateResult {
+  /** The new text, without the stop string that ended it. Needs a tokenizer; '' for a model without one. */
+  text: string
+  /** The new tokens without the stop id that ended them; tokens of a stop string are included. */
+  tokens: number[]
+  /** 'stop': a stop id or string. 'length': maxTokens. 'context': the context is full. 'skipped': by `tooLong`. */
+  finishReason: 'stop' | 'length' | 'context' | 'skipped'
+  /** Log-probability of each of `tokens`, before temperature. */
+  logProbs: number[]
+  /** Tokens cut from the prompt by `tooLong`. */
+  truncatedTokens: number
+}

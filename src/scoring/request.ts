@@ -1,0 +1,87 @@
+// What a caller asks of scoring and what comes back.
+
+/** A prompt and the texts that may follow it. Strings are tokenised by the model's tokenizer; ids are taken as they are. */
+export interface ScoreRequest {
+  prompt: string | ArrayLike<number>
+  /** At least one; none may be empty. */
+  continuations: readonly (string | ArrayLike<number>)[]
+}
+
+/**
+ * Where a continuation begins within the tokens of prompt + continuation, for two texts. With w = encode(prompt + continuation):
+ * - 'joint': w after the longest common prefix of encode(prompt) and w, so a token that merges across the boundary is scored;
+ * - 'harness': w after the first length(encode(prompt)) tokens, whitespace at the end of the prompt moved to the
+ *   continuation first (lm-evaluation-harness);
+ * - 'separate': encode(continuation) by itself.
+ */
+export type Boundary = 'joint' | 'harness' | 'separate'
+
+/**
+ * What to do with a prompt and continuation that need more positions than the context has:
+ * - 'error': CONTEXT_LENGTH, naming the request;
+ * - 'truncate-left': drop tokens at the start of the prompt (an added BOS stays);
+ * - 'truncate-right': drop tokens at the end of the prompt;
+ * - 'skip': leave the whole request unscored.
+ * A continuation that is longer than the context by itself is an error under both truncations.
+ */
+export type TooLong = 'error' | 'truncate-left' | 'truncate-right' | 'skip'
+
+export interface ScoreProgress {
+  /** Requests answered. */
+  requestsDone: number
+  /** Known once the requests have been read to their end; from the start for an array. */
+  requestsTotal: number | undefined
+  /** Tokens the model has run, each shared prefix once. */
+  tokensDone: number
+  /** Known once all requests have been read and planned. */
+  tokensTotal: number | undefined
+  /** tokensDone per second since the call. */
+  tokensPerSecond: number
+}
+
+export interface ScoreOptions {
+  /** @default 'joint' */
+  boundary?: Boundary
+  /**
+   * Put BOS before the prompt. Default: what the tokenizer does by itself for a text, never for ids.
+   * A prompt that begins with BOS gets no second one. An empty prompt is scored after BOS, else EOS, whatever this says.
+   */
+  addBos?: boolean
+  /** Read special tokens written in texts (`</s>`) as themselves. @default true */
+  parseSpecial?: boolean
+  /** @default 'error' */
+  tooLong?: TooLong
+  /** Alternatives to report per scored token, 0 to 100. @default 0 */
+  topK?: number
+  /** Rejects with ABORTED; other calls go on. */
+  signal?: AbortSignal
+  /** Called after each pack of tokens. */
+  onProgress?: (progress: ScoreProgress) => void
+}
+
+export interface Alternative {
+  token: number
+  logProb: number
+}
+
+export interface ContinuationScore {
+  /** Natural log of the continuation's probability given the prompt: the sum of tokenLogProbs. */
+  logLikelihood: number
+  /** [tokens.length] */
+  tokenLogProbs: Float32Array
+  /** Whether greedy decoding would have produced exactly these tokens. */
+  isGreedy: boolean
+  /** The scored tokens. Under 'joint' they may begin inside the prompt's text. */
+  tokens: Int32Array
+  /** Where topK was asked for: per scored token the best k, best first. */
+  topAlternatives?: Alternative[][]
+}
+
+export interface ScoreResult {
+  /** In the order of the request's continuations; empty where the request was skipped. */
+  continuations: ContinuationScore[]
+  /** Tokens cut from the prompt by a truncation, the most over the continuations. */
+  truncatedTokens: number
+  /** Too long, and `tooLong: 'skip'` was asked for. */
+  skipped: boolean
+}
