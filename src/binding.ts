@@ -185,8 +185,7 @@ function requireAddon(): NativeAddon {
 }
 
 function addonNotFound(home: string, cause: string, error: unknown): MtLlamaError {
-  process.report.excludeNetwork = true // else a report may wait for DNS
-  process.report.excludeNetwork = true // else the report may wait for DNS
+  Object.assign(process.report, { excludeNetwork: true }) // else the report may wait for DNS
   const { glibcVersionRuntime } = (process.report.getReport() as { header: { glibcVersionRuntime?: string } })
     .header
   const libc =
