@@ -1,0 +1,143 @@
+// Finds a task's data file in a data folder and reads its rows: JSONL, JSON, TSV or Parquet (docs/data.md).
+import { createReadStream } from 'node:fs'
+import { readdir, readFile, stat } from 'node:fs/promises'
+import { basename, extname, join } from 'node:path'
+import { MtLlamaError } from '../errors.ts'
+import { parseJsonLine, readLines } from './lines.ts'
+import { isRecord, Row } from './row.ts'
+import type { Task } from './task.ts'
+
+const readers = {
+  '.jsonl': jsonlRows,
+  '.json': jsonRows,
+  '.tsv': tsvRows,
+  '.parquet': parquetRows,
+}
+const endings = Object.keys(readers)
+
+/**
+ * The files that hold a task's rows: one, or the shards of one Parquet table in order.
+ * @throws DATA_NOT_FOUND naming every name looked for
+ */
+export async function findDataFiles(task: Task, dataDir: string): Promise<string[]> {
+  const folder = join(dataDir, task.name)
+  const found = await readdir(folder).catch(() => undefined)
+  for (const stem of found ? task.data.stems : []) {
+    const ending = endings.find(candidate => found!.includes(stem + candidate))
+    if (ending) return [join(folder, stem + ending)]
+    const shards = parquetShards(found!, stem)
+    if (shards.length > 0) return checkShards(shards, folder)
+  }
+  const wanted = `${task.data.stems.join(', ')} (ending in ${endings.join(', ')}, or Parquet shards as in ${task.data.stems[0]}-00000-of-00001.parquet)`
+  const state = found
+    ? `it has ${found.slice(0, 8).join(', ') || 'no files'}`
+    : (await stat(dataDir).catch(() => undefined))
+      ? 'there is no such folder'
+      : `the data folder ${dataDir} does not exist`
+  throw new MtLlamaError(
+    'DATA_NOT_FOUND',
+    `${task.title}: no data in ${folder}: ${state}. Looked for: ${wanted}.`,
+  )
+}
+
+function parquetShards(names: string[], stem: string): string[] {
+  const rest = /^-\d{5}-of-\d{5}\.parquet$/
+  return names.filter(name => name.startsWith(stem) && rest.test(name.slice(stem.length))).sort()
+}
+
+function checkShards(shards: string[], folder: string): string[] {
+  const count = Number(shards[0]!.slice(-'00001.parquet'.length, -'.parquet'.length))
+  if (shards.length !== count) {
+    throw new MtLlamaError(
+      'DATA_NOT_FOUND',
+      `${folder}: ${shards.join(', ')} ${shards.length === 1 ? 'is' : 'are'} ${shards.length} of ${count} shards; the others are missing.`,
+    )
+  }
+  return shards.map(name => join(folder, name))
+}
+
+/** Rows of the files, in order; field names are the files' own. */
+export async function* readRows(files: readonly string[]): AsyncGenerator<Row> {
+  for (const file of files) yield* readers[extname(file) as keyof typeof readers](file)
+}
+
+async function* jsonlRows(file: string): AsyncGenerator<Row> {
+  for await (const line of readLines(createReadStream(file), file)) {
+    yield new Row(parseJsonLine(line, file), `${file}, line ${line.number}`, line.number)
+  }
+}
+
+/** A list of objects, or SQuAD's nested articles. */
+async function* jsonRows(file: string): AsyncGenerator<Row> {
+  const invalid = (what: string) => new MtLlamaError('DATA_INVALID', `${file}: ${what}.`)
+  let root: unknown
+  try {
+    root = JSON.parse(await readFile(file, 'utf8'))
+  } catch (error) {
+    throw invalid(`not JSON (${(error as Error).message})`)
+  }
+  let number = 0
+  if (Array.isArray(root)) {
+    for (const item of root) {
+      number++
+      if (!isRecord(item)) throw invalid(`row ${number} is ${JSON.stringify(item)}; expected an object`)
+      yield new Row(item, `${file}, row ${number}`, number)
+    }
+  } else if (isRecord(root) && Array.isArray(root['data'])) {
+    for (const article of new Row(root, file, 0).list('data')) {
+      for (const paragraph of article.list('paragraphs')) {
+        const context = paragraph.text('context')
+        for (const question of paragraph.list('qas')) {
+          number++
+          yield question.with({ context }, `${file}, question ${number}`, number)
+        }
+      }
+    }
+  } else throw invalid('expected a list of rows, or an object whose "data" lists articles as in SQuAD')
+}
+
+/** A header line, then a row a line; cells between tabs, quotes mean themselves (as in GLUE's files). */
+async function* tsvRows(file: string): AsyncGenerator<Row> {
+  let header: string[] | undefined
+  for await (const line of readLines(createReadStream(file), file)) {
+    const cells = line.text.split('\t')
+    if (!header) {
+      header = cells
+      continue
+    }
+    if (cells.length !== header.length) {
+      throw new MtLlamaError(
+        'DATA_INVALID',
+        `${file}, line ${line.number}: ${cells.length} cells; the header has ${header.length} (${header.join(', ')}).`,
+      )
+    }
+    const fields = Object.fromEntries(header.map((name, i) => [name, cells[i]]))
+    yield new Row(fields, `${file}, line ${line.number}`, line.number - 1)
+  }
+}
+
+async function* parquetRows(file: string): AsyncGenerator<Row> {
+  // Loaded here: the decompressors are large and most runs read no Parquet.
+  const { asyncBufferFromFile, parquetReadObjects } = await import('hyparquet')
+  const { compressors } = await import('hyparquet-compressors')
+  let rows: Record<string, unknown>[]
+  try {
+    rows = await parquetReadObjects({ file: await asyncBufferFromFile(file), compressors })
+  } catch (error) {
+    throw new MtLlamaError('DATA_INVALID', `${file}: not readable as Parquet (${(error as Error).message}).`)
+  }
+  for (const [i, fields] of rows.entries()) {
+    yield new Row(withNumbers(fields), `${file}, row ${i + 1}`, i + 1)
+  }
+}
+
+/** 64-bit columns arrive as bigint; labels and indices are small. */
+function withNumbers(fields: Record<string, unknown>): Record<string, unknown> {
+  const plain = (value: unknown) => (typeof value === 'bigint' ? Number(value) : value)
+  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, plain(value)]))
+}
+
+/** A path as messages and results show it: the task's folder and the file. */
+export function shortName(file: string): string {
+  return `${basename(join(file, '..'))}/${basename(file)}`
+}

@@ -1,0 +1,23 @@
+// What SQuAD, XQuAD, TyDiQA and MLQA share: the card's prompt, and rows of context, question and answers.
+import type { Row } from './row.ts'
+import type { AnswerSample } from './task.ts'
+
+/** Protocol card; the texts go in raw, so a question's own mark gives "?.". */
+export function extractiveQaPrompt(question: string, context: string): string {
+  return `Answer the question according to the context. Question: ${question}. Context: ${context}. Answer:`
+}
+
+/** A row of the Hub's layout (answers: { text: [...] }) or of SQuAD's own (answers: [{ text }]). */
+export function extractiveQaSample(row: Row): AnswerSample {
+  const answers = row.isList('answers')
+    ? row.list('answers').map(answer => answer.text('text'))
+    : row.nested('answers').texts('text')
+  if (answers.length === 0) {
+    row.fail(
+      'answers',
+      answers,
+      'at least one gold answer (test sets are published without: use a labelled split)',
+    )
+  }
+  return { id: row.id(), prompt: extractiveQaPrompt(row.text('question'), row.text('context')), answers }
+}

@@ -1,0 +1,36 @@
+// Reads a task's samples from a data folder, all of them checked before anything is scored.
+import { MtLlamaError } from '../errors.ts'
+import { findDataFiles, readRows } from './data-files.ts'
+import type { AnswerSample, ChoiceSample, Protocol, Task } from './task.ts'
+
+export type TaskSamples = { files: string[] } & (
+  | { task: Extract<Task, { kind: 'choice' }>; samples: ChoiceSample[] }
+  | { task: Extract<Task, { kind: 'answer' }>; samples: AnswerSample[] }
+)
+
+/**
+ * @param limit reads only the first so many samples
+ * @throws DATA_NOT_FOUND, DATA_INVALID; a file without a single row is DATA_INVALID
+ */
+export async function loadSamples(
+  task: Task,
+  dataDir: string,
+  protocol: Protocol,
+  limit = Number.POSITIVE_INFINITY,
+): Promise<TaskSamples> {
+  const files = await findDataFiles(task, dataDir)
+  const read = async <Sample>(sample: (row: Parameters<Task['sample']['card']>[0]) => Sample) => {
+    const samples: Sample[] = []
+    for await (const row of readRows(files)) {
+      if (samples.length >= limit) break
+      if (task.data.keep?.(row) ?? true) samples.push(sample(row))
+    }
+    if (samples.length === 0) {
+      throw new MtLlamaError('DATA_INVALID', `${files.join(', ')}: no row for ${task.title}.`)
+    }
+    return samples
+  }
+  return task.kind === 'choice'
+    ? { task, files, samples: await read(task.sample[protocol]) }
+    : { task, files, samples: await read(task.sample[protocol]) }
+}
