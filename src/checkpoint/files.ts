@@ -1,0 +1,55 @@
+// Looking at files before opening them: kind, size, and exact reads.
+import { type FileHandle, stat } from 'node:fs/promises'
+import { basename } from 'node:path'
+import { MtLlamaError } from '../errors.ts'
+
+/** What a path leads to; a link is followed, as in the cache of the Hugging Face hub. */
+export async function pathKind(path: string): Promise<'file' | 'folder' | 'missing' | 'other'> {
+  try {
+    const found = await stat(path)
+    return found.isFile() ? 'file' : found.isDirectory() ? 'folder' : 'other'
+  } catch (error) {
+    if (isMissing(error)) return 'missing'
+    throw notReadable(path, error)
+  }
+}
+
+/** Bytes of a regular file. A pipe or a device is refused before it is opened: that alone could block for ever. */
+export async function fileSize(file: string): Promise<number> {
+  try {
+    const found = await stat(file)
+    if (found.isFile()) return found.size
+  } catch (error) {
+    if (isMissing(error)) throw new MtLlamaError('CHECKPOINT_NOT_FOUND', `${file}: no such file`)
+    throw notReadable(file, error)
+  }
+  throw new MtLlamaError('CHECKPOINT_CORRUPT', `${file}: not a regular file`)
+}
+
+/** Reads exactly `length` bytes at `position`; the caller has held `length` against the file's size. */
+export async function readExactly(
+  handle: FileHandle,
+  position: number,
+  length: number,
+  file: string,
+): Promise<Buffer> {
+  const buffer = Buffer.allocUnsafe(length)
+  let done = 0
+  while (done < length) {
+    const { bytesRead } = await handle.read(buffer, done, length - done, position + done)
+    if (bytesRead === 0) {
+      throw new MtLlamaError('CHECKPOINT_CORRUPT', `${basename(file)}: shrank while it was read`)
+    }
+    done += bytesRead
+  }
+  return buffer
+}
+
+function isMissing(error: unknown): boolean {
+  const code = (error as NodeJS.ErrnoException).code
+  return code === 'ENOENT' || code === 'ENOTDIR'
+}
+
+function notReadable(path: string, error: unknown): MtLlamaError {
+  return new MtLlamaError('CHECKPOINT_NOT_FOUND', `${path}: ${(error as Error).message}`, { cause: error })
+}

@@ -1,0 +1,122 @@
+// config.json of a Hugging Face directory, as transformers 5.23 reads it, in the styles of transformers 4 and 5.
+import type { LlamaConfig } from './checkpoint.ts'
+import { Fields } from './fields.ts'
+import { parseRope } from './hf-rope.ts'
+import { type JsonObject, show } from './json.ts'
+
+/** What transformers' LlamaConfig and MistralConfig assume where a field is absent. */
+const defaults = {
+  LlamaForCausalLM: { contextLength: 2048, kvHeads: undefined, slidingWindow: undefined },
+  MistralForCausalLM: { contextLength: 131_072, kvHeads: 8, slidingWindow: 4096 },
+} as const
+
+/** Fields with no bearing on the numbers of a forward pass, and those read below: all others earn a warning. */
+const knownFields = new Set(
+  `architectures model_type vocab_size hidden_size intermediate_size num_hidden_layers num_attention_heads
+  num_key_value_heads head_dim max_position_embeddings max_sequence_length rms_norm_eps rope_theta rope_scaling
+  rope_parameters original_max_position_embeddings partial_rotary_factor tie_word_embeddings attention_bias mlp_bias
+  hidden_act sliding_window bos_token_id eos_token_id pad_token_id unk_token_id sep_token_id decoder_start_token_id
+  torch_dtype dtype transformers_version transformers.js_config use_cache initializer_range pretraining_tp
+  attention_dropout quantization_config layer_types is_llama_config rope_interleaved _name_or_path _attn_implementation
+  _attn_implementation_autoset return_dict output_hidden_states output_attentions torchscript use_bfloat16
+  is_encoder_decoder is_decoder add_cross_attention chunk_size_feed_forward id2label label2id problem_type
+  tokenizer_class task_specific_params name_or_path`.split(/\s+/),
+)
+
+/**
+ * @param where the file's name, which begins the message of an error
+ * @param warnings fields that are not known are added here: transformers ignores them too
+ * @throws CHECKPOINT_UNSUPPORTED, CHECKPOINT_CORRUPT, naming file, field and value
+ */
+export function parseHfConfig(json: JsonObject, where: string, warnings: string[]): LlamaConfig {
+  const fields = new Fields(json, where)
+  const architecture = parseArchitecture(fields)
+  const assumed = defaults[architecture]
+  refuseUnsupported(fields, architecture)
+
+  const hiddenSize = fields.size('hidden_size')
+  const heads = fields.size('num_attention_heads')
+  const kvHeads = fields.size(
+    'num_key_value_heads',
+    fields.isAbsent('num_key_value_heads') ? (assumed.kvHeads ?? heads) : heads,
+  )
+  if (heads % kvHeads !== 0) {
+    throw fields.corrupt('num_key_value_heads', `which does not divide num_attention_heads = ${heads}`)
+  }
+  if (fields.isNull('head_dim') && hiddenSize % heads !== 0) {
+    throw fields.corrupt('num_attention_heads', `which does not divide hidden_size = ${hiddenSize}`)
+  }
+  const headDim = fields.size('head_dim', hiddenSize / heads)
+  if (headDim % 2 !== 0) throw fields.corrupt('head_dim', `${headDim} is odd; rotary positions turn pairs`)
+  const contextLength = fields.size('max_position_embeddings', assumed.contextLength)
+  refuseSlidingWindow(fields, assumed.slidingWindow, contextLength)
+
+  for (const name of Object.keys(json)) {
+    if (!knownFields.has(name))
+      warnings.push(`${where}: "${name}" = ${show(json[name])} is not known and ignored`)
+  }
+  return {
+    architecture,
+    vocabSize: fields.size('vocab_size'),
+    hiddenSize,
+    intermediateSize: fields.size('intermediate_size'),
+    layers: fields.size('num_hidden_layers'),
+    heads,
+    kvHeads,
+    headDim,
+    contextLength,
+    rmsNormEps: fields.positive('rms_norm_eps', 1e-6),
+    ...parseRope(fields, contextLength, warnings),
+    tiedHead: fields.boolean('tie_word_embeddings', false),
+    attentionBias: fields.boolean('attention_bias', false),
+    mlpBias: fields.boolean('mlp_bias', false),
+    bosTokenId: fields.isAbsent('bos_token_id') ? 1 : fields.tokenIds('bos_token_id')[0],
+    eosTokenIds: fields.isAbsent('eos_token_id') ? [2] : fields.tokenIds('eos_token_id'),
+  }
+}
+
+function parseArchitecture(fields: Fields): LlamaConfig['architecture'] {
+  const names = fields.get('architectures')
+  const name = Array.isArray(names) && names.length === 1 ? names[0] : undefined
+  if (name === 'LlamaForCausalLM' || name === 'MistralForCausalLM') return name
+  throw fields.unsupported(
+    'architectures',
+    'LlamaForCausalLM and MistralForCausalLM (without a sliding window) run',
+  )
+}
+
+function refuseUnsupported(fields: Fields, architecture: string): void {
+  if (!fields.isNull('quantization_config')) {
+    throw fields.unsupported('quantization_config', 'quantised weights are read from GGUF only')
+  }
+  if (fields.get('hidden_act') !== undefined && fields.get('hidden_act') !== 'silu') {
+    throw fields.unsupported('hidden_act', 'only silu runs')
+  }
+  // transformers' Mistral has no biases, whatever its config says.
+  for (const name of ['attention_bias', 'mlp_bias']) {
+    if (architecture === 'MistralForCausalLM' && fields.boolean(name, false)) {
+      throw fields.unsupported(name, `${architecture} has no biases`)
+    }
+  }
+  const layerTypes = fields.get('layer_types')
+  if (Array.isArray(layerTypes) && layerTypes.some(type => type !== 'full_attention')) {
+    throw fields.unsupported('layer_types', 'only full_attention runs')
+  }
+}
+
+/** A query sees the `window` latest positions, itself included: a window of the context's length hides nothing. */
+function refuseSlidingWindow(fields: Fields, assumed: number | undefined, contextLength: number): void {
+  const absent = fields.isAbsent('sliding_window')
+  if (assumed === undefined || (!absent && fields.isNull('sliding_window'))) return
+  if (fields.size('sliding_window', assumed) >= contextLength) return
+  const meaning = absent ? ` (absent, which means ${assumed})` : ''
+  throw fields.unsupported(
+    'sliding_window',
+    `a window below max_position_embeddings = ${contextLength} does not run${meaning}`,
+  )
+}
+
+/** The ids that generation_config.json adds to the ends of a generation. */
+export function generationEosIds(json: JsonObject, where: string): number[] {
+  return new Fields(json, where).tokenIds('eos_token_id')
+}

@@ -1,0 +1,193 @@
+// A Hugging Face directory: config.json, safetensors in one file or in shards with an index, tokenizer files beside.
+import { open, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { MtLlamaError } from '../errors.ts'
+import type { Checkpoint, TokenizerSource } from './checkpoint.ts'
+import { pathKind, readExactly } from './files.ts'
+import { generationEosIds, parseHfConfig } from './hf-config.ts'
+import { isJsonObject, type JsonObject, readJsonObject, show } from './json.ts'
+import { readSafetensors } from './safetensors.ts'
+import { type Naming, type StoredTensor, storedTypes, takeTensors } from './tensors.ts'
+
+const SINGLE = 'model.safetensors'
+const INDEX = 'model.safetensors.index.json'
+
+const naming: Omit<Naming, 'weights'> = {
+  configFile: 'config.json',
+  fields: {
+    vocabSize: 'vocab_size',
+    hiddenSize: 'hidden_size',
+    intermediateSize: 'intermediate_size',
+    layers: 'num_hidden_layers',
+    heads: 'num_attention_heads',
+    kvHeads: 'num_key_value_heads',
+    headDim: 'head_dim',
+  },
+  storedName: name => name,
+}
+
+/** Tensors that old files carry and nothing reads: tables of RoPE and causal masks. */
+const superfluous = /(^|\.)(rotary_emb\.inv_freq|attn\.masked_bias|attn\.bias)$/
+
+/** @throws CHECKPOINT_NOT_FOUND, CHECKPOINT_CORRUPT, CHECKPOINT_UNSUPPORTED, TENSOR_MISSING, TENSOR_SHAPE */
+export async function openHuggingFace(path: string): Promise<Checkpoint> {
+  const warnings: string[] = []
+  const config = parseHfConfig(await readJsonObject(join(path, 'config.json')), 'config.json', warnings)
+  const generation = await readOptional(path, 'generation_config.json')
+  if (generation !== undefined) {
+    const ids = generationEosIds(generation, 'generation_config.json')
+    config.eosTokenIds = [...new Set([...config.eosTokenIds, ...ids])]
+  }
+
+  const { stored, weights } = await readWeights(path)
+  if (config.tiedHead) config.tiedHead = await tieHead(stored, warnings)
+  const tensors = takeTensors(config, stored, { ...naming, weights })
+  const used = new Set(tensors.map(tensor => tensor.name))
+  const ignored = [...stored.keys()].filter(
+    name => !used.has(name) && !superfluous.test(name) && !(config.tiedHead && name === 'lm_head.weight'),
+  )
+  if (ignored.length > 0)
+    warnings.push(`${weights}: ${ignored.length} tensors are not used: ${show(ignored)}`)
+
+  const tokenizerConfig = await readOptional(path, 'tokenizer_config.json')
+  return {
+    format: 'huggingface',
+    path,
+    config,
+    tensors,
+    ...storedTypes(tensors),
+    tokenizer: await findTokenizer(path),
+    chatTemplate: await findChatTemplate(path, tokenizerConfig),
+    warnings,
+  }
+}
+
+async function readWeights(path: string): Promise<{ stored: Map<string, StoredTensor>; weights: string }> {
+  if ((await pathKind(join(path, SINGLE))) !== 'missing') {
+    const tensors = await readSafetensors(join(path, SINGLE))
+    return { stored: new Map(tensors.map(tensor => [tensor.name, tensor])), weights: SINGLE }
+  }
+  if ((await pathKind(join(path, INDEX))) !== 'missing') {
+    return { stored: await readShards(path), weights: INDEX }
+  }
+  for (const pickle of ['pytorch_model.bin', 'pytorch_model.bin.index.json']) {
+    if ((await pathKind(join(path, pickle))) !== 'missing') {
+      throw new MtLlamaError(
+        'CHECKPOINT_UNSUPPORTED',
+        `${path}: holds ${pickle}; PyTorch pickles are not read. Save the model as safetensors with transformers`,
+      )
+    }
+  }
+  throw new MtLlamaError(
+    'CHECKPOINT_NOT_FOUND',
+    `${path}: has config.json, but neither ${SINGLE} nor ${INDEX}`,
+  )
+}
+
+/** Each tensor the index names must be in the shard the index names; what else a shard holds is not seen. */
+async function readShards(path: string): Promise<Map<string, StoredTensor>> {
+  const map = (await readJsonObject(join(path, INDEX))).weight_map
+  if (!isJsonObject(map)) {
+    throw new MtLlamaError('CHECKPOINT_CORRUPT', `${INDEX}: "weight_map" is ${show(map)}, expected an object`)
+  }
+  const shards = new Map<string, Map<string, StoredTensor>>()
+  const stored = new Map<string, StoredTensor>()
+  for (const [name, file] of Object.entries(map)) {
+    // A bare name: "../../etc/passwd" or "/dev/zero" would open any file of the machine.
+    if (typeof file !== 'string' || !/^[\w.-]+\.safetensors$/.test(file)) {
+      throw new MtLlamaError(
+        'CHECKPOINT_CORRUPT',
+        `${INDEX}: ${show(name)} is in ${show(file)}; expected the name of a .safetensors file in the same folder`,
+      )
+    }
+    let shard = shards.get(file)
+    if (shard === undefined) {
+      if ((await pathKind(join(path, file))) === 'missing') {
+        throw new MtLlamaError(
+          'CHECKPOINT_NOT_FOUND',
+          `${join(path, file)}: no such file, but ${INDEX} names it (for ${show(name)}). Is the download complete?`,
+        )
+      }
+      shard = new Map((await readSafetensors(join(path, file))).map(tensor => [tensor.name, tensor]))
+      shards.set(file, shard)
+    }
+    const tensor = shard.get(name)
+    if (tensor === undefined) {
+      throw new MtLlamaError(
+        'TENSOR_MISSING',
+        `${file}: no tensor ${show(name)}, which ${INDEX} says is there`,
+      )
+    }
+    stored.set(name, tensor)
+  }
+  return stored
+}
+
+/**
+ * What transformers 5 does where config.json ties the head: with one of the two tensors, it is both; with both, they are
+ * tied only if equal.
+ */
+async function tieHead(stored: Map<string, StoredTensor>, warnings: string[]): Promise<boolean> {
+  const embedding = stored.get('model.embed_tokens.weight')
+  const head = stored.get('lm_head.weight')
+  if (head === undefined) return true
+  if (embedding === undefined) {
+    stored.set('model.embed_tokens.weight', head)
+    return true
+  }
+  if (await sameBytes(embedding, head)) return true
+  warnings.push(
+    'config.json: "tie_word_embeddings" is true, but lm_head.weight differs from the embedding; it is used',
+  )
+  return false
+}
+
+async function sameBytes(a: StoredTensor, b: StoredTensor): Promise<boolean> {
+  if (a.type !== b.type || a.bytes !== b.bytes) return false
+  const [fileA, fileB] = [await open(a.file), await open(b.file)]
+  try {
+    for (let at = 0; at < a.bytes; at += COMPARE_BYTES) {
+      const length = Math.min(COMPARE_BYTES, a.bytes - at)
+      const [partA, partB] = await Promise.all([
+        readExactly(fileA, a.offset + at, length, a.file),
+        readExactly(fileB, b.offset + at, length, b.file),
+      ])
+      if (!partA.equals(partB)) return false
+    }
+    return true
+  } finally {
+    await Promise.all([fileA.close(), fileB.close()])
+  }
+}
+
+/** Read at a time when comparing: large enough for the disk, small beside any model. */
+const COMPARE_BYTES = 4 * 2 ** 20
+
+async function findTokenizer(path: string): Promise<TokenizerSource | undefined> {
+  const there = async (name: string) =>
+    (await pathKind(join(path, name))) === 'file' ? join(path, name) : undefined
+  const configFile = await there('tokenizer_config.json')
+  for (const kind of ['tokenizer.json', 'tokenizer.model'] as const) {
+    const file = await there(kind)
+    if (file !== undefined) return { kind, file, configFile }
+  }
+  return undefined
+}
+
+/** chat_template.jinja goes before tokenizer_config.json, whose template is a string or a list of named ones. */
+async function findChatTemplate(
+  path: string,
+  tokenizerConfig: JsonObject | undefined,
+): Promise<string | undefined> {
+  const file = join(path, 'chat_template.jinja')
+  if ((await pathKind(file)) === 'file') return readFile(file, 'utf8')
+  const template = tokenizerConfig?.chat_template
+  if (typeof template === 'string') return template
+  if (!Array.isArray(template)) return undefined
+  const named = template.find(entry => isJsonObject(entry) && entry.name === 'default')
+  return typeof named?.template === 'string' ? named.template : undefined
+}
+
+async function readOptional(path: string, name: string): Promise<JsonObject | undefined> {
+  return (await pathKind(join(path, name))) === 'missing' ? undefined : readJsonObject(join(path, name))
+}

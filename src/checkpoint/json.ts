@@ -1,0 +1,91 @@
+// Reads the JSON files of a checkpoint, refusing what JSON.parse would let pass: bad UTF-8, duplicate keys, abysses.
+import { open } from 'node:fs/promises'
+import { basename } from 'node:path'
+import { MtLlamaError } from '../errors.ts'
+import { fileSize } from './files.ts'
+
+/** A config or an index is kilobytes; tokenizer_config.json of the largest vocabularies a few MiB. A file beyond this is not one. */
+const MAX_JSON_BYTES = 64 * 2 ** 20
+
+/** No file of a checkpoint nests beyond 8; a nest of thousands is made to overflow a parser's stack. */
+const MAX_DEPTH = 64
+
+export type JsonObject = { [key: string]: unknown }
+
+/** The object a JSON file holds. @throws CHECKPOINT_NOT_FOUND, CHECKPOINT_CORRUPT */
+export async function readJsonObject(file: string): Promise<JsonObject> {
+  const size = await fileSize(file)
+  if (size > MAX_JSON_BYTES) {
+    throw new MtLlamaError(
+      'CHECKPOINT_CORRUPT',
+      `${basename(file)}: ${size} bytes; at most ${MAX_JSON_BYTES} are read of a JSON file`,
+    )
+  }
+  const handle = await open(file)
+  try {
+    return parseJsonObject(await handle.readFile(), basename(file))
+  } finally {
+    await handle.close()
+  }
+}
+
+/**
+ * Parses an object strictly: UTF-8 is checked, a key may come once in an object, nesting is limited.
+ * @param where begins the message of an error
+ */
+export function parseJsonObject(bytes: Uint8Array, where: string): JsonObject {
+  let text: string
+  let value: unknown
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    checkStructure(text, where)
+    value = JSON.parse(text)
+  } catch (error) {
+    if (error instanceof MtLlamaError) throw error
+    throw new MtLlamaError('CHECKPOINT_CORRUPT', `${where}: not valid JSON (${(error as Error).message})`)
+  }
+  if (!isJsonObject(value)) {
+    throw new MtLlamaError('CHECKPOINT_CORRUPT', `${where}: ${show(value)}, expected an object`)
+  }
+  return value
+}
+
+export function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** A value as an error message shows it: JSON, cut to 80 characters. */
+export function show(value: unknown): string {
+  const text = JSON.stringify(value, (_, v) => (typeof v === 'bigint' ? `${v}` : v)) ?? String(value)
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text
+}
+
+/**
+ * Limits nesting, and refuses a key that comes twice: JSON.parse keeps the last of the two, other parsers the first, so
+ * that whoever checks one may load the other. One pass over the text, before anything is built from it.
+ */
+function checkStructure(text: string, where: string): void {
+  const keys: (Set<string> | undefined)[] = [] // one entry a level: the keys of an object, undefined for an array
+  let last = '' // the latest string literal: a key if a colon follows
+  for (let i = 0; i < text.length; i++) {
+    const c = text[i]
+    if (c === '"') {
+      const start = i++
+      while (i < text.length && text[i] !== '"') i += text[i] === '\\' ? 2 : 1
+      last = text.slice(start, i + 1)
+    } else if (c === '{' || c === '[') {
+      keys.push(c === '{' ? new Set() : undefined)
+      if (keys.length > MAX_DEPTH) {
+        throw new MtLlamaError('CHECKPOINT_CORRUPT', `${where}: nested deeper than ${MAX_DEPTH} levels`)
+      }
+    } else if (c === '}' || c === ']') {
+      keys.pop()
+    } else if (c === ':') {
+      const key = JSON.parse(last) as string
+      const seen = keys.at(-1)
+      if (seen?.has(key))
+        throw new MtLlamaError('CHECKPOINT_CORRUPT', `${where}: the key ${show(key)} comes twice`)
+      seen?.add(key)
+    }
+  }
+}

@@ -1,0 +1,43 @@
+// Opens a checkpoint of any format.
+import { readdir } from 'node:fs/promises'
+import { MtLlamaError } from '../errors.ts'
+import type { Checkpoint } from './checkpoint.ts'
+import { pathKind } from './files.ts'
+import { openHuggingFace } from './huggingface.ts'
+
+interface Format {
+  /** For people. */
+  name: string
+  /** The path to open if a folder or file is of this format. @param entries names in the folder; undefined: a file */
+  find: (path: string, entries: string[] | undefined) => string | undefined
+  open: (path: string) => Promise<Checkpoint>
+}
+
+/** Tried in this order: a folder with config.json is a Hugging Face directory whatever else lies in it. */
+const formats: readonly Format[] = [
+  {
+    name: 'a Hugging Face directory (config.json and safetensors)',
+    find: (path, entries) => (entries?.includes('config.json') ? path : undefined),
+    open: openHuggingFace,
+  },
+]
+
+/**
+ * Reads what a checkpoint says about itself; no weight is read. A folder with config.json is a Hugging Face directory.
+ * @throws CHECKPOINT_NOT_FOUND, CHECKPOINT_CORRUPT, CHECKPOINT_UNSUPPORTED, TENSOR_MISSING, TENSOR_SHAPE
+ */
+export async function openCheckpoint(path: string): Promise<Checkpoint> {
+  const kind = await pathKind(path)
+  if (kind === 'missing') throw new MtLlamaError('CHECKPOINT_NOT_FOUND', `${path}: no such file or folder`)
+  const entries = kind === 'folder' ? await readdir(path) : undefined
+  for (const format of formats) {
+    const found = format.find(path, entries)
+    if (found !== undefined) return { ...(await format.open(found)), path }
+  }
+  const known = formats.map(format => format.name).join(' or ')
+  if (entries !== undefined) {
+    throw new MtLlamaError('CHECKPOINT_NOT_FOUND', `${path}: no checkpoint in this folder; expected ${known}`)
+  }
+  const hint = path.endsWith('.safetensors') ? '. Give the folder that holds it' : ''
+  throw new MtLlamaError('CHECKPOINT_UNSUPPORTED', `${path}: not a checkpoint; expected ${known}${hint}`)
+}
