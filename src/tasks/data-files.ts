@@ -83,7 +83,7 @@ async function* jsonRows(file: string): AsyncGenerator<Row> {
       if (!isRecord(item)) throw invalid(`row ${number} is ${JSON.stringify(item)}; expected an object`)
       yield new Row(item, `${file}, row ${number}`, number)
     }
-  } else if (isRecord(root) && Array.isArray(root['data'])) {
+  } else if (isRecord(root) && Array.isArray(root.data)) {
     for (const article of new Row(root, file, 0).list('data')) {
       for (const paragraph of article.list('paragraphs')) {
         const context = paragraph.text('context')

@@ -22,8 +22,8 @@ export async function loadSamples(
   const read = async <Sample>(sample: (row: Parameters<Task['sample']['card']>[0]) => Sample) => {
     const samples: Sample[] = []
     for await (const row of readRows(files)) {
-      if (samples.length >= limit) break
       if (task.data.keep?.(row) ?? true) samples.push(sample(row))
+      if (samples.length >= limit) break
     }
     if (samples.length === 0) {
       throw new MtLlamaError('DATA_INVALID', `${files.join(', ')}: no row for ${task.title}.`)
