@@ -1,0 +1,318 @@
+// Wrong arguments to every method of the addon: each is refused with a code, and none crashes.
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import {
+  loadAddon,
+  type NativeConfig,
+  type NativeModel,
+  type NativePack,
+  type NativeTensor,
+} from '../../src/binding.ts'
+import { newControl, type RandomModel, randomPack, writeRandomModel } from './random-model.ts'
+
+// biome-ignore lint/suspicious/noExplicitAny: wrong types are what is tested
+type Anything = any
+type Row = [what: string, change: Record<string, Anything>, code: string]
+
+const cpu = { dtype: 'float32', device: 'cpu', threads: 0 } as const
+const notThese = [undefined, null, 1, 'text', {}, [], new Float32Array(4), new Int32Array(detached())]
+
+describe('arguments', () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'mt-llama-arguments-'))
+  let random: RandomModel
+  let model: NativeModel
+  before(async () => {
+    random = writeRandomModel(folder)
+    model = await loadAddon().load(random.config, random.tensors, cpu, newControl())
+  })
+  after(() => {
+    model.dispose()
+    rmSync(folder, { recursive: true })
+  })
+
+  /** Two sequences of three tokens, all next tokens scored: rows 0 1 3 4. */
+  const pack = (change: Partial<NativePack> = {}) => ({ ...randomPack(random.config, 2, 3), ...change })
+
+  describe('of score()', () => {
+    const rows: Row[] = [
+      ['a negative id', { ids: Int32Array.of(0, -1, 2, 3, 4, 5) }, 'TOKEN_OUT_OF_RANGE'],
+      ['an id of the vocabulary size', { ids: Int32Array.of(0, 1, 96, 3, 4, 5) }, 'TOKEN_OUT_OF_RANGE'],
+      ['a negative target', { targets: Int32Array.of(1, 2, -3, 4) }, 'TOKEN_OUT_OF_RANGE'],
+      ['a target of the vocabulary size', { targets: Int32Array.of(1, 2, 3, 96) }, 'TOKEN_OUT_OF_RANGE'],
+      [
+        'a position of the context length',
+        { positions: Int32Array.of(0, 1, 512, 0, 1, 2) },
+        'CONTEXT_LENGTH',
+      ],
+      [
+        'a negative position',
+        { positions: Int32Array.of(0, -1, 2, 0, 1, 2) },
+        'INVALID_ARGUMENT|CONTEXT_LENGTH',
+      ],
+      ['too few positions', { positions: Int32Array.of(0, 1, 2) }, 'INVALID_ARGUMENT'],
+      ['too few branch starts', { lo: Int32Array.of(0, 0) }, 'INVALID_ARGUMENT'],
+      ['a branch that starts after the token', { lo: Int32Array.of(0, 0, 5, 3, 3, 3) }, 'INVALID_ARGUMENT'],
+      ['a branch that starts in another tree', { lo: Int32Array.of(0, 0, 0, 0, 3, 3) }, 'INVALID_ARGUMENT'],
+      ['a negative branch start', { lo: Int32Array.of(0, 0, -1, 3, 3, 3) }, 'INVALID_ARGUMENT'],
+      ['fewer targets than rows', { targets: Int32Array.of(1) }, 'INVALID_ARGUMENT'],
+      ['a negative row', { rows: Int32Array.of(-1, 1, 3, 4) }, 'INVALID_ARGUMENT'],
+      ['a row past the pack', { rows: Int32Array.of(0, 1, 3, 6) }, 'INVALID_ARGUMENT'],
+      ['no trees', { trees: new Int32Array(0) }, 'INVALID_ARGUMENT'],
+      ['trees that are no triples', { trees: Int32Array.of(0, 3, 0, 3) }, 'INVALID_ARGUMENT'],
+      ['trees that leave tokens out', { trees: Int32Array.of(0, 3, 0) }, 'INVALID_ARGUMENT'],
+      ['a tree past the pack', { trees: Int32Array.of(0, 3, 0, 3, 7, 0) }, 'INVALID_ARGUMENT'],
+      ['a tree that ends before it starts', { trees: Int32Array.of(0, 6, 0, 6, 3, 0) }, 'INVALID_ARGUMENT'],
+      ['trees that overlap', { trees: Int32Array.of(0, 4, 0, 3, 6, 0) }, 'INVALID_ARGUMENT'],
+      ['a prefix longer than the tree', { trees: Int32Array.of(0, 3, 4, 3, 6, 0) }, 'INVALID_ARGUMENT'],
+      ['a negative prefix', { trees: Int32Array.of(0, 3, -1, 3, 6, 0) }, 'INVALID_ARGUMENT'],
+      ['a negative topK', { topK: -1 }, 'INVALID_ARGUMENT'],
+      ['a topK above the vocabulary', { topK: 97 }, 'INVALID_ARGUMENT'],
+      ['a topK that is no number', { topK: 'two' }, 'INVALID_ARGUMENT'],
+      ['a topK that is no integer', { topK: Number.NaN }, 'INVALID_ARGUMENT'],
+    ]
+    for (const [what, change, code] of rows)
+      it(`${what}: ${code}`, () => refuses(() => model.score(pack(change), newControl()), code))
+
+    for (const field of ['ids', 'positions', 'lo', 'trees', 'rows', 'targets'] as const)
+      it(`${field} of another type: INVALID_ARGUMENT`, async () => {
+        for (const value of notThese)
+          await refuses(() => model.score(pack({ [field]: value }), newControl()), 'INVALID_ARGUMENT')
+      })
+
+    it('another type than a pack or a control: INVALID_ARGUMENT', async () => {
+      for (const value of notThese as Anything[]) {
+        await refuses(() => model.score(value, newControl()), 'INVALID_ARGUMENT')
+        await refuses(() => model.score(pack(), value), 'INVALID_ARGUMENT')
+      }
+      await refuses(() => model.score(pack(), new Int32Array(1)), 'INVALID_ARGUMENT')
+      await refuses(() => (model as Anything).score(), 'INVALID_ARGUMENT')
+    })
+
+    it('a getter that throws: its error', async () => {
+      const trap = Object.defineProperty(pack(), 'lo', {
+        get() {
+          throw new RangeError('trap')
+        },
+      })
+      await assert.rejects(async () => model.score(trap, newControl()), {
+        name: 'RangeError',
+        message: 'trap',
+      })
+    })
+  })
+
+  describe('of logits()', () => {
+    it('wrong ids and types', async () => {
+      await refuses(() => model.logits(Int32Array.of(1, -1), newControl()), 'TOKEN_OUT_OF_RANGE')
+      await refuses(() => model.logits(Int32Array.of(1, 96), newControl()), 'TOKEN_OUT_OF_RANGE')
+      await refuses(() => model.logits(new Int32Array(0), newControl()), 'INVALID_ARGUMENT')
+      await refuses(() => model.logits(new Int32Array(513), newControl()), 'CONTEXT_LENGTH')
+      for (const value of notThese as Anything[])
+        await refuses(() => model.logits(value, newControl()), 'INVALID_ARGUMENT')
+    })
+  })
+
+  describe('of a session', () => {
+    const greedy = { temperature: 0, topK: 0, topP: 1, seed: 0 }
+    const i32 = Int32Array.of
+
+    it('wrong capacities, streams and sampling', async () => {
+      const open = (...args: Anything[]) => (model.session as Anything).apply(model, args)
+      await refuses(() => open(i32(-1), i32(0), greedy), 'INVALID_ARGUMENT|CONTEXT_LENGTH')
+      await refuses(() => open(i32(513), i32(0), greedy), 'INVALID_ARGUMENT|CONTEXT_LENGTH')
+      await refuses(() => open(i32(4, 4), i32(0), greedy), 'INVALID_ARGUMENT')
+      for (const change of [
+        { temperature: -1 },
+        { temperature: Number.NaN },
+        { topP: 2 },
+        { topK: -1 },
+        { topP: 'x' },
+      ])
+        await refuses(() => open(i32(4), i32(0), { ...greedy, ...change }), 'INVALID_ARGUMENT')
+      for (const value of notThese) {
+        await refuses(() => open(value, i32(0), greedy), 'INVALID_ARGUMENT')
+        await refuses(() => open(i32(4), value, greedy), 'INVALID_ARGUMENT')
+      }
+      await refuses(() => open(i32(4), i32(0), 'greedy'), 'INVALID_ARGUMENT')
+    })
+
+    const steps: [what: string, args: Int32Array[], code: string][] = [
+      ['a sequence that is not there', [i32(2), i32(0, 1), i32(1)], 'INVALID_ARGUMENT'],
+      ['a negative sequence', [i32(-1), i32(0, 1), i32(1)], 'INVALID_ARGUMENT'],
+      ['a sequence twice', [i32(0, 0), i32(0, 1, 2), i32(1, 1)], 'INVALID_ARGUMENT'],
+      ['too few offsets', [i32(0, 1), i32(0, 1), i32(1, 1)], 'INVALID_ARGUMENT'],
+      ['offsets that fall', [i32(0, 1), i32(0, 2, 1), i32(1, 1)], 'INVALID_ARGUMENT'],
+      ['a negative offset', [i32(0), i32(-1, 1), i32(1)], 'INVALID_ARGUMENT'],
+      ['offsets past the ids', [i32(0), i32(0, 2), i32(1)], 'INVALID_ARGUMENT'],
+      ['a sequence without tokens', [i32(0, 1), i32(0, 0, 1), i32(1)], 'INVALID_ARGUMENT'],
+      ['no sequences', [i32(), i32(0), i32()], 'INVALID_ARGUMENT'],
+      [
+        'more tokens than the capacity',
+        [i32(0), i32(0, 5), i32(1, 1, 1, 1, 1)],
+        'CONTEXT_LENGTH|INVALID_ARGUMENT',
+      ],
+      ['a negative id', [i32(0), i32(0, 1), i32(-1)], 'TOKEN_OUT_OF_RANGE'],
+      ['an id of the vocabulary size', [i32(0), i32(0, 1), i32(96)], 'TOKEN_OUT_OF_RANGE'],
+    ]
+    for (const [what, [sequences, offsets, ids], code] of steps)
+      it(`${what}: ${code}, and the session goes on as if it had not been asked`, async () => {
+        const session = model.session(i32(4, 4), i32(0, 1), greedy)
+        await refuses(() => session.step(sequences!, offsets!, ids!, newControl()), code)
+        const after = await session.step(i32(0, 1), i32(0, 2, 3), i32(5, 6, 7), newControl())
+        const fresh = model.session(i32(4, 4), i32(0, 1), greedy)
+        assert.deepEqual(after, await fresh.step(i32(0, 1), i32(0, 2, 3), i32(5, 6, 7), newControl()))
+        session.dispose()
+        fresh.dispose()
+      })
+
+    it('steps of wrong types: INVALID_ARGUMENT', async () => {
+      const session = model.session(i32(4), i32(0), greedy)
+      const good = [i32(0), i32(0, 1), i32(1), newControl()]
+      for (const place of good.keys())
+        for (const value of notThese)
+          await refuses(
+            () => (session.step as Anything).apply(session, good.with(place, value as Anything)),
+            'INVALID_ARGUMENT',
+          )
+      session.dispose()
+    })
+  })
+
+  describe('of load() and weightBytes()', () => {
+    const config = (change: Record<string, Anything>) => ({ ...random.config, ...change }) as NativeConfig
+    const configs: [what: string, change: Record<string, Anything>][] = [
+      ['no layers', { layers: 0 }],
+      ['a negative vocabulary', { vocabSize: -1 }],
+      ['a size that is no number', { hiddenSize: '32' }],
+      ['a size that is no integer', { intermediateSize: 1.5 }],
+      ['an infinite size', { hiddenSize: Number.POSITIVE_INFINITY }],
+      ['heads that share unevenly', { heads: 3 }],
+      ['no kv heads', { kvHeads: 0 }],
+      ['an odd head', { headDim: 7, ropeFrequencies: new Float32Array(3) }],
+      ['too few frequencies', { ropeFrequencies: new Float32Array(1) }],
+      ['frequencies of another type', { ropeFrequencies: [1, 2, 3, 4] }],
+      ['a size that overflows', { vocabSize: 2 ** 31 - 1, hiddenSize: 2 ** 31 - 1 }],
+    ]
+    for (const [what, change] of configs)
+      it(`a config with ${what}`, () =>
+        refuses(
+          () => loadAddon().load(config(change), random.tensors, cpu, newControl()),
+          'INVALID_ARGUMENT|TENSOR_SHAPE',
+        ))
+
+    const tensors: [what: string, change: Record<string, Anything>, code: string][] = [
+      ['a file that is not there', { file: '/nowhere/model.safetensors' }, 'FILE_READ'],
+      ['a folder for a file', { file: tmpdir() }, 'FILE_READ'],
+      ['a file that is no string', { file: 7 }, 'INVALID_ARGUMENT'],
+      ['bytes past the end of the file', { offset: 2 ** 40 }, 'FILE_READ'],
+      ['a negative offset', { offset: -8 }, 'INVALID_ARGUMENT|FILE_READ'],
+      ['an offset that is no number', { offset: Number.NaN }, 'INVALID_ARGUMENT|FILE_READ'],
+      ['bytes that are not its shape', { bytes: 16 }, 'TENSOR_SHAPE|INVALID_ARGUMENT'],
+      ['another shape', { shape: [96, 31], bytes: 4 * 96 * 31 }, 'TENSOR_SHAPE'],
+      ['a negative shape', { shape: [-96, -32] }, 'TENSOR_SHAPE|INVALID_ARGUMENT'],
+      ['a shape that is no array', { shape: 96 }, 'INVALID_ARGUMENT'],
+      ['a type that is not known', { type: 'I8' }, 'TENSOR_DTYPE'],
+      ['a type that is no string', { type: {} }, 'INVALID_ARGUMENT|TENSOR_DTYPE'],
+    ]
+    for (const [what, change, code] of tensors)
+      it(`a tensor with ${what}: ${code}`, () => {
+        const changed = random.tensors.with(0, { ...random.tensors[0], ...change } as NativeTensor)
+        return refuses(() => loadAddon().load(random.config, changed, cpu, newControl()), code)
+      })
+
+    it('a tensor that is missing, names itself', async () => {
+      const { error } = await refuses(
+        () => loadAddon().load(random.config, random.tensors.slice(1), cpu, newControl()),
+        'INVALID_ARGUMENT|TENSOR_SHAPE',
+      )
+      assert.match(error.message, /model\.embed_tokens\.weight/)
+    })
+
+    it('weights that are not finite, or cut while they are read, name the tensor or the file', async () => {
+      const own = path.join(folder, 'broken')
+      const broken = writeRandomModel(own)
+      const last = broken.tensors.at(-1)!
+      writeFileSync(last.file, Buffer.from(Float32Array.of(Number.NaN).buffer), { flag: 'r+', flush: true })
+      const moved = broken.tensors.with(-1, { ...last, offset: 0 })
+      const notFinite = await refuses(
+        () => loadAddon().load(broken.config, moved, cpu, newControl()),
+        'WEIGHT_NOT_FINITE',
+      )
+      assert.match(notFinite.error.message, /model\.norm\.weight/)
+      truncateSync(last.file, last.offset)
+      const cut = await refuses(
+        () => loadAddon().load(broken.config, broken.tensors, cpu, newControl()),
+        'FILE_READ',
+      )
+      assert.match(cut.error.message, /model\.safetensors/)
+    })
+
+    it('options and arguments of wrong types', async () => {
+      for (const options of [
+        { ...cpu, dtype: 'int3' },
+        { ...cpu, device: 'abacus' },
+        { ...cpu, threads: -1 },
+        { ...cpu, threads: 'all' },
+        ...notThese,
+      ] as Anything[]) {
+        const code = 'INVALID_ARGUMENT|DEVICE_UNAVAILABLE'
+        await refuses(() => loadAddon().load(random.config, random.tensors, options, newControl()), code)
+        await refuses(() => loadAddon().weightBytes(random.config, random.tensors, options), code)
+      }
+      for (const value of notThese as Anything[]) {
+        await refuses(() => loadAddon().load(value, random.tensors, cpu, newControl()), 'INVALID_ARGUMENT')
+        await refuses(() => loadAddon().load(random.config, random.tensors, cpu, value), 'INVALID_ARGUMENT')
+        if (!Array.isArray(value))
+          await refuses(() => loadAddon().load(random.config, value, cpu, newControl()), 'INVALID_ARGUMENT')
+      }
+    })
+  })
+
+  describe('this', () => {
+    it('of another kind is refused by every method', async () => {
+      const session = model.session(Int32Array.of(4), Int32Array.of(0), {
+        temperature: 0,
+        topK: 0,
+        topP: 1,
+        seed: 0,
+      })
+      for (const [object, other] of [
+        [model, session],
+        [session, model],
+      ] as Anything[])
+        for (const name of Object.getOwnPropertyNames(Object.getPrototypeOf(object)).filter(
+          name => name !== 'constructor',
+        ))
+          for (const self of [other, {}, undefined, new Int32Array(4), Object.create(object)]) {
+            const call = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(object), name)!
+            await assert.rejects(
+              async () => (call.value ?? call.get).call(self),
+              Error,
+              `${name} of ${String(self)}`,
+            )
+          }
+      session.dispose()
+    })
+  })
+})
+
+/** Waits for the refusal, thrown or rejected, with one of the codes ('A|B'). */
+async function refuses(call: () => unknown, codes: string): Promise<{ error: Error }> {
+  try {
+    await call()
+  } catch (error) {
+    const { code } = error as { code?: string }
+    assert.ok(codes.split('|').includes(code ?? 'none'), `want ${codes}, have ${code ?? 'no code'}: ${error}`)
+    return { error: error as Error }
+  }
+  assert.fail(`want ${codes}, have no error`)
+}
+
+/** An ArrayBuffer whose memory has gone elsewhere. */
+function detached(): ArrayBuffer {
+  const buffer = new ArrayBuffer(16)
+  structuredClone(buffer, { transfer: [buffer] })
+  return buffer
+}
