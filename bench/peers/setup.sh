@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Installs the peers of bench/ beside this file: .venv (torch, transformers, lm-eval) and node_modules (node-llama-cpp).
+# Needs Python 3.11 or later with venv, and npm. Nothing of it is a dependency of the package.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+"${PYTHON:-python3}" -m venv .venv
+.venv/bin/pip install --quiet --requirement requirements.txt
+npm ci
