@@ -1,8 +1,10 @@
 // Opens a checkpoint of any format.
 import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { MtLlamaError } from '../errors.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { pathKind } from './files.ts'
+import { openGguf } from './gguf-llama.ts'
 import { openHuggingFace } from './huggingface.ts'
 
 interface Format {
@@ -19,6 +21,21 @@ const formats: readonly Format[] = [
     name: 'a Hugging Face directory (config.json and safetensors)',
     find: (path, entries) => (entries?.includes('config.json') ? path : undefined),
     open: openHuggingFace,
+  },
+  {
+    name: 'a .gguf file, or a folder with one of them',
+    find: (path, entries) => {
+      if (entries === undefined) return isGguf(path) ? path : undefined
+      const [file, ...others] = entries.filter(isGguf)
+      if (others.length > 0) {
+        throw new MtLlamaError(
+          'CHECKPOINT_UNSUPPORTED',
+          `${path}: holds ${[file, ...others].join(', ')}; name one of them, not the folder`,
+        )
+      }
+      return file === undefined ? undefined : join(path, file)
+    },
+    open: openGguf,
   },
 ]
 
@@ -40,4 +57,8 @@ export async function openCheckpoint(path: string): Promise<Checkpoint> {
   }
   const hint = path.endsWith('.safetensors') ? '. Give the folder that holds it' : ''
   throw new MtLlamaError('CHECKPOINT_UNSUPPORTED', `${path}: not a checkpoint; expected ${known}${hint}`)
+}
+
+function isGguf(name: string): boolean {
+  return name.toLowerCase().endsWith('.gguf')
 }

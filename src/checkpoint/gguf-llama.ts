@@ -1,0 +1,229 @@
+// A LLaMA in a GGUF file, as llama.cpp writes it: config from the metadata, ggml's tensor names, permuted q and k.
+import { open } from 'node:fs/promises'
+import { basename } from 'node:path'
+import { MtLlamaError } from '../errors.ts'
+import type { Checkpoint, LlamaConfig, RopeScaling } from './checkpoint.ts'
+import { Fields } from './fields.ts'
+import { readExactly } from './files.ts'
+import { type Gguf, type GgufMetadata, readGguf } from './gguf.ts'
+import { show } from './json.ts'
+import { type Naming, type StoredTensor, storedTypes, takeTensors } from './tensors.ts'
+
+const TOKENIZER_PREFIX = 'tokenizer.ggml.'
+const ROPE_FREQS = 'rope_freqs.weight'
+
+/** Keys of llama.cpp that change the pass in a way that does not run here, unless they are 0. */
+const refusedKeys = [
+  'llama.expert_count',
+  'llama.attention.scale',
+  'llama.attention.clamp_kqv',
+  'llama.logit_scale',
+  'llama.residual_scale',
+  'llama.embedding_scale',
+  'llama.attn_logit_softcapping',
+  'llama.final_logit_softcapping',
+  'llama.rope.scaling.yarn_log_multiplier',
+]
+
+const knownKeys = new Set([
+  ...refusedKeys,
+  ...`vocab_size context_length embedding_length block_count feed_forward_length attention.head_count
+  attention.head_count_kv attention.key_length attention.value_length attention.layer_norm_rms_epsilon
+  attention.sliding_window expert_used_count tensor_data_layout rope.dimension_count rope.freq_base rope.scale_linear
+  rope.scaling.type rope.scaling.factor rope.scaling.original_context_length rope.scaling.finetuned
+  rope.scaling.attn_factor rope.scaling.yarn_ext_factor rope.scaling.yarn_beta_fast rope.scaling.yarn_beta_slow`
+    .split(/\s+/)
+    .map(key => `llama.${key}`),
+])
+
+/** Hugging Face's name of a part -> ggml's. */
+const ggmlNames: Readonly<Record<string, string>> = {
+  'model.embed_tokens': 'token_embd',
+  'model.norm': 'output_norm',
+  lm_head: 'output',
+  input_layernorm: 'attn_norm',
+  'self_attn.q_proj': 'attn_q',
+  'self_attn.k_proj': 'attn_k',
+  'self_attn.v_proj': 'attn_v',
+  'self_attn.o_proj': 'attn_output',
+  post_attention_layernorm: 'ffn_norm',
+  'mlp.gate_proj': 'ffn_gate',
+  'mlp.up_proj': 'ffn_up',
+  'mlp.down_proj': 'ffn_down',
+}
+
+const fieldNames: Naming['fields'] = {
+  vocabSize: 'llama.vocab_size',
+  hiddenSize: 'llama.embedding_length',
+  intermediateSize: 'llama.feed_forward_length',
+  layers: 'llama.block_count',
+  heads: 'llama.attention.head_count',
+  kvHeads: 'llama.attention.head_count_kv',
+  headDim: 'llama.attention.key_length',
+}
+
+/** @throws CHECKPOINT_NOT_FOUND, CHECKPOINT_CORRUPT, CHECKPOINT_UNSUPPORTED, TENSOR_MISSING, TENSOR_SHAPE */
+export async function openGguf(file: string): Promise<Checkpoint> {
+  const gguf = await readGguf(file)
+  const where = basename(file)
+  const stored = new Map(gguf.tensors.map(tensor => [tensor.name, tensor]))
+  const fields = new Fields(Object.fromEntries(gguf.metadata), where)
+  refuseUnsupported(fields)
+  const config = parseConfig(fields, gguf, stored)
+  const factors = stored.get(ROPE_FREQS)
+  if (factors !== undefined) config.ropeScaling = await readRopeFactors(factors, config)
+
+  for (const [name, tensor] of stored) tensor.ropeInterleaved = /^blk\.\d+\.attn_[qk]\./.test(name)
+  const naming: Naming = {
+    configFile: 'its metadata',
+    fields: fieldNames,
+    weights: where,
+    storedName: ggmlName,
+  }
+  const tensors = takeTensors(config, stored, naming)
+  const used = new Set([...tensors.map(tensor => ggmlName(tensor.name)), ROPE_FREQS])
+  const ignored = [...stored.keys()].filter(name => !used.has(name))
+  const unknown = fields.names().filter(name => name.startsWith('llama.') && !knownKeys.has(name))
+  const template = gguf.metadata.get('tokenizer.chat_template')
+  return {
+    format: 'gguf',
+    path: file,
+    config,
+    tensors,
+    ...storedTypes(tensors),
+    tokenizer: gguf.metadata.has('tokenizer.ggml.model')
+      ? { kind: 'gguf', file, metadata: tokenizerMetadata(gguf.metadata) }
+      : undefined,
+    chatTemplate: typeof template === 'string' ? template : undefined,
+    warnings: [
+      ...unknown.map(name => `${where}: "${name}" = ${show(fields.get(name))} is not known and ignored`),
+      ...(ignored.length > 0 ? [`${where}: ${ignored.length} tensors are not used: ${show(ignored)}`] : []),
+    ],
+  }
+}
+
+/** ggml's name of a tensor: model.layers.3.mlp.up_proj.weight is blk.3.ffn_up.weight. */
+export function ggmlName(name: string): string {
+  const [, layer, part, kind] = name.match(/^(?:model\.layers\.(\d+)\.)?(.+)\.(weight|bias)$/)!
+  return `${layer === undefined ? '' : `blk.${layer}.`}${ggmlNames[part!]}.${kind}`
+}
+
+function refuseUnsupported(fields: Fields): void {
+  if (fields.get('general.architecture') !== 'llama') {
+    throw fields.unsupported('general.architecture', 'only llama runs')
+  }
+  if (!fields.isAbsent('split.count') && fields.get('split.count') !== 1) {
+    throw fields.unsupported('split.count', 'merge the files first, with llama-gguf-split --merge')
+  }
+  for (const key of refusedKeys) {
+    if (!fields.isAbsent(key) && fields.get(key) !== 0) throw fields.unsupported(key, 'it does not run')
+  }
+}
+
+function parseConfig(fields: Fields, { metadata }: Gguf, stored: Map<string, StoredTensor>): LlamaConfig {
+  const tokens = metadata.get('tokenizer.ggml.tokens')
+  const embedding = stored.get('token_embd.weight')
+  const hiddenSize = fields.size('llama.embedding_length')
+  const heads = fields.size('llama.attention.head_count')
+  const kvHeads = fields.size('llama.attention.head_count_kv', heads)
+  if (heads % kvHeads !== 0) {
+    throw fields.corrupt(
+      'llama.attention.head_count_kv',
+      `which does not divide llama.attention.head_count = ${heads}`,
+    )
+  }
+  if (fields.isAbsent('llama.attention.key_length') && hiddenSize % heads !== 0) {
+    throw fields.corrupt(
+      'llama.attention.head_count',
+      `which does not divide llama.embedding_length = ${hiddenSize}`,
+    )
+  }
+  const headDim = fields.size('llama.attention.key_length', hiddenSize / heads)
+  if (headDim % 2 !== 0)
+    throw fields.corrupt('llama.attention.key_length', `${headDim} is odd; RoPE turns pairs`)
+  for (const key of ['llama.attention.value_length', 'llama.rope.dimension_count']) {
+    if (fields.size(key, headDim) !== headDim) {
+      throw fields.unsupported(key, `only the size of a head, ${headDim}, runs`)
+    }
+  }
+  const contextLength = fields.size('llama.context_length')
+  const window = 'llama.attention.sliding_window'
+  if (!fields.isAbsent(window) && fields.get(window) !== 0 && fields.size(window) < contextLength) {
+    throw fields.unsupported(window, `a window below llama.context_length = ${contextLength} does not run`)
+  }
+  const vocabSize = Array.isArray(tokens) ? tokens.length : embedding?.shape[0]
+  const ids = (name: string) => fields.tokenIds(`${TOKENIZER_PREFIX}${name}`)
+  return {
+    architecture: 'LlamaForCausalLM',
+    vocabSize: fields.size('llama.vocab_size', vocabSize),
+    hiddenSize,
+    intermediateSize: fields.size('llama.feed_forward_length'),
+    layers: fields.size('llama.block_count'),
+    heads,
+    kvHeads,
+    headDim,
+    contextLength,
+    rmsNormEps: fields.positive('llama.attention.layer_norm_rms_epsilon'),
+    ropeTheta: fields.positive('llama.rope.freq_base', 10_000),
+    ropeScaling: parseRopeScaling(fields, contextLength),
+    tiedHead: !stored.has('output.weight'),
+    attentionBias: stored.has('blk.0.attn_q.bias'),
+    mlpBias: stored.has('blk.0.ffn_gate.bias'),
+    bosTokenId: ids('bos_token_id')[0],
+    eosTokenIds: [...new Set([...ids('eos_token_id'), ...ids('eot_token_id')])],
+  }
+}
+
+/** As llama.cpp reads it: without a type, a factor is linear; yarn's attention factor is 0.1 ln(factor) + 1 times its own. */
+function parseRopeScaling(fields: Fields, contextLength: number): RopeScaling {
+  const legacy = fields.positive('llama.rope.scale_linear', 1)
+  const factor = fields.positive('llama.rope.scaling.factor', legacy)
+  const type = fields.get('llama.rope.scaling.type') ?? 'linear'
+  if (type === 'none' || (type === 'linear' && factor === 1)) return { type: 'default' }
+  if (type === 'linear') return { type, factor }
+  if (type !== 'yarn') throw fields.unsupported('llama.rope.scaling.type', 'none, linear and yarn run')
+  if (fields.positive('llama.rope.scaling.yarn_ext_factor', 1) !== 1) {
+    throw fields.unsupported('llama.rope.scaling.yarn_ext_factor', 'only 1 runs')
+  }
+  const own = fields.positive('llama.rope.scaling.attn_factor', 1)
+  return {
+    type,
+    factor,
+    originalContextLength: fields.size('llama.rope.scaling.original_context_length', contextLength),
+    betaFast: fields.positive('llama.rope.scaling.yarn_beta_fast', 32),
+    betaSlow: fields.positive('llama.rope.scaling.yarn_beta_slow', 1),
+    attentionFactor: own * (factor <= 1 ? 1 : 0.1 * Math.log(factor) + 1),
+    truncate: true,
+  }
+}
+
+async function readRopeFactors(tensor: StoredTensor, config: LlamaConfig): Promise<RopeScaling> {
+  const here = `${basename(tensor.file)}: "${ROPE_FREQS}"`
+  const length = config.headDim / 2
+  if (tensor.type !== 'F32' || tensor.shape.length !== 1 || tensor.shape[0] !== length) {
+    const found = `${tensor.type} [${tensor.shape.join(', ')}]`
+    throw new MtLlamaError('TENSOR_SHAPE', `${here} is ${found}; half a head asks for F32 [${length}]`)
+  }
+  if (config.ropeScaling.type !== 'default') {
+    throw new MtLlamaError(
+      'CHECKPOINT_UNSUPPORTED',
+      `${here} comes with ${config.ropeScaling.type} scaling; one of them runs`,
+    )
+  }
+  const handle = await open(tensor.file)
+  try {
+    const bytes = await readExactly(handle, tensor.offset, tensor.bytes, tensor.file)
+    const factors = Float32Array.from({ length }, (_, i) => bytes.readFloatLE(4 * i))
+    const bad = factors.find(factor => !(factor > 0 && factor < Infinity))
+    if (bad !== undefined)
+      throw new MtLlamaError('CHECKPOINT_CORRUPT', `${here} holds ${bad}; expected numbers above 0`)
+    return { type: 'factors', factors }
+  } finally {
+    await handle.close()
+  }
+}
+
+function tokenizerMetadata(metadata: GgufMetadata): GgufMetadata {
+  const entries = [...metadata].filter(([key]) => key.startsWith(TOKENIZER_PREFIX))
+  return new Map(entries.map(([key, value]) => [key.slice(TOKENIZER_PREFIX.length), value]))
+}
