@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Builds the addon: `build.mjs gyp` (default) to build/Release, `build.mjs cmake` to build/cmake/Release.
+// Builds the addon: `build.mjs gyp` (default) to build/Release, `build.mjs cmake` to build/cmake/build/Release.
 // Node's headers are taken from beside the node binary; only where they are not there does node-gyp fetch them.
 // prebuildify calls this file in the place of node-gyp, with node-gyp's arguments, which all say what is done anyway.
 import { spawnSync } from 'node:child_process'
@@ -15,7 +15,7 @@ const jobs = String(Math.min(availableParallelism(), 8))
 
 if (process.argv[2] === 'cmake') {
   // N-API headers come with cmake-js ("binary.napi_versions" in package.json), so nothing is fetched.
-  run('cmake-js/bin/cmake-js', ['build', '--out', 'build/cmake', '--parallel', jobs])
+  run('cmake-js/bin/cmake-js', ['build', '--out', 'build/cmake/build', '--parallel', jobs])
 } else {
   const prefix = path.dirname(path.dirname(realpathSync(process.execPath)))
   const beside = existsSync(path.join(prefix, 'include', 'node', 'node_api.h'))

@@ -1,0 +1,44 @@
+// Sums the reports in a folder: mocha's *.json and CTest's JUnit *.xml. Names every skipped and failed test, and ends
+// with the line `N passed, N failed, N skipped`. Exit code 1 where a test failed or a report is missing.
+import { existsSync, readFileSync } from 'node:fs'
+
+const folder = process.argv[2]
+const sum = { passed: 0, failed: 0, skipped: 0 }
+
+for (const name of ['native.xml', 'asan.xml', 'tsan.xml', 'mocha.json', 'mocha-cmake.json']) {
+  const file = `${folder}/${name}`
+  if (!existsSync(file)) {
+    console.log(`${name}: no report, the run broke off; counted as one failure`)
+    sum.failed++
+    continue
+  }
+  const text = readFileSync(file, 'utf8')
+  const { passed, failed, skipped } = name.endsWith('.json') ? readMocha(JSON.parse(text)) : readJunit(text)
+  console.log(`${name}: ${passed} passed, ${failed.length} failed, ${skipped.length} skipped`)
+  for (const test of failed) console.log(`  failed: ${test}`)
+  for (const test of skipped) console.log(`  skipped: ${test}`)
+  sum.passed += passed
+  sum.failed += failed.length
+  sum.skipped += skipped.length
+}
+console.log(`${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped`)
+process.exitCode = sum.failed > 0 || sum.passed === 0 ? 1 : 0
+
+function readMocha({ passes, failures, pending }) {
+  const title = test => test.fullTitle
+  return { passed: passes.length, failed: failures.map(title), skipped: pending.map(title) }
+}
+
+function readJunit(xml) {
+  const tests = [...xml.matchAll(/<testcase name="([^"]*)"[^>]*status="([^"]*)"[^>]*>(.*?)<\/testcase>/gs)]
+  const of = status => tests.filter(test => test[2] === status)
+  // what a passing test says of itself, such as instruction sets that did not run natively
+  for (const [, name, , body] of of('run'))
+    for (const [note] of body.matchAll(/^note: .*$/gm)) console.log(`  ${name}: ${note}`)
+  const reason = ([, name, , body]) => `${name}: ${/^skipped: (.*)$/m.exec(body)?.[1] ?? 'no reason given'}`
+  return {
+    passed: of('run').length,
+    failed: of('fail').map(test => test[1]),
+    skipped: [...of('notrun'), ...of('disabled')].map(reason),
+  }
+}
