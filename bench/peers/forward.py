@@ -2,8 +2,8 @@
 
     python forward.py MODEL DTYPE THREADS
 
-In:  {"sequences": 1, "tokens": 512}
-Out: {"seconds": one forward pass, logits of the last token of each sequence alone, no cache}
+In:  {"batches": 1, "sequences": 1, "tokens": 512, "keep": 1}
+Out: {"seconds": that many forward passes of [sequences, tokens] ids, log-softmax of the last `keep` rows, no cache}
 """
 
 import sys
@@ -23,10 +23,11 @@ def main(path: str, dtype: str, threads: int) -> None:
 
     def answer(ask: dict) -> dict:
         shape = (ask["sequences"], ask["tokens"])
-        batch = torch.randint(300, model.config.vocab_size, shape, generator=ids)
+        batches = [torch.randint(300, model.config.vocab_size, shape, generator=ids) for _ in range(ask["batches"])]
         with torch.inference_mode():
             start = time.perf_counter()
-            model(batch, use_cache=False, logits_to_keep=1)
+            for batch in batches:
+                model(batch, use_cache=False, logits_to_keep=ask["keep"]).logits.log_softmax(-1)
             return {"seconds": time.perf_counter() - start}
 
     serve(answer, {"rival": "transformers", "version": transformers.__version__, "torch": torch.__version__})

@@ -2,11 +2,14 @@
 
     cd SHARED; python harness.py MODEL DTYPE THREADS
 
-In:  {"task": "card_copa", "limit": null, "batch": 16}
-Out: {"seconds": first to last request, "requests": [[context, continuation], ...], "answers": [[sum, greedy], ...]}
+In:  {"op": "requests", "task": "card_copa", "limit": null}
+Out: {"requests": [[context, continuation], ...]}
+In:  {"op": "score", "task": "card_copa", "limit": null, "batch": 16}
+Out: {"seconds": first to last request, "answers": [[log-likelihood, greedy], ...]}
 The working directory is the shared folder, which the paths in its task files are relative to.
 """
 
+import functools
 import os
 import sys
 import time
@@ -25,19 +28,21 @@ def main(model: str, dtype: str, threads: int) -> None:
     torch.set_num_threads(threads)
     lm = HFLM(pretrained=model, dtype=dtype, device="cpu")
     manager = TaskManager(include_path="golden/lm-eval/tasks", include_defaults=False)
-    instances = {}
+
+    @functools.cache
+    def instances(name: str, limit: int | None) -> list:
+        task = manager.load(name)["tasks"][name]
+        task.build_all_requests(limit=limit)
+        return task.instances
 
     def answer(ask: dict) -> dict:
-        key = (ask["task"], ask["limit"])
-        if key not in instances:
-            task = manager.load(ask["task"])["tasks"][ask["task"]]
-            task.build_all_requests(limit=ask["limit"])
-            instances[key] = task.instances
+        requests = instances(ask["task"], ask["limit"])
+        if ask["op"] == "requests":
+            return {"requests": [request.args for request in requests]}
         lm.batch_size_per_gpu = ask["batch"]
         start = time.perf_counter()
-        answers = lm.loglikelihood(instances[key], disable_tqdm=True)
-        seconds = time.perf_counter() - start
-        return {"seconds": seconds, "requests": [i.args for i in instances[key]], "answers": answers}
+        answers = lm.loglikelihood(requests, disable_tqdm=True)
+        return {"seconds": time.perf_counter() - start, "answers": answers}
 
     serve(answer, {"rival": "lm-eval", "torch": torch.__version__, "threads": torch.get_num_threads()})
 
