@@ -3,7 +3,10 @@
 export interface EncodeOptions {
   /** Add what the tokenizer adds by itself (BOS, say). Default false: prompts get their BOS from the model. */
   addSpecialTokens?: boolean
-  /** Read special tokens written in the text (`</s>`) as themselves. Default true. */
+  /**
+   * Read special tokens written in the text (`</s>`) as themselves. Default as the file's own library does:
+   * true, but false for tokenizer.model, where sentencepiece takes all text as plain.
+   */
   parseSpecial?: boolean
 }
 
@@ -16,12 +19,14 @@ export interface DecodeOptions {
 export interface DecodeStream {
   /** Text that is certain after this id, perhaps ''. */
   push(id: number): string
+  /** What `end` would return now; the stream goes on. For stop strings: the bytes held back may hold one. */
+  pending(): string
   /** What is left: unfinished bytes as U+FFFD. */
   end(): string
 }
 
 export interface Tokenizer {
-  /** 'tokenizer.json', 'tokenizer.model', 'gguf' or 'byte'. */
+  /** 'tokenizer.json', 'tokenizer.model' or 'gguf'. */
   readonly kind: string
   /** Ids are below this. */
   readonly vocabSize: number
@@ -29,9 +34,12 @@ export interface Tokenizer {
   readonly eosTokenId: number | undefined
   /** Whether scoring and generation put BOS first by default (design: what the tokenizer does by itself). */
   readonly addBos: boolean
+  /** Whether a text gets a space before it (▁): a continuation encoded by itself drops one of its own. */
+  readonly addsSpace: boolean
   /** Text of each special token -> id. */
   readonly specialTokens: ReadonlyMap<string, number>
   encode(text: string, options?: EncodeOptions): number[]
+  /** Ids without a token give no text. */
   decode(ids: ArrayLike<number>, options?: DecodeOptions): string
   decodeStream(options?: DecodeOptions): DecodeStream
   count(text: string, options?: EncodeOptions): number

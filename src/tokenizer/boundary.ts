@@ -1,0 +1,63 @@
+// Where a continuation begins among the tokens of prompt + continuation.
+import type { EncodeOptions, Tokenizer } from './tokenizer.ts'
+
+/**
+ * With p = encode(prompt) and w = encode(prompt + continuation):
+ * `joint` w after the longest common prefix of p and w, so a token that merges across the boundary is scored;
+ * `harness` w after the first length(p) tokens, white space at the end of the prompt moved to the continuation
+ * first (lm-evaluation-harness); `separate` the continuation encoded by itself, one leading space dropped
+ * where the tokenizer adds one.
+ */
+export type BoundaryRule = 'joint' | 'harness' | 'separate'
+
+/** What Python's str.rstrip removes. */
+const pythonSpaceAtEnd = /[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+$/
+
+/**
+ * Tokens before and of a continuation, without special tokens around them. The continuation is empty where a rule
+ * leaves nothing to it. A prompt is encoded once for all continuations that follow it one after the other.
+ */
+export function splitContinuation(
+  tokenizer: Tokenizer,
+  prompt: string,
+  continuation: string,
+  rule: BoundaryRule,
+  options: Pick<EncodeOptions, 'parseSpecial'> = {},
+): { prefix: number[]; continuation: number[] } {
+  if (rule === 'separate') {
+    const alone = tokenizer.addsSpace && continuation.startsWith(' ') ? continuation.slice(1) : continuation
+    return {
+      prefix: [...encodePrompt(tokenizer, prompt, options)],
+      continuation: tokenizer.encode(alone, options),
+    }
+  }
+  const before = rule === 'harness' ? prompt.slice(0, lengthBeforeSpace(prompt)) : prompt
+  const prefix = encodePrompt(tokenizer, before, options)
+  const whole = tokenizer.encode(prompt + continuation, options)
+  if (rule === 'harness') return { prefix: [...prefix], continuation: whole.slice(prefix.length) }
+  let common = 0
+  while (common < prefix.length && prefix[common] === whole[common]) common++
+  return { prefix: prefix.slice(0, common), continuation: whole.slice(common) }
+}
+
+function lengthBeforeSpace(prompt: string): number {
+  // The pattern tries every run of spaces; one look at the end spares most prompts that.
+  return pythonSpaceAtEnd.test(prompt.slice(-1)) ? prompt.search(pythonSpaceAtEnd) : prompt.length
+}
+
+const lastPrompts = new WeakMap<
+  Tokenizer,
+  { prompt: string; parseSpecial: boolean | undefined; ids: number[] }
+>()
+
+function encodePrompt(
+  tokenizer: Tokenizer,
+  prompt: string,
+  { parseSpecial }: EncodeOptions,
+): readonly number[] {
+  const last = lastPrompts.get(tokenizer)
+  if (last?.prompt === prompt && last.parseSpecial === parseSpecial) return last.ids
+  const ids = tokenizer.encode(prompt, parseSpecial === undefined ? {} : { parseSpecial })
+  lastPrompts.set(tokenizer, { prompt, parseSpecial, ids })
+  return ids
+}

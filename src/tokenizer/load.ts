@@ -1,0 +1,35 @@
+// Opens a tokenizer wherever a checkpoint keeps it.
+import { readFile } from 'node:fs/promises'
+import type { TokenizerSource } from '../checkpoint/checkpoint.ts'
+import { Field, tokenizerError } from './field.ts'
+import type { Tokenizer } from './tokenizer.ts'
+import { tokenizerFromJson } from './tokenizer-json.ts'
+
+/** @throws TOKENIZER naming the file, the field and the value where it is missing, broken or of an unsupported kind */
+export async function loadTokenizer(source: TokenizerSource): Promise<Tokenizer> {
+  switch (source.kind) {
+    case 'tokenizer.json': {
+      const config = source.configFile === undefined ? undefined : await readJson(source.configFile)
+      return tokenizerFromJson(await readJson(source.file), config)
+    }
+    default:
+      throw tokenizerError(source.file, 'not yet')
+  }
+}
+
+async function readBytes(file: string): Promise<Buffer> {
+  try {
+    return await readFile(file)
+  } catch (cause) {
+    throw tokenizerError(file, `cannot be read: ${(cause as Error).message}`, { cause })
+  }
+}
+
+async function readJson(file: string): Promise<Field> {
+  const bytes = await readBytes(file)
+  try {
+    return new Field(file, '', JSON.parse(bytes.toString('utf8')))
+  } catch (cause) {
+    throw tokenizerError(file, `is not JSON: ${(cause as Error).message}`, { cause })
+  }
+}

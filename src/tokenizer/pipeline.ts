@@ -1,0 +1,99 @@
+// The tokenizer all files become: find added tokens, normalise, cut into words, BPE each word; and back.
+/// <reference lib="es2024.string" />
+import type { AddedTokenFinder } from './added-tokens.ts'
+import type { Bpe } from './bpe.ts'
+import type { Normalizer } from './normalizer.ts'
+import type { PreTokenizer } from './pre-tokenizer.ts'
+import type { DecodeOptions, DecodeStream, EncodeOptions, Tokenizer } from './tokenizer.ts'
+
+/** What a file says; all of it is fixed when the tokenizer is made. */
+export interface PipelineParts {
+  kind: string
+  vocabSize: number
+  bosTokenId: number | undefined
+  eosTokenId: number | undefined
+  addBos: boolean
+  addsSpace: boolean
+  specialTokens: ReadonlyMap<string, number>
+  /** Default of EncodeOptions.parseSpecial. */
+  parsesSpecial: boolean
+  /** Tokens found in the text as it is, and those found after normalisation. */
+  rawTokens: AddedTokenFinder
+  normalizedTokens: AddedTokenFinder
+  normalize: Normalizer | undefined
+  split: PreTokenizer
+  bpe: Bpe
+  /** What `addSpecialTokens` puts around a text. */
+  prefix: readonly number[]
+  suffix: readonly number[]
+  newDecodeStream(skipSpecialTokens: boolean): DecodeStream
+  tokenText(id: number): string
+}
+
+export class PipelineTokenizer implements Tokenizer {
+  readonly kind: string
+  readonly vocabSize: number
+  readonly bosTokenId: number | undefined
+  readonly eosTokenId: number | undefined
+  readonly addBos: boolean
+  readonly addsSpace: boolean
+  readonly specialTokens: ReadonlyMap<string, number>
+  readonly #parts: PipelineParts
+
+  constructor(parts: PipelineParts) {
+    this.kind = parts.kind
+    this.vocabSize = parts.vocabSize
+    this.bosTokenId = parts.bosTokenId
+    this.eosTokenId = parts.eosTokenId
+    this.addBos = parts.addBos
+    this.addsSpace = parts.addsSpace
+    this.specialTokens = parts.specialTokens
+    this.#parts = parts
+  }
+
+  encode(text: string, options: EncodeOptions = {}): number[] {
+    const { prefix, suffix, rawTokens, parsesSpecial } = this.#parts
+    const parseSpecial = options.parseSpecial ?? parsesSpecial
+    const ids = options.addSpecialTokens ? [...prefix] : []
+    // A lone surrogate is no character: UTF-8 could not hold it.
+    for (const section of rawTokens.split(text.toWellFormed(), parseSpecial)) {
+      if ('id' in section) ids.push(section.id)
+      else this.#encodeSection(section.text, section.start === 0, parseSpecial, ids)
+    }
+    if (options.addSpecialTokens) for (const id of suffix) ids.push(id)
+    return ids
+  }
+
+  decode(ids: ArrayLike<number>, options: DecodeOptions = {}): string {
+    const stream = this.decodeStream(options)
+    let text = ''
+    for (let i = 0; i < ids.length; i++) text += stream.push(ids[i]!)
+    return text + stream.end()
+  }
+
+  decodeStream(options: DecodeOptions = {}): DecodeStream {
+    return this.#parts.newDecodeStream(options.skipSpecialTokens ?? true)
+  }
+
+  count(text: string, options?: EncodeOptions): number {
+    return this.encode(text, options).length
+  }
+
+  tokenText(id: number): string {
+    return this.#parts.tokenText(id)
+  }
+
+  #encodeSection(text: string, atStart: boolean, parseSpecial: boolean, ids: number[]): void {
+    const { normalize, normalizedTokens, split, bpe } = this.#parts
+    const normal = normalize === undefined ? text : normalize(text)
+    for (const section of normalizedTokens.split(normal, parseSpecial)) {
+      if ('id' in section) {
+        ids.push(section.id)
+        continue
+      }
+      for (const word of split([section.text], atStart && section.start === 0)) {
+        for (const id of bpe.encode(word)) ids.push(id)
+      }
+    }
+  }
+}

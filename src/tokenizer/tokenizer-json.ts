@@ -1,0 +1,143 @@
+// Hugging Face's tokenizer.json, with tokenizer_config.json beside it.
+import { type AddedToken, AddedTokenFinder } from './added-tokens.ts'
+import { bosAndEos } from './bos-eos.ts'
+import { Bpe } from './bpe.ts'
+import { byteSpelling } from './byte-level.ts'
+import { readDecoder } from './decoder-json.ts'
+import { type Field, isTokenId } from './field.ts'
+import { prepends, readNormalizer } from './normalizer.ts'
+import { PipelineTokenizer } from './pipeline.ts'
+import { cutWith, readPreTokenizer } from './pre-tokenizer.ts'
+import { byteSymbols, characterSymbols, spaceCuts } from './symbols.ts'
+import { readTemplate } from './template.ts'
+import type { Tokenizer } from './tokenizer.ts'
+import {
+  addToken,
+  bytePieceText,
+  type MergePair,
+  mergeTable,
+  splitMerge,
+  type Vocabulary,
+} from './vocabulary.ts'
+
+/**
+ * @param root the parsed file
+ * @param config tokenizer_config.json
+ * @throws TOKENIZER naming the file and the field
+ */
+export function tokenizerFromJson(root: Field, config: Field | undefined): Tokenizer {
+  const model = root.get('model')
+  const modelVocabulary = readVocabulary(model.get('vocab'))
+  const vocabulary = copyOf(modelVocabulary)
+  const added = readAddedTokens(root.get('added_tokens'), vocabulary)
+  const special = added.filter(token => token.special)
+  const preTokenizer = readPreTokenizer(root.get('pre_tokenizer'))
+  const { bpe, cuts } = readModel(model, modelVocabulary, preTokenizer.byteLevel)
+  const normalize = readNormalizer(root.get('normalizer'))
+  const template = readTemplate(root.get('post_processor'))
+  return new PipelineTokenizer({
+    ...bosAndEos(template.prefix, vocabulary.ids, config),
+    kind: 'tokenizer.json',
+    vocabSize: vocabulary.texts.length,
+    addsSpace: preTokenizer.addsPrefix || prepends(root.get('normalizer')),
+    specialTokens: new Map(special.map(token => [token.content, token.id])),
+    parsesSpecial: true,
+    rawTokens: new AddedTokenFinder(added.filter(token => !token.normalized)),
+    normalizedTokens: new AddedTokenFinder(
+      added
+        .filter(token => token.normalized)
+        .map(token => ({ ...token, content: normalize?.(token.content) ?? token.content })),
+    ),
+    normalize,
+    split: cuts === undefined ? preTokenizer.split : cutWith(preTokenizer.split, cuts),
+    bpe,
+    suffix: template.suffix,
+    newDecodeStream: readDecoder(
+      root.get('decoder'),
+      vocabulary.texts,
+      new Set(special.map(token => token.id)),
+    ),
+    tokenText: id => vocabulary.texts[id] ?? '',
+  })
+}
+
+function readVocabulary(field: Field): Vocabulary {
+  const vocabulary: Vocabulary = { file: field.file, ids: new Map(), texts: [] }
+  for (const [text, id] of Object.entries(field.object())) {
+    if (!isTokenId(id)) throw field.get(text).error('a token id')
+    addToken(vocabulary, text, id, field.path)
+  }
+  return vocabulary
+}
+
+function copyOf(vocabulary: Vocabulary): Vocabulary {
+  return { file: vocabulary.file, ids: new Map(vocabulary.ids), texts: vocabulary.texts.slice() }
+}
+
+/** Enters the added tokens into the vocabulary. */
+function readAddedTokens(field: Field, vocabulary: Vocabulary): AddedToken[] {
+  if (field.missing) return []
+  return field.items().map(token => {
+    const content = token.get('content').string()
+    const id = token.get('id').id()
+    const special = token.get('special').boolean(false)
+    addToken(vocabulary, content, id, token.path)
+    return {
+      id,
+      content,
+      special,
+      singleWord: token.get('single_word').boolean(false),
+      lstrip: token.get('lstrip').boolean(false),
+      rstrip: token.get('rstrip').boolean(false),
+      normalized: token.get('normalized').boolean(!special),
+    }
+  })
+}
+
+/** The BPE model, and where its words may be cut besides. */
+function readModel(
+  model: Field,
+  vocabulary: Vocabulary,
+  byteLevel: boolean,
+): { bpe: Bpe; cuts: RegExp | undefined } {
+  if (model.get('type').string('BPE') !== 'BPE')
+    throw model.get('type').error('BPE, the kind LLaMA models have')
+  for (const name of ['continuing_subword_prefix', 'end_of_word_suffix']) {
+    if (model.get(name).string('') !== '') throw model.get(name).error('none, which this package supports')
+  }
+  if (!model.get('dropout').missing && model.get('dropout').value !== 0) {
+    throw model.get('dropout').error('none: it makes ids random')
+  }
+  const unknownText = model.get('unk_token')
+  const unknown = unknownText.missing ? undefined : vocabulary.ids.get(unknownText.string())
+  if (!unknownText.missing && unknown === undefined) throw unknownText.error('a token of model.vocab')
+  const byteFallback = model.get('byte_fallback').boolean(false)
+  const fuseUnknown = model.get('fuse_unk').boolean(false)
+  const ignoreMerges = model.get('ignore_merges').boolean(false)
+  const { ids, texts } = vocabulary
+  const bpe = new Bpe({
+    merges: readMerges(model.get('merges'), vocabulary),
+    symbols: byteLevel
+      ? byteSymbols(vocabulary, unknown)
+      : characterSymbols(ids, { byteFallback, unknown, fuseUnknown }),
+    wholeWord: ignoreMerges ? word => ids.get(byteLevel ? byteSpelling(word) : word) : undefined,
+  })
+  const everyByte =
+    byteFallback && Array.from({ length: 256 }, (_, byte) => bytePieceText(byte)).every(t => ids.has(t))
+  const cuttable = !byteLevel && !ignoreMerges && (everyByte || !fuseUnknown)
+  return { bpe, cuts: cuttable ? spaceCuts(texts) : undefined }
+}
+
+function readMerges(field: Field, vocabulary: Vocabulary) {
+  if (!Array.isArray(field.value)) throw field.error('a list')
+  const merges: unknown[] = field.value
+  const pairAt = (rank: number): MergePair => {
+    const merge = merges[rank]
+    if (!Array.isArray(merge)) return splitMerge(merge)
+    const [left, right] = merge as unknown[]
+    return merge.length === 2 && typeof left === 'string' && typeof right === 'string'
+      ? [left, right]
+      : undefined
+  }
+  return mergeTable(vocabulary, field.path, merges.length, pairAt)
+}

@@ -1,0 +1,70 @@
+// The tokens of a BPE vocabulary and its merges, read and checked.
+import { shown, tokenizerError } from './field.ts'
+import { PairTable } from './pair-table.ts'
+
+export interface Vocabulary {
+  file: string
+  ids: Map<string, number>
+  /** By id; ids may be missing. */
+  texts: (string | undefined)[]
+}
+
+/** Enters a token. @throws TOKENIZER where the id or the text is taken by another */
+export function addToken(vocabulary: Vocabulary, text: string, id: number, field: string): void {
+  const { file, ids, texts } = vocabulary
+  if (texts[id] !== undefined && texts[id] !== text) {
+    throw tokenizerError(file, `${field}: id ${id} is given to ${shown(text)} and to ${shown(texts[id])}`)
+  }
+  const other = ids.get(text)
+  if (other !== undefined && other !== id) {
+    throw tokenizerError(file, `${field}: ${shown(text)} has the ids ${other} and ${id}`)
+  }
+  ids.set(text, id)
+  texts[id] = text
+}
+
+/** Left, right of the merge at a rank; undefined where it is not a pair of texts. */
+export type MergePair = readonly [string, string] | undefined
+
+/** Merges in order of rank. @throws TOKENIZER where one is no pair, or names a token that is not there */
+export function mergeTable(
+  vocabulary: Vocabulary,
+  field: string,
+  count: number,
+  pairAt: (rank: number) => MergePair,
+): PairTable {
+  const { ids, file } = vocabulary
+  const table = new PairTable(count)
+  for (let rank = 0; rank < count; rank++) {
+    const pair = pairAt(rank)
+    if (pair === undefined) throw tokenizerError(file, `${field}[${rank}] is not a pair of tokens`)
+    const idOf = (text: string) => {
+      const id = ids.get(text)
+      if (id !== undefined) return id
+      throw tokenizerError(
+        file,
+        `${field}[${rank}] (${shown(pair[0])}, ${shown(pair[1])}) needs ${shown(text)}, which is not in the vocabulary`,
+      )
+    }
+    table.set(idOf(pair[0]), idOf(pair[1]), rank, idOf(pair[0] + pair[1]))
+  }
+  return table
+}
+
+/** 'a b' as a pair. */
+export function splitMerge(merge: unknown): MergePair {
+  if (typeof merge !== 'string') return undefined
+  const space = merge.indexOf(' ')
+  if (space < 0 || merge.indexOf(' ', space + 1) >= 0) return undefined
+  return [merge.slice(0, space), merge.slice(space + 1)]
+}
+
+/** The byte a piece of the form <0x0A> stands for; -1 for other pieces. */
+export function bytePiece(text: string): number {
+  return /^<0x[\da-fA-F]{2}>$/.test(text) ? Number.parseInt(text.slice(3, 5), 16) : -1
+}
+
+/** How a byte is spelt as a piece. */
+export function bytePieceText(byte: number): string {
+  return `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`
+}
