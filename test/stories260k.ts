@@ -1,6 +1,7 @@
 // Converts shared/models/stories260K from llama2.c's format to a Hugging Face directory, for tests.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { type FileTensor, safetensorsBytes } from './checkpoint-files.ts'
 import { shared } from './shared.ts'
 
 /** Writes config.json, model.safetensors and tokenizer.model into `dir`, which is made. */
@@ -47,7 +48,10 @@ export function writeStories260k(dir: string): void {
   }
   tensors.set('model.norm.weight', take(1, dim))
 
-  writeFileSync(join(dir, 'model.safetensors'), safetensors(tensors))
+  writeFileSync(
+    join(dir, 'model.safetensors'),
+    safetensorsBytes(new Map([...tensors].map(([name, rows]) => [name, fileTensor(rows)]))),
+  )
   writeFileSync(join(dir, 'tokenizer.model'), sentencePieceModel(vocab))
   writeFileSync(
     join(dir, 'config.json'),
@@ -80,23 +84,11 @@ function halvesFromPairs(rows: Float32Array[], headDim: number): Float32Array[] 
   })
 }
 
-/** A safetensors file of float32 tensors; a single row is a vector. */
-function safetensors(tensors: Map<string, Float32Array[]>): Buffer {
-  const header: Record<string, object> = {}
-  const data: Uint8Array[] = []
-  let end = 0
-  for (const [name, rows] of tensors) {
-    const cols = rows[0]!.length
-    const begin = end
-    for (const row of rows) data.push(new Uint8Array(row.buffer))
-    end += 4 * rows.length * cols
-    const shape = rows.length === 1 ? [cols] : [rows.length, cols]
-    header[name] = { dtype: 'F32', shape, data_offsets: [begin, end] }
-  }
-  const json = Buffer.from(JSON.stringify(header))
-  const length = Buffer.alloc(8)
-  length.writeBigUInt64LE(BigInt(json.length))
-  return Buffer.concat([length, json, ...data])
+/** A single row is a vector. */
+function fileTensor(rows: Float32Array[]): FileTensor {
+  const cols = rows[0]!.length
+  const data = Buffer.concat(rows.map(row => new Uint8Array(row.buffer)))
+  return { type: 'F32', shape: rows.length === 1 ? [cols] : [rows.length, cols], data }
 }
 
 /** tok512.bin as SentencePiece's protobuf; llama2.c stores pieces with spaces for U+2581 and newlines around <s>. */

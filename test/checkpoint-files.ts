@@ -1,0 +1,153 @@
+// Builds checkpoint files for tests: safetensors, GGUF, and a tiny LLaMA in both.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+export interface FileTensor {
+  /** safetensors' or ggml's name. */
+  type: string
+  shape: number[]
+  /** Zeros where absent. */
+  data?: Uint8Array
+}
+
+const elementBytes: Record<string, number> = { F64: 8, I64: 8, F32: 4, F16: 2, BF16: 2 }
+
+/** Runs `body` with a new empty folder, which is removed afterwards. */
+export async function withFolder<T>(body: (dir: string) => Promise<T>): Promise<T> {
+  const dir = mkdtempSync(join(tmpdir(), 'mt-llama-test-'))
+  try {
+    return await body(dir)
+  } finally {
+    rmSync(dir, { recursive: true })
+  }
+}
+
+export function safetensorsBytes(tensors: ReadonlyMap<string, FileTensor>): Buffer {
+  const header: Record<string, object> = { __metadata__: { format: 'pt' } }
+  const data: Uint8Array[] = []
+  let end = 0
+  for (const [name, tensor] of tensors) {
+    const bytes = bytesOf(tensor)
+    header[name] = { dtype: tensor.type, shape: tensor.shape, data_offsets: [end, end + bytes.length] }
+    data.push(bytes)
+    end += bytes.length
+  }
+  return safetensorsWithHeader(JSON.stringify(header), Buffer.concat(data))
+}
+
+/** The file of a header as text, right or wrong. */
+export function safetensorsWithHeader(header: string, data: Uint8Array = new Uint8Array()): Buffer {
+  return Buffer.concat([u64(Buffer.byteLength(header)), Buffer.from(header), data])
+}
+
+/** A value with GGUF's id of its type; arrays hold values of one type. */
+export type GgufValue = number | string | boolean | string[] | Float32Array | Int32Array | { raw: Buffer }
+
+/** A GGUF file, version 3. Whole numbers become uint32, others float32; `raw` is a type id and a value as bytes. */
+export function ggufBytes(
+  metadata: Record<string, GgufValue>,
+  tensors: ReadonlyMap<string, FileTensor>,
+): Buffer {
+  const alignment = typeof metadata['general.alignment'] === 'number' ? metadata['general.alignment'] : 32
+  const parts = [Buffer.from('GGUF'), u32(3), u64(tensors.size), u64(Object.keys(metadata).length)]
+  for (const [key, value] of Object.entries(metadata)) parts.push(text(key), ggufValue(value))
+  const data: Uint8Array[] = []
+  let offset = 0
+  for (const [name, tensor] of tensors) {
+    const bytes = bytesOf(tensor)
+    const padded = Math.ceil(bytes.length / alignment) * alignment
+    const dims = tensor.shape.toReversed()
+    parts.push(text(name), u32(dims.length), ...dims.map(u64), u32(ggmlIds[tensor.type]!), u64(offset))
+    data.push(bytes, Buffer.alloc(padded - bytes.length))
+    offset += padded
+  }
+  const header = Buffer.concat(parts)
+  return Buffer.concat([header, Buffer.alloc(-header.length & (alignment - 1)), ...data])
+}
+
+const ggmlIds: Record<string, number> = { F32: 0, F16: 1, Q4_0: 2, Q4_1: 3, Q5_0: 6, Q8_0: 8, BF16: 30 }
+const ggmlBlockBytes: Record<string, number> = { Q4_0: 18, Q4_1: 20, Q5_0: 22, Q8_0: 34 }
+
+function ggufValue(value: GgufValue): Buffer {
+  if (typeof value === 'number') {
+    return Number.isInteger(value) ? Buffer.concat([u32(4), u32(value)]) : Buffer.concat([u32(6), f32(value)])
+  }
+  if (typeof value === 'string') return Buffer.concat([u32(8), text(value)])
+  if (typeof value === 'boolean') return Buffer.concat([u32(7), Buffer.of(value ? 1 : 0)])
+  if (Array.isArray(value)) return Buffer.concat([u32(9), u32(8), u64(value.length), ...value.map(text)])
+  if ('raw' in value) return value.raw
+  const type = value instanceof Float32Array ? 6 : 5
+  return Buffer.concat([u32(9), u32(type), u64(value.length), new Uint8Array(value.buffer)])
+}
+
+function bytesOf({ type, shape, data }: FileTensor): Uint8Array {
+  const elements = shape.reduce((a, b) => a * b, 1)
+  const block = ggmlBlockBytes[type]
+  return (
+    data ?? new Uint8Array(block === undefined ? elements * elementBytes[type]! : (elements / 32) * block)
+  )
+}
+
+export function u32(n: number): Buffer {
+  const bytes = Buffer.alloc(4)
+  bytes.writeUInt32LE(n)
+  return bytes
+}
+
+export function u64(n: number | bigint): Buffer {
+  const bytes = Buffer.alloc(8)
+  bytes.writeBigUInt64LE(BigInt(n))
+  return bytes
+}
+
+function f32(n: number): Buffer {
+  const bytes = Buffer.alloc(4)
+  bytes.writeFloatLE(n)
+  return bytes
+}
+
+function text(value: string): Buffer {
+  return Buffer.concat([u64(Buffer.byteLength(value)), Buffer.from(value)])
+}
+
+/** One layer, two heads of 4, vocabulary 10. */
+export const tinyConfig = {
+  architectures: ['LlamaForCausalLM'],
+  vocab_size: 10,
+  hidden_size: 8,
+  intermediate_size: 12,
+  num_hidden_layers: 1,
+  num_attention_heads: 2,
+  max_position_embeddings: 32,
+} as const
+
+/** The tensors of tinyConfig under Hugging Face's names. */
+export function tinyTensors(type = 'F32'): Map<string, FileTensor> {
+  const layer = (name: string, ...shape: number[]): [string, FileTensor] => [
+    `model.layers.0.${name}.weight`,
+    { type, shape },
+  ]
+  return new Map([
+    ['model.embed_tokens.weight', { type, shape: [10, 8] }],
+    layer('input_layernorm', 8),
+    layer('self_attn.q_proj', 8, 8),
+    layer('self_attn.k_proj', 8, 8),
+    layer('self_attn.v_proj', 8, 8),
+    layer('self_attn.o_proj', 8, 8),
+    layer('post_attention_layernorm', 8),
+    layer('mlp.gate_proj', 12, 8),
+    layer('mlp.up_proj', 12, 8),
+    layer('mlp.down_proj', 8, 12),
+    ['model.norm.weight', { type, shape: [8] }],
+    ['lm_head.weight', { type, shape: [10, 8] }],
+  ])
+}
+
+/** Writes a folder's files; objects become JSON. */
+export function writeFiles(dir: string, files: Record<string, object | string | Uint8Array>): void {
+  for (const [name, content] of Object.entries(files)) {
+    const raw = typeof content === 'string' || content instanceof Uint8Array
+    writeFileSync(join(dir, name), raw ? content : JSON.stringify(content))
+  }
+}
