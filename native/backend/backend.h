@@ -182,4 +182,7 @@ std::unique_ptr<Backend> make_reference_backend();
 // $MT_LLAMA_CPU (a name of cpu_variants()); throws DEVICE_UNAVAILABLE where the processor lacks it.
 std::unique_ptr<Backend> make_cpu_backend(int threads);
 
+// The instruction sets that the processor has kernels for, best first: amx_bf16, avx512_bf16, avx512, avx2, scalar.
+std::vector<std::string> cpu_variants();
+
 }  // namespace mt

@@ -1,0 +1,165 @@
+// The module: errorCodes, cpu(), weightBytes(), load() (NativeAddon of src/binding.ts).
+#include "../backend/backend.h"
+#include "../base/cpu_info.h"
+#include "javascript.h"
+#include "model_object.h"
+
+namespace mt::addon {
+namespace {
+
+// Per environment: the main thread and every Worker have their own.
+struct InstanceData {
+  std::shared_ptr<EngineThread> engine;
+};
+
+enum class Device { kReference, kCpu };
+
+struct LoadOptions {
+  DType dtype;
+  Device device;
+  int threads;
+};
+
+LlamaConfig read_config(Napi::Value value) {
+  const Napi::Object object = read_object(value, "config");
+  const auto number = [&](const char* name) { return read_int(object[name], name); };
+  LlamaConfig config;
+  config.vocab_size = number("vocabSize");
+  config.hidden_size = number("hiddenSize");
+  config.intermediate_size = number("intermediateSize");
+  config.layers = number("layers");
+  config.heads = number("heads");
+  config.kv_heads = number("kvHeads");
+  config.head_dim = number("headDim");
+  config.context_length = number("contextLength");
+  config.rms_norm_eps = static_cast<float>(read_number(object["rmsNormEps"], "rmsNormEps"));
+  config.rope_frequencies = read_floats(object["ropeFrequencies"], "ropeFrequencies");
+  config.rope_attention_factor = static_cast<float>(read_number(object["ropeAttentionFactor"], "ropeAttentionFactor"));
+  config.tied_head = read_bool(object["tiedHead"], "tiedHead");
+  config.check();
+  return config;
+}
+
+StoredTensor read_tensor(Napi::Value value) {
+  constexpr int64_t kMost = int64_t{1} << 53;
+  const Napi::Object object = read_object(value, "tensor");
+  StoredTensor tensor;
+  tensor.name = read_string(object["name"], "tensor name");
+  tensor.file = read_string(object["file"], "tensor file");
+  tensor.offset = static_cast<uint64_t>(read_integer(object["offset"], "tensor offset", 0, kMost));
+  tensor.bytes = static_cast<uint64_t>(read_integer(object["bytes"], "tensor bytes", 0, kMost));
+  tensor.type = stored_type(read_string(object["type"], "tensor type"), tensor.file + ": \"" + tensor.name + "\"");
+  const Napi::Array shape = read_array(object["shape"], "tensor shape");
+  for (uint32_t i = 0; i < shape.Length(); i++) {
+    tensor.shape.push_back(read_integer(shape[i], "tensor shape", 0, kMost));
+  }
+  const Napi::Value interleaved = object["ropeInterleaved"];
+  tensor.rope_interleaved = !interleaved.IsUndefined() && read_bool(interleaved, "ropeInterleaved");
+  return tensor;
+}
+
+std::vector<StoredTensor> read_tensors(Napi::Value value) {
+  const Napi::Array array = read_array(value, "tensors");
+  std::vector<StoredTensor> tensors;
+  for (uint32_t i = 0; i < array.Length(); i++) {
+    Napi::HandleScope scope(array.Env());
+    tensors.push_back(read_tensor(array[i]));
+  }
+  return tensors;
+}
+
+DType read_dtype(const std::string& name) {
+  for (const DType dtype : {DType::kFloat32, DType::kBFloat16, DType::kFloat16}) {
+    if (name == dtype_name(dtype)) return dtype;
+  }
+  throw Error(ErrorCode::INVALID_ARGUMENT, "dtype is " + name + ", expected float32, bfloat16 or float16");
+}
+
+Device read_device(const std::string& name) {
+  if (name == "cpu") return Device::kCpu;
+  if (name == "reference") return Device::kReference;
+  throw Error(ErrorCode::INVALID_ARGUMENT, "device is " + name + ", expected cpu or reference");
+}
+
+LoadOptions read_options(Napi::Value value) {
+  constexpr int kMostThreads = 1024;
+  const Napi::Object object = read_object(value, "options");
+  return {.dtype = read_dtype(read_string(object["dtype"], "dtype")),
+          .device = read_device(read_string(object["device"], "device")),
+          .threads = static_cast<int>(read_integer(object["threads"], "threads", 0, kMostThreads))};
+}
+
+std::unique_ptr<Backend> make_backend(Device device, int threads) {
+  return device == Device::kReference ? make_reference_backend()
+                                      : make_cpu_backend(threads == 0 ? usable_threads() : threads);
+}
+
+class LoadJob final : public Job {
+ public:
+  LoadJob(const Napi::CallbackInfo& info, std::shared_ptr<EngineThread> engine)
+      : Job(info.Env(), info[3]),
+        engine_(std::move(engine)),
+        config_(read_config(info[0])),
+        tensors_(read_tensors(info[1])),
+        options_(read_options(info[2])) {}
+
+  void run(const Control& control) override {
+    llama_ = std::make_shared<Llama>(make_backend(options_.device, options_.threads), std::move(config_), tensors_,
+                                     options_.dtype, control);
+  }
+
+  Napi::Value result(Napi::Env env) override { return new_model_object(env, std::move(engine_), std::move(llama_)); }
+
+ private:
+  std::shared_ptr<EngineThread> engine_;
+  LlamaConfig config_;
+  std::vector<StoredTensor> tensors_;
+  LoadOptions options_;
+  std::shared_ptr<Llama> llama_;
+};
+
+Napi::Value load(const Napi::CallbackInfo& info) {
+  return promise_of(info.Env(), [&] {
+    const auto engine = info.Env().GetInstanceData<InstanceData>()->engine;
+    return engine->push(info.Env(), std::make_unique<LoadJob>(info, engine));
+  });
+}
+
+Napi::Value weight_bytes_of(const Napi::CallbackInfo& info) {
+  return thrown_by(info.Env(), [&] {
+    const LoadOptions options = read_options(info[2]);
+    const auto backend = make_backend(options.device, 1);  // the size does not depend on the threads
+    const size_t bytes = weight_bytes(*backend, read_config(info[0]), read_tensors(info[1]), options.dtype);
+    return Napi::Number::New(info.Env(), static_cast<double>(bytes));
+  });
+}
+
+Napi::Value cpu(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Napi::Array variants = Napi::Array::New(env);
+  for (const std::string& name : cpu_variants()) variants[variants.Length()] = Napi::String::New(env, name);
+  Napi::Object result = Napi::Object::New(env);
+  result["name"] = processor_name();
+  result["threads"] = usable_threads();
+  result["variants"] = variants;
+  return result;
+}
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+  env.SetInstanceData(new InstanceData{std::make_shared<EngineThread>(env)});
+  Napi::Array codes = Napi::Array::New(env);
+#define X(name) codes[codes.Length()] = Napi::String::New(env, #name);
+  MT_ERROR_CODES(X)
+#undef X
+  define_value(exports, "errorCodes", codes);
+  define_method(exports, "cpu", cpu);
+  define_method(exports, "weightBytes", weight_bytes_of);
+  define_method(exports, "load", load);
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(mt_llama, init)
+
+}  // namespace mt::addon

@@ -1,0 +1,125 @@
+// One reader per type, each with the same words for what was wrong.
+#include "javascript.h"
+
+#include <cmath>
+#include <limits>
+#include <new>
+
+namespace mt::addon {
+namespace {
+
+[[noreturn]] void wrong(const char* name, const std::string& wanted) {
+  throw Error(ErrorCode::INVALID_ARGUMENT, std::string(name) + " is not " + wanted);
+}
+
+Napi::Value coded_error(Napi::Env env, ErrorCode code, const char* message) {
+  Napi::Error error = Napi::Error::New(env, message);
+  error.Set("code", error_code_name(code));
+  return error.Value();
+}
+
+template <class Array>
+auto read_typed(Napi::Value value, napi_typedarray_type type, const char* name, const char* wanted) {
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != type) wrong(name, wanted);
+  const Array array = value.As<Array>();
+  return std::vector(array.Data(), array.Data() + array.ElementLength());
+}
+
+}  // namespace
+
+Napi::Value error_value(Napi::Env env, std::exception_ptr exception) {
+  try {
+    std::rethrow_exception(exception);
+  } catch (const Napi::Error& error) {
+    return error.Value();
+  } catch (const Error& error) {
+    return coded_error(env, error.code(), error.what());
+  } catch (const std::bad_alloc&) {
+    return coded_error(env, ErrorCode::OUT_OF_MEMORY, "no memory");
+  } catch (const std::length_error&) {  // a vector asked for more than there can be
+    return coded_error(env, ErrorCode::OUT_OF_MEMORY, "no memory");
+  } catch (const std::exception& error) {
+    return coded_error(env, ErrorCode::INTERNAL, error.what());
+  }
+}
+
+Napi::Object read_object(Napi::Value value, const char* name) {
+  if (!value.IsObject()) wrong(name, "an object");
+  return value.As<Napi::Object>();
+}
+
+Napi::Array read_array(Napi::Value value, const char* name) {
+  if (!value.IsArray()) wrong(name, "an array");
+  return value.As<Napi::Array>();
+}
+
+bool read_bool(Napi::Value value, const char* name) {
+  if (!value.IsBoolean()) wrong(name, "a boolean");
+  return value.As<Napi::Boolean>();
+}
+
+double read_number(Napi::Value value, const char* name) {
+  if (!value.IsNumber()) wrong(name, "a number");
+  return value.As<Napi::Number>().DoubleValue();
+}
+
+int64_t read_integer(Napi::Value value, const char* name, int64_t low, int64_t high) {
+  const double number = read_number(value, name);
+  if (!(number >= static_cast<double>(low) && number <= static_cast<double>(high)) || number != std::floor(number)) {
+    wrong(name, "a whole number in " + std::to_string(low) + " .. " + std::to_string(high));
+  }
+  return static_cast<int64_t>(number);
+}
+
+int read_int(Napi::Value value, const char* name) {
+  return static_cast<int>(
+      read_integer(value, name, std::numeric_limits<int32_t>::min(), std::numeric_limits<int32_t>::max()));
+}
+
+std::string read_string(Napi::Value value, const char* name) {
+  if (!value.IsString()) wrong(name, "a string");
+  return value.As<Napi::String>();
+}
+
+std::vector<int32_t> read_int32s(Napi::Value value, const char* name) {
+  return read_typed<Napi::Int32Array>(value, napi_int32_array, name, "an Int32Array");
+}
+
+std::vector<float> read_floats(Napi::Value value, const char* name) {
+  return read_typed<Napi::Float32Array>(value, napi_float32_array, name, "a Float32Array");
+}
+
+int32_t* shared_words(Napi::Value value, size_t count, const char* name) {
+  const std::string wanted = "an Int32Array of " + std::to_string(count) + " on a SharedArrayBuffer";
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_int32_array) wrong(name, wanted);
+  const Napi::Int32Array array = value.As<Napi::Int32Array>();
+  // Node-API has no name for a SharedArrayBuffer: it is the buffer of a typed array that is no ArrayBuffer.
+  if (array.ElementLength() < count || static_cast<Napi::Value>(array.ArrayBuffer()).IsArrayBuffer()) {
+    wrong(name, wanted);
+  }
+  return const_cast<int32_t*>(array.Data());
+}
+
+template <class Array>
+Array ResultArray<Array>::new_array(Napi::Env env, size_t count) {
+  // V8 aborts the process on sizes that no typed array can have.
+  constexpr size_t kMostElements = (size_t{1} << 32) - 1;
+  if (count > kMostElements) {
+    throw Error(ErrorCode::OUT_OF_MEMORY, "a result of " + std::to_string(count) + " numbers; a typed array holds " +
+                                              std::to_string(kMostElements));
+  }
+  try {
+    return Array::New(env, count);
+  } catch (const Napi::Error&) {
+    throw Error(ErrorCode::OUT_OF_MEMORY, "no memory for a result of " + std::to_string(count) + " numbers");
+  }
+}
+
+template class ResultArray<Napi::Int32Array>;
+template class ResultArray<Napi::Float32Array>;
+
+void define_value(Napi::Object object, const char* name, Napi::Value value) {
+  object.DefineProperty(Napi::PropertyDescriptor::Value(name, value, napi_enumerable));
+}
+
+}  // namespace mt::addon

@@ -1,0 +1,88 @@
+// Reading arguments from JavaScript and turning errors into its own. All reads copy: what was checked cannot change.
+#pragma once
+#include <napi.h>
+
+#include <exception>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "../base/error.h"
+
+namespace mt::addon {
+
+// The Error with `code` that an exception becomes: mt::Error's code, OUT_OF_MEMORY for a failed allocation on either
+// side, else INTERNAL. A JavaScript exception stays what it is.
+Napi::Value error_value(Napi::Env env, std::exception_ptr exception);
+
+// Runs a method's body; an exception becomes a rejected promise.
+template <class Body>
+Napi::Value promise_of(Napi::Env env, Body body) {
+  try {
+    return body();
+  } catch (...) {
+    Napi::Promise::Deferred deferred = Napi::Promise::Deferred::New(env);
+    deferred.Reject(error_value(env, std::current_exception()));
+    return deferred.Promise();
+  }
+}
+
+// Runs a method's body; an exception is thrown in JavaScript.
+template <class Body>
+Napi::Value thrown_by(Napi::Env env, Body body) {
+  try {
+    return body();
+  } catch (...) {
+    throw Napi::Error(env, error_value(env, std::current_exception()));
+  }
+}
+
+// Each throws INVALID_ARGUMENT naming the argument unless the value is what it should be.
+Napi::Object read_object(Napi::Value value, const char* name);
+Napi::Array read_array(Napi::Value value, const char* name);
+bool read_bool(Napi::Value value, const char* name);
+double read_number(Napi::Value value, const char* name);
+// A whole number in low .. high; at most 2^53.
+int64_t read_integer(Napi::Value value, const char* name, int64_t low, int64_t high);
+int read_int(Napi::Value value, const char* name);
+std::string read_string(Napi::Value value, const char* name);
+std::vector<int32_t> read_int32s(Napi::Value value, const char* name);
+std::vector<float> read_floats(Napi::Value value, const char* name);
+// The memory of an Int32Array of at least `count` on a SharedArrayBuffer, which stays while the value is held.
+int32_t* shared_words(Napi::Value value, size_t count, const char* name);
+
+// A typed array of JavaScript that the engine thread fills while a job holds it; nobody else sees it until then.
+template <class Array>
+class ResultArray {
+ public:
+  using Element = std::remove_pointer_t<decltype(std::declval<Array>().Data())>;
+
+  ResultArray() = default;
+  // Throws OUT_OF_MEMORY.
+  ResultArray(Napi::Env env, size_t count) {
+    Array array = new_array(env, count);
+    values_ = {array.Data(), count};
+    owner_ = Napi::Persistent(array.template As<Napi::Object>());
+  }
+
+  std::span<Element> values() const { return values_; }
+  Napi::Value array() const { return owner_.Value(); }
+
+ private:
+  static Array new_array(Napi::Env env, size_t count);
+
+  std::span<Element> values_;
+  Napi::ObjectReference owner_;
+};
+
+// Read-only properties of an object we hand out.
+void define_value(Napi::Object object, const char* name, Napi::Value value);
+
+template <class Callback>
+void define_method(Napi::Object object, const char* name, Callback callback) {
+  define_value(object, name, Napi::Function::New(object.Env(), callback, name));
+}
+
+}  // namespace mt::addon

@@ -1,0 +1,168 @@
+// One job a method: read, check, queue, promise.
+#include "model_object.h"
+
+#include <algorithm>
+
+#include "../model/score.h"
+#include "javascript.h"
+#include "session_object.h"
+
+namespace mt::addon {
+namespace {
+
+// What the closures of one model share. Freed on the engine thread, with its sessions.
+class ModelHandle {
+ public:
+  ModelHandle(std::shared_ptr<EngineThread> engine, std::shared_ptr<Llama> llama)
+      : engine_(std::move(engine)), llama_(std::move(llama)) {}
+  ~ModelHandle() { engine_->release(std::move(llama_)); }
+
+  EngineThread& engine() { return *engine_; }
+
+  std::shared_ptr<Llama> llama() const {
+    if (!llama_) throw Error(ErrorCode::DISPOSED, "the model was disposed");
+    return llama_;
+  }
+
+  std::shared_ptr<SessionHandle> add_session(std::shared_ptr<Session> session) {
+    auto handle = std::make_shared<SessionHandle>(engine_, std::move(session));
+    std::erase_if(sessions_, [](const auto& other) { return other.expired(); });
+    sessions_.push_back(handle);
+    return handle;
+  }
+
+  void dispose() {
+    for (const auto& session : sessions_) {
+      if (const auto handle = session.lock()) handle->dispose();
+    }
+    engine_->release(std::move(llama_));
+  }
+
+ private:
+  std::shared_ptr<EngineThread> engine_;
+  std::shared_ptr<Llama> llama_;
+  std::vector<std::weak_ptr<SessionHandle>> sessions_;
+};
+
+// [trees, 3]: start, end, prefix length.
+std::vector<Tree> read_trees(Napi::Value value) {
+  const std::vector<int32_t> words = read_int32s(value, "trees");
+  if (words.size() % 3 != 0) {
+    throw Error(ErrorCode::INVALID_ARGUMENT,
+                "trees has " + std::to_string(words.size()) + " elements, expected three a tree");
+  }
+  std::vector<Tree> trees;
+  for (size_t i = 0; i < words.size(); i += 3) {
+    trees.push_back({.start = words[i], .end = words[i + 1], .prefix_len = words[i + 2]});
+  }
+  return trees;
+}
+
+class ScoreJob final : public Job {
+ public:
+  ScoreJob(const Napi::CallbackInfo& info, std::shared_ptr<Llama> llama) : Job(info.Env(), info[1]), llama_(llama) {
+    const Napi::Object pack = read_object(info[0], "pack");
+    ids_ = read_int32s(pack["ids"], "ids");
+    positions_ = read_int32s(pack["positions"], "positions");
+    lo_ = read_int32s(pack["lo"], "lo");
+    trees_ = read_trees(pack["trees"]);
+    rows_ = read_int32s(pack["rows"], "rows");
+    targets_ = read_int32s(pack["targets"], "targets");
+    request_ = {.pack = {ids_, positions_, lo_, trees_},
+                .rows = rows_,
+                .targets = targets_,
+                .top_k = read_int(pack["topK"], "topK")};
+    check_request(request_, llama->config());
+    const Napi::Env env = info.Env();
+    const size_t scored = rows_.size(), top = scored * static_cast<size_t>(request_.top_k);
+    log_probs_ = {env, scored};
+    argmax_ = {env, scored};
+    top_ids_ = {env, top};
+    top_log_probs_ = {env, top};
+  }
+
+  void run(const Control& control) override {
+    const std::shared_ptr<Llama> llama = std::move(llama_);
+    score(*llama, request_, {log_probs_.values(), argmax_.values(), top_ids_.values(), top_log_probs_.values()},
+          control);
+  }
+
+  Napi::Value result(Napi::Env env) override {
+    Napi::Object result = Napi::Object::New(env);
+    result["logProbs"] = log_probs_.array();
+    result["argmax"] = argmax_.array();
+    result["topIds"] = top_ids_.array();
+    result["topLogProbs"] = top_log_probs_.array();
+    return result;
+  }
+
+ private:
+  std::shared_ptr<Llama> llama_;
+  std::vector<int32_t> ids_, positions_, lo_, rows_, targets_;
+  std::vector<Tree> trees_;
+  ScoreRequest request_;
+  ResultArray<Napi::Float32Array> log_probs_, top_log_probs_;
+  ResultArray<Napi::Int32Array> argmax_, top_ids_;
+};
+
+class LogitsJob final : public Job {
+ public:
+  LogitsJob(const Napi::CallbackInfo& info, std::shared_ptr<Llama> llama)
+      : Job(info.Env(), info[1]), llama_(llama), ids_(read_int32s(info[0], "ids")) {
+    check_sequence(ids_, llama->config());
+    logits_ = {info.Env(), ids_.size() * static_cast<size_t>(llama->config().vocab_size)};
+  }
+
+  void run(const Control& control) override {
+    const std::shared_ptr<Llama> llama = std::move(llama_);
+    sequence_logits(*llama, ids_, logits_.values().data(), control);
+  }
+
+  Napi::Value result(Napi::Env) override { return logits_.array(); }
+
+ private:
+  std::shared_ptr<Llama> llama_;
+  std::vector<int32_t> ids_;
+  ResultArray<Napi::Float32Array> logits_;
+};
+
+Sampling read_sampling(Napi::Value value) {
+  const Napi::Object object = read_object(value, "sampling");
+  return {.temperature = static_cast<float>(read_number(object["temperature"], "temperature")),
+          .top_k = read_int(object["topK"], "topK"),
+          .top_p = static_cast<float>(read_number(object["topP"], "topP")),
+          .seed = static_cast<uint64_t>(read_integer(object["seed"], "seed", 0, int64_t{1} << 53))};
+}
+
+}  // namespace
+
+Napi::Object new_model_object(Napi::Env env, std::shared_ptr<EngineThread> engine, std::shared_ptr<Llama> llama) {
+  Napi::Object object = Napi::Object::New(env);
+  define_value(object, "weightBytes", Napi::Number::New(env, static_cast<double>(llama->weight_bytes())));
+  define_value(object, "backend", Napi::String::New(env, llama->backend().name()));
+  const auto handle = std::make_shared<ModelHandle>(std::move(engine), std::move(llama));
+  define_method(object, "score", [handle](const Napi::CallbackInfo& info) {
+    return promise_of(info.Env(), [&] {
+      return handle->engine().push(info.Env(), std::make_unique<ScoreJob>(info, handle->llama()));
+    });
+  });
+  define_method(object, "logits", [handle](const Napi::CallbackInfo& info) {
+    return promise_of(info.Env(), [&] {
+      return handle->engine().push(info.Env(), std::make_unique<LogitsJob>(info, handle->llama()));
+    });
+  });
+  define_method(object, "session", [handle](const Napi::CallbackInfo& info) {
+    return thrown_by(info.Env(), [&] {
+      auto session = std::make_shared<Session>(handle->llama(), read_int32s(info[0], "capacities"),
+                                               read_int32s(info[1], "streams"), read_sampling(info[2]));
+      return new_session_object(info.Env(), handle->add_session(std::move(session)));
+    });
+  });
+  define_method(object, "dispose", [handle](const Napi::CallbackInfo& info) {
+    handle->dispose();
+    return info.Env().Undefined();
+  });
+  return object;
+}
+
+}  // namespace mt::addon

@@ -1,0 +1,60 @@
+// step(): read, queue, promise.
+#include "session_object.h"
+
+#include "javascript.h"
+
+namespace mt::addon {
+namespace {
+
+class StepJob final : public Job {
+ public:
+  StepJob(const Napi::CallbackInfo& info, std::shared_ptr<Session> session)
+      : Job(info.Env(), info[3]),
+        session_(std::move(session)),
+        sequences_(read_int32s(info[0], "sequences")),
+        offsets_(read_int32s(info[1], "offsets")),
+        ids_(read_int32s(info[2], "ids")),
+        next_(info.Env(), sequences_.size()),
+        log_probs_(info.Env(), sequences_.size()) {}
+
+  void run(const Control& control) override {
+    const std::shared_ptr<Session> session = std::move(session_);
+    session->step({sequences_, offsets_, ids_}, next_.values(), log_probs_.values(), control);
+  }
+
+  Napi::Value result(Napi::Env env) override {
+    Napi::Object result = Napi::Object::New(env);
+    result["ids"] = next_.array();
+    result["logProbs"] = log_probs_.array();
+    return result;
+  }
+
+ private:
+  std::shared_ptr<Session> session_;
+  std::vector<int32_t> sequences_, offsets_, ids_;
+  ResultArray<Napi::Int32Array> next_;
+  ResultArray<Napi::Float32Array> log_probs_;
+};
+
+}  // namespace
+
+std::shared_ptr<Session> SessionHandle::session() const {
+  if (!session_) throw Error(ErrorCode::DISPOSED, "the session or its model was disposed");
+  return session_;
+}
+
+Napi::Object new_session_object(Napi::Env env, std::shared_ptr<SessionHandle> handle) {
+  Napi::Object object = Napi::Object::New(env);
+  define_method(object, "step", [handle](const Napi::CallbackInfo& info) {
+    return promise_of(info.Env(), [&] {
+      return handle->engine().push(info.Env(), std::make_unique<StepJob>(info, handle->session()));
+    });
+  });
+  define_method(object, "dispose", [handle](const Napi::CallbackInfo& info) {
+    handle->dispose();
+    return info.Env().Undefined();
+  });
+  return object;
+}
+
+}  // namespace mt::addon

@@ -1,0 +1,286 @@
+// Every op in plain scalar float32, one thread: the definition the other backends are held to.
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+#include <new>
+
+#include "../base/error.h"
+#include "backend.h"
+
+namespace mt {
+namespace {
+
+// ---- memory ----
+
+class HostBuffer final : public Buffer {
+ public:
+  explicit HostBuffer(size_t bytes) : bytes_(bytes) {
+    data_ = std::aligned_alloc(64, std::max<size_t>(64, (bytes + 63) / 64 * 64));
+    if (!data_) throw Error(ErrorCode::OUT_OF_MEMORY, "no memory for " + std::to_string(bytes) + " bytes");
+  }
+  ~HostBuffer() override { std::free(data_); }
+  void* data() override { return data_; }
+  size_t bytes() const override { return bytes_; }
+
+ private:
+  void* data_;
+  size_t bytes_;
+};
+
+// Values already rounded to the matrix's dtype, kept as float32: [rows, cols].
+class ReferenceMatrix final : public Matrix {
+ public:
+  std::vector<float> values;
+
+  const float* row(int r) const { return values.data() + static_cast<size_t>(r) * cols; }
+};
+
+const ReferenceMatrix& reference(const Matrix& matrix) { return static_cast<const ReferenceMatrix&>(matrix); }
+
+class ReferencePack final : public PlacedPack {
+ public:
+  std::vector<int32_t> ids, pos, lo;
+  std::vector<Tree> trees;
+};
+
+const ReferencePack& reference(const PlacedPack& pack) { return static_cast<const ReferencePack&>(pack); }
+
+float round_to(DType dtype, float value) {
+  switch (dtype) {
+    case DType::kFloat32:
+      return value;
+    case DType::kBFloat16:
+      return bf16_to_f32(f32_to_bf16(value));
+    case DType::kFloat16:
+      return f16_to_f32(f32_to_f16(value));
+  }
+  throw Error(ErrorCode::INTERNAL, "a dtype that does not exist");
+}
+
+float* row_of(View view, int row) { return static_cast<float*>(view.data) + static_cast<size_t>(row) * view.cols; }
+
+// Activations are float32 or bfloat16; these two are the only places that tell them apart.
+float get(View view, int row, int col) {
+  const size_t i = static_cast<size_t>(row) * view.cols + col;
+  return view.dtype == DType::kFloat32 ? static_cast<const float*>(view.data)[i]
+                                       : bf16_to_f32(static_cast<const uint16_t*>(view.data)[i]);
+}
+
+void set(View view, int row, int col, float value) {
+  const size_t i = static_cast<size_t>(row) * view.cols + col;
+  if (view.dtype == DType::kFloat32) {
+    static_cast<float*>(view.data)[i] = value;
+  } else {
+    static_cast<uint16_t*>(view.data)[i] = f32_to_bf16(value);
+  }
+}
+
+// a[row, :] . w
+float dot(View a, int row, const float* w) {
+  float sum = 0;
+  for (int i = 0; i < a.cols; i++) sum += get(a, row, i) * w[i];
+  return sum;
+}
+
+float bias_at(View bias, int i) { return bias.data ? static_cast<const float*>(bias.data)[i] : 0.0f; }
+
+// (a, b) = (v[i], v[i + d/2]) -> (a cos - b sin, b cos + a sin) in each head of v.
+void rotate(float* v, int heads, int head_dim, const float* cos, const float* sin) {
+  const int half = head_dim / 2;
+  for (int head = 0; head < heads; head++, v += head_dim) {
+    for (int i = 0; i < half; i++) {
+      const float a = v[i], b = v[i + half];
+      v[i] = a * cos[i] - b * sin[i];
+      v[i + half] = b * cos[i] + a * sin[i];
+    }
+  }
+}
+
+class ReferenceBackend final : public Backend {
+ public:
+  std::string name() const override { return "reference"; }
+
+  std::unique_ptr<Buffer> allocate(size_t bytes) override { return std::make_unique<HostBuffer>(bytes); }
+  void upload(void* device, const void* host, size_t bytes) override { std::memcpy(device, host, bytes); }
+  void download(void* host, const void* device, size_t bytes) override { std::memcpy(host, device, bytes); }
+
+  // ---- weights ----
+
+  size_t matrix_bytes(int rows, int cols, MatrixKind, DType) const override {
+    return static_cast<size_t>(rows) * cols * sizeof(float);
+  }
+
+  std::unique_ptr<Matrix> create_matrix(int rows, int cols, MatrixKind kind, HeadShape, DType dtype) override {
+    auto matrix = std::make_unique<ReferenceMatrix>();
+    matrix->rows = rows;
+    matrix->cols = cols;
+    matrix->dtype = dtype;
+    matrix->kind = kind;
+    matrix->values.resize(static_cast<size_t>(rows) * cols);
+    return matrix;
+  }
+
+  void write_rows(Matrix& matrix, int row, int count, const float* values) override {
+    auto& m = static_cast<ReferenceMatrix&>(matrix);
+    float* to = m.values.data() + static_cast<size_t>(row) * m.cols;
+    for (size_t i = 0; i < static_cast<size_t>(count) * m.cols; i++) to[i] = round_to(m.dtype, values[i]);
+  }
+
+  DType activation_dtype(DType weights) const override {
+    return weights == DType::kBFloat16 ? DType::kBFloat16 : DType::kFloat32;
+  }
+
+  std::unique_ptr<PlacedPack> place(const Pack& pack, HeadShape) override {
+    auto placed = std::make_unique<ReferencePack>();
+    placed->tokens = static_cast<int>(pack.ids.size());
+    placed->ids.assign(pack.ids.begin(), pack.ids.end());
+    placed->pos.assign(pack.pos.begin(), pack.pos.end());
+    placed->lo.assign(pack.lo.begin(), pack.lo.end());
+    placed->trees.assign(pack.trees.begin(), pack.trees.end());
+    return placed;
+  }
+
+  // ---- ops ----
+
+  void embed(const PlacedPack& pack, const Matrix& table, View x) override {
+    const ReferencePack& p = reference(pack);
+    for (int t = 0; t < p.tokens; t++) std::copy_n(reference(table).row(p.ids[t]), x.cols, row_of(x, t));
+  }
+
+  void rms_norm(View x, View w, float eps, View y) override {
+    for (int r = 0; r < x.rows; r++) {
+      const float* in = row_of(x, r);
+      float squares = 0;
+      for (int i = 0; i < x.cols; i++) squares += in[i] * in[i];
+      const float scale = 1.0f / std::sqrt(squares / static_cast<float>(x.cols) + eps);
+      for (int i = 0; i < x.cols; i++) set(y, r, i, in[i] * scale * static_cast<const float*>(w.data)[i]);
+    }
+  }
+
+  void qkv(const PlacedPack& pack, View h, const Matrix& w, View bias, const RopeTable& rope, HeadShape shape, View q,
+           View k, View v) override {
+    const ReferencePack& p = reference(pack);
+    for (int t = 0; t < p.tokens; t++) {
+      const auto project = [&](int first_row, View out) {
+        for (int i = 0; i < out.cols; i++) {
+          row_of(out, t)[i] = dot(h, t, reference(w).row(first_row + i)) + bias_at(bias, first_row + i);
+        }
+      };
+      project(0, q);
+      project(q.cols, k);
+      project(q.cols + k.cols, v);
+      const float* cos = row_of(rope.cos, p.pos[t]);
+      const float* sin = row_of(rope.sin, p.pos[t]);
+      rotate(row_of(q, t), shape.heads, shape.head_dim, cos, sin);
+      rotate(row_of(k, t), shape.kv_heads, shape.head_dim, cos, sin);
+    }
+  }
+
+  void attention(const PlacedPack& pack, View q, View k, View v, const KvCache* cache, int layer, HeadShape shape,
+                 View out) override {
+    const int d = shape.head_dim;
+    const float scale = 1.0f / std::sqrt(static_cast<float>(d));
+    std::vector<const float*> keys, values;  // what the row sees, by position
+    std::vector<float> scores, sum(d);
+    const ReferencePack& p = reference(pack);
+    for (const Tree& tree : p.trees) {
+      for (int r = tree.start; r < tree.end; r++) {
+        keys.clear();
+        values.clear();
+        for (int i = 0; i < tree.segment_len; i++) {
+          keys.push_back(row_of(cache->k[layer], tree.segment_row + i));
+          values.push_back(row_of(cache->v[layer], tree.segment_row + i));
+        }
+        for (int c = tree.start; c <= r; c++) {
+          if (c < p.lo[r] && c >= tree.start + tree.prefix_len) continue;
+          keys.push_back(row_of(k, c));
+          values.push_back(row_of(v, c));
+        }
+        scores.resize(keys.size());
+        for (int head = 0; head < shape.heads; head++) {
+          const float* query = row_of(q, r) + head * d;
+          const int kv_offset = head / (shape.heads / shape.kv_heads) * d;
+          float largest = -std::numeric_limits<float>::infinity();
+          for (size_t j = 0; j < keys.size(); j++) {
+            float s = 0;
+            for (int i = 0; i < d; i++) s += query[i] * keys[j][kv_offset + i];
+            scores[j] = s * scale;
+            largest = std::max(largest, scores[j]);
+          }
+          float total = 0;
+          std::fill(sum.begin(), sum.end(), 0.0f);
+          for (size_t j = 0; j < keys.size(); j++) {
+            const float weight = std::exp(scores[j] - largest);
+            total += weight;
+            for (int i = 0; i < d; i++) sum[i] += weight * values[j][kv_offset + i];
+          }
+          for (int i = 0; i < d; i++) set(out, r, head * d + i, sum[i] / total);
+        }
+      }
+    }
+  }
+
+  void append_kv(View k, View v, std::span<const int32_t> rows, std::span<const int32_t> cache_rows,
+                 const KvCache& cache, int layer) override {
+    for (size_t i = 0; i < rows.size(); i++) {
+      std::copy_n(row_of(k, rows[i]), k.cols, row_of(cache.k[layer], cache_rows[i]));
+      std::copy_n(row_of(v, rows[i]), v.cols, row_of(cache.v[layer], cache_rows[i]));
+    }
+  }
+
+  void linear_add(View a, const Matrix& w, View bias, View x) override {
+    for (int r = 0; r < a.rows; r++) {
+      for (int i = 0; i < w.rows; i++) row_of(x, r)[i] += dot(a, r, reference(w).row(i)) + bias_at(bias, i);
+    }
+  }
+
+  void swiglu(View h, const Matrix& w, View bias, View f) override {
+    for (int r = 0; r < h.rows; r++) {
+      for (int i = 0; i < f.cols; i++) {
+        const float gate = dot(h, r, reference(w).row(i)) + bias_at(bias, i);
+        const float up = dot(h, r, reference(w).row(f.cols + i)) + bias_at(bias, f.cols + i);
+        const float silu = gate / (1.0f + std::exp(-gate));
+        set(f, r, i, silu * up);
+      }
+    }
+  }
+
+  void gather_rows(View x, std::span<const int32_t> rows, View y) override {
+    for (size_t i = 0; i < rows.size(); i++) std::copy_n(row_of(x, rows[i]), x.cols, row_of(y, static_cast<int>(i)));
+  }
+
+  void head_score(View h, const Matrix& w, std::span<const int32_t> targets, int top_k, HeadResult result) override {
+    std::vector<float> logits(w.rows);
+    std::vector<int32_t> order(w.rows);
+    for (int r = 0; r < h.rows; r++) {
+      for (int i = 0; i < w.rows; i++) logits[i] = dot(h, r, reference(w).row(i));
+      const auto best = std::max_element(logits.begin(), logits.end());
+      float total = 0;
+      for (const float logit : logits) total += std::exp(logit - *best);
+      const float log_sum = *best + std::log(total);
+      result.log_prob[r] = logits[targets[r]] - log_sum;
+      result.argmax[r] = static_cast<int32_t>(best - logits.begin());
+      for (int i = 0; i < w.rows; i++) order[i] = i;
+      std::partial_sort(order.begin(), order.begin() + top_k, order.end(),
+                        [&](int32_t a, int32_t b) { return logits[a] != logits[b] ? logits[a] > logits[b] : a < b; });
+      for (int i = 0; i < top_k; i++) {
+        result.top_ids[static_cast<size_t>(r) * top_k + i] = order[i];
+        result.top_log_prob[static_cast<size_t>(r) * top_k + i] = logits[order[i]] - log_sum;
+      }
+    }
+  }
+
+  void head_logits(View h, const Matrix& w, float* logits) override {
+    for (int r = 0; r < h.rows; r++) {
+      for (int i = 0; i < w.rows; i++) logits[static_cast<size_t>(r) * w.rows + i] = dot(h, r, reference(w).row(i));
+    }
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> make_reference_backend() { return std::make_unique<ReferenceBackend>(); }
+
+}  // namespace mt

@@ -1,0 +1,39 @@
+// The two words a caller shares with a running job: a flag that cancels it, and how far it is.
+#pragma once
+#include <atomic>
+#include <cstdint>
+
+#include "error.h"
+
+namespace mt {
+
+// Not an owner: the words live as long as the job that they belong to. Both sides use them as atomics.
+class Control {
+ public:
+  // Nobody cancels and nobody watches.
+  Control() = default;
+  // words[0]: non-zero cancels. words[1]: parts of 1,000,000 done.
+  explicit Control(int32_t* words) : words_(reinterpret_cast<std::atomic<int32_t>*>(words)) {}
+
+  void cancel() const {
+    if (words_) words_[0].store(1, std::memory_order_relaxed);
+  }
+
+  // Throws ABORTED once the job is cancelled. Cheap: to be called between ops.
+  void poll() const {
+    if (words_ && words_[0].load(std::memory_order_relaxed) != 0)
+      throw Error(ErrorCode::ABORTED, "the call was aborted");
+  }
+
+  void report(uint64_t done, uint64_t total) const {
+    if (!words_ || total == 0) return;
+    words_[1].store(static_cast<int32_t>(1e6 * static_cast<double>(done) / static_cast<double>(total)),
+                    std::memory_order_relaxed);
+  }
+
+ private:
+  static_assert(sizeof(std::atomic<int32_t>) == sizeof(int32_t) && std::atomic<int32_t>::is_always_lock_free);
+  std::atomic<int32_t>* words_ = nullptr;
+};
+
+}  // namespace mt

@@ -1,0 +1,50 @@
+// Every later product of two of these numbers fits: that is what the limits are for.
+#include "config.h"
+
+#include <cmath>
+#include <string>
+
+#include "../base/error.h"
+
+namespace mt {
+namespace {
+
+// No dimension of a LLaMA comes near; with it rows * columns * 4 bytes stays far below 2^63.
+constexpr int64_t kMaxDimension = 1 << 24;
+
+[[noreturn]] void fail(const std::string& message) { throw Error(ErrorCode::INVALID_ARGUMENT, "config: " + message); }
+
+void check_dimension(const char* field, int64_t value) {
+  if (value < 1 || value > kMaxDimension) {
+    fail(std::string(field) + " is " + std::to_string(value) + ", expected 1 .. " + std::to_string(kMaxDimension));
+  }
+}
+
+}  // namespace
+
+void LlamaConfig::check() const {
+  check_dimension("vocabSize", vocab_size);
+  check_dimension("hiddenSize", hidden_size);
+  check_dimension("intermediateSize", intermediate_size);
+  check_dimension("layers", layers);
+  check_dimension("heads", heads);
+  check_dimension("kvHeads", kv_heads);
+  check_dimension("headDim", head_dim);
+  check_dimension("contextLength", context_length);
+  check_dimension("heads * headDim", int64_t{heads} * head_dim);
+  if (heads % kv_heads != 0) {
+    fail("heads is " + std::to_string(heads) + ", expected a multiple of kvHeads, " + std::to_string(kv_heads));
+  }
+  if (head_dim % 2 != 0) fail("headDim is " + std::to_string(head_dim) + ", expected an even number");
+  if (rope_frequencies.size() != static_cast<size_t>(head_dim) / 2) {
+    fail("ropeFrequencies has " + std::to_string(rope_frequencies.size()) +
+         " numbers, expected headDim / 2 = " + std::to_string(head_dim / 2));
+  }
+  for (const float frequency : rope_frequencies) {
+    if (!std::isfinite(frequency)) fail("ropeFrequencies holds a number that is not finite");
+  }
+  if (!std::isfinite(rope_attention_factor)) fail("ropeAttentionFactor is not finite");
+  if (!(rms_norm_eps >= 0) || !std::isfinite(rms_norm_eps)) fail("rmsNormEps is not a number of 0 or more");
+}
+
+}  // namespace mt

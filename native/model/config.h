@@ -1,0 +1,31 @@
+// The numbers of a LLaMA, and the check that they make sense together.
+#pragma once
+#include <vector>
+
+#include "../backend/backend.h"
+
+namespace mt {
+
+struct LlamaConfig {
+  int vocab_size = 0;
+  int hidden_size = 0;
+  int intermediate_size = 0;
+  int layers = 0;
+  int heads = 0;
+  int kv_heads = 0;
+  int head_dim = 0;
+  int context_length = 0;  // most positions a sequence can have
+  float rms_norm_eps = 0;
+  std::vector<float> rope_frequencies;  // [head_dim / 2] inverse frequencies, scaling applied
+  float rope_attention_factor = 1;      // multiplies cos and sin
+  bool tied_head = false;               // the head is the embedding
+
+  int q_size() const { return heads * head_dim; }
+  int kv_size() const { return kv_heads * head_dim; }
+  HeadShape head_shape() const { return {heads, kv_heads, head_dim}; }
+
+  // Throws INVALID_ARGUMENT naming the field.
+  void check() const;
+};
+
+}  // namespace mt

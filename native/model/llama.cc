@@ -1,0 +1,107 @@
+// forward() reads like the paper; below it the memory it works in.
+#include "llama.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+namespace mt {
+
+Llama::Llama(std::unique_ptr<Backend> backend, LlamaConfig config, const std::vector<StoredTensor>& tensors,
+             DType dtype, const Control& control)
+    : backend_(std::move(backend)),
+      config_(std::move(config)),
+      weights_(load_weights(*backend_, config_, tensors, dtype, control)),
+      activation_dtype_(backend_->activation_dtype(dtype)) {}
+
+View Llama::forward(const Pack& pack, std::span<const int32_t> rows, const KvAppend* kv, const Control& control) {
+  Backend& b = *backend_;
+  const HeadShape shape = config_.head_shape();
+  const float eps = config_.rms_norm_eps;
+  reserve_rope(*std::max_element(pack.pos.begin(), pack.pos.end()) + 1);
+  Activations act = activations(static_cast<int>(pack.ids.size()), static_cast<int>(rows.size()));
+  const std::unique_ptr<PlacedPack> placed = b.place(pack, shape);
+
+  View x = act.x, h = act.h, f = act.f;
+  b.embed(*placed, *weights_.embedding, x);
+  for (int l = 0; l < config_.layers; l++) {
+    const LayerWeights& layer = weights_.layers[l];
+    control.poll();
+    b.rms_norm(x, layer.attention_norm, eps, h);
+    b.qkv(*placed, h, *layer.qkv, layer.qkv_bias, rope_, shape, act.q, act.k, act.v);
+    if (kv) b.append_kv(act.k, act.v, kv->rows, kv->cache_rows, kv->cache, l);
+    if (rows.empty() && l + 1 == config_.layers) return {};
+    b.attention(*placed, act.q, act.k, act.v, kv ? &kv->cache : nullptr, l, shape, act.a);
+    b.linear_add(act.a, *layer.o, layer.o_bias, x);
+    if (l + 1 == config_.layers) {  // from here on a row only depends on itself: go on with those asked for
+      b.gather_rows(x, rows, act.x_scored);
+      x = act.x_scored;
+      h.rows = f.rows = x.rows;
+    }
+    control.poll();
+    b.rms_norm(x, layer.ffn_norm, eps, h);
+    b.swiglu(h, *layer.gate_up, layer.gate_up_bias, f);
+    b.linear_add(f, *layer.down, layer.down_bias, x);
+  }
+  b.rms_norm(x, weights_.final_norm, eps, h);
+  return h;
+}
+
+Llama::Activations Llama::activations(int tokens, int rows) {
+  const int dim = config_.hidden_size, q = config_.q_size(), kv = config_.kv_size(), ffn = config_.intermediate_size;
+  const DType f32 = DType::kFloat32, act = activation_dtype_;
+  const int most = std::max(tokens, rows);  // a row may be asked for more than once
+  Activations views = {
+      .x = {nullptr, tokens, dim, f32},
+      .h = {nullptr, tokens, dim, act},
+      .q = {nullptr, tokens, q, f32},
+      .k = {nullptr, tokens, kv, f32},
+      .v = {nullptr, tokens, kv, f32},
+      .a = {nullptr, tokens, q, act},
+      .f = {nullptr, tokens, ffn, act},
+      .x_scored = {nullptr, rows, dim, f32},
+  };
+  // Places the views one after another from `base` on, 64-byte aligned, and returns the bytes they take.
+  const auto place = [&](std::byte* base) {
+    size_t offset = 0;
+    for (View* view : {&views.x, &views.h, &views.q, &views.k, &views.v, &views.a, &views.f, &views.x_scored}) {
+      view->data = base ? base + offset : nullptr;
+      const size_t held = view == &views.h || view == &views.f ? most : view->rows;
+      offset += (held * view->cols * dtype_size(view->dtype) + 63) / 64 * 64;
+    }
+    return offset;
+  };
+  const size_t bytes = place(nullptr);
+  if (!workspace_ || workspace_->bytes() < bytes) {
+    workspace_.reset();
+    workspace_ = backend_->allocate(bytes);
+  }
+  place(static_cast<std::byte*>(workspace_->data()));
+  return views;
+}
+
+// cos and sin for at least so many positions. They grow by doubling, up to the context length.
+void Llama::reserve_rope(int positions) {
+  if (positions <= rope_.cos.rows) return;
+  const int rows =
+      std::min<int>(config_.context_length, std::bit_ceil(static_cast<unsigned>(std::max(positions, 256))));
+  const int half = config_.head_dim / 2;
+  const size_t values = static_cast<size_t>(rows) * half;
+  std::vector<float> host(2 * values);
+  for (int position = 0; position < rows; position++) {
+    for (int i = 0; i < half; i++) {
+      const double angle = static_cast<double>(position) * config_.rope_frequencies[i];
+      const size_t at = static_cast<size_t>(position) * half + i;
+      host[at] = static_cast<float>(std::cos(angle) * config_.rope_attention_factor);
+      host[values + at] = static_cast<float>(std::sin(angle) * config_.rope_attention_factor);
+    }
+  }
+  rope_ = {};
+  rope_buffer_.reset();
+  rope_buffer_ = backend_->allocate(2 * values * sizeof(float));
+  float* data = static_cast<float*>(rope_buffer_->data());
+  backend_->upload(data, host.data(), host.size() * sizeof(float));
+  rope_ = {{data, rows, half, DType::kFloat32}, {data + values, rows, half, DType::kFloat32}};
+}
+
+}  // namespace mt

@@ -1,0 +1,90 @@
+// One walk over the trees; a message names the array, the index, what it holds and what it should hold.
+#include "pack_check.h"
+
+#include <string>
+
+#include "../base/error.h"
+
+namespace mt {
+namespace {
+
+[[noreturn]] void fail(const std::string& message) { throw Error(ErrorCode::INVALID_ARGUMENT, message); }
+
+std::string at(const char* name, size_t index, int64_t value) {
+  return std::string(name) + "[" + std::to_string(index) + "] is " + std::to_string(value);
+}
+
+void check_tree(const Pack& pack, size_t index, int32_t start) {
+  const Tree& tree = pack.trees[index];
+  const int32_t tokens = static_cast<int32_t>(pack.ids.size());
+  const std::string name = "tree " + std::to_string(index);
+  if (tree.start != start) {
+    fail(name + " starts at " + std::to_string(tree.start) + ", expected " + std::to_string(start));
+  }
+  if (tree.end <= start || tree.end > tokens) {
+    fail(name + " ends at " + std::to_string(tree.end) + ", expected " + std::to_string(start + 1) + " .. " +
+         std::to_string(tokens));
+  }
+  if (tree.prefix_len < 0 || tree.prefix_len > tree.end - start) {
+    fail(name + " has a prefix of " + std::to_string(tree.prefix_len) + " tokens, expected 0 .. " +
+         std::to_string(tree.end - start));
+  }
+  if (tree.segment_len != 0) fail(name + " has a segment, but there is no KV cache");
+}
+
+// Branches follow the prefix without a gap: a row's lo is its own index (it begins a branch) or that of the row before.
+void check_rows_of_tree(const Pack& pack, const Tree& tree, int context_length) {
+  const int32_t branches = tree.start + tree.prefix_len;
+  for (int32_t r = tree.start; r < tree.end; r++) {
+    const bool prefix = r < branches;
+    const int32_t lo = pack.lo[r];
+    const bool begins = r == branches || (r > branches && lo == r);
+    const int32_t want = prefix ? tree.start : begins ? r : pack.lo[r - 1];
+    if (lo != want) fail(at("lo", r, lo) + ", expected " + std::to_string(want));
+    const int32_t position = prefix ? r - tree.start : tree.prefix_len + r - lo;
+    if (position >= context_length) {
+      throw Error(ErrorCode::CONTEXT_LENGTH,
+                  at("positions", r, position) + "; the model has " + std::to_string(context_length) + " positions");
+    }
+    if (pack.pos[r] != position) fail(at("positions", r, pack.pos[r]) + ", expected " + std::to_string(position));
+  }
+}
+
+}  // namespace
+
+void check_ids(std::span<const int32_t> ids, int vocab_size, const char* name) {
+  for (size_t i = 0; i < ids.size(); i++) {
+    if (ids[i] < 0 || ids[i] >= vocab_size) {
+      throw Error(ErrorCode::TOKEN_OUT_OF_RANGE,
+                  at(name, i, ids[i]) + "; the model's ids are 0 .. " + std::to_string(vocab_size - 1));
+    }
+  }
+}
+
+void check_pack(const Pack& pack, const LlamaConfig& config) {
+  if (pack.ids.empty()) fail("a pack without tokens");
+  if (pack.ids.size() > INT32_MAX / 2) fail("a pack of " + std::to_string(pack.ids.size()) + " tokens");
+  if (pack.pos.size() != pack.ids.size() || pack.lo.size() != pack.ids.size()) {
+    fail("ids, positions and lo have " + std::to_string(pack.ids.size()) + ", " + std::to_string(pack.pos.size()) +
+         " and " + std::to_string(pack.lo.size()) + " elements, expected as many of each");
+  }
+  check_ids(pack.ids, config.vocab_size, "ids");
+  int32_t end = 0;
+  for (size_t i = 0; i < pack.trees.size(); i++) {
+    check_tree(pack, i, end);
+    check_rows_of_tree(pack, pack.trees[i], config.context_length);
+    end = pack.trees[i].end;
+  }
+  if (end != static_cast<int32_t>(pack.ids.size())) {
+    fail("the trees end at " + std::to_string(end) + ", expected " + std::to_string(pack.ids.size()));
+  }
+}
+
+void check_rows(std::span<const int32_t> rows, int tokens) {
+  for (size_t i = 0; i < rows.size(); i++) {
+    if (rows[i] < 0 || rows[i] >= tokens)
+      fail(at("rows", i, rows[i]) + ", expected 0 .. " + std::to_string(tokens - 1));
+  }
+}
+
+}  // namespace mt
