@@ -10,9 +10,6 @@ import type { EncodeOptions, Tokenizer } from './tokenizer.ts'
  */
 export type BoundaryRule = 'joint' | 'harness' | 'separate'
 
-/** What Python's str.rstrip removes. */
-const pythonSpaceAtEnd = /[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+$/
-
 /**
  * Tokens before and of a continuation, without special tokens around them. The continuation is empty where a rule
  * leaves nothing to it. A prompt is encoded once for all continuations that follow it one after the other.
@@ -40,9 +37,12 @@ export function splitContinuation(
   return { prefix: prefix.slice(0, common), continuation: whole.slice(common) }
 }
 
+/** White space as Python's str.rstrip has it: Unicode's and the four separators from U+001C. */
 function lengthBeforeSpace(prompt: string): number {
-  // The pattern tries every run of spaces; one look at the end spares most prompts that.
-  return pythonSpaceAtEnd.test(prompt.slice(-1)) ? prompt.search(pythonSpaceAtEnd) : prompt.length
+  const isSpace = (c: string) => /\p{White_Space}/u.test(c) || (c >= '\x1c' && c <= '\x1f')
+  let end = prompt.length
+  while (end > 0 && isSpace(prompt[end - 1]!)) end--
+  return end
 }
 
 const lastPrompts = new WeakMap<

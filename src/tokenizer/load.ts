@@ -2,6 +2,8 @@
 import { readFile } from 'node:fs/promises'
 import type { TokenizerSource } from '../checkpoint/checkpoint.ts'
 import { Field, tokenizerError } from './field.ts'
+import { tokenizerFromGguf } from './gguf.ts'
+import { tokenizerFromSentencePiece } from './sentencepiece.ts'
 import type { Tokenizer } from './tokenizer.ts'
 import { tokenizerFromJson } from './tokenizer-json.ts'
 
@@ -12,8 +14,10 @@ export async function loadTokenizer(source: TokenizerSource): Promise<Tokenizer>
       const config = source.configFile === undefined ? undefined : await readJson(source.configFile)
       return tokenizerFromJson(await readJson(source.file), config)
     }
-    default:
-      throw tokenizerError(source.file, 'not yet')
+    case 'tokenizer.model':
+      return tokenizerFromSentencePiece(source.file, await readBytes(source.file))
+    case 'gguf':
+      return tokenizerFromGguf(source.file, source.metadata)
   }
 }
 

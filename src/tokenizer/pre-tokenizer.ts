@@ -57,6 +57,12 @@ export function cutWith(split: PreTokenizer, pattern: RegExp): PreTokenizer {
   return (words, atStart) => cut(split(words, atStart), atStart)
 }
 
+/** Cuts at every match and between, pattern after pattern. @param file named in the error for a pattern */
+export function isolateSteps(patterns: readonly string[], file: string): PreTokenizer {
+  const steps = patterns.map(pattern => cutStep(translateRegex(pattern, file), 'Isolated'))
+  return (words, atStart) => steps.reduce((cut, step) => step(cut, atStart), words)
+}
+
 /** What becomes of a match: a word of its own, nothing, or part of a neighbour. */
 type Behavior = 'Isolated' | 'Removed' | 'MergedWithPrevious' | 'MergedWithNext' | 'Contiguous'
 const behaviors: readonly string[] = [

@@ -62,21 +62,26 @@ class Translator {
 
   #next(): void {
     const c = this.#characters[this.#at]!
-    if (c === '(') return this.#open()
-    if (c === ')') return this.#close()
-    if (c === '*' || c === '+' || c === '?' || (c === '{' && this.#interval() !== undefined)) {
-      return this.#quantifier()
+    if (c === '(') this.#open()
+    else if (c === ')') this.#close()
+    else if ('*+?'.includes(c) || this.#interval() !== undefined) this.#quantifier()
+    else {
+      this.#at++
+      if (c === '|') {
+        this.#out += c
+        this.#atom = -1
+      } else this.#emit(this.#single(c))
     }
-    this.#at++
-    if (c === '|') {
-      this.#out += c
-      this.#atom = -1
-    } else if (c === '[') this.#emit(this.#class())
-    else if (c === '\\') this.#emit(this.#escape())
-    else if (c === '.') this.#emit('[^\\n]')
-    else if (c === '^') this.#emit('(?<![^\\n])')
-    else if (c === '$') this.#emit('(?![^\\n])')
-    else this.#emit(this.#literal(c))
+  }
+
+  /** What matches one character, or a place between two. */
+  #single(c: string): string {
+    if (c === '[') return this.#class()
+    if (c === '\\') return this.#escape()
+    if (c === '.') return '[^\\n]'
+    if (c === '^') return '(?<![^\\n])'
+    if (c === '$') return '(?![^\\n])'
+    return this.#literal(c)
   }
 
   #emit(atom: string): void {
@@ -155,8 +160,8 @@ class Translator {
   /** After the backslash, outside brackets. */
   #escape(): string {
     const c = this.#take()
-    const escape = classEscapes[c]
-    if (escape !== undefined) return escape[1]
+    const known = classEscapes[c]
+    if (known !== undefined) return known[1]
     return this.#escapedCharacter(c, this.#literal.bind(this))
   }
 
@@ -213,10 +218,10 @@ class Translator {
       if (c === '&' && this.#characters[this.#at] === '&') throw new SyntaxError('an intersection of classes')
       if (c === '\\') {
         const letter = this.#take()
-        const escape = classEscapes[letter]
-        if (escape !== undefined) {
-          if (escape[0] === undefined) throw new SyntaxError(`\\${letter} inside a class`)
-          out += escape[0]
+        const known = classEscapes[letter]
+        if (known !== undefined) {
+          if (known[0] === undefined) throw new SyntaxError(`\\${letter} inside a class`)
+          out += known[0]
         } else out += this.#escapedCharacter(letter, ch => this.#classItem(ch))
       } else out += this.#classItem(c)
     }

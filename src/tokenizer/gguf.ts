@@ -1,0 +1,165 @@
+// The tokenizer in the metadata of a GGUF file: byte-level BPE ('gpt2') or SentencePiece's pieces ('llama').
+import { type AddedToken, AddedTokenFinder } from './added-tokens.ts'
+import { Bpe } from './bpe.ts'
+import { byteSpelling } from './byte-level.ts'
+import { byteLevelDecoder } from './decoder-json.ts'
+import { Field, shown } from './field.ts'
+import { pieceType, tokenizerFromPieces } from './pieces.ts'
+import { PipelineTokenizer } from './pipeline.ts'
+import { gpt2Pattern, isolateSteps } from './pre-tokenizer.ts'
+import { byteSymbols } from './symbols.ts'
+import type { Tokenizer } from './tokenizer.ts'
+import { addToken, mergeTable, splitMerge, type Vocabulary } from './vocabulary.ts'
+
+const llama3Pattern =
+  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+
+interface WordRule {
+  /** Each cuts the words of the one before. */
+  patterns: string[]
+  ignoreMerges: boolean
+}
+
+const gpt2: WordRule = { patterns: [gpt2Pattern], ignoreMerges: false }
+const singleDigits: WordRule = { patterns: ['\\p{N}', gpt2Pattern], ignoreMerges: false }
+const llama3: WordRule = { patterns: [llama3Pattern], ignoreMerges: true }
+
+/** How text is cut into words, by llama.cpp's name for it (tokenizer.ggml.pre). */
+const wordRules: Record<string, WordRule> = {
+  'gpt-2': gpt2,
+  smollm: singleDigits,
+  starcoder: singleDigits,
+  refact: singleDigits,
+  'llama-bpe': llama3,
+  llama3,
+  'llama-v3': llama3,
+}
+
+/**
+ * @param metadata tokenizer.ggml.* without that prefix
+ * @throws TOKENIZER naming the file and the key
+ */
+export function tokenizerFromGguf(file: string, metadata: ReadonlyMap<string, unknown>): Tokenizer {
+  const root = new Field(file, 'tokenizer.ggml', Object.fromEntries(metadata))
+  const model = root.get('model')
+  if (model.string() === 'gpt2') return byteLevelTokenizer(root)
+  if (model.string() === 'llama') return piecesTokenizer(root)
+  throw model.error('gpt2 or llama')
+}
+
+function byteLevelTokenizer(root: Field): Tokenizer {
+  const texts = readTexts(root)
+  const types = readNumbers(root.get('token_type'), texts.length, pieceType.normal)
+  const vocabulary: Vocabulary = { file: root.file, ids: new Map(), texts: [] }
+  const added: AddedToken[] = []
+  for (const [id, text] of texts.entries()) {
+    const type = types(id)
+    const special = type === pieceType.control || type === pieceType.unknown
+    if (special || type === pieceType.userDefined) {
+      added.push({
+        id,
+        content: text,
+        special,
+        singleWord: false,
+        lstrip: false,
+        rstrip: false,
+        normalized: false,
+      })
+    } else if (type === pieceType.normal) addToken(vocabulary, text, id, root.get('tokens').path)
+  }
+  const pre = root.get('pre')
+  const rule = Object.hasOwn(wordRules, pre.string()) ? wordRules[pre.string()] : undefined
+  if (rule === undefined) throw pre.error(`one of ${Object.keys(wordRules).join(', ')}`)
+  const mergeField = root.get('merges')
+  const merges = mergeField.items()
+  const ids = vocabulary.ids
+  const special = added.filter(token => token.special)
+  const finder = new AddedTokenFinder(added)
+  return new PipelineTokenizer({
+    ...readEnds(root, texts.length, false, undefined, undefined),
+    kind: 'gguf',
+    vocabSize: texts.length,
+    addsSpace: false,
+    specialTokens: new Map(special.map(token => [token.content, token.id])),
+    parsesSpecial: true,
+    rawTokens: finder,
+    normalizedTokens: new AddedTokenFinder([]),
+    normalize: undefined,
+    split: isolateSteps(rule.patterns, root.file),
+    bpe: new Bpe({
+      merges: mergeTable(vocabulary, mergeField.path, merges.length, rank => splitMerge(merges[rank]!.value)),
+      symbols: byteSymbols(vocabulary, undefined),
+      wholeWord: rule.ignoreMerges ? word => ids.get(byteSpelling(word)) : undefined,
+    }),
+    newDecodeStream: byteLevelDecoder(texts, new Set(special.map(token => token.id))),
+    tokenText: id => texts[id] ?? '',
+  })
+}
+
+function piecesTokenizer(root: Field): Tokenizer {
+  const texts = readTexts(root)
+  const types = readNumbers(root.get('token_type'), texts.length, pieceType.normal)
+  const scores = readNumbers(root.get('scores'), texts.length, 0)
+  const pieces = texts.map((text, id) => ({ text, score: scores(id), type: types(id) }))
+  return tokenizerFromPieces(pieces, {
+    ...readEnds(root, texts.length, true, 1, 2),
+    file: root.file,
+    kind: 'gguf',
+    byteFallback: pieces.some(piece => piece.type === pieceType.byte),
+    dummyPrefix: root.get('add_space_prefix').boolean(true),
+    removeExtraSpaces: false,
+    unknownSurface: ' \u2047 ',
+    parsesSpecial: true,
+  })
+}
+
+/** BOS and EOS: by their keys, else as llama.cpp assumes. */
+function readEnds(
+  root: Field,
+  vocabSize: number,
+  addsBos: boolean,
+  usualBos: number | undefined,
+  usualEos: number | undefined,
+) {
+  const read = (name: string, usual: number | undefined) => {
+    const field = root.get(name)
+    const id = field.missing ? usual : field.id()
+    if (id === undefined || id < vocabSize) return id
+    throw field.error(`an id below ${vocabSize}, the number of tokens`)
+  }
+  const bosTokenId = read('bos_token_id', usualBos)
+  const eosTokenId = read('eos_token_id', usualEos)
+  const addBos = root.get('add_bos_token').boolean(addsBos)
+  if (addBos && bosTokenId === undefined)
+    throw root.get('bos_token_id').error('an id, as add_bos_token is true')
+  const addEos = root.get('add_eos_token').boolean(false)
+  if (addEos && eosTokenId === undefined)
+    throw root.get('eos_token_id').error('an id, as add_eos_token is true')
+  return {
+    bosTokenId,
+    eosTokenId,
+    addBos,
+    prefix: addBos ? [bosTokenId!] : [],
+    suffix: addEos ? [eosTokenId!] : [],
+  }
+}
+
+function readTexts(root: Field): string[] {
+  return root
+    .get('tokens')
+    .items()
+    .map(item => item.string())
+}
+
+/** One number a token, from a list or a typed array; `fallback` for all where the key is absent. */
+function readNumbers(field: Field, length: number, fallback: number): (id: number) => number {
+  if (field.missing) return () => fallback
+  const values = field.value
+  if (!Array.isArray(values) && !ArrayBuffer.isView(values)) throw field.error('a list of numbers')
+  const list = values as unknown as ArrayLike<unknown>
+  if (list.length !== length) throw field.error(`${length} numbers, one a token; it has ${list.length}`)
+  for (let id = 0; id < length; id++) {
+    if (typeof list[id] !== 'number') throw field.error(`numbers; entry ${id} is ${shown(list[id])}`)
+  }
+  return id => list[id] as number
+}

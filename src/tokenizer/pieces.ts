@@ -1,0 +1,171 @@
+// BPE by score over SentencePiece's pieces, as a tokenizer.model or a GGUF file lists them.
+import { type AddedToken, AddedTokenFinder } from './added-tokens.ts'
+import { Bpe } from './bpe.ts'
+import { type Piece, PieceDecodeStream, type PieceRules } from './decoder.ts'
+import { shown, tokenizerError } from './field.ts'
+import { PairTable } from './pair-table.ts'
+import { type PipelineParts, PipelineTokenizer } from './pipeline.ts'
+import { cutWith } from './pre-tokenizer.ts'
+import { characterSymbols, spaceCuts } from './symbols.ts'
+import type { Tokenizer } from './tokenizer.ts'
+import { bytePiece, bytePieceText } from './vocabulary.ts'
+
+/** SentencePiece's numbers for the kinds of piece; GGUF has them too. */
+export const pieceType = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const
+
+export interface ScoredPiece {
+  text: string
+  score: number
+  type: number
+}
+
+export interface PieceSettings
+  extends Pick<PipelineParts, 'kind' | 'bosTokenId' | 'eosTokenId' | 'addBos' | 'parsesSpecial' | 'suffix'> {
+  file: string
+  byteFallback: boolean
+  /** Put a space before a text. */
+  dummyPrefix: boolean
+  /** Trim the text and make runs of spaces one. */
+  removeExtraSpaces: boolean
+  /** What an unknown token decodes to. */
+  unknownSurface: string
+}
+
+const space = '▁'
+
+/** @throws TOKENIZER for pieces that cannot be told apart or used */
+export function tokenizerFromPieces(pieces: readonly ScoredPiece[], settings: PieceSettings): Tokenizer {
+  const { file, dummyPrefix } = settings
+  const known = new Map<string, number>()
+  for (const [id, { text, score, type }] of pieces.entries()) {
+    if (type < 1 || type > 6)
+      throw tokenizerError(file, `piece ${id} (${shown(text)}) has type ${type}; expected 1 to 6`)
+    if (Number.isNaN(score))
+      throw tokenizerError(file, `piece ${id} (${shown(text)}) has no number for a score`)
+    if (type === pieceType.byte && bytePiece(text) < 0) {
+      throw tokenizerError(file, `piece ${id} is ${shown(text)}; expected a byte such as <0x0A>`)
+    }
+    if (type === pieceType.unused) continue
+    if (known.has(text))
+      throw tokenizerError(file, `pieces ${known.get(text)} and ${id} are both ${shown(text)}`)
+    known.set(text, id)
+  }
+  const { bpe, cuts } = makeBpe(pieces, settings)
+  const control = addedTokens(pieces, pieceType.control)
+  const split = (words: string[]) => words
+  return new PipelineTokenizer({
+    ...settings,
+    vocabSize: pieces.length,
+    addsSpace: dummyPrefix,
+    specialTokens: new Map(control.map(token => [token.content, token.id])),
+    rawTokens: new AddedTokenFinder(control),
+    normalizedTokens: new AddedTokenFinder(addedTokens(pieces, pieceType.userDefined)),
+    normalize: text => normalize(text, settings),
+    split: cuts === undefined ? split : cutWith(split, cuts),
+    bpe,
+    prefix: settings.addBos && settings.bosTokenId !== undefined ? [settings.bosTokenId] : [],
+    newDecodeStream: decoder(pieces, settings),
+    tokenText: id => pieces[id]?.text ?? '',
+  })
+}
+
+function normalize(text: string, { removeExtraSpaces, dummyPrefix }: PieceSettings): string {
+  const trimmed = removeExtraSpaces ? text.replace(/ +/g, ' ').replace(/^ | $/g, '') : text
+  return trimmed === '' ? '' : (dummyPrefix ? space : '') + trimmed.replaceAll(' ', space)
+}
+
+function addedTokens(pieces: readonly ScoredPiece[], type: number): AddedToken[] {
+  const flags = { singleWord: false, lstrip: false, rstrip: false, normalized: false }
+  return pieces.flatMap((piece, id) =>
+    piece.type === type ? [{ ...flags, id, content: piece.text, special: type === pieceType.control }] : [],
+  )
+}
+
+/** Two neighbours merge where their texts together are a piece; the best score goes first. */
+function makeBpe(
+  pieces: readonly ScoredPiece[],
+  settings: PieceSettings,
+): { bpe: Bpe; cuts: RegExp | undefined } {
+  const { file, byteFallback } = settings
+  const ids = new Map<string, number>()
+  for (const [id, { text, type }] of pieces.entries()) if (type === pieceType.normal) ids.set(text, id)
+  const normal = [...ids]
+  const unknown = pieces.findIndex(piece => piece.type === pieceType.unknown)
+  const symbolIds = new Map<string, number>(ids)
+  for (const [id, { text, type }] of pieces.entries()) {
+    if (type === pieceType.byte) symbolIds.set(bytePieceText(bytePiece(text)), id)
+  }
+  const options = { byteFallback, unknown: unknown < 0 ? undefined : unknown, fuseUnknown: true }
+  const everyByte =
+    byteFallback && Array.from({ length: 256 }, (_, b) => bytePieceText(b)).every(t => symbolIds.has(t))
+  if (byteFallback && !everyByte)
+    throw tokenizerError(file, 'falls back on bytes, and lacks pieces of type byte for some')
+  const spell = characterSymbols(symbolIds, options)
+
+  // Characters that are part of pieces and none themselves: they merge under ids of their own, beyond the vocabulary.
+  const loose: string[] = []
+  for (const [text] of normal) {
+    for (const character of text) {
+      if (ids.has(character)) continue
+      ids.set(character, pieces.length + loose.length)
+      loose.push(character)
+    }
+  }
+  const respell = (merged: number[]) => {
+    const out: number[] = []
+    for (const id of merged) {
+      if (id < pieces.length) out.push(id)
+      else spell(loose[id - pieces.length]!, out)
+    }
+    return out
+  }
+  const bytes = [...symbolIds].filter(([text]) => bytePiece(text) >= 0)
+  const bpe = new Bpe({
+    merges: pairsOf(normal, ids, pieces),
+    symbols: loose.length === 0 ? spell : characterSymbols(new Map([...bytes, ...ids]), options),
+    finish: loose.length === 0 ? undefined : respell,
+  })
+  return { bpe, cuts: everyByte ? spaceCuts(normal.map(([text]) => text)) : undefined }
+}
+
+/** Every way to put a piece together from two; pieces of equal score have one rank, so the leftmost goes first. */
+function pairsOf(
+  normal: readonly [text: string, id: number][],
+  ids: ReadonlyMap<string, number>,
+  pieces: readonly ScoredPiece[],
+): PairTable {
+  const pairs: [left: number, right: number, merged: number][] = []
+  for (const [text, id] of normal) {
+    for (let cut = 1; cut < text.length; cut++) {
+      const left = ids.get(text.slice(0, cut))
+      const right = left === undefined ? undefined : ids.get(text.slice(cut))
+      if (right !== undefined) pairs.push([left!, right, id])
+    }
+  }
+  const scores = [...new Set(pairs.map(([, , id]) => pieces[id]!.score))].sort((a, b) => b - a)
+  const ranks = new Map(scores.map((score, rank) => [score, rank]))
+  const table = new PairTable(pairs.length)
+  for (const [left, right, id] of pairs) table.set(left, right, ranks.get(pieces[id]!.score)!, id)
+  return table
+}
+
+function decoder(pieces: readonly ScoredPiece[], settings: PieceSettings) {
+  const { dummyPrefix, removeExtraSpaces, unknownSurface } = settings
+  const decoded: Piece[] = pieces.map(({ text, type }) => {
+    if (type === pieceType.byte) return { byte: bytePiece(text) }
+    if (type === pieceType.unknown) return { text: unknownSurface }
+    return { text, control: type === pieceType.control }
+  })
+  const leading: PieceRules['leading'] = removeExtraSpaces
+    ? { rule: 'extra' }
+    : dummyPrefix
+      ? { rule: 'dummy-prefix' }
+      : { rule: 'text', count: 0 }
+  return (skipSpecialTokens: boolean) =>
+    new PieceDecodeStream({
+      pieceOf: id => (skipSpecialTokens && pieces[id]?.type === pieceType.control ? undefined : decoded[id]),
+      space,
+      brokenRun: 'broken',
+      leading,
+    })
+}
