@@ -36,9 +36,9 @@ export interface GenerateOptions {
 export interface GenerateProgress {
   promptsDone: number
   promptsTotal: number
-  /** New tokens so far, over all prompts. */
+  /** Tokens the model has run, of prompts and new ones. */
   tokensDone: number
-  /** Prompt and new tokens run per second since the call. */
+  /** tokensDone per second since the call. */
   tokensPerSecond: number
 }
 

@@ -1,4 +1,5 @@
 // What a caller asks of scoring and what comes back.
+import type { BoundaryRule } from '../tokenizer/boundary.ts'
 
 /** A prompt and the texts that may follow it. Strings are tokenised by the model's tokenizer; ids are taken as they are. */
 export interface ScoreRequest {
@@ -6,15 +7,6 @@ export interface ScoreRequest {
   /** At least one; none may be empty. */
   continuations: readonly (string | ArrayLike<number>)[]
 }
-
-/**
- * Where a continuation begins within the tokens of prompt + continuation, for two texts. With w = encode(prompt + continuation):
- * - 'joint': w after the longest common prefix of encode(prompt) and w, so a token that merges across the boundary is scored;
- * - 'harness': w after the first length(encode(prompt)) tokens, whitespace at the end of the prompt moved to the
- *   continuation first (lm-evaluation-harness);
- * - 'separate': encode(continuation) by itself.
- */
-export type Boundary = 'joint' | 'harness' | 'separate'
 
 /**
  * What to do with a prompt and continuation that need more positions than the context has:
@@ -40,8 +32,8 @@ export interface ScoreProgress {
 }
 
 export interface ScoreOptions {
-  /** @default 'joint' */
-  boundary?: Boundary
+  /** Where a continuation begins among the tokens of two texts. @default 'joint' */
+  boundary?: BoundaryRule
   /**
    * Put BOS before the prompt. Default: what the tokenizer does by itself for a text, never for ids.
    * A prompt that begins with BOS gets no second one. An empty prompt is scored after BOS, else EOS, whatever this says.
@@ -51,7 +43,7 @@ export interface ScoreOptions {
   parseSpecial?: boolean
   /** @default 'error' */
   tooLong?: TooLong
-  /** Alternatives to report per scored token, 0 to 100. @default 0 */
+  /** Alternatives to report per scored token. @default 0 */
   topK?: number
   /** Rejects with ABORTED; other calls go on. */
   signal?: AbortSignal

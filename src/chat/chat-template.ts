@@ -1,0 +1,102 @@
+// Renders conversations as a prompt: the checkpoint's own Jinja template, or the form of the released scripts.
+import { Template } from '@huggingface/jinja'
+import { MtLlamaError } from '../errors.ts'
+
+export interface ChatMessage {
+  /** 'system', 'user' or 'assistant', as far as the template knows them. */
+  role: string
+  content: string
+}
+
+export interface ChatTemplateValues {
+  /** Text of the special tokens; templates write them. */
+  bosToken: string
+  eosToken: string
+  /** End with the beginning of an answer. */
+  addGenerationPrompt: boolean
+}
+
+/**
+ * Renders as transformers' apply_chat_template does: bos_token, eos_token, add_generation_prompt, raise_exception and
+ * strftime_now are there.
+ * @throws CHAT_TEMPLATE with the template's own message
+ */
+export function renderChatTemplate(
+  source: string,
+  messages: readonly ChatMessage[],
+  { bosToken, eosToken, addGenerationPrompt }: ChatTemplateValues,
+): string {
+  try {
+    return new Template(source).render({
+      messages: [...messages],
+      bos_token: bosToken,
+      eos_token: eosToken,
+      add_generation_prompt: addGenerationPrompt,
+      raise_exception: (message: string) => {
+        throw new Error(message)
+      },
+      strftime_now: (format: string) => strftime(format, new Date()),
+    })
+  } catch (error) {
+    throw new MtLlamaError(
+      'CHAT_TEMPLATE',
+      `the checkpoint's chat template does not render these messages: ${(error as Error).message}`,
+      { cause: error },
+    )
+  }
+}
+
+const releaseSystem =
+  'A chat between a curious human and an artificial intelligence assistant. ' +
+  "The assistant gives helpful, detailed, and polite answers to the human's questions."
+
+/** Where an answer in the released form ends: the next turn begins. */
+export const releaseStop = '###'
+
+/**
+ * The form of the released evaluation scripts: system text, then "### Human: " and "### Assistant: " turns without
+ * newlines. A system message takes the place of the default one.
+ * @throws CHAT_TEMPLATE for another role
+ */
+export function renderRelease(messages: readonly ChatMessage[], addGenerationPrompt: boolean): string {
+  const [first] = messages
+  const turns = first?.role === 'system' ? messages.slice(1) : messages
+  let text = first?.role === 'system' ? first.content : releaseSystem
+  for (const { role, content } of turns) {
+    if (role === 'user') text += `### Human: ${content}`
+    else if (role === 'assistant') text += `### Assistant: ${content}`
+    else
+      throw new MtLlamaError(
+        'CHAT_TEMPLATE',
+        `a message has role "${role}"; the release's form knows "user", "assistant" and one "system" at the start`,
+      )
+  }
+  return addGenerationPrompt ? `${text}### Assistant:` : text
+}
+
+/** The directives of C's strftime that chat templates use, in English. */
+function strftime(format: string, date: Date): string {
+  const two = (n: number) => String(n).padStart(2, '0')
+  const name = (options: Intl.DateTimeFormatOptions) => date.toLocaleString('en-US', options)
+  const values: Record<string, () => string> = {
+    '%': () => '%',
+    a: () => name({ weekday: 'short' }),
+    A: () => name({ weekday: 'long' }),
+    b: () => name({ month: 'short' }),
+    B: () => name({ month: 'long' }),
+    d: () => two(date.getDate()),
+    H: () => two(date.getHours()),
+    I: () => two(date.getHours() % 12 || 12),
+    m: () => two(date.getMonth() + 1),
+    M: () => two(date.getMinutes()),
+    p: () => (date.getHours() < 12 ? 'AM' : 'PM'),
+    S: () => two(date.getSeconds()),
+    y: () => two(date.getFullYear() % 100),
+    Y: () => String(date.getFullYear()),
+  }
+  return format.replace(/%(.)/g, (directive, letter: string) => {
+    const value = values[letter]
+    if (!value) throw new Error(`strftime_now: directive ${directive} is not supported`)
+    return value()
+  })
+}

@@ -1,0 +1,85 @@
+// One text being generated: takes tokens as they come and knows when it is done.
+import type { DecodeStream, Tokenizer } from '../tokenizer/tokenizer.ts'
+import type { GenerateResult } from './options.ts'
+import { StopText } from './stop-text.ts'
+
+export interface EncodedPrompt {
+  ids: Int32Array
+  truncatedTokens: number
+}
+
+export interface ContinuationOptions {
+  /** Which stream of random numbers it samples from. */
+  stream: number
+  tokenizer: Tokenizer | undefined
+  maxTokens: number
+  contextLength: number
+  stopIds: ReadonlySet<number>
+  stop: readonly string[]
+  skipSpecialTokens: boolean
+}
+
+export class Continuation {
+  readonly prompt: EncodedPrompt
+  readonly stream: number
+  /** Positions it can come to need: the last new token needs none. */
+  readonly capacity: number
+  readonly tokens: number[] = []
+  text = ''
+  finishReason: GenerateResult['finishReason'] | undefined
+  private readonly maxTokens: number
+  private readonly stopIds: ReadonlySet<number>
+  private readonly decoder: DecodeStream | undefined
+  private readonly stopText: StopText
+  private readonly logProbs: number[] = []
+
+  constructor(prompt: EncodedPrompt, options: ContinuationOptions) {
+    this.prompt = prompt
+    this.stream = options.stream
+    this.maxTokens = options.maxTokens
+    this.capacity = Math.min(prompt.ids.length + options.maxTokens - 1, options.contextLength)
+    this.stopIds = options.stopIds
+    this.decoder = options.tokenizer?.decodeStream({ skipSpecialTokens: options.skipSpecialTokens })
+    this.stopText = new StopText(options.stop)
+  }
+
+  /** Takes the next token; returns the text that has become certain with it. */
+  push(token: number, logProb: number): string {
+    if (this.stopIds.has(token)) return this.finish('stop')
+    this.tokens.push(token)
+    this.logProbs.push(logProb)
+    const piece = this.emit(this.decoder?.push(token) ?? '')
+    if (this.stopText.stopped) {
+      this.finishReason = 'stop'
+      return piece
+    }
+    if (this.tokens.length === this.maxTokens) return piece + this.finish('length')
+    // The token just taken needs a position for another to follow.
+    if (this.prompt.ids.length + this.tokens.length > this.capacity) return piece + this.finish('context')
+    return piece
+  }
+
+  result(): GenerateResult {
+    return {
+      text: this.text,
+      tokens: this.tokens,
+      finishReason: this.finishReason!,
+      logProbs: this.logProbs,
+      truncatedTokens: this.prompt.truncatedTokens,
+    }
+  }
+
+  private finish(reason: 'stop' | 'length' | 'context'): string {
+    this.finishReason = reason
+    const last = this.emit(this.decoder?.end() ?? '')
+    const held = this.stopText.end()
+    this.text += held
+    return last + held
+  }
+
+  private emit(piece: string): string {
+    const certain = this.stopText.push(piece)
+    this.text += certain
+    return certain
+  }
+}

@@ -1,0 +1,40 @@
+// Reads the options of a generation, checked, with their defaults.
+import type { NativeSampling } from '../binding.ts'
+import { MtLlamaError } from '../errors.ts'
+import { checkInteger, checkNumber } from '../scoring/settings.ts'
+import type { GenerateOptions } from './options.ts'
+
+export interface GenerateSettings {
+  maxTokens: number
+  stopIds: ReadonlySet<number>
+  stop: readonly string[]
+  skipSpecialTokens: boolean
+  sampling: NativeSampling
+}
+
+/** @param eosTokenIds what ends a text by default */
+export function generateSettings(
+  options: GenerateOptions,
+  eosTokenIds: readonly number[],
+  vocabSize: number,
+): GenerateSettings {
+  const { maxTokens = 128, stopIds = eosTokenIds, stop = [], skipSpecialTokens = true } = options
+  const { temperature = 0, topK = 0, topP = 1, seed = 0 } = options
+  for (const text of stop)
+    if (typeof text !== 'string' || text === '')
+      throw new MtLlamaError(
+        'INVALID_ARGUMENT',
+        `stop holds ${JSON.stringify(text)}; expected texts that are not empty`,
+      )
+  return {
+    maxTokens: checkInteger('maxTokens', maxTokens, 1, 2 ** 31 - 1),
+    stopIds: new Set(stopIds),
+    ...{ stop, skipSpecialTokens },
+    sampling: {
+      temperature: checkNumber('temperature', temperature, 0, 1000),
+      topK: checkInteger('topK', topK, 0, vocabSize),
+      topP: checkNumber('topP', topP, Number.MIN_VALUE, 1),
+      seed: checkInteger('seed', seed, 0, Number.MAX_SAFE_INTEGER),
+    },
+  }
+}

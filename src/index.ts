@@ -1,0 +1,23 @@
+// Public names, nothing else.
+export type { DType } from './binding.ts'
+export type { ChatMessage } from './chat/chat-template.ts'
+export type { Checkpoint, LlamaConfig, RopeScaling, TokenizerSource } from './checkpoint/checkpoint.ts'
+export { openCheckpoint } from './checkpoint/open.ts'
+export { type ErrorCode, MtLlamaError } from './errors.ts'
+export type { GenerateOptions, GenerateProgress, GenerateResult } from './generation/options.ts'
+export type { ModelInfo } from './model/info.ts'
+export { type LoadOptions, type LoadProgress, loadModel } from './model/load.ts'
+export type { ChatOptions, ChatTemplateOptions, Model, PerplexityOptions } from './model.ts'
+export type {
+  Alternative,
+  ContinuationScore,
+  ScoreOptions,
+  ScoreProgress,
+  ScoreRequest,
+  ScoreResult,
+  TooLong,
+} from './scoring/request.ts'
+export type { PerplexityResult } from './scoring/rolling.ts'
+export type { BoundaryRule } from './tokenizer/boundary.ts'
+export { loadTokenizer } from './tokenizer/load.ts'
+export type { DecodeOptions, DecodeStream, EncodeOptions, Tokenizer } from './tokenizer/tokenizer.ts'

@@ -1,0 +1,313 @@
+// A loaded model: scoring, generation, chat. Thin: each method reads its options and hands on to its own room.
+import { type ChatMessage, releaseStop, renderChatTemplate, renderRelease } from './chat/chat-template.ts'
+import { MtLlamaError } from './errors.ts'
+import { Continuation } from './generation/continuation.ts'
+import { Generator } from './generation/generator.ts'
+import type { GenerateOptions, GenerateResult } from './generation/options.ts'
+import { generateSettings } from './generation/settings.ts'
+import { TextStream } from './generation/text-stream.ts'
+import { type ModelInfo, type ModelParts, modelInfo } from './model/info.ts'
+import { availableBytes, kvBytesPerToken } from './model/memory.ts'
+import type { PlannerOptions } from './model/planner-options.ts'
+import { ScoreCall, type Source } from './scoring/call.ts'
+import {
+  type EncodeContext,
+  type EncodedRequest,
+  encodePrompt,
+  encodeRequest,
+  encodeText,
+  prefixToken,
+  type Text,
+} from './scoring/encode.ts'
+import { cancel, disposedError, nativeJob, newControl, onAbort } from './scoring/native-job.ts'
+import { ScoreQueue } from './scoring/queue.ts'
+import type { ScoreOptions, ScoreProgress, ScoreRequest, ScoreResult } from './scoring/request.ts'
+import { type PerplexityResult, perplexityResult, rollingWindows } from './scoring/rolling.ts'
+import { checkInteger, encodeSettings } from './scoring/settings.ts'
+import type { Tokenizer } from './tokenizer/tokenizer.ts'
+
+export interface PerplexityOptions {
+  /** Positions of a window. @default the context length */
+  window?: number
+  /**
+   * Tokens each window after the first scores, at most `window`; the rest of it is context.
+   * @default window: disjoint windows, as lm-evaluation-harness scores
+   */
+  stride?: number
+  /** Read special tokens written in the text as themselves. @default true */
+  parseSpecial?: boolean
+  signal?: AbortSignal
+  /** A request is a window. */
+  onProgress?: (progress: ScoreProgress) => void
+}
+
+export interface ChatOptions extends GenerateOptions {
+  /**
+   * 'checkpoint': the checkpoint's own chat template; CHAT_TEMPLATE where it has none. 'release': the Human / Assistant
+   * form of MT-LLaMA's released scripts. @default 'checkpoint'
+   */
+  template?: 'checkpoint' | 'release'
+}
+
+export interface ChatTemplateOptions {
+  template?: ChatOptions['template']
+  /** End with the beginning of an answer. @default true */
+  addGenerationPrompt?: boolean
+}
+
+/** Of what memory is free when the model is loaded: the share that keys and values of generations may take. */
+const kvShare = 0.25
+const chatTokens = 512
+
+/** Made by loadModel(). Calls may overlap: they queue fairly and share packs. */
+export class Model {
+  readonly info: ModelInfo
+  /** undefined for a checkpoint without one: it takes token ids. */
+  readonly tokenizer: Tokenizer | undefined
+  private readonly parts: ModelParts
+  private readonly planner: PlannerOptions
+  private readonly context: EncodeContext
+  private readonly queue: ScoreQueue
+  private readonly generator: Generator
+  private readonly closing = new AbortController()
+
+  /** @internal */
+  constructor(parts: ModelParts, planner: PlannerOptions) {
+    const { native, tokenizer, checkpoint } = parts
+    const { config } = checkpoint
+    this.parts = parts
+    this.planner = planner
+    this.tokenizer = tokenizer
+    const bosTokenId = tokenizer?.bosTokenId ?? config.bosTokenId
+    const eosTokenIds = new Set(config.eosTokenIds)
+    if (tokenizer?.eosTokenId !== undefined) eosTokenIds.add(tokenizer.eosTokenId)
+    this.info = modelInfo(parts, bosTokenId, [...eosTokenIds])
+    this.context = {
+      ...{ tokenizer, bosTokenId, eosTokenId: tokenizer?.eosTokenId ?? config.eosTokenIds[0] },
+      ...{ vocabSize: config.vocabSize, contextLength: config.contextLength },
+    }
+    this.queue = new ScoreQueue(native, planner.packTokens)
+    this.generator = new Generator(native, {
+      stepTokens: planner.packTokens,
+      kvBytesPerToken: kvBytesPerToken(config),
+      kvBytes: kvShare * availableBytes(),
+    })
+  }
+
+  /**
+   * Log-likelihoods of continuations given prompts, in the order of the requests.
+   * @throws INVALID_ARGUMENT, TOKEN_OUT_OF_RANGE, CONTEXT_LENGTH naming the request; TOKENIZER, ABORTED, DISPOSED
+   */
+  async score(requests: Source<ScoreRequest>, options: ScoreOptions = {}): Promise<ScoreResult[]> {
+    const results: ScoreResult[] = []
+    for await (const result of this.scoreStream(requests, options)) results.push(result)
+    return results
+  }
+
+  /**
+   * score() for any number of requests: reads a bounded number ahead and gives each result in its turn. Nothing is read
+   * before the first result is asked for; a loop that is left ends the call.
+   */
+  scoreStream(
+    requests: Source<ScoreRequest>,
+    options: ScoreOptions = {},
+  ): AsyncGenerator<ScoreResult, void, undefined> {
+    const settings = encodeSettings(options)
+    const topK = checkInteger('topK', options.topK ?? 0, 0, this.info.vocabSize)
+    return this.run(
+      requests,
+      (request, index) => encodeRequest(this.context, request, index, settings),
+      topK,
+      options,
+    )
+  }
+
+  /**
+   * Texts that follow the prompts, in their order.
+   * @throws INVALID_ARGUMENT, TOKEN_OUT_OF_RANGE, CONTEXT_LENGTH naming the prompt; TOKENIZER, ABORTED, DISPOSED
+   */
+  async generate(prompts: readonly Text[], options: GenerateOptions = {}): Promise<GenerateResult[]> {
+    return this.continue(prompts, options)
+  }
+
+  /** One text, piece by piece as it becomes certain. The generator's return value is the result. */
+  async *generateStream(
+    prompt: Text,
+    options: GenerateOptions = {},
+  ): AsyncGenerator<string, GenerateResult, undefined> {
+    const left = new AbortController()
+    const signals = options.signal ? [left.signal, options.signal] : [left.signal]
+    const stream = new TextStream()
+    const running = this.continue([prompt], { ...options, signal: AbortSignal.any(signals) }, piece =>
+      stream.push(piece),
+    )
+    const ended = running.catch(() => {}).then(() => stream.end())
+    try {
+      yield* stream.read()
+      const [result] = await running
+      return result!
+    } finally {
+      // A loop that is left early ends the generation.
+      left.abort()
+      await ended
+    }
+  }
+
+  /**
+   * Log-likelihood of a whole text over windows that slide, and the perplexities that follow from it. The first window is
+   * scored after BOS, else EOS.
+   */
+  async perplexity(text: Text, options: PerplexityOptions = {}): Promise<PerplexityResult> {
+    const { parseSpecial = true } = options
+    const ids = encodeText(this.context, text, 'the text', parseSpecial)
+    if (ids.length === 0)
+      throw new MtLlamaError('INVALID_ARGUMENT', 'the text is empty; there is nothing to score')
+    const prefix = prefixToken(this.context, 'the text')
+    const window = checkInteger(
+      'window',
+      options.window ?? this.info.contextLength,
+      1,
+      this.info.contextLength,
+    )
+    const stride = checkInteger('stride', options.stride ?? window, 1, window)
+    const windows = [...rollingWindows(ids, prefix, window, stride)]
+    const encode = ({ ids, first }: (typeof windows)[number], request: number): EncodedRequest => ({
+      sequences: [{ ids, first, request, continuation: 0 }],
+      ...{ truncatedTokens: 0, skipped: false },
+    })
+    let logLikelihood = 0
+    for await (const { continuations } of this.run(windows, encode, 0, options))
+      logLikelihood += continuations[0]!.logLikelihood
+    return perplexityResult(logLikelihood, ids.length, typeof text === 'string' ? text : undefined)
+  }
+
+  /** Logits after each of the ids, row-major [ids.length, vocabSize]; the ids are taken as they are. */
+  async logits(ids: ArrayLike<number>, { signal }: { signal?: AbortSignal } = {}): Promise<Float32Array> {
+    if (this.closing.signal.aborted) throw disposedError()
+    encodeText(this.context, ids, 'the sequence', true)
+    const control = newControl()
+    const signals = signal ? [signal, this.closing.signal] : [this.closing.signal]
+    let stopListening = () => {}
+    try {
+      const ended = new Promise<never>((_, reject) => {
+        stopListening = onAbort(AbortSignal.any(signals), error => {
+          cancel(control)
+          reject(this.closing.signal.aborted ? disposedError() : error)
+        })
+      })
+      return await Promise.race([
+        nativeJob(() => this.parts.native.logits(Int32Array.from(ids), control)),
+        ended,
+      ])
+    } finally {
+      stopListening()
+    }
+  }
+
+  /** An answer to a conversation: generate() on applyChatTemplate(). @default maxTokens 512 */
+  async chat(messages: readonly ChatMessage[], options: ChatOptions = {}): Promise<GenerateResult> {
+    const [answer] = await this.continue([this.applyChatTemplate(messages, options)], chatDefaults(options))
+    return answer!
+  }
+
+  /** chat(), piece by piece. */
+  chatStream(
+    messages: readonly ChatMessage[],
+    options: ChatOptions = {},
+  ): AsyncGenerator<string, GenerateResult, undefined> {
+    return this.generateStream(this.applyChatTemplate(messages, options), chatDefaults(options))
+  }
+
+  /**
+   * A conversation as a prompt. It holds the special tokens its template writes, BOS among them, as texts.
+   * @throws CHAT_TEMPLATE
+   */
+  applyChatTemplate(
+    messages: readonly ChatMessage[],
+    { template = 'checkpoint', addGenerationPrompt = true }: ChatTemplateOptions = {},
+  ): string {
+    if (template === 'release') return renderRelease(messages, addGenerationPrompt)
+    const { chatTemplate, path } = this.parts.checkpoint
+    if (chatTemplate === undefined)
+      throw new MtLlamaError(
+        'CHAT_TEMPLATE',
+        `${path} has no chat template; template: 'release' takes the Human / Assistant form`,
+      )
+    const tokenText = (id: number | undefined) =>
+      id === undefined ? '' : (this.tokenizer?.tokenText(id) ?? '')
+    return renderChatTemplate(chatTemplate, messages, {
+      bosToken: tokenText(this.context.bosTokenId),
+      eosToken: tokenText(this.context.eosTokenId),
+      addGenerationPrompt,
+    })
+  }
+
+  /** Ends running calls with DISPOSED and frees the weights. */
+  async dispose(): Promise<void> {
+    if (this.closing.signal.aborted) return
+    this.closing.abort()
+    this.queue.dispose()
+    this.generator.dispose()
+    this.parts.native.dispose()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose()
+  }
+
+  private run<Request>(
+    requests: Source<Request>,
+    encode: (request: Request, index: number) => EncodedRequest,
+    topK: number,
+    { signal, onProgress }: Pick<ScoreOptions, 'signal' | 'onProgress'>,
+  ): AsyncGenerator<ScoreResult, void, undefined> {
+    const { packTokens: budget, share } = this.planner
+    return new ScoreCall(this.queue, { topK, signal, onProgress, budget, share }).results(requests, encode)
+  }
+
+  private async continue(
+    prompts: readonly Text[],
+    options: GenerateOptions,
+    onText?: (piece: string) => void,
+  ): Promise<GenerateResult[]> {
+    const { eosTokenIds, vocabSize, contextLength } = this.info
+    const { maxTokens, sampling, ...rest } = generateSettings(options, eosTokenIds, vocabSize)
+    const settings = encodeSettings(options)
+    const continuations = prompts.map((prompt, stream) => {
+      const encoded = encodePrompt(this.context, prompt, stream, maxTokens, settings)
+      const { tokenizer } = this
+      return encoded && new Continuation(encoded, { ...rest, tokenizer, maxTokens, contextLength, stream })
+    })
+    const running = continuations.filter(continuation => continuation !== undefined)
+    const start = performance.now()
+    let tokensDone = 0
+    await this.generator.run(
+      running,
+      sampling,
+      {
+        onText: onText && ((_, piece) => onText(piece)),
+        onStep: tokens => {
+          tokensDone += tokens
+          options.onProgress?.({
+            promptsDone: running.filter(continuation => continuation.finishReason !== undefined).length,
+            ...{ promptsTotal: prompts.length, tokensDone },
+            tokensPerSecond: tokensDone / ((performance.now() - start) / 1000),
+          })
+        },
+      },
+      options.signal,
+    )
+    return continuations.map(continuation => continuation?.result() ?? skippedResult())
+  }
+}
+
+function chatDefaults({ template, ...options }: ChatOptions): GenerateOptions {
+  const defaults = { maxTokens: chatTokens, ...options }
+  // A checkpoint's template writes its own BOS; the released form is plain text.
+  if (template === 'release') return { ...defaults, stop: [...(options.stop ?? []), releaseStop] }
+  return { addBos: false, ...defaults }
+}
+
+function skippedResult(): GenerateResult {
+  return { text: '', tokens: [], finishReason: 'skipped', logProbs: [], truncatedTokens: 0 }
+}

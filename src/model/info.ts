@@ -1,0 +1,80 @@
+// What a loaded model says of itself.
+import type { DType, NativeModel } from '../binding.ts'
+import type { Checkpoint } from '../checkpoint/checkpoint.ts'
+import type { Tokenizer } from '../tokenizer/tokenizer.ts'
+
+export interface ModelInfo {
+  /** As given to loadModel(). */
+  path: string
+  format: Checkpoint['format']
+  architecture: string
+  /** Numbers in all weights; a tied head counts once. */
+  parameters: number
+  vocabSize: number
+  hiddenSize: number
+  intermediateSize: number
+  layers: number
+  heads: number
+  kvHeads: number
+  headDim: number
+  /** Most positions a sequence can have. */
+  contextLength: number
+  /** What the weights are computed in. */
+  dtype: DType
+  /** What the files hold: 'BF16', 'Q4_1 + F32'. */
+  storedTypes: string
+  device: 'cpu' | 'reference'
+  /** The device's own name for what it does: 'cpu avx512_bf16'. */
+  backend: string
+  threads: number
+  /** Bytes of weights on the device. */
+  weightBytes: number
+  /** The tokenizer's kind; undefined: the model takes ids only. */
+  tokenizer: Tokenizer['kind'] | undefined
+  /** Whether scoring and generation put BOS before a text unless told otherwise. */
+  addBos: boolean
+  bosTokenId: number | undefined
+  /** Ids that end a generation. */
+  eosTokenIds: readonly number[]
+  /** Whether the checkpoint has its own chat template. */
+  hasChatTemplate: boolean
+  /** Worth knowing: ignored tensors, tokens that the embedding has no row for. */
+  warnings: readonly string[]
+}
+
+export interface ModelParts {
+  native: NativeModel
+  checkpoint: Checkpoint
+  tokenizer: Tokenizer | undefined
+  dtype: DType
+  device: 'cpu' | 'reference'
+  threads: number
+  warnings: readonly string[]
+}
+
+export function modelInfo(
+  parts: ModelParts,
+  bosTokenId: number | undefined,
+  eosTokenIds: number[],
+): ModelInfo {
+  const { native, checkpoint, tokenizer, dtype, device, threads, warnings } = parts
+  const { path, format, config, tensors, storedTypes, chatTemplate } = checkpoint
+  return {
+    ...{ path, format, architecture: config.architecture },
+    parameters: tensors.reduce((n, { shape }) => n + shape.reduce((a, b) => a * b, 1), 0),
+    vocabSize: config.vocabSize,
+    hiddenSize: config.hiddenSize,
+    intermediateSize: config.intermediateSize,
+    layers: config.layers,
+    heads: config.heads,
+    kvHeads: config.kvHeads,
+    headDim: config.headDim,
+    contextLength: config.contextLength,
+    ...{ dtype, storedTypes, device, backend: native.backend, threads, weightBytes: native.weightBytes },
+    tokenizer: tokenizer?.kind,
+    addBos: tokenizer?.addBos ?? false,
+    ...{ bosTokenId, eosTokenIds },
+    hasChatTemplate: chatTemplate !== undefined,
+    warnings,
+  }
+}

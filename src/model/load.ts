@@ -1,0 +1,111 @@
+// Loads a checkpoint: header first, then the memory check, then weights (in native) and tokenizer side by side.
+import { type Control, type DType, loadAddon } from '../binding.ts'
+import type { Checkpoint } from '../checkpoint/checkpoint.ts'
+import { nativeConfig, vocabularyWarning } from '../checkpoint/native-config.ts'
+import { openCheckpoint } from '../checkpoint/open.ts'
+import { MtLlamaError } from '../errors.ts'
+import { Model } from '../model.ts'
+import { cancel, nativeJob, newControl, onAbort } from '../scoring/native-job.ts'
+import { checkChoice } from '../scoring/settings.ts'
+import { loadTokenizer } from '../tokenizer/load.ts'
+import { activationBytes, availableBytes, checkMemory } from './memory.ts'
+import { defaultPlanner, type PlannerOptions } from './planner-options.ts'
+
+export interface LoadOptions {
+  /** Numbers to compute in. 'auto': as stored; a quantised GGUF as bfloat16. @default 'auto' */
+  dtype?: DType | 'auto'
+  /** 'reference' is the slow plain definition; 'auto' is the best there is. @default 'auto' */
+  device?: 'auto' | 'cpu' | 'reference'
+  /** Default: one a core. */
+  threads?: number
+  /** Rejects with ABORTED. */
+  signal?: AbortSignal
+  /** Called some ten times a second while weights are read. */
+  onProgress?: (progress: LoadProgress) => void
+}
+
+export interface LoadProgress {
+  /** 0 to 1. */
+  fraction: number
+  bytesDone: number
+  /** Bytes of weights in the files. */
+  bytesTotal: number
+}
+
+const progressMs = 100
+
+/**
+ * Loads a checkpoint: a Hugging Face directory, a GGUF file, or a folder with one.
+ * @throws CHECKPOINT_*, TENSOR_*, WEIGHT_NOT_FINITE, TOKENIZER, OUT_OF_MEMORY (before anything is read),
+ *   DEVICE_UNAVAILABLE, ADDON_NOT_FOUND, INVALID_ARGUMENT, ABORTED
+ */
+export function loadModel(path: string, options: LoadOptions = {}): Promise<Model> {
+  return openModel(path, options, defaultPlanner)
+}
+
+/** loadModel() with a planner that tests can change. */
+export async function openModel(path: string, options: LoadOptions, planner: PlannerOptions): Promise<Model> {
+  const { dtype: asked = 'auto', threads = 0, signal, onProgress } = options
+  const device = checkChoice('device', options.device ?? 'auto', ['auto', 'cpu', 'reference'] as const)
+  checkChoice('dtype', asked, ['auto', 'float32', 'bfloat16', 'float16'] as const)
+  if (!Number.isInteger(threads) || threads < 0)
+    throw new MtLlamaError(
+      'INVALID_ARGUMENT',
+      `threads is ${threads}; expected an integer from 1, or 0 for one a core`,
+    )
+
+  const checkpoint = await openCheckpoint(path)
+  const dtype = asked === 'auto' ? checkpoint.autoDType : asked
+  const addon = loadAddon()
+  const config = nativeConfig(checkpoint)
+  const nativeOptions = { dtype, device: device === 'auto' ? ('cpu' as const) : device, threads }
+  const weights = await nativeJob(() => addon.weightBytes(config, checkpoint.tensors, nativeOptions))
+  const activations = activationBytes(checkpoint.config, planner.packTokens)
+  checkMemory(path, dtype, weights, activations, availableBytes())
+
+  const control = newControl()
+  const reading = nativeJob(() => addon.load(config, checkpoint.tensors, nativeOptions, control))
+  const stopReporting = report(checkpoint, control, onProgress)
+  let stopListening = () => {}
+  try {
+    const aborted = new Promise<never>((_, reject) => {
+      stopListening = onAbort(signal, reject)
+    })
+    const parts = Promise.all([reading, checkpoint.tokenizer && loadTokenizer(checkpoint.tokenizer)])
+    const [native, tokenizer] = await Promise.race([parts, aborted])
+    const tooMany = tokenizer && vocabularyWarning(checkpoint, tokenizer.vocabSize)
+    const warnings = [...checkpoint.warnings, ...(tooMany ? [tooMany] : [])]
+    const threadsUsed = nativeOptions.device === 'reference' ? 1 : threads || addon.cpu().threads
+    return new Model(
+      { native, checkpoint, tokenizer, dtype, device: nativeOptions.device, threads: threadsUsed, warnings },
+      planner,
+    )
+  } catch (error) {
+    // Whichever part failed, the weights are not to stay.
+    cancel(control)
+    reading.then(native => native.dispose()).catch(() => {})
+    throw error
+  } finally {
+    stopListening()
+    stopReporting()
+  }
+}
+
+/** Reports while weights are read and once at the end, unless it was cancelled; the function returned ends it. */
+function report(
+  { tensors }: Checkpoint,
+  control: Control,
+  onProgress: LoadOptions['onProgress'],
+): () => void {
+  if (!onProgress) return () => {}
+  const bytesTotal = tensors.reduce((n, tensor) => n + tensor.bytes, 0)
+  const tell = () => {
+    const fraction = Atomics.load(control, 1) / 1e6
+    onProgress({ fraction, bytesDone: Math.round(fraction * bytesTotal), bytesTotal })
+  }
+  const timer = setInterval(tell, progressMs)
+  return () => {
+    clearInterval(timer)
+    if (Atomics.load(control, 0) === 0) tell()
+  }
+}

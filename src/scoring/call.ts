@@ -1,0 +1,262 @@
+// One call of score(): reads requests ahead, plans their trees for the queue, hands out answers in input order.
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { EncodedRequest } from './encode.ts'
+import { onAbort } from './native-job.ts'
+import type { SequenceScores } from './pack.ts'
+import type { QueuedCall, ScoreQueue } from './queue.ts'
+import type { ContinuationScore, ScoreProgress, ScoreResult } from './request.ts'
+import type { Sequence } from './sequence.ts'
+import { planTrees, type Tree, type TreeOptions } from './tree.ts'
+
+export type Source<Request> = Iterable<Request> | AsyncIterable<Request>
+
+export interface CallOptions extends TreeOptions {
+  topK: number
+  signal: AbortSignal | undefined
+  onProgress: ((progress: ScoreProgress) => void) | undefined
+}
+
+/** Windows grow from a few packs, so that native starts soon, to many, so that much is shared. */
+const firstWindowPacks = 2
+const lastWindowPacks = 32
+/** Of the largest window: what may be read and not yet handed out. */
+const windowsAhead = 2
+/** Stands for a request's own memory, so that tiny requests are bounded too. */
+const tokensPerRequest = 16
+/** The event loop gets its turn after this much work, in ms. */
+const sliceMs = 3
+/** A source that takes longer than this, in ms, is not waited for while native has nothing to do. */
+const stallMs = 5
+
+interface Answer extends ScoreResult {
+  remaining: number
+  /** Of the look-ahead. */
+  tokens: number
+}
+
+export class ScoreCall implements QueuedCall {
+  readonly topK: number
+  readyTokens = 0
+  private readonly queue: ScoreQueue
+  private readonly options: CallOptions
+  private readonly ready: Tree[] = []
+  private readonly answers = new Map<number, Answer>()
+  private window: Sequence[] = []
+  private windowTokens = 0
+  private windowLimit: number
+  private aheadTokens = 0
+  private treesOpen = 0
+  private stalled = false
+  private requestsRead = 0
+  private requestsDone = 0
+  private requestsTotal: number | undefined
+  private sourceEnded = false
+  private tokensPlanned = 0
+  private tokensDone = 0
+  private readonly start = performance.now()
+  private ended = false
+  private failure: unknown
+  private wakeUp: (() => void)[] = []
+
+  constructor(queue: ScoreQueue, options: CallOptions) {
+    this.queue = queue
+    this.options = options
+    this.topK = options.topK
+    this.windowLimit = firstWindowPacks * options.budget
+  }
+
+  /** @param encode a request, given its index, as sequences */
+  async *results<Request>(
+    requests: Source<Request>,
+    encode: (request: Request, index: number) => EncodedRequest,
+  ): AsyncGenerator<ScoreResult, void, undefined> {
+    const stopListening = onAbort(this.options.signal, error => this.fail(error))
+    this.queue.add(this)
+    if (Array.isArray(requests)) this.requestsTotal = requests.length
+    this.read(requests, encode).catch(error => this.fail(error))
+    try {
+      for (let index = 0; ; index++) {
+        while (!this.ended && !this.isAnswered(index) && !(this.sourceEnded && index === this.requestsRead))
+          await this.change()
+        if (this.ended) throw this.failure
+        const answer = this.answers.get(index)
+        if (!answer) return
+        this.answers.delete(index)
+        this.aheadTokens -= answer.tokens
+        this.notify()
+        const { continuations, truncatedTokens, skipped } = answer
+        yield { continuations, truncatedTokens, skipped }
+      }
+    } finally {
+      stopListening()
+      this.end()
+    }
+  }
+
+  take(room: number): Tree | undefined {
+    const tree = this.ready[0]
+    if (!tree || tree.tokens > room) return undefined
+    this.ready.shift()
+    this.readyTokens -= tree.tokens
+    return tree
+  }
+
+  answer(sequence: Sequence, scores: SequenceScores): void {
+    const answer = this.answers.get(sequence.request)!
+    answer.continuations[sequence.continuation] = continuationScore(sequence, scores, this.topK)
+    if (--answer.remaining === 0) this.requestsDone++
+  }
+
+  done(tree: Tree): void {
+    this.treesOpen--
+    this.tokensDone += tree.tokens
+    if (this.stalled && this.treesOpen === 0) this.plan()
+    this.report()
+    this.notify()
+  }
+
+  fail(error: unknown): void {
+    if (this.ended) return
+    this.failure = error
+    this.end()
+  }
+
+  private end(): void {
+    this.ended = true
+    this.queue.remove(this)
+    this.ready.length = 0
+    this.readyTokens = 0
+    this.notify()
+  }
+
+  /** Reads the source to its end, encoding as it goes, at most a bounded number of tokens ahead of the answers. */
+  private async read<Request>(
+    requests: Source<Request>,
+    encode: (request: Request, index: number) => EncodedRequest,
+  ): Promise<void> {
+    const ahead = windowsAhead * lastWindowPacks * this.options.budget
+    const source =
+      Symbol.asyncIterator in requests ? requests[Symbol.asyncIterator]() : requests[Symbol.iterator]()
+    let turn = performance.now()
+    try {
+      while (!this.ended) {
+        if (this.aheadTokens >= ahead) {
+          this.plan()
+          await this.change()
+          continue
+        }
+        if (performance.now() - turn > sliceMs) {
+          await nextTurn()
+          turn = performance.now()
+          continue
+        }
+        const pulled = source.next()
+        const next = pulled instanceof Promise ? await this.unlessStalled(pulled) : pulled
+        if (this.ended) return
+        if (next.done) break
+        this.enter(encode(next.value, this.requestsRead))
+        if (this.windowTokens >= this.windowLimit) this.plan()
+      }
+    } finally {
+      if (this.ended) void source.return?.()
+    }
+    this.sourceEnded = true
+    this.requestsTotal = this.requestsRead
+    this.plan()
+    this.notify()
+  }
+
+  /** Waits for the source; if that takes long and native is idle, it gets what has been read so far. */
+  private async unlessStalled<T>(pulled: Promise<T>): Promise<T> {
+    const timer = setTimeout(() => {
+      this.stalled = true
+      if (this.treesOpen === 0) this.plan()
+    }, stallMs)
+    try {
+      return await pulled
+    } finally {
+      clearTimeout(timer)
+      this.stalled = false
+    }
+  }
+
+  private enter({ sequences, truncatedTokens, skipped }: EncodedRequest): void {
+    let tokens = tokensPerRequest + (sequences[0]?.first ?? 0)
+    for (const { ids, first } of sequences) tokens += ids.length - first
+    for (const sequence of sequences) this.window.push(sequence)
+    this.windowTokens += tokens
+    this.aheadTokens += tokens
+    this.answers.set(this.requestsRead++, {
+      continuations: new Array(sequences.length),
+      truncatedTokens,
+      skipped,
+      remaining: sequences.length,
+      tokens,
+    })
+    if (sequences.length > 0) return
+    this.requestsDone++
+    this.notify()
+  }
+
+  /** Turns the window into trees for the queue. */
+  private plan(): void {
+    if (this.window.length === 0) return
+    const trees = planTrees(this.window, this.options)
+    for (const tree of trees) {
+      this.ready.push(tree)
+      this.readyTokens += tree.tokens
+      this.tokensPlanned += tree.tokens
+    }
+    this.treesOpen += trees.length
+    this.window = []
+    this.windowTokens = 0
+    this.windowLimit = Math.min(2 * this.windowLimit, lastWindowPacks * this.options.budget)
+    this.queue.wake()
+  }
+
+  private report(): void {
+    this.options.onProgress?.({
+      requestsDone: this.requestsDone,
+      requestsTotal: this.requestsTotal,
+      tokensDone: this.tokensDone,
+      tokensTotal: this.sourceEnded ? this.tokensPlanned : undefined,
+      tokensPerSecond: this.tokensDone / ((performance.now() - this.start) / 1000),
+    })
+  }
+
+  private isAnswered(index: number): boolean {
+    return this.answers.get(index)?.remaining === 0
+  }
+
+  private change(): Promise<void> {
+    return new Promise(resolve => this.wakeUp.push(resolve))
+  }
+
+  private notify(): void {
+    const waiting = this.wakeUp
+    this.wakeUp = []
+    for (const resolve of waiting) resolve()
+  }
+}
+
+function continuationScore(
+  { ids, first }: Sequence,
+  { logProbs, argmax, topIds, topLogProbs }: SequenceScores,
+  topK: number,
+): ContinuationScore {
+  const tokens = ids.slice(first)
+  const score: ContinuationScore = {
+    logLikelihood: logProbs.reduce((sum, logProb) => sum + logProb, 0),
+    tokenLogProbs: logProbs,
+    isGreedy: tokens.every((token, i) => token === argmax[i]),
+    tokens,
+  }
+  if (topK > 0)
+    score.topAlternatives = Array.from(tokens, (_, i) =>
+      Array.from({ length: topK }, (_, k) => ({
+        token: topIds[i * topK + k]!,
+        logProb: topLogProbs[i * topK + k]!,
+      })),
+    )
+  return score
+}

@@ -1,0 +1,117 @@
+// Lays trees out as one pack of the flat-tree layout, and finds each sequence's scores in what comes back.
+import type { NativePack, NativeScores } from '../binding.ts'
+import type { Sequence } from './sequence.ts'
+import type { Tree } from './tree.ts'
+
+export interface Pack {
+  native: NativePack
+  /** Per sequence of the trees: where each of its scored tokens lies among the pack's scored rows. */
+  slots: Map<Sequence, Int32Array>
+}
+
+/** What native said of one sequence's scored tokens, in their order. */
+export interface SequenceScores {
+  logProbs: Float32Array
+  /** The best token at each. */
+  argmax: Int32Array
+  /** [tokens, topK], best first. */
+  topIds: Int32Array
+  topLogProbs: Float32Array
+}
+
+/** The flat-tree layout is described at struct Pack in native/backend/backend.h. */
+export function layOut(trees: readonly Tree[], topK: number): Pack {
+  const tokens = trees.reduce((n, tree) => n + tree.tokens, 0)
+  const ids = new Int32Array(tokens)
+  const positions = new Int32Array(tokens)
+  const lo = new Int32Array(tokens)
+  const bounds = new Int32Array(3 * trees.length)
+  const scored = new ScoredRows()
+  const slots = new Map<Sequence, Int32Array>()
+  let at = 0
+
+  // Writes ids[from .. to) of a sequence as a run that begins its own branch.
+  const write = (source: Int32Array, from: number, to: number) => {
+    const start = at
+    ids.set(source.subarray(from, to), at)
+    for (let position = from; position < to; position++, at++) {
+      positions[at] = position
+      lo[at] = start
+    }
+  }
+
+  for (const [t, tree] of trees.entries()) {
+    const start = at
+    const { prefixLength } = tree
+    write(tree.leaves[0]!.ids, 0, prefixLength)
+    for (const leaf of tree.leaves) {
+      const branch = at - prefixLength
+      write(leaf.ids, prefixLength, leaf.length)
+      for (const sequence of leaf.sequences) {
+        const own = new Int32Array(sequence.ids.length - sequence.first)
+        for (let i = 0; i < own.length; i++) {
+          const position = sequence.first + i - 1
+          const row = position < prefixLength ? start + position : branch + position
+          own[i] = scored.add(row, sequence.ids[position + 1]!)
+        }
+        slots.set(sequence, own)
+      }
+    }
+    bounds.set([start, at, prefixLength], 3 * t)
+  }
+  return {
+    native: { ids, positions, lo, trees: bounds, rows: scored.rows(), targets: scored.targets(), topK },
+    slots,
+  }
+}
+
+/** The scores of one sequence; `topK` of a call may be less than the pack's. */
+export function scoresAt(
+  slots: Int32Array,
+  scores: NativeScores,
+  packTopK: number,
+  topK: number,
+): SequenceScores {
+  const n = slots.length
+  const own: SequenceScores = {
+    logProbs: new Float32Array(n),
+    argmax: new Int32Array(n),
+    topIds: new Int32Array(n * topK),
+    topLogProbs: new Float32Array(n * topK),
+  }
+  for (let i = 0; i < n; i++) {
+    const slot = slots[i]!
+    own.logProbs[i] = scores.logProbs[slot]!
+    own.argmax[i] = scores.argmax[slot]!
+    const top = slot * packTopK
+    own.topIds.set(scores.topIds.subarray(top, top + topK), i * topK)
+    own.topLogProbs.set(scores.topLogProbs.subarray(top, top + topK), i * topK)
+  }
+  return own
+}
+
+/** Pairs of row and target, each once. */
+class ScoredRows {
+  private readonly rowOf: number[] = []
+  private readonly targetOf: number[] = []
+  private readonly slotOf = new Map<number, number>()
+
+  add(row: number, target: number): number {
+    // Exact for packs of up to 4 million tokens.
+    const key = row * 2 ** 31 + target
+    const known = this.slotOf.get(key)
+    if (known !== undefined) return known
+    const slot = this.rowOf.push(row) - 1
+    this.targetOf.push(target)
+    this.slotOf.set(key, slot)
+    return slot
+  }
+
+  rows(): Int32Array {
+    return Int32Array.from(this.rowOf)
+  }
+
+  targets(): Int32Array {
+    return Int32Array.from(this.targetOf)
+  }
+}

@@ -1,0 +1,66 @@
+// Rolling log-likelihood: windows over a long text such that every token is scored once.
+
+export interface RollingWindow {
+  ids: Int32Array
+  /** ids[first ..] are scored. */
+  first: number
+}
+
+/**
+ * The first window is scored after one prefix token. Each later one scores the next `stride` tokens after the
+ * window - stride + 1 before them: one token of context where stride = window, the disjoint windows of
+ * lm-evaluation-harness's loglikelihood_rolling.
+ * @param window positions a window takes
+ * @param stride tokens each later window scores, at most `window`
+ */
+export function* rollingWindows(
+  ids: ArrayLike<number>,
+  prefixToken: number,
+  window: number,
+  stride: number,
+): Generator<RollingWindow> {
+  const text = new Int32Array(ids.length + 1)
+  text[0] = prefixToken
+  text.set(ids, 1)
+  for (let scored = 1; scored < text.length; ) {
+    const isFirst = scored === 1
+    const end = Math.min(scored + (isFirst ? window : stride), text.length)
+    const start = isFirst ? 0 : scored - (window - stride + 1)
+    yield { ids: text.subarray(start, end), first: scored - start }
+    scored = end
+  }
+}
+
+export interface PerplexityResult {
+  /** Sum over all tokens, natural log. */
+  logLikelihood: number
+  /** Tokens scored. */
+  tokens: number
+  /** exp(-logLikelihood / tokens) */
+  perplexity: number
+  /** Per whitespace-separated word and per UTF-8 byte, as lm-evaluation-harness counts; for a text only. */
+  wordPerplexity: number | undefined
+  bytePerplexity: number | undefined
+  bitsPerByte: number | undefined
+}
+
+export function perplexityResult(
+  logLikelihood: number,
+  tokens: number,
+  text: string | undefined,
+): PerplexityResult {
+  const words = text === undefined ? undefined : text.split(pythonWhitespace).length
+  const bytes = text === undefined ? undefined : Buffer.byteLength(text)
+  return {
+    logLikelihood,
+    tokens,
+    perplexity: Math.exp(-logLikelihood / tokens),
+    wordPerplexity: words && Math.exp(-logLikelihood / words),
+    bytePerplexity: bytes && Math.exp(-logLikelihood / bytes),
+    bitsPerByte: bytes && -logLikelihood / bytes / Math.LN2,
+  }
+}
+
+/** What `\s` of Python's re is on str: unlike JavaScript's it has U+001C-U+001F and U+0085, and not U+FEFF. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are whitespace to Python
+const pythonWhitespace = /[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/
