@@ -6,4 +6,4 @@ cd "$(dirname "$0")"
 
 "${PYTHON:-python3}" -m venv .venv
 .venv/bin/pip install --quiet --requirement requirements.txt
-npm ci
+npm install
