@@ -1,0 +1,100 @@
+// Runs one task on a model, a record a sample in order; the caller writes them and adds them up.
+import { perCharacter, rank } from '../metrics/accuracy.ts'
+import { strip } from '../metrics/python-text.ts'
+import type { Model } from '../model.ts'
+import type { TaskSamples } from '../tasks/load-samples.ts'
+import type { AnswerSample, AnswerTask, ChoiceSample } from '../tasks/task.ts'
+import type { AnswerRecord, ChoiceRecord, SampleRecord, Settings } from './results.ts'
+
+/** What running a task needs of a model. */
+export type Scorer = Pick<Model, 'scoreStream' | 'generate'>
+
+export interface RunTaskOptions {
+  tooLong: Settings['tooLong']
+  signal: AbortSignal | undefined
+  /** @param tokens run so far in this task */
+  onTokens: (tokens: number) => void
+}
+
+/** Questions whose answers are generated at a time: enough to fill a batch, few enough to save often. */
+const questionsAtOnce = 32
+/** Most new tokens of an answer. */
+const answerTokens = 64
+
+/** Yields the samples' records in order. @throws ABORTED, and what scoring and generation throw */
+export function runTask(
+  model: Scorer,
+  work: TaskSamples,
+  options: RunTaskOptions,
+): AsyncGenerator<SampleRecord> {
+  return work.task.kind === 'choice'
+    ? rankChoices(model, work.samples as ChoiceSample[], options)
+    : answerQuestions(model, work.task, work.samples as AnswerSample[], options)
+}
+
+async function* rankChoices(
+  model: Scorer,
+  samples: ChoiceSample[],
+  { tooLong, signal, onTokens }: RunTaskOptions,
+): AsyncGenerator<ChoiceRecord> {
+  const requests = samples.map(({ prompt, choices }) => ({
+    prompt,
+    continuations: choices.map(choice => ` ${choice}`),
+  }))
+  const results = model.scoreStream(requests, {
+    tooLong,
+    ...(signal && { signal }),
+    onProgress: progress => onTokens(progress.tokensDone),
+  })
+  let i = 0
+  for await (const { continuations, truncatedTokens } of results) {
+    const { id, prompt, choices, gold } = samples[i++]!
+    const logLikelihoods = continuations.map(continuation => continuation.logLikelihood)
+    const { prediction, tied } = rank(logLikelihoods)
+    const normalised = rank(perCharacter(logLikelihoods, choices)).prediction
+    yield {
+      ...{ id, prompt, choices, logLikelihoods, prediction, gold },
+      correct: prediction === gold,
+      correctNormalised: normalised === gold,
+      ...{ tied, truncatedTokens },
+    }
+  }
+}
+
+async function* answerQuestions(
+  model: Scorer,
+  task: AnswerTask,
+  samples: AnswerSample[],
+  { tooLong, signal, onTokens }: RunTaskOptions,
+): AsyncGenerator<AnswerRecord> {
+  let tokensBefore = 0
+  for (let start = 0; start < samples.length; start += questionsAtOnce) {
+    const batch = samples.slice(start, start + questionsAtOnce)
+    let tokens = 0
+    const results = await model.generate(
+      batch.map(sample => sample.prompt),
+      {
+        maxTokens: answerTokens,
+        stop: ['\n'],
+        tooLong,
+        ...(signal && { signal }),
+        onProgress: progress => {
+          tokens = progress.tokensDone
+          onTokens(tokensBefore + tokens)
+        },
+      },
+    )
+    tokensBefore += tokens
+    for (const [i, { text, finishReason, truncatedTokens }] of results.entries()) {
+      const { id, prompt, answers } = batch[i]!
+      const prediction = strip(text)
+      const scores = task.metric(prediction, answers)
+      yield {
+        ...{ id, prompt, generated: text, prediction, answers },
+        ...scores,
+        finishReason,
+        truncatedTokens,
+      }
+    }
+  }
+}

@@ -1,0 +1,305 @@
+// The evaluation without a model: what is saved, kept, refused and reported, whatever the scores are.
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { MtLlamaError } from '../src/errors.ts'
+import { type EvaluateOptions, evaluate } from '../src/evaluation/evaluate.ts'
+import { report } from '../src/evaluation/report.ts'
+import type { ChoiceRecord, RunResults, Settings } from '../src/evaluation/results.ts'
+import { RunFolder } from '../src/evaluation/run-folder.ts'
+import type { Scorer } from '../src/evaluation/run-task.ts'
+import { type TaskName, taskNames } from '../src/tasks/registry.ts'
+
+const dataDir = fileURLToPath(new URL('../default/data', import.meta.url))
+
+const settings: Settings = {
+  ...{ version: '0.0.0', protocol: 'card', modelFingerprint: 'f00d', dtype: 'float32', backend: 'fake' },
+  ...{ addBos: true, tooLong: 'error', dataDir, limit: null },
+}
+
+/** Scores a continuation by its length, so that longer choices lose; answers every question with the prompt's length. */
+function fakeModel(before: (request: number) => void = () => {}): Scorer {
+  let count = 0
+  return {
+    async *scoreStream(requests, options) {
+      for await (const { continuations } of requests) {
+        before(count++)
+        options?.onProgress?.({
+          ...{
+            requestsDone: count,
+            requestsTotal: undefined,
+            tokensDone: 10 * count,
+            tokensTotal: undefined,
+          },
+          tokensPerSecond: 1,
+        })
+        yield {
+          continuations: continuations.map(text => ({
+            logLikelihood: -text.length,
+            tokenLogProbs: Float32Array.of(-text.length),
+            isGreedy: false,
+            tokens: Int32Array.of(1),
+          })),
+          truncatedTokens: 0,
+          skipped: false,
+        }
+      }
+    },
+    async generate(prompts) {
+      before(count++)
+      return (prompts as readonly string[]).map(() => ({
+        ...{
+          text: ' the mill ',
+          tokens: [1],
+          finishReason: 'stop' as const,
+          logProbs: [0],
+          truncatedTokens: 0,
+        },
+      }))
+    },
+  }
+}
+
+describe('evaluate', () => {
+  let out: string
+  beforeEach(() => {
+    out = mkdtempSync(join(tmpdir(), 'mt-llama-eval-'))
+  })
+  afterEach(() => rmSync(out, { recursive: true, force: true }))
+
+  const options = (changes: Partial<EvaluateOptions> = {}): EvaluateOptions => ({
+    ...{ tasks: [...taskNames], settings, modelPath: '/models/fake' },
+    ...changes,
+  })
+  const saved = (): RunResults => JSON.parse(readFileSync(join(out, 'results.json'), 'utf8'))
+  const samples = (task: TaskName) =>
+    readFileSync(join(out, 'samples', `${task}.jsonl`), 'utf8')
+      .trim()
+      .split('\n')
+      .map(line => JSON.parse(line))
+
+  it('runs all tasks in the order of the tables and saves results, samples and tables', async () => {
+    const results = await evaluate(fakeModel(), options({ folder: await RunFolder.open(out) }))
+    assert.deepEqual(Object.keys(results.tasks), taskNames)
+    assert.deepEqual(saved(), JSON.parse(JSON.stringify(results)))
+    assert.deepEqual(readdirSync(out).sort(), ['results.json', 'samples', 'table.md'])
+    assert.deepEqual(readdirSync(join(out, 'samples')).sort(), taskNames.map(name => `${name}.jsonl`).sort())
+    assert.equal(readFileSync(join(out, 'table.md'), 'utf8'), report(results, { card: false }))
+  })
+
+  it('a choice sample holds prompt, choices, log-likelihoods, prediction and gold; metrics are means over them', async () => {
+    const { tasks } = await evaluate(
+      fakeModel(),
+      options({ tasks: ['copa'], folder: await RunFolder.open(out) }),
+    )
+    const records: ChoiceRecord[] = samples('copa')
+    assert.deepEqual(records[0], {
+      id: '0',
+      prompt:
+        'The kettle began to whistle. This happened because... Help me pick the more plausible option: - The water was boiling. - The kitchen was empty.',
+      choices: ['The water was boiling.', 'The kitchen was empty.'],
+      logLikelihoods: [-23, -23],
+      prediction: 0,
+      gold: 0,
+      correct: true,
+      correctNormalised: true,
+      tied: true,
+      truncatedTokens: 0,
+    })
+    const mean = (values: boolean[]) => values.filter(Boolean).length / values.length
+    assert.deepEqual(tasks.copa?.metrics, {
+      accuracy: mean(records.map(record => record.correct)),
+      accuracyNormalised: mean(records.map(record => record.correctNormalised)),
+    })
+    assert.equal(tasks.copa?.ties, records.filter(record => record.tied).length)
+    assert.equal(tasks.copa?.tokens, 60)
+    assert.deepEqual(tasks.copa?.files, ['copa/validation.jsonl'])
+  })
+
+  it('an answer is stripped and scored by the SQuAD metric', async () => {
+    const { tasks } = await evaluate(
+      fakeModel(),
+      options({ tasks: ['squad'], folder: await RunFolder.open(out) }),
+    )
+    const last = samples('squad').at(-1)
+    assert.equal(last.generated, ' the mill ')
+    assert.equal(last.prediction, 'the mill')
+    assert.deepEqual([last.exactMatch, last.f1], [1, 1])
+    assert.deepEqual(tasks.squad?.metrics, { exactMatch: 0.25, f1: 0.25 })
+  })
+
+  it('a limit takes the first samples', async () => {
+    const limited = { ...settings, limit: 2 }
+    const { tasks } = await evaluate(fakeModel(), options({ settings: limited, tasks: ['rte'] }))
+    assert.equal(tasks.rte?.samplesTotal, 2)
+    assert.equal(tasks.rte?.status, 'complete')
+  })
+
+  it('bad data of a later task ends the run before anything is scored', async () => {
+    const data = join(out, 'data')
+    mkdirSync(join(data, 'copa'), { recursive: true })
+    mkdirSync(join(data, 'rte'))
+    writeFileSync(
+      join(data, 'copa', 'validation.jsonl'),
+      readFileSync(join(dataDir, 'copa', 'validation.jsonl')),
+    )
+    writeFileSync(join(data, 'rte', 'validation.jsonl'), '{"premise": "p"}')
+    const model = fakeModel(() => assert.fail('scored'))
+    const run = evaluate(model, options({ settings: { ...settings, dataDir: data }, tasks: ['copa', 'rte'] }))
+    await assert.rejects(run, { code: 'DATA_INVALID' })
+  })
+
+  it('an abort keeps what is done, marks it partial and runs no further task', async () => {
+    const controller = new AbortController()
+    const model = fakeModel(request => {
+      if (request < 8) return
+      controller.abort()
+      throw new MtLlamaError('ABORTED', 'stopped')
+    })
+    const folder = await RunFolder.open(out)
+    const results = await evaluate(
+      model,
+      options({ tasks: ['copa', 'wic', 'rte'], folder, signal: controller.signal }),
+    )
+    assert.equal(results.tasks.copa?.status, 'complete')
+    assert.deepEqual([results.tasks.wic?.status, results.tasks.wic?.samplesDone], ['partial', 2])
+    assert.equal(results.tasks.rte, undefined)
+    assert.equal(samples('wic').length, 2)
+    assert.match(
+      readFileSync(join(out, 'table.md'), 'utf8'),
+      /Stopped early, the figure is that of the first samples: WiC 2 of 6\./,
+    )
+  })
+
+  it('a failure keeps finished tasks and the samples before it, and is thrown', async () => {
+    const model = fakeModel(request => {
+      if (request === 8) throw new MtLlamaError('CONTEXT_LENGTH', 'too long')
+    })
+    const run = evaluate(model, options({ tasks: ['copa', 'wic'], folder: await RunFolder.open(out) }))
+    await assert.rejects(run, { code: 'CONTEXT_LENGTH' })
+    assert.deepEqual([saved().tasks.copa?.status, saved().tasks.wic?.status], ['complete', 'partial'])
+  })
+
+  describe('the out folder', () => {
+    const run = async (changes: Partial<EvaluateOptions> = {}) =>
+      evaluate(fakeModel(), options({ tasks: ['copa'], folder: await RunFolder.open(out), ...changes }))
+
+    it('of the same settings keeps its other tasks', async () => {
+      await run()
+      const results = await run({ tasks: ['wic'] })
+      assert.deepEqual(Object.keys(results.tasks), ['copa', 'wic'])
+      assert.deepEqual(Object.keys(saved().tasks), ['copa', 'wic'])
+    })
+
+    const others: [keyof Settings, Settings[keyof Settings]][] = [
+      ['modelFingerprint', 'beef'],
+      ['dtype', 'bfloat16'],
+      ['limit', 5],
+      ['tooLong', 'truncate-left'],
+      ['version', '9.9.9'],
+    ]
+    for (const [name, value] of others) {
+      it(`of another ${name} is refused, saying what differs and what to do`, async () => {
+        await run()
+        const before = readFileSync(join(out, 'results.json'), 'utf8')
+        await assert.rejects(run({ settings: { ...settings, [name]: value } }), {
+          code: 'OUTPUT',
+          message: `${out} holds results of /models/fake with other settings than this run: ${name} is ${JSON.stringify(settings[name])} there and ${JSON.stringify(value)} here. Name another --out folder, or remove this one.`,
+        })
+        assert.equal(readFileSync(join(out, 'results.json'), 'utf8'), before)
+      })
+    }
+
+    it('with a results.json of something else is refused', async () => {
+      for (const text of ['{"acc": 1}', 'not JSON', '[]']) {
+        writeFileSync(join(out, 'results.json'), text)
+        await assert.rejects(run(), { code: 'OUTPUT', message: /results\.json: not results of this program/ })
+      }
+    })
+
+    it('whose path leads through a file, or is one, is refused', async () => {
+      writeFileSync(join(out, 'file'), '')
+      for (const path of ['file', 'file/below']) {
+        await assert.rejects(RunFolder.open(join(out, path)), {
+          code: 'OUTPUT',
+          message: /samples: (a part of the path is a file, not a folder|a file is in the way of the folder)/,
+        })
+      }
+    })
+
+    it('that may not be written is refused before anything runs', async function () {
+      if (process.getuid?.() === 0) return this.skip()
+      mkdirSync(join(out, 'locked'), { mode: 0o500 })
+      await assert.rejects(RunFolder.open(join(out, 'locked')), {
+        code: 'OUTPUT',
+        message: /locked\/samples: no permission to write there\. Name another --out folder/,
+      })
+    })
+
+    it('on a full disk keeps what was finished and says so', async function () {
+      try {
+        execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=32k', 'tmpfs', out], { stdio: 'pipe' })
+      } catch (error) {
+        console.log(
+          `      skipped: a small tmpfs cannot be mounted (${(error as Error).message.trim().split('\n').at(-1)})`,
+        )
+        return this.skip()
+      }
+      try {
+        await run({ settings: { ...settings, limit: 1 } })
+        writeFileSync(join(out, 'ballast'), Buffer.alloc(12 << 10))
+        await assert.rejects(run({ settings: { ...settings, limit: 1 }, tasks: [...taskNames] }), {
+          code: 'OUTPUT',
+          message:
+            /: the disk is full\. What was finished before is saved; make room, or name an --out folder on another disk/,
+        })
+        assert.equal(saved().tasks.copa?.status, 'complete')
+        assert.deepEqual(
+          readdirSync(out, { recursive: true }).filter(name => String(name).endsWith('.part')),
+          [],
+        )
+      } finally {
+        execFileSync('umount', [out])
+      }
+    })
+  })
+
+  it('the tables are those of the model card', async () => {
+    const results = await evaluate(fakeModel(), options())
+    const text = report(results, { card: true })
+    const heads = text.split('\n').filter(line => line.startsWith('| Model'))
+    const cells = heads.map(line =>
+      line
+        .split('|')
+        .map(cell => cell.trim())
+        .filter(Boolean),
+    )
+    assert.deepEqual(cells, [
+      [
+        'Model',
+        'XQuAD-en (F1/EM)',
+        'TyDiQA-en (F1/EM)',
+        'MLQA-en (F1/EM)',
+        'SQuAD (F1/EM)',
+        'SST-2 (Acc.)',
+        'OBQA (Acc.)',
+      ],
+      ['Model', 'COPA (Acc.)', 'Winogrande (Acc.)', 'WiC (Acc.)', 'MNLI (Acc.)', 'RTE (Acc.)'],
+    ])
+    assert.match(
+      text,
+      /\| MT-LLaMA-7b \(card\) +\| +42\.3\/31\.1 \| +38\.9\/26\.9 \| +45\.4\/31\.5 \| +85\.9\/77\.6 \| +92\.6 \| +38\.2 \|/,
+    )
+    assert.match(text, /\| LLaMA-7b \(card\) +\| +56\.0 \| +49\.3 \| +51\.7 \| +30\.2 \| +52\.7 \|/)
+    assert.match(text, /\| fake +\|.*25\.0\/25\.0/)
+  })
+
+  it('a table none of whose tasks ran is left out, a task that did not run is a dash', async () => {
+    const text = report(await evaluate(fakeModel(), options({ tasks: ['copa'] })), { card: false })
+    assert.doesNotMatch(text, /Unseen datasets/)
+    assert.match(text, /\| fake +\| +\d+\.\d \| +- \| +- \| +- \| +- \|/)
+  })
+})
