@@ -2,6 +2,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Checkpoint } from '../src/checkpoint/checkpoint.ts'
+import { openCheckpoint } from '../src/checkpoint/open.ts'
 
 export interface FileTensor {
   /** safetensors' or ggml's name. */
@@ -150,4 +152,17 @@ export function writeFiles(dir: string, files: Record<string, object | string | 
     const raw = typeof content === 'string' || content instanceof Uint8Array
     writeFileSync(join(dir, name), raw ? content : JSON.stringify(content))
   }
+}
+
+/** Opens a tiny checkpoint whose config.json has these fields too; undefined takes a field away. */
+export function openTiny(
+  config: object,
+  tensors: ReadonlyMap<string, FileTensor> = tinyTensors(),
+  files: Record<string, object | string> = {},
+): Promise<Checkpoint> {
+  return withFolder(async dir => {
+    const weights = safetensorsBytes(tensors)
+    writeFiles(dir, { 'config.json': { ...tinyConfig, ...config }, 'model.safetensors': weights, ...files })
+    return openCheckpoint(dir)
+  })
 }

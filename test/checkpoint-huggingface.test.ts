@@ -1,0 +1,383 @@
+// Hugging Face directories: files, shards, tensors, and the golden checkpoints.
+import assert from 'node:assert/strict'
+import { mkdirSync, readFileSync, symlinkSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import type { Checkpoint, LlamaConfig } from '../src/checkpoint/checkpoint.ts'
+import { nativeConfig, vocabularyWarning } from '../src/checkpoint/native-config.ts'
+import { openCheckpoint } from '../src/checkpoint/open.ts'
+import type { ErrorCode } from '../src/errors.ts'
+import {
+  type FileTensor,
+  openTiny,
+  safetensorsBytes,
+  tinyConfig,
+  tinyTensors,
+  withFolder,
+  writeFiles,
+} from './checkpoint-files.ts'
+import { shared, sharedMissing } from './shared.ts'
+
+function without(...names: string[]): Map<string, FileTensor> {
+  return new Map([...tinyTensors()].filter(([name]) => !names.includes(name)))
+}
+
+function withTensor(name: string, type: string, ...shape: number[]): Map<string, FileTensor> {
+  return tinyTensors().set(name, { type, shape })
+}
+
+describe('Hugging Face checkpoints: files', () => {
+  it('takes the ends of generation_config.json in addition', async () => {
+    const files = { 'generation_config.json': { eos_token_id: [2, 7] } }
+    assert.deepEqual((await openTiny({}, tinyTensors(), files)).config.eosTokenIds, [2, 7])
+  })
+
+  it('finds tokenizer.json before tokenizer.model, and tokenizer_config.json', async () => {
+    const files = { 'tokenizer.json': '{}', 'tokenizer.model': '', 'tokenizer_config.json': '{}' }
+    const { tokenizer } = await openTiny({}, tinyTensors(), files)
+    assert.ok(tokenizer?.kind === 'tokenizer.json')
+    assert.equal(basename(tokenizer.file), 'tokenizer.json')
+    assert.equal(basename(tokenizer.configFile ?? ''), 'tokenizer_config.json')
+    assert.equal(
+      (await openTiny({}, tinyTensors(), { 'tokenizer.model': '' })).tokenizer?.kind,
+      'tokenizer.model',
+    )
+    assert.equal((await openTiny({})).tokenizer, undefined)
+  })
+
+  it('finds the chat template in its own file, in tokenizer_config.json, and among named ones', async () => {
+    const template = async (files: Record<string, object | string>) =>
+      (await openTiny({}, tinyTensors(), files)).chatTemplate
+    const config = { 'tokenizer_config.json': { chat_template: 'config' } }
+    assert.equal(await template({ 'chat_template.jinja': 'file', ...config }), 'file')
+    assert.equal(await template(config), 'config')
+    const list = [
+      { name: 'tools', template: 'a' },
+      { name: 'default', template: 'b' },
+    ]
+    assert.equal(await template({ 'tokenizer_config.json': { chat_template: list } }), 'b')
+    assert.equal(await template({}), undefined)
+  })
+
+  it('warns of a tokenizer larger than the embedding', async () => {
+    const opened = await openTiny({})
+    assert.equal(vocabularyWarning(opened, 10), undefined)
+    assert.match(vocabularyWarning(opened, 11) ?? '', /the tokenizer has 11 tokens, the embedding 10 rows/)
+  })
+
+  it('refuses a folder without config.json, a missing path, a file of another kind, and several GGUFs', async () => {
+    await withFolder(async dir => {
+      await assert.rejects(openCheckpoint(dir), {
+        code: 'CHECKPOINT_NOT_FOUND',
+        message:
+          /no checkpoint in this folder; expected a Hugging Face directory \(config\.json and safetensors\) or a \.gguf/,
+      })
+      await assert.rejects(openCheckpoint(join(dir, 'none')), {
+        code: 'CHECKPOINT_NOT_FOUND',
+        message: /none: no such/,
+      })
+      writeFiles(dir, { 'model.safetensors': '', 'a.gguf': '', 'b.gguf': '' })
+      await assert.rejects(openCheckpoint(join(dir, 'model.safetensors')), {
+        code: 'CHECKPOINT_UNSUPPORTED',
+        message: /model\.safetensors: not a checkpoint; .*Give the folder that holds it/,
+      })
+      await assert.rejects(openCheckpoint(dir), {
+        code: 'CHECKPOINT_UNSUPPORTED',
+        message: /a\.gguf, b\.gguf; name one/,
+      })
+    })
+  })
+
+  const absent: [name: string, files: string[], code: ErrorCode, message: RegExp][] = [
+    [
+      'no weights',
+      [],
+      'CHECKPOINT_NOT_FOUND',
+      /has config\.json, but neither model\.safetensors nor model\.safetensors\.index\.json/,
+    ],
+    [
+      'a pickle',
+      ['pytorch_model.bin'],
+      'CHECKPOINT_UNSUPPORTED',
+      /holds pytorch_model\.bin; PyTorch pickles are not read/,
+    ],
+  ]
+  for (const [name, files, code, message] of absent) {
+    it(`refuses a folder with ${name}`, () =>
+      withFolder(async dir => {
+        writeFiles(dir, { 'config.json': tinyConfig, ...Object.fromEntries(files.map(file => [file, ''])) })
+        await assert.rejects(openCheckpoint(dir), { code, message })
+      }))
+  }
+
+  it('refuses a folder in the place of the weights', () =>
+    withFolder(async dir => {
+      writeFiles(dir, { 'config.json': tinyConfig })
+      mkdirSync(join(dir, 'model.safetensors'))
+      await assert.rejects(openCheckpoint(dir), { code: 'CHECKPOINT_CORRUPT', message: /not a regular file/ })
+    }))
+
+  it('follows links, as the cache of the hub uses them', () =>
+    withFolder(async dir => {
+      writeFiles(dir, { blob: safetensorsBytes(tinyTensors()), 'config.json': tinyConfig })
+      symlinkSync(join(dir, 'blob'), join(dir, 'model.safetensors'))
+      assert.equal((await openCheckpoint(dir)).tensors.length, 12)
+    }))
+})
+
+describe('Hugging Face checkpoints: tensors', () => {
+  const refused: [
+    name: string,
+    config: object,
+    tensors: Map<string, FileTensor>,
+    code: ErrorCode,
+    message: RegExp,
+  ][] = [
+    [
+      'a missing norm',
+      {},
+      without('model.norm.weight'),
+      'TENSOR_MISSING',
+      /model\.safetensors: no tensor "model\.norm\.weight", which every LLaMA has/,
+    ],
+    [
+      'a missing layer',
+      { num_hidden_layers: 2 },
+      tinyTensors(),
+      'TENSOR_MISSING',
+      /no tensor "model\.layers\.1\.input_layernorm\.weight", which config\.json \(num_hidden_layers = 2\) asks for/,
+    ],
+    [
+      'a missing head',
+      {},
+      without('lm_head.weight'),
+      'TENSOR_MISSING',
+      /no tensor "lm_head\.weight", which a head that is not tied/,
+    ],
+    [
+      'missing biases',
+      { attention_bias: true },
+      tinyTensors(),
+      'TENSOR_MISSING',
+      /no tensor "model\.layers\.0\.self_attn\.q_proj\.bias"/,
+    ],
+    [
+      'a wrong shape',
+      {},
+      withTensor('model.layers.0.mlp.up_proj.weight', 'F32', 12, 4),
+      'TENSOR_SHAPE',
+      /^model\.safetensors: "model\.layers\.0\.mlp\.up_proj\.weight" is \[12, 4\]; config\.json \(intermediate_size, hidden_size\) asks for \[12, 8\]\. Is it/,
+    ],
+    [
+      'a wrong number of dimensions',
+      {},
+      withTensor('model.norm.weight', 'F32', 8, 1),
+      'TENSOR_SHAPE',
+      /"model\.norm\.weight" is \[8, 1\]; config\.json \(hidden_size\) asks for \[8\]/,
+    ],
+    [
+      'weights of another dtype',
+      {},
+      withTensor('model.norm.weight', 'F64', 8),
+      'CHECKPOINT_UNSUPPORTED',
+      /"model\.norm\.weight" is stored as F64; read are F32, F16, BF16/,
+    ],
+  ]
+  for (const [name, config, tensors, code, message] of refused) {
+    it(`refuses ${name}`, () => assert.rejects(openTiny(config, tensors), { code, message }))
+  }
+
+  it('passes over tables of RoPE, and warns of tensors nobody reads', async () => {
+    const tensors = withTensor('model.layers.0.self_attn.rotary_emb.inv_freq', 'F32', 2)
+    assert.deepEqual((await openTiny({}, tensors)).warnings, [])
+    tensors.set('score.weight', { type: 'I64', shape: [2] })
+    const { warnings } = await openTiny({}, tensors)
+    assert.deepEqual(warnings, ['model.safetensors: 1 tensors are not used: ["score.weight"]'])
+  })
+
+  it('ties the head to the embedding, whichever of the two is there', async () => {
+    const tied = { tie_word_embeddings: true }
+    for (const tensors of [tinyTensors(), without('lm_head.weight'), without('model.embed_tokens.weight')]) {
+      const opened = await openTiny(tied, tensors)
+      assert.ok(opened.config.tiedHead)
+      assert.deepEqual(opened.warnings, [])
+      assert.equal(opened.tensors[0]?.name, 'model.embed_tokens.weight')
+      assert.ok(!opened.tensors.some(tensor => tensor.name === 'lm_head.weight'))
+    }
+    const tensors = tinyTensors()
+    tensors.set('lm_head.weight', { type: 'F32', shape: [10, 8], data: new Uint8Array(320).fill(1) })
+    const opened = await openTiny(tied, tensors)
+    assert.ok(!opened.config.tiedHead)
+    assert.match(opened.warnings.join(), /"tie_word_embeddings" is true, but lm_head\.weight differs/)
+  })
+
+  it("names the stored types and takes the largest share's for 'auto'", async () => {
+    const tensors = tinyTensors('BF16').set('model.norm.weight', { type: 'F32', shape: [8] })
+    const opened = await openTiny({}, tensors)
+    assert.equal(opened.autoDType, 'bfloat16')
+    assert.equal(opened.storedTypes, 'BF16 + F32')
+    assert.equal((await openTiny({}, tinyTensors('F16'))).autoDType, 'float16')
+  })
+})
+
+describe('Hugging Face checkpoints: shards', () => {
+  const index = (map: object | undefined) => ({ metadata: {}, weight_map: map })
+  const all = (file: string) => Object.fromEntries([...tinyTensors().keys()].map(name => [name, file]))
+
+  it('takes each tensor from the shard the index names', () =>
+    withFolder(async dir => {
+      const map = { ...all('a.safetensors'), 'model.norm.weight': 'b.safetensors' }
+      writeFiles(dir, {
+        'config.json': tinyConfig,
+        'model.safetensors.index.json': index(map),
+        'a.safetensors': safetensorsBytes(tinyTensors()),
+        'b.safetensors': safetensorsBytes(new Map([['model.norm.weight', { type: 'F32', shape: [8] }]])),
+      })
+      const { tensors } = await openCheckpoint(dir)
+      const files = new Map(tensors.map(tensor => [tensor.name, basename(tensor.file)]))
+      assert.equal(files.get('model.norm.weight'), 'b.safetensors')
+      assert.equal(files.get('lm_head.weight'), 'a.safetensors')
+    }))
+
+  const refused: [name: string, map: object | undefined, code: ErrorCode, message: RegExp][] = [
+    [
+      'a missing shard',
+      { ...all('a.safetensors'), 'model.norm.weight': 'c.safetensors' },
+      'CHECKPOINT_NOT_FOUND',
+      /c\.safetensors: no such file, but model\.safetensors\.index\.json names it \(for "model\.norm\.weight"\)/,
+    ],
+    [
+      'a tensor that is not in its shard',
+      { ...all('a.safetensors'), 'x.weight': 'a.safetensors' },
+      'TENSOR_MISSING',
+      /a\.safetensors: no tensor "x\.weight", which model\.safetensors\.index\.json says is there/,
+    ],
+    [
+      'a tensor that the index leaves out',
+      { 'model.norm.weight': 'a.safetensors' },
+      'TENSOR_MISSING',
+      /index\.json: no tensor "model\.embed_tokens\.weight"/,
+    ],
+    [
+      'a path that leads out of the folder',
+      { x: '../a.safetensors' },
+      'CHECKPOINT_CORRUPT',
+      /index\.json: "x" is in "\.\.\/a\.safetensors"; expected the name/,
+    ],
+    ['an absolute path', { x: '/dev/zero' }, 'CHECKPOINT_CORRUPT', /"x" is in "\/dev\/zero"/],
+    ['a shard that is no name', { x: 7 }, 'CHECKPOINT_CORRUPT', /"x" is in 7/],
+    ['no map', undefined, 'CHECKPOINT_CORRUPT', /index\.json: "weight_map" is undefined, expected an object/],
+  ]
+  for (const [name, map, code, message] of refused) {
+    it(`refuses ${name}`, () =>
+      withFolder(async dir => {
+        const weights = safetensorsBytes(tinyTensors())
+        writeFiles(dir, {
+          'config.json': tinyConfig,
+          'model.safetensors.index.json': index(map),
+          'a.safetensors': weights,
+        })
+        await assert.rejects(openCheckpoint(dir), { code, message })
+      }))
+  }
+})
+
+describe('Hugging Face checkpoints: golden', () => {
+  before(function () {
+    if (sharedMissing) this.skip()
+  })
+
+  const opens: [name: string, want: Partial<LlamaConfig>, dtype: Checkpoint['autoDType']][] = [
+    ['mha-untied-f32', { heads: 4, kvHeads: 4, headDim: 16, tiedHead: false }, 'float32'],
+    [
+      'gqa-tied-bf16',
+      { heads: 6, kvHeads: 2, tiedHead: true, ropeTheta: 500000, rmsNormEps: 1e-5 },
+      'bfloat16',
+    ],
+    ['headdim-mqa-f16', { heads: 4, kvHeads: 1, headDim: 32, hiddenSize: 64 }, 'float16'],
+    ['biases', { attentionBias: true, mlpBias: true, heads: 3 }, 'float32'],
+    ['odd-sizes', { hiddenSize: 40, vocabSize: 333, headDim: 8, layers: 3 }, 'float32'],
+    ['sharded-bf16', { layers: 4 }, 'bfloat16'],
+    ['mid-bf16', { hiddenSize: 320, contextLength: 1024 }, 'bfloat16'],
+    ['mistral', { architecture: 'MistralForCausalLM', ropeTheta: 1e6 }, 'bfloat16'],
+    ['rope-linear', { ropeScaling: { type: 'linear', factor: 4 } }, 'float32'],
+    [
+      'rope-llama3',
+      {
+        ropeScaling: {
+          type: 'llama3',
+          factor: 8,
+          lowFreqFactor: 1,
+          highFreqFactor: 4,
+          originalContextLength: 64,
+        },
+      },
+      'bfloat16',
+    ],
+    [
+      'rope-llama3-v4',
+      {
+        ropeScaling: {
+          type: 'llama3',
+          factor: 32,
+          lowFreqFactor: 1,
+          highFreqFactor: 4,
+          originalContextLength: 32,
+        },
+      },
+      'bfloat16',
+    ],
+    [
+      'rope-yarn',
+      {
+        ropeScaling: {
+          type: 'yarn',
+          factor: 4,
+          originalContextLength: 64,
+          betaFast: 32,
+          betaSlow: 1,
+          attentionFactor: 0.1 * Math.log(4) + 1,
+          truncate: true,
+        },
+      },
+      'float32',
+    ],
+  ]
+  for (const [name, want, dtype] of opens) {
+    it(`opens ${name}`, async () => {
+      const opened = await openCheckpoint(shared('golden', 'hf', name))
+      assert.deepEqual({ ...opened.config, ...want }, opened.config)
+      assert.equal(opened.autoDType, dtype)
+      assert.deepEqual(opened.warnings, [])
+      const native = nativeConfig(opened)
+      assert.equal(native.ropeFrequencies.length, opened.config.headDim / 2)
+      // Sizes add up: what is needed is all there is.
+      const biases = opened.config.attentionBias ? 7 : 0
+      assert.equal(opened.tensors.length, (9 + biases) * native.layers + (native.tiedHead ? 2 : 3))
+    })
+  }
+
+  const refused: [name: string, message: RegExp][] = [
+    ['mistral-window', /"sliding_window" is 24/],
+    ['qwen2', /"architectures" is \["Qwen2ForCausalLM"\]/],
+    ['bin', /pytorch_model\.bin/],
+  ]
+  for (const [name, message] of refused) {
+    it(`refuses ${name}`, () =>
+      assert.rejects(openCheckpoint(shared('golden', 'hf', name)), {
+        code: 'CHECKPOINT_UNSUPPORTED',
+        message,
+      }))
+  }
+
+  it('says where the bytes are', async () => {
+    const { tensors } = await openCheckpoint(shared('golden', 'hf', 'mha-untied-f32'))
+    const norm = tensors.find(tensor => tensor.name === 'model.norm.weight')!
+    const file = readFileSync(norm.file)
+    const header = file.subarray(8, 8 + Number(file.readBigUInt64LE())).toString()
+    const [begin] = JSON.parse(header)['model.norm.weight'].data_offsets
+    assert.deepEqual(
+      [norm.offset, norm.bytes, norm.type, norm.shape],
+      [8 + header.length + begin, 256, 'F32', [64]],
+    )
+  })
+})
