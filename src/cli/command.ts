@@ -1,0 +1,77 @@
+// What all commands have in common: help with examples and exit codes, --json, --quiet, errors of usage.
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { exitCodeHelp } from './exit-codes.ts'
+
+export interface CommonOptions {
+  json?: boolean
+  quiet?: boolean
+}
+
+/** @param examples [command line after the program's name, what it does] */
+export function newCommand(
+  name: string,
+  description: string,
+  texts: { json: string; examples: readonly (readonly [line: string, purpose: string])[] },
+): Command {
+  const examples = texts.examples.map(([line, purpose]) => `  # ${purpose}\n  mt-llama ${line}`)
+  return new Command(name)
+    .description(description)
+    .option('--json', texts.json)
+    .option('--quiet', 'no notices and no progress on stderr')
+    .addHelpText('after', `\nExamples:\n${examples.join('\n')}\n\n${exitCodeHelp}`)
+    .configureHelp({ helpWidth: 100 })
+    .showHelpAfterError(`(mt-llama ${name} --help shows the options)`)
+    .exitOverride()
+}
+
+/** Options of commands that load a model. */
+export function addModelOptions(command: Command): Command {
+  return command
+    .option(
+      '--model <path>',
+      'checkpoint: a Hugging Face directory or a GGUF file (default: the embedded one)',
+    )
+    .addOption(choice('--dtype <type>', 'number format of the weights', dtypes).default('auto'))
+    .addOption(choice('--device <name>', 'where to run', devices).default('auto'))
+    .option('--threads <n>', 'threads; 0: one a core', integer(0), 0)
+}
+
+export interface ModelOptions extends CommonOptions {
+  model?: string
+  dtype: (typeof dtypes)[number]
+  device: (typeof devices)[number]
+  threads: number
+}
+
+const dtypes = ['auto', 'float32', 'bfloat16', 'float16'] as const
+const devices = ['auto', 'cpu', 'reference'] as const
+
+export function choice(flags: string, description: string, choices: readonly string[]): Option {
+  return new Option(flags, description).choices(choices)
+}
+
+/** Parses a whole number of at least `least`. */
+export function integer(least: number): (text: string) => number {
+  return text => {
+    const value = Number(text)
+    if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < least) {
+      throw new InvalidArgumentError(`Expected a whole number of at least ${least}.`)
+    }
+    return value
+  }
+}
+
+/** Parses a number from `least` to `most`. */
+export function number(least: number, most: number): (text: string) => number {
+  return text => {
+    const value = Number(text)
+    if (text.trim() === '' || !(value >= least && value <= most)) {
+      throw new InvalidArgumentError(
+        most === Number.POSITIVE_INFINITY
+          ? `Expected a number of at least ${least}.`
+          : `Expected a number from ${least} to ${most}.`,
+      )
+    }
+    return value
+  }
+}

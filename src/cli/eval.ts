@@ -1,0 +1,115 @@
+// mt-llama eval: the main job, the card's tasks on a model.
+import { resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type Command, InvalidArgumentError } from 'commander'
+import { type EvaluateProgress, evaluate } from '../evaluation/evaluate.ts'
+import { report } from '../evaluation/report.ts'
+import { RunFolder } from '../evaluation/run-folder.ts'
+import { runSettings } from '../evaluation/settings.ts'
+import { type TaskName, taskNames, tasks } from '../tasks/registry.ts'
+import { addModelOptions, choice, integer, type ModelOptions, newCommand } from './command.ts'
+import { type Io, note, print, printJson } from './io.ts'
+import { openModel } from './open-model.ts'
+import { type Progress, startProgress } from './progress.ts'
+
+interface EvalOptions extends ModelOptions {
+  dataDir?: string
+  tasks: TaskName[]
+  limit?: number
+  out?: string
+  card?: boolean
+  tooLong: 'error' | 'truncate-left'
+}
+
+const embeddedData = fileURLToPath(new URL('../../default/data', import.meta.url))
+
+export function evalCommand(io: Io): Command {
+  const command = newCommand(
+    'eval',
+    "Evaluate a model on the card's eleven tasks and print their two tables.",
+    {
+      json: 'print the results as JSON instead of the tables',
+      examples: [
+        ['eval', 'all tasks on the embedded random model and data: shows that everything runs'],
+        [
+          'eval --model ./llama --data-dir ./data --out ./run',
+          'a real evaluation; results.json, table.md and samples in ./run',
+        ],
+        [
+          'eval --model ./llama --data-dir ./data --tasks copa,rte --limit 50 --card',
+          'two tasks, 50 samples each, beside the card',
+        ],
+      ],
+    },
+  )
+  return addModelOptions(command)
+    .option(
+      '--data-dir <dir>',
+      'folder with one folder a task, see docs/data.md (default: the embedded items)',
+    )
+    .option('--tasks <names>', `comma-separated, of ${taskNames.join(', ')} (default: all)`, parseTasks, [
+      ...taskNames,
+    ])
+    .option('--limit <n>', 'only the first n samples of each task', integer(1))
+    .option('--out <dir>', 'folder to save in; it may hold results of the same model and settings')
+    .option('--card', "show the model card's own figures too")
+    .addOption(
+      choice('--too-long <policy>', 'prompts longer than the context', ['error', 'truncate-left']).default(
+        'error',
+      ),
+    )
+    .action((options: EvalOptions) => run(io, options))
+}
+
+function parseTasks(text: string): TaskName[] {
+  const names = text.split(',').map(name => name.trim())
+  const unknown = names.filter(name => !Object.hasOwn(tasks, name))
+  if (unknown.length > 0) {
+    throw new InvalidArgumentError(
+      `No task ${unknown.map(name => `"${name}"`).join(', ')}; there are ${taskNames.join(', ')}.`,
+    )
+  }
+  return names as TaskName[]
+}
+
+async function run(io: Io, options: EvalOptions): Promise<void> {
+  const folder = options.out === undefined ? undefined : await RunFolder.open(options.out)
+  await using model = await openModel(options, io.signal)
+  if (options.dataDir === undefined)
+    note('data: the embedded items, a handful a task; their figures mean nothing', options)
+  const settings = await runSettings(model, {
+    tooLong: options.tooLong,
+    dataDir: resolve(options.dataDir ?? embeddedData),
+    limit: options.limit,
+  })
+  const progress = taskProgress(options)
+  const results = await evaluate(model, {
+    ...{ tasks: options.tasks, settings, modelPath: model.info.path, folder },
+    ...{ card: options.card ?? false, signal: io.signal, onProgress: progress.update },
+  }).finally(progress.stop)
+
+  if (options.json) await printJson(results)
+  else await print(report(results, { card: options.card ?? false }))
+  note(
+    folder ? `saved in ${folder.path}` : 'nothing saved; --out DIR saves results, tables and samples',
+    options,
+  )
+}
+
+/** A bar a task, one after the other. */
+function taskProgress(options: EvalOptions): {
+  update: (progress: EvaluateProgress) => void
+  stop: () => void
+} {
+  let shown: { task: TaskName; bar: Progress } | undefined
+  return {
+    update({ task, samplesDone, samplesTotal, tokens, seconds }) {
+      if (shown?.task !== task) {
+        shown?.bar.stop()
+        shown = { task, bar: startProgress(tasks[task].title, 'samples', options) }
+      }
+      shown.bar.update(samplesDone, samplesTotal, seconds > 0 ? tokens / seconds : 0)
+    },
+    stop: () => shown?.bar.stop(),
+  }
+}

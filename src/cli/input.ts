@@ -1,0 +1,70 @@
+// Reads the JSONL a command works on, from a file or stdin, and says which line is wrong.
+import { createReadStream } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import { MtLlamaError } from '../errors.ts'
+import { parseJsonLine, readLines } from '../tasks/lines.ts'
+
+export interface InputLine {
+  fields: Record<string, unknown>
+  /** 'requests.jsonl:3' */
+  where: string
+}
+
+/**
+ * The objects of a JSONL file, one a line.
+ * @param file undefined or '-': stdin
+ * @throws DATA_NOT_FOUND, DATA_INVALID
+ */
+export async function* readJsonLines(
+  file: string | undefined,
+  signal: AbortSignal,
+): AsyncGenerator<InputLine> {
+  const standard = file === undefined || file === '-'
+  const name = standard ? 'stdin' : file
+  if (!standard) await checkFile(file)
+  const stream = standard ? process.stdin : createReadStream(file)
+  const stop = () => stream.destroy()
+  signal.addEventListener('abort', stop, { once: true })
+  try {
+    for await (const line of readLines(stream, name)) {
+      yield { fields: parseJsonLine(line, name), where: `${name}:${line.number}` }
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
+  if (signal.aborted) throw new MtLlamaError('ABORTED', 'stopped')
+}
+
+async function checkFile(file: string): Promise<void> {
+  const found = await stat(file).catch(() => undefined)
+  if (found && !found.isDirectory()) return
+  const what = found ? 'is a folder, not a JSONL file' : 'no such file'
+  throw new MtLlamaError('DATA_NOT_FOUND', `${file}: ${what}. Name a JSONL file, or - for stdin.`)
+}
+
+/** A text or a list of token ids. */
+export function textOrIds(value: unknown): value is string | number[] {
+  return (
+    typeof value === 'string' ||
+    (Array.isArray(value) && value.every(id => Number.isSafeInteger(id) && id >= 0))
+  )
+}
+
+/** @throws DATA_INVALID: what the field holds and what it should hold */
+export function wrongField(where: string, name: string, value: unknown, expected: string): never {
+  const found = value === undefined ? 'is missing' : `is ${JSON.stringify(value).slice(0, 80)}`
+  throw new MtLlamaError('DATA_INVALID', `${where}: "${name}" ${found}; expected ${expected}.`)
+}
+
+/** @throws DATA_INVALID for a field no line may have: a misspelt one is not to be passed over */
+export function checkFields({ fields, where }: InputLine, known: readonly string[]): void {
+  const stranger = Object.keys(fields).find(name => !known.includes(name))
+  if (stranger !== undefined) {
+    throw new MtLlamaError(
+      'DATA_INVALID',
+      `${where}: unknown field "${stranger}"; a line has ${known.join(', ')}.`,
+    )
+  }
+}

@@ -1,0 +1,73 @@
+#!/usr/bin/env node
+// The program mt-llama: finds the command, handles signals and errors, sets the exit code.
+import { Command, CommanderError } from 'commander'
+import { MtLlamaError } from '../errors.ts'
+import { packageVersion } from '../evaluation/settings.ts'
+import { type ExitCode, exitCodeHelp, exitCodes } from './exit-codes.ts'
+import type { Io } from './io.ts'
+import { commands } from './registry.ts'
+
+await main(process.argv)
+
+async function main(argv: string[]): Promise<void> {
+  const io = listenToSignals()
+  // A reader that has seen enough (head, say) closes the pipe; other failures of stdout are failures.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(exitCodes.ok)
+    fail(new MtLlamaError('OUTPUT', `stdout: ${error.message}.`), argv)
+    process.exit(exitCodes.failure)
+  })
+  try {
+    await program(io, await packageVersion()).parseAsync(argv)
+    process.exitCode = io.exitCode()
+  } catch (error) {
+    process.exitCode = exitCodeOf(error, io)
+    if (process.exitCode === exitCodes.failure) fail(error, argv)
+  }
+}
+
+function program(io: Io, version: string): Command {
+  const program = new Command('mt-llama')
+    .description('Score, evaluate and generate from LLaMA checkpoints.')
+    .version(version, '--version', 'print the version')
+    .addHelpText('after', `\n${exitCodeHelp}\n\nMT_LLAMA_DEBUG=1 shows where an error came from.`)
+    .configureHelp({ helpWidth: 100 })
+    .showHelpAfterError('(mt-llama --help shows the commands)')
+    .exitOverride()
+  for (const command of commands) program.addCommand(command(io))
+  return program
+}
+
+/** The first signal asks the command to stop and save, the second leaves at once. */
+function listenToSignals(): Io {
+  const controller = new AbortController()
+  let code: ExitCode = exitCodes.ok
+  const listen = (signal: NodeJS.Signals, signalCode: ExitCode) =>
+    process.on(signal, () => {
+      if (controller.signal.aborted) process.exit(signalCode)
+      code = signalCode
+      process.stderr.write('\nstopping; what is done is kept (again to leave at once)\n')
+      controller.abort()
+    })
+  listen('SIGINT', exitCodes.interrupted)
+  listen('SIGTERM', exitCodes.terminated)
+  return { signal: controller.signal, exitCode: () => code }
+}
+
+function exitCodeOf(error: unknown, io: Io): ExitCode {
+  // Commander has printed its message or the help by now.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage
+  if (io.signal.aborted && error instanceof MtLlamaError && error.code === 'ABORTED') return io.exitCode()
+  return exitCodes.failure
+}
+
+/** One message; with --json an object, so that programs can read it. MT_LLAMA_DEBUG=1 adds the stack. */
+function fail(error: unknown, argv: string[]): void {
+  const code = error instanceof MtLlamaError ? error.code : 'INTERNAL'
+  const message = error instanceof Error ? error.message : String(error)
+  const text = argv.includes('--json')
+    ? JSON.stringify({ error: { code, message } })
+    : `error: ${message} [${code}]`
+  process.stderr.write(`${text}\n`)
+  if (process.env.MT_LLAMA_DEBUG === '1' && error instanceof Error) process.stderr.write(`${error.stack}\n`)
+}

@@ -1,0 +1,38 @@
+// Loads the model a command works on, telling people what it is.
+import { fileURLToPath } from 'node:url'
+import { loadModel } from '../model/load.ts'
+import type { Model } from '../model.ts'
+import type { ModelOptions } from './command.ts'
+import { note } from './io.ts'
+
+export const embeddedModel = fileURLToPath(new URL('../../default/model', import.meta.url))
+
+/** @throws what loadModel() throws */
+export async function openModel(options: ModelOptions, signal: AbortSignal): Promise<Model> {
+  const { dtype, device, threads } = options
+  if (options.model === undefined) {
+    note(
+      'model: the embedded one of random weights; what it says means nothing (--model names another)',
+      options,
+    )
+  }
+  const model = await loadModel(options.model ?? embeddedModel, { dtype, device, threads, signal })
+  const { info } = model
+  for (const warning of info.warnings) note(`warning: ${warning}`, options)
+  const parts = [
+    `${info.path}: ${info.architecture}, ${millions(info.parameters)} parameters`,
+    `${info.storedTypes} as ${info.dtype}`,
+    `${mebibytes(info.weightBytes)} on ${info.backend}, ${info.threads} thread${info.threads === 1 ? '' : 's'}`,
+    `${info.addBos ? 'BOS' : 'no BOS'} before texts`,
+  ]
+  note(parts.join('; '), options)
+  return model
+}
+
+export function millions(count: number): string {
+  return count < 1e9 ? `${(count / 1e6).toFixed(1)} M` : `${(count / 1e9).toFixed(2)} G`
+}
+
+export function mebibytes(bytes: number): string {
+  return bytes < 2 ** 30 ? `${(bytes / 2 ** 20).toFixed(1)} MiB` : `${(bytes / 2 ** 30).toFixed(2)} GiB`
+}

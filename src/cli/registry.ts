@@ -1,0 +1,18 @@
+// Every command, in the order --help lists them.
+import type { Command } from 'commander'
+import { chatCommand } from './chat.ts'
+import { devicesCommand } from './devices.ts'
+import { evalCommand } from './eval.ts'
+import { generateCommand } from './generate.ts'
+import { infoCommand } from './info.ts'
+import type { Io } from './io.ts'
+import { scoreCommand } from './score.ts'
+
+export const commands: readonly ((io: Io) => Command)[] = [
+  evalCommand,
+  scoreCommand,
+  generateCommand,
+  chatCommand,
+  infoCommand,
+  devicesCommand,
+]

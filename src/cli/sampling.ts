@@ -1,0 +1,31 @@
+// The options of generation that generate and chat share.
+import type { Command } from 'commander'
+import { integer, type ModelOptions, number } from './command.ts'
+
+export interface SamplingOptions extends ModelOptions {
+  maxTokens: number
+  stop: string[]
+  temperature: number
+  topK: number
+  topP: number
+  seed: number
+}
+
+export function addSamplingOptions(command: Command): Command {
+  return command
+    .option('--max-tokens <n>', 'most new tokens', integer(1), 128)
+    .option(
+      '--stop <text>',
+      'end at this text; may be given several times',
+      (text, list: string[]) => [...list, text],
+      [],
+    )
+    .option('--temperature <t>', '0: greedy', number(0, Number.POSITIVE_INFINITY), 0)
+    .option('--top-k <n>', 'sample among the n best tokens; 0: all', integer(0), 0)
+    .option('--top-p <p>', 'sample among the fewest tokens whose probabilities reach p', number(0, 1), 1)
+    .option('--seed <n>', 'of the sampling', integer(0), 0)
+}
+
+export function samplingOf({ maxTokens, stop, temperature, topK, topP, seed }: SamplingOptions) {
+  return { maxTokens, stop, temperature, topK, topP, seed }
+}

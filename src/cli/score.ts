@@ -1,0 +1,102 @@
+// mt-llama score: log-likelihoods of continuations, JSONL in and out.
+import type { Command } from 'commander'
+import type { ScoreRequest, TooLong } from '../scoring/request.ts'
+import type { BoundaryRule } from '../tokenizer/boundary.ts'
+import { addModelOptions, choice, integer, type ModelOptions, newCommand } from './command.ts'
+import { checkFields, type InputLine, readJsonLines, textOrIds, wrongField } from './input.ts'
+import { type Io, printJsonLine } from './io.ts'
+import { openModel } from './open-model.ts'
+import { startProgress } from './progress.ts'
+
+interface ScoreCommandOptions extends ModelOptions {
+  boundary: BoundaryRule
+  tooLong: TooLong
+  topK: number
+}
+
+export function scoreCommand(io: Io): Command {
+  const command = newCommand('score', 'Log-likelihoods of continuations, JSONL in and out.', {
+    json: 'the output is JSONL in any case; this makes an error on stderr JSON too',
+    examples: [
+      [
+        'score requests.jsonl --model ./llama > scores.jsonl',
+        'a file of {"prompt": ..., "continuations": [...]}',
+      ],
+      [
+        `score --model ./llama --quiet <<< '{"id": 1, "prompt": "The sky is", "continuations": [" blue", " green"]}'`,
+        'from stdin; "id" comes back as it is',
+      ],
+    ],
+  })
+  return addModelOptions(command)
+    .argument('[file]', 'JSONL file of requests; - or nothing: stdin')
+    .addOption(
+      choice('--boundary <rule>', 'where a continuation begins', ['joint', 'harness', 'separate']).default(
+        'joint',
+      ),
+    )
+    .addOption(
+      choice('--too-long <policy>', 'requests longer than the context', [
+        'error',
+        'truncate-left',
+        'truncate-right',
+        'skip',
+      ]).default('error'),
+    )
+    .option('--top-k <n>', 'best alternatives to report per token', integer(0), 0)
+    .action((file: string | undefined, options: ScoreCommandOptions) => run(io, file, options))
+}
+
+async function run(io: Io, file: string | undefined, options: ScoreCommandOptions): Promise<void> {
+  await using model = await openModel(options, io.signal)
+  const { boundary, tooLong, topK } = options
+  // Results come back in order; these are the ids of the requests on their way.
+  const ids: unknown[] = []
+  const requests = (async function* () {
+    for await (const line of readJsonLines(file, io.signal)) {
+      const request = parseRequest(line)
+      ids.push(line.fields.id)
+      yield request
+    }
+  })()
+  const progress = startProgress('score', 'requests', options)
+  try {
+    const results = model.scoreStream(requests, {
+      ...{ boundary, tooLong, topK, signal: io.signal },
+      onProgress: ({ requestsDone, requestsTotal, tokensPerSecond }) =>
+        progress.update(requestsDone, requestsTotal, tokensPerSecond),
+    })
+    for await (const { continuations, truncatedTokens, skipped } of results) {
+      await printJsonLine({
+        id: ids.shift(),
+        continuations: continuations.map(score => ({
+          ...score,
+          tokens: Array.from(score.tokens),
+          tokenLogProbs: Array.from(score.tokenLogProbs),
+        })),
+        truncatedTokens,
+        skipped,
+      })
+    }
+  } finally {
+    progress.stop()
+  }
+}
+
+function parseRequest(line: InputLine): ScoreRequest {
+  checkFields(line, ['id', 'prompt', 'continuations'])
+  const { prompt, continuations } = line.fields
+  if (!textOrIds(prompt)) wrongField(line.where, 'prompt', prompt, 'a text or a list of token ids')
+  if (!Array.isArray(continuations) || continuations.length === 0 || !continuations.every(textOrIds)) {
+    wrongField(
+      line.where,
+      'continuations',
+      continuations,
+      'a list of texts or of lists of token ids, at least one',
+    )
+  }
+  const empty = continuations.findIndex(continuation => continuation.length === 0)
+  if (empty >= 0)
+    wrongField(line.where, `continuations[${empty}]`, continuations[empty], 'at least one character or id')
+  return { prompt, continuations }
+}
