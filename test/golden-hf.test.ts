@@ -1,0 +1,156 @@
+// The checkpoints of shared/golden/hf against what transformers computes from them, on every device.
+import { strict as assert } from 'node:assert'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { loadModel, type Model } from '../src/index.ts'
+import { safetensorsArrays } from './safetensors-arrays.ts'
+import { shared, sharedMissing } from './shared.ts'
+
+/** Formats and architectures that are not read (yet): the folder's own case.json says what they are. */
+const notRead = /^(bin|meta-|gguf-mixed$|mistral-window$|qwen2$)/
+
+/** Of golden/README.md: logits against the largest of the sequence; a log-probability; a margin either token may win. */
+const logitTolerance = 4e-5
+const logProbTolerance = 1e-4
+const smallMargin = 1e-3
+
+/** Mean |difference| of the next token's log-probability, as multiples of the error of transformers in bfloat16. */
+const bounds = { bfloat16: 1.5, float16: 0.125 } as const
+
+interface Case {
+  name: string
+  bf16_logprob_error_of_transformers: { mean: number; max: number }
+}
+interface ScoreCase {
+  prompt: number[]
+  continuations: number[][]
+  tokenLogProbs: number[][]
+  isGreedy: boolean[][]
+  margin: number[][]
+}
+interface GreedyCase {
+  prompt: number[]
+  generated: number[]
+  margin: number[]
+}
+
+const devices = ['reference', 'cpu'] as const
+
+describe('golden/hf', function () {
+  this.timeout(60_000)
+  if (sharedMissing) return it.skip(sharedMissing)
+  const root = shared('golden', 'hf')
+  const names = readdirSync(root).filter(name => !notRead.test(name))
+
+  it('holds the cases this test is for', () => assert.equal(names.length, 14))
+
+  for (const device of devices)
+    for (const name of names) {
+      const folder = join(root, name)
+      const file = existsSync(join(folder, 'model.gguf')) ? join(folder, 'model.gguf') : folder
+      const read = <T>(part: string): T => JSON.parse(readFileSync(join(folder, part), 'utf8'))
+
+      describe(`${name} on ${device}`, () => {
+        let model: Model
+        before(async () => {
+          model = await loadModel(file, { dtype: 'float32', device })
+        })
+        after(() => model?.dispose())
+
+        it('gives the logits', async () => {
+          const arrays = safetensorsArrays(join(folder, 'expected.safetensors'))
+          for (const { ids, logits, label } of sequences(arrays)) {
+            const all = await model.logits(ids)
+            // Where only the last rows are there, they are compared.
+            const own = all.subarray(all.length - logits.length)
+            const largest = logits.reduce((m, x) => Math.max(m, Math.abs(x)), 0)
+            let worst = 0
+            for (let i = 0; i < logits.length; i++) worst = Math.max(worst, Math.abs(own[i]! - logits[i]!))
+            assert.ok(worst <= logitTolerance * largest, `${label}: off by ${worst / largest} of the largest`)
+          }
+        })
+
+        it('gives the scores of continuations', async () => {
+          const cases = read<ScoreCase[]>('score.json')
+          const results = await model.score(cases, { topK: 1 })
+          for (const [r, { tokenLogProbs, isGreedy, margin }] of cases.entries())
+            for (const [c, expected] of tokenLogProbs.entries()) {
+              const { tokenLogProbs: own, tokens, topAlternatives } = results[r]!.continuations[c]!
+              assert.equal(own.length, expected.length)
+              for (const [i, logProb] of expected.entries()) {
+                const label = `request ${r}, continuation ${c}, token ${i}`
+                assert.ok(
+                  Math.abs(own[i]! - logProb) <= logProbTolerance,
+                  `${label}: ${own[i]}, want ${logProb}`,
+                )
+                const isBest = topAlternatives![i]![0]!.token === tokens[i]
+                if (margin[c]![i]! >= smallMargin) assert.equal(isBest, isGreedy[c]![i], label)
+              }
+              if (margin[c]!.every(m => m >= smallMargin))
+                assert.equal(results[r]!.continuations[c]!.isGreedy, isGreedy[c]!.every(Boolean))
+            }
+        })
+
+        it('generates the same tokens', async () => {
+          const cases = read<GreedyCase[]>('greedy.json')
+          const results = await model.generate(
+            cases.map(({ prompt }) => prompt),
+            { maxTokens: 24, stopIds: [] },
+          )
+          for (const [p, { generated, margin }] of cases.entries()) {
+            const own = results[p]!.tokens
+            assert.equal(own.length, generated.length)
+            const at = generated.findIndex((token, i) => token !== own[i])
+            // After a step that either token wins the two texts differ.
+            if (at >= 0)
+              assert.ok(margin[at]! < smallMargin, `prompt ${p}, token ${at}: margin ${margin[at]}`)
+          }
+        })
+
+        for (const dtype of ['bfloat16', 'float16'] as const)
+          it(`is close in ${dtype}`, async () => {
+            const arrays = safetensorsArrays(join(folder, 'expected.safetensors'))
+            await using rounded = await loadModel(file, { dtype, device })
+            const differences: number[] = []
+            for (const { ids, logits, vocab } of sequences(arrays)) {
+              if (ids.length < 2) continue
+              const rows = logits.length / vocab
+              const first = ids.length - rows + 1
+              const [result] = await rounded.score([
+                { prompt: ids.slice(0, first), continuations: [ids.slice(first)] },
+              ])
+              for (const [i, logProb] of result!.continuations[0]!.tokenLogProbs.entries()) {
+                const row = logits.subarray(i * vocab, (i + 1) * vocab)
+                differences.push(Math.abs(logProb - logSoftmaxAt(row, ids[first + i]!)))
+              }
+            }
+            const mean = differences.reduce((a, b) => a + b, 0) / differences.length
+            const theirs = read<Case>('case.json').bf16_logprob_error_of_transformers
+            if (process.env.MT_LLAMA_VERBOSE)
+              console.log(
+                `      | ${name} | ${device} | ${dtype} | ${mean.toExponential(2)} | ` +
+                  `${Math.max(...differences).toExponential(2)} | ${theirs.mean.toExponential(2)} |`,
+              )
+            assert.ok(
+              mean <= bounds[dtype] * theirs.mean,
+              `mean ${mean}, transformers in bfloat16 ${theirs.mean}`,
+            )
+          })
+      })
+    }
+})
+
+function sequences(arrays: ReturnType<typeof safetensorsArrays>) {
+  const found = [...arrays.keys()].filter(name => name.startsWith('ids.'))
+  return found.map(name => {
+    const ids = arrays.get(name)!.data as Int32Array
+    const { data, shape } = arrays.get(name.replace('ids.', 'logits.'))!
+    return { label: name, ids, logits: data as Float32Array, vocab: shape[1]! }
+  })
+}
+
+function logSoftmaxAt(row: Float32Array, target: number): number {
+  const largest = row.reduce((m, x) => Math.max(m, x), -Infinity)
+  const sum = row.reduce((s, x) => s + Math.exp(x - largest), 0)
+  return row[target]! - largest - Math.log(sum)
+}
