@@ -257,9 +257,9 @@ class ReferenceBackend final : public Backend {
     for (int r = 0; r < h.rows; r++) {
       for (int i = 0; i < w.rows; i++) logits[i] = dot(h, r, reference(w).row(i));
       const auto best = std::max_element(logits.begin(), logits.end());
-      float total = 0;
+      double total = 0;  // in float32 a large vocabulary's tail would be lost below the sum's last place
       for (const float logit : logits) total += std::exp(logit - *best);
-      const float log_sum = *best + std::log(total);
+      const float log_sum = *best + static_cast<float>(std::log(total));
       result.log_prob[r] = logits[targets[r]] - log_sum;
       result.argmax[r] = static_cast<int32_t>(best - logits.begin());
       for (int i = 0; i < w.rows; i++) order[i] = i;
