@@ -1,0 +1,36 @@
+// Attention over the flat tree on the CPU.
+#pragma once
+#include <vector>
+
+#include "../../base/thread_pool.h"
+#include "../backend.h"
+#include "kernels.h"
+#include "memory.h"
+
+namespace mt::cpu {
+
+// Rows [begin, end) of one tree, either all of its prefix or all of its branches: they share their loads of the keys
+// that all of them see.
+struct QueryTile {
+  Tree tree;
+  int begin;
+  int end;
+};
+
+std::vector<QueryTile> query_tiles(const Pack& pack, HeadShape shape);
+
+class Attention {
+ public:
+  Attention(const CpuKernels& kernels, ThreadPool& pool);
+
+  // As Backend::attention; keys and values of the segment are rows of cache_k and cache_v.
+  void run(const std::vector<QueryTile>& tiles, const std::vector<int32_t>& lo, View q, View k, View v,
+           const float* cache_k, const float* cache_v, HeadShape shape, View out);
+
+ private:
+  const CpuKernels& kernels_;
+  ThreadPool& pool_;
+  std::vector<Memory> scratch_;  // one a thread
+};
+
+}  // namespace mt::cpu

@@ -1,0 +1,213 @@
+// The ops of the forward pass on the CPU: matrix products with their epilogues, and what goes row by row.
+#include "cpu_backend.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "../../base/cpu_info.h"
+#include "../../base/error.h"
+#include "../../base/thread_pool.h"
+#include "attention.h"
+#include "dispatch.h"
+#include "head.h"
+#include "matrix.h"
+#include "memory.h"
+#include "multiply.h"
+
+namespace mt::cpu {
+namespace {
+
+class CpuBuffer final : public Buffer {
+ public:
+  explicit CpuBuffer(size_t bytes) : memory_(bytes) {}
+  void* data() override { return memory_.data(); }
+  size_t bytes() const override { return memory_.bytes(); }
+
+ private:
+  Memory memory_;
+};
+
+class CpuPack final : public PlacedPack {
+ public:
+  std::vector<int32_t> ids, pos, lo;
+  std::vector<QueryTile> tiles;
+};
+
+const CpuPack& placed(const PlacedPack& pack) { return static_cast<const CpuPack&>(pack); }
+const CpuMatrix& packed(const Matrix& matrix) { return static_cast<const CpuMatrix&>(matrix); }
+float* floats(View x, int row) { return static_cast<float*>(x.data) + size_t(row) * x.cols; }
+uint16_t* halves(View x, int row) { return static_cast<uint16_t*>(x.data) + size_t(row) * x.cols; }
+// Element i of a bias that may be absent.
+const float* bias_at(View bias, int i) { return bias.data ? static_cast<const float*>(bias.data) + i : nullptr; }
+
+class CpuBackend final : public Backend {
+ public:
+  CpuBackend(const CpuKernels& kernels, int threads)
+      : kernels_(kernels), pool_(threads), multiplier_(kernels, pool_), attention_(kernels, pool_) {}
+
+  std::string name() const override { return std::string("cpu ") + kernels_.name; }
+
+  // ---- memory ----
+
+  std::unique_ptr<Buffer> allocate(size_t bytes) override { return std::make_unique<CpuBuffer>(bytes); }
+  void upload(void* device, const void* host, size_t bytes) override { std::memcpy(device, host, bytes); }
+  void download(void* host, const void* device, size_t bytes) override { std::memcpy(host, device, bytes); }
+
+  // ---- weights ----
+
+  size_t matrix_bytes(int rows, int cols, MatrixKind kind, DType dtype) const override {
+    const PanelShape shape(kernels_.gemm_for(dtype), rows, cols, kind, {});
+    return shape.panel_bytes(dtype) * shape.panels;
+  }
+  std::unique_ptr<Matrix> create_matrix(int rows, int cols, MatrixKind kind, HeadShape shape, DType dtype) override {
+    return std::make_unique<CpuMatrix>(kernels_.gemm_for(dtype), rows, cols, kind, shape, dtype);
+  }
+  void write_rows(Matrix& matrix, int row, int count, const float* values) override {
+    auto& m = static_cast<CpuMatrix&>(matrix);
+    pool_.parallel_for((count + 63) / 64, [&](int task, int) {
+      const int first = 64 * task;
+      m.write_rows(row + first, std::min(64, count - first), values + size_t(first) * m.cols);
+    });
+  }
+  DType activation_dtype(DType weights) const override {
+    return weights == DType::kBFloat16 ? DType::kBFloat16 : DType::kFloat32;
+  }
+
+  // ---- packs ----
+
+  std::unique_ptr<PlacedPack> place(const Pack& pack, HeadShape shape) override {
+    auto p = std::make_unique<CpuPack>();
+    p->tokens = static_cast<int>(pack.ids.size());
+    p->ids.assign(pack.ids.begin(), pack.ids.end());
+    p->pos.assign(pack.pos.begin(), pack.pos.end());
+    p->lo.assign(pack.lo.begin(), pack.lo.end());
+    p->tiles = query_tiles(pack, shape);
+    return p;
+  }
+
+  // ---- ops ----
+
+  void embed(const PlacedPack& pack, const Matrix& table, View x) override {
+    const CpuPack& p = placed(pack);
+    pool_.parallel_for(p.tokens, [&](int t, int) { packed(table).read_row(p.ids[t], floats(x, t)); });
+  }
+
+  void rms_norm(View x, View w, float eps, View y) override {
+    const auto* weight = static_cast<const float*>(w.data);
+    for_rows(x.rows, [&](int r) {
+      if (y.dtype == DType::kFloat32)
+        kernels_.rms_norm(floats(x, r), weight, x.cols, eps, floats(y, r));
+      else
+        kernels_.rms_norm_bf16(floats(x, r), weight, x.cols, eps, halves(y, r));
+    });
+  }
+
+  void qkv(const PlacedPack& pack, View h, const Matrix& w, View bias, const RopeTable& rope, HeadShape shape, View q,
+           View k, View v) override {
+    const int half_dim = shape.head_dim / 2, pairs = w.rows / 2;
+    const int key_heads = shape.heads + shape.kv_heads;
+    const std::vector<int32_t>& pos = placed(pack).pos;
+    multiplier_.multiply(h, packed(w), 0, [&](const ProductTile& tile) {
+      const int half = packed(w).shape.panel / 2;
+      const int first = tile.panel * half, last = std::min(first + half, pairs);
+      for (int pair = first, n; pair < last; pair += n) {
+        const int head = pair / half_dim, i = pair % half_dim;
+        n = std::min(half_dim - i, last - pair);
+        const View out = head < shape.heads ? q : head < key_heads ? k : v;
+        const int in_out = head < shape.heads ? head : head < key_heads ? head - shape.heads : head - key_heads;
+        const float* bias_a = bias_at(bias, head * shape.head_dim + i);
+        const float* bias_b = bias_at(bias, head * shape.head_dim + i + half_dim);
+        for (int r = 0; r < tile.rows; r++) {
+          const float* c = tile.c + r * tile.ldc + pair - first;
+          const int at = pos[tile.row + r];
+          const bool turns = head < key_heads;
+          float* y = floats(out, tile.row + r) + in_out * shape.head_dim + i;
+          kernels_.rotate(c, c + half, bias_a, bias_b, turns ? floats(rope.cos, at) + i : nullptr,
+                          turns ? floats(rope.sin, at) + i : nullptr, n, y, y + half_dim);
+        }
+      }
+    });
+  }
+
+  void attention(const PlacedPack& pack, View q, View k, View v, const KvCache* cache, int layer, HeadShape shape,
+                 View out) override {
+    const CpuPack& p = placed(pack);
+    attention_.run(p.tiles, p.lo, q, k, v, cache ? floats(cache->k[layer], 0) : nullptr,
+                   cache ? floats(cache->v[layer], 0) : nullptr, shape, out);
+  }
+
+  void append_kv(View k, View v, std::span<const int32_t> rows, std::span<const int32_t> cache_rows,
+                 const KvCache& cache, int layer) override {
+    for (size_t i = 0; i < rows.size(); i++) {
+      std::copy_n(floats(k, rows[i]), k.cols, floats(cache.k[layer], cache_rows[i]));
+      std::copy_n(floats(v, rows[i]), v.cols, floats(cache.v[layer], cache_rows[i]));
+    }
+  }
+
+  void linear_add(View a, const Matrix& w, View bias, View x) override {
+    multiplier_.multiply(a, packed(w), 0, [&](const ProductTile& tile) {
+      const int panel = packed(w).shape.panel, first = tile.panel * panel;
+      kernels_.add_tile(tile.c, tile.ldc, tile.rows, std::min(panel, x.cols - first), bias_at(bias, first),
+                        floats(x, tile.row) + first, x.cols);
+    });
+  }
+
+  void swiglu(View h, const Matrix& w, View bias, View f) override {
+    multiplier_.multiply(h, packed(w), 0, [&](const ProductTile& tile) {
+      const int half = packed(w).shape.panel / 2, first = tile.panel * half, cols = std::min(half, f.cols - first);
+      const float *gate = bias_at(bias, first), *up = bias_at(bias, f.cols + first);
+      if (f.dtype == DType::kFloat32)
+        kernels_.swiglu_tile(tile.c, tile.ldc, half, tile.rows, cols, gate, up, floats(f, tile.row) + first, f.cols);
+      else
+        kernels_.swiglu_tile_bf16(tile.c, tile.ldc, half, tile.rows, cols, gate, up, halves(f, tile.row) + first,
+                                  f.cols);
+    });
+  }
+
+  void gather_rows(View x, std::span<const int32_t> rows, View y) override {
+    for (size_t i = 0; i < rows.size(); i++) std::copy_n(floats(x, rows[i]), x.cols, floats(y, static_cast<int>(i)));
+  }
+
+  void head_score(View h, const Matrix& w, std::span<const int32_t> targets, int top_k, HeadResult result) override {
+    cpu::head_score(kernels_, multiplier_, h, packed(w), targets, top_k, result);
+  }
+
+  void head_logits(View h, const Matrix& w, float* logits) override {
+    multiplier_.multiply(h, packed(w), 0, [&](const ProductTile& tile) {
+      const int panel = packed(w).shape.panel, first = tile.panel * panel;
+      kernels_.copy_tile(tile.c, tile.ldc, tile.rows, std::min(panel, w.rows - first),
+                         logits + size_t(tile.row) * w.rows + first, w.rows);
+    });
+  }
+
+ private:
+  // Rows in tasks large enough to be worth handing out.
+  template <class Fn>
+  void for_rows(int rows, Fn fn) {
+    constexpr int kRows = 16;
+    pool_.parallel_for((rows + kRows - 1) / kRows, [&](int task, int) {
+      for (int r = kRows * task; r < std::min(rows, kRows * (task + 1)); r++) fn(r);
+    });
+  }
+
+  const CpuKernels& kernels_;
+  ThreadPool pool_;
+  Multiplier multiplier_;
+  Attention attention_;
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> make_backend(const CpuKernels& kernels, int threads) {
+  return std::make_unique<CpuBackend>(kernels, threads);
+}
+
+}  // namespace mt::cpu
+
+namespace mt {
+
+std::unique_ptr<Backend> make_cpu_backend(int threads) {
+  return cpu::make_backend(cpu::choose_kernels(), threads > 0 ? threads : usable_threads());
+}
+
+}  // namespace mt

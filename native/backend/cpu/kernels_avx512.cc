@@ -1,0 +1,24 @@
+// The variant for AVX-512 (F, BW, VL, DQ): 6 x 64 tiles, 24 of 32 registers hold sums.
+#include "kernels.h"
+
+#if MT_X86
+#include "x86_intrinsics.h"
+
+namespace mt::cpu {
+namespace {
+MT_ISA_BEGIN("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c")
+#include "row_kernels.inc"
+#include "simd_avx512.h"
+#define MT_TILE_ROWS 6
+#define MT_TILE_VECTORS 4
+#include "gemm_rows.inc"
+MT_ISA_END
+}  // namespace
+
+const CpuKernels& kernels_avx512() {
+  static const CpuKernels kernels = float_kernels("avx512");
+  return kernels;
+}
+
+}  // namespace mt::cpu
+#endif

@@ -1,0 +1,21 @@
+// The variant for any processor: compiler vectors of four floats, which become SSE2 or NEON.
+#include <cstring>
+
+#include "kernels.h"
+
+namespace mt::cpu {
+namespace {
+#define MT_LANES 4
+#include "row_kernels.inc"
+#include "simd_portable.h"
+#define MT_TILE_ROWS 2
+#define MT_TILE_VECTORS 4
+#include "gemm_rows.inc"
+}  // namespace
+
+const CpuKernels& kernels_scalar() {
+  static const CpuKernels kernels = float_kernels("scalar");
+  return kernels;
+}
+
+}  // namespace mt::cpu

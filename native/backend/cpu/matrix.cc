@@ -1,0 +1,89 @@
+// Packing weights into panels, and reading rows back out of them.
+#include "matrix.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace mt::cpu {
+namespace {
+int divide_up(int n, int by) { return (n + by - 1) / by; }
+}  // namespace
+
+PanelShape::PanelShape(const GemmKernel& kernel, int rows, int cols, MatrixKind kind, HeadShape heads)
+    : kind(kind),
+      panel(kernel.panel),
+      panels(kind == MatrixKind::kPlain ? divide_up(rows, panel) : divide_up(rows / 2, panel / 2)),
+      k_padded(divide_up(cols, kernel.k_align) * kernel.k_align),
+      rows(rows),
+      half_dim(kind == MatrixKind::kQkv ? heads.head_dim / 2 : 0) {}
+
+ColumnPlace PanelShape::place(int row) const {
+  if (kind == MatrixKind::kPlain) return {row / panel, row % panel, panel - row % panel};
+  const int half = panel / 2;
+  int pair, member, run;
+  if (kind == MatrixKind::kGateUp) {
+    pair = row % (rows / 2);
+    member = row / (rows / 2);
+    run = rows / 2 - pair;
+  } else {
+    const int in_head = row % (2 * half_dim);
+    pair = row / (2 * half_dim) * half_dim + in_head % half_dim;
+    member = in_head / half_dim;
+    run = half_dim - in_head % half_dim;
+  }
+  return {pair / half, member * half + pair % half, std::min(run, half - pair % half)};
+}
+
+CpuMatrix::CpuMatrix(const GemmKernel& kernel, int rows_, int cols_, MatrixKind kind_, HeadShape heads, DType dtype_)
+    : kernel(kernel), shape(kernel, rows_, cols_, kind_, heads), panel_bytes_(shape.panel_bytes(dtype_)) {
+  rows = rows_;
+  cols = cols_;
+  dtype = dtype_;
+  kind = kind_;
+  memory_.reserve_zeroed(panel_bytes_ * shape.panels);
+}
+
+template <class T, class Round>
+void CpuMatrix::write_run(ColumnPlace place, int count, const float* values, Round round) {
+  T* p = memory_.as<T>() + place.panel * (panel_bytes_ / sizeof(T));
+  for (int k = 0; k < cols; k++)
+    for (int j = 0; j < count; j++) p[offset(k, place.slot + j)] = round(values[size_t(j) * cols + k]);
+}
+
+void CpuMatrix::write_rows(int row, int count, const float* values) {
+  while (count > 0) {
+    const ColumnPlace place = shape.place(row);
+    const int n = std::min(count, place.run);
+    switch (dtype) {
+      case DType::kFloat32:
+        write_run<float>(place, n, values, [](float f) { return f; });
+        break;
+      case DType::kBFloat16:
+        write_run<uint16_t>(place, n, values, f32_to_bf16);
+        break;
+      case DType::kFloat16:
+        write_run<uint16_t>(place, n, values, f32_to_f16);
+        break;
+    }
+    row += n;
+    count -= n;
+    values += size_t(n) * cols;
+  }
+}
+
+void CpuMatrix::read_row(int row, float* y) const {
+  const ColumnPlace place = shape.place(row);
+  const std::byte* bytes = panel(place.panel);
+  if (dtype == DType::kFloat32) {
+    const float* p = reinterpret_cast<const float*>(bytes);
+    for (int k = 0; k < cols; k++) y[k] = p[offset(k, place.slot)];
+    return;
+  }
+  const uint16_t* p = reinterpret_cast<const uint16_t*>(bytes);
+  for (int k = 0; k < cols; k++) {
+    const uint16_t h = p[offset(k, place.slot)];
+    y[k] = dtype == DType::kBFloat16 ? bf16_to_f32(h) : f16_to_f32(h);
+  }
+}
+
+}  // namespace mt::cpu

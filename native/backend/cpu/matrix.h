@@ -1,0 +1,57 @@
+// A weight packed for the micro-kernels: panels of columns, a column being one row of the checkpoint's [out, in].
+#pragma once
+#include "../backend.h"
+#include "kernels.h"
+#include "memory.h"
+
+namespace mt::cpu {
+
+// Where rows of [out, in] lie.
+//   kPlain            row r is column r
+//   kGateUp, kQkv     a panel's first half holds first members of pairs, its second half the second members at the
+//                     same places: (gate j, up j), or elements (i, i + d/2) of a head, heads of q, k and v in order
+struct ColumnPlace {
+  int panel;
+  int slot;
+  int run;  // so many rows from this one on lie side by side
+};
+
+struct PanelShape {
+  PanelShape(const GemmKernel& kernel, int rows, int cols, MatrixKind kind, HeadShape heads);
+  ColumnPlace place(int row) const;
+  size_t panel_bytes(DType dtype) const { return size_t(k_padded) * panel * dtype_size(dtype); }
+
+  MatrixKind kind;
+  int panel;  // columns of a panel
+  int panels;
+  int k_padded;
+  int rows;
+  int half_dim;  // of a head; kQkv only
+};
+
+class CpuMatrix final : public Matrix {
+ public:
+  CpuMatrix(const GemmKernel& kernel, int rows, int cols, MatrixKind kind, HeadShape heads, DType dtype);
+
+  // Rounds values [count, cols] f32 into rows row .. row + count - 1.
+  void write_rows(int row, int count, const float* values);
+  // y[i] = element i of row `row`, widened
+  void read_row(int row, float* y) const;
+  const std::byte* panel(int index) const { return memory_.as<std::byte>() + index * panel_bytes_; }
+
+  const GemmKernel& kernel;
+  const PanelShape shape;
+
+ private:
+  template <class T, class Round>
+  void write_run(ColumnPlace place, int count, const float* values, Round round);
+  // Index of element (k, slot) within a panel.
+  size_t offset(int k, int slot) const {
+    return kernel.pairs ? (size_t(k / 2) * shape.panel + slot) * 2 + k % 2 : size_t(k) * shape.panel + slot;
+  }
+
+  size_t panel_bytes_;
+  Memory memory_;
+};
+
+}  // namespace mt::cpu

@@ -1,0 +1,105 @@
+// The matrix product of the CPU backend.
+#include "multiply.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace mt::cpu {
+namespace {
+
+int divide_up(int n, int by) { return (n + by - 1) / by; }
+
+// [16, 32] blocks of one strip of 16 rows, zeros outside of h.
+void pack_strip(View h, int strip, int k_padded, uint16_t* out) {
+  const auto* rows = static_cast<const uint16_t*>(h.data);
+  for (int k = 0; k < k_padded; k += 32)
+    for (int r = 16 * strip; r < 16 * strip + 16; r++, out += 32) {
+      const int n = r < h.rows ? std::min(32, h.cols - k) : 0;
+      if (n == 32) {
+        std::memcpy(out, rows + size_t(r) * h.cols + k, 64);
+      } else {
+        if (n > 0) std::memcpy(out, rows + size_t(r) * h.cols + k, 2 * n);
+        std::memset(out + std::max(n, 0), 0, 2 * (32 - std::max(n, 0)));
+      }
+    }
+}
+
+}  // namespace
+
+Multiplier::Multiplier(const CpuKernels& kernels, ThreadPool& pool)
+    : kernels_(kernels), pool_(pool), tiles_(pool.threads()) {}
+
+Multiplier::Input Multiplier::prepare(View h, const CpuMatrix& w) {
+  const int k = w.shape.k_padded;
+  switch (w.kernel.input) {
+    case InputForm::kFloatRows: {
+      if (h.dtype == DType::kFloat32 && k == h.cols) return {h.data, k};
+      input_.reserve_zeroed(size_t(h.rows) * k * 4);
+      float* out = input_.as<float>();
+      pool_.parallel_for(divide_up(h.rows, 16), [&](int task, int) {
+        for (int r = 16 * task; r < std::min(h.rows, 16 * task + 16); r++) {
+          float* y = out + size_t(r) * k;
+          if (h.dtype == DType::kFloat32)
+            std::memcpy(y, static_cast<const float*>(h.data) + size_t(r) * h.cols, size_t(h.cols) * 4);
+          else
+            kernels_.widen_bf16(static_cast<const uint16_t*>(h.data) + size_t(r) * h.cols, h.cols, y);
+          std::fill(y + h.cols, y + k, 0.0f);
+        }
+      });
+      return {out, k};
+    }
+    case InputForm::kBf16Rows: {
+      if (k == h.cols) return {h.data, k};
+      input_.reserve_zeroed(size_t(h.rows) * k * 2);
+      auto* out = input_.as<uint16_t>();
+      for (int r = 0; r < h.rows; r++) {
+        std::memcpy(out + size_t(r) * k, static_cast<const uint16_t*>(h.data) + size_t(r) * h.cols, size_t(h.cols) * 2);
+        std::fill(out + size_t(r) * k + h.cols, out + size_t(r) * k + k, uint16_t{0});
+      }
+      return {out, k};
+    }
+    case InputForm::kBf16Tiles: {
+      const int strips = divide_up(h.rows, 16);
+      input_.reserve_zeroed(size_t(strips) * 16 * k * 2);
+      auto* out = input_.as<uint16_t>();
+      pool_.parallel_for(strips, [&](int strip, int) { pack_strip(h, strip, k, out + size_t(strip) * 16 * k); });
+      return {out, k};
+    }
+  }
+  return {};
+}
+
+void Multiplier::multiply(View h, const CpuMatrix& w, int panel_block,
+                          const std::function<void(const ProductTile&)>& finish) {
+  const GemmKernel& kernel = w.kernel;
+  const int k = w.shape.k_padded, panel = kernel.panel, panels = w.shape.panels;
+  const int row_block = std::min(kernel.row_block, divide_up(h.rows, kernel.row_align) * kernel.row_align);
+  const int row_blocks = divide_up(h.rows, row_block);
+  if (panel_block == 0) {
+    panel_block = kernel.panel_block;
+    while (panel_block > 1 && divide_up(panels, panel_block) * row_blocks < 4 * pool_.threads()) panel_block /= 2;
+  }
+  const Input input = prepare(h, w);
+  const size_t element = kernel.input == InputForm::kFloatRows ? 4 : 2;
+  const bool one_pass = k <= kernel.k_block;
+  const size_t tile = size_t(row_block) * panel;
+  for (Memory& memory : tiles_) memory.reserve_zeroed(tile * 4 * (one_pass ? 1 : panel_block));
+
+  pool_.parallel_for(divide_up(panels, panel_block) * row_blocks, [&](int task, int worker) {
+    // Neighbouring tasks share panels: those come from memory once.
+    const int first = task / row_blocks * panel_block, last = std::min(panels, first + panel_block);
+    const int row = task % row_blocks * row_block, rows = std::min(h.rows - row, row_block);
+    const auto* a = static_cast<const std::byte*>(input.data) + size_t(row) * input.lda * element;
+    float* sums = tiles_[worker].as<float>();
+    for (int k0 = 0; k0 < k; k0 += kernel.k_block) {
+      const int k1 = std::min(k, k0 + kernel.k_block);
+      for (int p = first; p < last; p++) {
+        float* c = one_pass ? sums : sums + (p - first) * tile;
+        kernel.run(a, input.lda, rows, w.panel(p), k0, k1, c, panel, k0 > 0);
+        if (k1 == k) finish({worker, row, rows, p, c, panel});
+      }
+    }
+  });
+}
+
+}  // namespace mt::cpu

@@ -1,0 +1,286 @@
+// One op on one backend, with inputs made from a seed.
+#include "op_run.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+namespace mt::test {
+namespace {
+
+// Numbers in -1 .. 1 (SplitMix64, Steele et al. 2014).
+class Random {
+ public:
+  explicit Random(uint64_t seed) : state_(seed) {}
+  uint64_t next() {
+    uint64_t z = state_ += 0x9e3779b97f4a7c15u;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return z ^ z >> 31;
+  }
+  float value() { return static_cast<float>(static_cast<int64_t>(next()) >> 39) * 0x1p-24f; }
+
+ private:
+  uint64_t state_;
+};
+
+float round_to(float x, DType t) {
+  return t == DType::kFloat32 ? x : t == DType::kBFloat16 ? bf16_to_f32(f32_to_bf16(x)) : f16_to_f32(f32_to_f16(x));
+}
+
+std::vector<float> random(size_t n, uint64_t seed, float scale, DType t = DType::kFloat32) {
+  Random source(seed);
+  std::vector<float> x(n);
+  for (float& f : x) f = round_to(source.value() * scale, t);
+  return x;
+}
+
+}  // namespace
+
+OpRun::OpRun(Backend& backend, const OpCase& c)
+    : backend_(backend),
+      case_(c),
+      heads_{c.shape.heads, c.shape.kv_heads, c.shape.head_dim},
+      activation_(backend.activation_dtype(c.dtype)) {
+  make_pack();
+  const ModelShape& s = c.shape;
+  const int q_dim = s.heads * s.head_dim, kv_dim = s.kv_heads * s.head_dim;
+  rows_ = tokens_;
+  const auto input = [&](int cols, DType t) {
+    input_.rows = random(size_t(tokens_) * cols, 1, 1, t);
+    x_ = upload(input_.rows, cols, t);
+  };
+  const auto output = [&](int cols, DType t) {
+    width_ = cols;
+    y_ = view(tokens_, cols, t);
+  };
+  switch (c.op) {
+    case Op::kEmbed:
+      make_weights(s.vocab, s.dim, MatrixKind::kPlain);
+      output(s.dim, DType::kFloat32);
+      break;
+    case Op::kRmsNorm:
+      input(s.dim, DType::kFloat32);
+      input_.weights = random(s.dim, 2, 2);
+      norm_ = upload(input_.weights, s.dim, DType::kFloat32);
+      output(s.dim, activation_);
+      break;
+    case Op::kQkv: {
+      input(s.dim, activation_);
+      make_weights(q_dim + 2 * kv_dim, s.dim, MatrixKind::kQkv);
+      std::vector<float> cosines, sines;
+      const int positions = *std::max_element(pos_.begin(), pos_.end()) + 1;
+      for (int p = 0; p < positions; p++)
+        for (int i = 0; i < s.head_dim / 2; i++) {
+          const double angle = p * std::pow(10000.0, -2.0 * i / s.head_dim);
+          cosines.push_back(static_cast<float>(std::cos(angle)));
+          sines.push_back(static_cast<float>(std::sin(angle)));
+        }
+      rope_ = {upload(cosines, s.head_dim / 2, DType::kFloat32), upload(sines, s.head_dim / 2, DType::kFloat32)};
+      width_ = q_dim + 2 * kv_dim;
+      q_ = view(tokens_, q_dim, DType::kFloat32);
+      k_ = view(tokens_, kv_dim, DType::kFloat32);
+      v_ = view(tokens_, kv_dim, DType::kFloat32);
+      break;
+    }
+    case Op::kAttention:
+    case Op::kAppendKv: {
+      input(q_dim, DType::kFloat32);
+      input_.k = random(size_t(cache_rows_ + tokens_) * kv_dim, 3, 2);
+      input_.v = random(size_t(cache_rows_ + tokens_) * kv_dim, 4, 1);
+      const size_t cached = size_t(cache_rows_) * kv_dim;
+      k_ = upload({input_.k.begin() + cached, input_.k.end()}, kv_dim, DType::kFloat32);
+      v_ = upload({input_.v.begin() + cached, input_.v.end()}, kv_dim, DType::kFloat32);
+      if (c.op == Op::kAppendKv) {
+        cache_.k = {view(tokens_, kv_dim, DType::kFloat32)};
+        cache_.v = {view(tokens_, kv_dim, DType::kFloat32)};
+        for (int i = 0; i < tokens_; i++) {
+          list_.push_back(i);
+          cache_list_.push_back(tokens_ - 1 - i);
+        }
+        width_ = 2 * kv_dim;
+        break;
+      }
+      if (cache_rows_ > 0) {
+        cache_.k = {upload({input_.k.begin(), input_.k.begin() + cached}, kv_dim, DType::kFloat32)};
+        cache_.v = {upload({input_.v.begin(), input_.v.begin() + cached}, kv_dim, DType::kFloat32)};
+      }
+      output(q_dim, activation_);
+      break;
+    }
+    case Op::kOut:
+    case Op::kDown: {
+      const int in = c.op == Op::kOut ? q_dim : s.ffn;
+      input(in, activation_);
+      make_weights(s.dim, in, MatrixKind::kPlain);
+      input_.start = random(size_t(tokens_) * s.dim, 5, 1);
+      width_ = s.dim;
+      y_ = upload(input_.start, s.dim, DType::kFloat32);
+      break;
+    }
+    case Op::kSwiglu:
+      input(s.dim, activation_);
+      make_weights(2 * s.ffn, s.dim, MatrixKind::kGateUp);
+      output(s.ffn, activation_);
+      break;
+    case Op::kGather:
+      input(s.dim, DType::kFloat32);
+      for (int i = 0; i < tokens_; i++) list_.push_back((i * 7 + 3) % tokens_);
+      output(s.dim, DType::kFloat32);
+      break;
+    case Op::kHeadScore:
+    case Op::kHeadLogits:
+      input(s.dim, activation_);
+      make_weights(s.vocab, s.dim, MatrixKind::kPlain);
+      width_ = c.op == Op::kHeadLogits ? s.vocab : 2 + 2 * c.top_k;
+      host_.resize(c.op == Op::kHeadLogits ? size_t(tokens_) * s.vocab : tokens_);
+      argmax_.resize(tokens_);
+      top_ids_.resize(size_t(tokens_) * c.top_k);
+      top_log_prob_.resize(top_ids_.size());
+      for (int i = 0; i < tokens_; i++) targets_.push_back((i * 131 + 7) % s.vocab);
+      break;
+  }
+}
+
+void OpRun::make_pack() {
+  Random source(9);
+  for (const TreeSpec& spec : case_.trees) {
+    Tree tree = {tokens_, 0, spec.prefix, cache_rows_, spec.segment};
+    cache_rows_ += spec.segment;
+    const auto add = [&](int count, int position) {
+      const int lo = tokens_;
+      for (int i = 0; i < count; i++, tokens_++) {
+        lo_.push_back(lo);
+        pos_.push_back(position + i);
+        ids_.push_back(static_cast<int32_t>(source.next() % case_.shape.vocab));
+      }
+    };
+    add(spec.prefix, spec.segment);
+    for (const int length : spec.branches) add(length, spec.segment + spec.prefix);
+    tree.end = tokens_;
+    trees_.push_back(tree);
+  }
+  pack_ = backend_.place({ids_, pos_, lo_, trees_}, heads_);
+}
+
+void OpRun::make_weights(int out, int in, MatrixKind kind) {
+  const auto& c = case_;
+  const std::vector<float> values = random(size_t(out) * in, 2, 1);
+  matrix_ = backend_.create_matrix(out, in, kind, heads_, c.dtype);
+  // In uneven pieces, the last first: a loader may come with any.
+  const int cut = out / 3;
+  backend_.write_rows(*matrix_, cut, out - cut, values.data() + size_t(cut) * in);
+  backend_.write_rows(*matrix_, 0, cut, values.data());
+  input_.weights = values;
+  for (float& f : input_.weights) f = round_to(f, c.dtype);
+  if (c.bias) {
+    input_.bias = random(out, 6, 1);
+    bias_ = upload(input_.bias, out, DType::kFloat32);
+  }
+}
+
+View OpRun::view(int rows, int cols, DType dtype) {
+  buffers_.push_back(backend_.allocate(size_t(rows) * cols * dtype_size(dtype) + 64));
+  return {static_cast<char*>(buffers_.back()->data()) + case_.shift, rows, cols, dtype};
+}
+
+View OpRun::upload(const std::vector<float>& values, int cols, DType dtype) {
+  const View v = view(static_cast<int>(values.size() / cols), cols, dtype);
+  if (dtype == DType::kFloat32) {
+    backend_.upload(v.data, values.data(), values.size() * 4);
+    return v;
+  }
+  std::vector<uint16_t> halves;
+  for (const float f : values) halves.push_back(f32_to_bf16(f));
+  backend_.upload(v.data, halves.data(), halves.size() * 2);
+  return v;
+}
+
+std::vector<float> OpRun::read(View view) {
+  const size_t n = size_t(view.rows) * view.cols;
+  std::vector<float> x(n);
+  if (view.dtype == DType::kFloat32) {
+    backend_.download(x.data(), view.data, n * 4);
+    return x;
+  }
+  std::vector<uint16_t> halves(n);
+  backend_.download(halves.data(), view.data, n * 2);
+  for (size_t i = 0; i < n; i++) x[i] = bf16_to_f32(halves[i]);
+  return x;
+}
+
+void OpRun::run() {
+  switch (case_.op) {
+    case Op::kEmbed:
+      return backend_.embed(*pack_, *matrix_, y_);
+    case Op::kRmsNorm:
+      return backend_.rms_norm(x_, norm_, 1e-5f, y_);
+    case Op::kQkv:
+      return backend_.qkv(*pack_, x_, *matrix_, bias_, rope_, heads_, q_, k_, v_);
+    case Op::kAttention:
+      return backend_.attention(*pack_, x_, k_, v_, cache_rows_ > 0 ? &cache_ : nullptr, 0, heads_, y_);
+    case Op::kAppendKv:
+      return backend_.append_kv(k_, v_, list_, cache_list_, cache_, 0);
+    case Op::kOut:
+    case Op::kDown:
+      return backend_.linear_add(x_, *matrix_, bias_, y_);
+    case Op::kSwiglu:
+      return backend_.swiglu(x_, *matrix_, bias_, y_);
+    case Op::kGather:
+      return backend_.gather_rows(x_, list_, y_);
+    case Op::kHeadScore:
+      return backend_.head_score(x_, *matrix_, targets_, case_.top_k, {host_, argmax_, top_ids_, top_log_prob_});
+    case Op::kHeadLogits:
+      return backend_.head_logits(x_, *matrix_, host_.data());
+  }
+}
+
+std::vector<float> OpRun::output() {
+  if (case_.op == Op::kHeadLogits) return host_;
+  std::vector<std::vector<float>> parts;
+  if (case_.op == Op::kHeadScore) {
+    parts = {host_, {argmax_.begin(), argmax_.end()}, {top_ids_.begin(), top_ids_.end()}, top_log_prob_};
+  } else if (case_.op == Op::kQkv) {
+    parts = {read(q_), read(k_), read(v_)};
+  } else if (case_.op == Op::kAppendKv) {
+    parts = {read(cache_.k[0]), read(cache_.v[0])};
+  } else {
+    parts = {read(y_)};
+  }
+  std::vector<float> all;
+  for (int r = 0; r < rows_; r++)
+    for (const auto& part : parts) {
+      const size_t cols = part.size() / rows_;
+      all.insert(all.end(), part.begin() + r * cols, part.begin() + (r + 1) * cols);
+    }
+  return all;
+}
+
+std::vector<int> OpRun::seen(int row) const {
+  std::vector<int> rows;
+  for (const Tree& tree : trees_) {
+    if (row < tree.start || row >= tree.end) continue;
+    for (int i = 0; i < tree.segment_len; i++) rows.push_back(tree.segment_row + i);
+    for (int c = tree.start; c <= row; c++)
+      if (c >= lo_[row] || c < tree.start + tree.prefix_len) rows.push_back(cache_rows_ + c);
+  }
+  return rows;
+}
+
+double OpRun::flops() const {
+  if (matrix_ && case_.op != Op::kEmbed) return 2.0 * tokens_ * matrix_->rows * matrix_->cols;
+  if (case_.op != Op::kAttention) return 0;
+  double pairs = 0;
+  for (int r = 0; r < tokens_; r++) pairs += static_cast<double>(seen(r).size());
+  return 4.0 * pairs * heads_.heads * heads_.head_dim;
+}
+
+double OpRun::bytes() const {
+  double n = double(input_.rows.size()) * dtype_size(x_.dtype) + double(input_.k.size() + input_.v.size()) * 4;
+  if (matrix_ && case_.op != Op::kEmbed) n += double(matrix_->rows) * matrix_->cols * dtype_size(case_.dtype);
+  if (case_.op == Op::kEmbed) n += double(tokens_) * case_.shape.dim * dtype_size(case_.dtype);
+  const bool wide = case_.op == Op::kRmsNorm || case_.op == Op::kSwiglu || case_.op == Op::kAttention;
+  return n + double(rows_) * width_ * (wide ? dtype_size(activation_) : 4);
+}
+
+}  // namespace mt::test

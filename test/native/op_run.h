@@ -1,0 +1,63 @@
+// One op on one backend, with inputs made from a seed: the same numbers whatever the backend.
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "backend/backend.h"
+#include "cases.h"
+
+namespace mt::test {
+
+// Inputs as float32, already rounded to what the backend takes.
+struct OpInput {
+  std::vector<float> rows;     // [rows, in]: x, h, a, or q of the op
+  std::vector<float> weights;  // [out, in] rounded to the dtype
+  std::vector<float> bias;     // [out] or empty
+  std::vector<float> k, v;     // [cache rows + tokens, kv_dim]
+  std::vector<float> start;    // [rows, out] what linear_add adds to
+};
+
+class OpRun {
+ public:
+  OpRun(Backend& backend, const OpCase& c);
+
+  void run();
+  // What the op wrote, as float32 [rows, width]. qkv: q, k and v side by side. head_score: log_prob, argmax, top ids,
+  // top log-probabilities side by side.
+  std::vector<float> output();
+
+  int rows() const { return rows_; }  // of the output
+  int width() const { return width_; }
+  double flops() const;  // of one run, multiply and add counted apart; 0 where none matter
+  double bytes() const;  // that one run must read or write at least once
+  const OpInput& input() const { return input_; }
+  const std::vector<int32_t>& targets() const { return targets_; }
+  // Pack rows and cache rows, by position, that row `row` sees: indices into input().k.
+  std::vector<int> seen(int row) const;
+
+ private:
+  View view(int rows, int cols, DType dtype);
+  View upload(const std::vector<float>& values, int cols, DType dtype);
+  std::vector<float> read(View view);
+  void make_pack();
+  void make_weights(int out, int in, MatrixKind kind);
+
+  Backend& backend_;
+  const OpCase case_;
+  HeadShape heads_;
+  DType activation_;
+  int rows_ = 0, width_ = 0, tokens_ = 0, cache_rows_ = 0;
+  OpInput input_;
+  std::vector<std::unique_ptr<Buffer>> buffers_;
+  std::unique_ptr<Matrix> matrix_;
+  std::unique_ptr<PlacedPack> pack_;
+  std::vector<int32_t> ids_, pos_, lo_, targets_, list_, cache_list_;
+  std::vector<Tree> trees_;
+  View x_, y_, bias_, q_, k_, v_, norm_;
+  RopeTable rope_;
+  KvCache cache_;
+  std::vector<float> host_, top_log_prob_;
+  std::vector<int32_t> argmax_, top_ids_;
+};
+
+}  // namespace mt::test
