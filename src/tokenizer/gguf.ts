@@ -25,7 +25,7 @@ const singleDigits: WordRule = { patterns: ['\\p{N}', gpt2Pattern], ignoreMerges
 const llama3: WordRule = { patterns: [llama3Pattern], ignoreMerges: true }
 
 /** How text is cut into words, by llama.cpp's name for it (tokenizer.ggml.pre). */
-const wordRules: Record<string, WordRule> = {
+export const wordRules: Readonly<Record<string, WordRule>> = {
   'gpt-2': gpt2,
   smollm: singleDigits,
   starcoder: singleDigits,

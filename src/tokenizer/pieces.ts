@@ -161,9 +161,12 @@ function decoder(pieces: readonly ScoredPiece[], settings: PieceSettings) {
     : dummyPrefix
       ? { rule: 'dummy-prefix' }
       : { rule: 'text', count: 0 }
+  const isControl = (id: number) => pieces[id]?.type === pieceType.control
+  // It has no text of its own, and still ends a run of bytes.
+  const silent: Piece = { text: '', control: true }
   return (skipSpecialTokens: boolean) =>
     new PieceDecodeStream({
-      pieceOf: id => (skipSpecialTokens && pieces[id]?.type === pieceType.control ? undefined : decoded[id]),
+      pieceOf: id => (skipSpecialTokens && isControl(id) ? silent : decoded[id]),
       space,
       brokenRun: 'broken',
       leading,
