@@ -1,0 +1,234 @@
+// Calls of score() on a native stand-in: order, sharing of packs, look-ahead, aborts, errors.
+import { strict as assert } from 'node:assert'
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises'
+import type { Control, NativePack, NativeScores } from '../src/binding.ts'
+import { type CallOptions, ScoreCall } from '../src/scoring/call.ts'
+import { ScoreQueue } from '../src/scoring/queue.ts'
+import { fingerprint, randomNumbers, scorePack } from './attention-oracle.ts'
+
+const budget = 64
+
+/** Takes a turn of the event loop for each pack, or until it is let go. */
+class SlowNative {
+  packs: NativePack[] = []
+  controls: Control[] = []
+  running = 0
+  mostRunning = 0
+  /** Packs wait while this is true. */
+  held = false
+
+  async score(pack: NativePack, control: Control): Promise<NativeScores> {
+    this.packs.push(pack)
+    this.controls.push(control)
+    this.mostRunning = Math.max(this.mostRunning, ++this.running)
+    await nextTurn()
+    while (this.held && Atomics.load(control, 0) === 0) await delay(1)
+    this.running--
+    if (Atomics.load(control, 0) !== 0) throw Object.assign(new Error('aborted'), { code: 'ABORTED' })
+    return scorePack(pack)
+  }
+}
+
+/** A request is its tokens; the last two are scored. */
+type Ids = number[]
+const encode = (ids: Ids, request: number) => ({
+  sequences: [{ ids: Int32Array.from(ids), first: ids.length - 2, request, continuation: 0 }],
+  ...{ truncatedTokens: 0, skipped: false },
+})
+const expected = (ids: Ids) =>
+  fingerprint(ids.slice(0, -2), ids.at(-2)!) + fingerprint(ids.slice(0, -1), ids.at(-1)!)
+
+function start(
+  queue: ScoreQueue,
+  requests: Iterable<Ids> | AsyncIterable<Ids>,
+  options: Partial<CallOptions> = {},
+) {
+  const defaults = { topK: 0, signal: undefined, onProgress: undefined, budget, share: true }
+  return new ScoreCall(queue, { ...defaults, ...options }).results(requests, encode)
+}
+
+async function scores(results: ReturnType<typeof start>): Promise<number[]> {
+  const all: number[] = []
+  for await (const { continuations } of results) all.push(continuations[0]!.logLikelihood)
+  return all
+}
+
+function randomRequests(count: number, seed: number): Ids[] {
+  const random = randomNumbers(seed)
+  return Array.from({ length: count }, () =>
+    Array.from({ length: 3 + Math.floor(random() * 20) }, () => Math.floor(random() * 4)),
+  )
+}
+
+describe('calls of score()', () => {
+  let native: SlowNative
+  let queue: ScoreQueue
+  beforeEach(() => {
+    native = new SlowNative()
+    queue = new ScoreQueue(native, budget)
+  })
+
+  afterEach(() => {
+    native.held = false
+  })
+
+  it('answer in input order, for arrays, iterables and async iterables', async () => {
+    const requests = randomRequests(2000, 1)
+    async function* source() {
+      for (const [i, request] of requests.entries()) {
+        if (i % 100 === 0) await nextTurn()
+        yield request
+      }
+    }
+    for (const form of [requests, new Set(requests), source()])
+      assert.deepEqual(await scores(start(queue, form)), requests.map(expected))
+    assert.equal(native.mostRunning, 2, 'one pack waits behind the one that runs')
+  })
+
+  it('share packs where they overlap, a tree of each in turn', async () => {
+    const calls = [1, 2, 3, 4].map(id => [0, 1, 2].map(j => [id, id, id, j, j, j]))
+    const all = await Promise.all(calls.map(requests => scores(start(queue, requests))))
+    assert.deepEqual(
+      all,
+      calls.map(requests => requests.map(expected)),
+    )
+    assert.equal(native.packs.length, 1)
+    const firsts = Array.from({ length: 4 }, (_, t) => native.packs[0]!.ids[native.packs[0]!.trees[3 * t]!])
+    assert.deepEqual(firsts, [1, 2, 3, 4])
+  })
+
+  it('do not wait for a long call that came first', async () => {
+    const finished: string[] = []
+    const long = scores(start(queue, randomRequests(3000, 2))).then(() => finished.push('long'))
+    await delay(5)
+    const before = native.packs.length
+    await scores(start(queue, randomRequests(2, 3))).then(() => finished.push('short'))
+    assert.ok(native.packs.length - before <= 4, `${native.packs.length - before} packs went by`)
+    await long
+    assert.deepEqual(finished, ['short', 'long'])
+  })
+
+  it('read a bounded number of requests ahead of a slow reader', async () => {
+    let read = 0
+    function* endless() {
+      for (;;) yield [1, 2, 3, read++ % 50, 5]
+    }
+    const results = start(queue, endless())
+    for (let i = 0; i < 3; i++) await results.next()
+    await delay(50)
+    const ahead = read
+    assert.ok(ahead < 2 * 32 * budget, `${ahead} read`)
+    await delay(20)
+    assert.equal(read, ahead)
+    await results.return()
+    assert.equal(native.running, 0)
+  })
+
+  it('give a source its answers before it goes on', async () => {
+    const answers: number[] = []
+    async function* asking() {
+      for (let i = 0; i < 5; i++) {
+        while (answers.length < i) await delay(1)
+        yield [i, i, i, i]
+      }
+    }
+    for await (const { continuations } of start(queue, asking()))
+      answers.push(continuations[0]!.logLikelihood)
+    assert.deepEqual(
+      answers,
+      [0, 1, 2, 3, 4].map(i => expected([i, i, i, i])),
+    )
+  })
+
+  it('close a source that is left early', async () => {
+    let closed = false
+    function* source() {
+      try {
+        for (;;) yield [1, 2, 3]
+      } finally {
+        closed = true
+      }
+    }
+    for await (const _ of start(queue, source())) break
+    await delay(5)
+    assert.ok(closed)
+  })
+
+  it('end at once when aborted, while others go on', async () => {
+    native.held = true
+    const abort = new AbortController()
+    const requests = randomRequests(20, 4)
+    const aborted = scores(start(queue, requests, { signal: abort.signal }))
+    const other = scores(start(queue, requests))
+    await delay(5)
+    abort.abort(new Error('enough'))
+    await assert.rejects(aborted, { code: 'ABORTED', message: 'the call was aborted by its signal' })
+    assert.equal(Atomics.load(native.controls[0]!, 0), 0, 'the pack still runs for the other call')
+    native.held = false
+    assert.deepEqual(await other, requests.map(expected))
+  })
+
+  it('cancel a pack that runs for nobody any more', async () => {
+    native.held = true
+    const abort = new AbortController()
+    const aborted = scores(start(queue, randomRequests(20, 5), { signal: abort.signal }))
+    await delay(5)
+    abort.abort()
+    await assert.rejects(aborted, { code: 'ABORTED' })
+    assert.equal(Atomics.load(native.controls[0]!, 0), 1)
+  })
+
+  it('reject with ABORTED where the signal has fired before', async () => {
+    await assert.rejects(scores(start(queue, [[1, 2, 3]], { signal: AbortSignal.abort() })), {
+      code: 'ABORTED',
+    })
+    assert.equal(native.packs.length, 0)
+  })
+
+  it('reject with DISPOSED once the queue is disposed, running or new', async () => {
+    native.held = true
+    const running = scores(start(queue, randomRequests(20, 6)))
+    await delay(5)
+    queue.dispose()
+    await assert.rejects(running, { code: 'DISPOSED', message: /was disposed/ })
+    await assert.rejects(scores(start(queue, [[1, 2, 3]])), { code: 'DISPOSED' })
+  })
+
+  it('pass on what native, the source and onProgress throw', async () => {
+    native.score = async () => {
+      throw Object.assign(new Error('no room'), { code: 'OUT_OF_MEMORY' })
+    }
+    await assert.rejects(scores(start(queue, [[1, 2, 3]])), {
+      name: 'MtLlamaError',
+      ...{ code: 'OUT_OF_MEMORY', message: 'no room' },
+    })
+    function* broken(): Generator<Ids> {
+      yield [1, 2, 3]
+      throw new Error('the file ends early')
+    }
+    await assert.rejects(scores(start(queue, broken())), { message: 'the file ends early' })
+    native.score = async pack => scorePack(pack)
+    const onProgress = () => {
+      throw new Error('of the caller')
+    }
+    await assert.rejects(scores(start(queue, [[1, 2, 3]], { onProgress })), { message: 'of the caller' })
+  })
+
+  it('report progress up to the totals', async () => {
+    const requests = randomRequests(300, 7)
+    const seen: Parameters<NonNullable<CallOptions['onProgress']>>[0][] = []
+    await scores(start(queue, requests, { onProgress: progress => seen.push(progress) }))
+    const last = seen.at(-1)!
+    assert.equal(last.requestsDone, 300)
+    assert.equal(last.tokensDone, last.tokensTotal)
+    assert.equal(
+      last.tokensDone,
+      native.packs.reduce((n, pack) => n + pack.ids.length, 0),
+    )
+    for (const [i, { requestsDone, requestsTotal, tokensDone, tokensPerSecond }] of seen.entries()) {
+      assert.equal(requestsTotal, 300)
+      assert.ok(tokensPerSecond > 0)
+      if (i > 0) assert.ok(requestsDone >= seen[i - 1]!.requestsDone && tokensDone > seen[i - 1]!.tokensDone)
+    }
+  })
+})
