@@ -1,32 +1,52 @@
-// The few lines of test framework that the native tests need: count, report, exit status.
+// Checks for the native tests: a failed one prints file, line and the values, and the program exits with 1 at the end.
 #pragma once
 #include <cstdarg>
 #include <cstdio>
+#include <sstream>
+#include <string>
 
 namespace mt::test {
 
 inline int checks = 0;
 inline int failures = 0;
 
-// Counts a check; where it fails, prints the message (printf's format). Prints the first 20 failures.
-[[gnu::format(printf, 2, 3)]] inline bool check(bool ok, const char* format, ...) {
-  checks++;
-  if (ok) return true;
-  if (++failures <= 20) {
-    va_list args;
-    va_start(args, format);
-    std::printf("FAIL ");
-    std::vprintf(format, args);
-    std::printf("\n");
-    va_end(args);
-  }
-  return false;
+inline void fail(const char* file, int line, const std::string& message) {
+  if (++failures <= 20) std::printf("%s:%d: %s\n", file, line, message.c_str());
 }
 
-// The exit status; a run without a check is a failure.
+template <class A, class B>
+void check_equal(const char* file, int line, const char* what, const A& got, const B& want) {
+  checks++;
+  if (got == want) return;
+  std::ostringstream message;
+  message << what << " is " << got << ", want " << want;
+  fail(file, line, message.str());
+}
+
+// For a message of its own, in printf's format.
+[[gnu::format(printf, 2, 3)]] inline void check(bool ok, const char* format, ...) {
+  checks++;
+  if (ok || ++failures > 20) return;
+  va_list args;
+  va_start(args, format);
+  std::vprintf(format, args);
+  va_end(args);
+  std::printf("\n");
+}
+
+// To be returned by main(): prints the tally.
 inline int finish(const char* name) {
   std::printf("%s: %d checks, %d failed\n", name, checks, failures);
-  return failures > 0 || checks == 0;
+  return failures == 0 && checks > 0 ? 0 : 1;
 }
 
 }  // namespace mt::test
+
+#define CHECK(condition)                                                     \
+  do {                                                                       \
+    mt::test::checks++;                                                      \
+    if (!(condition)) mt::test::fail(__FILE__, __LINE__, "not " #condition); \
+  } while (0)
+
+// CHECK_EQ(got, want)
+#define CHECK_EQ(got, want) mt::test::check_equal(__FILE__, __LINE__, #got, (got), (want))

@@ -4,20 +4,15 @@
 #include <cmath>
 #include <cstring>
 
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wpsabi"  // wide compiler vectors never leave this file
-#endif
-
 namespace mt::cpu {
 namespace {
 
 namespace lanes8 {
 #define MT_LANES 8
-#include "backend/cpu/row_kernels.inc"
 #include "backend/cpu/simd_portable.h"
 #define MT_TILE_ROWS 6
 #define MT_TILE_VECTORS 2
-#include "backend/cpu/gemm_rows.inc"
+#include "backend/cpu/float_kernels.inc"
 #undef MT_LANES
 #undef MT_TILE_ROWS
 #undef MT_TILE_VECTORS
@@ -25,11 +20,10 @@ namespace lanes8 {
 
 namespace lanes16 {
 #define MT_LANES 16
-#include "backend/cpu/row_kernels.inc"
 #include "backend/cpu/simd_portable.h"
 #define MT_TILE_ROWS 6
 #define MT_TILE_VECTORS 4
-#include "backend/cpu/gemm_rows.inc"
+#include "backend/cpu/float_kernels.inc"
 }  // namespace lanes16
 
 // Both bf16 instructions take a subnormal for zero, and flush what comes out subnormal (Intel SDM).

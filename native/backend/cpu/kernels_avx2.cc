@@ -7,11 +7,10 @@
 namespace mt::cpu {
 namespace {
 MT_ISA_BEGIN("avx2,fma,f16c")
-#include "row_kernels.inc"
 #include "simd_avx2.h"
 #define MT_TILE_ROWS 6
 #define MT_TILE_VECTORS 2
-#include "gemm_rows.inc"
+#include "float_kernels.inc"
 MT_ISA_END
 }  // namespace
 

@@ -7,11 +7,10 @@
 namespace mt::cpu {
 namespace {
 MT_ISA_BEGIN("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c")
-#include "row_kernels.inc"
 #include "simd_avx512.h"
 #define MT_TILE_ROWS 6
 #define MT_TILE_VECTORS 4
-#include "gemm_rows.inc"
+#include "float_kernels.inc"
 MT_ISA_END
 }  // namespace
 

@@ -6,11 +6,10 @@
 namespace mt::cpu {
 namespace {
 #define MT_LANES 4
-#include "row_kernels.inc"
 #include "simd_portable.h"
 #define MT_TILE_ROWS 2
 #define MT_TILE_VECTORS 4
-#include "gemm_rows.inc"
+#include "float_kernels.inc"
 }  // namespace
 
 const CpuKernels& kernels_scalar() {
