@@ -14,6 +14,7 @@ Job::Job(Napi::Env env, Napi::Value control) : deferred_(Napi::Promise::Deferred
 void Job::run_caught() {
   try {
     run(control_);
+    control_.report(1, 1);
   } catch (...) {
     error_ = std::current_exception();
   }

@@ -1,0 +1,127 @@
+// A small random checkpoint on disk for the tests of native/model, and the backends to run it on.
+#pragma once
+#include <unistd.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "../../native/model/llama.h"
+
+namespace mt::test {
+
+// Deleted with the object.
+class TemporaryFile {
+ public:
+  explicit TemporaryFile(const std::string& bytes) {
+    static int count = 0;
+    path_ = std::filesystem::temp_directory_path() /
+            ("mt_llama_test_" + std::to_string(getpid()) + "_" + std::to_string(count++));
+    std::ofstream(path_, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  }
+  ~TemporaryFile() { std::filesystem::remove(path_); }
+  TemporaryFile(const TemporaryFile&) = delete;
+  std::string path() const { return path_.string(); }
+
+ private:
+  std::filesystem::path path_;
+};
+
+// Grouped-query attention, an untied head, biases on q, k and v; no size is a multiple of a vector's length.
+inline LlamaConfig tiny_config() {
+  LlamaConfig config;
+  config.vocab_size = 77;
+  config.hidden_size = 36;
+  config.intermediate_size = 50;
+  config.layers = 3;
+  config.heads = 6;
+  config.kv_heads = 2;
+  config.head_dim = 10;
+  config.context_length = 1500;
+  config.rms_norm_eps = 1e-5f;
+  for (int i = 0; i < config.head_dim / 2; i++) config.rope_frequencies.push_back(std::pow(1e4f, -0.2f * i));
+  return config;
+}
+
+// The tensors of `config` as F32, one after another from the start of one file.
+struct Checkpoint {
+  std::vector<StoredTensor> tensors;
+  std::vector<float> values;
+
+  StoredTensor& find(const std::string& name) {
+    for (StoredTensor& tensor : tensors) {
+      if (tensor.name == name) return tensor;
+    }
+    throw std::runtime_error("no tensor " + name);
+  }
+  float* data(const std::string& name) { return values.data() + find(name).offset / sizeof(float); }
+  std::string bytes() const { return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)}; }
+  // The same tensors in `file`.
+  std::vector<StoredTensor> in(const TemporaryFile& file) const {
+    std::vector<StoredTensor> copy = tensors;
+    for (StoredTensor& tensor : copy) tensor.file = file.path();
+    return copy;
+  }
+};
+
+inline Checkpoint random_checkpoint(const LlamaConfig& c, unsigned seed) {
+  Checkpoint checkpoint;
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal;
+  const auto add = [&](const std::string& name, std::vector<int64_t> shape, float mean, float deviation) {
+    size_t count = 1;
+    for (const int64_t n : shape) count *= static_cast<size_t>(n);
+    checkpoint.tensors.push_back(
+        {.name = name, .file = "", .offset = checkpoint.values.size() * 4, .bytes = count * 4, .shape = shape});
+    for (size_t i = 0; i < count; i++) checkpoint.values.push_back(mean + deviation * normal(random));
+  };
+  const int dim = c.hidden_size, ffn = c.intermediate_size, q = c.q_size(), kv = c.kv_size();
+  add("model.embed_tokens.weight", {c.vocab_size, dim}, 0, 1);
+  for (int l = 0; l < c.layers; l++) {
+    const std::string layer = "model.layers." + std::to_string(l) + ".";
+    add(layer + "input_layernorm.weight", {dim}, 1, 0.1f);
+    add(layer + "self_attn.q_proj.weight", {q, dim}, 0, 0.2f);
+    add(layer + "self_attn.k_proj.weight", {kv, dim}, 0, 0.2f);
+    add(layer + "self_attn.v_proj.weight", {kv, dim}, 0, 0.2f);
+    add(layer + "self_attn.q_proj.bias", {q}, 0, 0.2f);
+    add(layer + "self_attn.k_proj.bias", {kv}, 0, 0.2f);
+    add(layer + "self_attn.v_proj.bias", {kv}, 0, 0.2f);
+    add(layer + "self_attn.o_proj.weight", {dim, q}, 0, 0.2f);
+    add(layer + "post_attention_layernorm.weight", {dim}, 1, 0.1f);
+    add(layer + "mlp.gate_proj.weight", {ffn, dim}, 0, 0.2f);
+    add(layer + "mlp.up_proj.weight", {ffn, dim}, 0, 0.2f);
+    add(layer + "mlp.down_proj.weight", {dim, ffn}, 0, 0.2f);
+  }
+  add("model.norm.weight", {dim}, 1, 0.1f);
+  add("lm_head.weight", {c.vocab_size, dim}, 0, 0.3f);
+  return checkpoint;
+}
+
+inline std::shared_ptr<Llama> load_tiny(std::unique_ptr<Backend> backend, DType dtype) {
+  const Checkpoint checkpoint = random_checkpoint(tiny_config(), 1);
+  const TemporaryFile file(checkpoint.bytes());
+  return std::make_shared<Llama>(std::move(backend), tiny_config(), checkpoint.in(file), dtype, Control());
+}
+
+inline std::vector<int32_t> random_ids(std::mt19937& random, size_t count, int vocab) {
+  std::vector<int32_t> ids(count);
+  for (int32_t& id : ids) id = static_cast<int32_t>(random() % static_cast<unsigned>(vocab));
+  return ids;
+}
+
+// Runs `body`; returns the code of the mt::Error that it throws and its message, or "" where it throws none.
+template <class Body>
+std::string error_of(Body body, std::string* message = nullptr) {
+  try {
+    body();
+  } catch (const Error& error) {
+    if (message) *message = error.what();
+    return error_code_name(error.code());
+  }
+  return "";
+}
+
+}  // namespace mt::test
