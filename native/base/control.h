@@ -27,13 +27,23 @@ class Control {
 
   void report(uint64_t done, uint64_t total) const {
     if (!words_ || total == 0) return;
-    words_[1].store(static_cast<int32_t>(1e6 * static_cast<double>(done) / static_cast<double>(total)),
-                    std::memory_order_relaxed);
+    const double share = static_cast<double>(done) / static_cast<double>(total);
+    words_[1].store(static_cast<int32_t>(start_ + share * length_), std::memory_order_relaxed);
+  }
+
+  // The same words for a piece of the job, items first .. last - 1 of `total`: its reports fill that part of the
+  // million.
+  Control part(uint64_t first, uint64_t last, uint64_t total) const {
+    Control part = *this;
+    part.start_ = 1e6 * static_cast<double>(first) / static_cast<double>(total);
+    part.length_ = 1e6 * static_cast<double>(last - first) / static_cast<double>(total);
+    return part;
   }
 
  private:
   static_assert(sizeof(std::atomic<int32_t>) == sizeof(int32_t) && std::atomic<int32_t>::is_always_lock_free);
   std::atomic<int32_t>* words_ = nullptr;
+  double start_ = 0, length_ = 1e6;
 };
 
 }  // namespace mt

@@ -27,6 +27,7 @@ View Llama::forward(const Pack& pack, std::span<const int32_t> rows, const KvApp
   for (int l = 0; l < config_.layers; l++) {
     const LayerWeights& layer = weights_.layers[l];
     control.poll();
+    control.report(l, config_.layers);
     b.rms_norm(x, layer.attention_norm, eps, h);
     b.qkv(*placed, h, *layer.qkv, layer.qkv_bias, rope_, shape, act.q, act.k, act.v);
     if (kv) b.append_kv(act.k, act.v, kv->rows, kv->cache_rows, kv->cache, l);

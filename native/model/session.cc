@@ -46,8 +46,11 @@ void Session::step(const StepRequest& request, std::span<int32_t> ids, std::span
   check(request);
   allocate_cache();
   pack_.clear();
+  size_t done = 0;
   const auto flush = [&] {
-    run_pack(request, ids, log_probs, control);
+    const size_t first = done;
+    done += pack_.ids.size();
+    run_pack(request, ids, log_probs, control.part(first, done, request.ids.size()));
     pack_.clear();
   };
   for (size_t i = 0; i < request.sequences.size(); i++) {

@@ -116,7 +116,7 @@ describe('arguments', () => {
 
   describe('of a session', () => {
     const greedy = { temperature: 0, topK: 0, topP: 1, seed: 0 }
-    const i32 = Int32Array.of
+    const i32 = (...numbers: number[]) => Int32Array.from(numbers)
 
     it('wrong capacities, streams and sampling', async () => {
       const open = (...args: Anything[]) => (model.session as Anything).apply(model, args)
