@@ -106,6 +106,7 @@ function piecesTokenizer(root: Field): Tokenizer {
     file: root.file,
     kind: 'gguf',
     byteFallback: pieces.some(piece => piece.type === pieceType.byte),
+    mapCharacters: undefined,
     dummyPrefix: root.get('add_space_prefix').boolean(true),
     removeExtraSpaces: false,
     unknownSurface: ' \u2047 ',

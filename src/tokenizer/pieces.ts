@@ -23,6 +23,8 @@ export interface PieceSettings
   extends Pick<PipelineParts, 'kind' | 'bosTokenId' | 'eosTokenId' | 'addBos' | 'parsesSpecial' | 'suffix'> {
   file: string
   byteFallback: boolean
+  /** Rewrites characters before all else. */
+  mapCharacters: ((text: string) => string) | undefined
   /** Put a space before a text. */
   dummyPrefix: boolean
   /** Trim the text and make runs of spaces one. */
@@ -69,9 +71,15 @@ export function tokenizerFromPieces(pieces: readonly ScoredPiece[], settings: Pi
   })
 }
 
-function normalize(text: string, { removeExtraSpaces, dummyPrefix }: PieceSettings): string {
-  const trimmed = removeExtraSpaces ? text.replace(/ +/g, ' ').replace(/^ | $/g, '') : text
-  return trimmed === '' ? '' : (dummyPrefix ? space : '') + trimmed.replaceAll(' ', space)
+function normalize(text: string, { mapCharacters, removeExtraSpaces, dummyPrefix }: PieceSettings): string {
+  const mapped = mapCharacters?.(text) ?? text
+  const trimmed = removeExtraSpaces ? mapped.replace(/ +/g, ' ').replace(/^ | $/g, '') : mapped
+  const spelt = trimmed === '' ? '' : (dummyPrefix ? space : '') + trimmed.replaceAll(' ', space)
+  if (!removeExtraSpaces) return spelt
+  // A ▁ of the text itself counts as a space at the end, and nowhere else.
+  let end = spelt.length
+  while (spelt.endsWith(space, end)) end--
+  return spelt.slice(0, end)
 }
 
 function addedTokens(pieces: readonly ScoredPiece[], type: number): AddedToken[] {

@@ -1,4 +1,5 @@
 // SentencePiece's tokenizer.model: a protobuf of pieces, the trainer's and the normaliser's settings.
+import { readCharsmap } from './charsmap.ts'
 import { tokenizerError } from './field.ts'
 import { pieceType, tokenizerFromPieces } from './pieces.ts'
 import { Message } from './protobuf.ts'
@@ -29,9 +30,6 @@ export function tokenizerFromSentencePiece(file: string, bytes: Buffer): Tokeniz
   if (!normalizer.boolean(5, 'escape_whitespaces', true)) {
     throw refuse('normalizer_spec.escape_whitespaces', 'false', 'true')
   }
-  if (normalizer.bytes(2, 'precompiled_charsmap').length > 0) {
-    throw refuse('normalizer_spec.name', normalizer.string(1, 'name', ''), 'identity')
-  }
   if (pieces.some(piece => piece.type === pieceType.unused))
     throw refuse('a piece', 'of type unused', 'none of that type')
 
@@ -39,11 +37,13 @@ export function tokenizerFromSentencePiece(file: string, bytes: Buffer): Tokeniz
     const id = pieces.findIndex(piece => piece.text === text && piece.type === pieceType.control)
     return id < 0 ? undefined : id
   }
+  const charsmap = normalizer.bytes(2, 'precompiled_charsmap')
   const bosTokenId = idOf(trainer.string(46, 'bos_piece', '<s>'))
   return tokenizerFromPieces(pieces, {
     file,
     kind: 'tokenizer.model',
     byteFallback: trainer.boolean(35, 'byte_fallback', false),
+    mapCharacters: charsmap.length > 0 ? readCharsmap(file, charsmap) : undefined,
     dummyPrefix: normalizer.boolean(3, 'add_dummy_prefix', true),
     removeExtraSpaces: normalizer.boolean(4, 'remove_extra_whitespaces', true),
     unknownSurface: trainer.string(44, 'unk_surface', ' \u2047 '),

@@ -38,15 +38,17 @@ export function mergeTable(
   for (let rank = 0; rank < count; rank++) {
     const pair = pairAt(rank)
     if (pair === undefined) throw tokenizerError(file, `${field}[${rank}] is not a pair of tokens`)
-    const idOf = (text: string) => {
-      const id = ids.get(text)
-      if (id !== undefined) return id
+    const left = ids.get(pair[0])
+    const right = ids.get(pair[1])
+    const merged = ids.get(pair[0] + pair[1])
+    if (left === undefined || right === undefined || merged === undefined) {
+      const absent = left === undefined ? pair[0] : right === undefined ? pair[1] : pair[0] + pair[1]
       throw tokenizerError(
         file,
-        `${field}[${rank}] (${shown(pair[0])}, ${shown(pair[1])}) needs ${shown(text)}, which is not in the vocabulary`,
+        `${field}[${rank}] (${shown(pair[0])}, ${shown(pair[1])}) needs ${shown(absent)}, which is not in the vocabulary`,
       )
     }
-    table.set(idOf(pair[0]), idOf(pair[1]), rank, idOf(pair[0] + pair[1]))
+    table.set(left, right, rank, merged)
   }
   return table
 }
