@@ -1,0 +1,422 @@
+// GGUF -> Hugging Face directory: tensors, config, tokenizer, and what is left behind when it fails.
+// bench/peers/check_convert.py holds the result against transformers.
+import assert from 'node:assert/strict'
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { StoredType } from '../src/binding.ts'
+import { type ConvertOptions, convertGguf } from '../src/checkpoint/convert.ts'
+import { fromFloat32, toFloat32 } from '../src/checkpoint/dequantize.ts'
+import { ggmlName } from '../src/checkpoint/gguf-llama.ts'
+import { tokenizerFiles } from '../src/checkpoint/gguf-tokenizer-json.ts'
+import { openCheckpoint } from '../src/checkpoint/open.ts'
+import type { ErrorCode } from '../src/errors.ts'
+import { loadTokenizer } from '../src/tokenizer/load.ts'
+import { Message } from '../src/tokenizer/protobuf.ts'
+import {
+  type FileTensor,
+  type GgufValue,
+  ggufBytes,
+  tinyTensors,
+  withFolder,
+  writeFiles,
+} from './checkpoint-files.ts'
+import { shared, sharedMissing } from './shared.ts'
+
+const metadata: Record<string, GgufValue> = {
+  'general.architecture': 'llama',
+  'llama.context_length': 32,
+  'llama.embedding_length': 8,
+  'llama.block_count': 1,
+  'llama.feed_forward_length': 12,
+  'llama.attention.head_count': 2,
+  'llama.attention.layer_norm_rms_epsilon': Math.fround(1e-5),
+}
+
+/** The tiny LLaMA as a GGUF file, with some tensors changed, in ggml's names. */
+function tinyGguf(changes: Record<string, FileTensor> = {}, more: Record<string, GgufValue> = {}): Buffer {
+  const tensors = new Map([...tinyTensors()].map(([name, tensor]) => [ggmlName(name), tensor]))
+  for (const [name, tensor] of Object.entries(changes)) tensors.set(name, tensor)
+  return ggufBytes({ ...metadata, ...more }, tensors)
+}
+
+/** Converts the bytes of a GGUF file and hands over the folder. */
+function withConverted(
+  gguf: Uint8Array,
+  options: ConvertOptions,
+  body: (dir: string) => Promise<void> | void,
+): Promise<void> {
+  return withFolder(async folder => {
+    writeFiles(folder, { 'x.gguf': gguf })
+    await convertGguf(join(folder, 'x.gguf'), join(folder, 'out'), options)
+    assert.deepEqual(readdirSync(folder), ['out', 'x.gguf'])
+    await body(join(folder, 'out'))
+  })
+}
+
+function readJson(...path: string[]): Record<string, unknown> {
+  return JSON.parse(readFileSync(join(...path), 'utf8'))
+}
+
+/** A tensor of a folder as float32. */
+async function readTensor(dir: string, name: string): Promise<{ type: string; values: number[] }> {
+  const { tensors } = await openCheckpoint(dir)
+  const { file, offset, bytes, type } = tensors.find(tensor => tensor.name === name)!
+  const stored = readFileSync(file).subarray(offset, offset + bytes)
+  return { type, values: [...toFloat32(type, stored)] }
+}
+
+function floats(...values: number[]): Uint8Array {
+  return new Uint8Array(Float32Array.from(values).buffer)
+}
+
+describe('convertGguf: tensors', () => {
+  const q = 'model.layers.0.self_attn.q_proj'
+
+  it("undoes llama.cpp's permutation of q and k, rows and biases", () => {
+    const rows = floats(...Array.from({ length: 64 }, (_, i) => Math.floor(i / 8)))
+    const bias = (data?: Uint8Array): FileTensor => ({ type: 'F32', shape: [8], ...(data && { data }) })
+    const gguf = tinyGguf({
+      'blk.0.attn_q.weight': { type: 'F32', shape: [8, 8], data: rows },
+      'blk.0.attn_q.bias': bias(floats(0, 1, 2, 3, 4, 5, 6, 7)),
+      'blk.0.attn_k.bias': bias(),
+      'blk.0.attn_v.bias': bias(floats(0, 1, 2, 3, 4, 5, 6, 7)),
+      'blk.0.attn_output.bias': bias(),
+    })
+    // Two heads of 4: pairs (0, 1), (2, 3) become halves (0, 2), (1, 3).
+    const order = [0, 2, 1, 3, 4, 6, 5, 7]
+    return withConverted(gguf, {}, async dir => {
+      assert.deepEqual(
+        (await readTensor(dir, `${q}.weight`)).values,
+        order.flatMap(row => Array(8).fill(row)),
+      )
+      assert.deepEqual((await readTensor(dir, `${q}.bias`)).values, order)
+      const v = await readTensor(dir, 'model.layers.0.self_attn.v_proj.bias')
+      assert.deepEqual(v.values, [0, 1, 2, 3, 4, 5, 6, 7])
+    })
+  })
+
+  const half = new Uint8Array(Uint16Array.of(0x3c00, 0, 0, 0, 0, 0, 0, 0xc000).buffer) // 1 ... -2
+  const dtypes: [options: ConvertOptions, norm: string, output: string, dtype: string][] = [
+    [{}, 'F16', 'F32', 'float32'],
+    [{ dtype: 'bfloat16' }, 'BF16', 'BF16', 'bfloat16'],
+    [{ dtype: 'float16' }, 'F16', 'F16', 'float16'],
+    [{ dtype: 'float32' }, 'F32', 'F32', 'float32'],
+  ]
+  for (const [options, norm, output, dtype] of dtypes) {
+    it(`writes ${options.dtype ?? 'the stored dtypes'}`, () => {
+      const gguf = tinyGguf({ 'output_norm.weight': { type: 'F16', shape: [8], data: half } })
+      return withConverted(gguf, options, async dir => {
+        const values = [1, 0, 0, 0, 0, 0, 0, -2]
+        assert.deepEqual(await readTensor(dir, 'model.norm.weight'), { type: norm, values })
+        assert.equal((await readTensor(dir, 'lm_head.weight')).type, output)
+        assert.equal(readJson(dir, 'config.json').torch_dtype, dtype)
+      })
+    })
+  }
+
+  it('cuts large models into shards with an index', () =>
+    withConverted(tinyGguf(), { maxShardBytes: 600 }, async dir => {
+      const shards = readdirSync(dir).filter(name => name.endsWith('.safetensors'))
+      assert.ok(shards.length > 3)
+      const index = readJson(dir, 'model.safetensors.index.json')
+      assert.deepEqual([...new Set(Object.values(index.weight_map as object))].toSorted(), shards)
+      const { tensors } = await openCheckpoint(dir)
+      const total = tensors.reduce((sum, tensor) => sum + tensor.bytes, 0)
+      assert.deepEqual(index.metadata, { total_size: total })
+    }))
+
+  it('reports progress up to the whole', async () => {
+    const seen: number[] = []
+    await withConverted(tinyGguf(), { onProgress: (done, total) => seen.push(done / total) }, () => {})
+    assert.equal(seen.at(-1), 1)
+    assert.deepEqual(seen, seen.toSorted())
+  })
+})
+
+describe('convertGguf: config', () => {
+  it('writes what opening reads', () => {
+    const more = {
+      'llama.rope.scaling.type': 'yarn',
+      'llama.rope.scaling.factor': 4,
+      'llama.rope.freq_base': 5e5,
+    }
+    const special = {
+      'tokenizer.ggml.bos_token_id': 1,
+      'tokenizer.ggml.eos_token_id': 2,
+      'tokenizer.ggml.eot_token_id': 3,
+    }
+    const gguf = tinyGguf({}, { ...more, ...special })
+    return withFolder(async folder => {
+      writeFiles(folder, { 'x.gguf': gguf })
+      await convertGguf(join(folder, 'x.gguf'), join(folder, 'out'))
+      const before = await openCheckpoint(join(folder, 'x.gguf'))
+      const after = await openCheckpoint(join(folder, 'out'))
+      assert.deepEqual(after.config, { ...before.config, rmsNormEps: 1e-5 })
+      assert.deepEqual(after.warnings, [])
+      assert.deepEqual(readJson(folder, 'out', 'generation_config.json'), {
+        bos_token_id: 1,
+        eos_token_id: [2, 3],
+      })
+    })
+  })
+
+  it('writes rope_freqs as llama3 scaling where it is that', async function () {
+    if (sharedMissing) this.skip()
+    await withConverted(readFileSync(shared('golden', 'hf', 'gguf-rope-freqs', 'model.gguf')), {}, dir => {
+      assert.deepEqual(readJson(dir, 'config.json').rope_scaling, {
+        rope_type: 'llama3',
+        factor: 8,
+        low_freq_factor: 1,
+        high_freq_factor: 4,
+        original_max_position_embeddings: 64,
+      })
+    })
+  })
+})
+
+describe('convertGguf: tokenizer', () => {
+  before(function () {
+    if (sharedMissing) this.skip()
+  })
+
+  interface GoldenRow {
+    text: string
+    ids: number[]
+    decoded: string
+  }
+
+  /** Holds the files against rows that the tokenizers library made of the original tokenizer.json. */
+  async function checkRows(files: Record<string, object>, name: string, rows: string): Promise<void> {
+    await withFolder(async dir => {
+      writeFiles(dir, files)
+      const file = join(dir, 'tokenizer.json')
+      const tokenizer = await loadTokenizer({
+        kind: 'tokenizer.json',
+        file,
+        configFile: join(dir, 'tokenizer_config.json'),
+      })
+      const lines = readFileSync(shared('tokenizers', name, rows), 'utf8')
+        .trim()
+        .split('\n')
+      assert.ok(lines.length > 300)
+      for (const line of lines) {
+        const { text, ids, decoded } = JSON.parse(line) as GoldenRow
+        assert.deepEqual(tokenizer.encode(text), ids, `ids of ${JSON.stringify(text)}`)
+        assert.equal(
+          tokenizer.decode(ids, { skipSpecialTokens: false }),
+          decoded,
+          `text of ${JSON.stringify(text)}`,
+        )
+      }
+    })
+  }
+
+  it('of SmolLM2', async () => {
+    const { tokenizer, config, chatTemplate } = await openCheckpoint(
+      shared('models', 'smollm2-135m', 'model-q4_1.gguf'),
+    )
+    assert.ok(tokenizer?.kind === 'gguf')
+    const files = tokenizerFiles('x.gguf', tokenizer.metadata, config, chatTemplate)
+    await checkRows(files, 'smollm2', 'tokenizer_json.jsonl')
+    const original = readJson(shared('models', 'smollm2-135m', 'tokenizer_config.json'))
+    assert.deepEqual(
+      { ...files['tokenizer_config.json'], ...original, tokenizer_class: 'PreTrainedTokenizerFast' },
+      files['tokenizer_config.json'],
+    )
+  })
+
+  it('of LLaMA 1 and 2, merges and all', async () => {
+    const model = new Message('x', 'x', readFileSync(shared('tokenizers', 'llama', 'tokenizer.model')))
+    const pieces = model.messages(1, 'pieces')
+    const vocabulary = new Map<string, unknown>([
+      ['model', 'llama'],
+      ['tokens', pieces.map(piece => piece.string(1, 'piece', ''))],
+      ['scores', Float32Array.from(pieces, piece => piece.float(2, 'score', 0))],
+      ['token_type', Int32Array.from(pieces, piece => piece.integer(3, 'type', 1))],
+      ['bos_token_id', 1],
+      ['eos_token_id', 2],
+      ['unknown_token_id', 0],
+    ])
+    const { config } = await openCheckpoint(shared('golden', 'hf', 'mha-untied-f32'))
+    const files = tokenizerFiles('x.gguf', vocabulary, config, undefined)
+    await checkRows(files, 'llama', 'tokenizer_json.jsonl')
+    const original = readJson(shared('tokenizers', 'llama', 'tokenizer.json'))
+    const { vocab, merges, ...model1 } = original.model as { vocab: object; merges: (string | string[])[] }
+    const written = files['tokenizer.json'] as typeof original
+    const { vocab: ourVocab, merges: ourMerges, ...model2 } = written.model as typeof original
+    assert.deepEqual(ourVocab, vocab)
+    assert.deepEqual(
+      ourMerges,
+      merges.map(merge => (typeof merge === 'string' ? merge.split(' ') : merge)),
+    )
+    assert.deepEqual(model2, model1)
+    for (const part of ['added_tokens', 'normalizer', 'pre_tokenizer', 'post_processor', 'decoder']) {
+      assert.deepEqual(written[part], original[part], part)
+    }
+  })
+
+  const refused: [name: string, metadata: [string, unknown][], message: RegExp][] = [
+    [
+      'another model',
+      [
+        ['model', 'bert'],
+        ['tokens', ['a']],
+      ],
+      /x\.gguf, tokenizer\.ggml: "model" is "bert"; gpt2 and llama/,
+    ],
+    ['no tokens', [['model', 'gpt2']], /no "tokens"; expected a list of texts/],
+    [
+      'an unknown rule for words',
+      [
+        ['model', 'gpt2'],
+        ['tokens', ['a']],
+        ['pre', 'none'],
+      ],
+      /"pre" is "none"; known are gpt-2/,
+    ],
+    [
+      'a merge that is none',
+      [
+        ['model', 'gpt2'],
+        ['tokens', ['a']],
+        ['pre', 'gpt-2'],
+        ['merges', ['a']],
+      ],
+      /the merge "a" is no pair/,
+    ],
+    [
+      'no scores',
+      [
+        ['model', 'llama'],
+        ['tokens', ['a']],
+      ],
+      /no "scores"; expected 1 numbers/,
+    ],
+    [
+      'a token given twice',
+      [
+        ['model', 'llama'],
+        ['tokens', ['a', 'b', 'a']],
+      ],
+      /the token "a" comes twice/,
+    ],
+  ]
+  for (const [name, entries, message] of refused) {
+    it(`refuses ${name}`, async () => {
+      const { config } = await openCheckpoint(shared('golden', 'hf', 'mha-untied-f32'))
+      assert.throws(() => tokenizerFiles('x.gguf', new Map(entries), config, undefined), {
+        code: 'TOKENIZER',
+        message,
+      })
+    })
+  }
+})
+
+describe('convertGguf: failure leaves nothing behind', () => {
+  const rows: [name: string, gguf: Uint8Array, options: ConvertOptions, code: ErrorCode, message: RegExp][] =
+    [
+      ['a broken file', Buffer.from('GGUF'), {}, 'CHECKPOINT_CORRUPT', /x\.gguf/],
+      [
+        "a value past float16's range",
+        tinyGguf({
+          'output_norm.weight': { type: 'F32', shape: [8], data: floats(1, 2, 3, -70000, 5, 6, 7, 8) },
+        }),
+        { dtype: 'float16' },
+        'TENSOR_DTYPE',
+        /x\.gguf: "model\.norm\.weight" holds -70000, past float16's 65504; convert to bfloat16 or float32/,
+      ],
+      [
+        'a signal',
+        tinyGguf(),
+        { signal: AbortSignal.abort() },
+        'ABORTED',
+        /x\.gguf: the conversion was stopped/,
+      ],
+      [
+        'factors that are no llama3 scaling',
+        tinyGguf({ 'rope_freqs.weight': { type: 'F32', shape: [2], data: floats(3, 2) } }),
+        {},
+        'CHECKPOINT_UNSUPPORTED',
+        /x\.gguf: "rope_freqs\.weight" is no llama3 scaling/,
+      ],
+    ]
+  for (const [name, gguf, options, code, message] of rows) {
+    it(`of ${name}`, () =>
+      withFolder(async folder => {
+        writeFiles(folder, { 'x.gguf': gguf })
+        await assert.rejects(convertGguf(join(folder, 'x.gguf'), join(folder, 'out'), options), {
+          code,
+          message,
+        })
+        assert.deepEqual(readdirSync(folder), ['x.gguf'])
+      }))
+  }
+
+  it('takes an empty folder, no file and no folder with anything in it', () =>
+    withFolder(async folder => {
+      writeFiles(folder, { 'x.gguf': tinyGguf() })
+      const file = join(folder, 'x.gguf')
+      mkdirSync(join(folder, 'empty'))
+      await convertGguf(file, join(folder, 'empty'))
+      await openCheckpoint(join(folder, 'empty'))
+      await assert.rejects(convertGguf(file, join(folder, 'empty')), {
+        code: 'OUTPUT',
+        message: /empty: is not empty/,
+      })
+      await assert.rejects(convertGguf(file, file), { code: 'OUTPUT', message: /x\.gguf: is a file/ })
+      await convertGguf(file, join(folder, 'deep', 'er'))
+      await assert.rejects(convertGguf(file, join(file, 'out')), { code: 'OUTPUT' })
+    }))
+})
+
+describe('dequantize', () => {
+  for (const type of ['F16', 'BF16', 'Q8_0', 'Q4_0', 'Q4_1'] satisfies StoredType[]) {
+    it(`${type} to the values of golden/gguf_blocks`, function () {
+      if (sharedMissing) this.skip()
+      const blocks = readFileSync(shared('golden', 'gguf_blocks', `${type}.blocks.bin`))
+      const bytes = readFileSync(shared('golden', 'gguf_blocks', `${type}.values.f32`))
+      const want = toFloat32('F32', bytes)
+      assert.ok(want.length >= 384)
+      assert.deepEqual(toFloat32(type, blocks), want)
+    })
+  }
+
+  for (const [dtype, type] of [
+    ['float16', 'F16'],
+    ['bfloat16', 'BF16'],
+  ] as const) {
+    it(`every number of ${dtype} comes back as itself`, () => {
+      const all = Uint16Array.from({ length: 65_536 }, (_, bits) => bits)
+      const values = toFloat32(type, new Uint8Array(all.buffer))
+      const back = new Uint16Array(fromFloat32(dtype, values).buffer)
+      for (const [bits, value] of values.entries()) {
+        if (Number.isNaN(value))
+          assert.ok(Number.isNaN(toFloat32(type, new Uint8Array(back.slice(bits, bits + 1).buffer))[0]))
+        else assert.equal(back[bits], bits)
+      }
+    })
+
+    it(`${dtype} rounds to the nearest, ties to even`, () => {
+      const all = Uint16Array.from({ length: 65_536 }, (_, bits) => bits)
+      const values = toFloat32(type, new Uint8Array(all.buffer))
+      const nearest = (value: number) => new Uint16Array(fromFloat32(dtype, Float32Array.of(value)).buffer)[0]
+      for (let bits = 0; bits < 0x7b00; bits += 7) {
+        const [low, high] = [values[bits]!, values[bits + 1]!]
+        const middle = (low + high) / 2
+        if (Math.fround(middle) !== middle) continue
+        const ulp = 2 ** -20
+        assert.equal(nearest(middle), bits % 2 === 0 ? bits : bits + 1, `halfway between ${low} and ${high}`)
+        assert.equal(nearest(middle - (high - low) * ulp * 2 ** 8), bits)
+        assert.equal(nearest(middle + (high - low) * ulp * 2 ** 8), bits + 1)
+        assert.equal(nearest(-middle), 0x8000 + (bits % 2 === 0 ? bits : bits + 1))
+      }
+    })
+  }
+
+  it('float16 ends at 65504', () => {
+    const out = new Uint16Array(
+      fromFloat32('float16', Float32Array.of(65519, 65520, -1e9, 2 ** -25, 2 ** -24)).buffer,
+    )
+    assert.deepEqual([...out], [0x7bff, 0x7c00, 0xfc00, 0, 1])
+  })
+})
