@@ -1,7 +1,7 @@
 // mt-llama eval: the main job, the card's tasks on a model.
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type Command, InvalidArgumentError } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import { type EvaluateProgress, evaluate } from '../evaluation/evaluate.ts'
 import { report } from '../evaluation/report.ts'
 import { RunFolder } from '../evaluation/run-folder.ts'
@@ -47,9 +47,11 @@ export function evalCommand(io: Io): Command {
       '--data-dir <dir>',
       'folder with one folder a task, see docs/data.md (default: the embedded items)',
     )
-    .option('--tasks <names>', `comma-separated, of ${taskNames.join(', ')} (default: all)`, parseTasks, [
-      ...taskNames,
-    ])
+    .addOption(
+      new Option('--tasks <names>', `comma-separated, of ${taskNames.join(', ')}`)
+        .argParser(parseTasks)
+        .default([...taskNames], 'all'),
+    )
     .option('--limit <n>', 'only the first n samples of each task', integer(1))
     .option('--out <dir>', 'folder to save in; it may hold results of the same model and settings')
     .option('--card', "show the model card's own figures too")

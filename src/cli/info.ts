@@ -1,8 +1,9 @@
 // mt-llama info: what a checkpoint holds, from its headers alone.
 import type { Command } from 'commander'
-import { loadAddon } from '../binding.ts'
+import { type DType, loadAddon } from '../binding.ts'
 import { nativeConfig } from '../checkpoint/native-config.ts'
 import { openCheckpoint } from '../checkpoint/open.ts'
+import { nativeJob } from '../scoring/native-job.ts'
 import { loadTokenizer } from '../tokenizer/load.ts'
 import { type CommonOptions, newCommand } from './command.ts'
 import { note, print, printJson } from './io.ts'
@@ -25,13 +26,17 @@ async function run(path: string, options: CommonOptions): Promise<void> {
   const { format, config, tensors, storedTypes, autoDType, chatTemplate, warnings } = checkpoint
   const tokenizer = checkpoint.tokenizer && (await loadTokenizer(checkpoint.tokenizer))
   const native = nativeConfig(checkpoint)
-  const bytes = (dtype: 'float32' | 'bfloat16' | 'float16') =>
-    loadAddon().weightBytes(native, tensors, { dtype, device: 'cpu', threads: 0 })
+  const bytes = (dtype: DType) =>
+    nativeJob(() => loadAddon().weightBytes(native, tensors, { dtype, device: 'cpu', threads: 0 }))
   const info = {
     ...{ path, format, ...config },
     parameters: tensors.reduce((n, { shape }) => n + shape.reduce((a, b) => a * b, 1), 0),
     ...{ storedTypes, autoDType },
-    weightBytes: { float32: bytes('float32'), bfloat16: bytes('bfloat16'), float16: bytes('float16') },
+    weightBytes: {
+      float32: await bytes('float32'),
+      bfloat16: await bytes('bfloat16'),
+      float16: await bytes('float16'),
+    },
     tokenizer: tokenizer && {
       kind: tokenizer.kind,
       vocabSize: tokenizer.vocabSize,

@@ -1,5 +1,5 @@
 // The options of generation that generate and chat share.
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { integer, type ModelOptions, number } from './command.ts'
 
 export interface SamplingOptions extends ModelOptions {
@@ -14,11 +14,10 @@ export interface SamplingOptions extends ModelOptions {
 export function addSamplingOptions(command: Command): Command {
   return command
     .option('--max-tokens <n>', 'most new tokens', integer(1), 128)
-    .option(
-      '--stop <text>',
-      'end at this text; may be given several times',
-      (text, list: string[]) => [...list, text],
-      [],
+    .addOption(
+      new Option('--stop <text>', 'end at this text; may be given several times')
+        .argParser((text, list: string[]) => [...list, text])
+        .default([], 'none'),
     )
     .option('--temperature <t>', '0: greedy', number(0, Number.POSITIVE_INFINITY), 0)
     .option('--top-k <n>', 'sample among the n best tokens; 0: all', integer(0), 0)

@@ -1,0 +1,375 @@
+// The command line on the embedded default: output, input, exit codes, and what each mistake says.
+import assert from 'node:assert/strict'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { taskNames } from '../src/tasks/registry.ts'
+import { cli, jsonLines } from './cli-run.ts'
+
+describe('mt-llama', () => {
+  let folder: string
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'mt-llama-cli-'))
+  })
+  after(() => rmSync(folder, { recursive: true }))
+
+  const file = (name: string, text: string) => {
+    writeFileSync(join(folder, name), text)
+    return join(folder, name)
+  }
+
+  it('--version prints the version of the package', async () => {
+    const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
+    assert.deepEqual(await cli(['--version']), { code: 0, stdout: `${version}\n`, stderr: '' })
+  })
+
+  describe('eval', () => {
+    it('without model and data runs all tasks on the embedded default and says that it means nothing', async () => {
+      const out = join(folder, 'default-run')
+      const { code, stdout, stderr } = await cli(['eval', '--card', '--out', out])
+      assert.equal(code, 0, stderr)
+      assert.match(stderr, /model: the embedded one of random weights; what it says means nothing/)
+      assert.match(stderr, /data: the embedded items, a handful a task; their figures mean nothing/)
+      assert.match(stdout, /### Unseen datasets\n[\s\S]*\| MT-LLaMA-7b \(card\)[\s\S]*### Unseen tasks\n/)
+      const results = JSON.parse(readFileSync(join(out, 'results.json'), 'utf8'))
+      assert.deepEqual(Object.keys(results.tasks), taskNames)
+      for (const name of taskNames) {
+        const lines = jsonLines(readFileSync(join(out, 'samples', `${name}.jsonl`), 'utf8'))
+        assert.equal(lines.length, results.tasks[name].samplesDone)
+        assert.equal(results.tasks[name].status, 'complete')
+      }
+    })
+
+    it('--json prints the results, --quiet nothing else; tasks and limit are kept to', async () => {
+      const args = ['eval', '--json', '--quiet', '--tasks', 'rte,copa', '--limit', '2']
+      const { code, stdout, stderr } = await cli(args)
+      assert.deepEqual([code, stderr], [0, ''])
+      const { tasks } = JSON.parse(stdout)
+      assert.deepEqual(Object.keys(tasks), ['copa', 'rte'])
+      assert.equal(tasks.copa.samplesDone, 2)
+    })
+
+    it('into a folder of other settings fails, naming the difference', async () => {
+      const out = join(folder, 'settings')
+      const run = (...more: string[]) => cli(['eval', '--quiet', '--tasks', 'copa', '--out', out, ...more])
+      assert.equal((await run()).code, 0)
+      assert.equal((await run('--tasks', 'wic')).code, 0)
+      const { code, stderr, stdout } = await run('--dtype', 'float32')
+      assert.deepEqual([code, stdout], [1, ''])
+      assert.match(
+        stderr,
+        /^error: .*settings holds results of .*default\/model with other settings than this run: dtype is "bfloat16" there and "float32" here\. Name another --out folder, or remove this one\. \[OUTPUT\]\n$/,
+      )
+    })
+
+    for (const [signal, wanted] of [
+      ['SIGINT', 130],
+      ['SIGTERM', 143],
+    ] as const) {
+      it(`${signal} saves what is done and leaves with ${wanted}`, async () => {
+        const data = join(folder, `data-${signal}`)
+        mkdirSync(join(data, 'copa'), { recursive: true })
+        mkdirSync(join(data, 'rte'))
+        const copa = { premise: 'p '.repeat(400), choice1: 'a', choice2: 'b', question: 'cause', label: 0 }
+        writeFileSync(join(data, 'copa', 'validation.jsonl'), JSON.stringify({ ...copa, premise: 'p' }))
+        const rte = JSON.stringify({ premise: 'long '.repeat(200), hypothesis: 'h', label: 0 })
+        writeFileSync(join(data, 'rte', 'validation.jsonl'), `${rte}\n`.repeat(5000))
+        const out = join(folder, `out-${signal}`)
+        const args = [
+          'eval',
+          '--data-dir',
+          data,
+          '--tasks',
+          'copa,rte',
+          '--out',
+          out,
+          '--device',
+          'reference',
+        ]
+        const { code, stdout, stderr } = await cli(args, {
+          onStart: child => {
+            // Once the first task is saved the second is running.
+            const timer = setInterval(() => {
+              try {
+                readFileSync(join(out, 'results.json'))
+              } catch {
+                return
+              }
+              clearInterval(timer)
+              child.kill(signal)
+            }, 20)
+            child.on('exit', () => clearInterval(timer))
+          },
+        })
+        assert.equal(code, wanted, stderr)
+        assert.match(stderr, /stopping; what is done is kept \(again to leave at once\)/)
+        assert.match(stdout, /\| +\d+\.\d \| +- \|/)
+        const { tasks } = JSON.parse(readFileSync(join(out, 'results.json'), 'utf8'))
+        assert.equal(tasks.copa.status, 'complete')
+        if (tasks.rte) {
+          assert.equal(tasks.rte.status, 'partial')
+          const lines = jsonLines(readFileSync(join(out, 'samples', 'rte.jsonl'), 'utf8'))
+          assert.equal(lines.length, tasks.rte.samplesDone)
+        }
+      })
+    }
+  })
+
+  describe('score', () => {
+    const requests = [
+      { id: 'x', prompt: 'The sky is', continuations: [' blue', ' green'] },
+      { prompt: [1, 2, 3], continuations: [[4, 5]] },
+    ]
+    const text = requests.map(request => JSON.stringify(request)).join('\n')
+
+    it('reads a file or stdin, answers in order, gives the id back', async () => {
+      const input = file('requests.jsonl', text)
+      const [fromFile, fromStdin, dash] = await Promise.all([
+        cli(['score', input]),
+        cli(['score', '--quiet'], { stdin: text }),
+        cli(['score', '-', '--quiet'], { stdin: text }),
+      ])
+      assert.equal(fromFile.code, 0, fromFile.stderr)
+      assert.deepEqual([fromStdin.code, fromStdin.stderr], [0, ''])
+      assert.equal(fromStdin.stdout, fromFile.stdout)
+      assert.equal(dash.stdout, fromFile.stdout)
+      const lines = jsonLines(fromFile.stdout)
+      assert.deepEqual(
+        lines.map(line => [line.id, line.continuations.length, line.skipped]),
+        [
+          ['x', 2, false],
+          [undefined, 1, false],
+        ],
+      )
+      const [{ tokens, tokenLogProbs, logLikelihood, isGreedy }] = lines[0].continuations
+      assert.deepEqual(tokens, [...Buffer.from(' blue')])
+      assert.equal(tokenLogProbs.length, 5)
+      const sum = tokenLogProbs.reduce((a: number, b: number) => a + b, 0)
+      assert.ok(Math.abs(sum - logLikelihood) < 1e-4)
+      assert.equal(isGreedy, false)
+    })
+
+    it('--top-k adds the best alternatives', async () => {
+      const { stdout } = await cli(['score', '--top-k', '2', '--quiet'], { stdin: text })
+      const [{ topAlternatives }] = jsonLines(stdout)[0].continuations
+      assert.equal(topAlternatives.length, 5)
+      assert.ok(topAlternatives[0][0].logProb >= topAlternatives[0][1].logProb)
+    })
+  })
+
+  describe('generate', () => {
+    it('goes on from each prompt; the same seed gives the same texts', async () => {
+      const stdin = ['{"id": 7, "prompt": "ab"}', '{"prompt": "cd"}'].join('\n')
+      const args = ['generate', '--max-tokens', '6', '--temperature', '1', '--seed', '3', '--quiet']
+      const [one, two] = await Promise.all([cli(args, { stdin }), cli(args, { stdin })])
+      assert.deepEqual([one.code, one.stderr], [0, ''])
+      assert.equal(one.stdout, two.stdout)
+      const lines = jsonLines(one.stdout)
+      assert.deepEqual(
+        lines.map(line => line.id),
+        [7, undefined],
+      )
+      for (const line of lines) assert.ok(line.tokens.length <= 6 && typeof line.text === 'string')
+    })
+  })
+
+  describe('chat', () => {
+    it('answers each line of stdin, in either form', async () => {
+      for (const template of ['checkpoint', 'release']) {
+        const args = ['chat', '--template', template, '--max-tokens', '4', '--json', '--quiet']
+        const { code, stdout, stderr } = await cli(args, { stdin: 'hello\n\nand you?\n' })
+        assert.deepEqual([code, stderr], [0, ''])
+        const lines = jsonLines(stdout)
+        assert.deepEqual(
+          lines.map(line => [line.role, typeof line.content]),
+          [
+            ['assistant', 'string'],
+            ['assistant', 'string'],
+          ],
+        )
+      }
+    })
+  })
+
+  it('info and devices print text, and JSON when asked', async () => {
+    const [info, infoJson, devices, devicesJson] = await Promise.all([
+      cli(['info']),
+      cli(['info', '--json']),
+      cli(['devices']),
+      cli(['devices', '--json']),
+    ])
+    assert.match(info.stdout, /architecture +LlamaForCausalLM, 0\.1 M parameters/)
+    assert.equal(JSON.parse(infoJson.stdout).hiddenSize, 64)
+    assert.match(devices.stdout, /^cpu .*; \d+ threads?; /)
+    const [cpu] = JSON.parse(devicesJson.stdout)
+    assert.ok(cpu.variants.includes('scalar'))
+  })
+
+  describe('bad input', () => {
+    const score = (line: string) => ({
+      args: ['score', '--quiet'],
+      stdin: `{"prompt": "a", "continuations": ["b"]}\n${line}`,
+    })
+    const rows: { title: string; args: string[]; stdin?: string; code: number; message: RegExp }[] = [
+      {
+        title: 'no such command',
+        args: ['evil'],
+        code: 2,
+        message: /error: unknown command 'evil'\n\(Did you mean eval\?\)/,
+      },
+      {
+        title: 'no such option',
+        args: ['eval', '--modle', 'x'],
+        code: 2,
+        message:
+          /error: unknown option '--modle'\n\(Did you mean --model\?\)\n\n?\(mt-llama eval --help shows the options\)/,
+      },
+      {
+        title: 'no such task',
+        args: ['eval', '--tasks', 'copa,foo'],
+        code: 2,
+        message: /No task "foo"; there are xquad, .* rte\./,
+      },
+      {
+        title: 'a limit of 0',
+        args: ['eval', '--limit', '0'],
+        code: 2,
+        message: /Expected a whole number of at least 1\./,
+      },
+      {
+        title: 'a limit that is no number',
+        args: ['eval', '--limit', '1e3'],
+        code: 2,
+        message: /Expected a whole number of at least 1\./,
+      },
+      {
+        title: 'an unknown dtype',
+        args: ['info', '--dtype', 'int3'],
+        code: 2,
+        message: /unknown option '--dtype'/,
+      },
+      {
+        title: 'a dtype that is none',
+        args: ['eval', '--dtype', 'int3'],
+        code: 2,
+        message: /argument 'int3' is invalid\. Allowed choices are auto, float32, bfloat16, float16\./,
+      },
+      {
+        title: 'a top-p above 1',
+        args: ['generate', '--top-p', '1.5'],
+        code: 2,
+        message: /Expected a number from 0 to 1\./,
+      },
+      {
+        title: 'a model that is not there',
+        args: ['eval', '--model', '/nowhere'],
+        code: 1,
+        message: /^error: \/nowhere: no such file or folder.* \[CHECKPOINT_NOT_FOUND\]\n$/s,
+      },
+      {
+        title: 'a data folder that is not there',
+        args: ['eval', '--quiet', '--data-dir', '/nowhere'],
+        code: 1,
+        message:
+          /^error: XQuAD-en: no data in \/nowhere\/xquad: the data folder \/nowhere does not exist\. Looked for: xquad\.en, validation, test .*\[DATA_NOT_FOUND\]\n$/,
+      },
+      {
+        title: 'an out folder that is a file',
+        args: ['eval', '--quiet', '--out', '/dev/null'],
+        code: 1,
+        message:
+          /^error: \/dev\/null\/samples: a part of the path is a file, not a folder\. Name another --out folder\. \[OUTPUT\]\n$/,
+      },
+      {
+        title: 'a requests file that is not there',
+        args: ['score', '--quiet', '/nowhere.jsonl'],
+        code: 1,
+        message:
+          /^error: \/nowhere\.jsonl: no such file\. Name a JSONL file, or - for stdin\. \[DATA_NOT_FOUND\]\n$/,
+      },
+      {
+        title: 'a requests file that is a folder',
+        args: ['generate', '--quiet', '/'],
+        code: 1,
+        message: /^error: \/: is a folder, not a JSONL file/,
+      },
+      {
+        title: 'a broken line',
+        ...score('{"prompt": '),
+        code: 1,
+        message: /^error: stdin:2: not JSON \(.*\); expected one object a line\. \[DATA_INVALID\]\n$/,
+      },
+      {
+        title: 'a line without prompt',
+        ...score('{"continuations": ["b"]}'),
+        code: 1,
+        message: /stdin:2: "prompt" is missing; expected a text or a list of token ids\./,
+      },
+      {
+        title: 'a prompt of another type',
+        ...score('{"prompt": 5, "continuations": ["b"]}'),
+        code: 1,
+        message: /stdin:2: "prompt" is 5; expected a text or a list of token ids\./,
+      },
+      {
+        title: 'no continuations',
+        ...score('{"prompt": "a", "continuations": []}'),
+        code: 1,
+        message:
+          /stdin:2: "continuations" is \[\]; expected a list of texts or of lists of token ids, at least one\./,
+      },
+      {
+        title: 'an empty continuation',
+        ...score('{"prompt": "a", "continuations": ["b", ""]}'),
+        code: 1,
+        message: /stdin:2: "continuations\[1\]" is ""; expected at least one character or id\./,
+      },
+      {
+        title: 'a misspelt field',
+        ...score('{"promt": "a", "continuations": ["b"]}'),
+        code: 1,
+        message: /stdin:2: unknown field "promt"; a line has id, prompt, continuations\./,
+      },
+      {
+        title: 'an id out of range',
+        ...score('{"prompt": [999], "continuations": ["b"]}'),
+        code: 1,
+        message: /999.*\[TOKEN_OUT_OF_RANGE\]/,
+      },
+      {
+        title: 'an error for programs',
+        args: ['eval', '--json', '--model', '/nowhere', '--quiet'],
+        code: 1,
+        message: /^\{"error":\{"code":"CHECKPOINT_NOT_FOUND","message":"\/nowhere: no such file or folder/,
+      },
+    ]
+    for (const { title, args, stdin, code, message } of rows) {
+      it(title, async () => {
+        const result = await cli(args, stdin === undefined ? {} : { stdin })
+        assert.match(result.stderr, message)
+        assert.doesNotMatch(result.stderr, /\n +at /)
+        assert.equal(result.code, code)
+      })
+    }
+
+    it('MT_LLAMA_DEBUG=1 shows the stack', async () => {
+      const { stderr } = await cli(['info', '/nowhere'], { env: { MT_LLAMA_DEBUG: '1' } })
+      assert.match(stderr, /\n +at openCheckpoint/)
+    })
+
+    it('what was scored before a broken line is printed', async () => {
+      const { args, stdin } = score('{"prompt": ')
+      const { stdout } = await cli(args, { stdin })
+      assert.equal(jsonLines(stdout).length, 1)
+    })
+  })
+
+  it('a reader that stops early ends the program quietly', async () => {
+    const line = '{"prompt": "a", "continuations": ["b"]}\n'
+    const { code, stderr } = await cli(['score', '--quiet'], {
+      stdin: line.repeat(3000),
+      onStart: child => child.stdout?.once('data', () => child.stdout?.destroy()),
+    })
+    assert.deepEqual([code, stderr], [0, ''])
+  })
+})
