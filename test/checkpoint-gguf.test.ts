@@ -211,7 +211,7 @@ describe('GGUF checkpoints', () => {
       'a type that is not read',
       tensors(['blk.0.ffn_up.weight', { type: 'Q5_0', shape: [12, 32] }]),
       'CHECKPOINT_UNSUPPORTED',
-      /"blk\.0\.ffn_up\.weight" is of type Q5_0; read are F32/,
+      /"blk\.0\.ffn_up\.weight" is stored as Q5_0; read are F32/,
     ],
     [
       'rows that are no whole blocks',
@@ -297,7 +297,7 @@ describe('GGUF checkpoints', () => {
     )
     assert.ok(opened.config.tiedHead)
     assert.ok(opened.config.attentionBias)
-    assert.deepEqual(opened.warnings, ['x.gguf: 1 tensors are not used: ["blk.0.extra.weight"]'])
+    assert.deepEqual(opened.warnings, ['x.gguf: not used (1): ["blk.0.extra.weight"]'])
   })
 
   it('is found as the only one in a folder without config.json', () =>
@@ -343,7 +343,7 @@ describe('GGUF checkpoints: golden', () => {
   it('refuses gguf-mixed for its first type that is not read', () =>
     assert.rejects(openCheckpoint(shared('golden', 'hf', 'gguf-mixed')), {
       code: 'CHECKPOINT_UNSUPPORTED',
-      message: /model\.gguf: "blk\.0\.attn_v\.weight" is of type Q5_0/,
+      message: /model\.gguf: "blk\.0\.attn_v\.weight" is stored as Q5_0/,
     }))
 })
 

@@ -191,7 +191,7 @@ describe('Hugging Face checkpoints: tensors', () => {
     assert.deepEqual((await openTiny({}, tensors)).warnings, [])
     tensors.set('score.weight', { type: 'I64', shape: [2] })
     const { warnings } = await openTiny({}, tensors)
-    assert.deepEqual(warnings, ['model.safetensors: 1 tensors are not used: ["score.weight"]'])
+    assert.deepEqual(warnings, ['model.safetensors: not used (1): ["score.weight"]'])
   })
 
   it('ties the head to the embedding, whichever of the two is there', async () => {

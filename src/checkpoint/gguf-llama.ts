@@ -97,7 +97,7 @@ export async function openGguf(file: string): Promise<Checkpoint> {
     chatTemplate: typeof template === 'string' ? template : undefined,
     warnings: [
       ...unknown.map(name => `${where}: "${name}" = ${show(fields.get(name))} is not known and ignored`),
-      ...(ignored.length > 0 ? [`${where}: ${ignored.length} tensors are not used: ${show(ignored)}`] : []),
+      ...(ignored.length > 0 ? [`${where}: not used (${ignored.length}): ${show(ignored)}`] : []),
     ],
   }
 }

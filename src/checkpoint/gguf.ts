@@ -14,7 +14,8 @@ export type GgufMetadata = Map<string, unknown>
 
 export interface Gguf {
   metadata: GgufMetadata
-  /** Under ggml's names, shapes row-major as everywhere here (the file has them the other way round). */
+  /** Under ggml's names, shapes row-major as everywhere here (the file has them the other way round). Only of the types
+   * that run is it known where they lie. */
   tensors: StoredTensor[]
 }
 
@@ -53,7 +54,7 @@ const blocks: Readonly<Record<string, { elements: number; bytes: number }>> = {
   Q8_0: { elements: 32, bytes: 34 },
 }
 
-/** @throws CHECKPOINT_NOT_FOUND, CHECKPOINT_CORRUPT, CHECKPOINT_UNSUPPORTED (version, byte order, a tensor's type) */
+/** @throws CHECKPOINT_NOT_FOUND, CHECKPOINT_CORRUPT, CHECKPOINT_UNSUPPORTED (version, byte order) */
 export async function readGguf(file: string): Promise<Gguf> {
   const size = await fileSize(file)
   const handle = await open(file)
@@ -107,7 +108,10 @@ function readMagic(reader: Reader): void {
   throw reader.unsupported(`GGUF version ${version}; versions 2 and 3 are read`)
 }
 
-/** The tensor's place is relative to the data section until placeTensors() knows where that begins. */
+/**
+ * The tensor's place is relative to the data section until placeTensors() knows where that begins. Of a type that does
+ * not run nothing is read: it is an error only where a model needs the tensor.
+ */
 function readTensorInfo(reader: Reader, file: string, which: string): StoredTensor {
   const name = reader.string(`the name of ${which}`)
   const here = show(name)
@@ -120,9 +124,7 @@ function readTensorInfo(reader: Reader, file: string, which: string): StoredTens
   const type = typeNames[id] ?? `ggml type ${id}`
   const offset = reader.u64(`the offset of ${here}`)
   const block = Object.hasOwn(blocks, type) ? blocks[type] : undefined
-  if (block === undefined) {
-    throw reader.unsupported(`${here} is of type ${type}; read are ${Object.keys(blocks).join(', ')}`)
-  }
+  if (block === undefined) return { name, file, offset: 0, bytes: 0, type, shape: shape.map(Number) }
   const row = shape.at(-1)!
   if (row % BigInt(block.elements) !== 0n) {
     throw reader.corrupt(`${here} has rows of ${row} elements; ${type} packs ${block.elements} at a time`)
@@ -152,7 +154,8 @@ function placeTensors(reader: Reader, tensors: StoredTensor[], alignment: number
   const dataStart = Math.ceil(reader.position / alignment) * alignment
   let end = dataStart
   let before = ''
-  for (const tensor of tensors.toSorted((a, b) => a.offset - b.offset)) {
+  const placed = tensors.filter(tensor => Object.hasOwn(blocks, tensor.type))
+  for (const tensor of placed.toSorted((a, b) => a.offset - b.offset)) {
     if (tensor.offset % alignment !== 0) {
       throw reader.corrupt(
         `${show(tensor.name)} is at ${tensor.offset} of the data, no multiple of ${alignment}`,

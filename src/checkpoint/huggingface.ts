@@ -46,8 +46,7 @@ export async function openHuggingFace(path: string): Promise<Checkpoint> {
   const ignored = [...stored.keys()].filter(
     name => !used.has(name) && !superfluous.test(name) && !(config.tiedHead && name === 'lm_head.weight'),
   )
-  if (ignored.length > 0)
-    warnings.push(`${weights}: ${ignored.length} tensors are not used: ${show(ignored)}`)
+  if (ignored.length > 0) warnings.push(`${weights}: not used (${ignored.length}): ${show(ignored)}`)
 
   const tokenizerConfig = await readOptional(path, 'tokenizer_config.json')
   return {
