@@ -1,0 +1,187 @@
+// What comes from outside is checked: each broken pack, row, target and step has its message, and random ones either
+// are refused or run.
+#include "../../native/model/score.h"
+#include "../../native/model/session.h"
+#include "check.h"
+#include "tiny_model.h"
+
+namespace mt::test {
+namespace {
+
+// A tree of a prefix of two and branches of two and one, then a plain sequence of two.
+struct Arrays {
+  std::vector<int32_t> ids = {1, 2, 3, 4, 5, 6, 7};
+  std::vector<int32_t> pos = {0, 1, 2, 3, 2, 0, 1};
+  std::vector<int32_t> lo = {0, 0, 2, 2, 4, 5, 5};
+  std::vector<Tree> trees = {{0, 5, 2}, {5, 7, 0}};
+  std::vector<int32_t> rows = {1, 3, 6};
+  std::vector<int32_t> targets = {3, 0, 76};
+  int top_k = 2;
+
+  ScoreRequest request() const { return {{ids, pos, lo, trees}, rows, targets, top_k}; }
+};
+
+struct Case {
+  const char* code;
+  const char* message;
+  void (*spoil)(Arrays&);
+};
+
+const Case kCases[] = {
+    {"", "", [](Arrays&) {}},
+    {"INVALID_ARGUMENT", "a pack without tokens", [](Arrays& a) { a.ids.clear(); }},
+    {"INVALID_ARGUMENT", "ids, positions and lo have 7, 6 and 7 elements", [](Arrays& a) { a.pos.pop_back(); }},
+    {"TOKEN_OUT_OF_RANGE", "ids[3] is 77; the model's ids are 0 .. 76", [](Arrays& a) { a.ids[3] = 77; }},
+    {"TOKEN_OUT_OF_RANGE", "ids[0] is -1;", [](Arrays& a) { a.ids[0] = -1; }},
+    {"INVALID_ARGUMENT", "positions[4] is 4, expected 2", [](Arrays& a) { a.pos[4] = 4; }},
+    {"INVALID_ARGUMENT", "lo[1] is 1, expected 0", [](Arrays& a) { a.lo[1] = 1; }},
+    {"INVALID_ARGUMENT", "lo[2] is 0, expected 2", [](Arrays& a) { a.lo[2] = 0; }},
+    {"INVALID_ARGUMENT", "lo[6] is 2147483647, expected 5", [](Arrays& a) { a.lo[6] = INT32_MAX; }},
+    {"INVALID_ARGUMENT", "the trees end at 5, expected 7", [](Arrays& a) { a.trees.pop_back(); }},
+    {"INVALID_ARGUMENT", "the trees end at 0, expected 7", [](Arrays& a) { a.trees.clear(); }},
+    {"INVALID_ARGUMENT", "tree 1 starts at 4, expected 5", [](Arrays& a) { a.trees[1].start = 4; }},
+    {"INVALID_ARGUMENT", "tree 1 ends at 8, expected 6 .. 7", [](Arrays& a) { a.trees[1].end = 8; }},
+    {"INVALID_ARGUMENT", "tree 0 has a prefix of 6 tokens, expected 0 .. 5",
+     [](Arrays& a) { a.trees[0].prefix_len = 6; }},
+    {"INVALID_ARGUMENT", "tree 0 has a prefix of -1 tokens", [](Arrays& a) { a.trees[0].prefix_len = -1; }},
+    {"INVALID_ARGUMENT", "tree 1 has a segment", [](Arrays& a) { a.trees[1].segment_len = 1; }},
+    {"INVALID_ARGUMENT", "rows[2] is 7, expected 0 .. 6", [](Arrays& a) { a.rows[2] = 7; }},
+    {"INVALID_ARGUMENT", "rows and targets have 3 and 2 elements", [](Arrays& a) { a.targets.pop_back(); }},
+    {"TOKEN_OUT_OF_RANGE", "targets[1] is -5;", [](Arrays& a) { a.targets[1] = -5; }},
+    {"INVALID_ARGUMENT", "topK is 78, expected 0 .. 77", [](Arrays& a) { a.top_k = 78; }},
+    {"CONTEXT_LENGTH", "positions[1500] is 1500; the model has 1500 positions",
+     [](Arrays& a) {
+       a.ids.assign(1501, 1);
+       a.lo.assign(1501, 0);
+       a.pos.resize(1501);
+       for (int i = 0; i <= 1500; i++) a.pos[i] = i;
+       a.trees = {{0, 1501, 0}};
+     }},
+};
+
+void broken_requests_are_refused() {
+  const LlamaConfig config = tiny_config();
+  for (const Case& c : kCases) {
+    Arrays arrays;
+    c.spoil(arrays);
+    std::string message;
+    const std::string code = error_of([&] { check_request(arrays.request(), config); }, &message);
+    check(code == c.code && message.find(c.message) == 0, "%s \"%s\", want %s \"%s...\"", code.c_str(), message.c_str(),
+          c.code, c.message);
+  }
+}
+
+void random_requests_are_refused_or_run(Llama& model) {
+  std::mt19937 random(5);
+  const int32_t wild[] = {-1, 0, 1, 2, 3, 5, 7, 76, 77, 1500, INT32_MAX, INT32_MIN};
+  int ran = 0;
+  for (int round = 0; round < 20'000; round++) {
+    Arrays a;
+    for (unsigned change = random() % 3; change > 0; change--) {
+      const int32_t value = wild[random() % std::size(wild)];
+      std::vector<int32_t>* const arrays[] = {&a.ids, &a.pos, &a.lo, &a.rows, &a.targets};
+      std::vector<int32_t>& array = *arrays[random() % 5];
+      Tree& tree = a.trees[random() % 2];
+      int32_t* const fields[] = {&tree.start, &tree.end, &tree.prefix_len, &tree.segment_len, &a.top_k};
+      switch (random() % 3) {
+        case 0:
+          if (!array.empty()) array[random() % array.size()] = value;
+          break;
+        case 1:
+          *fields[random() % 5] = value;
+          break;
+        case 2:
+          array.resize(random() % 10, value);
+          break;
+      }
+    }
+    const ScoreRequest request = a.request();
+    if (!error_of([&] { check_request(request, model.config()); }).empty()) continue;
+    const size_t n = a.rows.size(), top = n * static_cast<size_t>(a.top_k);
+    std::vector<float> log_prob(n, 1), top_log_prob(top, 1);
+    std::vector<int32_t> argmax(n, -1), top_ids(top, -1);
+    score(model, request, {log_prob, argmax, top_ids, top_log_prob}, Control());
+    for (size_t i = 0; i < n; i++) CHECK(log_prob[i] <= 0 && argmax[i] >= 0 && argmax[i] < 77);
+    for (size_t i = 0; i < top; i++) CHECK(top_log_prob[i] <= 0 && top_ids[i] >= 0 && top_ids[i] < 77);
+    ran++;
+  }
+  CHECK(ran > 1000);
+}
+
+struct Step {
+  const char* code;
+  const char* message;
+  std::vector<int32_t> sequences, offsets, ids;
+};
+
+const Step kSteps[] = {
+    {"INVALID_ARGUMENT", "a step without sequences", {}, {0}, {}},
+    {"INVALID_ARGUMENT", "offsets has 1 elements, expected 2", {0}, {0}, {}},
+    {"INVALID_ARGUMENT", "offsets[0] is 1, expected 0", {0}, {1, 2}, {1, 2}},
+    {"INVALID_ARGUMENT", "offsets[1] is 0, expected 1 .. 1", {0}, {0, 0}, {1}},
+    {"INVALID_ARGUMENT", "offsets[1] is 2, expected 1 .. 1", {0}, {0, 2}, {1}},
+    {"INVALID_ARGUMENT", "offsets[2] is -2147483648, expected 2 .. 3", {0, 1}, {0, 1, INT32_MIN}, {1, 2, 3}},
+    {"INVALID_ARGUMENT", "offsets[1] is 1, expected 2", {0}, {0, 1}, {1, 2}},
+    {"INVALID_ARGUMENT", "sequences[0] is 2, expected 0 .. 1", {2}, {0, 1}, {1}},
+    {"INVALID_ARGUMENT", "sequences[0] is -1, expected 0 .. 1", {-1}, {0, 1}, {1}},
+    {"INVALID_ARGUMENT", "sequences[1] is 0, which is there twice", {0, 0}, {0, 1, 2}, {1, 2}},
+    {"TOKEN_OUT_OF_RANGE", "ids[1] is 77;", {0}, {0, 2}, {1, 77}},
+    {"CONTEXT_LENGTH", "sequence 1 holds 0 tokens and is given 4; its capacity is 3", {1}, {0, 4}, {1, 2, 3, 4}},
+};
+
+void broken_steps_are_refused_and_change_nothing(const std::shared_ptr<Llama>& model) {
+  Session session(model, {8, 3}, {0, 0}, {});
+  int32_t next[2];
+  float log_probs[2];
+  for (const Step& s : kSteps) {
+    std::string message;
+    const std::string code = error_of(
+        [&] {
+          session.step({s.sequences, s.offsets, s.ids}, next, log_probs, Control());
+        },
+        &message);
+    check(code == s.code && message.find(s.message) == 0, "%s \"%s\", want %s \"%s...\"", code.c_str(), message.c_str(),
+          s.code, s.message);
+  }
+  const std::vector<int32_t> one = {0}, offsets = {0, 2}, ids = {4, 9};
+  int32_t words[2] = {1, 0};
+  CHECK_EQ(error_of([&] { session.step({one, offsets, ids}, next, log_probs, Control(words)); }), "ABORTED");
+  session.step({one, offsets, ids}, next, log_probs, Control());
+  Session fresh(model, {8}, {0}, {});
+  int32_t want;
+  float want_log_prob;
+  fresh.step({one, offsets, ids}, {&want, 1}, {&want_log_prob, 1}, Control());
+  CHECK_EQ(next[0], want);
+  CHECK_EQ(log_probs[0], want_log_prob);
+}
+
+void broken_sessions_are_refused(const std::shared_ptr<Llama>& model) {
+  const auto code = [&](std::vector<int32_t> capacities, std::vector<int32_t> streams, Sampling sampling) {
+    return error_of([&] { Session(model, capacities, streams, sampling); });
+  };
+  CHECK_EQ(code({4}, {0}, {}), "");
+  CHECK_EQ(code({}, {}, {}), "INVALID_ARGUMENT");
+  CHECK_EQ(code({4, 4}, {0}, {}), "INVALID_ARGUMENT");
+  CHECK_EQ(code({0}, {0}, {}), "INVALID_ARGUMENT");
+  CHECK_EQ(code({1501}, {0}, {}), "CONTEXT_LENGTH");
+  CHECK_EQ(code({4}, {0}, {.temperature = -1}), "INVALID_ARGUMENT");
+  CHECK_EQ(code({4}, {0}, {.temperature = HUGE_VALF}), "INVALID_ARGUMENT");
+  CHECK_EQ(code({4}, {0}, {.top_k = -1}), "INVALID_ARGUMENT");
+  CHECK_EQ(code({4}, {0}, {.top_p = 0}), "INVALID_ARGUMENT");
+  CHECK_EQ(code({4}, {0}, {.top_p = 1.5f}), "INVALID_ARGUMENT");
+}
+
+}  // namespace
+}  // namespace mt::test
+
+int main() {
+  using namespace mt::test;
+  broken_requests_are_refused();
+  for (auto& backend : {mt::make_reference_backend, +[] { return mt::make_cpu_backend(2); }}) {
+    const auto model = load_tiny(backend(), mt::DType::kFloat32);
+    random_requests_are_refused_or_run(*model);
+    broken_steps_are_refused_and_change_nothing(model);
+    broken_sessions_are_refused(model);
+  }
+  return finish("model_request");
+}

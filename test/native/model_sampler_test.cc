@@ -1,0 +1,93 @@
+// Sampling: which tokens may come, how often they do, and that a draw depends on its counter alone.
+#include <cmath>
+#include <map>
+
+#include "../../native/model/sampler.h"
+#include "check.h"
+
+namespace mt::test {
+namespace {
+
+constexpr int kDraws = 20'000;
+
+std::map<int32_t, int> draw(const Sampling& sampling, const std::vector<float>& logits) {
+  Sampler sampler(sampling);
+  std::map<int32_t, int> counts;
+  for (int step = 0; step < kDraws; step++) counts[sampler.choose(logits, 3, static_cast<uint64_t>(step)).id]++;
+  return counts;
+}
+
+// Each token as often as `probabilities` says, within five standard deviations; tokens of probability 0 never.
+void check_counts(const char* name, const std::map<int32_t, int>& counts, const std::vector<double>& probabilities) {
+  for (size_t id = 0; id < probabilities.size(); id++) {
+    const double p = probabilities[id], want = p * kDraws;
+    const auto found = counts.find(static_cast<int32_t>(id));
+    const int got = found == counts.end() ? 0 : found->second;
+    check(std::fabs(got - want) <= 5 * std::sqrt(want * (1 - p)), "%s: token %zu came %d times, want %.0f", name, id,
+          got, want);
+  }
+}
+
+// Probabilities 0.4, 0.3, 0.2, 0.1 in an order that is none.
+const std::vector<float> kLogits = {std::log(0.2f), std::log(0.4f), std::log(0.1f), std::log(0.3f)};
+
+void frequencies() {
+  check_counts("temperature 1", draw({.temperature = 1, .seed = 1}, kLogits), {0.2, 0.4, 0.1, 0.3});
+  check_counts("temperature 0.5", draw({.temperature = 0.5f, .seed = 2}, kLogits),
+               {0.04 / 0.3, 0.16 / 0.3, 0.01 / 0.3, 0.09 / 0.3});
+  check_counts("top-k 2", draw({.temperature = 1, .top_k = 2, .seed = 3}, kLogits), {0, 4 / 7.0, 0, 3 / 7.0});
+  check_counts("top-k 100", draw({.temperature = 1, .top_k = 100, .seed = 3}, kLogits), {0.2, 0.4, 0.1, 0.3});
+  // 0.4 + 0.3 < 0.75 <= 0.4 + 0.3 + 0.2
+  check_counts("top-p 0.75", draw({.temperature = 1, .top_p = 0.75f, .seed = 4}, kLogits),
+               {2 / 9.0, 4 / 9.0, 0, 3 / 9.0});
+  check_counts("top-p least", draw({.temperature = 1, .top_p = 1e-6f, .seed = 5}, kLogits), {0, 1, 0, 0});
+  // top-p works on what top-k leaves: 4/7 < 0.6
+  check_counts("both", draw({.temperature = 1, .top_k = 2, .top_p = 0.55f, .seed = 6}, kLogits), {0, 1, 0, 0});
+  check_counts("a cold temperature", draw({.temperature = 1e-30f, .seed = 7}, kLogits), {0, 1, 0, 0});
+}
+
+void ties_go_to_the_lowest_ids() {
+  check_counts("top-k 2 of equals", draw({.temperature = 1, .top_k = 2, .seed = 8}, {1, 1, 1, 1}), {0.5, 0.5, 0, 0});
+}
+
+void impossible_tokens_never_come() {
+  const float none = -HUGE_VALF;
+  check_counts("minus infinity", draw({.temperature = 1, .seed = 9}, {none, 0, none, 0, none}), {0, 0.5, 0, 0.5, 0});
+}
+
+void the_log_probability_is_before_temperature() {
+  Sampler sampler({.temperature = 0.1f, .top_k = 1, .seed = 1});
+  const Choice choice = sampler.choose(kLogits, 0, 0);
+  CHECK_EQ(choice.id, 1);
+  CHECK(std::fabs(choice.log_prob - std::log(0.4f)) < 1e-6f);
+}
+
+void draws_depend_on_their_counter_alone() {
+  CHECK_EQ(uniform(1, 2, 3), uniform(1, 2, 3));
+  CHECK(uniform(1, 2, 3) != uniform(2, 2, 3));
+  CHECK(uniform(1, 2, 3) != uniform(1, 3, 3));
+  CHECK(uniform(1, 2, 3) != uniform(1, 2, 4));
+  double sum = 0, squares = 0, products = 0;
+  for (uint64_t i = 0; i < kDraws; i++) {
+    const double u = uniform(7, 0, i), v = uniform(7, 1, i);
+    CHECK(u >= 0 && u < 1);
+    sum += u;
+    squares += u * u;
+    products += u * v;
+  }
+  CHECK(std::fabs(sum / kDraws - 1 / 2.0) < 0.01);
+  CHECK(std::fabs(squares / kDraws - 1 / 3.0) < 0.01);
+  CHECK(std::fabs(products / kDraws - 1 / 4.0) < 0.01);
+}
+
+}  // namespace
+}  // namespace mt::test
+
+int main() {
+  mt::test::frequencies();
+  mt::test::ties_go_to_the_lowest_ids();
+  mt::test::impossible_tokens_never_come();
+  mt::test::the_log_probability_is_before_temperature();
+  mt::test::draws_depend_on_their_counter_alone();
+  return mt::test::finish("model_sampler");
+}
