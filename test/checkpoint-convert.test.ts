@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import type { StoredType } from '../src/binding.ts'
 import { type ConvertOptions, convertGguf } from '../src/checkpoint/convert.ts'
 import { fromFloat32, toFloat32 } from '../src/checkpoint/dequantize.ts'
+import { readGguf } from '../src/checkpoint/gguf.ts'
 import { ggmlName } from '../src/checkpoint/gguf-llama.ts'
 import { tokenizerFiles } from '../src/checkpoint/gguf-tokenizer-json.ts'
 import { openCheckpoint } from '../src/checkpoint/open.ts'
@@ -223,6 +224,15 @@ describe('convertGguf: tokenizer', () => {
       { ...files['tokenizer_config.json'], ...original, tokenizer_class: 'PreTrainedTokenizerFast' },
       files['tokenizer_config.json'],
     )
+  })
+
+  it('of LLaMA 3', async () => {
+    const { metadata } = await readGguf(shared('tokenizers', 'llama3', 'vocab.gguf'))
+    const prefix = 'tokenizer.ggml.'
+    const vocabulary = new Map([...metadata].map(([key, value]) => [key.replace(prefix, ''), value]))
+    const { config } = await openCheckpoint(shared('golden', 'hf', 'mha-untied-f32'))
+    const files = tokenizerFiles('x.gguf', vocabulary, config, undefined)
+    await checkRows(files, 'llama3', 'tokenizer_json.jsonl')
   })
 
   it('of LLaMA 1 and 2, merges and all', async () => {

@@ -71,5 +71,5 @@ export type TokenizerSource =
   | { kind: 'tokenizer.json'; file: string; configFile: string | undefined }
   /** SentencePiece tokenizer.model. */
   | { kind: 'tokenizer.model'; file: string; configFile: string | undefined }
-  /** The metadata of a GGUF file: tokenizer.ggml.* keys without that prefix. */
+  /** The metadata of a GGUF file: tokenizer.ggml.* keys without that prefix; arrays of numbers are typed arrays. */
   | { kind: 'gguf'; file: string; metadata: Map<string, unknown> }
