@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { taskNames } from '../src/tasks/registry.ts'
 import { cli, jsonLines } from './cli-run.ts'
+import { shared, sharedMissing } from './shared.ts'
 
 describe('mt-llama', () => {
   let folder: string
@@ -189,6 +190,22 @@ describe('mt-llama', () => {
         )
       }
     })
+  })
+
+  it('convert makes a folder of a GGUF file that info and score take', async function () {
+    if (sharedMissing) return this.skip()
+    const dir = join(folder, 'converted')
+    const gguf = shared('golden', 'hf', 'gguf-f32', 'model.gguf')
+    const { code, stdout, stderr } = await cli(['convert', gguf, dir, '--quiet'])
+    assert.deepEqual([code, stdout, stderr], [0, `${dir}\n`, ''])
+    const requests = '{"prompt": [1, 5, 7], "continuations": [[9, 11]]}'
+    const args = (model: string) => ['score', '--quiet', '--dtype', 'float32', '--model', model]
+    const [ours, theirs] = await Promise.all([dir, gguf].map(model => cli(args(model), { stdin: requests })))
+    assert.equal(ours!.code, 0, ours!.stderr)
+    assert.equal(ours!.stdout, theirs!.stdout)
+    const again = await cli(['convert', gguf, dir])
+    assert.equal(again.code, 1)
+    assert.match(again.stderr, /converted.*\[OUTPUT\]/)
   })
 
   it('info and devices print text, and JSON when asked', async () => {

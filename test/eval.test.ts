@@ -179,7 +179,7 @@ describe('evaluate', () => {
       if (request === 8) throw new MtLlamaError('CONTEXT_LENGTH', 'too long')
     })
     const run = evaluate(model, options({ tasks: ['copa', 'wic'], folder: await RunFolder.open(out) }))
-    await assert.rejects(run, { code: 'CONTEXT_LENGTH' })
+    await assert.rejects(run, { code: 'CONTEXT_LENGTH', message: 'WiC, after 2 samples: too long' })
     assert.deepEqual([saved().tasks.copa?.status, saved().tasks.wic?.status], ['complete', 'partial'])
   })
 

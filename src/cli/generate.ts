@@ -69,13 +69,20 @@ async function run(io: Io, file: string | undefined, options: GenerateCommandOpt
   }
   try {
     let batch: Request[] = []
-    for await (const line of readJsonLines(file, io.signal)) {
-      batch.push(parseRequest(line))
-      if (batch.length < promptsAtOnce) continue
-      await flush(batch)
-      batch = []
+    // A broken line ends the prompts; those before it are answered first.
+    let broken: unknown
+    try {
+      for await (const line of readJsonLines(file, io.signal)) {
+        batch.push(parseRequest(line))
+        if (batch.length < promptsAtOnce) continue
+        await flush(batch)
+        batch = []
+      }
+    } catch (error) {
+      broken = error
     }
     if (batch.length > 0) await flush(batch)
+    if (broken !== undefined) throw broken
   } finally {
     progress.stop()
   }

@@ -4,6 +4,7 @@ import { loadModel } from '../model/load.ts'
 import type { Model } from '../model.ts'
 import type { ModelOptions } from './command.ts'
 import { note } from './io.ts'
+import { startByteProgress } from './progress.ts'
 
 export const embeddedModel = fileURLToPath(new URL('../../default/model', import.meta.url))
 
@@ -16,7 +17,11 @@ export async function openModel(options: ModelOptions, signal: AbortSignal): Pro
       options,
     )
   }
-  const model = await loadModel(options.model ?? embeddedModel, { dtype, device, threads, signal })
+  const progress = startByteProgress('load', options)
+  const model = await loadModel(options.model ?? embeddedModel, {
+    ...{ dtype, device, threads, signal },
+    onProgress: ({ bytesDone, bytesTotal }) => progress.update(bytesDone, bytesTotal),
+  }).finally(progress.stop)
   const { info } = model
   for (const warning of info.warnings) note(`warning: ${warning}`, options)
   const parts = [

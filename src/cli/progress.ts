@@ -11,27 +11,50 @@ export interface Progress {
 /** Seconds between plain lines. */
 const lineEvery = 10
 
-/** @param unit what is counted: 'samples', say */
-export function startProgress(
-  label: string,
-  unit: string,
-  { quiet }: { quiet?: boolean | undefined },
-): Progress {
-  if (quiet) return { update: () => {}, stop: () => {} }
-  return process.stderr.isTTY ? bar(label, unit) : lines(label, unit)
+interface Units {
+  /** What is counted: 'samples', say. */
+  counted: string
+  speed: string
 }
 
-function bar(label: string, unit: string): Progress {
-  const format = `${label.padEnd(12)} [{bar}] {value}/{total} ${unit}, ETA {eta_formatted}, {speed} tokens/s`
+type Quiet = { quiet?: boolean | undefined }
+
+/** @param counted what is counted: 'samples', say */
+export function startProgress(label: string, counted: string, options: Quiet): Progress {
+  return start(label, { counted, speed: 'tokens/s' }, options)
+}
+
+/** Progress over bytes, shown in MiB. */
+export function startByteProgress(
+  label: string,
+  options: Quiet,
+): { update: (done: number, total: number) => void; stop: () => void } {
+  const begin = performance.now()
+  const shown = start(label, { counted: 'MiB', speed: 'MiB/s' }, options)
+  const mib = (bytes: number) => Math.round(bytes / 2 ** 20)
+  return {
+    update: (done, total) =>
+      shown.update(mib(done), mib(total), (1000 * mib(done)) / (performance.now() - begin)),
+    stop: shown.stop,
+  }
+}
+
+function start(label: string, units: Units, { quiet }: Quiet): Progress {
+  if (quiet) return { update: () => {}, stop: () => {} }
+  return process.stderr.isTTY ? bar(label, units) : lines(label, units)
+}
+
+function bar(label: string, { counted, speed }: Units): Progress {
+  const format = `${label.padEnd(12)} [{bar}] {value}/{total} ${counted}, ETA {eta_formatted}, {speed} ${speed}`
   const shown = new cliProgress.SingleBar(
     { format, stream: process.stderr, hideCursor: true, etaBuffer: 50, clearOnComplete: false, fps: 5 },
     cliProgress.Presets.rect,
   )
   let started = false
   return {
-    update(done, total, speed) {
+    update(done, total, rate) {
       if (total === undefined) return
-      const payload = { speed: Math.round(speed).toLocaleString('en') }
+      const payload = { speed: Math.round(rate).toLocaleString('en') }
       if (!started) shown.start(total, done, payload)
       else {
         shown.setTotal(total)
@@ -43,18 +66,18 @@ function bar(label: string, unit: string): Progress {
   }
 }
 
-function lines(label: string, unit: string): Progress {
+function lines(label: string, { counted, speed }: Units): Progress {
   const start = performance.now()
   let last = start
   return {
-    update(done, total, speed) {
+    update(done, total, rate) {
       const now = performance.now()
       if (now - last < 1000 * lineEvery) return
       last = now
       const rest = total !== undefined && done > 0 ? ((now - start) / done) * (total - done) : undefined
       const eta = rest === undefined ? '' : `, ${Math.ceil(rest / 1000)} s left`
       const of = total === undefined ? '' : `/${total}`
-      process.stderr.write(`${label}: ${done}${of} ${unit}${eta}, ${Math.round(speed)} tokens/s\n`)
+      process.stderr.write(`${label}: ${done}${of} ${counted}${eta}, ${Math.round(rate)} ${speed}\n`)
     },
     stop() {},
   }

@@ -1,6 +1,7 @@
 // Every command, in the order --help lists them.
 import type { Command } from 'commander'
 import { chatCommand } from './chat.ts'
+import { convertCommand } from './convert.ts'
 import { devicesCommand } from './devices.ts'
 import { evalCommand } from './eval.ts'
 import { generateCommand } from './generate.ts'
@@ -15,4 +16,5 @@ export const commands: readonly ((io: Io) => Command)[] = [
   chatCommand,
   infoCommand,
   devicesCommand,
+  convertCommand,
 ]

@@ -52,11 +52,17 @@ async function run(io: Io, file: string | undefined, options: ScoreCommandOption
   const { boundary, tooLong, topK } = options
   // Results come back in order; these are the ids of the requests on their way.
   const ids: unknown[] = []
+  // A broken line ends the requests; those before it are answered first.
+  let broken: unknown
   const requests = (async function* () {
-    for await (const line of readJsonLines(file, io.signal)) {
-      const request = parseRequest(line)
-      ids.push(line.fields.id)
-      yield request
+    try {
+      for await (const line of readJsonLines(file, io.signal)) {
+        const request = parseRequest(line)
+        ids.push(line.fields.id)
+        yield request
+      }
+    } catch (error) {
+      broken = error
     }
   })()
   const progress = startProgress('score', 'requests', options)
@@ -81,6 +87,7 @@ async function run(io: Io, file: string | undefined, options: ScoreCommandOption
   } finally {
     progress.stop()
   }
+  if (broken !== undefined) throw broken
 }
 
 function parseRequest(line: InputLine): ScoreRequest {

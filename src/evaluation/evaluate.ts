@@ -101,7 +101,7 @@ async function runAndSave(
       }
     } catch (thrown) {
       if (thrown instanceof MtLlamaError && thrown.code === 'OUTPUT') throw thrown
-      if (!signal?.aborted) error = thrown
+      if (!signal?.aborted) error = located(thrown, name, tally.samples)
     }
     if (tally.samples > 0) await file?.close()
     else await file?.discard()
@@ -121,6 +121,13 @@ async function runAndSave(
     seconds: seconds(),
   }
   return { result, error }
+}
+
+/** Says which task a request too long for the context was in; scoring knows requests only. */
+function located(error: unknown, name: TaskName, done: number): unknown {
+  if (!(error instanceof MtLlamaError) || error.code !== 'CONTEXT_LENGTH') return error
+  const where = `${tasks[name].title}, after ${done} samples`
+  return new MtLlamaError('CONTEXT_LENGTH', `${where}: ${error.message}`, { cause: error })
 }
 
 function inOrder(done: RunResults['tasks']): RunResults['tasks'] {

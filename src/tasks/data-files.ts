@@ -1,7 +1,7 @@
 // Finds a task's data file in a data folder and reads its rows: JSONL, JSON, TSV or Parquet (docs/data.md).
 import { createReadStream } from 'node:fs'
 import { readdir, readFile, stat } from 'node:fs/promises'
-import { basename, extname, join } from 'node:path'
+import { extname, join } from 'node:path'
 import { MtLlamaError } from '../errors.ts'
 import { parseJsonLine, readLines } from './lines.ts'
 import { isRecord, Row } from './row.ts'
@@ -135,9 +135,4 @@ async function* parquetRows(file: string): AsyncGenerator<Row> {
 function withNumbers(fields: Record<string, unknown>): Record<string, unknown> {
   const plain = (value: unknown) => (typeof value === 'bigint' ? Number(value) : value)
   return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, plain(value)]))
-}
-
-/** A path as messages and results show it: the task's folder and the file. */
-export function shortName(file: string): string {
-  return `${basename(join(file, '..'))}/${basename(file)}`
 }
