@@ -133,7 +133,7 @@ function* linear(name: string, out: Side, inn: Side, bias: boolean): Generator<N
 
 /** Why a tensor is looked for. */
 function because(name: string, config: LlamaConfig, naming: Naming): string {
-  if (name.endsWith('.bias')) return `${naming.configFile} asks for (it has biases)`
+  if (name.endsWith('.bias')) return 'a model with biases needs'
   if (name === 'lm_head.weight') return `a head that is not tied to the embedding needs`
   if (!name.startsWith('model.layers.')) return 'every LLaMA has'
   return `${naming.configFile} (${naming.fields.layers} = ${config.layers}) asks for`
