@@ -218,8 +218,10 @@ class Reader {
   }
 
   string(what: string): string {
-    const length = this.u64(`the length of ${what}`)
-    const start = this.skip(length, what)
+    // A vocabulary has hundreds of thousands: no bigint and no message is made for a sane length.
+    const at = this.skip(8, what)
+    const short = this.buffer.readUInt32LE(at + 4) === 0
+    const start = this.skip(short ? this.buffer.readUInt32LE(at) : this.buffer.readBigUInt64LE(at), what)
     return this.buffer.toString('utf8', start, this.position)
   }
 
