@@ -1,5 +1,6 @@
 // The command line on the embedded default: output, input, exit codes, and what each mistake says.
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -114,6 +115,49 @@ describe('mt-llama', () => {
         }
       })
     }
+  })
+
+  /** Runs `use` with a folder on a file system of its own, where root may mount one. */
+  const onTmpfs = async (test: Mocha.Context, options: string, use: (dir: string) => Promise<void>) => {
+    const dir = mkdtempSync(join(folder, 'tmpfs-'))
+    try {
+      execFileSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', dir], { stdio: 'pipe' })
+    } catch (error) {
+      console.log(
+        `      skipped: no tmpfs can be mounted (${(error as Error).message.trim().split('\n').at(-1)})`,
+      )
+      return test.skip()
+    }
+    try {
+      await use(dir)
+    } finally {
+      execFileSync('umount', [dir])
+    }
+  }
+
+  it('eval on a disk that fills up keeps the finished tasks', async function () {
+    await onTmpfs(this, 'size=28k', async dir => {
+      const { code, stdout, stderr } = await cli(['eval', '--quiet', '--out', dir])
+      assert.deepEqual([code, stdout], [1, ''])
+      assert.match(
+        stderr,
+        /^error: .*\/(samples\/\w+\.jsonl|results\.json|table\.md): the disk is full\. What was finished before is saved; make room, or name an --out folder on another disk\. \[OUTPUT\]\n$/,
+      )
+      const { tasks } = JSON.parse(readFileSync(join(dir, 'results.json'), 'utf8'))
+      assert.equal(tasks.xquad.status, 'complete')
+      assert.equal(tasks.rte, undefined)
+    })
+  })
+
+  it('eval into a folder that may not be written says so before it loads a model', async function () {
+    await onTmpfs(this, 'ro', async dir => {
+      const { code, stderr } = await cli(['eval', '--out', join(dir, 'run'), '--model', '/nowhere'])
+      assert.equal(code, 1)
+      assert.match(
+        stderr,
+        /^error: .*run\/samples: it cannot be made there; the file system may be read-only\. Name another --out folder\. \[OUTPUT\]\n$/,
+      )
+    })
   })
 
   describe('score', () => {

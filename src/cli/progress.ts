@@ -53,7 +53,8 @@ function bar(label: string, { counted, speed }: Units): Progress {
   let started = false
   return {
     update(done, total, rate) {
-      if (total === undefined) return
+      // From the first step on: before it there is no telling how long the rest takes.
+      if (total === undefined || (!started && done === 0)) return
       const payload = { speed: Math.round(rate).toLocaleString('en') }
       if (!started) shown.start(total, done, payload)
       else {

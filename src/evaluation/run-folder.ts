@@ -148,6 +148,8 @@ const reasons: Record<string, string> = {
   EDQUOT: 'the disk quota is used up. Make room, or name an --out folder on another disk',
   EACCES: 'no permission to write there. Name another --out folder',
   EPERM: 'writing there is not permitted. Name another --out folder',
+  // What a recursive mkdir says of a read-only file system.
+  ENOENT: 'it cannot be made there; the file system may be read-only. Name another --out folder',
   EROFS: 'the file system is read-only. Name another --out folder',
   ENOTDIR: 'a part of the path is a file, not a folder. Name another --out folder',
   EEXIST: 'a file is in the way of the folder. Name another --out folder',
