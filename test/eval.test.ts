@@ -11,6 +11,7 @@ import { report } from '../src/evaluation/report.ts'
 import type { ChoiceRecord, RunResults, Settings } from '../src/evaluation/results.ts'
 import { RunFolder } from '../src/evaluation/run-folder.ts'
 import type { Scorer } from '../src/evaluation/run-task.ts'
+import type { ModelInfo } from '../src/model/info.ts'
 import { type TaskName, taskNames } from '../src/tasks/registry.ts'
 
 const dataDir = fileURLToPath(new URL('../default/data', import.meta.url))
@@ -24,6 +25,7 @@ const settings: Settings = {
 function fakeModel(before: (request: number) => void = () => {}): Scorer {
   let count = 0
   return {
+    info: { path: '/models/fake' } as ModelInfo,
     async *scoreStream(requests, options) {
       for await (const { continuations } of requests) {
         before(count++)
@@ -71,7 +73,7 @@ describe('evaluate', () => {
   afterEach(() => rmSync(out, { recursive: true, force: true }))
 
   const options = (changes: Partial<EvaluateOptions> = {}): EvaluateOptions => ({
-    ...{ tasks: [...taskNames], settings, modelPath: '/models/fake' },
+    ...{ tasks: [...taskNames], settings },
     ...changes,
   })
   const saved = (): RunResults => JSON.parse(readFileSync(join(out, 'results.json'), 'utf8'))

@@ -86,7 +86,7 @@ async function run(io: Io, options: EvalOptions): Promise<void> {
   })
   const progress = taskProgress(options)
   const results = await evaluate(model, {
-    ...{ tasks: options.tasks, settings, modelPath: model.info.path, folder },
+    ...{ tasks: options.tasks, settings, folder },
     ...{ card: options.card ?? false, signal: io.signal, onProgress: progress.update },
   }).finally(progress.stop)
 

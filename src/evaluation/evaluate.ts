@@ -13,8 +13,6 @@ import { Tally } from './tally.ts'
 export interface EvaluateOptions {
   tasks: readonly TaskName[]
   settings: Settings
-  /** For the report: the model as the user named it. */
-  modelPath: string
   /** Where to save; undefined: nowhere. */
   folder?: RunFolder | undefined
   /** Add the model card's own figures to table.md. @default false */
@@ -50,7 +48,7 @@ export async function evaluate(model: Scorer, options: EvaluateOptions): Promise
   }
   const results: RunResults = {
     settings,
-    model: options.modelPath,
+    model: model.info,
     node: process.version,
     platform: `${process.platform}-${process.arch}`,
     tasks: { ...earlier?.tasks },

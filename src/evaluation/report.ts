@@ -30,7 +30,7 @@ function table(title: string, names: readonly TaskName[], results: RunResults, c
   const ours = names.map(name => cell(results.tasks[name]))
   const rows = [
     ['Model', ...heads],
-    [modelName(results.model), ...ours],
+    [modelName(results.model.path), ...ours],
   ]
   for (const [model, figures] of card ? Object.entries(published) : []) {
     rows.push([model, ...names.map(name => shown(figures[name]))])

@@ -1,4 +1,5 @@
 // What an evaluation leaves behind: results.json, and a line a sample in samples/TASK.jsonl.
+import type { ModelInfo } from '../model/info.ts'
 import type { TaskName } from '../tasks/registry.ts'
 import type { Protocol } from '../tasks/task.ts'
 
@@ -23,8 +24,8 @@ export interface Settings {
 
 export interface RunResults {
   settings: Settings
-  /** As the user named it; no part of the settings, for a model may move. */
-  model: string
+  /** No part of the settings: a model may move, and threads change no score. */
+  model: ModelInfo
   node: string
   platform: string
   /** In the order of the tables. */

@@ -47,10 +47,9 @@ export class RunFolder {
     if (!results) throw new MtLlamaError('OUTPUT', `${file}: not results of this program. ${way}`)
     const differences = differing(results.settings, settings)
     if (differences.length > 0) {
-      const [from, to] = [results.model, 'this run']
       throw new MtLlamaError(
         'OUTPUT',
-        `${this.path} holds results of ${from} with other settings than ${to}: ${differences.join('; ')}. ${way}`,
+        `${this.path} holds results of ${results.model.path} with other settings than this run: ${differences.join('; ')}. ${way}`,
       )
     }
     return results
@@ -164,7 +163,7 @@ function failure(file: string, error: NodeJS.ErrnoException): MtLlamaError {
 function parsedResults(text: string): RunResults | undefined {
   try {
     const value: unknown = JSON.parse(text)
-    if (isRecord(value) && isRecord(value.settings) && isRecord(value.tasks))
+    if (isRecord(value) && isRecord(value.settings) && isRecord(value.model) && isRecord(value.tasks))
       return value as unknown as RunResults
   } catch {
     // Falls through: whatever it is, it is not ours.

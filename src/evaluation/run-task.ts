@@ -7,7 +7,7 @@ import type { AnswerSample, AnswerTask, ChoiceSample } from '../tasks/task.ts'
 import type { AnswerRecord, ChoiceRecord, SampleRecord, Settings } from './results.ts'
 
 /** What running a task needs of a model. */
-export type Scorer = Pick<Model, 'scoreStream' | 'generate'>
+export type Scorer = Pick<Model, 'scoreStream' | 'generate' | 'info'>
 
 export interface RunTaskOptions {
   tooLong: Settings['tooLong']
