@@ -1,6 +1,7 @@
 // Opens a tokenizer wherever a checkpoint keeps it.
 import { readFile } from 'node:fs/promises'
 import type { TokenizerSource } from '../checkpoint/checkpoint.ts'
+import { MtLlamaError } from '../errors.ts'
 import { Field, tokenizerError } from './field.ts'
 import { tokenizerFromGguf } from './gguf.ts'
 import { tokenizerFromSentencePiece } from './sentencepiece.ts'
@@ -9,6 +10,16 @@ import { tokenizerFromJson } from './tokenizer-json.ts'
 
 /** @throws TOKENIZER naming the file, the field and the value where it is missing, broken or of an unsupported kind */
 export async function loadTokenizer(source: TokenizerSource): Promise<Tokenizer> {
+  try {
+    return await load(source)
+  } catch (cause) {
+    if (cause instanceof MtLlamaError) throw cause
+    // What a file can do besides: nest deeper than the stack, ask for tables larger than memory.
+    throw tokenizerError(source.file, `cannot be used: ${(cause as Error).message}`, { cause })
+  }
+}
+
+async function load(source: TokenizerSource): Promise<Tokenizer> {
   switch (source.kind) {
     case 'tokenizer.json': {
       const config = source.configFile === undefined ? undefined : await readJson(source.configFile)

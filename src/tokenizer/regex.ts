@@ -13,7 +13,15 @@ const classEscapes: Record<string, [inside: string | undefined, alone: string]> 
   w: [wordClass, `[${wordClass}]`],
   W: [undefined, `[^${wordClass}]`],
 }
-const controlEscapes = new Set('rntfv')
+const controlCharacters: Record<string, string> = {
+  r: '\r',
+  n: '\n',
+  t: '\t',
+  f: '\f',
+  v: '\v',
+  a: '\x07',
+  e: '\x1b',
+}
 const groupOpenings = ['(?:', '(?=', '(?!', '(?<=', '(?<!']
 /** Letters that fold to an ASCII letter besides its two cases. */
 const foldsTo: Record<string, string> = { s: '\u017F', k: '\u212A' }
@@ -166,7 +174,8 @@ class Translator {
   }
 
   #escapedCharacter(c: string, literal: (c: string) => string): string {
-    if (controlEscapes.has(c)) return `\\${c}`
+    const control = controlCharacters[c]
+    if (control !== undefined) return literal(control)
     if (c === 'p' || c === 'P') return this.#property(c)
     const rest = this.#characters.slice(this.#at, this.#at + 10).join('')
     const code =
@@ -235,10 +244,9 @@ class Translator {
     let end = this.#take()
     if (end === '\\') {
       const letter = this.#take()
-      const code = this.#escapedCharacter(letter, ch => ch)
-      end = code.startsWith('\\') ? ({ r: '\r', n: '\n', t: '\t', f: '\f', v: '\v' }[letter] ?? '') : code
+      if (letter.toLowerCase() === 'p') throw new SyntaxError('a range that ends in a class')
+      end = this.#escapedCharacter(letter, ch => ch)
     }
-    if (end === '') throw new SyntaxError('a range that ends in a class')
     if (this.#ignoreCase) throw new SyntaxError('a range in a group that ignores case')
     return `${literalInClass(c)}-${literalInClass(end)}`
   }

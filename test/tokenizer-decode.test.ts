@@ -1,0 +1,224 @@
+// Decoding: bytes that are no characters, streams that agree with the whole, and text that survives both ways.
+import assert from 'node:assert/strict'
+import {
+  byteJson,
+  bytePieces,
+  type Json,
+  loadJson,
+  loadModelFile,
+  sentencePieceModel,
+  type TestPiece,
+} from './tokenizer-files.ts'
+
+/** Byte pieces as the tokenizers library decodes them: ids 0 to 255 are bytes, then ▁a, b, <s>, ▁. */
+function byteFallbackJson(): Json {
+  const texts = [
+    ...Array.from({ length: 256 }, (_, byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`),
+    '▁a',
+    'b',
+  ]
+  return {
+    added_tokens: [{ id: 258, content: '<s>', special: true }],
+    normalizer: {
+      type: 'Sequence',
+      normalizers: [
+        { type: 'Prepend', prepend: '▁' },
+        { type: 'Replace', pattern: { String: ' ' }, content: '▁' },
+      ],
+    },
+    decoder: {
+      type: 'Sequence',
+      decoders: [
+        { type: 'Replace', pattern: { String: '▁' }, content: ' ' },
+        { type: 'ByteFallback' },
+        { type: 'Fuse' },
+        { type: 'Strip', content: ' ', start: 1, stop: 0 },
+      ],
+    },
+    model: {
+      type: 'BPE',
+      byte_fallback: true,
+      vocab: { ...Object.fromEntries(texts.map((text, id) => [text, id])), '▁': 259 },
+      merges: [],
+    },
+  }
+}
+
+/** The same in SentencePiece's own file, ids 3 higher; it keeps spaces as they are. */
+function byteFallbackModel(): Buffer {
+  const more: TestPiece[] = [
+    ['▁a', 0],
+    ['b', 0],
+    ['<c>', 0, 3],
+    ['▁', 0],
+  ]
+  return sentencePieceModel([...bytePieces, ...more], [[35, true]], [[4, false]])
+}
+
+const makers = {
+  'byte level': { first: 0, make: () => loadJson(byteJson()) },
+  'byte fallback': { first: 0, make: () => loadJson(byteFallbackJson()) },
+  'tokenizer.model': { first: 3, make: () => loadModelFile(byteFallbackModel()) },
+}
+
+interface Row {
+  name: string
+  of: keyof typeof makers
+  /** Bytes, or ids of other tokens, counted from the first byte's id. */
+  ids: number[]
+  /** What each push returns, then what end does. */
+  pushes: string[]
+  skipSpecialTokens?: boolean
+}
+
+describe('decoding', () => {
+  const smile = [0xf0, 0x9f, 0x98, 0x80]
+  const rows: Row[] = [
+    { name: 'holds back a character', of: 'byte level', ids: smile, pushes: ['', '', '', '😀', ''] },
+    {
+      name: 'ends an unfinished one',
+      of: 'byte level',
+      ids: smile.slice(0, 3),
+      pushes: ['', '', '', '\ufffd'],
+    },
+    {
+      name: 'gives up where none can come',
+      of: 'byte level',
+      ids: [0xe0, 0x80, 0x62],
+      pushes: ['', '\ufffd\ufffd', 'b', ''],
+    },
+    {
+      name: 'a surrogate is none',
+      of: 'byte level',
+      ids: [0xed, 0xa0, 0x80],
+      pushes: ['', '\ufffd\ufffd', '\ufffd', ''],
+    },
+    {
+      name: 'keeps a byte-order mark',
+      of: 'byte level',
+      ids: [0xef, 0xbb, 0xbf],
+      pushes: ['', '', '\ufeff', ''],
+    },
+    {
+      name: 'skips specials inside a character',
+      of: 'byte level',
+      ids: [0xc3, 262, 0xa9],
+      pushes: ['', '', 'é', ''],
+    },
+    {
+      name: 'prints specials where asked to',
+      of: 'byte level',
+      ids: [262, 256],
+      pushes: ['<s>', 'he', ''],
+      skipSpecialTokens: false,
+    },
+    {
+      name: 'ignores ids without a token',
+      of: 'byte level',
+      ids: [-1, 9999, 256],
+      pushes: ['', '', 'he', ''],
+    },
+    {
+      name: 'a run is whole at its end',
+      of: 'byte fallback',
+      ids: [0x0a, ...smile, 257],
+      pushes: ['', '', '', '', '', '\n😀b', ''],
+    },
+    {
+      name: 'a broken run is broken all over',
+      of: 'byte fallback',
+      ids: [0x0a, 0xff, 257],
+      pushes: ['', '', '\ufffd\ufffdb', ''],
+    },
+    { name: 'one space is stripped', of: 'byte fallback', ids: [256, 256], pushes: ['a', ' a', ''] },
+    { name: 'that of a byte too', of: 'byte fallback', ids: [0x20, 0x20], pushes: ['', '', ' '] },
+    {
+      name: 'none after a special token',
+      of: 'byte fallback',
+      ids: [258, 256],
+      pushes: ['<s>', ' a', ''],
+      skipSpecialTokens: false,
+    },
+    {
+      name: 'a character shows as it is whole',
+      of: 'tokenizer.model',
+      ids: [0x0a, ...smile],
+      pushes: ['\n', '', '', '', '😀', ''],
+    },
+    {
+      name: 'each broken byte for itself',
+      of: 'tokenizer.model',
+      ids: [0x0a, 0xe0, 0xa0, 257],
+      pushes: ['\n', '', '', '\ufffd\ufffdb', ''],
+    },
+    {
+      name: 'the dummy space goes',
+      of: 'tokenizer.model',
+      ids: [258, 256, 256],
+      pushes: ['', 'a', ' a', ''],
+    },
+    {
+      name: 'a control piece ends a run',
+      of: 'tokenizer.model',
+      ids: [0xc3, 258, 0xa9],
+      pushes: ['', '\ufffd', '\ufffd', ''],
+    },
+  ]
+  for (const { name, of, ids, pushes, skipSpecialTokens = true } of rows) {
+    it(`${of}: ${name}`, async () => {
+      const tokenizer = await makers[of].make()
+      const stream = tokenizer.decodeStream({ skipSpecialTokens })
+      const own = ids.map(id => id + makers[of].first)
+      const got = own.map(id => stream.push(id))
+      const pending = stream.pending()
+      assert.deepEqual([...got, stream.end()], pushes)
+      assert.equal(pending, pushes.at(-1))
+      assert.equal(tokenizer.decode(own, { skipSpecialTokens }), pushes.join(''))
+    })
+  }
+
+  for (const [name, { make }] of Object.entries(makers)) {
+    it(`${name}: gives back any text it encoded, and streams agree with the whole`, async () => {
+      const tokenizer = await make()
+      const random = generator(7)
+      for (let round = 0; round < 500; round++) {
+        const text = randomText(random)
+        const ids = tokenizer.encode(text, { parseSpecial: false })
+        // ▁ is how these two spell a space.
+        const want = name === 'byte level' ? text : text.replaceAll('▁', ' ')
+        assert.equal(tokenizer.decode(ids, { skipSpecialTokens: false }), want)
+        const broken = Array.from({ length: 12 }, () => Math.floor(random() * 260))
+        const stream = tokenizer.decodeStream()
+        let streamed = ''
+        for (const id of broken) {
+          streamed += stream.push(id)
+          assert.ok(tokenizer.decode(broken).startsWith(streamed))
+        }
+        assert.equal(streamed + stream.end(), tokenizer.decode(broken))
+      }
+    })
+  }
+})
+
+function generator(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    return state / 2 ** 32
+  }
+}
+
+/** Characters of every length in UTF-8, with spaces and odd ones among them; none is a lone surrogate. */
+function randomText(random: () => number): string {
+  const odd = [' ', '  ', '\n', '\0', '\ufeff', '\u0085', '▁', '<s>', "'s", 'hello', 'é', '\u0301']
+  let text = ''
+  for (let n = Math.floor(random() * 20); n > 0; n--) {
+    const kind = random()
+    const limit = kind < 0.6 ? 0x80 : kind < 0.7 ? 0x800 : kind < 0.8 ? 0xd800 : 0x20000
+    text +=
+      random() < 0.3
+        ? odd[Math.floor(random() * odd.length)]
+        : String.fromCodePoint(Math.floor(random() * limit) + (limit === 0x20000 ? 0x10000 : 0))
+  }
+  return text
+}
