@@ -1,10 +1,10 @@
 // Run by exits.test.ts: brings a model to a stage of its life, then ends the process in the way asked for.
 //   child.ts FOLDER STAGE EXIT
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
-import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
+import { isMainThread, parentPort, workerData } from 'node:worker_threads'
 import { loadAddon, type NativeLoadOptions, type NativeModel } from '../../src/binding.ts'
 import { deep, newControl, randomModel, randomPack } from './random-model.ts'
+import { startWorker } from './start-worker.ts'
 
 type Order = { folder: string; stage: string; exit: string }
 const order: Order = isMainThread
@@ -22,7 +22,7 @@ else {
 
 /** Ends this process with 3 once the worker has ended as ordered. */
 async function inWorker(): Promise<void> {
-  const worker = new Worker(fileURLToPath(import.meta.url), { workerData: order })
+  const worker = startWorker(new URL(import.meta.url), order)
   const ended = new Promise<void>(resolve => worker.once('exit', () => resolve()))
   worker.on('error', error => {
     if (!error.message.includes('on purpose')) throw error

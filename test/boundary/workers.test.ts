@@ -3,9 +3,9 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { Worker } from 'node:worker_threads'
 import { loadAddon, type NativeScores } from '../../src/binding.ts'
 import { newControl, randomPack, writeRandomModel } from './random-model.ts'
+import { startWorker } from './start-worker.ts'
 
 describe('workers', () => {
   const folder = mkdtempSync(path.join(tmpdir(), 'mt-llama-workers-'))
@@ -33,7 +33,7 @@ describe('workers', () => {
 })
 
 function scoreInWorker(folder: string): Promise<NativeScores> {
-  const worker = new Worker(new URL('score-worker.ts', import.meta.url), { workerData: folder })
+  const worker = startWorker(new URL('score-worker.ts', import.meta.url), folder)
   return new Promise((resolve, reject) => {
     worker.once('message', resolve)
     worker.once('error', reject)
