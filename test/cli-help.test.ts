@@ -28,4 +28,10 @@ describe('mt-llama --help', () => {
       assert.ok(text.includes(`mt-llama ${name}`), `${name} has no example of itself`)
     }
   })
+
+  it("README's table has every command", () => {
+    const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
+    for (const name of names)
+      assert.match(readme, new RegExp(`^\\| .*\`mt-llama ${name}\\b.*\`.* \\|`, 'm'), name)
+  })
 })
