@@ -285,7 +285,7 @@ export class Model {
       running,
       sampling,
       {
-        onText: onText && ((_, piece) => onText(piece)),
+        onText: (_, piece) => onText?.(piece),
         onStep: tokens => {
           tokensDone += tokens
           options.onProgress?.({

@@ -17,8 +17,7 @@ export interface ChatTemplateValues {
 }
 
 /**
- * Renders as transformers' apply_chat_template does: bos_token, eos_token, add_generation_prompt, raise_exception and
- * strftime_now are there.
+ * Renders as transformers' apply_chat_template does; raise_exception and strftime_now are there too.
  * @throws CHAT_TEMPLATE with the template's own message
  */
 export function renderChatTemplate(
@@ -32,10 +31,6 @@ export function renderChatTemplate(
       bos_token: bosToken,
       eos_token: eosToken,
       add_generation_prompt: addGenerationPrompt,
-      raise_exception: (message: string) => {
-        throw new Error(message)
-      },
-      strftime_now: (format: string) => strftime(format, new Date()),
     })
   } catch (error) {
     throw new MtLlamaError(
@@ -72,31 +67,4 @@ export function renderRelease(messages: readonly ChatMessage[], addGenerationPro
       )
   }
   return addGenerationPrompt ? `${text}### Assistant:` : text
-}
-
-/** The directives of C's strftime that chat templates use, in English. */
-function strftime(format: string, date: Date): string {
-  const two = (n: number) => String(n).padStart(2, '0')
-  const name = (options: Intl.DateTimeFormatOptions) => date.toLocaleString('en-US', options)
-  const values: Record<string, () => string> = {
-    '%': () => '%',
-    a: () => name({ weekday: 'short' }),
-    A: () => name({ weekday: 'long' }),
-    b: () => name({ month: 'short' }),
-    B: () => name({ month: 'long' }),
-    d: () => two(date.getDate()),
-    H: () => two(date.getHours()),
-    I: () => two(date.getHours() % 12 || 12),
-    m: () => two(date.getMonth() + 1),
-    M: () => two(date.getMinutes()),
-    p: () => (date.getHours() < 12 ? 'AM' : 'PM'),
-    S: () => two(date.getSeconds()),
-    y: () => two(date.getFullYear() % 100),
-    Y: () => String(date.getFullYear()),
-  }
-  return format.replace(/%(.)/g, (directive, letter: string) => {
-    const value = values[letter]
-    if (!value) throw new Error(`strftime_now: directive ${directive} is not supported`)
-    return value()
-  })
 }

@@ -15,9 +15,9 @@ export interface GeneratorLimits {
 
 export interface GeneratorCallbacks {
   /** Text that became certain. */
-  onText?: (continuation: Continuation, piece: string) => void
+  onText: (continuation: Continuation, piece: string) => void
   /** After each step: tokens it ran. */
-  onStep?: (tokens: number) => void
+  onStep: (tokens: number) => void
 }
 
 /** More texts a step no longer make a token cheaper. */
@@ -159,10 +159,10 @@ async function decode(
       // A prompt that is not at its end yet says nothing of what follows it.
       if (read[index]! < continuation.prompt.ids.length) continue
       const piece = continuation.push(next.ids[i]!, next.logProbs[i]!)
-      if (piece !== '') onText?.(continuation, piece)
+      if (piece !== '') onText(continuation, piece)
     }
     open = open.filter(index => group[index]!.finishReason === undefined)
-    onStep?.(step.ids.length)
+    onStep(step.ids.length)
   }
 }
 

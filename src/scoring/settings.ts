@@ -6,7 +6,9 @@ import type { ScoreOptions, TooLong } from './request.ts'
 const boundaries = ['joint', 'harness', 'separate'] as const
 const policies = ['error', 'truncate-left', 'truncate-right', 'skip'] as const
 
-export function encodeSettings(options: ScoreOptions): EncodeSettings {
+export function encodeSettings(
+  options: Pick<ScoreOptions, 'boundary' | 'addBos' | 'parseSpecial' | 'tooLong'>,
+): EncodeSettings {
   const { boundary = 'joint', addBos, parseSpecial = true, tooLong = 'error' } = options
   return {
     boundary: checkChoice('boundary', boundary, boundaries),

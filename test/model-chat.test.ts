@@ -1,0 +1,92 @@
+// Chat templates: the checkpoint's own as transformers renders it, and the released scripts' form.
+import { strict as assert } from 'node:assert'
+import { renderChatTemplate, renderRelease } from '../src/chat/chat-template.ts'
+import { loadModel } from '../src/index.ts'
+import { shared, sharedMissing } from './shared.ts'
+import { defaultModel, withTinyModel } from './tiny-model.ts'
+
+const values = { bosToken: '<s>', eosToken: '</s>', addGenerationPrompt: true }
+const hello = [{ role: 'user', content: 'Hello' }]
+
+describe('chat templates', () => {
+  it('have the special tokens, the flag and the functions that transformers gives them', () => {
+    const source =
+      "{{ bos_token }}{% for message in messages %}[{{ message['role'] }}] {{ message.content | trim }}{{ eos_token }}" +
+      '{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}'
+    assert.equal(renderChatTemplate(source, hello, values), '<s>[user] Hello</s>[assistant]')
+    assert.equal(
+      renderChatTemplate(source, hello, { ...values, addGenerationPrompt: false }),
+      '<s>[user] Hello</s>',
+    )
+  })
+
+  it('drop the line break after a block and the indent before it', () => {
+    const source = '{% for message in messages %}\n  {% if true %}\nx\n  {% endif %}\n{% endfor %}\nend'
+    assert.equal(renderChatTemplate(source, hello, values), 'x\nend')
+  })
+
+  it('may refuse a conversation', () => {
+    assert.throws(() => renderChatTemplate("{{ raise_exception('roles must alternate') }}", hello, values), {
+      code: 'CHAT_TEMPLATE',
+      message: /^the checkpoint's chat template does not render these messages: .*roles must alternate/,
+    })
+    assert.throws(() => renderChatTemplate('{% if %}', hello, values), { code: 'CHAT_TEMPLATE' })
+  })
+
+  it('may write the date', () => {
+    const now = new Date()
+    const date = renderChatTemplate("{{ strftime_now('%d %b %Y') }}", hello, values)
+    const month = now.toLocaleString('en-US', { month: 'short' })
+    assert.equal(date, `${String(now.getDate()).padStart(2, '0')} ${month} ${now.getFullYear()}`)
+  })
+
+  it('of the release: no line breaks, and its system text unless there is one', () => {
+    assert.equal(
+      renderRelease(hello, true),
+      'A chat between a curious human and an artificial intelligence assistant. The assistant gives helpful, detailed, ' +
+        "and polite answers to the human's questions.### Human: Hello### Assistant:",
+    )
+    const talk = [{ role: 'system', content: 'S.' }, ...hello, { role: 'assistant', content: 'Hi' }]
+    assert.equal(renderRelease(talk, false), 'S.### Human: Hello### Assistant: Hi')
+    assert.throws(() => renderRelease([{ role: 'tool', content: '' }], true), {
+      code: 'CHAT_TEMPLATE',
+      message: /a message has role "tool"/,
+    })
+  })
+})
+
+describe('Model.chat()', () => {
+  it('needs a template', async () => {
+    await withTinyModel({}, tiny =>
+      assert.rejects(tiny.chat(hello), {
+        code: 'CHAT_TEMPLATE',
+        message: /has no chat template; template: 'release' takes the Human \/ Assistant form/,
+      }),
+    )
+    await using model = await loadModel(defaultModel)
+    const answer = await model.chat(hello, { template: 'release', maxTokens: 4 })
+    const [same] = await model.generate([model.applyChatTemplate(hello, { template: 'release' })], {
+      ...{ maxTokens: 4, stop: ['###'] },
+    })
+    assert.deepEqual(answer, same)
+  })
+
+  it('answers as SmolLM2 was taught to, streamed or not', async function () {
+    if (sharedMissing) return this.skip()
+    await using model = await loadModel(shared('models', 'smollm2-135m', 'model-q4_1.gguf'))
+    assert.equal(
+      model.applyChatTemplate(hello),
+      '<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n' +
+        '<|im_start|>user\nHello<|im_end|>\n<|im_start|>assistant\n',
+    )
+    const question = [
+      { role: 'user', content: 'What is the capital of France? Answer in one short sentence.' },
+    ]
+    const answer = await model.chat(question, { maxTokens: 40 })
+    assert.match(answer.text, /Paris/)
+    assert.equal(answer.finishReason, 'stop')
+    let text = ''
+    for await (const piece of model.chatStream(question, { maxTokens: 40 })) text += piece
+    assert.equal(text, answer.text)
+  })
+})
