@@ -118,9 +118,11 @@ std::vector<cpu::CpuKernels> model_kernels() {
   CpuKernels pairs = avx512;
   pairs.name = "avx512_bf16 model";
   pairs.gemm[static_cast<int>(DType::kBFloat16)] = pairs::kPairsKernel;
+  pairs.attention_bf16 = &pairs::kPairsKernel;
   CpuKernels tiles = pairs;
   tiles.name = "amx_bf16 model";
   tiles.gemm[static_cast<int>(DType::kBFloat16)] = tiles::kTilesKernel;
+  tiles.attention_bf16 = &tiles::kTilesKernel;
   return {avx2, avx512, pairs, tiles};
 }
 

@@ -68,6 +68,9 @@ class Bounds {
       }
       case Op::kAttention: {
         const float* q = &run_.input().rows[size_t(row) * in_ + col / s.head_dim * s.head_dim];
+        if (case_.dtype == DType::kBFloat16)
+          // Queries, keys, weights and values may be rounded to bf16, each by 2^-9 at most.
+          return rounding + 10 * 0x1p-9 * norm(q, s.head_dim) * largest_key_ / s.head_dim + 0x1p-8;
         const double score = 8 * kEps * norm(q, s.head_dim) * largest_key_ / std::sqrt(s.head_dim);
         return rounding + 2 * score + 64 * kEps;  // values are at most 1
       }

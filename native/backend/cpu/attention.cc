@@ -1,13 +1,17 @@
 // Attention over the flat tree on the CPU.
 //
 // A row sees the positions 0 .. its own of one virtual sequence: segment, prefix, own branch. Keys come in blocks of
-// 64 positions, cut by absolute position; a block's pieces are gathered into the panels of the matrix kernel from
-// wherever they lie, so the bits depend on positions only. Per block: scores, online softmax, weighted values.
+// 64 positions, cut by absolute position; a block is gathered into the panels of the matrix kernel from wherever its
+// rows lie, so the bits depend on positions only. Per block: scores, online softmax, weighted values.
 // A key that a row does not see has weight 0, which leaves a sum as it was.
+//
+// Where activations are bf16 and the variant multiplies bf16 natively, queries, keys, weights and values are rounded to
+// bf16 and summed in float32; softmax and sums are float32 throughout.
 #include "attention.h"
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
 
 namespace mt::cpu {
@@ -17,12 +21,12 @@ constexpr int kBlock = 64;
 // Query rows x heads of a group in a tile: enough to hide the gathering of keys, few enough for the cache.
 constexpr int kTileRows = 96;
 
-int divide_up(int n, int by) { return (n + by - 1) / by; }
+int round_up(int n, int to) { return (n + to - 1) / to * to; }
 int tile_rows(HeadShape shape) { return std::max(1, kTileRows / (shape.heads / shape.kv_heads)); }
 
-// The keys and values that the rows of one branch (or of the prefix) see: position -> row.
+// The keys and values that the rows of one branch (or of the prefix) see, at one kv head.
 struct Sequence {
-  const float* k;  // of the pack, at this kv head
+  const float* k;  // of the pack
   const float* v;
   const float* cache_k;
   const float* cache_v;
@@ -31,138 +35,201 @@ struct Sequence {
   int lo;
 
   int shared() const { return tree.segment_len + tree.prefix_len; }
+  int position(int row) const {
+    return row < tree.start + tree.prefix_len ? tree.segment_len + row - tree.start : shared() + row - lo;
+  }
+  const float* key(int position) const { return at(position, cache_k, k); }
+  const float* value(int position) const { return at(position, cache_v, v); }
 
-  // Calls fn(offset, count, keys, values) for the pieces of positions [begin, end).
-  template <class Fn>
-  void pieces(int begin, int end, Fn fn) const {
-    const struct {
-      int from, to;  // positions
-      const float *k, *v;
-      ptrdiff_t row;  // of position `from`
-    } ranges[] = {{0, tree.segment_len, cache_k, cache_v, tree.segment_row},
-                  {tree.segment_len, shared(), k, v, tree.start},
-                  {shared(), end, k, v, lo}};
-    for (const auto& r : ranges) {
-      const int from = std::max(begin, r.from), to = std::min(end, r.to);
-      if (from >= to) continue;
-      const ptrdiff_t first = (r.row + from - r.from) * stride;
-      fn(from - begin, to - from, r.k + first, r.v + first);
-    }
+ private:
+  const float* at(int position, const float* cache, const float* pack) const {
+    if (position < tree.segment_len) return cache + (tree.segment_row + position) * stride;
+    if (position < shared()) return pack + (tree.start + position - tree.segment_len) * stride;
+    return pack + (lo + position - shared()) * stride;
   }
 };
 
 // One tile x one kv head.
 class TileJob {
  public:
-  TileJob(const CpuKernels& kernels, HeadShape shape, Memory& scratch)
+  TileJob(const CpuKernels& kernels, const GemmKernel& gemm, HeadShape shape, Memory& scratch)
       : kernels_(kernels),
-        gemm_(kernels.gemm_for(DType::kFloat32)),
+        gemm_(gemm),
         dim_(shape.head_dim),
         group_(shape.heads / shape.kv_heads),
-        dim_padded_(divide_up(dim_, gemm_.panel) * gemm_.panel) {
-    const size_t rows = size_t(tile_rows(shape)) * group_;
-    scratch.reserve_zeroed((rows * (dim_ + kBlock + dim_padded_ + 2) + size_t(kBlock) * (dim_ + dim_padded_)) * 4);
-    queries_ = scratch.as<float>();
-    keys_ = queries_ + rows * dim_;
-    values_ = keys_ + kBlock * dim_;
-    scores_ = values_ + kBlock * dim_padded_;
-    sums_ = scores_ + rows * kBlock;
-    max_ = sums_ + rows * dim_padded_;
-    total_ = max_ + rows;
+        dim_in_(round_up(dim_, gemm.k_align)),
+        dim_out_(round_up(dim_, gemm.panel)) {
+    const size_t rows = round_up(tile_rows(shape) * group_, 16) + 16;  // a kernel may touch rows up to its alignment
+    const size_t floats[] = {rows * dim_in_,
+                             rows * kBlock,
+                             rows * kBlock,
+                             rows * dim_out_,
+                             kBlock * size_t(dim_in_),
+                             kBlock * size_t(dim_in_),
+                             kBlock * size_t(dim_out_),
+                             rows,
+                             rows,
+                             rows,
+                             rows};
+    size_t total = 0;
+    for (const size_t n : floats) total += round_up(static_cast<int>(n), 16);
+    scratch.reserve_zeroed(total * 4);
+    float* next = scratch.as<float>();
+    float** const pointers[] = {&queries_, &scores_, &weights_, &sums_,  &rounded_keys_,
+                                &keys_,    &values_, &max_,     &total_, &factor_};
+    for (size_t i = 0; i < std::size(pointers); i++) {
+      *pointers[i] = next;
+      next += round_up(static_cast<int>(floats[i]), 16);
+    }
+    seen_ = reinterpret_cast<int*>(next);
   }
 
   void run(const QueryTile& tile, const int32_t* lo, const View& q, int kv_head, Sequence sequence, const View& out) {
-    begin_ = tile.begin;
     const int rows = (tile.end - tile.begin) * group_;
-    const float scale = 1.0f / std::sqrt(static_cast<float>(dim_));
-    for (int i = 0; i < rows; i++)
-      kernels_.scale_to(static_cast<const float*>(q.data) + element(q, i, kv_head), dim_, scale, queries_ + i * dim_);
-    std::fill(sums_, sums_ + size_t(rows) * dim_padded_, 0.0f);
+    std::fill(sums_, sums_ + size_t(rows) * dim_out_, 0.0f);
     std::fill(max_, max_ + rows, -std::numeric_limits<float>::infinity());
     std::fill(total_, total_ + rows, 0.0f);
 
     // Blocks that lie in segment and prefix are the same keys for all rows; the rest goes branch by branch.
-    const bool one_run = lo[tile.begin] == lo[tile.end - 1];
-    const int together = one_run ? 0 : sequence.shared() / kBlock;
+    const bool one_branch = lo[tile.begin] == lo[tile.end - 1];
+    const int together = one_branch ? 0 : sequence.shared() / kBlock;
     sequence.lo = lo[tile.begin];
-    for (int b = 0; b < together; b++) block(sequence, b, tile.begin, tile.end);
-    for (int r = tile.begin; r < tile.end;) {
-      int end = r + 1;
-      while (end < tile.end && lo[end] == lo[r]) end++;
+    if (together > 0) {
+      load_queries(q, tile.begin, tile.end, kv_head);
+      for (int b = 0; b < together; b++) block(sequence, b, tile.begin, tile.end, 0);
+    }
+    for (int r = tile.begin, end; r < tile.end; r = end) {
+      for (end = r + 1; end < tile.end && lo[end] == lo[r];) end++;
       sequence.lo = lo[r];
-      for (int b = together; b * kBlock <= position(sequence, end - 1); b++) block(sequence, b, r, end);
-      r = end;
+      load_queries(q, r, end, kv_head);
+      for (int b = together; b * kBlock <= sequence.position(end - 1); b++)
+        block(sequence, b, r, end, (r - tile.begin) * group_);
     }
 
     for (int i = 0; i < rows; i++) {
-      const float factor = 1.0f / total_[i];
-      const float* sum = sums_ + size_t(i) * dim_padded_;
+      const float* sum = sums_ + size_t(i) * dim_out_;
+      const size_t at = size_t(tile.begin + i / group_) * out.cols + size_t(kv_head * group_ + i % group_) * dim_;
       if (out.dtype == DType::kFloat32)
-        kernels_.scale_to(sum, dim_, factor, static_cast<float*>(out.data) + element(out, i, kv_head));
+        kernels_.scale_to(sum, dim_, 1.0f / total_[i], static_cast<float*>(out.data) + at);
       else
-        kernels_.scale_to_bf16(sum, dim_, factor, static_cast<uint16_t*>(out.data) + element(out, i, kv_head));
+        kernels_.scale_to_bf16(sum, dim_, 1.0f / total_[i], static_cast<uint16_t*>(out.data) + at);
     }
   }
 
  private:
-  // Tile row i is pack row begin_ + i / group_, head i % group_ of the group.
-  size_t element(const View& x, int i, int kv_head) const {
-    return size_t(begin_ + i / group_) * x.cols + size_t(kv_head * group_ + i % group_) * dim_;
-  }
-
-  static int position(const Sequence& s, int row) {
-    return row < s.tree.start + s.tree.prefix_len ? s.tree.segment_len + row - s.tree.start : s.shared() + row - s.lo;
-  }
-
-  void gather(const Sequence& sequence, int begin, int end) {
-    const int panel = gemm_.panel;
-    sequence.pieces(begin, end, [&](int offset, int count, const float* k, const float* v) {
-      for (int i = 0; i < count;) {
-        const int slot = (offset + i) % panel, n = std::min(count - i, panel - slot);
-        kernels_.transpose(k + i * sequence.stride, sequence.stride, n, dim_,
-                           keys_ + (offset + i) / panel * panel * dim_ + slot, panel);
-        i += n;
-      }
-      for (int c = 0; c < dim_; c += panel)
-        kernels_.copy_tile(v + c, sequence.stride, count, std::min(panel, dim_ - c),
-                           values_ + c * kBlock + offset * panel, panel);
-    });
-  }
-
-  // Block b of the keys against pack rows [r0, r1).
-  void block(const Sequence& sequence, int b, int r0, int r1) {
-    const int begin = b * kBlock, end = std::min(begin + kBlock, position(sequence, r1 - 1) + 1), n = end - begin;
-    gather(sequence, begin, end);
-    const int i0 = (r0 - begin_) * group_, rows = (r1 - r0) * group_, panel = gemm_.panel;
-    float* scores = scores_ + i0 * kBlock;
-    for (int p = 0; p * panel < n; p++)
-      gemm_.run(queries_ + i0 * dim_, dim_, rows, keys_ + p * panel * dim_, 0, dim_, scores + p * panel, kBlock, false);
-    for (int i = i0; i < i0 + rows; i++) {
-      const int seen = std::clamp(position(sequence, begin_ + i / group_) + 1 - begin, 0, n);
-      float* row = scores_ + i * kBlock;
-      if (seen == 0) {
-        std::fill(row, row + n, 0.0f);
-        continue;
-      }
-      const float factor = kernels_.softmax_block(row, seen, n, &max_[i], &total_[i]);
-      if (factor != 1.0f) kernels_.scale(sums_ + size_t(i) * dim_padded_, dim_, factor);
+  // Row i of a left side of the product: n numbers, times `factor`, then zeros up to k.
+  void put_row(void* to, int i, const float* x, int n, int k, float factor) const {
+    if (gemm_.input == InputForm::kFloatRows) {
+      kernels_.scale_to(x, n, factor, static_cast<float*>(to) + size_t(i) * k);
+      return;
     }
-    for (int c = 0; c < dim_; c += panel)
-      gemm_.run(scores, kBlock, rows, values_ + c * kBlock, 0, n, sums_ + size_t(i0) * dim_padded_ + c, dim_padded_,
-                true);
+    const bool tiles = gemm_.input == InputForm::kBf16Tiles;
+    const int step = tiles ? 32 : k;
+    auto* y = static_cast<uint16_t*>(to) + (tiles ? size_t(i / 16) * 16 * k + i % 16 * 32 : size_t(i) * k);
+    for (int c = 0; c < k; c += step, y += 16 * 32) {
+      const int m = std::clamp(n - c, 0, step);
+      kernels_.scale_to_bf16(x + c, m, factor, y);
+      std::fill(y + m, y + step, uint16_t{0});
+    }
   }
+  // Zeros below the last row, up to the kernel's alignment.
+  void pad_rows(void* to, int rows, int k) const {
+    for (int i = rows; i < round_up(rows, gemm_.row_align); i++) put_row(to, i, nullptr, 0, k, 0);
+  }
+
+  // Pack rows [r0, r1), times 1 / sqrt(dim), all heads of the group.
+  void load_queries(const View& q, int r0, int r1, int kv_head) {
+    const float scale = 1.0f / std::sqrt(static_cast<float>(dim_));
+    const int rows = (r1 - r0) * group_;
+    for (int i = 0; i < rows; i++)
+      put_row(queries_, i,
+              static_cast<const float*>(q.data) + size_t(r0 + i / group_) * q.cols +
+                  size_t(kv_head * group_ + i % group_) * dim_,
+              dim_, dim_in_, scale);
+    pad_rows(queries_, rows, dim_in_);
+  }
+
+  // Keys of positions begin .. begin + n - 1 as columns of panels, values as rows of panels.
+  void gather(const Sequence& s, int begin, int n) {
+    const int panel = gemm_.panel;
+    if (!gemm_.pairs) {
+      for (int j = 0, run; j < n; j += run) {
+        run = 1;
+        while (j + run < n && (j + run) % panel && s.key(begin + j + run) == s.key(begin + j) + run * s.stride) run++;
+        kernels_.transpose(s.key(begin + j), s.stride, run, dim_, keys_ + j / panel * panel * dim_ + j % panel, panel);
+        for (int c = 0; c < dim_; c += panel)
+          kernels_.copy_tile(s.value(begin + j) + c, s.stride, run, std::min(panel, dim_ - c),
+                             values_ + c * kBlock + j * panel, panel);
+      }
+      return;
+    }
+    // A pair of bf16 is moved about as one float.
+    auto* rounded = reinterpret_cast<uint16_t*>(rounded_keys_);
+    auto* values = reinterpret_cast<uint16_t*>(values_);
+    for (int j = 0; j < n; j++) {
+      kernels_.scale_to_bf16(s.key(begin + j), dim_, 1.0f, rounded + j * dim_in_);
+      std::fill(rounded + j * dim_in_ + dim_, rounded + (j + 1) * dim_in_, uint16_t{0});
+    }
+    for (int j = 0; j < n; j += panel)
+      kernels_.transpose(rounded_keys_ + j * dim_in_ / 2, dim_in_ / 2, std::min(panel, n - j), dim_in_ / 2,
+                         keys_ + j * dim_in_ / 2, panel);
+    for (int j = 0; j < round_up(n, gemm_.k_align); j += 2)
+      for (int c = 0; c < dim_; c += panel) {
+        uint16_t* y = values + c * kBlock + j * panel;
+        const int cols = std::min(panel, dim_ - c);
+        if (j + 1 < n)
+          kernels_.interleave_bf16(s.value(begin + j) + c, s.value(begin + j + 1) + c, cols, y);
+        else if (j < n)
+          kernels_.interleave_bf16(s.value(begin + j) + c, kZeros, cols, y);
+        else
+          std::fill(y, y + 2 * cols, uint16_t{0});
+      }
+  }
+
+  // Block b of the keys against pack rows [r0, r1), whose sums lie from row i0 on.
+  void block(const Sequence& s, int b, int r0, int r1, int i0) {
+    const int begin = b * kBlock, n = std::min(kBlock, s.position(r1 - 1) + 1 - begin);
+    const int rows = (r1 - r0) * group_, panel = gemm_.panel;
+    gather(s, begin, n);
+    for (int p = 0; p < n; p += panel)
+      gemm_.run(queries_, dim_in_, rows, panel_of(keys_, p, dim_in_), 0, dim_in_, scores_ + p, kBlock, false);
+    for (int i = 0; i < rows; i++) seen_[i] = std::clamp(s.position(r0 + i / group_) + 1 - begin, 0, n);
+    kernels_.softmax_rows(scores_, kBlock, rows, n, seen_, max_ + i0, total_ + i0, factor_);
+    float* sums = sums_ + size_t(i0) * dim_out_;
+    kernels_.scale_rows(sums, dim_out_, rows, dim_, factor_);
+    const int k = round_up(n, gemm_.k_align);
+    const float* weights = scores_;
+    if (gemm_.input != InputForm::kFloatRows) {
+      for (int i = 0; i < rows; i++) put_row(weights_, i, scores_ + i * kBlock, n, k, 1.0f);
+      pad_rows(weights_, rows, k);
+      weights = weights_;
+    }
+    const int ld = gemm_.input == InputForm::kFloatRows ? kBlock : k;
+    for (int c = 0; c < dim_; c += panel)
+      gemm_.run(weights, ld, rows, panel_of(values_, c, kBlock), 0, k, sums + c, dim_out_, true);
+  }
+
+  // The panel of columns c .. c + panel - 1, of k rows.
+  const void* panel_of(const float* panels, int c, int k) const {
+    return gemm_.pairs ? panels + size_t(c) * k / 2 : panels + size_t(c) * k;
+  }
+
+  static constexpr float kZeros[kBlock] = {};
 
   const CpuKernels& kernels_;
   const GemmKernel& gemm_;
-  const int dim_, group_, dim_padded_;
-  int begin_ = 0;
-  float* queries_;  // [rows, dim], times 1 / sqrt(dim)
-  float* keys_;     // panels [dim, panel] of 64 keys
-  float* values_;   // panels [64, panel] of dim_padded columns
-  float* scores_;   // [rows, 64]
-  float* sums_;     // [rows, dim_padded]
-  float* max_;      // [rows]
-  float* total_;    // [rows]
+  const int dim_, group_, dim_in_, dim_out_;
+  float* queries_;       // [rows, dim_in] in the kernel's input form, times 1 / sqrt(dim)
+  float* scores_;        // [rows, 64]
+  float* weights_;       // the same in the kernel's input form, where that is not float32 rows
+  float* sums_;          // [rows, dim_out]
+  float* rounded_keys_;  // [64, dim_in] bf16
+  float* keys_;          // panels [dim_in, panel] of 64 keys
+  float* values_;        // panels [64, panel] of dim_out columns
+  float* max_;           // [rows]
+  float* total_;         // [rows]
+  float* factor_;        // [rows]
+  int* seen_;            // [rows] keys of the block that a row sees
 };
 
 }  // namespace
@@ -183,6 +250,8 @@ Attention::Attention(const CpuKernels& kernels, ThreadPool& pool)
 
 void Attention::run(const std::vector<QueryTile>& tiles, const std::vector<int32_t>& lo, View q, View k, View v,
                     const float* cache_k, const float* cache_v, HeadShape shape, View out) {
+  const bool bf16 = out.dtype == DType::kBFloat16 && kernels_.attention_bf16;
+  const GemmKernel& gemm = bf16 ? *kernels_.attention_bf16 : kernels_.gemm_for(DType::kFloat32);
   const int count = static_cast<int>(tiles.size());
   pool_.parallel_for(count * shape.kv_heads, [&](int task, int worker) {
     // Last tiles first: in a long sequence they see the most.
@@ -196,7 +265,7 @@ void Attention::run(const std::vector<QueryTile>& tiles, const std::vector<int32
                                k.cols,
                                tile.tree,
                                0};
-    TileJob(kernels_, shape, scratch_[worker]).run(tile, lo.data(), q, kv_head, sequence, out);
+    TileJob(kernels_, gemm, shape, scratch_[worker]).run(tile, lo.data(), q, kv_head, sequence, out);
   });
 }
 

@@ -115,16 +115,12 @@ class CpuBackend final : public Backend {
         n = std::min(half_dim - i, last - pair);
         const View out = head < shape.heads ? q : head < key_heads ? k : v;
         const int in_out = head < shape.heads ? head : head < key_heads ? head - shape.heads : head - key_heads;
-        const float* bias_a = bias_at(bias, head * shape.head_dim + i);
-        const float* bias_b = bias_at(bias, head * shape.head_dim + i + half_dim);
-        for (int r = 0; r < tile.rows; r++) {
-          const float* c = tile.c + r * tile.ldc + pair - first;
-          const int at = pos[tile.row + r];
-          const bool turns = head < key_heads;
-          float* y = floats(out, tile.row + r) + in_out * shape.head_dim + i;
-          kernels_.rotate(c, c + half, bias_a, bias_b, turns ? floats(rope.cos, at) + i : nullptr,
-                          turns ? floats(rope.sin, at) + i : nullptr, n, y, y + half_dim);
-        }
+        const bool turns = head < key_heads;
+        const int at = in_out * shape.head_dim + i;
+        kernels_.rotate_tile(tile.c + pair - first, tile.ldc, half, tile.rows, n, half_dim,
+                             bias_at(bias, head * shape.head_dim + i), turns ? floats(rope.cos, 0) + i : nullptr,
+                             turns ? floats(rope.sin, 0) + i : nullptr, pos.data() + tile.row,
+                             floats(out, tile.row) + at, out.cols);
       }
     });
   }

@@ -58,21 +58,24 @@ struct CpuKernels {
                       const float* bias_up, float* f, ptrdiff_t ldf);
   void (*swiglu_tile_bf16)(const float* c, ptrdiff_t ldc, int up, int rows, int cols, const float* bias_gate,
                            const float* bias_up, uint16_t* f, ptrdiff_t ldf);
-  // (out_a, out_b)[i] = (a cos - b sin, b cos + a sin) of a[i] + bias_a[i] and b[i] + bias_b[i]; biases may be null.
-  // cos null: no rotation.
-  void (*rotate)(const float* a, const float* b, const float* bias_a, const float* bias_b, const float* cos,
-                 const float* sin, int n, float* out_a, float* out_b);
+  // Row r, i < n: (y[i], y[half + i]) = (a cos - b sin, b cos + a sin) of a = c[i] + bias[i], b = c[b + i] + bias[half
+  // + i] with row pos[r] of cos and sin [.., half]. bias may be null. cos null: no rotation.
+  void (*rotate_tile)(const float* c, ptrdiff_t ldc, int b, int rows, int n, int half, const float* bias,
+                      const float* cos, const float* sin, const int32_t* pos, float* y, ptrdiff_t ldy);
   // Adds columns first .. first + cols - 1, in ascending order, to each row's partial.
   void (*head_tile)(const float* c, ptrdiff_t ldc, int rows, int cols, int first, HeadPartial* partials);
 
-  // One block of an online softmax: scores[0 .. n) become exp(score - max), [n, padded) become 0; max and sum move on.
-  // Returns what earlier sums are to be multiplied by.
-  float (*softmax_block)(float* scores, int n, int padded, float* max, float* sum);
-  // x[i] *= factor
-  void (*scale)(float* x, int n, float factor);
+  // One block of an online softmax, row by row: the first seen[r] of scores[r, 0 .. n) become exp(score - max), the
+  // others 0; max and sum move on; factor[r] is what earlier sums are to be multiplied by.
+  void (*softmax_rows)(float* scores, ptrdiff_t ld, int rows, int n, const int* seen, float* max, float* sum,
+                       float* factor);
+  // x[r, j] *= factor[r]
+  void (*scale_rows)(float* x, ptrdiff_t ldx, int rows, int cols, const float* factor);
   // y[i] = x[i] * factor
   void (*scale_to)(const float* x, int n, float factor, float* y);
   void (*scale_to_bf16)(const float* x, int n, float factor, uint16_t* y);
+  // y[2 i] = a[i], y[2 i + 1] = b[i], rounded
+  void (*interleave_bf16)(const float* a, const float* b, int n, uint16_t* y);
   // y[i] = x[i] widened
   void (*widen_bf16)(const uint16_t* x, int n, float* y);
   // y[j * ldy + i] = x[i * ldx + j] for i < rows, j < cols

@@ -32,6 +32,7 @@ const CpuKernels& kernels_amx_bf16() {
     CpuKernels k = kernels_avx512_bf16();
     k.name = "amx_bf16";
     k.gemm[(int)DType::kBFloat16] = kTilesKernel;
+    k.attention_bf16 = &kTilesKernel;
     return k;
   }();
   return kernels;

@@ -28,6 +28,7 @@ const CpuKernels& kernels_avx512_bf16() {
     CpuKernels k = kernels_avx512();
     k.name = "avx512_bf16";
     k.gemm[(int)DType::kBFloat16] = kPairsKernel;
+    k.attention_bf16 = &kPairsKernel;
     return k;
   }();
   return kernels;

@@ -16,14 +16,21 @@ inline void store_n(float* p, V v, int n) {
   if (n >= kLanes) return store(p, v);
   _mm256_maskstore_ps(p, lanes_below(n), v);
 }
-inline __m128i to_bf16(V v) {
+// bf16 in the high half of each lane, below it what rounding left.
+inline __m256i rounded_bf16(V v) {
   const __m256i bits = _mm256_castps_si256(v);
   const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
-  __m256i rounded = _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
+  const __m256i rounded = _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
   const __m256i nan = _mm256_castps_si256(_mm256_cmp_ps(v, v, _CMP_UNORD_Q));
-  rounded = _mm256_blendv_epi8(rounded, _mm256_or_si256(bits, _mm256_set1_epi32(0x400000)), nan);
-  rounded = _mm256_srli_epi32(rounded, 16);
-  return _mm_packus_epi32(_mm256_castsi256_si128(rounded), _mm256_extracti128_si256(rounded, 1));
+  return _mm256_blendv_epi8(rounded, _mm256_or_si256(bits, _mm256_set1_epi32(0x400000)), nan);
+}
+inline __m128i to_bf16(V v) {
+  const __m256i h = _mm256_srli_epi32(rounded_bf16(v), 16);
+  return _mm_packus_epi32(_mm256_castsi256_si128(h), _mm256_extracti128_si256(h, 1));
+}
+inline void store_pairs(uint16_t* p, V a, V b) {
+  const __m256i low = _mm256_srli_epi32(rounded_bf16(a), 16);
+  _mm256_storeu_si256((__m256i*)p, _mm256_blend_epi16(low, rounded_bf16(b), 0xaa));
 }
 inline void store(uint16_t* p, V v) { _mm_storeu_si128((__m128i*)p, to_bf16(v)); }
 inline void store_n(uint16_t* p, V v, int n) {

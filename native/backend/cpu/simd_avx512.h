@@ -11,13 +11,18 @@ inline V load(const float* p) { return _mm512_loadu_ps(p); }
 inline void store(float* p, V v) { _mm512_storeu_ps(p, v); }
 inline V load_n(const float* p, int n) { return _mm512_maskz_loadu_ps(lanes_below(n), p); }
 inline void store_n(float* p, V v, int n) { _mm512_mask_storeu_ps(p, lanes_below(n), v); }
-inline __m256i to_bf16(V v) {
+// bf16 in the high half of each lane, below it what rounding left.
+inline __m512i rounded_bf16(V v) {
   const __m512i bits = _mm512_castps_si512(v);
   const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
-  __m512i rounded = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+  const __m512i rounded = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
   const __mmask16 nan = _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);
-  rounded = _mm512_mask_or_epi32(rounded, nan, bits, _mm512_set1_epi32(0x400000));
-  return _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded, 16));
+  return _mm512_mask_or_epi32(rounded, nan, bits, _mm512_set1_epi32(0x400000));
+}
+inline __m256i to_bf16(V v) { return _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded_bf16(v), 16)); }
+inline void store_pairs(uint16_t* p, V a, V b) {
+  const __m512i low = _mm512_srli_epi32(rounded_bf16(a), 16);
+  _mm512_storeu_si512(p, _mm512_mask_blend_epi16(0xaaaaaaaa, low, rounded_bf16(b)));
 }
 inline void store(uint16_t* p, V v) { _mm256_storeu_si256((__m256i*)p, to_bf16(v)); }
 inline void store_n(uint16_t* p, V v, int n) { _mm256_mask_storeu_epi16(p, lanes_below(n), to_bf16(v)); }

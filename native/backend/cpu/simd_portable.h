@@ -33,6 +33,13 @@ inline void store(uint16_t* p, V v) {
 inline void store_n(uint16_t* p, V v, int n) {
   for (int i = 0; i < n; i++) p[i] = f32_to_bf16(v[i]);
 }
+// Pairs of bf16: p[2 i] from a, p[2 i + 1] from b.
+inline void store_pairs(uint16_t* p, V a, V b) {
+  for (int i = 0; i < kLanes; i++) {
+    p[2 * i] = f32_to_bf16(a[i]);
+    p[2 * i + 1] = f32_to_bf16(b[i]);
+  }
+}
 inline V load_bf16(const uint16_t* p) {
   V v;
   for (int i = 0; i < kLanes; i++) v[i] = bf16_to_f32(p[i]);
