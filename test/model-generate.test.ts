@@ -8,7 +8,7 @@ import { KvBudget } from '../src/generation/kv-budget.ts'
 import { StopText } from '../src/generation/stop-text.ts'
 import { type GenerateOptions, loadModel, type Model } from '../src/index.ts'
 import { openModel } from '../src/model/load.ts'
-import { shared, sharedMissing } from './shared.ts'
+import { sharedMissing } from './shared.ts'
 import { writeStories260k } from './stories260k.ts'
 import { defaultModel, withTinyModel } from './tiny-model.ts'
 
@@ -306,7 +306,6 @@ describe('Model.generate()', () => {
 
 describe('stories260K', () => {
   if (sharedMissing) return it.skip(sharedMissing)
-  void shared
   const ids = [1, 403, 407, 261, 378, 432, 383, 286, 261, 376, 298, 315, 421]
   // From the issue that asked for it, made with llama2.c.
   const logProbs = [

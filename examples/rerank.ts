@@ -1,0 +1,18 @@
+// Reranking: which passage makes the question likeliest? (Sachan et al. 2022, "Improving passage retrieval with zero-shot
+// question generation")
+//   npx tsx examples/rerank.ts MODEL "Who wrote Faust?" "Goethe finished Faust in 1831." "Faust is a city in Oklahoma."
+import { loadModel } from '../src/index.ts' // 'mt-llama' in your own program
+
+const [path, question, ...passages] = process.argv.slice(2)
+if (!path || !question || passages.length < 2) throw new Error('usage: MODEL QUESTION PASSAGE PASSAGE ...')
+
+await using model = await loadModel(path)
+const results = await model.score(
+  passages.map(passage => ({
+    prompt: `Passage: ${passage}\nA question about this passage:`,
+    continuations: [` ${question}`],
+  })),
+)
+const scored = passages.map((passage, i) => ({ passage, score: results[i]!.continuations[0]!.logLikelihood }))
+for (const { passage, score } of scored.sort((a, b) => b.score - a.score))
+  console.log(`${score.toFixed(2)} ${passage}`)
