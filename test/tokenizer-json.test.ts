@@ -1,6 +1,7 @@
 // tokenizer.json: added tokens, BOS by its rule, words, normalisation, decoding, and files that are wrong.
 import assert from 'node:assert/strict'
 import { MtLlamaError } from '../src/errors.ts'
+import { loadTokenizer } from '../src/tokenizer/load.ts'
 import { byteJson, type Json, loadJson, template } from './tokenizer-files.ts'
 
 const bos: [string, number] = ['<s>', 262]
@@ -264,6 +265,12 @@ describe('tokenizer.json: refused with the file, the field and the value', () =>
   for (const [name, config, message] of configRows) {
     it(name, () => assert.rejects(loadJson(byteJson(), config), isTokenizerError(message)))
   }
+
+  it('a file that is not there', () =>
+    assert.rejects(
+      loadTokenizer({ kind: 'tokenizer.json', file: 'no/tokenizer.json', configFile: undefined }),
+      isTokenizerError(/^no\/tokenizer\.json: cannot be read: ENOENT/),
+    ))
 
   it('or loads, whatever one value is replaced by', async () => {
     const wrong = [null, 0, -1, 1.5, 1e300, '', 'x', true, [], {}, [[]], { type: 'Sequence' }]

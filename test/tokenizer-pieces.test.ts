@@ -73,6 +73,8 @@ describe('tokenizer.model', () => {
     const loose: TestPiece[] = [...words, ['xy', -1], ...bytePieces]
     const model = sentencePieceModel(loose, [byteFallback])
     assert.deepEqual(await pieces(model, 'axyx'), ['▁a', 'xy', '<0x78>'])
+    const unknown = sentencePieceModel([...words, ['xy', -1]])
+    assert.deepEqual(await pieces(unknown, 'axyxéyxa'), ['▁a', 'xy', '<unk>', 'a'])
   })
 
   it('finds user-defined pieces in the normalised text, control pieces where asked to', async () => {
@@ -123,7 +125,12 @@ describe('tokenizer.model', () => {
     [
       'a byte too few',
       sentencePieceModel(bytePieces.slice(1), [byteFallback]),
-      /lacks pieces of type byte for some/,
+      /has pieces of type byte for 255 of 256/,
+    ],
+    [
+      'a piece without end',
+      sentencePieceModel([['a'.repeat(9999), 0]]),
+      /piece 3 has 9999 characters; expected at/,
     ],
     ['Unigram', sentencePieceModel(words, [unigram]), /trainer_spec\.model_type is unigram; expected BPE/],
     ['unused pieces', sentencePieceModel([['a', 0, 5]]), /a piece is of type unused; expected none/],

@@ -34,6 +34,8 @@ export interface PieceSettings
 }
 
 const space = '▁'
+/** Every cut of a piece is looked up, so a long one would take for ever; sentencepiece makes them of 16 characters. */
+const longestPiece = 1024
 
 /** @throws TOKENIZER for pieces that cannot be told apart or used */
 export function tokenizerFromPieces(pieces: readonly ScoredPiece[], settings: PieceSettings): Tokenizer {
@@ -46,6 +48,12 @@ export function tokenizerFromPieces(pieces: readonly ScoredPiece[], settings: Pi
       throw tokenizerError(file, `piece ${id} (${shown(text)}) has no number for a score`)
     if (type === pieceType.byte && bytePiece(text) < 0) {
       throw tokenizerError(file, `piece ${id} is ${shown(text)}; expected a byte such as <0x0A>`)
+    }
+    if (text.length > longestPiece) {
+      throw tokenizerError(
+        file,
+        `piece ${id} has ${text.length} characters; expected at most ${longestPiece}`,
+      )
     }
     if (type === pieceType.unused) continue
     if (known.has(text))
@@ -92,48 +100,49 @@ function addedTokens(pieces: readonly ScoredPiece[], type: number): AddedToken[]
 /** Two neighbours merge where their texts together are a piece; the best score goes first. */
 function makeBpe(
   pieces: readonly ScoredPiece[],
-  settings: PieceSettings,
+  { file, byteFallback }: PieceSettings,
 ): { bpe: Bpe; cuts: RegExp | undefined } {
-  const { file, byteFallback } = settings
   const ids = new Map<string, number>()
-  for (const [id, { text, type }] of pieces.entries()) if (type === pieceType.normal) ids.set(text, id)
+  const bytes = new Map<string, number>()
+  for (const [id, { text, type }] of pieces.entries()) {
+    if (type === pieceType.normal) ids.set(text, id)
+    if (type === pieceType.byte) bytes.set(bytePieceText(bytePiece(text)), id)
+  }
+  if (byteFallback && bytes.size < 256) {
+    throw tokenizerError(file, `falls back on bytes, and has pieces of type byte for ${bytes.size} of 256`)
+  }
   const normal = [...ids]
   const unknown = pieces.findIndex(piece => piece.type === pieceType.unknown)
-  const symbolIds = new Map<string, number>(ids)
-  for (const [id, { text, type }] of pieces.entries()) {
-    if (type === pieceType.byte) symbolIds.set(bytePieceText(bytePiece(text)), id)
-  }
   const options = { byteFallback, unknown: unknown < 0 ? undefined : unknown, fuseUnknown: true }
-  const everyByte =
-    byteFallback && Array.from({ length: 256 }, (_, b) => bytePieceText(b)).every(t => symbolIds.has(t))
-  if (byteFallback && !everyByte)
-    throw tokenizerError(file, 'falls back on bytes, and lacks pieces of type byte for some')
-  const spell = characterSymbols(symbolIds, options)
-
-  // Characters that are part of pieces and none themselves: they merge under ids of their own, beyond the vocabulary.
-  const loose: string[] = []
-  for (const [text] of normal) {
-    for (const character of text) {
-      if (ids.has(character)) continue
-      ids.set(character, pieces.length + loose.length)
-      loose.push(character)
-    }
-  }
+  const spell = characterSymbols(new Map([...bytes, ...normal]), options)
+  const loose = looseCharacters(ids, pieces.length)
   const respell = (merged: number[]) => {
     const out: number[] = []
     for (const id of merged) {
       if (id < pieces.length) out.push(id)
       else spell(loose[id - pieces.length]!, out)
     }
-    return out
+    return out.filter((id, i) => id !== unknown || out[i - 1] !== unknown)
   }
-  const bytes = [...symbolIds].filter(([text]) => bytePiece(text) >= 0)
   const bpe = new Bpe({
     merges: pairsOf(normal, ids, pieces),
     symbols: loose.length === 0 ? spell : characterSymbols(new Map([...bytes, ...ids]), options),
     finish: loose.length === 0 ? undefined : respell,
   })
-  return { bpe, cuts: everyByte ? spaceCuts(normal.map(([text]) => text)) : undefined }
+  return { bpe, cuts: byteFallback ? spaceCuts(normal.map(([text]) => text)) : undefined }
+}
+
+/** Characters that are part of pieces and none themselves get ids beyond the vocabulary, under which they merge. */
+function looseCharacters(ids: Map<string, number>, vocabSize: number): string[] {
+  const loose: string[] = []
+  for (const text of [...ids.keys()]) {
+    for (const character of text) {
+      if (ids.has(character)) continue
+      ids.set(character, vocabSize + loose.length)
+      loose.push(character)
+    }
+  }
+  return loose
 }
 
 /** Every way to put a piece together from two; pieces of equal score have one rank, so the leftmost goes first. */

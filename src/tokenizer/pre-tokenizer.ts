@@ -89,11 +89,14 @@ export function readPattern(field: Field): RegExp {
 
 /** @param invert what lies between the matches counts as the match */
 function cutStep(regex: RegExp, behavior: Behavior, invert = false): PreTokenizer {
-  const separators = behavior === 'Isolated' ? isolate : (word: string) => cut(word, regex, behavior, invert)
+  const cutOne =
+    behavior === 'Isolated'
+      ? (word: string) => isolate(word, regex)
+      : (word: string) => cut(word, regex, behavior, invert)
   return words => {
-    if (words.length === 1) return separators(words[0]!, regex)
+    if (words.length === 1) return cutOne(words[0]!)
     const out: string[] = []
-    for (const word of words) for (const part of separators(word, regex)) out.push(part)
+    for (const word of words) for (const part of cutOne(word)) out.push(part)
     return out
   }
 }
