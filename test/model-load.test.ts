@@ -1,7 +1,9 @@
 // loadModel(): what it tells of a model, what it refuses, and what it leaves behind.
 import { strict as assert } from 'node:assert'
-import { ftruncateSync, openSync, writeSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { type LoadProgress, loadModel } from '../src/index.ts'
 import { activationBytes, checkMemory, kvBytesPerToken } from '../src/model/memory.ts'
 import { safetensorsBytes, tinyConfig, tinyTensors, u64, withFolder, writeFiles } from './checkpoint-files.ts'
@@ -91,31 +93,34 @@ describe('loadModel()', () => {
 
   it('refuses what does not fit into memory before it reads it', () =>
     withFolder(async dir => {
-      // A terabyte of holes: the header is true, and nothing may be read.
-      const wide = 2 ** 17
-      const config = { ...tinyConfig, hidden_size: wide, intermediate_size: 2 ** 18, vocab_size: 2 ** 18 }
-      const tensors = [...tinyTensors()].map(([name, { shape }]) => {
-        const sizes: Record<number, number> = { 8: wide, 10: 2 ** 18, 12: 2 ** 18 }
-        return { name, shape: shape.map(n => sizes[n]!) }
-      })
-      let end = 0
-      const header: Record<string, object> = {}
-      for (const { name, shape } of tensors) {
-        const bytes = 4 * shape.reduce((a, b) => a * b, 1)
-        header[name] = { dtype: 'F32', shape, data_offsets: [end, end + bytes] }
-        end += bytes
-      }
-      const text = JSON.stringify(header)
-      writeFiles(dir, { 'config.json': config })
-      const file = openSync(join(dir, 'model.safetensors'), 'w')
-      writeSync(file, Buffer.concat([u64(text.length), Buffer.from(text)]))
-      ftruncateSync(file, 8 + text.length + end)
+      // A terabyte: the header is true, and nothing may be read.
+      writeZeros(dir, 'F32', { hidden_size: 2 ** 17, intermediate_size: 2 ** 18, vocab_size: 2 ** 18 })
       await assert.rejects(loadModel(dir), {
         code: 'OUT_OF_MEMORY',
         message:
           /: loading as float32 takes \d+\.\d GiB \(weights 896.0 GiB, activations \d+\.\d GiB, loading 64 MiB\), but \d.* are available/,
       })
     }))
+
+  for (const [stored, dtype] of [
+    ['F16', 'float32'],
+    ['F32', 'bfloat16'],
+    ['BF16', 'bfloat16'],
+  ] as const)
+    it(`takes no more than the converted weights and 64 MiB while it loads ${stored} as ${dtype}`, function () {
+      if (process.platform !== 'linux') return this.skip()
+      return withFolder(async dir => {
+        writeZeros(dir, stored, { hidden_size: 2048, intermediate_size: 8192, vocab_size: 8192 })
+        const program = fileURLToPath(new URL('load-peak.ts', import.meta.url))
+        const { stdout, stderr } = spawnSync(process.execPath, ['--import', 'tsx', program, dir, dtype], {
+          encoding: 'utf8',
+        })
+        assert.equal(stderr, '')
+        const { weightBytes, peakBytes } = JSON.parse(stdout) as { weightBytes: number; peakBytes: number }
+        assert.ok(weightBytes > 150 * 2 ** 20, `${weightBytes}`)
+        assert.ok(peakBytes <= weightBytes + 64 * 2 ** 20, `${peakBytes} for ${weightBytes} of weights`)
+      })
+    })
 
   it('counts weights, activations and 64 MiB of staging', () => {
     const mebi = 2 ** 20
@@ -199,3 +204,31 @@ describe('loadModel()', () => {
     })
   })
 })
+
+/** A checkpoint of one layer and zeros: the file is a hole, so that it takes no room on disk. */
+function writeZeros(
+  dir: string,
+  type: 'F32' | 'F16' | 'BF16',
+  sizes: { hidden_size: number; intermediate_size: number; vocab_size: number },
+): void {
+  const config = { ...tinyConfig, ...sizes }
+  const sizeOf: Record<number, number> = {
+    [tinyConfig.hidden_size]: sizes.hidden_size,
+    [tinyConfig.intermediate_size]: sizes.intermediate_size,
+    [tinyConfig.vocab_size]: sizes.vocab_size,
+  }
+  const header: Record<string, object> = {}
+  let end = 0
+  for (const [name, tensor] of tinyTensors()) {
+    const shape = tensor.shape.map(n => sizeOf[n]!)
+    const bytes = (type === 'F32' ? 4 : 2) * shape.reduce((a, b) => a * b, 1)
+    header[name] = { dtype: type, shape, data_offsets: [end, end + bytes] }
+    end += bytes
+  }
+  const text = JSON.stringify(header)
+  writeFiles(dir, { 'config.json': config })
+  const file = openSync(join(dir, 'model.safetensors'), 'w')
+  writeSync(file, Buffer.concat([u64(text.length), Buffer.from(text)]))
+  ftruncateSync(file, 8 + text.length + end)
+  closeSync(file)
+}
