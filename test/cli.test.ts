@@ -328,8 +328,8 @@ describe('mt-llama', () => {
         message: /^error: \/nowhere: no such file or folder.* \[CHECKPOINT_NOT_FOUND\]\n$/s,
       },
       {
-        title: 'a data folder that is not there',
-        args: ['eval', '--quiet', '--data-dir', '/nowhere'],
+        title: 'a data folder that is not there, said before a model is loaded',
+        args: ['eval', '--quiet', '--data-dir', '/nowhere', '--model', '/nowhere'],
         code: 1,
         message:
           /^error: XQuAD-en: no data in \/nowhere\/xquad: the data folder \/nowhere does not exist\. Looked for: xquad\.en, validation, test .*\[DATA_NOT_FOUND\]\n$/,

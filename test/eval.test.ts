@@ -12,6 +12,7 @@ import type { ChoiceRecord, RunResults, Settings } from '../src/evaluation/resul
 import { RunFolder } from '../src/evaluation/run-folder.ts'
 import type { Scorer } from '../src/evaluation/run-task.ts'
 import type { ModelInfo } from '../src/model/info.ts'
+import { loadTasks } from '../src/tasks/load-samples.ts'
 import { type TaskName, taskNames } from '../src/tasks/registry.ts'
 
 const dataDir = fileURLToPath(new URL('../default/data', import.meta.url))
@@ -72,10 +73,15 @@ describe('evaluate', () => {
   })
   afterEach(() => rmSync(out, { recursive: true, force: true }))
 
-  const options = (changes: Partial<EvaluateOptions> = {}): EvaluateOptions => ({
-    ...{ tasks: [...taskNames], settings },
-    ...changes,
-  })
+  /** evaluate() with these tasks' embedded items. */
+  const run = async (
+    model: Scorer,
+    names: readonly TaskName[],
+    changes: Partial<Omit<EvaluateOptions, 'work'>> = {},
+  ) => {
+    const options = { settings, ...changes }
+    return evaluate(model, { ...options, work: await loadTasks(names, options.settings) })
+  }
   const saved = (): RunResults => JSON.parse(readFileSync(join(out, 'results.json'), 'utf8'))
   const samples = (task: TaskName) =>
     readFileSync(join(out, 'samples', `${task}.jsonl`), 'utf8')
@@ -84,7 +90,7 @@ describe('evaluate', () => {
       .map(line => JSON.parse(line))
 
   it('runs all tasks in the order of the tables and saves results, samples and tables', async () => {
-    const results = await evaluate(fakeModel(), options({ folder: await RunFolder.open(out) }))
+    const results = await run(fakeModel(), taskNames, { folder: await RunFolder.open(out) })
     assert.deepEqual(Object.keys(results.tasks), taskNames)
     assert.deepEqual(saved(), JSON.parse(JSON.stringify(results)))
     assert.deepEqual(readdirSync(out).sort(), ['results.json', 'samples', 'table.md'])
@@ -93,10 +99,7 @@ describe('evaluate', () => {
   })
 
   it('a choice sample holds prompt, choices, log-likelihoods, prediction and gold; metrics are means over them', async () => {
-    const { tasks } = await evaluate(
-      fakeModel(),
-      options({ tasks: ['copa'], folder: await RunFolder.open(out) }),
-    )
+    const { tasks } = await run(fakeModel(), ['copa'], { folder: await RunFolder.open(out) })
     const records: ChoiceRecord[] = samples('copa')
     assert.deepEqual(records[0], {
       id: '0',
@@ -122,10 +125,7 @@ describe('evaluate', () => {
   })
 
   it('an answer is stripped and scored by the SQuAD metric', async () => {
-    const { tasks } = await evaluate(
-      fakeModel(),
-      options({ tasks: ['squad'], folder: await RunFolder.open(out) }),
-    )
+    const { tasks } = await run(fakeModel(), ['squad'], { folder: await RunFolder.open(out) })
     const last = samples('squad').at(-1)
     assert.equal(last.generated, ' the mill ')
     assert.equal(last.prediction, 'the mill')
@@ -135,23 +135,9 @@ describe('evaluate', () => {
 
   it('a limit takes the first samples', async () => {
     const limited = { ...settings, limit: 2 }
-    const { tasks } = await evaluate(fakeModel(), options({ settings: limited, tasks: ['rte'] }))
+    const { tasks } = await run(fakeModel(), ['rte'], { settings: limited })
     assert.equal(tasks.rte?.samplesTotal, 2)
     assert.equal(tasks.rte?.status, 'complete')
-  })
-
-  it('bad data of a later task ends the run before anything is scored', async () => {
-    const data = join(out, 'data')
-    mkdirSync(join(data, 'copa'), { recursive: true })
-    mkdirSync(join(data, 'rte'))
-    writeFileSync(
-      join(data, 'copa', 'validation.jsonl'),
-      readFileSync(join(dataDir, 'copa', 'validation.jsonl')),
-    )
-    writeFileSync(join(data, 'rte', 'validation.jsonl'), '{"premise": "p"}')
-    const model = fakeModel(() => assert.fail('scored'))
-    const run = evaluate(model, options({ settings: { ...settings, dataDir: data }, tasks: ['copa', 'rte'] }))
-    await assert.rejects(run, { code: 'DATA_INVALID' })
   })
 
   it('an abort keeps what is done, marks it partial and runs no further task', async () => {
@@ -162,10 +148,7 @@ describe('evaluate', () => {
       throw new MtLlamaError('ABORTED', 'stopped')
     })
     const folder = await RunFolder.open(out)
-    const results = await evaluate(
-      model,
-      options({ tasks: ['copa', 'wic', 'rte'], folder, signal: controller.signal }),
-    )
+    const results = await run(model, ['copa', 'wic', 'rte'], { folder, signal: controller.signal })
     assert.equal(results.tasks.copa?.status, 'complete')
     assert.deepEqual([results.tasks.wic?.status, results.tasks.wic?.samplesDone], ['partial', 2])
     assert.equal(results.tasks.rte, undefined)
@@ -180,18 +163,20 @@ describe('evaluate', () => {
     const model = fakeModel(request => {
       if (request === 8) throw new MtLlamaError('CONTEXT_LENGTH', 'too long')
     })
-    const run = evaluate(model, options({ tasks: ['copa', 'wic'], folder: await RunFolder.open(out) }))
-    await assert.rejects(run, { code: 'CONTEXT_LENGTH', message: 'WiC, after 2 samples: too long' })
+    const failed = run(model, ['copa', 'wic'], { folder: await RunFolder.open(out) })
+    await assert.rejects(failed, { code: 'CONTEXT_LENGTH', message: 'WiC, after 2 samples: too long' })
     assert.deepEqual([saved().tasks.copa?.status, saved().tasks.wic?.status], ['complete', 'partial'])
   })
 
   describe('the out folder', () => {
-    const run = async (changes: Partial<EvaluateOptions> = {}) =>
-      evaluate(fakeModel(), options({ tasks: ['copa'], folder: await RunFolder.open(out), ...changes }))
+    const again = async (
+      changes: Partial<Omit<EvaluateOptions, 'work'>> = {},
+      names: readonly TaskName[] = ['copa'],
+    ) => run(fakeModel(), names, { folder: await RunFolder.open(out), ...changes })
 
     it('of the same settings keeps its other tasks', async () => {
-      await run()
-      const results = await run({ tasks: ['wic'] })
+      await again()
+      const results = await again({}, ['wic'])
       assert.deepEqual(Object.keys(results.tasks), ['copa', 'wic'])
       assert.deepEqual(Object.keys(saved().tasks), ['copa', 'wic'])
     })
@@ -205,9 +190,9 @@ describe('evaluate', () => {
     ]
     for (const [name, value] of others) {
       it(`of another ${name} is refused, saying what differs and what to do`, async () => {
-        await run()
+        await again()
         const before = readFileSync(join(out, 'results.json'), 'utf8')
-        await assert.rejects(run({ settings: { ...settings, [name]: value } }), {
+        await assert.rejects(again({ settings: { ...settings, [name]: value } }), {
           code: 'OUTPUT',
           message: `${out} holds results of /models/fake with other settings than this run: ${name} is ${JSON.stringify(settings[name])} there and ${JSON.stringify(value)} here. Name another --out folder, or remove this one.`,
         })
@@ -218,7 +203,10 @@ describe('evaluate', () => {
     it('with a results.json of something else is refused', async () => {
       for (const text of ['{"acc": 1}', 'not JSON', '[]']) {
         writeFileSync(join(out, 'results.json'), text)
-        await assert.rejects(run(), { code: 'OUTPUT', message: /results\.json: not results of this program/ })
+        await assert.rejects(again(), {
+          code: 'OUTPUT',
+          message: /results\.json: not results of this program/,
+        })
       }
     })
 
@@ -251,9 +239,9 @@ describe('evaluate', () => {
         return this.skip()
       }
       try {
-        await run({ settings: { ...settings, limit: 1 } })
+        await again({ settings: { ...settings, limit: 1 } })
         writeFileSync(join(out, 'ballast'), Buffer.alloc(12 << 10))
-        await assert.rejects(run({ settings: { ...settings, limit: 1 }, tasks: [...taskNames] }), {
+        await assert.rejects(again({ settings: { ...settings, limit: 1 } }, taskNames), {
           code: 'OUTPUT',
           message:
             /: the disk is full\. What was finished before is saved; make room, or name an --out folder on another disk/,
@@ -270,7 +258,7 @@ describe('evaluate', () => {
   })
 
   it('the tables are those of the model card', async () => {
-    const results = await evaluate(fakeModel(), options())
+    const results = await run(fakeModel(), taskNames)
     const text = report(results, { card: true })
     const heads = text.split('\n').filter(line => line.startsWith('| Model'))
     const cells = heads.map(line =>
@@ -300,7 +288,7 @@ describe('evaluate', () => {
   })
 
   it('a table none of whose tasks ran is left out, a task that did not run is a dash', async () => {
-    const text = report(await evaluate(fakeModel(), options({ tasks: ['copa'] })), { card: false })
+    const text = report(await run(fakeModel(), ['copa']), { card: false })
     assert.doesNotMatch(text, /Unseen datasets/)
     assert.match(text, /\| fake +\| +\d+\.\d \| +- \| +- \| +- \| +- \|/)
   })

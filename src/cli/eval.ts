@@ -6,6 +6,7 @@ import { type EvaluateProgress, evaluate } from '../evaluation/evaluate.ts'
 import { report } from '../evaluation/report.ts'
 import { RunFolder } from '../evaluation/run-folder.ts'
 import { runSettings } from '../evaluation/settings.ts'
+import { type DataOptions, loadTasks } from '../tasks/load-samples.ts'
 import { type TaskName, taskNames, tasks } from '../tasks/registry.ts'
 import { addModelOptions, choice, integer, type ModelOptions, newCommand } from './command.ts'
 import { type Io, note, print, printJson } from './io.ts'
@@ -76,17 +77,19 @@ function parseTasks(text: string): TaskName[] {
 
 async function run(io: Io, options: EvalOptions): Promise<void> {
   const folder = options.out === undefined ? undefined : await RunFolder.open(options.out)
+  const data: DataOptions = {
+    dataDir: resolve(options.dataDir ?? embeddedData),
+    protocol: 'card',
+    limit: options.limit ?? null,
+  }
+  const work = await loadTasks(options.tasks, data)
   await using model = await openModel(options, io.signal)
   if (options.dataDir === undefined)
     note('data: the embedded items, a handful a task; their figures mean nothing', options)
-  const settings = await runSettings(model, {
-    tooLong: options.tooLong,
-    dataDir: resolve(options.dataDir ?? embeddedData),
-    limit: options.limit,
-  })
+  const settings = await runSettings(model, data, options.tooLong)
   const progress = taskProgress(options)
   const results = await evaluate(model, {
-    ...{ tasks: options.tasks, settings, folder },
+    ...{ work, settings, folder },
     ...{ card: options.card ?? false, signal: io.signal, onProgress: progress.update },
   }).finally(progress.stop)
 

@@ -2,7 +2,7 @@
 import { relative } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { MtLlamaError } from '../errors.ts'
-import { loadSamples, type TaskSamples } from '../tasks/load-samples.ts'
+import type { TaskSamples } from '../tasks/load-samples.ts'
 import { type TaskName, taskNames, tasks } from '../tasks/registry.ts'
 import { report } from './report.ts'
 import type { RunResults, Settings, TaskResult } from './results.ts'
@@ -11,7 +11,9 @@ import { runTask, type Scorer } from './run-task.ts'
 import { Tally } from './tally.ts'
 
 export interface EvaluateOptions {
-  tasks: readonly TaskName[]
+  /** The samples of each task to run, from loadTasks(): bad data ends a run before it costs anything. */
+  work: ReadonlyMap<TaskName, TaskSamples>
+  /** What the samples were read with, and the model. */
   settings: Settings
   /** Where to save; undefined: nowhere. */
   folder?: RunFolder | undefined
@@ -33,19 +35,13 @@ export interface EvaluateProgress {
 }
 
 /**
- * Reads and checks all tasks' data first, so that bad data ends the run before it costs anything. Results of the same settings
- * that the folder holds already are kept, those of a task that runs again are replaced.
+ * Results of the same settings that the folder holds already are kept, those of a task that runs again are replaced.
  * @returns the folder's results; after an abort the running task's are partial and later ones are missing
- * @throws DATA_NOT_FOUND, DATA_INVALID, OUTPUT, and what scoring throws; tasks finished before are saved
+ * @throws OUTPUT, and what scoring throws; tasks finished before are saved
  */
 export async function evaluate(model: Scorer, options: EvaluateOptions): Promise<RunResults> {
   const { settings, folder, signal } = options
   const earlier = await folder?.earlier(settings)
-  const work = new Map<TaskName, TaskSamples>()
-  for (const name of taskNames.filter(name => options.tasks.includes(name))) {
-    const { dataDir, protocol, limit } = settings
-    work.set(name, await loadSamples(tasks[name], dataDir, protocol, limit ?? undefined))
-  }
   const results: RunResults = {
     settings,
     model: model.info,
@@ -53,7 +49,7 @@ export async function evaluate(model: Scorer, options: EvaluateOptions): Promise
     platform: `${process.platform}-${process.arch}`,
     tasks: { ...earlier?.tasks },
   }
-  for (const [name, samples] of work) {
+  for (const [name, samples] of options.work) {
     if (signal?.aborted) break
     const { result, error } = await runAndSave(model, name, samples, options)
     if (result.samplesDone > 0) {

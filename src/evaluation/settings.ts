@@ -2,28 +2,24 @@
 import { readFile } from 'node:fs/promises'
 import { openCheckpoint } from '../checkpoint/open.ts'
 import type { Model } from '../model.ts'
+import type { DataOptions } from '../tasks/load-samples.ts'
 import { fingerprint } from './fingerprint.ts'
 import type { Settings } from './results.ts'
 
-export interface RunOptions {
-  tooLong: Settings['tooLong']
-  /** Absolute, for it is compared between runs. */
-  dataDir: string
-  /** Default: all samples. */
-  limit?: number | undefined
-}
-
-export async function runSettings({ info }: Model, options: RunOptions): Promise<Settings> {
+/** @param data its folder is absolute, for it is compared between runs */
+export async function runSettings(
+  { info }: Model,
+  data: DataOptions,
+  tooLong: Settings['tooLong'],
+): Promise<Settings> {
   return {
     version: await packageVersion(),
-    protocol: 'card',
     modelFingerprint: await fingerprint(await openCheckpoint(info.path)),
     dtype: info.dtype,
     backend: info.backend,
     addBos: info.addBos,
-    tooLong: options.tooLong,
-    dataDir: options.dataDir,
-    limit: options.limit ?? null,
+    tooLong,
+    ...data,
   }
 }
 

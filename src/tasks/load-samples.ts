@@ -1,12 +1,33 @@
-// Reads a task's samples from a data folder, all of them checked before anything is scored.
+// Reads tasks' samples from a data folder, all of them checked before anything is loaded or scored.
 import { MtLlamaError } from '../errors.ts'
 import { findDataFiles, readRows } from './data-files.ts'
+import { type TaskName, taskNames, tasks } from './registry.ts'
 import type { AnswerSample, ChoiceSample, Protocol, Task } from './task.ts'
 
 export type TaskSamples = { files: string[] } & (
   | { task: Extract<Task, { kind: 'choice' }>; samples: ChoiceSample[] }
   | { task: Extract<Task, { kind: 'answer' }>; samples: AnswerSample[] }
 )
+
+/** What tasks are read from, and how much of them. */
+export interface DataOptions {
+  dataDir: string
+  protocol: Protocol
+  /** First samples of each task; null: all. */
+  limit: number | null
+}
+
+/** loadSamples() of several tasks, in the order of the tables. */
+export async function loadTasks(
+  names: readonly TaskName[],
+  { dataDir, protocol, limit }: DataOptions,
+): Promise<Map<TaskName, TaskSamples>> {
+  const loaded = new Map<TaskName, TaskSamples>()
+  for (const name of taskNames.filter(name => names.includes(name))) {
+    loaded.set(name, await loadSamples(tasks[name], dataDir, protocol, limit ?? undefined))
+  }
+  return loaded
+}
 
 /**
  * @param limit reads only the first so many samples
