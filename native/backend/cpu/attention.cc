@@ -60,22 +60,14 @@ class TileJob {
         dim_in_(round_up(dim_, gemm.k_align)),
         dim_out_(round_up(dim_, gemm.panel)) {
     const size_t rows = round_up(tile_rows(shape) * group_, 16) + 16;  // a kernel may touch rows up to its alignment
-    const size_t floats[] = {rows * dim_in_,
-                             rows * kBlock,
-                             rows * kBlock,
-                             rows * dim_out_,
-                             kBlock * size_t(dim_in_),
-                             kBlock * size_t(dim_in_),
-                             kBlock * size_t(dim_out_),
-                             rows,
-                             rows,
-                             rows,
-                             rows};
+    const size_t in = dim_in_, out = dim_out_;
+    const size_t floats[] = {rows * in,   rows * kBlock, rows * kBlock, rows * out, kBlock * in, kBlock * in,
+                             kBlock * in, kBlock * out,  rows,          rows,       rows,        rows};
     size_t total = 0;
     for (const size_t n : floats) total += round_up(static_cast<int>(n), 16);
     scratch.reserve_zeroed(total * 4);
     float* next = scratch.as<float>();
-    float** const pointers[] = {&queries_, &scores_, &weights_, &sums_,  &rounded_keys_,
+    float** const pointers[] = {&queries_, &scores_, &weights_, &sums_,  &rounded_keys_, &staged_,
                                 &keys_,    &values_, &max_,     &total_, &factor_};
     for (size_t i = 0; i < std::size(pointers); i++) {
       *pointers[i] = next;
@@ -117,73 +109,75 @@ class TileJob {
   }
 
  private:
-  // Row i of a left side of the product: n numbers, times `factor`, then zeros up to k.
-  void put_row(void* to, int i, const float* x, int n, int k, float factor) const {
+  // Rows i .. i + rows - 1 of a left side of the product, times `factor`, with zeros up to k.
+  void put_rows(void* to, int i, const float* x, ptrdiff_t ldx, int rows, int n, int k, float factor) const {
     if (gemm_.input == InputForm::kFloatRows) {
-      kernels_.scale_to(x, n, factor, static_cast<float*>(to) + size_t(i) * k);
+      for (int r = 0; r < rows; r++) kernels_.scale_to(x + r * ldx, n, factor, static_cast<float*>(to) + (i + r) * k);
       return;
     }
-    const bool tiles = gemm_.input == InputForm::kBf16Tiles;
-    const int step = tiles ? 32 : k;
-    auto* y = static_cast<uint16_t*>(to) + (tiles ? size_t(i / 16) * 16 * k + i % 16 * 32 : size_t(i) * k);
-    for (int c = 0; c < k; c += step, y += 16 * 32) {
-      const int m = std::clamp(n - c, 0, step);
-      kernels_.scale_to_bf16(x + c, m, factor, y);
-      std::fill(y + m, y + step, uint16_t{0});
+    auto* y = static_cast<uint16_t*>(to);
+    if (gemm_.input == InputForm::kBf16Rows) {
+      kernels_.rows_to_bf16(x, ldx, rows, n, k, factor, y + i * k, k, 32);
+      return;
+    }
+    for (int r = 0, some; r < rows; r += some) {
+      some = std::min(rows - r, 16 - (i + r) % 16);
+      kernels_.rows_to_bf16(x + r * ldx, ldx, some, n, k, factor, y + (i + r) / 16 * 16 * k + (i + r) % 16 * 32, 32,
+                            16 * 32);
     }
   }
   // Zeros below the last row, up to the kernel's alignment.
   void pad_rows(void* to, int rows, int k) const {
-    for (int i = rows; i < round_up(rows, gemm_.row_align); i++) put_row(to, i, nullptr, 0, k, 0);
+    put_rows(to, rows, nullptr, 0, round_up(rows, gemm_.row_align) - rows, 0, k, 0);
   }
 
   // Pack rows [r0, r1), times 1 / sqrt(dim), all heads of the group.
   void load_queries(const View& q, int r0, int r1, int kv_head) {
     const float scale = 1.0f / std::sqrt(static_cast<float>(dim_));
     const int rows = (r1 - r0) * group_;
-    for (int i = 0; i < rows; i++)
-      put_row(queries_, i,
-              static_cast<const float*>(q.data) + size_t(r0 + i / group_) * q.cols +
-                  size_t(kv_head * group_ + i % group_) * dim_,
-              dim_, dim_in_, scale);
+    for (int i = 0; i < rows; i += group_)
+      put_rows(queries_, i,
+               static_cast<const float*>(q.data) + size_t(r0 + i / group_) * q.cols + size_t(kv_head * group_) * dim_,
+               dim_, group_, dim_, dim_in_, scale);
     pad_rows(queries_, rows, dim_in_);
+  }
+
+  // The rows of n positions, side by side with the stride of the pack: where they lie, or copied to `staged`.
+  struct Rows {
+    const float* data;
+    ptrdiff_t stride;
+  };
+  template <class At>
+  Rows side_by_side(At at, ptrdiff_t stride, int n, float* staged) const {
+    if (at(n - 1) == at(0) + (n - 1) * stride) return {at(0), stride};
+    for (int j = 0; j < n; j++) std::copy_n(at(j), dim_, staged + j * dim_);
+    return {staged, dim_};
   }
 
   // Keys of positions begin .. begin + n - 1 as columns of panels, values as rows of panels.
   void gather(const Sequence& s, int begin, int n) {
     const int panel = gemm_.panel;
-    if (!gemm_.pairs) {
-      for (int j = 0, run; j < n; j += run) {
-        run = 1;
-        while (j + run < n && (j + run) % panel && s.key(begin + j + run) == s.key(begin + j) + run * s.stride) run++;
-        kernels_.transpose(s.key(begin + j), s.stride, run, dim_, keys_ + j / panel * panel * dim_ + j % panel, panel);
-        for (int c = 0; c < dim_; c += panel)
-          kernels_.copy_tile(s.value(begin + j) + c, s.stride, run, std::min(panel, dim_ - c),
-                             values_ + c * kBlock + j * panel, panel);
-      }
-      return;
+    const Rows k = side_by_side([&](int j) { return s.key(begin + j); }, s.stride, n, staged_);
+    if (gemm_.pairs) {
+      // A pair of bf16 is moved about as one float.
+      kernels_.rows_to_bf16(k.data, k.stride, n, dim_, dim_in_, 1.0f, reinterpret_cast<uint16_t*>(rounded_keys_),
+                            dim_in_, 32);
+      for (int j = 0; j < n; j += panel)
+        kernels_.transpose(rounded_keys_ + j * dim_in_ / 2, dim_in_ / 2, std::min(panel, n - j), dim_in_ / 2,
+                           keys_ + j * dim_in_ / 2, panel);
+    } else {
+      for (int j = 0; j < n; j += panel)
+        kernels_.transpose(k.data + j * k.stride, k.stride, std::min(panel, n - j), dim_, keys_ + j * dim_, panel);
     }
-    // A pair of bf16 is moved about as one float.
-    auto* rounded = reinterpret_cast<uint16_t*>(rounded_keys_);
-    auto* values = reinterpret_cast<uint16_t*>(values_);
-    for (int j = 0; j < n; j++) {
-      kernels_.scale_to_bf16(s.key(begin + j), dim_, 1.0f, rounded + j * dim_in_);
-      std::fill(rounded + j * dim_in_ + dim_, rounded + (j + 1) * dim_in_, uint16_t{0});
+    const Rows v = side_by_side([&](int j) { return s.value(begin + j); }, s.stride, n, staged_);
+    for (int c = 0; c < dim_; c += panel) {
+      const int cols = std::min(panel, dim_ - c);
+      if (gemm_.pairs)
+        kernels_.pair_rows(v.data + c, v.stride, n, cols, round_up(n, gemm_.k_align),
+                           reinterpret_cast<uint16_t*>(values_) + c * kBlock, 2 * panel);
+      else
+        kernels_.copy_tile(v.data + c, v.stride, n, cols, values_ + c * kBlock, panel);
     }
-    for (int j = 0; j < n; j += panel)
-      kernels_.transpose(rounded_keys_ + j * dim_in_ / 2, dim_in_ / 2, std::min(panel, n - j), dim_in_ / 2,
-                         keys_ + j * dim_in_ / 2, panel);
-    for (int j = 0; j < round_up(n, gemm_.k_align); j += 2)
-      for (int c = 0; c < dim_; c += panel) {
-        uint16_t* y = values + c * kBlock + j * panel;
-        const int cols = std::min(panel, dim_ - c);
-        if (j + 1 < n)
-          kernels_.interleave_bf16(s.value(begin + j) + c, s.value(begin + j + 1) + c, cols, y);
-        else if (j < n)
-          kernels_.interleave_bf16(s.value(begin + j) + c, kZeros, cols, y);
-        else
-          std::fill(y, y + 2 * cols, uint16_t{0});
-      }
   }
 
   // Block b of the keys against pack rows [r0, r1), whose sums lie from row i0 on.
@@ -200,7 +194,7 @@ class TileJob {
     const int k = round_up(n, gemm_.k_align);
     const float* weights = scores_;
     if (gemm_.input != InputForm::kFloatRows) {
-      for (int i = 0; i < rows; i++) put_row(weights_, i, scores_ + i * kBlock, n, k, 1.0f);
+      put_rows(weights_, 0, scores_, kBlock, rows, n, k, 1.0f);
       pad_rows(weights_, rows, k);
       weights = weights_;
     }
@@ -214,8 +208,6 @@ class TileJob {
     return gemm_.pairs ? panels + size_t(c) * k / 2 : panels + size_t(c) * k;
   }
 
-  static constexpr float kZeros[kBlock] = {};
-
   const CpuKernels& kernels_;
   const GemmKernel& gemm_;
   const int dim_, group_, dim_in_, dim_out_;
@@ -224,6 +216,7 @@ class TileJob {
   float* weights_;       // the same in the kernel's input form, where that is not float32 rows
   float* sums_;          // [rows, dim_out]
   float* rounded_keys_;  // [64, dim_in] bf16
+  float* staged_;        // [64, dim] keys or values of a block that straddles pieces
   float* keys_;          // panels [dim_in, panel] of 64 keys
   float* values_;        // panels [64, panel] of dim_out columns
   float* max_;           // [rows]

@@ -74,8 +74,11 @@ struct CpuKernels {
   // y[i] = x[i] * factor
   void (*scale_to)(const float* x, int n, float factor, float* y);
   void (*scale_to_bf16)(const float* x, int n, float factor, uint16_t* y);
-  // y[2 i] = a[i], y[2 i + 1] = b[i], rounded
-  void (*interleave_bf16)(const float* a, const float* b, int n, uint16_t* y);
+  // y[r * row_step + j / 32 * chunk_step + j % 32] = x[r, j] * factor, rounded; zeros for j = cols .. k - 1
+  void (*rows_to_bf16)(const float* x, ptrdiff_t ldx, int rows, int cols, int k, float factor, uint16_t* y,
+                       ptrdiff_t row_step, ptrdiff_t chunk_step);
+  // Pairs of rows as bf16: y[r / 2 * ldy + 2 j + r % 2] = x[r, j] for r < rows, j < cols; zeros for r = rows .. k - 1
+  void (*pair_rows)(const float* x, ptrdiff_t ldx, int rows, int cols, int k, uint16_t* y, ptrdiff_t ldy);
   // y[i] = x[i] widened
   void (*widen_bf16)(const uint16_t* x, int n, float* y);
   // y[j * ldy + i] = x[i * ldx + j] for i < rows, j < cols

@@ -75,9 +75,10 @@ inline V load_odd(const uint16_t* p) {
 inline V add(V a, V b) { return a + b; }
 inline V sub(V a, V b) { return a - b; }
 inline V mul(V a, V b) { return a * b; }
-inline V div(V a, V b) { return a / b; }
 inline V fma(V a, V b, V c) { return a * b + c; }
 inline V fnma(V a, V b, V c) { return c - a * b; }
+// 1 / x, within 2 ulp.
+inline V reciprocal(V x) { return set1(1.0f) / x; }
 inline V max(V a, V b) {
   const Ints m = a > b;
   return (V)(((Ints)a & m) | ((Ints)b & ~m));
