@@ -24,6 +24,7 @@ class SlowNative {
     await nextTurn()
     while (this.held && Atomics.load(control, 0) === 0) await delay(1)
     this.running--
+    Atomics.store(control, 1, 1e6)
     if (Atomics.load(control, 0) !== 0) throw Object.assign(new Error('aborted'), { code: 'ABORTED' })
     return scorePack(pack)
   }
@@ -52,6 +53,8 @@ async function scores(results: ReturnType<typeof start>): Promise<number[]> {
   for await (const { continuations } of results) all.push(continuations[0]!.logLikelihood)
   return all
 }
+
+const repeat = (id: number, n: number) => Array.from({ length: n }, () => id)
 
 function randomRequests(count: number, seed: number): Ids[] {
   const random = randomNumbers(seed)
@@ -117,7 +120,7 @@ describe('calls of score()', () => {
     for (let i = 0; i < 3; i++) await results.next()
     await delay(50)
     const ahead = read
-    assert.ok(ahead < 2 * 32 * budget, `${ahead} read`)
+    assert.ok(ahead < 2 * 16 * budget, `${ahead} read`)
     await delay(20)
     assert.equal(read, ahead)
     await results.return()
@@ -211,7 +214,10 @@ describe('calls of score()', () => {
     const onProgress = () => {
       throw new Error('of the caller')
     }
-    await assert.rejects(scores(start(queue, [[1, 2, 3]], { onProgress })), { message: 'of the caller' })
+    const failing = scores(start(queue, [[1, 2, 3]], { onProgress }))
+    const beside = scores(start(queue, [[4, 5, 6]]))
+    await assert.rejects(failing, { message: 'of the caller' })
+    assert.deepEqual(await beside, [expected([4, 5, 6])])
   })
 
   it('report progress up to the totals', async () => {
@@ -230,5 +236,19 @@ describe('calls of score()', () => {
       assert.ok(tokensPerSecond > 0)
       if (i > 0) assert.ok(requestsDone >= seen[i - 1]!.requestsDone && tokensDone > seen[i - 1]!.tokensDone)
     }
+  })
+
+  it('report how far a long pack is', async () => {
+    native.held = true
+    const seen: number[] = []
+    const onProgress = ({ tokensDone }: { tokensDone: number }) => {
+      seen.push(tokensDone)
+      if (tokensDone === 6) native.held = false
+    }
+    const running = scores(start(queue, [repeat(1, 13)], { onProgress }))
+    await delay(20)
+    Atomics.store(native.controls[0]!, 1, 500_000)
+    await running
+    assert.deepEqual(new Set(seen), new Set([6, 12]))
   })
 })

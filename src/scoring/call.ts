@@ -18,7 +18,7 @@ export interface CallOptions extends TreeOptions {
 
 /** Windows grow from a few packs, so that native starts soon, to many, so that much is shared. */
 const firstWindowPacks = 2
-const lastWindowPacks = 32
+const lastWindowPacks = 16
 /** Of the largest window: what may be read and not yet handed out. */
 const windowsAhead = 2
 /** Stands for a request's own memory, so that tiny requests are bounded too. */
@@ -53,6 +53,8 @@ export class ScoreCall implements QueuedCall {
   private sourceEnded = false
   private tokensPlanned = 0
   private tokensDone = 0
+  /** Of the packs that run. */
+  private readonly tokensRunning = new Map<object, number>()
   private readonly start = performance.now()
   private ended = false
   private failure: unknown
@@ -107,12 +109,18 @@ export class ScoreCall implements QueuedCall {
     if (--answer.remaining === 0) this.requestsDone++
   }
 
-  done(tree: Tree): void {
-    this.treesOpen--
-    this.tokensDone += tree.tokens
-    if (this.stalled && this.treesOpen === 0) this.plan()
+  running(pack: object, tokens: number): void {
+    this.tokensRunning.set(pack, Math.floor(tokens))
     this.report()
+  }
+
+  done(pack: object, trees: readonly Tree[]): void {
+    this.tokensRunning.delete(pack)
+    this.treesOpen -= trees.length
+    for (const tree of trees) this.tokensDone += tree.tokens
+    if (this.stalled && this.treesOpen === 0) this.plan()
     this.notify()
+    this.report()
   }
 
   fail(error: unknown): void {
@@ -155,7 +163,10 @@ export class ScoreCall implements QueuedCall {
         if (this.ended) return
         if (next.done) break
         this.enter(encode(next.value, this.requestsRead))
-        if (this.windowTokens >= this.windowLimit) this.plan()
+        if (this.windowTokens < this.windowLimit) continue
+        // Planning is a slice of work of its own.
+        await nextTurn()
+        this.plan()
       }
     } finally {
       if (this.ended) void source.return?.()
@@ -200,7 +211,7 @@ export class ScoreCall implements QueuedCall {
 
   /** Turns the window into trees for the queue. */
   private plan(): void {
-    if (this.window.length === 0) return
+    if (this.window.length === 0 || this.ended) return
     const trees = planTrees(this.window, this.options)
     for (const tree of trees) {
       this.ready.push(tree)
@@ -215,12 +226,13 @@ export class ScoreCall implements QueuedCall {
   }
 
   private report(): void {
+    const tokensDone = [...this.tokensRunning.values()].reduce((n, tokens) => n + tokens, this.tokensDone)
     this.options.onProgress?.({
       requestsDone: this.requestsDone,
       requestsTotal: this.requestsTotal,
-      tokensDone: this.tokensDone,
+      tokensDone,
       tokensTotal: this.sourceEnded ? this.tokensPlanned : undefined,
-      tokensPerSecond: this.tokensDone / ((performance.now() - this.start) / 1000),
+      tokensPerSecond: tokensDone / ((performance.now() - this.start) / 1000),
     })
   }
 

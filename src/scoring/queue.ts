@@ -14,17 +14,21 @@ export interface QueuedCall {
   take(room: number): Tree | undefined
   /** The scores of a sequence of a tree that was taken. */
   answer(sequence: Sequence, scores: SequenceScores): void
-  /** All sequences of the tree were answered. */
-  done(tree: Tree): void
+  /** Tokens of its trees in a pack that have been run so far, while the pack runs. */
+  running(pack: object, tokens: number): void
+  /** All sequences of its trees in a pack were answered. */
+  done(pack: object, trees: readonly Tree[]): void
   fail(error: unknown): void
 }
 
 interface Flight {
   control: Control
-  calls: Set<QueuedCall>
+  calls: ReadonlyMap<QueuedCall, Tree[]>
 }
 
 const packsInFlight = 2
+/** A pack of a large model takes many seconds; what it has done is told this often. */
+const progressMs = 250
 
 export class ScoreQueue {
   private readonly native: Pick<NativeModel, 'score'>
@@ -49,7 +53,7 @@ export class ScoreQueue {
   remove(call: QueuedCall): void {
     if (!this.calls.delete(call)) return
     for (const flight of this.flights)
-      if (![...flight.calls].some(other => this.calls.has(other))) cancel(flight.control)
+      if (![...flight.calls.keys()].some(other => this.calls.has(other))) cancel(flight.control)
   }
 
   /** To be called when trees have become ready. Calls made in one turn of the event loop share packs. */
@@ -78,16 +82,18 @@ export class ScoreQueue {
   }
 
   /** Takes trees from the calls in turn, until none has one that fits. */
-  private gather(): { call: QueuedCall; tree: Tree }[] {
-    const taken: { call: QueuedCall; tree: Tree }[] = []
+  private gather(): Map<QueuedCall, Tree[]> {
+    const taken = new Map<QueuedCall, Tree[]>()
     let tokens = 0
     let turn = [...this.calls]
     while (turn.length > 0) {
       const next: QueuedCall[] = []
       for (const call of turn) {
-        const tree = call.take(taken.length === 0 ? Infinity : this.packTokens - tokens)
+        const tree = call.take(tokens === 0 ? Number.POSITIVE_INFINITY : this.packTokens - tokens)
         if (!tree) continue
-        taken.push({ call, tree })
+        const trees = taken.get(call)
+        if (trees) trees.push(tree)
+        else taken.set(call, [tree])
         tokens += tree.tokens
         next.push(call)
       }
@@ -99,28 +105,44 @@ export class ScoreQueue {
     return taken
   }
 
-  private async run(taken: { call: QueuedCall; tree: Tree }[]): Promise<void> {
-    const flight = { control: newControl(), calls: new Set(taken.map(({ call }) => call)) }
-    const topK = Math.max(...[...flight.calls].map(call => call.topK))
+  private async run(calls: ReadonlyMap<QueuedCall, Tree[]>): Promise<void> {
+    const flight = { control: newControl(), calls }
+    const topK = Math.max(...[...calls.keys()].map(call => call.topK))
     this.flights.add(flight)
+    const timer = setInterval(() => this.report(flight), progressMs)
     try {
-      const pack = layOut(
-        taken.map(({ tree }) => tree),
-        topK,
-      )
+      const pack = layOut([...calls.values()].flat(), topK)
       const scores = await nativeJob(() => this.native.score(pack.native, flight.control))
-      for (const { call, tree } of taken) {
+      for (const [call, trees] of calls) {
         if (!this.calls.has(call)) continue
-        for (const { sequences } of tree.leaves)
+        for (const { sequences } of trees.flatMap(tree => tree.leaves))
           for (const sequence of sequences)
             call.answer(sequence, scoresAt(pack.slots.get(sequence)!, scores, topK, call.topK))
-        call.done(tree)
+        this.callBack(call, () => call.done(flight, trees))
       }
     } catch (error) {
-      for (const call of flight.calls) if (this.calls.has(call)) call.fail(error)
+      for (const call of calls.keys()) if (this.calls.has(call)) call.fail(error)
     } finally {
+      clearInterval(timer)
       this.flights.delete(flight)
       this.pump()
+    }
+  }
+
+  private report(flight: Flight): void {
+    const fraction = Atomics.load(flight.control, 1) / 1e6
+    for (const [call, trees] of flight.calls) {
+      const tokens = trees.reduce((n, tree) => n + tree.tokens, 0)
+      if (this.calls.has(call)) this.callBack(call, () => call.running(flight, fraction * tokens))
+    }
+  }
+
+  /** What a call's own listeners throw ends that call and no other. */
+  private callBack(call: QueuedCall, tell: () => void): void {
+    try {
+      tell()
+    } catch (error) {
+      call.fail(error)
     }
   }
 }

@@ -47,7 +47,7 @@ export interface ScoreOptions {
   topK?: number
   /** Rejects with ABORTED; other calls go on. */
   signal?: AbortSignal
-  /** Called after each pack of tokens. */
+  /** Called after each pack of tokens, and four times a second while one runs. */
   onProgress?: (progress: ScoreProgress) => void
 }
 
