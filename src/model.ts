@@ -1,4 +1,5 @@
 // A loaded model: scoring, generation, chat. Thin: each method reads its options and hands on to its own room.
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type ChatMessage, releaseStop, renderChatTemplate, renderRelease } from './chat/chat-template.ts'
 import { MtLlamaError } from './errors.ts'
 import { Continuation } from './generation/continuation.ts'
@@ -58,6 +59,8 @@ export interface ChatTemplateOptions {
 /** Of what memory is free when the model is loaded: the share that keys and values of generations may take. */
 const kvShare = 0.25
 const chatTokens = 512
+/** The event loop gets its turn after this much encoding, in ms. */
+const sliceMs = 3
 
 /** Made by loadModel(). Calls may overlap: they queue fairly and share packs. */
 export class Model {
@@ -273,11 +276,28 @@ export class Model {
     const { eosTokenIds, vocabSize, contextLength } = this.info
     const { maxTokens, sampling, ...rest } = generateSettings(options, eosTokenIds, vocabSize)
     const settings = encodeSettings(options)
-    const continuations = prompts.map((prompt, stream) => {
+    const { tokenizer } = this
+    if (!Array.isArray(prompts))
+      throw new MtLlamaError(
+        'INVALID_ARGUMENT',
+        `prompts is a ${typeof prompts}; expected an array of prompts`,
+      )
+    if (rest.stop.length > 0 && !tokenizer)
+      throw new MtLlamaError(
+        'TOKENIZER',
+        'stop needs texts, but the checkpoint has no tokenizer; use stopIds',
+      )
+    const continuations: (Continuation | undefined)[] = []
+    let turn = performance.now()
+    for (const [stream, prompt] of prompts.entries()) {
       const encoded = encodePrompt(this.context, prompt, stream, maxTokens, settings)
-      const { tokenizer } = this
-      return encoded && new Continuation(encoded, { ...rest, tokenizer, maxTokens, contextLength, stream })
-    })
+      continuations.push(
+        encoded && new Continuation(encoded, { ...rest, tokenizer, maxTokens, contextLength, stream }),
+      )
+      if (performance.now() - turn < sliceMs) continue
+      await nextTurn()
+      turn = performance.now()
+    }
     const running = continuations.filter(continuation => continuation !== undefined)
     const start = performance.now()
     let tokensDone = 0

@@ -292,11 +292,21 @@ describe('Model.generate()', () => {
   for (const { name, prompt, options, code, message } of errors)
     it(`refuses ${name}`, () => assert.rejects(model.generate([prompt], options), { code, message }))
 
+  it('refuses a prompt by itself', () =>
+    assert.rejects(model.generate('one' as unknown as string[]), {
+      code: 'INVALID_ARGUMENT',
+      message: 'prompts is a string; expected an array of prompts',
+    }))
+
   it('refuses an empty prompt on a model with neither BOS nor EOS', () =>
     withTinyModel({ config: { bos_token_id: null, eos_token_id: null } }, async tiny => {
       await assert.rejects(tiny.generate([[]]), {
         code: 'INVALID_ARGUMENT',
         message: /^prompt 0: the prompt is empty and the model has neither BOS nor EOS/,
+      })
+      await assert.rejects(tiny.generate([[1]], { stop: ['a'] }), {
+        code: 'TOKENIZER',
+        message: /^stop needs texts, but the checkpoint has no tokenizer; use stopIds/,
       })
       const [result] = await tiny.generate([[1]], { maxTokens: 3 })
       assert.equal(result!.tokens.length, 3)
