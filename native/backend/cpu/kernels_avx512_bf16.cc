@@ -1,4 +1,5 @@
-// The variant for AVX-512 with BF16: bfloat16 weights and activations go through vdpbf16ps, the rest is AVX-512's.
+// The variant for AVX-512 with BF16: bfloat16 weights and activations go through vdpbf16ps and are
+// rounded by instruction; the rest is AVX-512's.
 #include "kernels.h"
 
 #if MT_X86
@@ -6,7 +7,13 @@
 
 namespace mt::cpu {
 namespace {
-MT_ISA_BEGIN("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,avx2,fma")
+MT_ISA_BEGIN("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,avx2,fma,f16c")
+#define MT_BF16_INSTRUCTIONS
+#include "simd_avx512.h"
+#define MT_TILE_ROWS 6
+#define MT_TILE_VECTORS 4
+#include "float_kernels.inc"
+
 typedef __m512 Sum;
 typedef __m512bh Pairs;
 inline Sum sum_zero() { return _mm512_setzero_ps(); }
@@ -25,8 +32,7 @@ MT_ISA_END
 
 const CpuKernels& kernels_avx512_bf16() {
   static const CpuKernels kernels = [] {
-    CpuKernels k = kernels_avx512();
-    k.name = "avx512_bf16";
+    CpuKernels k = float_kernels("avx512_bf16");
     k.gemm[(int)DType::kBFloat16] = kPairsKernel;
     k.attention_bf16 = &kPairsKernel;
     return k;

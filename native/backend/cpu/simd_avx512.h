@@ -1,5 +1,6 @@
 // Vector primitives in AVX-512 (F, BW, VL, DQ); the meaning of each is in simd_portable.h.
-// Included inside an anonymous namespace in a target region.
+// Included inside an anonymous namespace in a target region; with MT_BF16_INSTRUCTIONS defined, one that has
+// AVX512_BF16.
 
 constexpr int kLanes = 16;
 typedef __m512 V;
@@ -11,6 +12,13 @@ inline V load(const float* p) { return _mm512_loadu_ps(p); }
 inline void store(float* p, V v) { _mm512_storeu_ps(p, v); }
 inline V load_n(const float* p, int n) { return _mm512_maskz_loadu_ps(lanes_below(n), p); }
 inline void store_n(float* p, V v, int n) { _mm512_mask_storeu_ps(p, lanes_below(n), v); }
+#ifdef MT_BF16_INSTRUCTIONS
+inline __m256i to_bf16(V v) { return (__m256i)_mm512_cvtneps_pbh(v); }
+inline void store_pairs(uint16_t* p, V a, V b) {
+  const __m512i low = _mm512_cvtepu16_epi32(to_bf16(a)), high = _mm512_cvtepu16_epi32(to_bf16(b));
+  _mm512_storeu_si512(p, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
+}
+#else
 // bf16 in the high half of each lane, below it what rounding left.
 inline __m512i rounded_bf16(V v) {
   const __m512i bits = _mm512_castps_si512(v);
@@ -24,8 +32,12 @@ inline void store_pairs(uint16_t* p, V a, V b) {
   const __m512i low = _mm512_srli_epi32(rounded_bf16(a), 16);
   _mm512_storeu_si512(p, _mm512_mask_blend_epi16(0xaaaaaaaa, low, rounded_bf16(b)));
 }
+#endif
 inline void store(uint16_t* p, V v) { _mm256_storeu_si256((__m256i*)p, to_bf16(v)); }
-inline void store_n(uint16_t* p, V v, int n) { _mm256_mask_storeu_epi16(p, lanes_below(n), to_bf16(v)); }
+inline void store_n(uint16_t* p, V v, int n) {
+  if (n >= kLanes) return store(p, v);
+  _mm256_mask_storeu_epi16(p, lanes_below(n), to_bf16(v));
+}
 inline V widen(__m256i h) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(h), 16)); }
 inline V load_bf16(const uint16_t* p) { return widen(_mm256_loadu_si256((const __m256i*)p)); }
 inline V load_bf16_n(const uint16_t* p, int n) { return widen(_mm256_maskz_loadu_epi16(lanes_below(n), p)); }
