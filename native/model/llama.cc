@@ -27,7 +27,6 @@ View Llama::forward(const Pack& pack, std::span<const int32_t> rows, const KvApp
   for (int l = 0; l < config_.layers; l++) {
     const LayerWeights& layer = weights_.layers[l];
     control.poll();
-    control.report(l, config_.layers);
     b.rms_norm(x, layer.attention_norm, eps, h);
     b.qkv(*placed, h, *layer.qkv, layer.qkv_bias, rope_, shape, act.q, act.k, act.v);
     if (kv) b.append_kv(act.k, act.v, kv->rows, kv->cache_rows, kv->cache, l);
@@ -43,6 +42,7 @@ View Llama::forward(const Pack& pack, std::span<const int32_t> rows, const KvApp
     b.rms_norm(x, layer.ffn_norm, eps, h);
     b.swiglu(h, *layer.gate_up, layer.gate_up_bias, f);
     b.linear_add(f, *layer.down, layer.down_bias, x);
+    control.report(l + 1, config_.layers);
   }
   b.rms_norm(x, weights_.final_norm, eps, h);
   return h;

@@ -28,7 +28,7 @@ class Llama {
 
   // The final hidden states, normalised: [rows, dim] in the activation dtype, for the rows of the pack that are asked
   // for, in that order. Valid until the next call. The pack must have passed check_pack() or be made to its rules.
-  // `kv` may be null where no tree has a segment. Throws ABORTED, OUT_OF_MEMORY.
+  // `kv` may be null where no tree has a segment. Reports each layer. Throws ABORTED, OUT_OF_MEMORY.
   View forward(const Pack& pack, std::span<const int32_t> rows, const KvAppend* kv, const Control& control);
 
  private:

@@ -2,6 +2,7 @@
 #include "weights.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <map>
@@ -251,9 +252,11 @@ class Loader {
     values_.resize(count);
     file_->read(tensor.offset + stored_bytes(tensor.type, first), raw_.data(), raw_.size());
     decode(tensor.type, raw_.data(), count, values_.data());
-    bool all_below = true;  // false for a NaN as well
-    for (const float value : values_) all_below &= std::fabs(value) < limit;
-    if (!all_below) fail_not_finite(tensor, first, limit);
+    // Without their signs, floats are in the order of their bits, NaNs last.
+    const int32_t limit_bits = std::bit_cast<int32_t>(limit);
+    int32_t too_large = 0;
+    for (const float value : values_) too_large |= (std::bit_cast<int32_t>(value) & 0x7fffffff) >= limit_bits;
+    if (too_large) fail_not_finite(tensor, first, limit);
     done_ += raw_.size();
     control_.report(done_, total_);
   }
