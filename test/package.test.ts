@@ -105,7 +105,11 @@ describe('the package', function () {
   })
 
   it('type-checks in a strict consumer, its own declarations included', () => {
-    writeFileSync(path.join(app, 'app.ts'), `import { loadModel } from 'mt-llama'\n${typedProgram}`)
+    writeFileSync(path.join(app, 'app.mts'), typedProgram)
+    writeFileSync(
+      path.join(app, 'app.cts'),
+      `import { loadModel } from 'mt-llama'\nexport const load = loadModel\n`,
+    )
     const options = {
       strict: true,
       exactOptionalPropertyTypes: true,
@@ -120,11 +124,11 @@ describe('the package', function () {
     }
     writeFileSync(
       path.join(app, 'tsconfig.json'),
-      JSON.stringify({ compilerOptions: options, files: ['app.ts'] }),
+      JSON.stringify({ compilerOptions: options, files: ['app.mts', 'app.cts'] }),
     )
     run(app, process.execPath, [path.join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', '.'])
 
-    writeFileSync(path.join(app, 'app.ts'), `import { loadModel } from 'mt-llama'\nloadModel(7)\n`)
+    writeFileSync(path.join(app, 'app.mts'), `import { loadModel } from 'mt-llama'\nloadModel(7)\n`)
     assert.throws(
       () =>
         run(app, process.execPath, [path.join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', '.']),
@@ -150,6 +154,7 @@ describe('the package', function () {
 })
 
 const typedProgram = `
+import { loadModel } from 'mt-llama'
 const model = await loadModel('folder', { dtype: 'auto', threads: 2, signal: AbortSignal.timeout(1000) })
 const answers = await model.score([{ prompt: [1], continuations: [[2]] }, { prompt: 'a', continuations: [' b'] }])
 const logLikelihood: number | undefined = answers[0]?.continuations[0]?.logLikelihood
