@@ -20,6 +20,8 @@ namespace {
 constexpr int kBlock = 64;
 // Query rows x heads of a group in a tile: enough to hide the gathering of keys, few enough for the cache.
 constexpr int kTileRows = 96;
+// With so few rows the time goes into reading the cache, not into arithmetic.
+constexpr int kFewRows = 16;
 
 int round_up(int n, int to) { return (n + to - 1) / to * to; }
 int tile_rows(HeadShape shape) { return std::max(1, kTileRows / (shape.heads / shape.kv_heads)); }
@@ -180,10 +182,20 @@ class TileJob {
     }
   }
 
+  // Fetches the keys and values of a block before `end`: rows of one head lie apart, which no hardware foresees.
+  void prefetch_block(const Sequence& s, int begin, int end) const {
+    for (int p = begin; p < std::min(begin + kBlock, end); p++)
+      for (int i = 0; i < dim_; i += 16) {
+        __builtin_prefetch(s.key(p) + i);
+        __builtin_prefetch(s.value(p) + i);
+      }
+  }
+
   // Block b of the keys against pack rows [r0, r1), whose sums lie from row i0 on.
   void block(const Sequence& s, int b, int r0, int r1, int i0) {
     const int begin = b * kBlock, n = std::min(kBlock, s.position(r1 - 1) + 1 - begin);
     const int rows = (r1 - r0) * group_, panel = gemm_.panel;
+    if (rows <= kFewRows) prefetch_block(s, begin + kBlock, s.position(r1 - 1) + 1);
     gather(s, begin, n);
     for (int p = 0; p < n; p += panel)
       gemm_.run(queries_, dim_in_, rows, panel_of(keys_, p, dim_in_), 0, dim_in_, scores_ + p, kBlock, false);
