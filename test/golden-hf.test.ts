@@ -59,6 +59,7 @@ describe('golden/hf', function () {
 
         it('gives the logits', async () => {
           const arrays = safetensorsArrays(join(folder, 'expected.safetensors'))
+          let most = 0
           for (const { ids, logits, label } of sequences(arrays)) {
             const all = await model.logits(ids)
             // Where only the last rows are there, they are compared.
@@ -66,8 +67,10 @@ describe('golden/hf', function () {
             const largest = logits.reduce((m, x) => Math.max(m, Math.abs(x)), 0)
             let worst = 0
             for (let i = 0; i < logits.length; i++) worst = Math.max(worst, Math.abs(own[i]! - logits[i]!))
+            most = Math.max(most, worst / largest)
             assert.ok(worst <= logitTolerance * largest, `${label}: off by ${worst / largest} of the largest`)
           }
+          report(name, device, 'float32', 'largest of logits', most)
         })
 
         it('gives the scores of continuations', async () => {
@@ -126,11 +129,7 @@ describe('golden/hf', function () {
             }
             const mean = differences.reduce((a, b) => a + b, 0) / differences.length
             const theirs = read<Case>('case.json').bf16_logprob_error_of_transformers
-            if (process.env.MT_LLAMA_VERBOSE)
-              console.log(
-                `      | ${name} | ${device} | ${dtype} | ${mean.toExponential(2)} | ` +
-                  `${Math.max(...differences).toExponential(2)} | ${theirs.mean.toExponential(2)} |`,
-              )
+            report(name, device, dtype, 'mean', mean, 'max', Math.max(...differences), 'theirs', theirs.mean)
             assert.ok(
               mean <= bounds[dtype] * theirs.mean,
               `mean ${mean}, transformers in bfloat16 ${theirs.mean}`,
@@ -153,4 +152,12 @@ function logSoftmaxAt(row: Float32Array, target: number): number {
   const largest = row.reduce((m, x) => Math.max(m, x), -Infinity)
   const sum = row.reduce((s, x) => s + Math.exp(x - largest), 0)
   return row[target]! - largest - Math.log(sum)
+}
+
+/** The figures of docs/accuracy.md, with MT_LLAMA_VERBOSE=1. */
+function report(...parts: (string | number)[]): void {
+  if (!process.env.MT_LLAMA_VERBOSE) return
+  console.log(
+    `      | ${parts.map(part => (typeof part === 'number' ? part.toExponential(1) : part)).join(' | ')} |`,
+  )
 }
