@@ -1,0 +1,56 @@
+// launch(device, {.x, .y, .threads, .shared}, kernel, arguments...): queues a kernel, on the GPU or on fibers.
+#pragma once
+#include <tuple>
+
+#include "runtime.h"
+
+#ifdef MT_DEVICE_HOST
+#include "fibers.h"
+#else
+#include <cuda_runtime.h>
+
+#include <string>
+
+#include "../../base/error.h"
+#endif
+
+namespace mt::MT_TARGET {
+
+#ifdef MT_DEVICE_HOST
+
+template <class... Parameters, class... Arguments>
+void launch(Device&, const Grid& grid, void (*kernel)(Parameters...), const Arguments&... arguments) {
+  const std::tuple<Parameters...> values(arguments...);
+  run_grid(grid, [&] { std::apply(kernel, values); });
+}
+
+#else
+
+struct Grid {
+  int x = 1;
+  int y = 1;
+  int threads = 0;  // a multiple of 32
+  size_t shared = 0;
+};
+
+template <class... Parameters, class... Arguments>
+void launch(Device& device, const Grid& grid, void (*kernel)(Parameters...), const Arguments&... arguments) {
+  device.select();
+  cudaError_t error = cudaSuccess;
+  if (grid.shared > 48 << 10)  // more than any kernel gets unasked
+    error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(grid.shared));
+  if (error == cudaSuccess) {
+    kernel<<<dim3(grid.x, grid.y), grid.threads, grid.shared, static_cast<cudaStream_t>(device.stream())>>>(
+        static_cast<Parameters>(arguments)...);
+    error = cudaGetLastError();
+  }
+  if (error != cudaSuccess)
+    throw Error(ErrorCode::INTERNAL, std::string("a kernel could not be launched: ") + cudaGetErrorString(error) + " (" +
+                                         std::to_string(grid.x) + " x " + std::to_string(grid.y) + " blocks, " +
+                                         std::to_string(grid.threads) + " threads, " + std::to_string(grid.shared) +
+                                         " bytes of shared memory)");
+}
+
+#endif
+
+}  // namespace mt::MT_TARGET
