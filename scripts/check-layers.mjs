@@ -7,7 +7,7 @@ const nativeLayers = [
   ['native/base'],
   ['native/backend'],
   // variants that may not know of each other
-  ['native/backend/reference', 'native/backend/cpu'],
+  ['native/backend/reference', 'native/backend/cpu', 'native/backend/cuda'],
   ['native/model'],
   ['native/addon'],
 ]
@@ -22,12 +22,12 @@ const sourceLayers = [
   ['src/index'],
   ['src/cli'],
 ]
-const strangers = ['native/backend/reference', 'native/backend/cpu']
+const strangers = ['native/backend/reference', 'native/backend/cpu', 'native/backend/cuda']
 
 const faults = [
-  ...check('native', nativeLayers, /\.(cc|h|inc)$/, /^\s*#\s*include\s*"([^"]+)"/gm),
+  ...check('native', nativeLayers, /\.(cc|h|inc|cu|cuh)$/, /^\s*#\s*include\s*"([^"]+)"/gm),
   ...check('src', sourceLayers, /\.ts$/, /(?:\bfrom|\bimport\s*\(|\bimport)\s*['"](\.[^'"]+)['"]/g),
-  ...only('native/addon/', 'native', /\.(cc|h|inc)$/, /<(napi|node_api|uv)\.h>/),
+  ...only('native/addon/', 'native', /\.(cc|h|inc|cu|cuh)$/, /<(napi|node_api|uv)\.h>/),
   ...only('src/binding.ts', 'src', /\.ts$/, /node-gyp-build|\.node['"]/),
 ]
 for (const fault of faults) console.error(fault)

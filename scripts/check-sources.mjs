@@ -1,16 +1,20 @@
-// Checks that native/sources.txt and native/sources_addon.txt hold every .cc under native, sorted. `--fix` writes them.
+// Checks that native/sources*.txt hold every .cc and .cu under native, sorted. `--fix` writes them. The host device layer
+// of the CUDA backend (backend/cuda/host) is part of the tests, not of the addon: CMakeLists.txt names it.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 
 const files = readdirSync('native', { recursive: true })
   .map(file => `native/${file.replaceAll('\\', '/')}`)
-  .filter(file => file.endsWith('.cc'))
+  .filter(file => /\.(cc|cu)$/.test(file))
   .sort()
 const isAddon = file => file.startsWith('native/addon/')
+const isCuda = file => file.startsWith('native/backend/cuda/')
+const isHost = file => file.startsWith('native/backend/cuda/host/')
 
 let wrong = 0
 for (const [list, found] of [
-  ['native/sources.txt', files.filter(file => !isAddon(file))],
+  ['native/sources.txt', files.filter(file => !isAddon(file) && !isCuda(file))],
   ['native/sources_addon.txt', files.filter(isAddon)],
+  ['native/sources_cuda.txt', files.filter(file => isCuda(file) && !isHost(file))],
 ]) {
   const want = found.map(file => `${file}\n`).join('')
   if (process.argv.includes('--fix')) {

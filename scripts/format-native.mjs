@@ -4,7 +4,7 @@ import { readdirSync } from 'node:fs'
 
 const files = ['native', 'test/native', 'bench/native'].flatMap(folder =>
   readdirSync(folder, { recursive: true })
-    .filter(file => /\.(cc|h|inc)$/.test(file))
+    .filter(file => /\.(cc|h|inc|cu|cuh)$/.test(file))
     .map(file => `${folder}/${file}`),
 )
 const mode = process.argv.includes('--fix') ? ['-i'] : ['--dry-run', '-Werror']

@@ -10,10 +10,11 @@
 //   shuffle_xor(value, mask), shuffle(value, lane)           float, int32_t, uint32_t; all 32 lanes must come
 //   cp_async16(shared, global, bytes)   16 bytes to shared memory, of which the first `bytes` are read, the rest zero;
 //                                       both addresses 16-byte aligned (global also where bytes = 0)
-//   cp_async_commit(), cp_async_wait<n>()    what lands is seen by the own thread after wait, by others after sync_block
-//   ldmatrix_x4(r, row), ldmatrix_x4_trans(r, row)     four 8x8 matrices of 16-bit numbers; lane i gives row i % 8 of
-//                                       matrix i / 8; r[j] holds elements [i / 4][2 (i % 4), + 1] of matrix j, or of its
-//                                       transpose
+//   cp_async_commit(), cp_async_wait<n>()    what lands is seen by the own thread after wait, by others after
+//   sync_block ldmatrix_x4(r, row), ldmatrix_x4_trans(r, row)     four 8x8 matrices of 16-bit numbers; lane i gives row
+//   i % 8 of
+//                                       matrix i / 8; r[j] holds elements [i / 4][2 (i % 4), + 1] of matrix j, or of
+//                                       its transpose
 //   mma_m16n8k16<T>(c, a, b0, b1)       c[16, 8] += a[16, 16] b[8, 16]^T with T = bf16 or f16, in float32:
 //                                       c[0, 1] at row i / 4, columns 2 (i % 4), + 1; c[2, 3] eight rows below
 //   to_float(T), from_float<T>(f), pack2<T>(low, high)     round to nearest even; T = float, bf16, f16

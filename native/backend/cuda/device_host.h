@@ -1,10 +1,10 @@
-// The device header's functions in C++: each thread is a fiber (fibers.h).
+// The device header's functions in C++: each thread is a fiber (host/fibers.h).
 #pragma once
 #include <cmath>
 #include <cstring>
 
 #include "../../base/dtype.h"
-#include "fibers.h"
+#include "host/fibers.h"
 
 #define MT_DEVICE inline
 #define MT_KERNEL(threads, blocks) void

@@ -5,7 +5,7 @@
 #include "runtime.h"
 
 #ifdef MT_DEVICE_HOST
-#include "fibers.h"
+#include "host/fibers.h"
 #else
 #include <cuda_runtime.h>
 
@@ -40,13 +40,13 @@ void launch(Device& device, const Grid& grid, void (*kernel)(Parameters...), con
   if (grid.shared > 48 << 10)  // more than any kernel gets unasked
     error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(grid.shared));
   if (error == cudaSuccess) {
-    kernel<<<dim3(grid.x, grid.y), grid.threads, grid.shared, static_cast<cudaStream_t>(device.stream())>>>(
+    kernel<<<dim3(grid.x, grid.y), grid.threads, grid.shared, static_cast<cudaStream_t>(device.stream())> > >(
         static_cast<Parameters>(arguments)...);
     error = cudaGetLastError();
   }
   if (error != cudaSuccess)
-    throw Error(ErrorCode::INTERNAL, std::string("a kernel could not be launched: ") + cudaGetErrorString(error) + " (" +
-                                         std::to_string(grid.x) + " x " + std::to_string(grid.y) + " blocks, " +
+    throw Error(ErrorCode::INTERNAL, std::string("a kernel could not be launched: ") + cudaGetErrorString(error) +
+                                         " (" + std::to_string(grid.x) + " x " + std::to_string(grid.y) + " blocks, " +
                                          std::to_string(grid.threads) + " threads, " + std::to_string(grid.shared) +
                                          " bytes of shared memory)");
 }

@@ -7,8 +7,8 @@
 
 namespace mt::MT_TARGET {
 
-// What one row's logits say in 32 neighbouring columns of the vocabulary, [first, first + 32): the LM head's GEMM writes
-// partials[row, first / 32]; head.cu combines a row's in one order. Logits are never stored.
+// What one row's logits say in 32 neighbouring columns of the vocabulary, [first, first + 32): the LM head's GEMM
+// writes partials[row, first / 32]; head.cu combines a row's in one order. Logits are never stored.
 struct HeadPartial {
   float largest;   // -infinity where all columns are past the vocabulary
   float sum;       // of exp(logit - largest)

@@ -1,4 +1,4 @@
-// Memory, copies and launches of one device. runtime_cuda.cc speaks to the CUDA runtime, runtime_host.cc runs on the CPU.
+// Memory, copies and launches of one device. runtime_cuda.cc speaks to the CUDA runtime, host/ runs on the CPU.
 #pragma once
 #include <cstddef>
 #include <cstdint>

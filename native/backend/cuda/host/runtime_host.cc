@@ -3,8 +3,8 @@
 #include <cstring>
 #include <new>
 
-#include "../../base/error.h"
-#include "runtime.h"
+#include "../../../base/error.h"
+#include "../runtime.h"
 
 namespace mt::MT_TARGET {
 

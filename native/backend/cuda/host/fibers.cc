@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "../../base/error.h"
+#include "../../../base/error.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>

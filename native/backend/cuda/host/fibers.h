@@ -21,7 +21,8 @@ struct Grid {
 enum class Schedule { kForward, kBackward };
 void set_schedule(Schedule schedule);
 
-// Calls `kernel` in every thread of every block. Throws Error (INTERNAL) where threads cannot go on or misuse a function.
+// Calls `kernel` in every thread of every block. Throws Error (INTERNAL) where threads cannot go on or misuse a
+// function.
 void run_grid(const Grid& grid, const std::function<void()>& kernel);
 
 // How many 16-byte shared memory reads of ldmatrix fell on banks that another row of the same matrix used. Counts up.
