@@ -66,10 +66,10 @@ struct Tree {
 // and every row of the tree's segment. Prefix rows have lo = start. pos[] restarts after the prefix in every branch:
 // position = segment_len + offset in the prefix, or segment_len + prefix_len + offset in the branch.
 struct Pack {
-  std::span<const int32_t> ids;   // [tokens] in 0 .. vocab_size - 1
-  std::span<const int32_t> pos;   // [tokens]
-  std::span<const int32_t> lo;    // [tokens]
-  std::span<const Tree> trees;    // contiguous, in order, covering all tokens
+  std::span<const int32_t> ids;  // [tokens] in 0 .. vocab_size - 1
+  std::span<const int32_t> pos;  // [tokens]
+  std::span<const int32_t> lo;   // [tokens]
+  std::span<const Tree> trees;   // contiguous, in order, covering all tokens
 };
 
 // A pack placed on the device, with whatever the backend derives from it (tiles, query runs). Made by Backend::place.
