@@ -2,25 +2,30 @@
 // device_ptx.cuh says it in PTX (sm_80 and up), device_host.h in C++ over fibers. README.md has the conventions.
 //
 // Both define, in namespace mt::MT_TARGET:
-//   MT_KERNEL(threads, blocks)   before a kernel's name: threads of a block (at most), blocks an SM shall hold at least
-//   MT_DEVICE                    before any other function that runs on the device
+//   MT_KERNEL(threads, blocks)  before a kernel's name: threads of a block (at most), blocks an SM shall hold at least
+//   MT_DEVICE                   before any other function that runs on the device
 //   thread_index(), block_x(), block_y(), grid_x()
-//   shared_memory()              the launch's dynamic shared memory, 128-byte aligned; there is no other
-//   sync_block(), sync_warp()    every thread of the block or warp must come
-//   shuffle_xor(value, mask), shuffle(value, lane)           float, int32_t, uint32_t; all 32 lanes must come
-//   cp_async16(shared, global, bytes)   16 bytes to shared memory, of which the first `bytes` are read, the rest zero;
-//                                       both addresses 16-byte aligned (global also where bytes = 0)
-//   cp_async_commit(), cp_async_wait<n>()    what lands is seen by the own thread after wait, by others after
-//   sync_block ldmatrix_x4(r, row), ldmatrix_x4_trans(r, row)     four 8x8 matrices of 16-bit numbers; lane i gives row
-//   i % 8 of
-//                                       matrix i / 8; r[j] holds elements [i / 4][2 (i % 4), + 1] of matrix j, or of
-//                                       its transpose
-//   mma_m16n8k16<T>(c, a, b0, b1)       c[16, 8] += a[16, 16] b[8, 16]^T with T = bf16 or f16, in float32:
-//                                       c[0, 1] at row i / 4, columns 2 (i % 4), + 1; c[2, 3] eight rows below
-//   to_float(T), from_float<T>(f), pack2<T>(low, high)     round to nearest even; T = float, bf16, f16
+//   shared_memory()             the launch's dynamic shared memory, 128-byte aligned; there is no other
+//   sync_block(), sync_warp()   every thread of the block or warp must come
+//   shuffle_xor(value, mask), shuffle(value, lane)
+//       float, int32_t, uint32_t; all 32 lanes must come
+//   cp_async16(shared, global, bytes)
+//       16 bytes to shared memory, of which the first `bytes` are read and the rest are zero; both addresses are
+//       multiples of 16
+//   cp_async_commit(), cp_async_wait<n>()
+//       what lands is seen by the own thread after wait, by others after sync_block
+//   ldmatrix_x4(r, row), ldmatrix_x4_trans(r, row)
+//       four 8x8 matrices of 16-bit numbers: lane i gives the address of row i % 8 of matrix i / 8 and gets in r[j]
+//       elements [i / 4][2 (i % 4)] and the next of matrix j, or of its transpose
+//   mma_m16n8k16<T>(c, a, b0, b1)
+//       c[16, 8] += a[16, 16] b[8, 16]^T with T = bf16 or f16, in float32. Lane i holds c[0, 1] at row i / 4, columns
+//       2 (i % 4) and the next, c[2, 3] eight rows below
+//   to_float(T), from_float<T>(f), pack2<T>(low, high)
+//       round to nearest even; T = float, bf16, f16
 //   exp_f32(x), log_f32(x), exp2_fast(x), rsqrt_f32(x), fma_f32(a, b, c)
-//   load16<T>(p), store16(p, v)         Vec16<T>: 16 bytes of T at a 16-byte aligned address
 #pragma once
+#include <cmath>
+#include <cstddef>
 #include <cstdint>
 
 #include "target.h"
@@ -40,6 +45,16 @@ struct alignas(16) Vec16 {
   static constexpr int kCount = 16 / sizeof(T);
   T v[kCount];
 };
+
+// 8 bytes of T.
+template <class T>
+struct alignas(8) Vec8 {
+  static constexpr int kCount = 8 / sizeof(T);
+  T v[kCount];
+};
+
+// Whether vector accesses of so many bytes may start at p; for launchers.
+inline bool is_aligned(const void* p, size_t bytes) { return reinterpret_cast<uintptr_t>(p) % bytes == 0; }
 
 }  // namespace mt::MT_TARGET
 
@@ -70,14 +85,29 @@ MT_DEVICE float warp_max(float v) {
   return v;
 }
 
+// Vector accesses: the address is a multiple of their size.
 template <class T>
 MT_DEVICE Vec16<T> load16(const T* p) {
   return *reinterpret_cast<const Vec16<T>*>(p);
 }
-
 template <class T>
 MT_DEVICE void store16(T* p, const Vec16<T>& v) {
   *reinterpret_cast<Vec16<T>*>(p) = v;
+}
+template <class T>
+MT_DEVICE Vec8<T> load8(const T* p) {
+  return *reinterpret_cast<const Vec8<T>*>(p);
+}
+template <class T>
+MT_DEVICE void store8(T* p, const Vec8<T>& v) {
+  *reinterpret_cast<Vec8<T>*>(p) = v;
+}
+
+// p[0] = first, p[1] = second, rounded to T, in one access of 2 sizeof(T) bytes.
+MT_DEVICE void store_pair(float* p, float first, float second) { store8(p, {first, second}); }
+template <class T>
+MT_DEVICE void store_pair(T* p, float first, float second) {
+  *reinterpret_cast<uint32_t*>(p) = pack2<T>(first, second);
 }
 
 }  // namespace mt::MT_TARGET

@@ -40,9 +40,12 @@ void launch(Device& device, const Grid& grid, void (*kernel)(Parameters...), con
   if (grid.shared > 48 << 10)  // more than any kernel gets unasked
     error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(grid.shared));
   if (error == cudaSuccess) {
-    kernel<<<dim3(grid.x, grid.y), grid.threads, grid.shared, static_cast<cudaStream_t>(device.stream())> > >(
-        static_cast<Parameters>(arguments)...);
-    error = cudaGetLastError();
+    cudaLaunchConfig_t config = {};
+    config.gridDim = dim3(grid.x, grid.y);
+    config.blockDim = dim3(grid.threads);
+    config.dynamicSmemBytes = grid.shared;
+    config.stream = static_cast<cudaStream_t>(device.stream());
+    error = cudaLaunchKernelEx(&config, kernel, static_cast<Parameters>(arguments)...);
   }
   if (error != cudaSuccess)
     throw Error(ErrorCode::INTERNAL, std::string("a kernel could not be launched: ") + cudaGetErrorString(error) +
