@@ -120,7 +120,7 @@ describe('calls of score()', () => {
     for (let i = 0; i < 3; i++) await results.next()
     await delay(50)
     const ahead = read
-    assert.ok(ahead < 2 * 16 * budget, `${ahead} read`)
+    assert.ok(ahead < 2 * 32 * budget, `${ahead} read`)
     await delay(20)
     assert.equal(read, ahead)
     await results.return()

@@ -67,8 +67,16 @@ describe('planTrees', () => {
     {
       name: 'a tree beyond the budget repeats its prefix',
       sequences: Array.from({ length: 100 }, (_, id) => sequence([...prompt, id, 9, 9], 50)),
-      tokens: 4 * 50 + 200,
+      tokens: 2 * 50 + 200,
       budget: 100,
+    },
+    {
+      name: 'a long prefix is repeated less often than the budget asks',
+      sequences: Array.from({ length: 300 }, (_, id) =>
+        sequence([...repeat(7, 700), id, ...repeat(9, 10)], 700),
+      ),
+      tokens: 3 * 700 + 300 * 10,
+      budget: 1000,
     },
   ]
   for (const { name, sequences, tokens, budget } of rows)
@@ -89,7 +97,9 @@ describe('planTrees', () => {
         assert.ok(native.ids.length <= sequences.reduce((n, s) => n + s.ids.length - 1, 0))
         for (const tree of trees)
           assert.ok(
-            tree.leaves.length === 1 || tree.tokens <= Math.max(budget, tree.prefixLength + budget / 2),
+            tree.leaves.length === 1 ||
+              tree.tokens <=
+                Math.max(budget, tree.prefixLength + Math.min(2 * tree.prefixLength, 4 * budget)),
           )
         assert.equal(slots.size, sequences.length)
         const { logProbs } = scorePack(native)

@@ -7,4 +7,5 @@ export interface PlannerOptions {
   share: boolean
 }
 
-export const defaultPlanner: PlannerOptions = { packTokens: 2048, share: true }
+/** SmolLM2-135M in bfloat16 took 390 us of processor time a token in packs of 256, 341 of 1,024, and 371 of 2,048. */
+export const defaultPlanner: PlannerOptions = { packTokens: 1024, share: true }

@@ -18,7 +18,7 @@ export interface CallOptions extends TreeOptions {
 
 /** Windows grow from a few packs, so that native starts soon, to many, so that much is shared. */
 const firstWindowPacks = 2
-const lastWindowPacks = 16
+const lastWindowPacks = 32
 /** Of the largest window: what may be read and not yet handed out. */
 const windowsAhead = 2
 /** Stands for a request's own memory, so that tiny requests are bounded too. */

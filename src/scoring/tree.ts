@@ -19,7 +19,7 @@ export interface Tree {
 }
 
 export interface TreeOptions {
-  /** Tokens a tree should not exceed; one leaf may. */
+  /** Tokens a tree should not exceed; one leaf may, and a tree of a long prefix. */
   budget: number
   /** false runs every sequence by itself, as the tests of determinism want it. */
   share: boolean
@@ -121,9 +121,9 @@ function close(depth: number, children: Node[], budget: number): Node {
   return { depth, count, length, leaves, cost: shared, groups }
 }
 
-/** Branch tokens a tree takes: what the prefix leaves of the budget, but enough for the prefix to be worth repeating. */
+/** Branch tokens a tree takes: what the prefix leaves of the budget, more where a long prefix would be repeated too often. */
 function branchRoom(prefixLength: number, budget: number): number {
-  return Math.max(budget - prefixLength, budget >> 1)
+  return Math.max(budget - prefixLength, Math.min(2 * prefixLength, 4 * budget))
 }
 
 /** A group as trees within the budget, the prefix repeated in each. */
