@@ -1,16 +1,33 @@
 // What every bench prints: the machine in one line, and tables in Markdown.
 import os from 'node:os'
 
-/**
- * Processor, cores, memory, date, and the load that others put on the machine. On a busy one peers' threads wait for
- * each other at every barrier, so ratios there mean nothing.
- */
+/** Processor, cores, memory, date, and how busy others keep the machine. */
 export function machine(): string {
   const cpu = os.cpus()
   const memory = Math.round(os.totalmem() / 2 ** 30)
-  const load = os.loadavg()[0]!
-  const busy = load > 0.5 ? ` (BUSY: these figures mean nothing)` : ''
-  return `${cpu[0]!.model}, ${cpu.length} cores, ${memory} GiB; node ${process.version}; ${new Date().toISOString().slice(0, 10)}; load before the run ${load.toFixed(1)}${busy}`
+  const busy = busyShare()
+  // Threads of torch and llama.cpp wait for each other at every barrier, so others' work makes them many times slower.
+  const warning = busy > 0.05 ? ': NOT A QUIET MACHINE, compare nothing' : ''
+  return [
+    `${cpu[0]!.model}, ${cpu.length} cores, ${memory} GiB`,
+    `node ${process.version}`,
+    new Date().toISOString().slice(0, 10),
+    `others take ${(100 * busy).toFixed(0)} % of it${warning}`,
+  ].join('; ')
+}
+
+/** Share of the machine's time that was not idle during a second in which this process sleeps. */
+function busyShare(): number {
+  const before = cpuTimes()
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000)
+  const after = cpuTimes()
+  return 1 - (after.idle - before.idle) / (after.all - before.all)
+}
+
+function cpuTimes(): { idle: number; all: number } {
+  const times = os.cpus().map(cpu => cpu.times)
+  const total = (kinds: readonly number[]) => kinds.reduce((a, b) => a + b, 0)
+  return { idle: total(times.map(t => t.idle)), all: total(times.flatMap(t => Object.values(t))) }
 }
 
 /** Rows of cells under a header; numbers go to the right. */
