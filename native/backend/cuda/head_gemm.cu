@@ -29,7 +29,7 @@ struct StorePartials {
   const int32_t* targets;
   HeadPartial* partials;
   float* target_logits;
-  int rows, vocab;
+  int rows, vocab, per_row;  // per_row partials
 
   // Four lanes share a row: eight columns each of every 32.
   template <class Acc>
@@ -80,7 +80,7 @@ struct StorePartials {
 #pragma unroll
     for (int mask = 1; mask < 4; mask *= 2) sum += shuffle_xor(sum, mask);
     if (r < rows && first < vocab && lane_index() % 4 == 0)
-      partials[static_cast<int64_t>(r) * head_partials_per_row(vocab) + first / kHeadColumns] = {largest, sum, argmax};
+      partials[static_cast<int64_t>(r) * per_row + first / kHeadColumns] = {largest, sum, argmax};
   }
 };
 
@@ -89,7 +89,7 @@ struct StorePartials {
 template <class T>
 void head_partials(Device& device, const GemmOperands<T>& g, const int32_t* targets, HeadPartial* partials,
                    float* target_logits) {
-  gemm(device, g, StorePartials{targets, partials, target_logits, g.m, g.n});
+  gemm(device, g, StorePartials{targets, partials, target_logits, g.m, g.n, head_partials_per_row(g.n)});
 }
 
 template <class T>

@@ -69,4 +69,44 @@ void head_logits(Device& device, const GemmOperands<T>& g, float* logits);
 template <class T>
 void rms_norm(Device& device, const float* x, const float* w, float eps, int rows, int cols, T* y);
 
+// embed.cu: x[t, :] = table[ids[t], :]; the table's rows have `stride` elements (matrix.h).
+template <class T>
+void embed(Device& device, const T* table, int64_t stride, const int32_t* ids, int tokens, int cols, float* x);
+
+// gather.cu: y[i, :] = x[rows[i], :].
+void gather_rows(Device& device, const float* x, const int32_t* rows, int count, int cols, float* y);
+
+// append_kv.cu: row rows[i] of k and v -> row cache_rows[i] of the caches.
+void append_kv(Device& device, const float* k, const float* v, const int32_t* rows, const int32_t* cache_rows,
+               int count, int cols, float* cache_k, float* cache_v);
+
+// pad_rows.cu: to[i, :cols] = from[i, :cols]; rows of `stride` elements in `to`, dense in `from`.
+template <class T>
+void pad_rows(Device& device, const T* from, int rows, int cols, int64_t stride, T* to);
+
+// attention.cu, over what attention_plan.h made of a pack: q[tokens, heads * d], k, v[tokens, kv_heads * d];
+// cache_k, cache_v are one layer's, null where no tree has a segment. out[tokens, heads * d].
+class AttentionPlan;
+template <class T>
+void attention(Device& device, const AttentionPlan& plan, const float* q, const float* k, const float* v,
+               const float* cache_k, const float* cache_v, T* out);
+
+// ---- the head ----
+
+// head.cu: combines a row's partials in one order that does not depend on `rows`.
+//   log_probs[row] = target_logits[row] - log_sums[row]   argmax, best: the largest logit and its id
+struct HeadRows {
+  float* log_probs;
+  float* log_sums;
+  float* best;
+  int32_t* argmax;
+};
+void head_finish(Device& device, const HeadPartial* partials, const float* target_logits, int rows, int per_row,
+                 const HeadRows& out);
+
+// head.cu: the k best of each row of logits[rows, vocab], best first, ties to the lowest id: ids and
+// log_probs = logit - log_sums[row], both [rows, k].
+void head_top_k(Device& device, const float* logits, const float* log_sums, int rows, int vocab, int k, int32_t* ids,
+                float* log_probs);
+
 }  // namespace mt::MT_TARGET

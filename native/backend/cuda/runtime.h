@@ -40,6 +40,7 @@ class Device {
   void free(void* p) noexcept;
   size_t free_bytes();
 
+  void zero(void* device, size_t bytes);
   // Returns when `host` may be written again.
   void upload(void* device, const void* host, size_t bytes);
   // Waits for all queued work and the copy.

@@ -89,6 +89,10 @@ size_t Device::free_bytes() {
   return free;
 }
 
+void Device::zero(void* device, size_t bytes) {
+  select();
+  check(cudaMemsetAsync(device, 0, bytes, static_cast<cudaStream_t>(stream_)), "zeroing memory");
+}
 void Device::upload(void* device, const void* host, size_t bytes) {
   select();
   const auto stream = static_cast<cudaStream_t>(stream_);

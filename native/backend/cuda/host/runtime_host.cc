@@ -26,6 +26,7 @@ void* Device::allocate(size_t bytes) {
 void Device::free(void* p) noexcept { ::operator delete(p, std::align_val_t{256}); }
 size_t Device::free_bytes() { return info_.total_bytes; }
 
+void Device::zero(void* device, size_t bytes) { std::memset(device, 0, bytes); }
 void Device::upload(void* device, const void* host, size_t bytes) { std::memcpy(device, host, bytes); }
 void Device::download(void* host, const void* device, size_t bytes) { std::memcpy(host, device, bytes); }
 void Device::wait() {}
