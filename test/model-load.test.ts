@@ -171,6 +171,13 @@ describe('loadModel()', () => {
     )
   })
 
+  it('passes on what onProgress throws', () => {
+    const onProgress = () => {
+      throw new Error('of the caller')
+    }
+    return assert.rejects(loadModel(defaultModel, { onProgress }), { message: 'of the caller' })
+  })
+
   const errors: { name: string; options: object; message: RegExp }[] = [
     {
       name: 'a dtype',

@@ -1,6 +1,5 @@
 // Loads a checkpoint: header first, then the memory check, then weights (in native) and tokenizer side by side.
 import { type Control, type DType, loadAddon } from '../binding.ts'
-import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import { nativeConfig, vocabularyWarning } from '../checkpoint/native-config.ts'
 import { openCheckpoint } from '../checkpoint/open.ts'
 import { MtLlamaError } from '../errors.ts'
@@ -63,16 +62,24 @@ export async function openModel(path: string, options: LoadOptions, planner: Pla
   const activations = activationBytes(checkpoint.config, planner.packTokens)
   checkMemory(path, dtype, weights, activations, availableBytes())
 
+  const bytesTotal = checkpoint.tensors.reduce((n, tensor) => n + tensor.bytes, 0)
+  const tell = (fraction: number) =>
+    onProgress?.({ fraction, bytesDone: Math.round(fraction * bytesTotal), bytesTotal })
   const control = newControl()
   const reading = nativeJob(() => addon.load(config, checkpoint.tensors, nativeOptions, control))
-  const stopReporting = report(checkpoint, control, onProgress)
-  let stopListening = () => {}
+  let stop = () => {}
   try {
-    const aborted = new Promise<never>((_, reject) => {
-      stopListening = onAbort(signal, reject)
+    const failed = new Promise<never>((_, reject) => {
+      const stopListening = onAbort(signal, reject)
+      const stopReporting = report(control, tell, reject)
+      stop = () => {
+        stopListening()
+        stopReporting()
+      }
     })
     const parts = Promise.all([reading, checkpoint.tokenizer && loadTokenizer(checkpoint.tokenizer)])
-    const [native, tokenizer] = await Promise.race([parts, aborted])
+    const [native, tokenizer] = await Promise.race([parts, failed])
+    tell(1)
     const tooMany = tokenizer && vocabularyWarning(checkpoint, tokenizer.vocabSize)
     const warnings = [...checkpoint.warnings, ...(tooMany ? [tooMany] : [])]
     const threadsUsed = nativeOptions.device === 'reference' ? 1 : threads || addon.cpu().threads
@@ -86,26 +93,22 @@ export async function openModel(path: string, options: LoadOptions, planner: Pla
     reading.then(native => native.dispose()).catch(() => {})
     throw error
   } finally {
-    stopListening()
-    stopReporting()
+    stop()
   }
 }
 
-/** Reports while weights are read and once at the end, unless it was cancelled; the function returned ends it. */
+/** Tells what fraction is read from time to time, until the function returned is called or `tell` throws. */
 function report(
-  { tensors }: Checkpoint,
   control: Control,
-  onProgress: LoadOptions['onProgress'],
+  tell: (fraction: number) => void,
+  fail: (error: unknown) => void,
 ): () => void {
-  if (!onProgress) return () => {}
-  const bytesTotal = tensors.reduce((n, tensor) => n + tensor.bytes, 0)
-  const tell = () => {
-    const fraction = Atomics.load(control, 1) / 1e6
-    onProgress({ fraction, bytesDone: Math.round(fraction * bytesTotal), bytesTotal })
-  }
-  const timer = setInterval(tell, progressMs)
-  return () => {
-    clearInterval(timer)
-    if (Atomics.load(control, 0) === 0) tell()
-  }
+  const timer = setInterval(() => {
+    try {
+      tell(Atomics.load(control, 1) / 1e6)
+    } catch (error) {
+      fail(error)
+    }
+  }, progressMs)
+  return () => clearInterval(timer)
 }
