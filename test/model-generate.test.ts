@@ -8,6 +8,7 @@ import { KvBudget } from '../src/generation/kv-budget.ts'
 import { StopText } from '../src/generation/stop-text.ts'
 import { type GenerateOptions, loadModel, type Model } from '../src/index.ts'
 import { openModel } from '../src/model/load.ts'
+import { PieceDecodeStream } from '../src/tokenizer/decoder.ts'
 import { sharedMissing } from './shared.ts'
 import { writeStories260k } from './stories260k.ts'
 import { defaultModel, withTinyModel } from './tiny-model.ts'
@@ -69,6 +70,7 @@ describe('Continuation', () => {
           bytesSeen.push(id)
           return decoder.decode(Uint8Array.of(id), { stream: true })
         },
+        pending: () => '',
         end: () => decoder.decode(),
       }
     }
@@ -86,6 +88,31 @@ describe('Continuation', () => {
     assert.deepEqual(bytesSeen, [0x61, 0xc3, 0xa9, 0xe2])
     assert.equal(continuation.result().text, 'aé\ufffd')
     assert.equal(continuation.result().finishReason, 'length')
+  })
+
+  it('stops with the byte token that completes a stop string, though the run goes on', () => {
+    // Ids are bytes; as in the tokenizers library's ByteFallback nothing of a run is certain before it ends.
+    const decodeStream = () =>
+      new PieceDecodeStream({
+        pieceOf: id => (id < 256 ? { byte: id } : { text: 'x' }),
+        ...{ space: '▁', brokenRun: 'all', leading: { rule: 'text', count: 0 } },
+      })
+    const continuation = new Continuation(
+      { ids: Int32Array.of(1), truncatedTokens: 0 },
+      {
+        ...{ stream: 0, maxTokens: 9, contextLength: 100, stopIds: new Set<number>(), stop: ['a\n'] },
+        ...{
+          tokenizer: { decodeStream } as unknown as NonNullable<Model['tokenizer']>,
+          skipSpecialTokens: true,
+        },
+      },
+    )
+    const pieces = [300, 0xc3, 0xa9, 0x61].map(id => continuation.push(id, -1))
+    assert.deepEqual(pieces, ['x', '', '', ''])
+    assert.equal(continuation.finishReason, undefined)
+    assert.equal(continuation.push(0x0a, -1), 'é')
+    assert.equal(continuation.finishReason, 'stop')
+    assert.equal(continuation.result().text, 'xé')
   })
 })
 

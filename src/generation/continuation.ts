@@ -48,7 +48,9 @@ export class Continuation {
     if (this.stopIds.has(token)) return this.finish('stop')
     this.tokens.push(token)
     this.logProbs.push(logProb)
-    const piece = this.emit(this.decoder?.push(token) ?? '')
+    let piece = this.emit(this.decoder?.push(token) ?? '')
+    // Byte tokens are held back until their run ends; a stop string among them ends the text at once.
+    if (this.decoder && this.stopText.foresees(this.decoder.pending())) piece += this.emit(this.decoder.end())
     if (this.stopText.stopped) {
       this.finishReason = 'stop'
       return piece

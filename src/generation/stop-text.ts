@@ -25,6 +25,11 @@ export class StopText {
     return text.slice(0, certain)
   }
 
+  /** Whether a stop string would be found if `rest` came next. */
+  foresees(rest: string): boolean {
+    return !this.stopped && this.find(this.held + rest) !== undefined
+  }
+
   /** What was held back, once no more text comes. */
   end(): string {
     const rest = this.held
