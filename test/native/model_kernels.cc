@@ -21,8 +21,8 @@ namespace lanes8 {
 namespace lanes16 {
 #define MT_LANES 16
 #include "backend/cpu/simd_portable.h"
-#define MT_TILE_ROWS 6
-#define MT_TILE_VECTORS 4
+#define MT_TILE_ROWS 12
+#define MT_TILE_VECTORS 2
 #include "backend/cpu/float_kernels.inc"
 }  // namespace lanes16
 

@@ -18,7 +18,7 @@ enum class InputForm : uint8_t {
 // c[r, j] (+)= sum over k of a[r, k] * b[k, j], k ascending, for one packed panel of b.
 //   panel layout: [k, panel], or with `pairs` [k / 2, panel, 2]; k padded with zeros to a multiple of k_align
 struct GemmKernel {
-  int panel;      // columns of a packed panel
+  int panel;      // columns of a packed panel: 16, 32 or 64
   int k_align;    // k0 and k1 are multiples of this
   int row_align;  // c has room for `rows` rounded up to a multiple of this; so has a tiled a
   bool pairs;

@@ -10,8 +10,8 @@ namespace {
 MT_ISA_BEGIN("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,avx2,fma,f16c")
 #define MT_BF16_INSTRUCTIONS
 #include "simd_avx512.h"
-#define MT_TILE_ROWS 6
-#define MT_TILE_VECTORS 4
+#define MT_TILE_ROWS 12
+#define MT_TILE_VECTORS 2
 #include "float_kernels.inc"
 
 typedef __m512 Sum;
