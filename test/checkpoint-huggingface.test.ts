@@ -1,6 +1,6 @@
 // Hugging Face directories: files, shards, tensors, and the golden checkpoints.
 import assert from 'node:assert/strict'
-import { mkdirSync, readFileSync, symlinkSync } from 'node:fs'
+import { chmodSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import type { Checkpoint, LlamaConfig } from '../src/checkpoint/checkpoint.ts'
 import { nativeConfig, vocabularyWarning } from '../src/checkpoint/native-config.ts'
@@ -84,6 +84,32 @@ describe('Hugging Face checkpoints: files', () => {
         code: 'CHECKPOINT_UNSUPPORTED',
         message: /a\.gguf, b\.gguf; name one/,
       })
+    })
+  })
+
+  it('says which file or folder may not be read', () => {
+    const user = process.geteuid?.() ?? -1
+    return withFolder(async dir => {
+      writeFiles(dir, { 'config.json': tinyConfig, 'model.safetensors': safetensorsBytes(tinyTensors()) })
+      chmodSync(dir, 0o755)
+      for (const [path, mode] of [
+        ['config.json', 0o644],
+        ['model.safetensors', 0o644],
+        ['.', 0o755],
+      ] as const) {
+        chmodSync(join(dir, path), 0)
+        // Root may read everything; nobody may not.
+        if (user === 0) process.seteuid?.(65534)
+        try {
+          await assert.rejects(openCheckpoint(dir), {
+            code: 'FILE_READ',
+            message: `${join(dir, path)}: cannot be read (EACCES: permission denied, ${path === '.' ? 'scandir' : 'open'} '${join(dir, path)}')`,
+          })
+        } finally {
+          if (user === 0) process.seteuid?.(0)
+        }
+        chmodSync(join(dir, path), mode)
+      }
     })
   })
 

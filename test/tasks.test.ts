@@ -131,12 +131,12 @@ describe('tasks', () => {
       gold: 1,
     }
 
-    it('JSONL, JSON and TSV hold the same rows; a U+2028 inside a text ends no line', async () => {
+    it('JSONL, JSON (with a byte order mark) and TSV hold the same rows; a U+2028 inside a text ends no line', async () => {
       const row = { ...copaRow, premise: 'It\u2028rained.' }
       const sample = { ...copaSample, prompt: copaSample.prompt.replace('It ', 'It\u2028') }
       const files = {
         'copa/validation.jsonl': `${JSON.stringify(row)}\r\n\n`,
-        'copa/validation.json': JSON.stringify([row]),
+        'copa/validation.json': `\ufeff${JSON.stringify([row])}`,
         'copa/validation.tsv': `${Object.keys(row).join('\t')}\n${Object.values(row).join('\t')}`,
       }
       for (const [name, text] of Object.entries(files)) {
@@ -386,6 +386,19 @@ describe('tasks', () => {
         await assert.rejects(load(dirname(file) as TaskName), { name: 'MtLlamaError', code, message })
       })
     }
+
+    it('a data file that cannot be read: DATA_NOT_FOUND', async () => {
+      for (const name of ['copa/validation.jsonl', 'rte/val.json', 'sst2/dev.tsv']) {
+        mkdirSync(join(folder, name), { recursive: true })
+        await assert.rejects(load(dirname(name) as TaskName), {
+          name: 'MtLlamaError',
+          code: 'DATA_NOT_FOUND',
+          message: new RegExp(`${name}: cannot be read \\(EISDIR: .*\\)`),
+        })
+      }
+      write('wic', 'a file where the folder of a task should be')
+      await assert.rejects(load('wic'), { code: 'DATA_NOT_FOUND', message: /wic: cannot be read \(ENOTDIR/ })
+    })
 
     it('a missing task folder and a missing data folder are told apart', async () => {
       await assert.rejects(load('wic'), { code: 'DATA_NOT_FOUND', message: /wic: there is no such folder/ })

@@ -1,5 +1,5 @@
 // Looking at files before opening them: kind, size, and exact reads.
-import { type FileHandle, stat } from 'node:fs/promises'
+import { type FileHandle, open, readdir, stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { MtLlamaError } from '../errors.ts'
 
@@ -24,6 +24,20 @@ export async function fileSize(file: string): Promise<number> {
     throw notReadable(file, error)
   }
   throw new MtLlamaError('CHECKPOINT_CORRUPT', `${file}: not a regular file`)
+}
+
+/** Opens a file that is there. @throws FILE_READ where that is not permitted, say */
+export function openFile(file: string): Promise<FileHandle> {
+  return open(file).catch(error => {
+    throw notReadable(file, error)
+  })
+}
+
+/** Names in a folder that is there. @throws FILE_READ */
+export function folderEntries(folder: string): Promise<string[]> {
+  return readdir(folder).catch(error => {
+    throw notReadable(folder, error)
+  })
 }
 
 /** Reads exactly `length` bytes at `position`; the caller has held `length` against the file's size. */
@@ -51,5 +65,7 @@ function isMissing(error: unknown): boolean {
 }
 
 function notReadable(path: string, error: unknown): MtLlamaError {
-  return new MtLlamaError('CHECKPOINT_NOT_FOUND', `${path}: ${(error as Error).message}`, { cause: error })
+  return new MtLlamaError('FILE_READ', `${path}: cannot be read (${(error as Error).message})`, {
+    cause: error,
+  })
 }

@@ -1,9 +1,8 @@
 // The container of a GGUF file: metadata, and which bytes are which tensor. What they mean is gguf-llama.ts.
 // Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md, versions 2 and 3, little endian.
-import { open } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { MtLlamaError } from '../errors.ts'
-import { fileSize, readExactly } from './files.ts'
+import { fileSize, openFile, readExactly } from './files.ts'
 import { show } from './json.ts'
 import type { StoredTensor } from './tensors.ts'
 
@@ -54,10 +53,10 @@ const blocks: Readonly<Record<string, { elements: number; bytes: number }>> = {
   Q8_0: { elements: 32, bytes: 34 },
 }
 
-/** @throws CHECKPOINT_NOT_FOUND, CHECKPOINT_CORRUPT, CHECKPOINT_UNSUPPORTED (version, byte order) */
+/** @throws CHECKPOINT_NOT_FOUND, FILE_READ, CHECKPOINT_CORRUPT, CHECKPOINT_UNSUPPORTED (version, byte order) */
 export async function readGguf(file: string): Promise<Gguf> {
   const size = await fileSize(file)
-  const handle = await open(file)
+  const handle = await openFile(file)
   try {
     // The header does not say how long it is: parse what is there, and again with twice as much while it runs out.
     for (let length = FIRST_READ_BYTES; ; length *= 2) {

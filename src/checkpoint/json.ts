@@ -1,8 +1,7 @@
 // Reads the JSON files of a checkpoint, refusing what JSON.parse would let pass: bad UTF-8, duplicate keys, abysses.
-import { open } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { MtLlamaError } from '../errors.ts'
-import { fileSize } from './files.ts'
+import { fileSize, openFile } from './files.ts'
 
 /** A config or an index is kilobytes; tokenizer_config.json of the largest vocabularies a few MiB. A file beyond this is not one. */
 const MAX_JSON_BYTES = 64 * 2 ** 20
@@ -12,7 +11,7 @@ const MAX_DEPTH = 64
 
 export type JsonObject = { [key: string]: unknown }
 
-/** The object a JSON file holds. @throws CHECKPOINT_NOT_FOUND, CHECKPOINT_CORRUPT */
+/** The object a JSON file holds. @throws CHECKPOINT_NOT_FOUND, FILE_READ, CHECKPOINT_CORRUPT */
 export async function readJsonObject(file: string): Promise<JsonObject> {
   const size = await fileSize(file)
   if (size > MAX_JSON_BYTES) {
@@ -21,7 +20,7 @@ export async function readJsonObject(file: string): Promise<JsonObject> {
       `${basename(file)}: ${size} bytes; at most ${MAX_JSON_BYTES} are read of a JSON file`,
     )
   }
-  const handle = await open(file)
+  const handle = await openFile(file)
   try {
     return parseJsonObject(await handle.readFile(), basename(file))
   } finally {

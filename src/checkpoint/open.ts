@@ -1,9 +1,8 @@
 // Opens a checkpoint of any format.
-import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MtLlamaError } from '../errors.ts'
 import type { Checkpoint } from './checkpoint.ts'
-import { pathKind } from './files.ts'
+import { folderEntries, pathKind } from './files.ts'
 import { openGguf } from './gguf-llama.ts'
 import { openHuggingFace } from './huggingface.ts'
 
@@ -41,12 +40,12 @@ const formats: readonly Format[] = [
 
 /**
  * Reads what a checkpoint says about itself; no weight is read. A folder with config.json is a Hugging Face directory.
- * @throws CHECKPOINT_NOT_FOUND, CHECKPOINT_CORRUPT, CHECKPOINT_UNSUPPORTED, TENSOR_MISSING, TENSOR_SHAPE
+ * @throws CHECKPOINT_NOT_FOUND, FILE_READ, CHECKPOINT_CORRUPT, CHECKPOINT_UNSUPPORTED, TENSOR_MISSING, TENSOR_SHAPE
  */
 export async function openCheckpoint(path: string): Promise<Checkpoint> {
   const kind = await pathKind(path)
   if (kind === 'missing') throw new MtLlamaError('CHECKPOINT_NOT_FOUND', `${path}: no such file or folder`)
-  const entries = kind === 'folder' ? await readdir(path) : undefined
+  const entries = kind === 'folder' ? await folderEntries(path) : undefined
   for (const format of formats) {
     const found = format.find(path, entries)
     if (found !== undefined) return { ...(await format.open(found)), path }

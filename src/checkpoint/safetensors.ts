@@ -1,9 +1,8 @@
 // The header of a safetensors file: which bytes are which tensor. The tensors themselves are read by native code.
 // Format: https://github.com/huggingface/safetensors (8 bytes header length, JSON, data without holes).
-import { open } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { MtLlamaError } from '../errors.ts'
-import { fileSize, readExactly } from './files.ts'
+import { fileSize, openFile, readExactly } from './files.ts'
 import { isJsonObject, parseJsonObject, show } from './json.ts'
 import type { StoredTensor } from './tensors.ts'
 
@@ -37,7 +36,7 @@ const elementBytes: Readonly<Record<string, number>> = {
 /**
  * Every tensor of the file, offsets absolute. What the header says is held against itself and against the file's size;
  * nothing beyond the header is read.
- * @throws CHECKPOINT_NOT_FOUND, CHECKPOINT_CORRUPT, CHECKPOINT_UNSUPPORTED (a dtype of unknown size)
+ * @throws CHECKPOINT_NOT_FOUND, FILE_READ, CHECKPOINT_CORRUPT, CHECKPOINT_UNSUPPORTED (a dtype of unknown size)
  */
 export async function readSafetensors(file: string): Promise<StoredTensor[]> {
   const where = basename(file)
@@ -48,7 +47,7 @@ export async function readSafetensors(file: string): Promise<StoredTensor[]> {
       `${size} bytes, too short for a safetensors file, which begins with 8 bytes of header length`,
     )
   }
-  const handle = await open(file)
+  const handle = await openFile(file)
   try {
     const length = (await readExactly(handle, 0, 8, file)).readBigUInt64LE()
     if (length > size - 8) {

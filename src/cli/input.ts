@@ -2,7 +2,7 @@
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { MtLlamaError } from '../errors.ts'
-import { parseJsonLine, readLines } from '../tasks/lines.ts'
+import { notReadable, parseJsonLine, readLines } from '../tasks/lines.ts'
 
 export interface InputLine {
   fields: Record<string, unknown>
@@ -30,7 +30,7 @@ export async function* readJsonLines(
       yield { fields: parseJsonLine(line, name), where: `${name}:${line.number}` }
     }
   } catch (error) {
-    if (!signal.aborted) throw error
+    if (!signal.aborted) throw notReadable(name, error)
   } finally {
     signal.removeEventListener('abort', stop)
   }

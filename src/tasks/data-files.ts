@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { extname, join } from 'node:path'
 import { MtLlamaError } from '../errors.ts'
-import { parseJsonLine, readLines } from './lines.ts'
+import { notReadable, parseJsonLine, readLines } from './lines.ts'
 import { isRecord, Row } from './row.ts'
 import type { Task } from './task.ts'
 
@@ -21,7 +21,9 @@ const endings = Object.keys(readers)
  */
 export async function findDataFiles(task: Task, dataDir: string): Promise<string[]> {
   const folder = join(dataDir, task.name)
-  const found = await readdir(folder).catch(() => undefined)
+  const found = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw notReadable(folder, error)
+  })
   for (const stem of found ? task.data.stems : []) {
     const ending = endings.find(candidate => found!.includes(stem + candidate))
     if (ending) return [join(folder, stem + ending)]
@@ -56,9 +58,15 @@ function checkShards(shards: string[], folder: string): string[] {
   return shards.map(name => join(folder, name))
 }
 
-/** Rows of the files, in order; field names are the files' own. */
+/** Rows of the files, in order; field names are the files' own. @throws DATA_NOT_FOUND, DATA_INVALID */
 export async function* readRows(files: readonly string[]): AsyncGenerator<Row> {
-  for (const file of files) yield* readers[extname(file) as keyof typeof readers](file)
+  for (const file of files) {
+    try {
+      yield* readers[extname(file) as keyof typeof readers](file)
+    } catch (error) {
+      throw notReadable(file, error)
+    }
+  }
 }
 
 async function* jsonlRows(file: string): AsyncGenerator<Row> {
@@ -70,9 +78,10 @@ async function* jsonlRows(file: string): AsyncGenerator<Row> {
 /** A list of objects, or SQuAD's nested articles. */
 async function* jsonRows(file: string): AsyncGenerator<Row> {
   const invalid = (what: string) => new MtLlamaError('DATA_INVALID', `${file}: ${what}.`)
+  const text = await readFile(file, 'utf8')
   let root: unknown
   try {
-    root = JSON.parse(await readFile(file, 'utf8'))
+    root = JSON.parse(text.replace(/^\uFEFF/, ''))
   } catch (error) {
     throw invalid(`not JSON (${(error as Error).message})`)
   }

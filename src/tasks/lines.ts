@@ -40,6 +40,12 @@ export async function* readLines(stream: AsyncIterable<Uint8Array>, name: string
   }
 }
 
+/** What reading a file threw; the system's own errors worded, with the file's name. */
+export function notReadable(name: string, error: unknown): unknown {
+  if (!(error instanceof Error && 'syscall' in error)) return error
+  return new MtLlamaError('DATA_NOT_FOUND', `${name}: cannot be read (${error.message}).`, { cause: error })
+}
+
 /** One line of JSONL: an object. @throws DATA_INVALID naming file and line */
 export function parseJsonLine(line: Line, name: string): Record<string, unknown> {
   let value: unknown
