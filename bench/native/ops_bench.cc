@@ -121,10 +121,13 @@ int run(int count, char** arguments) {
   const std::vector<Peak> peaks = measure_peaks(o.threads);
   const auto backend = make_cpu_backend(o.threads);
   if (!o.json) std::printf("%s, %d threads, %s\n", processor_name().c_str(), o.threads, backend->name().c_str());
-  for (const Peak& p : peaks)
-    std::printf(
-        o.json ? "{\"processor\":\"%s\",\"threads\":%d,\"peak\":\"%s\",\"value\":%.1f}\n" : "%.0s%.0dpeak %s: %.1f\n",
-        processor_name().c_str(), o.threads, p.name.c_str(), p.value);
+  for (const Peak& p : peaks) {
+    if (o.json)
+      std::printf("{\"processor\":\"%s\",\"threads\":%d,\"peak\":\"%s\",\"value\":%.1f}\n", processor_name().c_str(),
+                  o.threads, p.name.c_str(), p.value);
+    else
+      std::printf("peak %-12s %8.1f %s\n", p.name.c_str(), p.value, p.name == "read" ? "GB/s" : "GFLOP/s");
+  }
   for (const test::ModelShape& shape : test::kBenchShapes)
     for (const DType dtype : {DType::kFloat32, DType::kBFloat16, DType::kFloat16})
       for (const auto& op : test::kOps) {
