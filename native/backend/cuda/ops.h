@@ -63,7 +63,7 @@ void head_partials(Device& device, const GemmOperands<T>& g, const int32_t* targ
 template <class T>
 void head_logits(Device& device, const GemmOperands<T>& g, float* logits);
 
-// ---- row by row ----
+// ---- row by row; attention is in attention.h ----
 
 // rms_norm.cu: y[rows, cols] from x[rows, cols], w[cols].
 template <class T>
@@ -83,13 +83,6 @@ void append_kv(Device& device, const float* k, const float* v, const int32_t* ro
 // pad_rows.cu: to[i, :cols] = from[i, :cols]; rows of `stride` elements in `to`, dense in `from`.
 template <class T>
 void pad_rows(Device& device, const T* from, int rows, int cols, int64_t stride, T* to);
-
-// attention.cu, over what attention_plan.h made of a pack: q[tokens, heads * d], k, v[tokens, kv_heads * d];
-// cache_k, cache_v are one layer's, null where no tree has a segment. out[tokens, heads * d].
-class AttentionPlan;
-template <class T>
-void attention(Device& device, const AttentionPlan& plan, const float* q, const float* k, const float* v,
-               const float* cache_k, const float* cache_v, T* out);
 
 // ---- the head ----
 
