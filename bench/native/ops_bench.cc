@@ -1,7 +1,7 @@
 // Times every op of the CPU backend at the shapes of test/native/cases.h, beside the peaks measured in the same run.
 //   ops_bench [--json] [--threads N] [--op NAME] [--shape NAME] [--dtype NAME] [--rows N] [--time SECONDS]
 // MT_LLAMA_CPU chooses the variant. A share is of the peak of the instruction that the op's dtype goes through, or of
-// the read bandwidth where an op does less arithmetic than that takes time.
+// the read bandwidth where an op does less arithmetic than that takes time; above 100 % the data came from a cache.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>

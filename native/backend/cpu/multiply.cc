@@ -71,6 +71,7 @@ Multiplier::Input Multiplier::prepare(View h, const CpuMatrix& w) {
 
 void Multiplier::multiply(View h, const CpuMatrix& w, int panel_block,
                           const std::function<void(const ProductTile&)>& finish) {
+  if (h.rows == 0) return;
   const GemmKernel& kernel = w.kernel;
   const int k = w.shape.k_padded, panel = kernel.panel, panels = w.shape.panels;
   const int row_block = std::min(kernel.row_block, divide_up(h.rows, kernel.row_align) * kernel.row_align);
