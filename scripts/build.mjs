@@ -3,7 +3,7 @@
 // Node's headers are taken from beside the node binary; only where they are not there does node-gyp fetch them.
 // prebuildify calls this file in the place of node-gyp, with node-gyp's arguments, which all say what is done anyway.
 import { spawnSync } from 'node:child_process'
-import { existsSync, realpathSync } from 'node:fs'
+import { copyFileSync, existsSync, realpathSync, renameSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { availableParallelism } from 'node:os'
 import path from 'node:path'
@@ -22,6 +22,10 @@ if (process.argv[2] === 'cmake') {
   // 'configure build', not 'rebuild': that would remove the other builds under build/.
   const nodedir = beside ? [`--nodedir=${prefix}`] : []
   run('node-gyp/bin/node-gyp.js', ['configure', 'build', '--release', '--jobs', jobs, ...nodedir])
+  // A file of its own, not make's hard link: prebuildify strips it in place, and a process may be running the linked one.
+  const addon = path.join(root, 'build', 'Release', 'mt_llama.node')
+  copyFileSync(addon, `${addon}.copy`)
+  renameSync(`${addon}.copy`, addon)
 }
 
 function run(script, args) {
