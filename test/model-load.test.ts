@@ -1,11 +1,11 @@
 // loadModel(): what it tells of a model, what it refuses, and what it leaves behind.
 import { strict as assert } from 'node:assert'
 import { spawnSync } from 'node:child_process'
-import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs'
-import { join } from 'node:path'
+import { closeSync, ftruncateSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type LoadProgress, loadModel } from '../src/index.ts'
-import { activationBytes, checkMemory, kvBytesPerToken } from '../src/model/memory.ts'
+import { activationBytes, cachedFileBytes, checkMemory, kvBytesPerToken } from '../src/model/memory.ts'
 import { safetensorsBytes, tinyConfig, tinyTensors, u64, withFolder, writeFiles } from './checkpoint-files.ts'
 import { defaultModel, randomTinyTensors, withTinyModel } from './tiny-model.ts'
 
@@ -121,6 +121,37 @@ describe('loadModel()', () => {
         assert.ok(peakBytes <= weightBytes + 64 * 2 ** 20, `${peakBytes} for ${weightBytes} of weights`)
       })
     })
+
+  it('takes cached files of a control group for free memory', () =>
+    withFolder(async dir => {
+      const stat = 'anon 7\ninactive_file 1000\nactive_file 200\nfile 5000\n'
+      const rows: [groups: string, files: Record<string, string>, bytes: number][] = [
+        ['0::/a/b\n', { 'a/b/memory.stat': stat }, 1200],
+        ['0::/a/b\n', { 'memory.stat': stat }, 1200],
+        [
+          '5:devices:/c\n4:memory:/c\n1:cpu:/c\n',
+          { 'memory/c/memory.stat': stat, 'memory.stat': 'active_file 1' },
+          1200,
+        ],
+        ['4:memory:/c\n', { 'memory/memory.stat': stat }, 1200],
+        ['0::/a\n', {}, 0],
+      ]
+      for (const [i, [groups, files, bytes]] of rows.entries()) {
+        const mount = join(dir, `${i}`)
+        for (const [name, text] of Object.entries({ ...files, groups })) {
+          mkdirSync(dirname(join(mount, name)), { recursive: true })
+          writeFileSync(join(mount, name), text)
+        }
+        assert.equal(cachedFileBytes(join(mount, 'groups'), mount), bytes, groups)
+      }
+      assert.equal(cachedFileBytes(join(dir, 'nowhere'), dir), 0)
+    }))
+
+  it('refuses a path that is none', () =>
+    assert.rejects(loadModel(undefined as unknown as string), {
+      code: 'INVALID_ARGUMENT',
+      message: 'path is undefined; expected the name of a folder or file',
+    }))
 
   it('counts weights, activations and 64 MiB of staging', () => {
     const mebi = 2 ** 20

@@ -44,6 +44,11 @@ export function loadModel(path: string, options: LoadOptions = {}): Promise<Mode
 
 /** loadModel() with a planner that tests can change. */
 export async function openModel(path: string, options: LoadOptions, planner: PlannerOptions): Promise<Model> {
+  if (typeof path !== 'string')
+    throw new MtLlamaError(
+      'INVALID_ARGUMENT',
+      `path is ${String(path)}; expected the name of a folder or file`,
+    )
   const { dtype: asked = 'auto', threads = 0, signal, onProgress } = options
   const device = checkChoice('device', options.device ?? 'auto', ['auto', 'cpu', 'reference'] as const)
   checkChoice('dtype', asked, ['auto', 'float32', 'bfloat16', 'float16'] as const)

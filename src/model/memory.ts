@@ -1,4 +1,5 @@
 // How much memory a load takes, and refusing one that does not fit before it starts.
+import { readFileSync } from 'node:fs'
 import { freemem } from 'node:os'
 import type { LlamaConfig } from '../checkpoint/checkpoint.ts'
 import { MtLlamaError } from '../errors.ts'
@@ -17,9 +18,33 @@ export function kvBytesPerToken(config: LlamaConfig): number {
   return 4 * 2 * config.layers * config.kvHeads * config.headDim
 }
 
-/** Bytes this process may still take. */
+/** Bytes this process may still take: of the machine's, and of a container's limit where it has one. */
 export function availableBytes(): number {
-  return process.availableMemory?.() ?? freemem()
+  const left = process.availableMemory?.() ?? freemem()
+  return Math.min(freemem(), left + cachedFileBytes())
+}
+
+/**
+ * Bytes of files that the kernel keeps for this process's control group. A limit's account counts them as taken (a
+ * checkpoint read once would fill it), but they give way to whoever asks. 0 where there is no such account.
+ * @param groups lists the groups of this process
+ * @param mount where they are
+ */
+export function cachedFileBytes(groups = '/proc/self/cgroup', mount = '/sys/fs/cgroup'): number {
+  // Version 2: "0::/path"; version 1: "4:memory:/path". A container may see its own group at the mount's root.
+  const [, controllers, path] = /^\d+:(memory)?:(.*)$/m.exec(textOf(groups)) ?? []
+  const account = controllers === undefined ? mount : `${mount}/${controllers}`
+  const stat = textOf(`${account}${path}/memory.stat`) || textOf(`${account}/memory.stat`)
+  return [...stat.matchAll(/^(?:in)?active_file (\d+)$/gm)].reduce((n, [, bytes]) => n + Number(bytes), 0)
+}
+
+/** '' for a file that is not there. */
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch {
+    return ''
+  }
 }
 
 /** @throws OUT_OF_MEMORY with the figures */
