@@ -1,6 +1,12 @@
 // A loaded model: scoring, generation, chat. Thin: each method reads its options and hands on to its own room.
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { type ChatMessage, releaseStop, renderChatTemplate, renderRelease } from './chat/chat-template.ts'
+import {
+  type ChatMessage,
+  checkMessages,
+  releaseStop,
+  renderChatTemplate,
+  renderRelease,
+} from './chat/chat-template.ts'
 import { MtLlamaError } from './errors.ts'
 import { Continuation } from './generation/continuation.ts'
 import { Generator } from './generation/generator.ts'
@@ -24,7 +30,7 @@ import { cancel, disposedError, nativeJob, newControl, onAbort } from './scoring
 import { ScoreQueue } from './scoring/queue.ts'
 import type { ScoreOptions, ScoreProgress, ScoreRequest, ScoreResult } from './scoring/request.ts'
 import { type PerplexityResult, perplexityResult, rollingWindows } from './scoring/rolling.ts'
-import { checkInteger, encodeSettings } from './scoring/settings.ts'
+import { checkChoice, checkInteger, encodeSettings } from './scoring/settings.ts'
 import type { Tokenizer } from './tokenizer/tokenizer.ts'
 
 export interface PerplexityOptions {
@@ -115,6 +121,11 @@ export class Model {
     requests: Source<ScoreRequest>,
     options: ScoreOptions = {},
   ): AsyncGenerator<ScoreResult, void, undefined> {
+    if (!isSource(requests))
+      throw new MtLlamaError(
+        'INVALID_ARGUMENT',
+        `requests is ${JSON.stringify(requests)?.slice(0, 80)}; expected an array or an (async) iterable of requests`,
+      )
     const settings = encodeSettings(options)
     const topK = checkInteger('topK', options.topK ?? 0, 0, this.info.vocabSize)
     return this.run(
@@ -229,6 +240,8 @@ export class Model {
     messages: readonly ChatMessage[],
     { template = 'checkpoint', addGenerationPrompt = true }: ChatTemplateOptions = {},
   ): string {
+    checkChoice('template', template, ['checkpoint', 'release'] as const)
+    checkMessages(messages)
     if (template === 'release') return renderRelease(messages, addGenerationPrompt)
     const { chatTemplate, path } = this.parts.checkpoint
     if (chatTemplate === undefined)
@@ -319,6 +332,11 @@ export class Model {
     )
     return continuations.map(continuation => continuation?.result() ?? skippedResult())
   }
+}
+
+function isSource(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return Symbol.iterator in value || Symbol.asyncIterator in value
 }
 
 function chatDefaults({ template, ...options }: ChatOptions): GenerateOptions {

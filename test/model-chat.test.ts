@@ -71,6 +71,20 @@ describe('Model.chat()', () => {
     assert.deepEqual(answer, same)
   })
 
+  it('refuses what is no conversation', async () => {
+    await using model = await loadModel(defaultModel)
+    const rows: [messages: unknown, found: string][] = [
+      ['hi', 'messages is a string'],
+      [[...hello, { role: 'user' }], 'message 1 is {"role":"user"}'],
+      [['hi'], 'message 0 is "hi"'],
+    ]
+    for (const [messages, found] of rows)
+      await assert.rejects(model.chat(messages as typeof hello), {
+        code: 'INVALID_ARGUMENT',
+        message: `${found}; expected an array of { role, content }`,
+      })
+  })
+
   it('answers as SmolLM2 was taught to, streamed or not', async function () {
     if (sharedMissing) return this.skip()
     await using model = await loadModel(shared('models', 'smollm2-135m', 'model-q4_1.gguf'))

@@ -319,6 +319,17 @@ describe('Model.generate()', () => {
   for (const { name, prompt, options, code, message } of errors)
     it(`refuses ${name}`, () => assert.rejects(model.generate([prompt], options), { code, message }))
 
+  it('refuses stops that are no array', async () => {
+    await assert.rejects(model.generate(['one'], { stop: 'x' as unknown as string[] }), {
+      code: 'INVALID_ARGUMENT',
+      message: 'stop is "x"; expected an array of texts',
+    })
+    await assert.rejects(model.generate(['one'], { stopIds: 2 as unknown as number[] }), {
+      code: 'INVALID_ARGUMENT',
+      message: 'stopIds is 2; expected an array of token ids',
+    })
+  })
+
   it('refuses a prompt by itself', () =>
     assert.rejects(model.generate('one' as unknown as string[]), {
       code: 'INVALID_ARGUMENT',

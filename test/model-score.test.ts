@@ -182,6 +182,19 @@ describe('Model.score()', () => {
       message: /1 prompt tokens and 3000 scored ones/,
     },
     {
+      name: 'a request that is none',
+      requests: [null as unknown as ScoreRequest],
+      code: 'INVALID_ARGUMENT',
+      message: /^request 0 is null; expected { prompt, continuations }$/,
+    },
+    {
+      name: 'a request by itself',
+      requests: { prompt: 'a', continuations: ['b'] } as unknown as ScoreRequest[],
+      code: 'INVALID_ARGUMENT',
+      message:
+        /^requests is {"prompt":"a","continuations":\["b"\]}; expected an array or an \(async\) iterable of requests$/,
+    },
+    {
       name: 'an unknown policy',
       requests: [],
       options: { tooLong: 'cut' as 'skip' },

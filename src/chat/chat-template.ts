@@ -41,6 +41,16 @@ export function renderChatTemplate(
   }
 }
 
+/** @throws INVALID_ARGUMENT naming the message */
+export function checkMessages(messages: readonly ChatMessage[]): void {
+  const invalid = (what: string) =>
+    new MtLlamaError('INVALID_ARGUMENT', `${what}; expected an array of { role, content }`)
+  if (!Array.isArray(messages)) throw invalid(`messages is a ${typeof messages}`)
+  for (const [i, message] of messages.entries())
+    if (typeof message?.role !== 'string' || typeof message.content !== 'string')
+      throw invalid(`message ${i} is ${JSON.stringify(message)}`)
+}
+
 const releaseSystem =
   'A chat between a curious human and an artificial intelligence assistant. ' +
   "The assistant gives helpful, detailed, and polite answers to the human's questions."

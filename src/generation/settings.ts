@@ -20,6 +20,8 @@ export function generateSettings(
 ): GenerateSettings {
   const { maxTokens = 128, stopIds = eosTokenIds, stop = [], skipSpecialTokens = true } = options
   const { temperature = 0, topK = 0, topP = 1, seed = 0 } = options
+  checkArray('stop', stop, 'texts')
+  checkArray('stopIds', stopIds, 'token ids')
   for (const text of stop)
     if (typeof text !== 'string' || text === '')
       throw new MtLlamaError(
@@ -37,4 +39,12 @@ export function generateSettings(
       seed: checkInteger('seed', seed, 0, Number.MAX_SAFE_INTEGER),
     },
   }
+}
+
+function checkArray(name: string, value: unknown, of: string): void {
+  if (Array.isArray(value)) return
+  throw new MtLlamaError(
+    'INVALID_ARGUMENT',
+    `${name} is ${JSON.stringify(value)}; expected an array of ${of}`,
+  )
 }

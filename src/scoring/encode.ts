@@ -33,10 +33,13 @@ export type Text = string | ArrayLike<number>
 /** A request as sequences to score, one a continuation. `request` is its index, for sequences and messages. */
 export function encodeRequest(
   context: EncodeContext,
-  { prompt, continuations }: ScoreRequest,
+  scoreRequest: ScoreRequest,
   request: number,
   settings: EncodeSettings,
 ): EncodedRequest {
+  if (typeof scoreRequest !== 'object' || scoreRequest === null)
+    throw invalid(`request ${request} is ${describe(scoreRequest)}; expected { prompt, continuations }`)
+  const { prompt, continuations } = scoreRequest
   if (!isText(prompt))
     throw invalid(
       `request ${request}: "prompt" is ${describe(prompt)}; expected a text or an array of token ids`,
