@@ -9,7 +9,7 @@
 
 namespace mt::test {
 
-OpRun::OpRun(Backend& backend, const OpCase& c)
+OpRun::OpRun(Backend& backend, const OpCase& c, DType rounding)
     : backend_(backend),
       case_(c),
       heads_{c.shape.heads, c.shape.kv_heads, c.shape.head_dim},
@@ -18,8 +18,8 @@ OpRun::OpRun(Backend& backend, const OpCase& c)
   const ModelShape& s = c.shape;
   const int q_dim = s.heads * s.head_dim, kv_dim = s.kv_heads * s.head_dim;
   rows_ = tokens_;
-  const auto input = [&](int cols, DType t) {
-    input_.rows = random(size_t(tokens_) * cols, 1, 1, t);
+  const auto input = [&](int cols, DType t, DType round_to) {
+    input_.rows = random(size_t(tokens_) * cols, 1, 1, round_to);
     x_ = upload(input_.rows, cols, t);
   };
   const auto output = [&](int cols, DType t) {
@@ -32,13 +32,13 @@ OpRun::OpRun(Backend& backend, const OpCase& c)
       output(s.dim, DType::kFloat32);
       break;
     case Op::kRmsNorm:
-      input(s.dim, DType::kFloat32);
+      input(s.dim, DType::kFloat32, DType::kFloat32);
       input_.weights = random(s.dim, 2, 2);
       norm_ = upload(input_.weights, s.dim, DType::kFloat32);
       output(s.dim, activation_);
       break;
     case Op::kQkv: {
-      input(s.dim, activation_);
+      input(s.dim, activation_, rounding);
       make_weights(q_dim + 2 * kv_dim, s.dim, MatrixKind::kQkv);
       std::vector<float> cosines, sines;
       const int positions = *std::max_element(pos_.begin(), pos_.end()) + 1;
@@ -57,7 +57,7 @@ OpRun::OpRun(Backend& backend, const OpCase& c)
     }
     case Op::kAttention:
     case Op::kAppendKv: {
-      input(q_dim, DType::kFloat32);
+      input(q_dim, DType::kFloat32, DType::kFloat32);
       input_.k = random(size_t(cache_rows_ + tokens_) * kv_dim, 3, 2);
       input_.v = random(size_t(cache_rows_ + tokens_) * kv_dim, 4, 1);
       const size_t cached = size_t(cache_rows_) * kv_dim;
@@ -83,7 +83,7 @@ OpRun::OpRun(Backend& backend, const OpCase& c)
     case Op::kOut:
     case Op::kDown: {
       const int in = c.op == Op::kOut ? q_dim : s.ffn;
-      input(in, activation_);
+      input(in, activation_, rounding);
       make_weights(s.dim, in, MatrixKind::kPlain);
       input_.start = random(size_t(tokens_) * s.dim, 5, 1);
       width_ = s.dim;
@@ -91,18 +91,18 @@ OpRun::OpRun(Backend& backend, const OpCase& c)
       break;
     }
     case Op::kSwiglu:
-      input(s.dim, activation_);
+      input(s.dim, activation_, rounding);
       make_weights(2 * s.ffn, s.dim, MatrixKind::kGateUp);
       output(s.ffn, activation_);
       break;
     case Op::kGather:
-      input(s.dim, DType::kFloat32);
+      input(s.dim, DType::kFloat32, DType::kFloat32);
       for (int i = 0; i < tokens_; i++) list_.push_back((i * 7 + 3) % tokens_);
       output(s.dim, DType::kFloat32);
       break;
     case Op::kHeadScore:
     case Op::kHeadLogits:
-      input(s.dim, activation_);
+      input(s.dim, activation_, rounding);
       make_weights(s.vocab, s.dim, MatrixKind::kPlain);
       width_ = c.op == Op::kHeadLogits ? s.vocab : 2 + 2 * c.top_k;
       host_.resize(c.op == Op::kHeadLogits ? size_t(tokens_) * s.vocab : tokens_);
@@ -163,7 +163,7 @@ View OpRun::upload(const std::vector<float>& values, int cols, DType dtype) {
     return v;
   }
   std::vector<uint16_t> halves;
-  for (const float f : values) halves.push_back(f32_to_bf16(f));
+  for (const float f : values) halves.push_back(dtype == DType::kBFloat16 ? f32_to_bf16(f) : f32_to_f16(f));
   backend_.upload(v.data, halves.data(), halves.size() * 2);
   return v;
 }
@@ -177,7 +177,7 @@ std::vector<float> OpRun::read(View view) {
   }
   std::vector<uint16_t> halves(n);
   backend_.download(halves.data(), view.data, n * 2);
-  for (size_t i = 0; i < n; i++) x[i] = bf16_to_f32(halves[i]);
+  for (size_t i = 0; i < n; i++) x[i] = view.dtype == DType::kBFloat16 ? bf16_to_f32(halves[i]) : f16_to_f32(halves[i]);
   return x;
 }
 

@@ -19,7 +19,9 @@ struct OpInput {
 
 class OpRun {
  public:
-  OpRun(Backend& backend, const OpCase& c);
+  // Inputs are rounded to the backend's activations, or to `rounding` for comparison with another backend.
+  OpRun(Backend& backend, const OpCase& c) : OpRun(backend, c, backend.activation_dtype(c.dtype)) {}
+  OpRun(Backend& backend, const OpCase& c, DType rounding);
 
   void run();
   // What the op wrote, as float32 [rows, width]. qkv: q, k and v side by side. head_score: log_prob, argmax, top ids,
@@ -28,8 +30,9 @@ class OpRun {
 
   int rows() const { return rows_; }  // of the output
   int width() const { return width_; }
-  double flops() const;  // of one run, multiply and add counted apart; 0 where none matter
-  double bytes() const;  // that one run must read or write at least once
+  double flops() const;                             // of one run, multiply and add counted apart; 0 where none matter
+  double bytes() const;                             // that one run must read or write at least once
+  DType activation() const { return activation_; }  // of the backend
   const OpInput& input() const { return input_; }
   const std::vector<int32_t>& targets() const { return targets_; }
   // Pack rows and cache rows, by position, that row `row` sees: indices into input().k.
