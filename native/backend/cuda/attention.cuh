@@ -1,0 +1,66 @@
+// What both attention kernels share: where a row's keys lie, and where its result goes.
+#pragma once
+#include "attention.h"
+#include "device.cuh"
+
+namespace mt::MT_TARGET {
+
+// The keys and values, at one kv head, of the virtual sequence that a branch (or the prefix) is the end of.
+struct Sequence {
+  const float *k, *v;  // of the pack
+  const float *cache_k, *cache_v;
+  int64_t stride;
+  Tree tree;
+  int lo;
+
+  struct Rows {
+    const float *k, *v;
+  };
+
+  MT_DEVICE int shared() const { return tree.segment_len + tree.prefix_len; }
+  MT_DEVICE int position(int token) const {
+    return token < tree.start + tree.prefix_len ? tree.segment_len + token - tree.start : shared() + token - lo;
+  }
+  MT_DEVICE Rows at(int position) const {
+    if (position < tree.segment_len) {
+      const int64_t offset = (tree.segment_row + position) * stride;
+      return {cache_k + offset, cache_v + offset};
+    }
+    return column(position < shared() ? tree.start + position - tree.segment_len : lo + position - shared());
+  }
+  MT_DEVICE Rows column(int token) const { return {k + token * stride, v + token * stride}; }
+};
+
+MT_DEVICE Sequence sequence_of(const AttentionArguments& a, const AttentionTile& tile, int kv_head, int lo) {
+  const int64_t d = a.shape.head_dim, at = kv_head * d;
+  return {a.k + at, a.v + at, a.cache_k + at, a.cache_v + at, a.shape.kv_heads * d, tile.tree, lo};
+}
+
+// Query row `row` of a kv head starts at this element of q and out.
+MT_DEVICE int64_t query_offset(const HeadShape& s, int row, int kv_head) {
+  const int group = s.heads / s.kv_heads;
+  return (static_cast<int64_t>(row / group) * s.heads + kv_head * group + row % group) * s.head_dim;
+}
+
+// The partial sums of one slot and kv head: sums [rows, head_dim], then maximum and total of each row.
+struct Partial {
+  float* sums;
+  float* totals;  // [rows, 2]
+};
+MT_DEVICE Partial partial_of(const AttentionArguments& a, int slot, int kv_head, int tile_rows) {
+  const int64_t size = static_cast<int64_t>(tile_rows) * (a.shape.head_dim + 2);
+  float* sums = a.partials + (static_cast<int64_t>(slot) * a.shape.kv_heads + kv_head) * size;
+  return {sums, sums + static_cast<int64_t>(tile_rows) * a.shape.head_dim};
+}
+
+// sum / total, never -0: whether zeros were added to a sum may not show.
+MT_DEVICE float quotient(float sum, float total) { return sum / total + 0.0f; }
+
+// attention_merge.cu: out from the partial sums of merged tiles [begin, end) of the plan's.
+template <class T>
+void merge_attention(Device& device, const AttentionStep& step, const AttentionArguments& a, T* out);
+
+// attention_f32.cu: the tiles of a step.
+void attend_f32(Device& device, const AttentionStep& step, const AttentionArguments& a, float* out);
+
+}  // namespace mt::MT_TARGET
