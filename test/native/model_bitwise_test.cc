@@ -1,11 +1,10 @@
 // A token's scores do not depend, in one bit, on the pack it rode in: plain sequences, prefix trees, many trees, a KV
 // cache filled in steps of any size, and any number of threads give the same.
-#include <algorithm>
-#include <cstring>
-#include <numeric>
+#include "model_bitwise.h"
 
-#include "../../native/model/score.h"
-#include "../../native/model/session.h"
+#include <cstdlib>
+#include <string>
+
 #include "check.h"
 #include "tiny_model.h"
 
@@ -30,204 +29,13 @@ std::vector<Variant> backends() {
   return all;
 }
 
-struct Request {
-  std::vector<int32_t> prompt;
-  std::vector<std::vector<int32_t>> continuations;
-};
-
-// A pack under construction, with the rows to score in order of (request, continuation, token).
-struct Building {
-  std::vector<int32_t> ids, pos, lo, rows, targets;
-  std::vector<Tree> trees;
-
-  void add_tree(const Request& request) {
-    const int32_t start = static_cast<int32_t>(ids.size());
-    const int32_t prefix = static_cast<int32_t>(request.prompt.size());
-    for (int32_t i = 0; i < prefix; i++) add(request.prompt[i], i, start);
-    for (const std::vector<int32_t>& continuation : request.continuations) {
-      add_branch(continuation, start + prefix - 1, prefix);
-    }
-    trees.push_back({start, static_cast<int32_t>(ids.size()), prefix});
-  }
-
-  // Each continuation by itself behind its own copy of the prompt.
-  void add_plain(const Request& request) {
-    for (const std::vector<int32_t>& continuation : request.continuations) add_tree({request.prompt, {continuation}});
-  }
-
-  // As one sequence without a prefix.
-  void add_unsplit(const Request& request, const std::vector<int32_t>& continuation) {
-    const int32_t start = static_cast<int32_t>(ids.size());
-    std::vector<int32_t> all = request.prompt;
-    all.insert(all.end(), continuation.begin(), continuation.end());
-    for (size_t i = 0; i + 1 < all.size(); i++) {
-      if (i + 1 >= request.prompt.size()) {
-        rows.push_back(static_cast<int32_t>(ids.size()));
-        targets.push_back(all[i + 1]);
-      }
-      add(all[i], static_cast<int32_t>(i), start);
-    }
-    trees.push_back({start, static_cast<int32_t>(ids.size()), 0});
-  }
-
-  std::vector<float> score(Llama& model) const {
-    std::vector<float> log_prob(rows.size());
-    std::vector<int32_t> argmax(rows.size());
-    const ScoreRequest request = {{ids, pos, lo, trees}, rows, targets, 0};
-    check_request(request, model.config());
-    mt::score(model, request, {log_prob, argmax, {}, {}}, Control());
-    return log_prob;
-  }
-
- private:
-  void add(int32_t id, int32_t position, int32_t begin) {
-    ids.push_back(id);
-    pos.push_back(position);
-    lo.push_back(begin);
-  }
-
-  void add_branch(const std::vector<int32_t>& continuation, int32_t predictor, int32_t position) {
-    const int32_t begin = static_cast<int32_t>(ids.size());
-    for (size_t i = 0; i < continuation.size(); i++) {
-      rows.push_back(predictor);
-      targets.push_back(continuation[i]);
-      if (i + 1 == continuation.size()) return;  // nothing is predicted from the last token
-      predictor = static_cast<int32_t>(ids.size());
-      add(continuation[i], position + static_cast<int32_t>(i), begin);
-    }
-  }
-};
-
-bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
-}
-
-std::vector<Request> random_requests() {
-  std::mt19937 random(7);
-  std::vector<Request> requests;
-  for (const size_t prompt : {1, 2, 15, 16, 17, 63, 64, 65, 130, 300}) {
-    Request request = {random_ids(random, prompt, 77), {}};
-    const size_t continuations = 1 + random() % 4;
-    for (size_t c = 0; c < continuations; c++) {
-      request.continuations.push_back(random_ids(random, 1 + random() % 20, 77));
-    }
-    requests.push_back(request);
-  }
-  return requests;
-}
-
-// One request at a time, every continuation by itself: what all other ways must equal.
-std::vector<std::vector<float>> score_alone(Llama& model, const std::vector<Request>& requests) {
-  std::vector<std::vector<float>> scores;
-  for (const Request& request : requests) {
-    std::vector<float> all;
-    for (const std::vector<int32_t>& continuation : request.continuations) {
-      Building one;
-      one.add_unsplit(request, continuation);
-      const std::vector<float> score = one.score(model);
-      all.insert(all.end(), score.begin(), score.end());
-    }
-    scores.push_back(all);
-  }
-  return scores;
-}
-
-void trees_and_packs_change_nothing(Llama& model, const std::vector<Request>& requests,
-                                    const std::vector<std::vector<float>>& alone) {
-  std::vector<size_t> order(requests.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::mt19937 random(3);
-  for (int round = 0; round < 3; round++) {
-    Building trees, plain;
-    std::vector<float> want;
-    for (const size_t i : order) {
-      Building tree;
-      tree.add_tree(requests[i]);
-      CHECK(same_bits(tree.score(model), alone[i]));
-      trees.add_tree(requests[i]);
-      plain.add_plain(requests[i]);
-      want.insert(want.end(), alone[i].begin(), alone[i].end());
-    }
-    CHECK(same_bits(trees.score(model), want));
-    CHECK(same_bits(plain.score(model), want));
-    std::shuffle(order.begin(), order.end(), random);
-  }
-}
-
-// The log-probability of the greedy token after each prefix of the sequence, by plain logits.
-std::vector<float> greedy_log_probs(Llama& model, const std::vector<int32_t>& ids) {
-  std::vector<int32_t> pos(ids.size()), lo(ids.size(), 0), argmax(ids.size()), top(ids.size());
-  std::iota(pos.begin(), pos.end(), 0);
-  std::vector<float> log_prob(ids.size()), top_log_prob(ids.size());
-  const Tree tree = {0, static_cast<int32_t>(ids.size())};
-  mt::score(model, {{ids, pos, lo, {&tree, 1}}, pos, ids, 1}, {log_prob, argmax, top, top_log_prob}, Control());
-  return top_log_prob;
-}
-
-// Feeds two sequences in steps of random sizes, at times together, across the session's own packs of 512 tokens.
-void sessions_equal_one_pass(const std::shared_ptr<Llama>& model) {
-  std::mt19937 random(11);
-  const std::vector<std::vector<int32_t>> sequences = {random_ids(random, 700, 77), random_ids(random, 90, 77)};
-  const std::vector<std::vector<float>> want = {greedy_log_probs(*model, sequences[0]),
-                                                greedy_log_probs(*model, sequences[1])};
-  for (const unsigned most : {1000u, 64u, 17u}) {
-    Session session(model, {700, 90}, {0, 1}, {});
-    std::vector<size_t> fed(2, 0);
-    while (fed[0] < 700 || fed[1] < 90) {
-      std::vector<int32_t> which, offsets = {0}, ids;
-      for (int32_t s = 0; s < 2; s++) {
-        const size_t left = sequences[s].size() - fed[s];
-        if (left == 0 || (random() % 3 == 0 && fed[1 - s] < sequences[1 - s].size())) continue;
-        const size_t count = std::min<size_t>(left, 1 + random() % most);
-        which.push_back(s);
-        ids.insert(ids.end(), sequences[s].begin() + fed[s], sequences[s].begin() + fed[s] + count);
-        offsets.push_back(static_cast<int32_t>(ids.size()));
-        fed[s] += count;
-      }
-      if (which.empty()) continue;
-      std::vector<int32_t> next(which.size());
-      std::vector<float> log_probs(which.size());
-      session.step({which, offsets, ids}, next, log_probs, Control());
-      for (size_t i = 0; i < which.size(); i++) CHECK_EQ(log_probs[i], want[which[i]][fed[which[i]] - 1]);
-    }
-  }
-}
-
-std::vector<int32_t> generate(const std::shared_ptr<Llama>& model, const std::vector<std::vector<int32_t>>& prompts,
-                              const std::vector<int32_t>& streams, size_t wanted) {
-  const Sampling sampling = {.temperature = 0.9f, .top_k = 40, .top_p = 0.95f, .seed = 5};
-  Session session(model, std::vector<int32_t>(prompts.size(), 100), streams, sampling);
-  std::vector<std::vector<int32_t>> feed = prompts;
-  std::vector<int32_t> sequences(prompts.size()), result;
-  std::iota(sequences.begin(), sequences.end(), 0);
-  for (int t = 0; t < 20; t++) {
-    std::vector<int32_t> offsets = {0}, ids, next(prompts.size());
-    std::vector<float> log_probs(prompts.size());
-    for (const std::vector<int32_t>& tokens : feed) {
-      ids.insert(ids.end(), tokens.begin(), tokens.end());
-      offsets.push_back(static_cast<int32_t>(ids.size()));
-    }
-    session.step({sequences, offsets, ids}, next, log_probs, Control());
-    for (size_t s = 0; s < prompts.size(); s++) feed[s] = {next[s]};
-    result.push_back(next[wanted]);
-  }
-  return result;
-}
-
-void a_sampled_sequence_ignores_its_batch(const std::shared_ptr<Llama>& model) {
-  const std::vector<int32_t> a = {1, 2, 3}, b = {9, 8, 7, 6, 5, 4};
-  const std::vector<int32_t> alone = generate(model, {a}, {42}, 0);
-  CHECK(alone == generate(model, {b, a, b}, {1, 42, 2}, 1));
-  CHECK(alone != generate(model, {a}, {43}, 0));
-}
-
 }  // namespace
 }  // namespace mt::test
 
 int main() {
   using namespace mt;
   using namespace mt::test;
-  const std::vector<Request> requests = random_requests();
+  const std::vector<Request> requests = random_requests({1, 2, 15, 16, 17, 63, 64, 65, 130, 300});
   for (const DType dtype : {DType::kFloat32, DType::kBFloat16, DType::kFloat16}) {
     std::string last;
     std::vector<std::vector<float>> of_last;
@@ -236,7 +44,7 @@ int main() {
       const std::shared_ptr<Llama> model = load_tiny(std::move(variant.backend), dtype);
       const std::vector<std::vector<float>> alone = score_alone(*model, requests);
       trees_and_packs_change_nothing(*model, requests, alone);
-      sessions_equal_one_pass(model);
+      sessions_equal_one_pass(model, 700, 90);
       a_sampled_sequence_ignores_its_batch(model);
       // The same kernels on another number of threads.
       const std::string kernels = model->backend().name();
