@@ -2,7 +2,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
-const root = fileURLToPath(new URL('..', import.meta.url))
+/** The project's folder. */
+export const root = fileURLToPath(new URL('..', import.meta.url))
 const main = `${root}src/cli/main.ts`
 
 export interface CliResult {

@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { taskNames } from '../src/tasks/registry.ts'
-import { cli, jsonLines } from './cli-run.ts'
+import { cli, jsonLines, root } from './cli-run.ts'
 import { shared, sharedMissing } from './shared.ts'
 
 describe('mt-llama', () => {
@@ -62,6 +62,35 @@ describe('mt-llama', () => {
         stderr,
         /^error: .*settings holds results of .*default\/model with other settings than this run: dtype is "bfloat16" there and "float32" here\. Name another --out folder, or remove this one\. \[OUTPUT\]\n$/,
       )
+    })
+
+    it('stopped before the first sample is done says so', async () => {
+      const data = join(folder, 'data-early')
+      mkdirSync(join(data, 'squad'), { recursive: true })
+      const row = { context: 'long '.repeat(350), question: 'q', answers: { text: ['a'] } }
+      writeFileSync(join(data, 'squad', 'validation.jsonl'), `${JSON.stringify(row)}\n`.repeat(300))
+      const args = ['eval', '--data-dir', data, '--tasks', 'squad', '--device', 'reference']
+      let sent = false
+      const { code, stdout, stderr } = await cli(args, {
+        onStderr: (text, child) => {
+          if (!sent && text.includes('before texts')) sent = child.kill('SIGINT')
+        },
+      })
+      assert.deepEqual([code, stdout], [130, ''], stderr)
+      assert.match(stderr, /nothing was done yet\n$/)
+    })
+
+    it('shows a bar with time left and speed on a terminal', async function () {
+      const run = `${process.execPath} --import tsx src/cli/main.ts eval --tasks squad`
+      let text: string
+      try {
+        // script gives the program a terminal.
+        text = execFileSync('script', ['-qec', run, '/dev/null'], { cwd: root, encoding: 'utf8' })
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return this.skip()
+        throw error
+      }
+      assert.match(text, /SQuAD +\[.*\] 4\/4 samples, ETA 0s, [\d,]+ tokens\/s/)
     })
 
     for (const [signal, wanted] of [

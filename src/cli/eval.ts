@@ -94,6 +94,7 @@ async function run(io: Io, options: EvalOptions): Promise<void> {
   }).finally(progress.stop)
 
   if (options.json) await printJson(results)
+  else if (Object.keys(results.tasks).length === 0) return note('nothing was done yet', options)
   else await print(report(results, { card: options.card ?? false }))
   note(
     folder ? `saved in ${folder.path}` : 'nothing saved; --out DIR saves results, tables and samples',

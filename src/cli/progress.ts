@@ -1,5 +1,6 @@
 // Progress on stderr: a bar with time left and tokens per second on a terminal, else a plain line now and then.
 import { performance } from 'node:perf_hooks'
+import { clearScreenDown } from 'node:readline'
 import cliProgress from 'cli-progress'
 
 export interface Progress {
@@ -45,17 +46,18 @@ function start(label: string, units: Units, { quiet }: Quiet): Progress {
 }
 
 function bar(label: string, { counted, speed }: Units): Progress {
-  const format = `${label.padEnd(12)} [{bar}] {value}/{total} ${counted}, ETA {eta_formatted}, {speed} ${speed}`
+  const format = `${label.padEnd(12)} [{bar}] {value}/{total} ${counted}, ETA {left}, {speed} ${speed}`
   const shown = new cliProgress.SingleBar(
-    { format, stream: process.stderr, hideCursor: true, etaBuffer: 50, clearOnComplete: false, fps: 5 },
+    { format, stream: process.stderr, hideCursor: true, clearOnComplete: false, fps: 5 },
     cliProgress.Presets.rect,
   )
+  const start = performance.now()
   let started = false
   return {
     update(done, total, rate) {
-      // From the first step on: before it there is no telling how long the rest takes.
-      if (total === undefined || (!started && done === 0)) return
-      const payload = { speed: Math.round(rate).toLocaleString('en') }
+      // From the first step on: the first results may take long.
+      if (total === undefined || (done === 0 && rate === 0)) return
+      const payload = { speed: Math.round(rate).toLocaleString('en'), left: timeLeft(start, done, total) }
       if (!started) shown.start(total, done, payload)
       else {
         shown.setTotal(total)
@@ -63,7 +65,12 @@ function bar(label: string, { counted, speed }: Units): Progress {
       }
       started = true
     },
-    stop: () => started && shown.stop(),
+    stop() {
+      if (!started) return
+      shown.stop()
+      // What a signal wrote below the bar would show through the lines to come.
+      clearScreenDown(process.stderr)
+    },
   }
 }
 
@@ -75,11 +82,19 @@ function lines(label: string, { counted, speed }: Units): Progress {
       const now = performance.now()
       if (now - last < 1000 * lineEvery) return
       last = now
-      const rest = total !== undefined && done > 0 ? ((now - start) / done) * (total - done) : undefined
-      const eta = rest === undefined ? '' : `, ${Math.ceil(rest / 1000)} s left`
-      const of = total === undefined ? '' : `/${total}`
+      const [of, eta] =
+        total === undefined ? ['', ''] : [`/${total}`, `, ETA ${timeLeft(start, done, total)}`]
       process.stderr.write(`${label}: ${done}${of} ${counted}${eta}, ${Math.round(rate)} ${speed}\n`)
     },
     stop() {},
   }
+}
+
+/** By the mean pace since the start: results come in batches. '-' before the first. */
+function timeLeft(start: number, done: number, total: number): string {
+  if (done === 0) return '-'
+  const seconds = Math.ceil((((performance.now() - start) / done) * (total - done)) / 1000)
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60]
+  if (hours > 0) return `${hours}h${String(minutes).padStart(2, '0')}m`
+  return minutes > 0 ? `${minutes}m${String(seconds % 60).padStart(2, '0')}s` : `${seconds}s`
 }
