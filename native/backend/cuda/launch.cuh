@@ -1,6 +1,7 @@
 // launch(device, {.x, .y, .threads, .shared}, kernel, arguments...): queues a kernel, on the GPU or on fibers.
 #pragma once
 #include <tuple>
+#include <type_traits>
 
 #include "runtime.h"
 
@@ -18,8 +19,8 @@ namespace mt::MT_TARGET {
 
 #ifdef MT_DEVICE_HOST
 
-template <class... Parameters, class... Arguments>
-void launch(Device&, const Grid& grid, void (*kernel)(Parameters...), const Arguments&... arguments) {
+template <class... Parameters>
+void launch(Device&, const Grid& grid, void (*kernel)(Parameters...), std::type_identity_t<Parameters>... arguments) {
   const std::tuple<Parameters...> values(arguments...);
   run_grid(grid, [&] { std::apply(kernel, values); });
 }
@@ -33,8 +34,9 @@ struct Grid {
   size_t shared = 0;
 };
 
-template <class... Parameters, class... Arguments>
-void launch(Device& device, const Grid& grid, void (*kernel)(Parameters...), const Arguments&... arguments) {
+template <class... Parameters>
+void launch(Device& device, const Grid& grid, void (*kernel)(Parameters...),
+            std::type_identity_t<Parameters>... arguments) {
   device.select();
   cudaError_t error = cudaSuccess;
   if (grid.shared > 48 << 10)  // more than any kernel gets unasked
@@ -45,7 +47,7 @@ void launch(Device& device, const Grid& grid, void (*kernel)(Parameters...), con
     config.blockDim = dim3(grid.threads);
     config.dynamicSmemBytes = grid.shared;
     config.stream = static_cast<cudaStream_t>(device.stream());
-    error = cudaLaunchKernelEx(&config, kernel, static_cast<Parameters>(arguments)...);
+    error = cudaLaunchKernelEx(&config, kernel, arguments...);
   }
   if (error != cudaSuccess)
     throw Error(ErrorCode::INTERNAL, std::string("a kernel could not be launched: ") + cudaGetErrorString(error) +
