@@ -268,9 +268,22 @@ describe('tokenizer.json: refused with the file, the field and the value', () =>
 
   it('a file that is not there', () =>
     assert.rejects(
-      loadTokenizer({ kind: 'tokenizer.json', file: 'no/tokenizer.json', configFile: undefined }),
+      loadTokenizer({ kind: 'tokenizer.json', file: 'no/tokenizer.json' }),
       isTokenizerError(/^no\/tokenizer\.json: cannot be read: ENOENT/),
     ))
+
+  it('a kind that is none, and a text that is none', async () => {
+    const source = { kind: 'vocab.txt', file: 'x' } as unknown as Parameters<typeof loadTokenizer>[0]
+    await assert.rejects(loadTokenizer(source), {
+      code: 'INVALID_ARGUMENT',
+      message: `kind is "vocab.txt"; expected 'tokenizer.json', 'tokenizer.model' or 'gguf'`,
+    })
+    const tokenizer = await loadJson(byteJson())
+    assert.throws(() => tokenizer.encode(5 as unknown as string), {
+      code: 'INVALID_ARGUMENT',
+      message: 'the text is a number; expected a string',
+    })
+  })
 
   it('or loads, whatever one value is replaced by', async () => {
     const wrong = [null, 0, -1, 1.5, 1e300, '', 'x', true, [], {}, [[]], { type: 'Sequence' }]

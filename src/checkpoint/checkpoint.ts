@@ -68,8 +68,8 @@ export interface Checkpoint {
 
 export type TokenizerSource =
   /** tokenizer.json, with tokenizer_config.json beside it if there. */
-  | { kind: 'tokenizer.json'; file: string; configFile: string | undefined }
+  | { kind: 'tokenizer.json'; file: string; configFile?: string | undefined }
   /** SentencePiece tokenizer.model. */
-  | { kind: 'tokenizer.model'; file: string; configFile: string | undefined }
+  | { kind: 'tokenizer.model'; file: string; configFile?: string | undefined }
   /** The metadata of a GGUF file: tokenizer.ggml.* keys without that prefix; arrays of numbers are typed arrays. */
   | { kind: 'gguf'; file: string; metadata: Map<string, unknown> }

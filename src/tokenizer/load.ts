@@ -29,6 +29,11 @@ async function load(source: TokenizerSource): Promise<Tokenizer> {
       return tokenizerFromSentencePiece(source.file, await readBytes(source.file))
     case 'gguf':
       return tokenizerFromGguf(source.file, source.metadata)
+    default:
+      throw new MtLlamaError(
+        'INVALID_ARGUMENT',
+        `kind is ${JSON.stringify((source as { kind?: unknown }).kind)}; expected 'tokenizer.json', 'tokenizer.model' or 'gguf'`,
+      )
   }
 }
 

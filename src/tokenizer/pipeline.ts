@@ -1,5 +1,6 @@
 // The tokenizer all files become: find added tokens, normalise, cut into words, BPE each word; and back.
 /// <reference lib="es2024.string" />
+import { MtLlamaError } from '../errors.ts'
 import type { AddedTokenFinder } from './added-tokens.ts'
 import type { Bpe } from './bpe.ts'
 import type { Normalizer } from './normalizer.ts'
@@ -53,6 +54,8 @@ export class PipelineTokenizer implements Tokenizer {
 
   encode(text: string, options: EncodeOptions = {}): number[] {
     const { prefix, suffix, rawTokens, parsesSpecial } = this.#parts
+    if (typeof text !== 'string')
+      throw new MtLlamaError('INVALID_ARGUMENT', `the text is a ${typeof text}; expected a string`)
     const parseSpecial = options.parseSpecial ?? parsesSpecial
     const ids = options.addSpecialTokens ? [...prefix] : []
     // A lone surrogate is no character: UTF-8 could not hold it.
