@@ -81,7 +81,7 @@ class Placed {
  public:
   Placed(Device& device, size_t count, int shift) : memory_(device, count * sizeof(T) + shift), shift_(shift) {}
   Placed(Device& device, const std::vector<T>& values, int shift = 0) : Placed(device, values.size(), shift) {
-    device.upload(data(), values.data(), values.size() * sizeof(T));
+    if (!values.empty()) device.upload(data(), values.data(), values.size() * sizeof(T));
   }
   T* data() const { return reinterpret_cast<T*>(static_cast<char*>(memory_.data()) + shift_); }
 
@@ -103,7 +103,7 @@ Floats attend(Device& device, const Inputs& in, int max_slots = kManySlots, int 
   const Placed<T> out(device, in.q.size(), shift);
   attention(device, plan,
             {tiles.data(), merged.data(), lo.data(), q.data(), k.data(), v.data(), cache_k.data(), cache_v.data(),
-             partials.data(), in.shape},
+             plan.slots ? partials.data() : nullptr, in.shape},
             out.data());
   Floats got;
   for (size_t i = 0; i < in.q.size(); i++) got.push_back(to_float(out.data()[i]));

@@ -164,7 +164,7 @@ class TileJob {
     const int tail = s.shared() - parting, count = tail + last + 1 - first;
     sync_block();  // all have done with the blocks before
     const int filled = count + 15 < kKeys ? count + 15 : kKeys;
-    load_keys(0, count, filled, [&](int i) { return i < tail ? s.at(parting + i) : s.column(first + i - tail); });
+    load_keys(0, count, filled, [&](int i) { return i < tail ? s.at(parting + i) : s.of_token(first + i - tail); });
     sync_block();
 
     const int begin = tile_.split * kSplit;

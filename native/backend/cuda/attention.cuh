@@ -10,6 +10,7 @@ struct Sequence {
   const float *k, *v;  // of the pack
   const float *cache_k, *cache_v;
   int64_t stride;
+  int64_t column;  // of the kv head
   Tree tree;
   int lo;
 
@@ -23,17 +24,20 @@ struct Sequence {
   }
   MT_DEVICE Rows at(int position) const {
     if (position < tree.segment_len) {
-      const int64_t offset = (tree.segment_row + position) * stride;
+      const int64_t offset = (tree.segment_row + position) * stride + column;
       return {cache_k + offset, cache_v + offset};
     }
-    return column(position < shared() ? tree.start + position - tree.segment_len : lo + position - shared());
+    return of_token(position < shared() ? tree.start + position - tree.segment_len : lo + position - shared());
   }
-  MT_DEVICE Rows column(int token) const { return {k + token * stride, v + token * stride}; }
+  MT_DEVICE Rows of_token(int token) const {
+    const int64_t offset = token * stride + column;
+    return {k + offset, v + offset};
+  }
 };
 
 MT_DEVICE Sequence sequence_of(const AttentionArguments& a, const AttentionTile& tile, int kv_head, int lo) {
-  const int64_t d = a.shape.head_dim, at = kv_head * d;
-  return {a.k + at, a.v + at, a.cache_k + at, a.cache_v + at, a.shape.kv_heads * d, tile.tree, lo};
+  const int64_t d = a.shape.head_dim;
+  return {a.k, a.v, a.cache_k, a.cache_v, a.shape.kv_heads * d, kv_head * d, tile.tree, lo};
 }
 
 // Query row `row` of a kv head starts at this element of q and out.

@@ -66,7 +66,8 @@ attend_f32_kernel(AttentionArguments a, int first_tile, int tile_rows, float sca
     for (int p = begin; p < end; p += kKeys)
       add_block(row, s, a.q + at, p, p + kKeys < end ? p + kKeys : end, d, scale, weights);
 
-    const Partial partial = partial_of(a, tile.slot, kv_head, tile_rows);
+    Partial partial = {};
+    if (tile.slot >= 0) partial = partial_of(a, tile.slot, kv_head, tile_rows);
 #pragma unroll
     for (int i = 0; i < kColumns; i++) {
       const int c = lane_index() + i * kWarp;
