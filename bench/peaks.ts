@@ -1,5 +1,6 @@
 // The arithmetic this machine can do: measured by the op bench (bench/native) in the same run as what is compared to it.
 import { execFileSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { DType } from '../src/binding.ts'
 
@@ -12,8 +13,8 @@ export interface Peaks {
   line: string
 }
 
-/** @throws where `npm run bench:build` has not been run */
 export function measurePeaks(threads: number): Peaks {
+  if (!existsSync(opsBench)) throw new Error(`${opsBench} is missing: npm run test:native -- -N builds it`)
   // No op has that name, so it measures the peaks alone.
   const output = execFileSync(opsBench, ['--json', '--threads', String(threads), '--op', 'none'], {
     encoding: 'utf8',
