@@ -1,0 +1,224 @@
+// The CUDA backend's ops on rows, on the host device layer: copies to the bit, RMSNorm and the head's reductions
+// against plain sums; ties, and the same bits at every number of rows and alignment. op_test's cases are in
+// cuda_op_test.cc.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <string>
+
+#include "backend/cuda/host/fibers.h"
+#include "backend/cuda/ops.h"
+#include "check.h"
+#include "random.h"
+
+namespace mt::host_device {
+namespace {
+
+using test::check;
+using test::random;
+using test::round_to;
+
+using Floats = std::vector<float>;
+using Ids = std::vector<int32_t>;
+
+template <class T>
+constexpr DType dtype_of() {
+  return sizeof(T) == 4 ? DType::kFloat32 : std::is_same_v<T, bf16> ? DType::kBFloat16 : DType::kFloat16;
+}
+
+// Device memory with `values` from `shift` bytes on, and nothing behind them.
+template <class T>
+class Placed {
+ public:
+  Placed(Device& device, size_t count, int shift = 0) : memory_(device, count * sizeof(T) + shift), shift_(shift) {}
+  Placed(Device& device, const std::vector<T>& values, int shift = 0) : Placed(device, values.size(), shift) {
+    std::copy(values.begin(), values.end(), data());
+  }
+  T* data() const { return reinterpret_cast<T*>(static_cast<char*>(memory_.data()) + shift_); }
+  std::vector<T> read(size_t count) const { return {data(), data() + count}; }
+
+ private:
+  DeviceMemory memory_;
+  int shift_;
+};
+
+bool same_bits(const float* a, const float* b, size_t count) { return std::memcmp(a, b, count * sizeof(float)) == 0; }
+
+// ---- copies ----
+
+template <class T>
+void test_embed(Device& device, int cols, int shift) {
+  constexpr int kVocab = 21;
+  const int64_t stride = (cols * sizeof(T) + 15) / 16 * 16 / sizeof(T);
+  const Floats values = random(kVocab * stride, 1, 1, dtype_of<T>());
+  std::vector<T> table;
+  for (const float f : values) table.push_back(from_float<T>(f));
+  const Ids ids = {20, 0, 3, 3, 7, 1, 19, 2, 5};
+  const Placed<T> placed(device, table);
+  const Placed<float> x(device, ids.size() * cols, shift);
+  embed(device, placed.data(), stride, Placed<int32_t>(device, ids).data(), static_cast<int>(ids.size()), cols,
+        x.data());
+  for (size_t t = 0; t < ids.size(); t++)
+    check(same_bits(x.data() + t * cols, &values[ids[t] * stride], cols), "embed %s %d columns, shift %d: token %zu",
+          std::string(dtype_name(dtype_of<T>())).c_str(), cols, shift, t);
+}
+
+void test_copies(Device& device, int cols, int shift) {
+  constexpr int kRows = 19;
+  const Floats x = random(size_t(kRows) * cols, 2, 1), v = random(size_t(kRows) * cols, 3, 1);
+  const Ids rows = {18, 0, 5, 5, 11, 2, 17, 3, 4, 9}, cache_rows = {3, 1, 0, 2, 9, 4, 7, 6, 5, 8};
+  const int count = static_cast<int>(rows.size());
+  const Placed<float> placed_x(device, x, shift), placed_v(device, v, shift);
+  const Placed<int32_t> list(device, rows), cache_list(device, cache_rows);
+  const Placed<float> y(device, size_t(count) * cols, shift);
+  const Placed<float> cache_k(device, size_t(count) * cols), cache_v(device, size_t(count) * cols);
+  gather_rows(device, placed_x.data(), list.data(), count, cols, y.data());
+  append_kv(device, placed_x.data(), placed_v.data(), list.data(), cache_list.data(), count, cols, cache_k.data(),
+            cache_v.data());
+  for (int i = 0; i < count; i++) {
+    const float *row_x = &x[size_t(rows[i]) * cols], *row_v = &v[size_t(rows[i]) * cols];
+    const size_t to = size_t(cache_rows[i]) * cols;
+    check(same_bits(y.data() + size_t(i) * cols, row_x, cols), "gather_rows %d columns, shift %d: row %d", cols, shift,
+          i);
+    check(same_bits(cache_k.data() + to, row_x, cols) && same_bits(cache_v.data() + to, row_v, cols),
+          "append_kv %d columns, shift %d: row %d", cols, shift, i);
+  }
+}
+
+// ---- RMSNorm ----
+
+template <class T>
+Floats norm_rows(Device& device, const Floats& x, const Floats& w, int cols, int shift) {
+  const Placed<float> placed_x(device, x, shift), placed_w(device, w, shift);
+  const Placed<T> y(device, x.size(), shift);
+  rms_norm(device, placed_x.data(), placed_w.data(), 1e-5f, static_cast<int>(x.size()) / cols, cols, y.data());
+  Floats got;
+  for (size_t i = 0; i < x.size(); i++) got.push_back(to_float(y.data()[i]));
+  return got;
+}
+
+template <class T>
+void test_rms_norm(Device& device, int cols) {
+  constexpr int kRows = 3;
+  const Floats x = random(size_t(kRows) * cols, 4, 3), w = random(cols, 5, 2);
+  const Floats all = norm_rows<T>(device, x, w, cols, 0);
+  const double unit = sizeof(T) == 4 ? 0x1p-24 : std::is_same_v<T, bf16> ? 0x1p-8 : 0x1p-11;
+  for (int r = 0; r < kRows; r++) {
+    const Floats row(x.begin() + size_t(r) * cols, x.begin() + size_t(r + 1) * cols);
+    double squares = 0;
+    for (const float f : row) squares += double{f} * f;
+    for (int c = 0; c < cols; c++) {
+      const double want = row[c] / std::sqrt(squares / cols + 1e-5) * w[c];
+      // Float32 sums of squares walk at random; three more roundings, and that to T.
+      const double bound = std::fabs(want) * (unit + (4 + std::sqrt(cols)) * 0x1p-24) + 0x1p-26;
+      const float got = all[size_t(r) * cols + c];
+      if (std::fabs(got - want) > bound)
+        return check(false, "rms_norm %d columns: [%d, %d] = %.9g, want %.9g +- %.2g", cols, r, c, got, want, bound);
+    }
+    for (const int shift : {0, 4}) {
+      set_schedule(Schedule::kBackward);
+      const Floats alone = norm_rows<T>(device, row, w, cols, shift);
+      set_schedule(Schedule::kForward);
+      check(same_bits(alone.data(), &all[size_t(r) * cols], cols),
+            "rms_norm %d columns: row %d alone, shift %d differs", cols, r, shift);
+    }
+  }
+}
+
+// ---- the head ----
+
+// The partials that the head's GEMM makes of logits [rows, vocab].
+std::vector<HeadPartial> partials_of(const Floats& logits, int vocab) {
+  std::vector<HeadPartial> partials;
+  for (size_t row = 0; row < logits.size(); row += vocab)
+    for (int first = 0; first < vocab; first += kHeadColumns) {
+      HeadPartial p = {-INFINITY, 0, 0};
+      const int end = std::min(first + kHeadColumns, vocab);
+      for (int i = first; i < end; i++)
+        if (logits[row + i] > p.largest) p = {logits[row + i], 0, i};
+      for (int i = first; i < end; i++) p.sum += std::exp(logits[row + i] - p.largest);
+      partials.push_back(p);
+    }
+  return partials;
+}
+
+struct HeadRun {
+  Floats log_probs, log_sums, best, top_log_probs;
+  Ids argmax, top_ids;
+};
+
+HeadRun run_head(Device& device, const Floats& logits, const Ids& targets, int vocab, int k) {
+  const int rows = static_cast<int>(targets.size());
+  Floats target_logits;
+  for (int r = 0; r < rows; r++) target_logits.push_back(logits[size_t(r) * vocab + targets[r]]);
+  const Placed<float> log_probs(device, rows), log_sums(device, rows), best(device, rows);
+  const Placed<int32_t> argmax(device, rows), top_ids(device, size_t(rows) * k);
+  const Placed<float> top_log_probs(device, size_t(rows) * k);
+  head_finish(device, Placed<HeadPartial>(device, partials_of(logits, vocab)).data(),
+              Placed<float>(device, target_logits).data(), rows, head_partials_per_row(vocab),
+              {log_probs.data(), log_sums.data(), best.data(), argmax.data()});
+  head_top_k(device, Placed<float>(device, logits).data(), log_sums.data(), rows, vocab, k, top_ids.data(),
+             top_log_probs.data());
+  return {log_probs.read(rows), log_sums.read(rows),   best.read(rows), top_log_probs.read(size_t(rows) * k),
+          argmax.read(rows),    top_ids.read(rows * k)};
+}
+
+// `steps`: logits are multiples of 1 / steps, so that there are ties.
+void test_head(Device& device, int vocab, float steps, int k) {
+  constexpr int kRows = 3;
+  Floats logits = random(size_t(kRows) * vocab, vocab, 1);
+  for (float& f : logits) f = std::round(f * steps) / steps * 20;
+  Ids targets;
+  for (int r = 0; r < kRows; r++) targets.push_back((r * 131 + 7) % vocab);
+  targets[2] =
+      static_cast<int32_t>(std::max_element(logits.begin() + 2 * vocab, logits.end()) - (logits.begin() + 2 * vocab));
+  const HeadRun all = run_head(device, logits, targets, vocab, k);
+  for (int r = 0; r < kRows; r++) {
+    const Floats row(logits.begin() + size_t(r) * vocab, logits.begin() + size_t(r + 1) * vocab);
+    double total = 0;
+    for (const float f : row) total += std::exp(double{f});
+    const double log_sum = std::log(total), want = row[targets[r]] - log_sum;
+    check(std::fabs(all.log_probs[r] - want) <= 16 * 0x1p-24 * (std::fabs(want) + 20),
+          "head_finish vocab %d: row %d has %.9g, want %.9g", vocab, r, all.log_probs[r], want);
+    Ids order(vocab);
+    for (int i = 0; i < vocab; i++) order[i] = i;
+    std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) { return row[a] > row[b]; });
+    CHECK_EQ(all.argmax[r], order[0]);
+    CHECK_EQ(all.best[r], row[order[0]]);
+    for (int j = 0; j < k; j++) {
+      CHECK_EQ(all.top_ids[r * k + j], order[j]);
+      CHECK_EQ(all.top_log_probs[r * k + j], row[order[j]] - all.log_sums[r]);
+    }
+    set_schedule(Schedule::kBackward);
+    const HeadRun alone = run_head(device, row, {targets[r]}, vocab, k);
+    set_schedule(Schedule::kForward);
+    check(same_bits(&alone.log_probs[0], &all.log_probs[r], 1) && same_bits(&alone.log_sums[0], &all.log_sums[r], 1),
+          "head_finish vocab %d: row %d alone differs", vocab, r);
+  }
+  // A token that is the argmax has one log-probability, as target and as the best.
+  CHECK_EQ(all.log_probs[2], all.top_log_probs[2 * k]);
+}
+
+}  // namespace
+}  // namespace mt::host_device
+
+int main() {
+  using namespace mt::host_device;
+  Device device(0);
+  for (const int cols : {1, 3, 17, 40, 64, 129, 520, 1032})
+    for (const int shift : {0, 4}) {
+      test_embed<float>(device, cols, shift);
+      test_embed<bf16>(device, cols, shift);
+      test_embed<f16>(device, cols, shift);
+      test_copies(device, cols, shift);
+    }
+  for (const int cols : {1, 17, 40, 128, 1023, 1024, 1028, 5000}) {
+    test_rms_norm<float>(device, cols);
+    test_rms_norm<bf16>(device, cols);
+    test_rms_norm<f16>(device, cols);
+  }
+  for (const int vocab : {5, 32, 333, 1025, 20000})
+    for (const float steps : {3.0f, 1e6f}) test_head(device, vocab, steps, std::min(vocab, 5));
+  test_head(device, 40, 2, 40);
+  return mt::test::finish("cuda_rows_test");
+}
