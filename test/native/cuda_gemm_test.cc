@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "backend/cuda/device.cuh"
 #include "backend/cuda/host/fibers.h"
 #include "backend/cuda/ops.h"
 #include "check.h"

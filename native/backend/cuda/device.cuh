@@ -25,38 +25,8 @@
 //   exp_f32(x), log_f32(x), exp2_fast(x), rsqrt_f32(x), fma_f32(a, b, c)
 #pragma once
 #include <cmath>
-#include <cstddef>
-#include <cstdint>
 
-#include "target.h"
-
-namespace mt::MT_TARGET {
-
-struct bf16 {
-  uint16_t bits;
-};
-struct f16 {
-  uint16_t bits;
-};
-
-// 16 bytes of T: 4 floats or 8 halves.
-template <class T>
-struct alignas(16) Vec16 {
-  static constexpr int kCount = 16 / sizeof(T);
-  T v[kCount];
-};
-
-// 8 bytes of T.
-template <class T>
-struct alignas(8) Vec8 {
-  static constexpr int kCount = 8 / sizeof(T);
-  T v[kCount];
-};
-
-// Whether vector accesses of so many bytes may start at p; for launchers.
-inline bool is_aligned(const void* p, size_t bytes) { return reinterpret_cast<uintptr_t>(p) % bytes == 0; }
-
-}  // namespace mt::MT_TARGET
+#include "types.h"
 
 #ifdef MT_DEVICE_HOST
 #include "device_host.h"

@@ -2,8 +2,8 @@
 //
 // T is the activation's type: float, bf16 or f16. Pointers are device memory, rows dense and row-major.
 #pragma once
-#include "device.cuh"
 #include "runtime.h"
+#include "types.h"
 
 namespace mt::MT_TARGET {
 
