@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstring>
 #include <type_traits>
 
 #include "../../base/error.h"
@@ -51,8 +50,9 @@ class Layout {
   template <class T>
   size_t add(std::span<const T> values) {
     const size_t at = bytes.size();
-    bytes.resize(at + (values.size_bytes() + 15) / 16 * 16);
-    std::memcpy(bytes.data() + at, values.data(), values.size_bytes());
+    const auto added = std::as_bytes(values);
+    bytes.insert(bytes.end(), added.begin(), added.end());
+    while (bytes.size() % 16 != 0) bytes.push_back({});
     return at;
   }
   std::vector<std::byte> bytes;
