@@ -4,19 +4,17 @@
 #include <cmath>
 #include <string>
 
-#include "backend/cuda/cuda_backend.h"
 #include "check.h"
+#include "cuda_target.h"
 #include "model_bitwise.h"
 #include "tiny_model.h"
 
 namespace mt::test {
 namespace {
 
-using host_device::Tiling;
+using MT_TARGET::Tiling;
 
-std::shared_ptr<Llama> load(Tiling tiling, DType dtype) {
-  return load_tiny(host_device::make_backend(0, tiling), dtype);
-}
+std::shared_ptr<Llama> load(Tiling tiling, DType dtype) { return load_tiny(MT_TARGET::make_backend(0, tiling), dtype); }
 
 // The largest difference of a log-probability.
 double difference(const std::vector<std::vector<float>>& a, const std::vector<std::vector<float>>& b) {
@@ -32,6 +30,7 @@ double difference(const std::vector<std::vector<float>>& a, const std::vector<st
 int main() {
   using namespace mt;
   using namespace mt::test;
+  if (no_device()) return kSkipped;
   const std::vector<Request> requests = random_requests({1, 17, 65});
   const auto exact_model = load_tiny(make_reference_backend(), DType::kFloat32);
   const std::vector<std::vector<float>> exact = score_alone(*exact_model, requests);

@@ -1,27 +1,29 @@
-// Holds every op of the CUDA backend, its kernels running on the host device layer, to the reference: op_test's sweep,
-// thinned, because fibers are slow. Every tile of the matrix product takes its turn, and threads run in either order.
-#include "backend/cuda/cuda_backend.h"
-#include "backend/cuda/host/fibers.h"
+// Holds every op of the CUDA backend to the reference: op_test's sweep, with every tile of the matrix product in turn.
+// Built twice (cuda_target.h): on a GPU it is whole; on the host device layer, whose fibers are slow, it is thinned,
+// and threads run in either order.
 #include "check.h"
+#include "cuda_target.h"
 #include "op_compare.h"
 
 namespace mt::test {
 namespace {
 
-using host_device::Schedule;
-using host_device::Tiling;
+using MT_TARGET::Tiling;
 
 // None divides a period of the sweep (9 shapes, 15 packs, and the turns below).
-#if defined(__SANITIZE_ADDRESS__)
+#if !defined(MT_DEVICE_HOST)
+constexpr int kEvery = 1;
+#elif defined(__SANITIZE_ADDRESS__)
 constexpr int kEvery = 41;
 #else
 constexpr int kEvery = 7;
 #endif
 
 void test_all() {
-  std::unique_ptr<Backend> backends[] = {
-      host_device::make_backend(0, Tiling::kAuto), host_device::make_backend(0, Tiling::kSmall),
-      host_device::make_backend(0, Tiling::kMiddle), host_device::make_backend(0, Tiling::kLarge)};
+  std::vector<std::unique_ptr<Backend>> backends;
+  for (const Tiling tiling : {Tiling::kAuto, Tiling::kSmall, Tiling::kMiddle, Tiling::kLarge})
+    backends.push_back(MT_TARGET::make_backend(0, tiling));
+  std::printf("testing %s\n", backends[0]->name().c_str());
   int turn = 0;
   for (const auto& op : kOps)
     for (const DType dtype : {DType::kFloat32, DType::kBFloat16, DType::kFloat16})
@@ -33,7 +35,7 @@ void test_all() {
           const int n = turn / kEvery;
           const OpCase c = {op.op, shape, dtype, trees, n % 2 == 0, n % 4 == 1 ? 3 : n % 4 == 3 ? 1 : 0, n % 3 * 4};
           Backend& backend = *backends[n % 4];
-          host_device::set_schedule(n % 8 < 4 ? Schedule::kForward : Schedule::kBackward);
+          run_threads_backwards(n % 8 >= 4);
           compare(backend.name(), backend, c, Wanted(c, backend.activation_dtype(dtype)));
         }
 }
@@ -42,6 +44,7 @@ void test_all() {
 }  // namespace mt::test
 
 int main() {
+  if (mt::test::no_device()) return mt::test::kSkipped;
   mt::test::test_all();
   return mt::test::finish("cuda_op_test");
 }

@@ -1,0 +1,32 @@
+// Tests of the CUDA backend that are built twice: as cuda_*_test on the host device layer, everywhere, and with
+// MT_LLAMA_CUDA as gpu_*_test on the GPU.
+#pragma once
+#include <cstdio>
+#include <string>
+
+#include "backend/cuda/cuda_backend.h"
+#ifdef MT_DEVICE_HOST
+#include "backend/cuda/host/fibers.h"
+#endif
+
+namespace mt::test {
+
+// The exit code that CTest takes for "cannot run here".
+constexpr int kSkipped = 77;
+
+// Whether there is no device to test on; then it says why.
+inline bool no_device() {
+  std::string reason;
+  if (!MT_TARGET::list_devices(reason).empty()) return false;
+  std::printf("skipped: %s\n", reason.c_str());
+  return true;
+}
+
+// Of the host device layer; a GPU has an order of its own.
+inline void run_threads_backwards([[maybe_unused]] bool backwards) {
+#ifdef MT_DEVICE_HOST
+  host_device::set_schedule(backwards ? host_device::Schedule::kBackward : host_device::Schedule::kForward);
+#endif
+}
+
+}  // namespace mt::test
