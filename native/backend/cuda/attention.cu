@@ -34,25 +34,29 @@ struct TileArguments {
   bool vectors;  // heads are whole 32 bytes, and aligned to 16
 };
 
-// Eight floats, those past `count` as zeros, rounded to T.
 template <class T>
-MT_DEVICE Vec16<uint32_t> round8(const float* from, int count, bool vectors) {
-  float x[8];
-  if (vectors && count >= 8) {
-    const Vec16<float> low = load16(from), high = load16(from + 4);
-#pragma unroll
-    for (int i = 0; i < 4; i++) {
-      x[i] = low.v[i];
-      x[i + 4] = high.v[i];
+MT_DEVICE Vec16<uint32_t> round8(const Vec16<float>& low, const Vec16<float>& high) {
+  return {pack2<T>(low.v[0], low.v[1]), pack2<T>(low.v[2], low.v[3]), pack2<T>(high.v[0], high.v[1]),
+          pack2<T>(high.v[2], high.v[3])};
+}
+
+// Eight floats rounded to T, those past `count` as zeros. kVectors: `from` is a multiple of 16 bytes, count of 8.
+template <class T, bool kVectors>
+MT_DEVICE Vec16<uint32_t> load_rounded(const float* from, int count) {
+  Vec16<float> low = {}, high = {};
+  if constexpr (kVectors) {
+    if (count > 0) {
+      low = load16_constant(from);
+      high = load16_constant(from + 4);
     }
   } else {
 #pragma unroll
-    for (int i = 0; i < 8; i++) x[i] = i < count ? from[i] : 0.0f;
+    for (int i = 0; i < 4; i++) {
+      if (i < count) low.v[i] = from[i];
+      if (i + 4 < count) high.v[i] = from[i + 4];
+    }
   }
-  Vec16<uint32_t> packed;
-#pragma unroll
-  for (int i = 0; i < 4; i++) packed.v[i] = pack2<T>(x[2 * i], x[2 * i + 1]);
-  return packed;
+  return round8<T>(low, high);
 }
 
 // How the keys of a block lie in shared memory: the i-th in row base + i, from `cut` on `shift` rows further.
@@ -97,16 +101,24 @@ class TileJob {
   // Of the lane's two rows of 16.
   MT_DEVICE int row(int half) const { return warp_index() * 16 + lane_index() / 4 + 8 * half; }
 
-  // Rows [0, filled) of keys and values: row i from source(i), zeros from `count` on.
+  // Rows [base, base + filled) of keys and values: the i-th from source(i), zeros from `count` on.
   template <class Source>
   MT_DEVICE void load_keys(int base, int count, int filled, const Source& source) {
+    if (vectors_)
+      copy_keys<true>(base, count, filled, source);
+    else
+      copy_keys<false>(base, count, filled, source);
+  }
+
+  template <bool kVectors, class Source>
+  MT_DEVICE void copy_keys(int base, int count, int filled, const Source& source) {
     const int d = a_.shape.head_dim;
-#pragma unroll 2
+#pragma unroll kVectors ? 4 : 1
     for (int i = thread_index(); i < filled * kChunks; i += Config::kThreads) {
       const int r = i / kChunks, c = i % kChunks * 8;
       const int left = r < count ? d - c : 0;
       const Sequence::Rows from = source(r < count ? r : 0);
-      const Vec16<uint32_t> k = round8<T>(from.k + c, left, vectors_), v = round8<T>(from.v + c, left, vectors_);
+      const auto k = load_rounded<T, kVectors>(from.k + c, left), v = load_rounded<T, kVectors>(from.v + c, left);
       const int to = (base + r) * kStride + c * static_cast<int>(sizeof(T));
       store16(reinterpret_cast<uint32_t*>(keys_ + to), k);
       store16(reinterpret_cast<uint32_t*>(values_ + to), v);
@@ -117,9 +129,10 @@ class TileJob {
     const int d = a_.shape.head_dim;
     for (int i = thread_index(); i < kBlock * kChunks; i += Config::kThreads) {
       const int r = i / kChunks, c = i % kChunks * 8;
-      const int64_t at = query_offset(a_.shape, tile_.first_row + (r < tile_.rows ? r : 0), kv_head_);
+      const int left = r < tile_.rows ? d - c : 0;
+      const float* from = a_.q + query_offset(a_.shape, tile_.first_row + (r < tile_.rows ? r : 0), kv_head_) + c;
       store16(reinterpret_cast<uint32_t*>(queries_ + r * kStride + c * static_cast<int>(sizeof(T))),
-              round8<T>(a_.q + at + c, r < tile_.rows ? d - c : 0, vectors_));
+              vectors_ ? load_rounded<T, true>(from, left) : load_rounded<T, false>(from, left));
     }
     sync_block();
     if constexpr (Config::kQueriesInRegisters) {
@@ -161,10 +174,11 @@ class TileJob {
 
   // What is left from position `parting` on, of whole branches of tokens [first, last].
   MT_DEVICE void attend_branches(const Sequence& s, int parting, int first, int last) {
-    const int tail = s.shared() - parting, count = tail + last + 1 - first;
+    const int count = s.shared() - parting + last + 1 - first;
     sync_block();  // all have done with the blocks before
     const int filled = count + 15 < kKeys ? count + 15 : kKeys;
-    load_keys(0, count, filled, [&](int i) { return i < tail ? s.at(parting + i) : s.of_token(first + i - tail); });
+    // As if all were one branch, that of the first.
+    load_keys(0, count, filled, [&](int i) { return s.at(parting + i); });
     sync_block();
 
     const int begin = tile_.split * kSplit;
@@ -202,34 +216,40 @@ class TileJob {
     return r < kKeys ? r : kKeys - 1;
   }
 
-  // scores = q k^T, 16 keys at a time.
+  // scores = q k^T, 32 keys at a time: enough independent sums to keep the tensor cores busy.
   MT_DEVICE void multiply_keys(float (&scores)[kBlock / 8][4], const KeyRows& rows, int limit) const {
     const int lane = lane_index();
-    int row_at[kBlock / 16];
-#pragma unroll
-    for (int j = 0; j < kBlock / 16; j++)
-      row_at[j] = shared_row(rows, 16 * j + lane % 8 + lane / 16 * 8) * kStride + lane / 8 % 2 * 16;
 #pragma unroll
     for (int j = 0; j < kBlock / 8; j++)
 #pragma unroll
       for (int e = 0; e < 4; e++) scores[j][e] = 0;
 #pragma unroll
-    for (int i = 0; i < kSteps; i++) {
-      uint32_t q[4];
-      if constexpr (Config::kQueriesInRegisters) {
+    for (int run = 0; run < kBlock; run += 32) {
+      if (run >= limit) break;
+      const int key = run + lane % 8 + lane / 16 * 8, chunk = lane / 8 % 2 * 16;
+      const char* from[2] = {keys_ + shared_row(rows, key) * kStride + chunk,
+                             keys_ + shared_row(rows, key + 16) * kStride + chunk};
 #pragma unroll
-        for (int e = 0; e < 4; e++) q[e] = q_[i][e];
-      } else {
-        load_query(q, i);
-      }
+      for (int i = 0; i < kSteps; i++) {
+        uint32_t q[4];
+        query(q, i);
 #pragma unroll
-      for (int j = 0; j < kBlock / 16; j++) {
-        if (16 * j >= limit) break;
-        uint32_t k[4];
-        ldmatrix_x4(k, keys_ + row_at[j] + i * 32);
-        mma_m16n8k16<T>(scores[2 * j], q, k[0], k[1]);
-        mma_m16n8k16<T>(scores[2 * j + 1], q, k[2], k[3]);
+        for (int j = 0; j < 2; j++) {
+          uint32_t k[4];
+          ldmatrix_x4(k, from[j] + i * 32);
+          mma_m16n8k16<T>(scores[run / 8 + 2 * j], q, k[0], k[1]);
+          mma_m16n8k16<T>(scores[run / 8 + 2 * j + 1], q, k[2], k[3]);
+        }
       }
+    }
+  }
+
+  MT_DEVICE void query(uint32_t (&q)[4], int step) const {
+    if constexpr (Config::kQueriesInRegisters) {
+#pragma unroll
+      for (int e = 0; e < 4; e++) q[e] = q_[step][e];
+    } else {
+      load_query(q, step);
     }
   }
 
@@ -307,10 +327,11 @@ class TileJob {
       const bool pairs = vectors_;
       if (tile_.slot < 0) {
         T* to = out + query_offset(a_.shape, tile_.first_row + r, kv_head_);
+        const float inverse = 1.0f / total;
 #pragma unroll
         for (int c = 0; c < kChunks; c++)
-          put(to, 8 * c + first, d, quotient(sums_[c][2 * half], total), quotient(sums_[c][2 * half + 1], total),
-              pairs);
+          put(to, 8 * c + first, d, normalized(sums_[c][2 * half], inverse),
+              normalized(sums_[c][2 * half + 1], inverse), pairs);
       } else {
         const Partial partial = partial_of(a_, tile_.slot, kv_head_, kBlock);
 #pragma unroll

@@ -22,16 +22,12 @@ struct Sequence {
   MT_DEVICE int position(int token) const {
     return token < tree.start + tree.prefix_len ? tree.segment_len + token - tree.start : shared() + token - lo;
   }
+  // Without branches, so that loads of many keys are in flight.
   MT_DEVICE Rows at(int position) const {
-    if (position < tree.segment_len) {
-      const int64_t offset = (tree.segment_row + position) * stride + column;
-      return {cache_k + offset, cache_v + offset};
-    }
-    return of_token(position < shared() ? tree.start + position - tree.segment_len : lo + position - shared());
-  }
-  MT_DEVICE Rows of_token(int token) const {
-    const int64_t offset = token * stride + column;
-    return {k + offset, v + offset};
+    const bool cached = position < tree.segment_len;
+    const int own = position < shared() ? tree.start + position - tree.segment_len : lo + position - shared();
+    const int64_t offset = (cached ? tree.segment_row + position : own) * stride + column;
+    return {(cached ? cache_k : k) + offset, (cached ? cache_v : v) + offset};
   }
 };
 
@@ -57,8 +53,8 @@ MT_DEVICE Partial partial_of(const AttentionArguments& a, int slot, int kv_head,
   return {sums, sums + static_cast<int64_t>(tile_rows) * a.shape.head_dim};
 }
 
-// sum / total, never -0: whether zeros were added to a sum may not show.
-MT_DEVICE float quotient(float sum, float total) { return sum / total + 0.0f; }
+// A row's result from its sum and 1 / total. Never -0: whether zeros were added to a sum may not show.
+MT_DEVICE float normalized(float sum, float inverse) { return sum * inverse + 0.0f; }
 
 // attention_merge.cu: out from the partial sums of merged tiles [begin, end) of the plan's.
 template <class T>

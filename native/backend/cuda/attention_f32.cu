@@ -73,7 +73,7 @@ attend_f32_kernel(AttentionArguments a, int first_tile, int tile_rows, float sca
       const int c = lane_index() + i * kWarp;
       if (c >= d) break;
       if (tile.slot < 0)
-        out[at + c] = quotient(row.sums[i], row.total);
+        out[at + c] = normalized(row.sums[i], 1.0f / row.total);
       else
         partial.sums[static_cast<int64_t>(r) * d + c] = row.sums[i];
     }

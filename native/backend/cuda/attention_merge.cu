@@ -28,7 +28,7 @@ merge_kernel(AttentionArguments a, int first_tile, int tile_rows, float scale, T
         sum = fma_f32(p.sums[static_cast<int64_t>(row) * d + c], factor, sum);
         total = fma_f32(p.totals[2 * row + 1], factor, total);
       }
-      to[c] = from_float<T>(quotient(sum, total));
+      to[c] = from_float<T>(normalized(sum, 1.0f / total));
     }
   }
 }

@@ -9,6 +9,8 @@
 //   sync_block(), sync_warp()   every thread of the block or warp must come
 //   shuffle_xor(value, mask), shuffle(value, lane)
 //       float, int32_t, uint32_t; all 32 lanes must come
+//   load16_constant(p)
+//       four floats of global memory that no one writes during the launch: such loads may go ahead of stores
 //   cp_async16(shared, global, bytes)
 //       16 bytes to shared memory, of which the first `bytes` are read and the rest are zero; both addresses are
 //       multiples of 16

@@ -46,6 +46,8 @@ T shuffle_xor(T value, int mask) {
 
 inline bool aligned16(const void* p) { return reinterpret_cast<uintptr_t>(p) % 16 == 0; }
 
+inline Vec16<float> load16_constant(const float* p) { return *reinterpret_cast<const Vec16<float>*>(p); }
+
 inline void cp_async16(void* shared, const void* global, int bytes) {
   if (!aligned16(shared) || !aligned16(global)) fail_thread("cp_async16 at an address that is no multiple of 16");
   if (bytes < 0 || bytes > 16) fail_thread("cp_async16 of a number of bytes outside 0 .. 16");
