@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// Builds the addon: `build.mjs gyp` (default) to build/Release, `build.mjs cmake` to build/cmake/build/Release.
+// Builds the addon: `build.mjs gyp` (default) to build/Release, `build.mjs cmake` to build/cmake/build/Release, and so on:
+// cuda with the CUDA backend (nvcc), host-device and host-device-asan for the tests of that backend.
 // Node's headers are taken from beside the node binary; only where they are not there does node-gyp fetch them.
 // prebuildify calls this file in the place of node-gyp, with node-gyp's arguments, which all say what is done anyway.
 import { spawnSync } from 'node:child_process'
@@ -13,9 +14,18 @@ const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
 const require = createRequire(import.meta.url)
 const jobs = String(Math.min(availableParallelism(), 8))
 
-if (process.argv[2] === 'cmake') {
+const cmakeOptions = {
+  cmake: [],
+  cuda: ['MT_LLAMA_CUDA=ON'],
+  'host-device': ['MT_LLAMA_HOST_DEVICE=ON'],
+  'host-device-asan': ['MT_LLAMA_HOST_DEVICE=ON', 'MT_LLAMA_SANITIZE=address,undefined'],
+}
+const kind = process.argv[2]
+
+if (cmakeOptions[kind]) {
   // N-API headers come with cmake-js ("binary.napi_versions" in package.json), so nothing is fetched.
-  run('cmake-js/bin/cmake-js', ['build', '--out', 'build/cmake/build', '--parallel', jobs])
+  const options = cmakeOptions[kind].map(option => `--CD${option}`)
+  run('cmake-js/bin/cmake-js', ['build', '--out', `build/${kind}/build`, '--parallel', jobs, ...options])
 } else {
   const prefix = path.dirname(path.dirname(realpathSync(process.execPath)))
   const beside = existsSync(path.join(prefix, 'include', 'node', 'node_api.h'))

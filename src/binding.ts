@@ -53,10 +53,12 @@ export interface NativeTensor {
  */
 export type Control = Int32Array
 
+/** 'reference' is the slow definition; 'cuda:N' the N-th GPU, counted from 0. */
+export type Device = 'reference' | 'cpu' | `cuda:${number}`
+
 export interface NativeLoadOptions {
   dtype: DType
-  /** 'reference' is the slow definition. */
-  device: 'reference' | 'cpu'
+  device: Device
   /** 0: one thread a core. */
   threads: number
 }
@@ -142,9 +144,28 @@ export interface NativeCpuInfo {
   variants: string[]
 }
 
+export interface NativeGpu {
+  name: string
+  /** '9.0' */
+  computeCapability: string
+  multiprocessors: number
+  totalBytes: number
+  /** The newest CUDA version the driver speaks: '13.0'. */
+  driver: string
+  /** The CUDA version of this build. */
+  runtime: string
+}
+
 export interface NativeAddon {
   errorCodes: string[]
   cpu(): NativeCpuInfo
+  /** The GPUs in the order of their numbers, or none and why: this build, the driver or the machine lacks something. */
+  gpus(): { gpus: NativeGpu[]; reason: string }
+  /**
+   * Bytes that this process may still take of a GPU.
+   * @throws DEVICE_UNAVAILABLE where the GPU cannot be used, with the reason
+   */
+  gpuFreeBytes(ordinal: number): number
   /** Bytes of weights a load will take on the device, from the header alone. */
   weightBytes(config: NativeConfig, tensors: NativeTensor[], options: NativeLoadOptions): number
   load(

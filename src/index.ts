@@ -1,10 +1,17 @@
 // Public names, nothing else.
-export type { DType } from './binding.ts'
+export type { Device, DType } from './binding.ts'
 export type { ChatMessage } from './chat/chat-template.ts'
 export type { Checkpoint, LlamaConfig, RopeScaling, TokenizerSource } from './checkpoint/checkpoint.ts'
 export { openCheckpoint } from './checkpoint/open.ts'
 export { type ErrorCode, MtLlamaError } from './errors.ts'
 export type { GenerateOptions, GenerateProgress, GenerateResult } from './generation/options.ts'
+export {
+  type DeviceChoice,
+  type Devices,
+  type GpuInfo,
+  listDevices,
+  type ProcessorInfo,
+} from './model/devices.ts'
 export type { ModelInfo } from './model/info.ts'
 export { type LoadOptions, type LoadProgress, loadModel } from './model/load.ts'
 export type { ChatOptions, ChatTemplateOptions, Model, PerplexityOptions } from './model.ts'

@@ -291,8 +291,15 @@ describe('mt-llama', () => {
     assert.match(info.stdout, /architecture +LlamaForCausalLM, 0\.1 M parameters/)
     assert.equal(JSON.parse(infoJson.stdout).hiddenSize, 64)
     assert.match(devices.stdout, /^cpu .*; \d+ threads?; /)
-    const [cpu] = JSON.parse(devicesJson.stdout)
-    assert.ok(cpu.variants.includes('scalar'))
+    const { processors, gpus, noGpus } = JSON.parse(devicesJson.stdout)
+    assert.ok(processors[0].variants.includes('scalar'))
+    // Whatever the build and the machine: GPUs with their figures, or why there are none, in both.
+    assert.equal(gpus.length === 0, typeof noGpus === 'string')
+    for (const { device, name, totalBytes } of gpus) {
+      assert.ok(devices.stdout.includes(`${device.padEnd(10)} ${name}; compute capability `))
+      assert.ok(totalBytes > 0)
+    }
+    if (noGpus) assert.ok(devices.stdout.endsWith(`\ncuda       none: ${noGpus}\n`))
   })
 
   describe('bad input', () => {

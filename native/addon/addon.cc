@@ -1,6 +1,6 @@
-// The module: errorCodes, cpu(), weightBytes(), load() (NativeAddon of src/binding.ts).
-#include "../backend/backend.h"
+// The module: errorCodes, cpu(), gpus(), weightBytes(), load() (NativeAddon of src/binding.ts).
 #include "../base/cpu_info.h"
+#include "device.h"
 #include "javascript.h"
 #include "model_object.h"
 
@@ -12,11 +12,9 @@ struct InstanceData {
   std::shared_ptr<EngineThread> engine;
 };
 
-enum class Device { kReference, kCpu };
-
 struct LoadOptions {
   DType dtype;
-  Device device;
+  DeviceName device;
   int threads;
 };
 
@@ -75,23 +73,12 @@ DType read_dtype(const std::string& name) {
   throw Error(ErrorCode::INVALID_ARGUMENT, "dtype is " + name + ", expected float32, bfloat16 or float16");
 }
 
-Device read_device(const std::string& name) {
-  if (name == "cpu") return Device::kCpu;
-  if (name == "reference") return Device::kReference;
-  throw Error(ErrorCode::INVALID_ARGUMENT, "device is " + name + ", expected cpu or reference");
-}
-
 LoadOptions read_options(Napi::Value value) {
   constexpr int kMostThreads = 1024;
   const Napi::Object object = read_object(value, "options");
   return {.dtype = read_dtype(read_string(object["dtype"], "dtype")),
           .device = read_device(read_string(object["device"], "device")),
           .threads = static_cast<int>(read_integer(object["threads"], "threads", 0, kMostThreads))};
-}
-
-std::unique_ptr<Backend> make_backend(Device device, int threads) {
-  return device == Device::kReference ? make_reference_backend()
-                                      : make_cpu_backend(threads == 0 ? usable_threads() : threads);
 }
 
 class LoadJob final : public Job {
@@ -153,6 +140,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
 #undef X
   define_value(exports, "errorCodes", codes);
   define_method(exports, "cpu", cpu);
+  define_method(exports, "gpus", gpus);
+  define_method(exports, "gpuFreeBytes", gpu_free_bytes);
   define_method(exports, "weightBytes", weight_bytes_of);
   define_method(exports, "load", load);
   return exports;

@@ -1,5 +1,6 @@
 // What all commands have in common: help with examples and exit codes, --json, --quiet, errors of usage.
 import { Command, InvalidArgumentError, Option } from 'commander'
+import { checkDevice, type DeviceChoice } from '../model/devices.ts'
 import { exitCodeHelp } from './exit-codes.ts'
 
 export interface CommonOptions {
@@ -32,22 +33,29 @@ export function addModelOptions(command: Command): Command {
       'checkpoint: a Hugging Face directory or a GGUF file (default: the embedded one)',
     )
     .addOption(choice('--dtype <type>', 'number format of the weights', dtypes).default('auto'))
-    .addOption(choice('--device <name>', 'where to run', devices).default('auto'))
+    .option('--device <name>', 'where to run: auto, cpu, cuda, cuda:1 and so on, reference', device, 'auto')
     .option('--threads <n>', 'threads; 0: one a core', integer(0), 0)
 }
 
 export interface ModelOptions extends CommonOptions {
   model?: string
   dtype: (typeof dtypes)[number]
-  device: (typeof devices)[number]
+  device: DeviceChoice
   threads: number
 }
 
 const dtypes = ['auto', 'float32', 'bfloat16', 'float16'] as const
-const devices = ['auto', 'cpu', 'reference'] as const
 
 export function choice(flags: string, description: string, choices: readonly string[]): Option {
   return new Option(flags, description).choices(choices)
+}
+
+function device(text: string): DeviceChoice {
+  try {
+    return checkDevice(text)
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message)
+  }
 }
 
 /** Parses a whole number of at least `least`. */

@@ -1,6 +1,6 @@
 // mt-llama devices: where models can run on this machine.
 import type { Command } from 'commander'
-import { loadAddon } from '../binding.ts'
+import { type GpuInfo, listDevices, type ProcessorInfo } from '../model/devices.ts'
 import { type CommonOptions, newCommand } from './command.ts'
 import { print, printJson } from './io.ts'
 
@@ -8,27 +8,37 @@ export function devicesCommand(): Command {
   return newCommand('devices', 'Where models can run on this machine.', {
     json: 'print JSON',
     examples: [
-      ['devices', 'the processor, its threads and the kernels it can run'],
+      ['devices', 'the processor and its kernels, the GPUs and their memory, or why there are none'],
       ['devices --json', 'the same for programs'],
     ],
   }).action((options: CommonOptions) => run(options))
 }
 
 async function run({ json }: CommonOptions): Promise<void> {
-  const { name, threads, variants } = loadAddon().cpu()
-  const devices = [
-    { device: 'cpu', name, threads, variants },
-    {
-      device: 'reference',
-      name: 'plain scalar float32, the definition; slow',
-      threads: 1,
-      variants: ['scalar'],
-    },
-  ]
+  const devices = listDevices()
   if (json) return printJson(devices)
-  for (const { device, name, threads, variants } of devices) {
-    await print(
-      `${device.padEnd(10)} ${name}; ${threads} thread${threads === 1 ? '' : 's'}; ${variants.join(', ')}\n`,
-    )
-  }
+  const { processors, gpus, noGpus } = devices
+  const lines = [
+    ...processors.map(info => [info.device, processorText(info)]),
+    ...gpus.map(info => [info.device, gpuText(info)]),
+    ...(noGpus === undefined ? [] : [['cuda', `none: ${noGpus}`]]),
+  ]
+  for (const [device, text] of lines) await print(`${device!.padEnd(10)} ${text}\n`)
+}
+
+function processorText({ name, threads, variants }: ProcessorInfo): string {
+  return `${name}; ${threads} thread${threads === 1 ? '' : 's'}; ${variants.join(', ')}`
+}
+
+function gpuText(gpu: GpuInfo): string {
+  const memory = gpu.freeBytes === undefined ? '' : `${gib(gpu.freeBytes)} free of `
+  return [
+    `${gpu.name}; compute capability ${gpu.computeCapability}; ${memory}${gib(gpu.totalBytes)}`,
+    `driver for CUDA ${gpu.driver}, built with ${gpu.runtime}`,
+    ...(gpu.unavailable === undefined ? [] : [`cannot be used: ${gpu.unavailable}`]),
+  ].join('; ')
+}
+
+function gib(bytes: number): string {
+  return `${(bytes / 2 ** 30).toFixed(1)} GiB`
 }

@@ -1,5 +1,5 @@
 // What a loaded model says of itself.
-import type { DType, NativeModel } from '../binding.ts'
+import type { Device, DType, NativeModel } from '../binding.ts'
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 
@@ -23,9 +23,10 @@ export interface ModelInfo {
   dtype: DType
   /** What the files hold: 'BF16', 'Q4_1 + F32'. */
   storedTypes: string
-  device: 'cpu' | 'reference'
+  device: Device
   /** The device's own name for what it does: 'cpu avx512_bf16'. */
   backend: string
+  /** Of the processor; 1 where a GPU does the work. */
   threads: number
   /** Bytes of weights on the device. */
   weightBytes: number
@@ -47,7 +48,7 @@ export interface ModelParts {
   checkpoint: Checkpoint
   tokenizer: Tokenizer | undefined
   dtype: DType
-  device: 'cpu' | 'reference'
+  device: Device
   threads: number
   warnings: readonly string[]
 }

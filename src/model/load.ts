@@ -7,14 +7,18 @@ import { Model } from '../model.ts'
 import { cancel, nativeJob, newControl, onAbort } from '../scoring/native-job.ts'
 import { checkChoice } from '../scoring/settings.ts'
 import { loadTokenizer } from '../tokenizer/load.ts'
+import { checkDevice, chosenDevice, type DeviceChoice, gpuOrdinal } from './devices.ts'
 import { activationBytes, availableBytes, checkMemory } from './memory.ts'
 import { defaultPlanner, type PlannerOptions } from './planner-options.ts'
 
 export interface LoadOptions {
   /** Numbers to compute in. 'auto': as stored; a quantised GGUF as bfloat16. @default 'auto' */
   dtype?: DType | 'auto'
-  /** 'reference' is the slow plain definition; 'auto' is the best there is. @default 'auto' */
-  device?: 'auto' | 'cpu' | 'reference'
+  /**
+   * 'cuda' is the first GPU, 'cuda:1' the second; 'auto' the first GPU that can be used, else 'cpu'; 'reference' the
+   * slow plain definition. @default 'auto'
+   */
+  device?: DeviceChoice
   /** Default: one a core. */
   threads?: number
   /** Rejects with ABORTED. */
@@ -50,7 +54,7 @@ export async function openModel(path: string, options: LoadOptions, planner: Pla
       `path is ${String(path)}; expected the name of a folder or file`,
     )
   const { dtype: asked = 'auto', threads = 0, signal, onProgress } = options
-  const device = checkChoice('device', options.device ?? 'auto', ['auto', 'cpu', 'reference'] as const)
+  const choice = checkDevice(options.device ?? 'auto')
   checkChoice('dtype', asked, ['auto', 'float32', 'bfloat16', 'float16'] as const)
   if (!Number.isInteger(threads) || threads < 0)
     throw new MtLlamaError(
@@ -62,10 +66,14 @@ export async function openModel(path: string, options: LoadOptions, planner: Pla
   const dtype = asked === 'auto' ? checkpoint.autoDType : asked
   const addon = loadAddon()
   const config = nativeConfig(checkpoint)
-  const nativeOptions = { dtype, device: device === 'auto' ? ('cpu' as const) : device, threads }
+  const device = await nativeJob(() => chosenDevice(choice))
+  const ordinal = gpuOrdinal(device)
+  const nativeOptions = { dtype, device, threads }
   const weights = await nativeJob(() => addon.weightBytes(config, checkpoint.tensors, nativeOptions))
   const activations = activationBytes(checkpoint.config, planner.packTokens)
-  checkMemory(path, dtype, weights, activations, availableBytes())
+  const available =
+    ordinal === undefined ? availableBytes() : await nativeJob(() => addon.gpuFreeBytes(ordinal))
+  checkMemory(path, dtype, weights, activations, available)
 
   const bytesTotal = checkpoint.tensors.reduce((n, tensor) => n + tensor.bytes, 0)
   const tell = (fraction: number) =>
@@ -87,9 +95,9 @@ export async function openModel(path: string, options: LoadOptions, planner: Pla
     tell(1)
     const tooMany = tokenizer && vocabularyWarning(checkpoint, tokenizer.vocabSize)
     const warnings = [...checkpoint.warnings, ...(tooMany ? [tooMany] : [])]
-    const threadsUsed = nativeOptions.device === 'reference' ? 1 : threads || addon.cpu().threads
+    const threadsUsed = device === 'cpu' ? threads || addon.cpu().threads : 1
     return new Model(
-      { native, checkpoint, tokenizer, dtype, device: nativeOptions.device, threads: threadsUsed, warnings },
+      { native, checkpoint, tokenizer, dtype, device, threads: threadsUsed, warnings },
       planner,
     )
   } catch (error) {

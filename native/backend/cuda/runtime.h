@@ -15,7 +15,8 @@ struct DeviceInfo {
   int minor = 0;
   size_t total_bytes = 0;
   int multiprocessors = 0;
-  int driver = 0;  // as CUDA counts: 12040 is 12.4; 0 on the host
+  int driver = 0;   // as CUDA counts: 12040 is 12.4; 0 on the host
+  int runtime = 0;  // that of this build
 };
 
 // The devices there are. Where there is none, `reason` says why: no driver, one that is too old, no device.

@@ -8,10 +8,14 @@
 
 namespace mt::MT_TARGET {
 
-std::vector<DeviceInfo> list_devices(std::string&) { return {{.name = "host", .major = 8, .multiprocessors = 1}}; }
+std::vector<DeviceInfo> list_devices(std::string&) {
+  return {{.name = "host", .major = 8, .total_bytes = size_t{1} << 34, .multiprocessors = 1}};
+}
 
 Device::Device(int ordinal) : ordinal_(ordinal) {
   std::string reason;
+  if (ordinal != 0)
+    throw Error(ErrorCode::DEVICE_UNAVAILABLE, "cuda:" + std::to_string(ordinal) + ": the host is cuda:0");
   info_ = list_devices(reason)[0];
 }
 Device::~Device() = default;

@@ -1,0 +1,106 @@
+// MT_LLAMA_CUDA: this build has the CUDA backend. Its runtime looks for the driver when it is first asked.
+#include "device.h"
+
+#include <charconv>
+
+#include "../base/cpu_info.h"
+#include "javascript.h"
+#ifdef MT_LLAMA_CUDA
+#include "../backend/cuda/cuda_backend.h"
+#endif
+
+namespace mt::addon {
+namespace {
+
+#ifdef MT_LLAMA_CUDA
+
+std::unique_ptr<Backend> make_cuda_backend(int ordinal) { return MT_TARGET::make_backend(ordinal); }
+
+std::string cuda_version(int number) {
+  return std::to_string(number / 1000) + "." + std::to_string(number % 1000 / 10);
+}
+
+Napi::Object gpu_object(Napi::Env env, const MT_TARGET::DeviceInfo& gpu) {
+  Napi::Object object = Napi::Object::New(env);
+  object["name"] = gpu.name;
+  object["computeCapability"] = std::to_string(gpu.major) + "." + std::to_string(gpu.minor);
+  object["multiprocessors"] = gpu.multiprocessors;
+  object["totalBytes"] = static_cast<double>(gpu.total_bytes);
+  object["driver"] = cuda_version(gpu.driver);
+  object["runtime"] = cuda_version(gpu.runtime);
+  return object;
+}
+
+// The reason is empty where there are GPUs.
+std::string list_gpus(Napi::Array gpus) {
+  std::string reason;
+  for (const MT_TARGET::DeviceInfo& gpu : MT_TARGET::list_devices(reason)) {
+    gpus[gpus.Length()] = gpu_object(gpus.Env(), gpu);
+  }
+  return reason;
+}
+
+size_t free_bytes(int ordinal) { return MT_TARGET::Device(ordinal).free_bytes(); }
+
+#else
+
+constexpr const char* kNoCuda =
+    "this build of mt-llama has no CUDA; in a clone, on a machine with nvcc, `npm run build:cuda` makes one, which "
+    "MT_LLAMA_PREBUILD=build/cuda loads";
+
+[[noreturn]] void no_cuda(int ordinal) {
+  throw Error(ErrorCode::DEVICE_UNAVAILABLE, "cuda:" + std::to_string(ordinal) + ": " + kNoCuda);
+}
+
+std::unique_ptr<Backend> make_cuda_backend(int ordinal) { no_cuda(ordinal); }
+std::string list_gpus(Napi::Array) { return kNoCuda; }
+size_t free_bytes(int ordinal) { no_cuda(ordinal); }
+
+#endif
+
+}  // namespace
+
+DeviceName read_device(const std::string& name) {
+  using Kind = DeviceName::Kind;
+  if (name == "cpu") return {Kind::kCpu};
+  if (name == "reference") return {Kind::kReference};
+  const std::string prefix = "cuda:";
+  if (name.starts_with(prefix)) {
+    DeviceName device = {Kind::kCuda};
+    const char *begin = name.data() + prefix.size(), *end = name.data() + name.size();
+    const auto [stop, error] = std::from_chars(begin, end, device.ordinal);
+    if (error == std::errc() && stop == end && device.ordinal >= 0) return device;
+  }
+  throw Error(ErrorCode::INVALID_ARGUMENT, "device is " + name + ", expected cpu, reference or cuda:N");
+}
+
+std::unique_ptr<Backend> make_backend(DeviceName device, int threads) {
+  switch (device.kind) {
+    case DeviceName::Kind::kReference:
+      return make_reference_backend();
+    case DeviceName::Kind::kCuda:
+      return make_cuda_backend(device.ordinal);
+    case DeviceName::Kind::kCpu:
+      break;
+  }
+  return make_cpu_backend(threads == 0 ? usable_threads() : threads);
+}
+
+Napi::Value gpus(const Napi::CallbackInfo& info) {
+  return thrown_by(info.Env(), [&] {
+    Napi::Object result = Napi::Object::New(info.Env());
+    const Napi::Array list = Napi::Array::New(info.Env());
+    result["reason"] = list_gpus(list);
+    result["gpus"] = list;
+    return result;
+  });
+}
+
+Napi::Value gpu_free_bytes(const Napi::CallbackInfo& info) {
+  return thrown_by(info.Env(), [&] {
+    const size_t bytes = free_bytes(read_int(info[0], "ordinal"));
+    return Napi::Number::New(info.Env(), static_cast<double>(bytes));
+  });
+}
+
+}  // namespace mt::addon

@@ -1,0 +1,87 @@
+// The devices a model can run on: which there are, and which one a caller means.
+import { type Device, loadAddon } from '../binding.ts'
+import { checkChoice } from '../scoring/settings.ts'
+
+/** 'auto': the first GPU that can be used, else 'cpu'. 'cuda' is 'cuda:0'. */
+export type DeviceChoice = 'auto' | 'cuda' | Device
+
+export interface ProcessorInfo {
+  /** 'reference' is the slow plain definition. */
+  device: 'cpu' | 'reference'
+  name: string
+  threads: number
+  /** Kernel variants it runs, best first. */
+  variants: string[]
+}
+
+export interface GpuInfo {
+  device: `cuda:${number}`
+  name: string
+  /** '9.0' */
+  computeCapability: string
+  multiprocessors: number
+  totalBytes: number
+  /** Undefined where the GPU cannot be used. */
+  freeBytes: number | undefined
+  /** The newest CUDA version the driver speaks: '13.0'. */
+  driver: string
+  /** The CUDA version of this build. */
+  runtime: string
+  /** Why it cannot be used. */
+  unavailable: string | undefined
+}
+
+export interface Devices {
+  processors: ProcessorInfo[]
+  gpus: GpuInfo[]
+  /** Why there are no GPUs. */
+  noGpus: string | undefined
+}
+
+/** Where models can run on this machine. */
+export function listDevices(): Devices {
+  const addon = loadAddon()
+  const { gpus, reason } = addon.gpus()
+  return {
+    processors: [
+      { device: 'cpu', ...addon.cpu() },
+      {
+        device: 'reference',
+        name: 'plain scalar float32, the definition; slow',
+        threads: 1,
+        variants: ['scalar'],
+      },
+    ],
+    gpus: gpus.map((gpu, i) => ({ device: `cuda:${i}` as const, ...gpu, ...freeBytes(i) })),
+    noGpus: reason || undefined,
+  }
+}
+
+/** @throws INVALID_ARGUMENT */
+export function checkDevice(device: string): DeviceChoice {
+  if (/^cuda:\d{1,4}$/.test(device)) return device as `cuda:${number}`
+  return checkChoice('device', device as DeviceChoice, ['auto', 'cpu', 'reference', 'cuda', 'cuda:0'])
+}
+
+/** The device meant. It may turn out to be unavailable. */
+export function chosenDevice(choice: DeviceChoice): Device {
+  if (choice === 'cuda') return 'cuda:0'
+  if (choice !== 'auto') return choice
+  const usable = loadAddon()
+    .gpus()
+    .gpus.findIndex((_, i) => freeBytes(i).unavailable === undefined)
+  return usable < 0 ? 'cpu' : `cuda:${usable}`
+}
+
+/** The number of a GPU, undefined for other devices. */
+export function gpuOrdinal(device: Device): number | undefined {
+  return device.startsWith('cuda:') ? Number(device.slice('cuda:'.length)) : undefined
+}
+
+function freeBytes(ordinal: number): Pick<GpuInfo, 'freeBytes' | 'unavailable'> {
+  try {
+    return { freeBytes: loadAddon().gpuFreeBytes(ordinal), unavailable: undefined }
+  } catch (error) {
+    return { freeBytes: undefined, unavailable: (error as Error).message }
+  }
+}
