@@ -1,4 +1,4 @@
-// The CUDA backend's ops on rows, on the host device layer: copies to the bit, RMSNorm and the head's reductions
+// The CUDA backend's ops on rows: copies to the bit, RMSNorm and the head's reductions
 // against plain sums; ties, and the same bits at every number of rows and alignment. op_test's cases are in
 // cuda_op_test.cc.
 #include <algorithm>
@@ -6,41 +6,19 @@
 #include <cstring>
 #include <string>
 
-#include "backend/cuda/host/fibers.h"
 #include "backend/cuda/ops.h"
 #include "check.h"
+#include "cuda_memory.h"
+#include "cuda_target.h"
 #include "random.h"
 
-namespace mt::host_device {
+namespace mt::test {
 namespace {
 
-using test::check;
-using test::random;
-using test::round_to;
+using namespace MT_TARGET;
 
 using Floats = std::vector<float>;
 using Ids = std::vector<int32_t>;
-
-template <class T>
-constexpr DType dtype_of() {
-  return sizeof(T) == 4 ? DType::kFloat32 : std::is_same_v<T, bf16> ? DType::kBFloat16 : DType::kFloat16;
-}
-
-// Device memory with `values` from `shift` bytes on, and nothing behind them.
-template <class T>
-class Placed {
- public:
-  Placed(Device& device, size_t count, int shift = 0) : memory_(device, count * sizeof(T) + shift), shift_(shift) {}
-  Placed(Device& device, const std::vector<T>& values, int shift = 0) : Placed(device, values.size(), shift) {
-    std::copy(values.begin(), values.end(), data());
-  }
-  T* data() const { return reinterpret_cast<T*>(static_cast<char*>(memory_.data()) + shift_); }
-  std::vector<T> read(size_t count) const { return {data(), data() + count}; }
-
- private:
-  DeviceMemory memory_;
-  int shift_;
-};
 
 bool same_bits(const float* a, const float* b, size_t count) { return std::memcmp(a, b, count * sizeof(float)) == 0; }
 
@@ -51,15 +29,14 @@ void test_embed(Device& device, int cols, int shift) {
   constexpr int kVocab = 21;
   const int64_t stride = (cols * sizeof(T) + 15) / 16 * 16 / sizeof(T);
   const Floats values = random(kVocab * stride, 1, 1, dtype_of<T>());
-  std::vector<T> table;
-  for (const float f : values) table.push_back(from_float<T>(f));
   const Ids ids = {20, 0, 3, 3, 7, 1, 19, 2, 5};
-  const Placed<T> placed(device, table);
+  const Placed<T> placed(device, narrow<T>(values));
   const Placed<float> x(device, ids.size() * cols, shift);
   embed(device, placed.data(), stride, Placed<int32_t>(device, ids).data(), static_cast<int>(ids.size()), cols,
         x.data());
+  const Floats got = x.read();
   for (size_t t = 0; t < ids.size(); t++)
-    check(same_bits(x.data() + t * cols, &values[ids[t] * stride], cols), "embed %s %d columns, shift %d: token %zu",
+    check(same_bits(&got[t * cols], &values[ids[t] * stride], cols), "embed %s %d columns, shift %d: token %zu",
           std::string(dtype_name(dtype_of<T>())).c_str(), cols, shift, t);
 }
 
@@ -75,12 +52,12 @@ void test_copies(Device& device, int cols, int shift) {
   gather_rows(device, placed_x.data(), list.data(), count, cols, y.data());
   append_kv(device, placed_x.data(), placed_v.data(), list.data(), cache_list.data(), count, cols, cache_k.data(),
             cache_v.data());
+  const Floats got = y.read(), got_k = cache_k.read(), got_v = cache_v.read();
   for (int i = 0; i < count; i++) {
     const float *row_x = &x[size_t(rows[i]) * cols], *row_v = &v[size_t(rows[i]) * cols];
     const size_t to = size_t(cache_rows[i]) * cols;
-    check(same_bits(y.data() + size_t(i) * cols, row_x, cols), "gather_rows %d columns, shift %d: row %d", cols, shift,
-          i);
-    check(same_bits(cache_k.data() + to, row_x, cols) && same_bits(cache_v.data() + to, row_v, cols),
+    check(same_bits(&got[size_t(i) * cols], row_x, cols), "gather_rows %d columns, shift %d: row %d", cols, shift, i);
+    check(same_bits(&got_k[to], row_x, cols) && same_bits(&got_v[to], row_v, cols),
           "append_kv %d columns, shift %d: row %d", cols, shift, i);
   }
 }
@@ -92,9 +69,7 @@ Floats norm_rows(Device& device, const Floats& x, const Floats& w, int cols, int
   const Placed<float> placed_x(device, x, shift), placed_w(device, w, shift);
   const Placed<T> y(device, x.size(), shift);
   rms_norm(device, placed_x.data(), placed_w.data(), 1e-5f, static_cast<int>(x.size()) / cols, cols, y.data());
-  Floats got;
-  for (size_t i = 0; i < x.size(); i++) got.push_back(to_float(y.data()[i]));
-  return got;
+  return widen(y.read());
 }
 
 template <class T>
@@ -116,9 +91,9 @@ void test_rms_norm(Device& device, int cols) {
         return check(false, "rms_norm %d columns: [%d, %d] = %.9g, want %.9g +- %.2g", cols, r, c, got, want, bound);
     }
     for (const int shift : {0, 4}) {
-      set_schedule(Schedule::kBackward);
+      run_threads_backwards(true);
       const Floats alone = norm_rows<T>(device, row, w, cols, shift);
-      set_schedule(Schedule::kForward);
+      run_threads_backwards(false);
       check(same_bits(alone.data(), &all[size_t(r) * cols], cols),
             "rms_norm %d columns: row %d alone, shift %d differs", cols, r, shift);
     }
@@ -159,8 +134,7 @@ HeadRun run_head(Device& device, const Floats& logits, const Ids& targets, int v
               {log_probs.data(), log_sums.data(), best.data(), argmax.data()});
   head_top_k(device, Placed<float>(device, logits).data(), log_sums.data(), rows, vocab, k, top_ids.data(),
              top_log_probs.data());
-  return {log_probs.read(rows), log_sums.read(rows),   best.read(rows), top_log_probs.read(size_t(rows) * k),
-          argmax.read(rows),    top_ids.read(rows * k)};
+  return {log_probs.read(), log_sums.read(), best.read(), top_log_probs.read(), argmax.read(), top_ids.read()};
 }
 
 // `steps`: logits are multiples of 1 / steps, so that there are ties.
@@ -189,9 +163,9 @@ void test_head(Device& device, int vocab, float steps, int k) {
       CHECK_EQ(all.top_ids[r * k + j], order[j]);
       CHECK_EQ(all.top_log_probs[r * k + j], row[order[j]] - all.log_sums[r]);
     }
-    set_schedule(Schedule::kBackward);
+    run_threads_backwards(true);
     const HeadRun alone = run_head(device, row, {targets[r]}, vocab, k);
-    set_schedule(Schedule::kForward);
+    run_threads_backwards(false);
     check(same_bits(&alone.log_probs[0], &all.log_probs[r], 1) && same_bits(&alone.log_sums[0], &all.log_sums[r], 1),
           "head_finish vocab %d: row %d alone differs", vocab, r);
   }
@@ -200,10 +174,11 @@ void test_head(Device& device, int vocab, float steps, int k) {
 }
 
 }  // namespace
-}  // namespace mt::host_device
+}  // namespace mt::test
 
 int main() {
-  using namespace mt::host_device;
+  using namespace mt::test;
+  if (no_device()) return kSkipped;
   Device device(0);
   for (const int cols : {1, 3, 17, 40, 64, 129, 520, 1032})
     for (const int shift : {0, 4}) {
@@ -220,5 +195,5 @@ int main() {
   for (const int vocab : {5, 32, 333, 1025, 20000})
     for (const float steps : {3.0f, 1e6f}) test_head(device, vocab, steps, std::min(vocab, 5));
   test_head(device, 40, 2, 40);
-  return mt::test::finish("cuda_rows_test");
+  return finish("cuda_rows_test");
 }
