@@ -4,7 +4,7 @@ import { existsSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
 import path from 'node:path'
 
 const folder = path.resolve('build/cuda-toolkit')
-// One minor version, as nvcc asks for no particular one of the others.
+// All of one version, which none of them asks for: hence pip's --no-deps.
 const packages = ['nvidia-cuda-nvcc', 'nvidia-cuda-crt', 'nvidia-nvvm', 'nvidia-cuda-runtime']
 const version = '13.0.*'
 
@@ -22,17 +22,21 @@ export function findNvcc() {
 // Installs nvcc from PyPI into build/cuda-toolkit and returns its path.
 export function install() {
   rmSync(folder, { recursive: true, force: true })
-  const args = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-deps', '--no-compile']
+  const options = '--quiet --disable-pip-version-check --root-user-action=ignore --no-deps --no-compile --target'
   const names = packages.map(name => `${name}==${version}`)
-  const { status, error } = spawnSync('python3', [...args, '--target', folder, ...names], {
-    stdio: 'inherit',
-  })
+  const args = ['-m', 'pip', 'install', ...options.split(' '), folder, ...names]
+  const { status, error } = spawnSync('python3', args, { stdio: 'inherit' })
   if (error || status !== 0) {
     rmSync(folder, { recursive: true, force: true })
     throw new Error(`pip could not install ${names.join(' ')}; on Debian: apt-get install python3-pip`)
   }
-  // nvcc links with lib64, the wheels have lib
+  // as the toolkit has it: nvcc links from lib64, CMake looks for the library without a number
+  const lib = path.join(installedRoot(), 'lib')
   symlinkSync('lib', path.join(installedRoot(), 'lib64'))
+  symlinkSync(
+    readdirSync(lib).find(name => name.startsWith('libcudart.so.')),
+    path.join(lib, 'libcudart.so'),
+  )
   return path.join(installedRoot(), 'bin/nvcc')
 }
 
