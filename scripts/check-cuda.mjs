@@ -23,7 +23,7 @@ const rules = [
 const folder = path.resolve('build/cuda-check')
 const started = performance.now()
 const wanted = process.argv.slice(2).filter(name => name !== '--install')
-const faults = []
+const faults = new Set()
 
 const nvcc = findNvcc() ?? (process.argv.includes('--install') ? install() : undefined)
 if (!nvcc) fail(advice)
@@ -40,8 +40,8 @@ for (const rule of rules) apply(rule)
 printTable()
 for (const fault of faults) console.error(fault)
 const seconds = ((performance.now() - started) / 1000).toFixed(0)
-console.log(`${commands.length} files, ${kernels.length} kernels, ${faults.length} faults, ${seconds} s`)
-process.exitCode = faults.length > 0 ? 1 : 0
+console.log(`${commands.length} files, ${kernels.length} kernels, ${faults.size} faults, ${seconds} s`)
+process.exitCode = faults.size > 0 ? 1 : 0
 
 // CMake's compile commands of the CUDA backend, the longest files first.
 function configure() {
@@ -90,7 +90,7 @@ async function compileAll() {
         if (!rows.has(key)) rows.set(key, { file: path.basename(file), name, archs: new Map() })
         rows.get(key).archs.set(arch, { report, counts })
         if (report.stack + report.spills + counts.LDL + counts.STL > 0)
-          faults.push(
+          faults.add(
             `${file}: ${name}, sm_${arch}: local memory: ${report.stack} bytes of stack, ${report.spills} of spills, ${counts.LDL} LDL, ${counts.STL} STL`,
           )
       }
@@ -101,7 +101,7 @@ async function compileAll() {
   )
   for (const { file, name, archs: found } of sorted)
     if (found.size !== archs.length)
-      faults.push(`${file}: ${name} is there for sm_${[...found.keys()].join(', ')} only`)
+      faults.add(`${file}: ${name} is there for sm_${[...found.keys()].join(', ')} only`)
   return sorted
 }
 
@@ -113,8 +113,8 @@ async function compile(command, file) {
   const { status, text } = await shell(isDevice ? `${command} -Xptxas=-v --keep --keep-dir=${kept}` : command)
   if (status !== 0) fail(`${text}\n${file} does not compile`)
   for (const line of text.split('\n'))
-    if (/\bwarning\b|Potential Performance Loss|\(C\d{4}\)/i.test(line))
-      faults.push(`${file}: ${line.trim()}`)
+    if (/\bwarning( #|\s*:)|Potential Performance Loss|\(C\d{4}\)/i.test(line))
+      faults.add(`${file}: ${line.trim()}`)
   if (!isDevice) return []
 
   const reports = readReports(text)
@@ -124,12 +124,12 @@ async function compile(command, file) {
     for (const [symbol, counts] of countOpcodes(path.join(kept, cubin))) {
       const report = reports.get(`${symbol} sm_${arch}`)
       if (report) found.push({ symbol, arch, report, counts })
-      else faults.push(`${file}: ptxas says nothing of ${symbol} for sm_${arch}`)
+      else faults.add(`${file}: ptxas says nothing of ${symbol} for sm_${arch}`)
     }
   }
   rmSync(kept, { recursive: true })
   if (found.length !== reports.size)
-    faults.push(`${file}: ${reports.size} kernels compiled, ${found.length} found`)
+    faults.add(`${file}: ${reports.size} kernels compiled, ${found.length} found`)
   const names = demangle(found.map(({ symbol }) => symbol))
   return found.map(({ arch, report, counts }, i) => ({ name: names[i], arch, report, counts }))
 }
@@ -170,15 +170,15 @@ function demangle(symbols) {
 function apply({ file = /./, kernel = /./, archs: only = archs, some = [], none = [] }) {
   const rows = kernels.filter(row => file.test(row.file) && kernel.test(row.name))
   if (rows.length === 0 && wanted.length === 0 && device.some(source => file.test(source.file)))
-    faults.push(`no kernel is called ${kernel} any more: change the rules of scripts/check-cuda.mjs`)
+    faults.add(`no kernel is called ${kernel} any more: change the rules of scripts/check-cuda.mjs`)
   for (const row of rows)
     for (const arch of only) {
       const counts = row.archs.get(arch)?.counts ?? {}
       for (const opcode of some)
-        if (!(counts[opcode] > 0)) faults.push(`${row.file}: ${row.name}, sm_${arch}: no ${opcode}`)
+        if (!(counts[opcode] > 0)) faults.add(`${row.file}: ${row.name}, sm_${arch}: no ${opcode}`)
       for (const opcode of none)
         if (counts[opcode] !== 0)
-          faults.push(`${row.file}: ${row.name}, sm_${arch}: ${counts[opcode]} ${opcode}`)
+          faults.add(`${row.file}: ${row.name}, sm_${arch}: ${counts[opcode]} ${opcode}`)
     }
 }
 
