@@ -22,7 +22,8 @@ export function findNvcc() {
 // Installs nvcc from PyPI into build/cuda-toolkit and returns its path.
 export function install() {
   rmSync(folder, { recursive: true, force: true })
-  const options = '--quiet --disable-pip-version-check --root-user-action=ignore --no-deps --no-compile --target'
+  const options =
+    '--quiet --disable-pip-version-check --root-user-action=ignore --no-deps --no-compile --target'
   const names = packages.map(name => `${name}==${version}`)
   const args = ['-m', 'pip', 'install', ...options.split(' '), folder, ...names]
   const { status, error } = spawnSync('python3', args, { stdio: 'inherit' })
