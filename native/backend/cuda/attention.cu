@@ -2,7 +2,7 @@
 // as in FlashAttention-2 (Dao 2023): scores and weights stay in registers. Bound by memory where few rows see long
 // segments, by the tensor cores elsewhere. Shared memory: 2 x 2 blocks of keys and values, 70 KB at head_dim 128.
 //
-// Rows of one sequence go through its keys block by block, one block being copied while another is used. Where a tile
+// Rows of one sequence go through its keys block by block; one block may come while another is still used. Where a tile
 // holds several branches, the blocks before the branches are the same for all; the rest of the prefix and the branches'
 // own keys, few as they are, are copied at once, and every warp goes through the branches of its rows by itself. A key
 // stands at the same place of its block wherever it lies, and one that a row does not see has weight 0, which leaves a
