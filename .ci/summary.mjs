@@ -5,7 +5,14 @@ import { existsSync, readFileSync } from 'node:fs'
 const folder = process.argv[2]
 const sum = { passed: 0, failed: 0, skipped: 0 }
 
-for (const name of ['native.xml', 'asan.xml', 'tsan.xml', 'mocha.json', 'mocha-cmake.json']) {
+for (const name of [
+  'native.xml',
+  'asan.xml',
+  'tsan.xml',
+  'mocha.json',
+  'mocha-cmake.json',
+  'golden-host-device.json',
+]) {
   const file = `${folder}/${name}`
   if (!existsSync(file)) {
     console.log(`${name}: no report, the run broke off; counted as one failure`)

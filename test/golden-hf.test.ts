@@ -3,6 +3,9 @@ import { strict as assert } from 'node:assert'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { loadModel, type Model } from '../src/index.ts'
+import { checkDevice } from '../src/model/devices.ts'
+import { openModel } from '../src/model/load.ts'
+import { defaultPlanner, type PlannerOptions } from '../src/model/planner-options.ts'
 import { safetensorsArrays } from './safetensors-arrays.ts'
 import { shared, sharedMissing } from './shared.ts'
 
@@ -34,10 +37,13 @@ interface GreedyCase {
   margin: number[]
 }
 
-const devices = ['reference', 'cpu'] as const
+/** With $MT_LLAMA_DEVICE, that one alone: cuda on a GPU, or in the host-device build without one. */
+const devices = process.env.MT_LLAMA_DEVICE
+  ? [checkDevice(process.env.MT_LLAMA_DEVICE)]
+  : (['reference', 'cpu'] as const)
 
 describe('golden/hf', function () {
-  this.timeout(60_000)
+  this.timeout(180_000)
   if (sharedMissing) return it.skip(sharedMissing)
   const root = shared('golden', 'hf')
   const names = readdirSync(root).filter(name => !notRead.test(name))
@@ -93,6 +99,25 @@ describe('golden/hf', function () {
                 assert.equal(results[r]!.continuations[c]!.isGreedy, isGreedy[c]!.every(Boolean))
             }
         })
+
+        for (const dtype of ['float32', 'bfloat16'] as const)
+          it(`gives the same bits in every pack, prefixes shared or not, in ${dtype}`, async () => {
+            const cases = read<ScoreCase[]>('score.json')
+            const bits = async (planner: Partial<PlannerOptions>, batch = cases.length) => {
+              await using model = await openModel(file, { dtype, device }, { ...defaultPlanner, ...planner })
+              const results = []
+              for (let i = 0; i < cases.length; i += batch)
+                results.push(...(await model.score(cases.slice(i, i + batch))))
+              const scores = results.flatMap(({ continuations }) =>
+                continuations.flatMap(({ tokenLogProbs }) => [...tokenLogProbs]),
+              )
+              return new Uint32Array(Float32Array.from(scores).buffer)
+            }
+            const expected = await bits({})
+            assert.deepEqual(await bits({ share: false }), expected)
+            assert.deepEqual(await bits({ packTokens: 64 }), expected)
+            assert.deepEqual(await bits({}, 1), expected)
+          })
 
         it('generates the same tokens', async () => {
           const cases = read<GreedyCase[]>('greedy.json')
