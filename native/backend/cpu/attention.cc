@@ -256,7 +256,7 @@ Attention::Attention(const CpuKernels& kernels, ThreadPool& pool)
 void Attention::run(const std::vector<QueryTile>& tiles, const std::vector<int32_t>& lo, View q, View k, View v,
                     const float* cache_k, const float* cache_v, HeadShape shape, View out) {
   const bool bf16 = out.dtype == DType::kBFloat16 && kernels_.attention_bf16;
-  const GemmKernel& gemm = bf16 ? *kernels_.attention_bf16 : kernels_.gemm_for(DType::kFloat32);
+  const GemmKernel& gemm = bf16 ? *kernels_.attention_bf16 : kernels_.attention_f32;
   const int count = static_cast<int>(tiles.size());
   pool_.parallel_for(count * shape.kv_heads, [&](int task, int worker) {
     // Last tiles first: in a long sequence they see the most.

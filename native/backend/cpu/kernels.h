@@ -10,9 +10,10 @@ namespace mt::cpu {
 
 // How a matrix product wants its left side.
 enum class InputForm : uint8_t {
-  kFloatRows,  // [rows, k] f32, row-major
-  kBf16Rows,   // [rows, k] bf16, row-major
-  kBf16Tiles,  // [rows / 16, k / 32, 16, 32] bf16
+  kFloatRows,    // [rows, k] f32, row-major
+  kFloatStrips,  // [rows / row_align, k, row_align] f32: what a tile reads at one k lies side by side
+  kBf16Rows,     // [rows, k] bf16, row-major
+  kBf16Tiles,    // [rows / 16, k / 32, 16, 32] bf16
 };
 
 // c[r, j] (+)= sum over k of a[r, k] * b[k, j], k ascending, for one packed panel of b.
@@ -20,14 +21,14 @@ enum class InputForm : uint8_t {
 struct GemmKernel {
   int panel;      // columns of a packed panel: 16, 32 or 64
   int k_align;    // k0 and k1 are multiples of this
-  int row_align;  // c has room for `rows` rounded up to a multiple of this; so has a tiled a
+  int row_align;  // c has room for `rows` rounded up to a multiple of this; so has an a of strips or tiles
   bool pairs;
   InputForm input;
   // Blocks of the driver. None changes a bit of the result.
   int row_block;    // rows of a task, a multiple of row_align
   int panel_block;  // panels of a task
   int k_block;      // k of one pass, a multiple of k_align
-  // a: row 0 at k = 0; lda in elements (tiles: k padded).   b: the panel at k = 0.   c: [rows, ldc]
+  // a: row 0 at k = 0; lda in elements (strips and tiles: k padded).   b: the panel at k = 0.   c: [rows, ldc]
   // add = false starts from zero.
   void (*run)(const void* a, ptrdiff_t lda, int rows, const void* b, int k0, int k1, float* c, ptrdiff_t ldc, bool add);
 };
@@ -42,7 +43,8 @@ struct HeadPartial {
 struct CpuKernels {
   const char* name;
   GemmKernel gemm[3];  // by DType of the weights
-  // The kernel that attention multiplies with where activations are bf16; f32 activations use gemm[kFloat32].
+  // The kernels that attention multiplies with; the second, where there is one, where activations are bf16.
+  GemmKernel attention_f32;
   const GemmKernel* attention_bf16;
 
   // y[i] = x[i] / sqrt(mean(x^2) + eps) * w[i]
@@ -81,6 +83,9 @@ struct CpuKernels {
   void (*pair_rows)(const float* x, ptrdiff_t ldx, int rows, int cols, int k, uint16_t* y, ptrdiff_t ldy);
   // y[i] = x[i] widened
   void (*widen_bf16)(const uint16_t* x, int n, float* y);
+  // One strip of InputForm::kFloatStrips: y[j * width + i] = x[i * ldx + j] for i < rows, j < cols; zeros for i = rows
+  // .. width - 1, width being the row_align of gemm[kFloat32]. x has `readable` rows, at least `rows`.
+  void (*pack_strip)(const float* x, ptrdiff_t ldx, int rows, int readable, int cols, float* y);
   // y[j * ldy + i] = x[i * ldx + j] for i < rows, j < cols
   void (*transpose)(const float* x, ptrdiff_t ldx, int rows, int cols, float* y, ptrdiff_t ldy);
 

@@ -9,6 +9,9 @@ namespace {
 
 int divide_up(int n, int by) { return (n + by - 1) / by; }
 
+// Of a strip in float32 where activations are bf16: as many as one vector, so that whole blocks can be transposed.
+constexpr int kWidenedRows = 16;
+
 // [16, 32] blocks of one strip of 16 rows, zeros outside of h.
 void pack_strip(View h, int strip, int k_padded, uint16_t* out) {
   const auto* rows = static_cast<const uint16_t*>(h.data);
@@ -32,21 +35,17 @@ Multiplier::Multiplier(const CpuKernels& kernels, ThreadPool& pool)
 Multiplier::Input Multiplier::prepare(View h, const CpuMatrix& w) {
   const int k = w.shape.k_padded;
   switch (w.kernel.input) {
-    case InputForm::kFloatRows: {
-      if (h.dtype == DType::kFloat32 && k == h.cols) return {h.data, k};
-      input_.reserve_zeroed(size_t(h.rows) * k * 4);
-      float* out = input_.as<float>();
-      pool_.parallel_for(divide_up(h.rows, 16), [&](int task, int) {
-        for (int r = 16 * task; r < std::min(h.rows, 16 * task + 16); r++) {
-          float* y = out + size_t(r) * k;
-          if (h.dtype == DType::kFloat32)
-            std::memcpy(y, static_cast<const float*>(h.data) + size_t(r) * h.cols, size_t(h.cols) * 4);
-          else
-            kernels_.widen_bf16(static_cast<const uint16_t*>(h.data) + size_t(r) * h.cols, h.cols, y);
-          std::fill(y + h.cols, y + k, 0.0f);
-        }
+    case InputForm::kFloatRows:
+      break;  // attention's alone
+    case InputForm::kFloatStrips: {
+      const int width = w.kernel.row_align, strips = divide_up(h.rows, width);
+      input_.reserve_zeroed(size_t(strips) * width * k * 4);
+      for (Memory& memory : tiles_) memory.reserve_zeroed(size_t(kWidenedRows) * h.cols * 4);
+      pool_.parallel_for(strips, [&](int strip, int worker) {
+        pack_float_strip(h, strip * width, width, k, tiles_[worker].as<float>(),
+                         input_.as<float>() + size_t(strip) * width * k);
       });
-      return {out, k};
+      return {input_.data(), k};
     }
     case InputForm::kBf16Rows: {
       if (k == h.cols) return {h.data, k};
@@ -69,6 +68,21 @@ Multiplier::Input Multiplier::prepare(View h, const CpuMatrix& w) {
   return {};
 }
 
+void Multiplier::pack_float_strip(View h, int row, int width, int k, float* widened, float* out) {
+  const int rows = std::min(width, h.rows - row);
+  const float* x = static_cast<const float*>(h.data) + size_t(row) * h.cols;
+  int readable = h.rows - row;
+  if (h.dtype == DType::kBFloat16) {
+    readable = std::min(readable, kWidenedRows);
+    for (int r = 0; r < readable; r++)
+      kernels_.widen_bf16(static_cast<const uint16_t*>(h.data) + size_t(row + r) * h.cols, h.cols,
+                          widened + size_t(r) * h.cols);
+    x = widened;
+  }
+  kernels_.pack_strip(x, h.cols, rows, readable, h.cols, out);
+  std::fill(out + size_t(h.cols) * width, out + size_t(k) * width, 0.0f);
+}
+
 void Multiplier::multiply(View h, const CpuMatrix& w, int panel_block,
                           const std::function<void(const ProductTile&)>& finish) {
   if (h.rows == 0) return;
@@ -81,7 +95,7 @@ void Multiplier::multiply(View h, const CpuMatrix& w, int panel_block,
     while (panel_block > 1 && divide_up(panels, panel_block) * row_blocks < 4 * pool_.threads()) panel_block /= 2;
   }
   const Input input = prepare(h, w);
-  const size_t element = kernel.input == InputForm::kFloatRows ? 4 : 2;
+  const size_t element = kernel.input == InputForm::kFloatStrips ? 4 : 2;
   const bool one_pass = k <= kernel.k_block;
   const size_t tile = size_t(row_block) * panel;
   for (Memory& memory : tiles_) memory.reserve_zeroed(tile * 4 * (one_pass ? 1 : panel_block));

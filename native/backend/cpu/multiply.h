@@ -36,6 +36,8 @@ class Multiplier {
   };
   // Brings h into the form that the kernel reads, rows padded with zeros to the kernel's alignment.
   Input prepare(View h, const CpuMatrix& w);
+  // Rows row .. row + width - 1 of h as a strip [k, width] with zeros outside of h; `widened` is scratch memory.
+  void pack_float_strip(View h, int row, int width, int k, float* widened, float* out);
 
   const CpuKernels& kernels_;
   ThreadPool& pool_;
