@@ -12,6 +12,7 @@ for (const name of [
   'mocha.json',
   'mocha-cmake.json',
   'golden-host-device.json',
+  'golden-asan.json',
 ]) {
   const file = `${folder}/${name}`
   if (!existsSync(file)) {
