@@ -184,7 +184,7 @@ describe('mt-llama', () => {
       assert.equal(code, 1)
       assert.match(
         stderr,
-        /^error: .*run\/samples: it cannot be made there; the file system may be read-only\. Name another --out folder\. \[OUTPUT\]\n$/,
+        /^error: .*run\/samples: the file system is read-only\. Name another --out folder\. \[OUTPUT\]\n$/,
       )
     })
   })
@@ -376,6 +376,13 @@ describe('mt-llama', () => {
         code: 1,
         message:
           /^error: \/dev\/null\/samples: a part of the path is a file, not a folder\. Name another --out folder\. \[OUTPUT\]\n$/,
+      },
+      {
+        title: 'an out folder where none can be made',
+        args: ['eval', '--quiet', '--out', '/proc/run'],
+        code: 1,
+        message:
+          /^error: \/proc\/run\/samples: it cannot be made there; the file system may be read-only\..*\[OUTPUT\]\n$/,
       },
       {
         title: 'a requests file that is not there',

@@ -7,7 +7,7 @@ import { MtLlamaError } from '../errors.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { configJson, specialIds } from './config-json.ts'
 import { fromFloat32, isQuantised, storedBytes, toFloat32 } from './dequantize.ts'
-import { pathKind, readExactly } from './files.ts'
+import { makeFolder, pathKind, readExactly } from './files.ts'
 import { openGguf } from './gguf-llama.ts'
 import { tokenizerFiles } from './gguf-tokenizer-json.ts'
 import { type OutputTensor, outputBytes, writeSafetensors } from './safetensors-writer.ts'
@@ -41,7 +41,7 @@ export async function convertGguf(file: string, dir: string, options: ConvertOpt
   const files = describe(checkpoint, options.dtype)
   const partial = `${target}.partial-${randomBytes(4).toString('hex')}`
   try {
-    await mkdir(dirname(target), { recursive: true })
+    await makeFolder(dirname(target))
     await mkdir(partial)
     for (const [name, content] of Object.entries(files)) {
       await writeFile(join(partial, name), `${JSON.stringify(content, null, 2)}\n`)

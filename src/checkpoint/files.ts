@@ -1,6 +1,6 @@
 // Looking at files before opening them: kind, size, and exact reads.
-import { type FileHandle, open, readdir, stat } from 'node:fs/promises'
-import { basename } from 'node:path'
+import { type FileHandle, mkdir, open, readdir, stat } from 'node:fs/promises'
+import { basename, dirname } from 'node:path'
 import { MtLlamaError } from '../errors.ts'
 
 /** What a path leads to; a link is followed, as in the cache of the Hugging Face hub. */
@@ -38,6 +38,24 @@ export function folderEntries(folder: string): Promise<string[]> {
   return readdir(folder).catch(error => {
     throw notReadable(folder, error)
   })
+}
+
+/**
+ * Makes a folder and those above it that are missing; one that is there is fine. Node's own recursive mkdir does not
+ * end where the folder above is there but takes none, as /proc.
+ */
+export async function makeFolder(path: string): Promise<void> {
+  const made = await mkdir(path).then(
+    () => true,
+    async error => {
+      if (error.code === 'EEXIST' && (await pathKind(path)) === 'folder') return true
+      if (error.code !== 'ENOENT' || (await pathKind(dirname(path))) !== 'missing') throw error
+      return false
+    },
+  )
+  if (made) return
+  await makeFolder(dirname(path))
+  await mkdir(path)
 }
 
 /** Reads exactly `length` bytes at `position`; the caller has held `length` against the file's size. */

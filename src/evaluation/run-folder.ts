@@ -1,6 +1,7 @@
 // The folder a run writes to: results.json, table.md, samples/TASK.jsonl. Nothing half-written under these names.
-import { type FileHandle, mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { type FileHandle, open, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { makeFolder } from '../checkpoint/files.ts'
 import { MtLlamaError } from '../errors.ts'
 import type { TaskName } from '../tasks/registry.ts'
 import { isRecord } from '../tasks/row.ts'
@@ -23,7 +24,7 @@ export class RunFolder {
   static async open(path: string): Promise<RunFolder> {
     const folder = new RunFolder(path)
     await writing(join(path, 'samples'), async () => {
-      await mkdir(join(path, 'samples'), { recursive: true })
+      await makeFolder(join(path, 'samples'))
       const trial = join(path, '.trial')
       await (await open(trial, 'w')).close()
       await rm(trial)
@@ -147,7 +148,7 @@ const reasons: Record<string, string> = {
   EDQUOT: 'the disk quota is used up. Make room, or name an --out folder on another disk',
   EACCES: 'no permission to write there. Name another --out folder',
   EPERM: 'writing there is not permitted. Name another --out folder',
-  // What a recursive mkdir says of a read-only file system.
+  // Of a folder that takes no others, as /proc.
   ENOENT: 'it cannot be made there; the file system may be read-only. Name another --out folder',
   EROFS: 'the file system is read-only. Name another --out folder',
   ENOTDIR: 'a part of the path is a file, not a folder. Name another --out folder',
