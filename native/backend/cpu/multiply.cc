@@ -27,6 +27,13 @@ void pack_strip(View h, int strip, int k_padded, uint16_t* out) {
     }
 }
 
+// Rows of short k go in larger blocks, up to 512. All blocks are of one size: a small last one would read all panels
+// for little.
+int tiled_row_block(const GemmKernel& kernel, int rows, int k) {
+  const int most = std::min(512, kernel.row_block * kernel.k_block / std::min(k, kernel.k_block));
+  return divide_up(divide_up(rows, divide_up(rows, most)), kernel.row_align) * kernel.row_align;
+}
+
 }  // namespace
 
 Multiplier::Multiplier(const CpuKernels& kernels, ThreadPool& pool)
@@ -88,7 +95,9 @@ void Multiplier::multiply(View h, const CpuMatrix& w, int panel_block,
   if (h.rows == 0) return;
   const GemmKernel& kernel = w.kernel;
   const int k = w.shape.k_padded, panel = kernel.panel, panels = w.shape.panels;
-  const int row_block = std::min(kernel.row_block, divide_up(h.rows, kernel.row_align) * kernel.row_align);
+  const bool tiles = kernel.input == InputForm::kBf16Tiles;
+  const int row_block = tiles ? tiled_row_block(kernel, h.rows, k)
+                              : std::min(kernel.row_block, divide_up(h.rows, kernel.row_align) * kernel.row_align);
   const int row_blocks = divide_up(h.rows, row_block);
   if (panel_block == 0) {
     panel_block = kernel.panel_block;
@@ -100,10 +109,14 @@ void Multiplier::multiply(View h, const CpuMatrix& w, int panel_block,
   const size_t tile = size_t(row_block) * panel;
   for (Memory& memory : tiles_) memory.reserve_zeroed(tile * 4 * (one_pass ? 1 : panel_block));
 
-  pool_.parallel_for(divide_up(panels, panel_block) * row_blocks, [&](int task, int worker) {
-    // Neighbouring tasks share panels: those come from memory once.
-    const int first = task / row_blocks * panel_block, last = std::min(panels, first + panel_block);
-    const int row = task % row_blocks * row_block, rows = std::min(h.rows - row, row_block);
+  const int panel_tasks = divide_up(panels, panel_block);
+  pool_.parallel_for(panel_tasks * row_blocks, [&](int task, int worker) {
+    // Neighbouring tasks share panels: those come from memory once. Tiles take so much less time for a panel that
+    // reading rows anew would cost more: there neighbours share rows, which stay in the second-level cache.
+    const int panel_task = tiles ? task % panel_tasks : task / row_blocks;
+    const int row_task = tiles ? task / panel_tasks : task % row_blocks;
+    const int first = panel_task * panel_block, last = std::min(panels, first + panel_block);
+    const int row = row_task * row_block, rows = std::min(h.rows - row, row_block);
     const auto* a = static_cast<const std::byte*>(input.data) + size_t(row) * input.lda * element;
     float* sums = tiles_[worker].as<float>();
     for (int k0 = 0; k0 < k; k0 += kernel.k_block) {
