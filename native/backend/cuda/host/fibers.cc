@@ -290,8 +290,12 @@ void wait_block() {
 void meet_warp(const char* operation, void* operands, void (*work)(void* const*)) {
   const int thread = block->current;
   Meeting& warp = block->warps[thread / 32];
-  if (warp.arrived > 0 && std::strcmp(warp.operation, operation) != 0)
-    fail_thread((std::string(operation) + " while another lane of its warp is at " + warp.operation).c_str());
+  if (warp.arrived > 0 && std::strcmp(warp.operation, operation) != 0) {
+    // Not by fail_thread(): a string made for it would stay behind on a stack that is never unwound.
+    block->error = place(thread) + ": " + operation + " while another lane of its warp is at " + warp.operation;
+    leave(running());
+    __builtin_unreachable();
+  }
   warp.operation = operation;
   warp.lanes[thread % 32] = operands;
   if (++warp.arrived == 32) {
