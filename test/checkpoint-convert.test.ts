@@ -17,6 +17,7 @@ import {
   type FileTensor,
   type GgufValue,
   ggufBytes,
+  tinyMetadata,
   tinyTensors,
   withFolder,
   writeFiles,
@@ -24,12 +25,7 @@ import {
 import { shared, sharedMissing } from './shared.ts'
 
 const metadata: Record<string, GgufValue> = {
-  'general.architecture': 'llama',
-  'llama.context_length': 32,
-  'llama.embedding_length': 8,
-  'llama.block_count': 1,
-  'llama.feed_forward_length': 12,
-  'llama.attention.head_count': 2,
+  ...tinyMetadata,
   'llama.attention.layer_norm_rms_epsilon': Math.fround(1e-5),
 }
 

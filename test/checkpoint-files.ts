@@ -124,6 +124,16 @@ export const tinyConfig = {
   max_position_embeddings: 32,
 } as const
 
+/** The sizes of `tinyTensors` as a GGUF says them. */
+export const tinyMetadata: Record<string, GgufValue> = {
+  'general.architecture': 'llama',
+  'llama.context_length': 32,
+  'llama.embedding_length': 8,
+  'llama.block_count': 1,
+  'llama.feed_forward_length': 12,
+  'llama.attention.head_count': 2,
+}
+
 /** The tensors of tinyConfig under Hugging Face's names. */
 export function tinyTensors(type = 'F32'): Map<string, FileTensor> {
   const layer = (name: string, ...shape: number[]): [string, FileTensor] => [

@@ -11,6 +11,7 @@ import {
   type FileTensor,
   type GgufValue,
   ggufBytes,
+  tinyMetadata,
   tinyTensors,
   u32,
   u64,
@@ -20,12 +21,7 @@ import {
 import { shared, sharedMissing } from './shared.ts'
 
 const metadata: Record<string, GgufValue> = {
-  'general.architecture': 'llama',
-  'llama.context_length': 32,
-  'llama.embedding_length': 8,
-  'llama.block_count': 1,
-  'llama.feed_forward_length': 12,
-  'llama.attention.head_count': 2,
+  ...tinyMetadata,
   'llama.attention.layer_norm_rms_epsilon': 0.5 ** 20,
   'tokenizer.ggml.model': 'llama',
   'tokenizer.ggml.tokens': Array.from({ length: 10 }, (_, i) => `token ${i}`),
