@@ -1,5 +1,6 @@
 // Builds and runs the native tests: `test-native.mjs [address,undefined | thread] [options of ctest]`.
 import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 
 const sanitizers = { 'address,undefined': 'asan', thread: 'tsan' }
@@ -7,6 +8,8 @@ const args = process.argv.slice(2)
 const sanitize = args[0] in sanitizers ? args.shift() : ''
 const folder = `build/${sanitize ? sanitizers[sanitize] : 'native'}`
 
+// what cuda_golden_test reads
+if (existsSync('../shared')) run('node', ['--import', 'tsx', 'test/write-golden.ts'])
 run('cmake', ['-S', '.', '-B', folder, '-DMT_LLAMA_TESTS=ON', `-DMT_LLAMA_SANITIZE=${sanitize}`])
 run('cmake', ['--build', folder, '--parallel', String(Math.min(availableParallelism(), 8))])
 run('ctest', ['--test-dir', folder, '--output-on-failure', '--no-tests=error', ...args])

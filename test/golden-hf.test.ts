@@ -1,41 +1,11 @@
 // The checkpoints of shared/golden/hf against what transformers computes from them, on every device.
 import { strict as assert } from 'node:assert'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { loadModel, type Model } from '../src/index.ts'
 import { checkDevice } from '../src/model/devices.ts'
 import { openModel } from '../src/model/load.ts'
 import { defaultPlanner, type PlannerOptions } from '../src/model/planner-options.ts'
-import { safetensorsArrays } from './safetensors-arrays.ts'
-import { shared, sharedMissing } from './shared.ts'
-
-/** Formats and architectures that are not read (yet): the folder's own case.json says what they are. */
-const notRead = /^(bin|meta-|gguf-mixed$|mistral-window$|qwen2$)/
-
-/** Of golden/README.md: logits against the largest of the sequence; a log-probability; a margin either token may win. */
-const logitTolerance = 4e-5
-const logProbTolerance = 1e-4
-const smallMargin = 1e-3
-
-/** Mean |difference| of the next token's log-probability, as multiples of the error of transformers in bfloat16. */
-const bounds = { bfloat16: 1.5, float16: 0.125 } as const
-
-interface Case {
-  name: string
-  bf16_logprob_error_of_transformers: { mean: number; max: number }
-}
-interface ScoreCase {
-  prompt: number[]
-  continuations: number[][]
-  tokenLogProbs: number[][]
-  isGreedy: boolean[][]
-  margin: number[][]
-}
-interface GreedyCase {
-  prompt: number[]
-  generated: number[]
-  margin: number[]
-}
+import { bounds, goldenCases, logitTolerance, logProbTolerance, smallMargin } from './golden-hf.ts'
+import { sharedMissing } from './shared.ts'
 
 /** With $MT_LLAMA_DEVICE, that one alone: cuda on a GPU, or in the host-device build without one. */
 const devices = process.env.MT_LLAMA_DEVICE
@@ -45,17 +15,12 @@ const devices = process.env.MT_LLAMA_DEVICE
 describe('golden/hf', function () {
   this.timeout(180_000)
   if (sharedMissing) return it.skip(sharedMissing)
-  const root = shared('golden', 'hf')
-  const names = readdirSync(root).filter(name => !notRead.test(name))
+  const golden = goldenCases()
 
-  it('holds the cases this test is for', () => assert.equal(names.length, 14))
+  it('holds the cases this test is for', () => assert.equal(golden.length, 14))
 
   for (const device of devices)
-    for (const name of names) {
-      const folder = join(root, name)
-      const file = existsSync(join(folder, 'model.gguf')) ? join(folder, 'model.gguf') : folder
-      const read = <T>(part: string): T => JSON.parse(readFileSync(join(folder, part), 'utf8'))
-
+    for (const { name, path: file, about, scores: cases, greedy, sequences } of golden) {
       describe(`${name} on ${device}`, () => {
         let model: Model
         before(async () => {
@@ -64,9 +29,8 @@ describe('golden/hf', function () {
         after(() => model?.dispose())
 
         it('gives the logits', async () => {
-          const arrays = safetensorsArrays(join(folder, 'expected.safetensors'))
           let most = 0
-          for (const { ids, logits, label } of sequences(arrays)) {
+          for (const { ids, logits, label } of sequences()) {
             const all = await model.logits(ids)
             // Where only the last rows are there, they are compared.
             const own = all.subarray(all.length - logits.length)
@@ -80,7 +44,6 @@ describe('golden/hf', function () {
         })
 
         it('gives the scores of continuations', async () => {
-          const cases = read<ScoreCase[]>('score.json')
           const results = await model.score(cases, { topK: 1 })
           for (const [r, { tokenLogProbs, isGreedy, margin }] of cases.entries())
             for (const [c, expected] of tokenLogProbs.entries()) {
@@ -102,7 +65,6 @@ describe('golden/hf', function () {
 
         for (const dtype of ['float32', 'bfloat16'] as const)
           it(`gives the same bits in every pack, prefixes shared or not, in ${dtype}`, async () => {
-            const cases = read<ScoreCase[]>('score.json')
             const bits = async (planner: Partial<PlannerOptions>, batch = cases.length) => {
               await using model = await openModel(file, { dtype, device }, { ...defaultPlanner, ...planner })
               const results = []
@@ -120,12 +82,11 @@ describe('golden/hf', function () {
           })
 
         it('generates the same tokens', async () => {
-          const cases = read<GreedyCase[]>('greedy.json')
           const results = await model.generate(
-            cases.map(({ prompt }) => prompt),
+            greedy.map(({ prompt }) => prompt),
             { maxTokens: 24, stopIds: [] },
           )
-          for (const [p, { generated, margin }] of cases.entries()) {
+          for (const [p, { generated, margin }] of greedy.entries()) {
             const own = results[p]!.tokens
             assert.equal(own.length, generated.length)
             const at = generated.findIndex((token, i) => token !== own[i])
@@ -137,10 +98,9 @@ describe('golden/hf', function () {
 
         for (const dtype of ['bfloat16', 'float16'] as const)
           it(`is close in ${dtype}`, async () => {
-            const arrays = safetensorsArrays(join(folder, 'expected.safetensors'))
             await using rounded = await loadModel(file, { dtype, device })
             const differences: number[] = []
-            for (const { ids, logits, vocab } of sequences(arrays)) {
+            for (const { ids, logits, vocab } of sequences()) {
               if (ids.length < 2) continue
               const rows = logits.length / vocab
               const first = ids.length - rows + 1
@@ -153,7 +113,7 @@ describe('golden/hf', function () {
               }
             }
             const mean = differences.reduce((a, b) => a + b, 0) / differences.length
-            const theirs = read<Case>('case.json').bf16_logprob_error_of_transformers
+            const theirs = about.bf16_logprob_error_of_transformers
             report(name, device, dtype, 'mean', mean, 'max', Math.max(...differences), 'theirs', theirs.mean)
             assert.ok(
               mean <= bounds[dtype] * theirs.mean,
@@ -163,15 +123,6 @@ describe('golden/hf', function () {
       })
     }
 })
-
-function sequences(arrays: ReturnType<typeof safetensorsArrays>) {
-  const found = [...arrays.keys()].filter(name => name.startsWith('ids.'))
-  return found.map(name => {
-    const ids = arrays.get(name)!.data as Int32Array
-    const { data, shape } = arrays.get(name.replace('ids.', 'logits.'))!
-    return { label: name, ids, logits: data as Float32Array, vocab: shape[1]! }
-  })
-}
 
 function logSoftmaxAt(row: Float32Array, target: number): number {
   const largest = row.reduce((m, x) => Math.max(m, x), -Infinity)

@@ -2,6 +2,7 @@
 // MT_LLAMA_CUDA as gpu_*_test on the GPU.
 #pragma once
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 
 #include "backend/cuda/cuda_backend.h"
@@ -20,6 +21,16 @@ inline bool no_device() {
   if (!MT_TARGET::list_devices(reason).empty()) return false;
   std::printf("skipped: %s\n", reason.c_str());
   return true;
+}
+
+// Whether the tests are to keep to a few small cases: on the host device layer, whose fibers are slow, and on a GPU
+// with $MT_LLAMA_REDUCED, as a sanitizer of its memory needs it.
+inline bool reduced() {
+#ifdef MT_DEVICE_HOST
+  return true;
+#else
+  return std::getenv("MT_LLAMA_REDUCED") != nullptr;
+#endif
 }
 
 // Of the host device layer; a GPU has an order of its own.

@@ -8,75 +8,10 @@
 #include "../../native/model/score.h"
 #include "../../native/model/session.h"
 #include "check.h"
+#include "pack_building.h"
 #include "tiny_model.h"
 
 namespace mt::test {
-namespace {
-
-// A pack under construction, with the rows to score in order of (request, continuation, token).
-struct Building {
-  std::vector<int32_t> ids, pos, lo, rows, targets;
-  std::vector<Tree> trees;
-
-  void add_tree(const Request& request) {
-    const int32_t start = static_cast<int32_t>(ids.size());
-    const int32_t prefix = static_cast<int32_t>(request.prompt.size());
-    for (int32_t i = 0; i < prefix; i++) add(request.prompt[i], i, start);
-    for (const std::vector<int32_t>& continuation : request.continuations) {
-      add_branch(continuation, start + prefix - 1, prefix);
-    }
-    trees.push_back({start, static_cast<int32_t>(ids.size()), prefix});
-  }
-
-  // Each continuation by itself behind its own copy of the prompt.
-  void add_plain(const Request& request) {
-    for (const std::vector<int32_t>& continuation : request.continuations) add_tree({request.prompt, {continuation}});
-  }
-
-  // As one sequence without a prefix.
-  void add_unsplit(const Request& request, const std::vector<int32_t>& continuation) {
-    const int32_t start = static_cast<int32_t>(ids.size());
-    std::vector<int32_t> all = request.prompt;
-    all.insert(all.end(), continuation.begin(), continuation.end());
-    for (size_t i = 0; i + 1 < all.size(); i++) {
-      if (i + 1 >= request.prompt.size()) {
-        rows.push_back(static_cast<int32_t>(ids.size()));
-        targets.push_back(all[i + 1]);
-      }
-      add(all[i], static_cast<int32_t>(i), start);
-    }
-    trees.push_back({start, static_cast<int32_t>(ids.size()), 0});
-  }
-
-  std::vector<float> score(Llama& model) const {
-    std::vector<float> log_prob(rows.size());
-    std::vector<int32_t> argmax(rows.size());
-    const ScoreRequest request = {{ids, pos, lo, trees}, rows, targets, 0};
-    check_request(request, model.config());
-    mt::score(model, request, {log_prob, argmax, {}, {}}, Control());
-    return log_prob;
-  }
-
- private:
-  void add(int32_t id, int32_t position, int32_t begin) {
-    ids.push_back(id);
-    pos.push_back(position);
-    lo.push_back(begin);
-  }
-
-  void add_branch(const std::vector<int32_t>& continuation, int32_t predictor, int32_t position) {
-    const int32_t begin = static_cast<int32_t>(ids.size());
-    for (size_t i = 0; i < continuation.size(); i++) {
-      rows.push_back(predictor);
-      targets.push_back(continuation[i]);
-      if (i + 1 == continuation.size()) return;  // nothing is predicted from the last token
-      predictor = static_cast<int32_t>(ids.size());
-      add(continuation[i], position + static_cast<int32_t>(i), begin);
-    }
-  }
-};
-
-}  // namespace
 
 bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
@@ -101,9 +36,9 @@ std::vector<std::vector<float>> score_alone(Llama& model, const std::vector<Requ
   for (const Request& request : requests) {
     std::vector<float> all;
     for (const std::vector<int32_t>& continuation : request.continuations) {
-      Building one;
+      PackBuilding one;
       one.add_unsplit(request, continuation);
-      const std::vector<float> score = one.score(model);
+      const std::vector<float> score = one.score(model).log_prob;
       all.insert(all.end(), score.begin(), score.end());
     }
     scores.push_back(all);
@@ -117,18 +52,18 @@ void trees_and_packs_change_nothing(Llama& model, const std::vector<Request>& re
   std::iota(order.begin(), order.end(), 0);
   std::mt19937 random(3);
   for (int round = 0; round < 3; round++) {
-    Building trees, plain;
+    PackBuilding trees, plain;
     std::vector<float> want;
     for (const size_t i : order) {
-      Building tree;
+      PackBuilding tree;
       tree.add_tree(requests[i]);
-      CHECK(same_bits(tree.score(model), alone[i]));
+      CHECK(same_bits(tree.score(model).log_prob, alone[i]));
       trees.add_tree(requests[i]);
       plain.add_plain(requests[i]);
       want.insert(want.end(), alone[i].begin(), alone[i].end());
     }
-    CHECK(same_bits(trees.score(model), want));
-    CHECK(same_bits(plain.score(model), want));
+    CHECK(same_bits(trees.score(model).log_prob, want));
+    CHECK(same_bits(plain.score(model).log_prob, want));
     std::shuffle(order.begin(), order.end(), random);
   }
 }

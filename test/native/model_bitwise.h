@@ -3,14 +3,9 @@
 #include <memory>
 #include <vector>
 
-#include "../../native/model/llama.h"
+#include "pack_building.h"
 
 namespace mt::test {
-
-struct Request {
-  std::vector<int32_t> prompt;
-  std::vector<std::vector<int32_t>> continuations;
-};
 
 bool same_bits(const std::vector<float>& a, const std::vector<float>& b);
 

@@ -1,0 +1,53 @@
+// A checkpoint of build/golden and what transformers computes from it, as test/write-golden.ts wrote them:
+//   case.txt     the config, a line a tensor, then a line each sequence, request, continuation and greedy text
+//   weights.bin  the tensors' bytes as the checkpoint stores them
+//   logits.bin   f32 [rows, vocab] of each sequence, one after another
+#pragma once
+#include <string>
+#include <vector>
+
+#include "../../native/model/weights.h"
+
+namespace mt::test {
+
+struct GoldenSequence {
+  std::string label;
+  std::vector<int32_t> ids;
+  int rows = 0;               // the last ones of the sequence
+  std::vector<float> logits;  // [rows, vocab]
+};
+
+struct GoldenToken {
+  int32_t id;
+  float log_prob;
+  bool is_argmax;
+  float margin;  // between the two best logits at its place
+};
+
+struct GoldenRequest {
+  std::vector<int32_t> prompt;
+  std::vector<std::vector<GoldenToken>> continuations;
+};
+
+struct GoldenText {
+  std::vector<int32_t> prompt, generated;
+  std::vector<float> margins;  // [generated]
+};
+
+struct GoldenCase {
+  std::string name;
+  LlamaConfig config;
+  std::vector<StoredTensor> tensors;
+  double bfloat16_error = 0;  // mean |difference| of transformers' log-probabilities in bfloat16 from its float32
+  std::vector<GoldenSequence> sequences;
+  std::vector<GoldenRequest> requests;
+  std::vector<GoldenText> texts;
+};
+
+// The names in `folder`/cases.txt; none where there is no such file.
+std::vector<std::string> golden_names(const std::string& folder);
+
+// Throws std::runtime_error naming the file where it does not read as it should.
+GoldenCase read_golden(const std::string& folder, const std::string& name);
+
+}  // namespace mt::test
