@@ -98,17 +98,18 @@ export interface NativeSampling {
   topK: number
   /** 1 is off. */
   topP: number
-  /** The stream of sequence s, step t depends on (seed, streams[s], t) alone, so a batch changes nothing. */
+  /** What is drawn for position t of a sequence depends on (seed, its stream, t) alone, so a batch changes nothing. */
   seed: number
 }
 
 /**
- * Sequences with a KV cache. Each step appends tokens to some sequences and returns each one's next token.
- * A step of many tokens is a prefill; a step of one each is a decode step.
+ * A KV cache for sequences that the caller places. Each step appends tokens to some sequences and returns each one's
+ * next token. A step of many tokens is a prefill; a step of one each is a decode step.
  */
 export interface NativeSession {
   /**
-   * @param sequences [n] which sequences take part, each once
+   * @param sequences [n, 3]: first row, tokens held so far in the rows from there on, id of its random stream; no row in
+   * two of them
    * @param offsets [n + 1] where each one's tokens lie in `ids`; at least one token each
    * @returns next token of each: ids [n] and their log-probabilities (before temperature) [n]
    */
@@ -129,8 +130,8 @@ export interface NativeModel {
   score(pack: NativePack, control: Control): Promise<NativeScores>
   /** Logits of every row of one sequence, row-major [ids.length, vocabSize]. */
   logits(ids: Int32Array, control: Control): Promise<Float32Array>
-  /** @param capacities [sequences] most tokens each will hold. @param streams [sequences] ids of the random streams */
-  session(capacities: Int32Array, streams: Int32Array, sampling: NativeSampling): NativeSession
+  /** @param rows tokens the cache has room for; it takes its memory at the first step */
+  session(rows: number, sampling: NativeSampling): NativeSession
   /** Frees the weights once running jobs have ended; later calls reject with DISPOSED. */
   dispose(): void
 }

@@ -42,13 +42,77 @@ export const typescriptErrorCodes = [
 
 export type ErrorCode = (typeof nativeErrorCodes)[number] | (typeof typescriptErrorCodes)[number]
 
+/** What a message names, and callers of different kinds know by different names. */
+export type Term =
+  /** What was asked, counted from 0. */
+  | { kind: 'request' | 'prompt'; index: number }
+  | { kind: 'option'; name: string; value?: string }
+  /** A way out by an option and the values that help, after another way; left out where a caller has no such option. */
+  | { kind: 'remedy'; option: string; values: readonly string[] }
+
+/** A message in pieces. */
+export type Message = readonly (string | Term)[]
+
+/** Puts a message together: message`${term} is ${value}`; other messages may be parts of it. */
+export function message(
+  strings: TemplateStringsArray,
+  ...values: (string | number | Term | Message)[]
+): Message {
+  const parts: (string | Term)[] = [strings[0]!]
+  for (const [i, value] of values.entries()) {
+    if (typeof value === 'number') parts.push(String(value))
+    else if (isMessage(value)) parts.push(...value)
+    else parts.push(value)
+    parts.push(strings[i + 1]!)
+  }
+  return parts
+}
+
 /** An error with a code. The message says where, what was found, what was expected and what to do. */
 export class MtLlamaError extends Error {
   override readonly name = 'MtLlamaError'
   readonly code: ErrorCode
+  readonly #parts: Message
 
-  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options)
+  constructor(code: ErrorCode, message: string | Message, options?: ErrorOptions) {
+    const parts = typeof message === 'string' ? [message] : message
+    super(parts.map(part => (typeof part === 'string' ? part : wordOf(part))).join(''), options)
     this.code = code
+    this.#parts = parts
   }
+
+  /**
+   * The same error for a caller of another kind.
+   * @param words what it calls a term; undefined leaves the term as it is
+   * @internal
+   */
+  reworded(words: (term: Term) => string | Message | undefined): MtLlamaError {
+    const parts = this.#parts.flatMap(part => (typeof part === 'string' ? part : (words(part) ?? part)))
+    const error = new MtLlamaError(this.code, parts, { cause: this.cause })
+    if (this.stack !== undefined) error.stack = this.stack
+    return error
+  }
+}
+
+/** The words of a program that calls this package. */
+function wordOf(term: Term): string {
+  switch (term.kind) {
+    case 'option':
+      return term.value === undefined ? term.name : `${term.name} '${term.value}'`
+    case 'remedy': {
+      const to = term.values.length > 0 ? ` to ${oneOf(term.values.map(value => `'${value}'`))}` : ''
+      return `, or set ${term.option}${to}`
+    }
+    default:
+      return `${term.kind} ${term.index}`
+  }
+}
+
+/** 'a, b or c' */
+export function oneOf(words: readonly string[]): string {
+  return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`
+}
+
+function isMessage(value: string | Term | Message): value is Message {
+  return Array.isArray(value)
 }

@@ -1,5 +1,4 @@
 // A loaded model: scoring, generation, chat. Thin: each method reads its options and hands on to its own room.
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import {
   type ChatMessage,
   checkMessages,
@@ -7,7 +6,8 @@ import {
   renderChatTemplate,
   renderRelease,
 } from './chat/chat-template.ts'
-import { MtLlamaError } from './errors.ts'
+import { MtLlamaError, message } from './errors.ts'
+import { GenerateCall } from './generation/call.ts'
 import { Continuation } from './generation/continuation.ts'
 import { Generator } from './generation/generator.ts'
 import type { GenerateOptions, GenerateResult } from './generation/options.ts'
@@ -16,7 +16,7 @@ import { TextStream } from './generation/text-stream.ts'
 import { type ModelInfo, type ModelParts, modelInfo } from './model/info.ts'
 import { availableBytes, kvBytesPerToken } from './model/memory.ts'
 import type { PlannerOptions } from './model/planner-options.ts'
-import { ScoreCall, type Source } from './scoring/call.ts'
+import { ScoreCall } from './scoring/call.ts'
 import {
   type EncodeContext,
   type EncodedRequest,
@@ -31,6 +31,7 @@ import { ScoreQueue } from './scoring/queue.ts'
 import type { ScoreOptions, ScoreProgress, ScoreRequest, ScoreResult } from './scoring/request.ts'
 import { type PerplexityResult, perplexityResult, rollingWindows } from './scoring/rolling.ts'
 import { checkChoice, checkInteger, encodeSettings } from './scoring/settings.ts'
+import { isSource, type Source } from './scoring/source.ts'
 import type { Tokenizer } from './tokenizer/tokenizer.ts'
 
 export interface PerplexityOptions {
@@ -65,8 +66,6 @@ export interface ChatTemplateOptions {
 /** Of what memory is free when the model is loaded: the share that keys and values of generations may take. */
 const kvShare = 0.25
 const chatTokens = 512
-/** The event loop gets its turn after this much encoding, in ms. */
-const sliceMs = 3
 
 /** Made by loadModel(). Calls may overlap: they queue fairly and share packs. */
 export class Model {
@@ -108,9 +107,7 @@ export class Model {
    * @throws INVALID_ARGUMENT, TOKEN_OUT_OF_RANGE, CONTEXT_LENGTH naming the request; TOKENIZER, ABORTED, DISPOSED
    */
   async score(requests: Source<ScoreRequest>, options: ScoreOptions = {}): Promise<ScoreResult[]> {
-    const results: ScoreResult[] = []
-    for await (const result of this.scoreStream(requests, options)) results.push(result)
-    return results
+    return collect(this.scoreStream(requests, options))
   }
 
   /**
@@ -121,11 +118,7 @@ export class Model {
     requests: Source<ScoreRequest>,
     options: ScoreOptions = {},
   ): AsyncGenerator<ScoreResult, void, undefined> {
-    if (!isSource(requests))
-      throw new MtLlamaError(
-        'INVALID_ARGUMENT',
-        `requests is ${JSON.stringify(requests)?.slice(0, 80)}; expected an array or an (async) iterable of requests`,
-      )
+    checkSource('requests', requests)
     const settings = encodeSettings(options)
     const topK = checkInteger('topK', options.topK ?? 0, 0, this.info.vocabSize)
     return this.run(
@@ -140,7 +133,18 @@ export class Model {
    * Texts that follow the prompts, in their order.
    * @throws INVALID_ARGUMENT, TOKEN_OUT_OF_RANGE, CONTEXT_LENGTH naming the prompt; TOKENIZER, ABORTED, DISPOSED
    */
-  async generate(prompts: readonly Text[], options: GenerateOptions = {}): Promise<GenerateResult[]> {
+  async generate(prompts: Source<Text>, options: GenerateOptions = {}): Promise<GenerateResult[]> {
+    return collect(this.generateEach(prompts, options))
+  }
+
+  /**
+   * generate() for any number of prompts: reads a bounded number ahead and gives each result in its turn. Nothing is read
+   * before the first result is asked for; a loop that is left ends the call.
+   */
+  generateEach(
+    prompts: Source<Text>,
+    options: GenerateOptions = {},
+  ): AsyncGenerator<GenerateResult, void, undefined> {
     return this.continue(prompts, options)
   }
 
@@ -152,8 +156,8 @@ export class Model {
     const left = new AbortController()
     const signals = options.signal ? [left.signal, options.signal] : [left.signal]
     const stream = new TextStream()
-    const running = this.continue([prompt], { ...options, signal: AbortSignal.any(signals) }, piece =>
-      stream.push(piece),
+    const running = collect(
+      this.continue([prompt], { ...options, signal: AbortSignal.any(signals) }, piece => stream.push(piece)),
     )
     const ended = running.catch(() => {}).then(() => stream.end())
     try {
@@ -220,7 +224,7 @@ export class Model {
 
   /** An answer to a conversation: generate() on applyChatTemplate(). @default maxTokens 512 */
   async chat(messages: readonly ChatMessage[], options: ChatOptions = {}): Promise<GenerateResult> {
-    const [answer] = await this.continue([this.applyChatTemplate(messages, options)], chatDefaults(options))
+    const [answer] = await this.generate([this.applyChatTemplate(messages, options)], chatDefaults(options))
     return answer!
   }
 
@@ -247,7 +251,7 @@ export class Model {
     if (chatTemplate === undefined)
       throw new MtLlamaError(
         'CHAT_TEMPLATE',
-        `${path} has no chat template; template: 'release' takes the Human / Assistant form`,
+        message`${path} has no chat template; ${{ kind: 'option', name: 'template', value: 'release' }} takes the Human / Assistant form`,
       )
     const tokenText = (id: number | undefined) =>
       id === undefined ? '' : (this.tokenizer?.tokenText(id) ?? '')
@@ -281,62 +285,47 @@ export class Model {
     return new ScoreCall(this.queue, { topK, signal, onProgress, budget, share }).results(requests, encode)
   }
 
-  private async continue(
-    prompts: readonly Text[],
+  private continue(
+    prompts: Source<Text>,
     options: GenerateOptions,
     onText?: (piece: string) => void,
-  ): Promise<GenerateResult[]> {
+  ): AsyncGenerator<GenerateResult, void, undefined> {
     const { eosTokenIds, vocabSize, contextLength } = this.info
     const { maxTokens, sampling, ...rest } = generateSettings(options, eosTokenIds, vocabSize)
     const settings = encodeSettings(options)
     const { tokenizer } = this
-    if (!Array.isArray(prompts))
-      throw new MtLlamaError(
-        'INVALID_ARGUMENT',
-        `prompts is a ${typeof prompts}; expected an array of prompts`,
-      )
+    checkSource('prompts', prompts)
     if (rest.stop.length > 0 && !tokenizer)
       throw new MtLlamaError(
         'TOKENIZER',
-        'stop needs texts, but the checkpoint has no tokenizer; use stopIds',
+        message`${{ kind: 'option', name: 'stop' }} needs texts, but the checkpoint has no tokenizer. Leave it out${{ kind: 'remedy', option: 'stopIds', values: [] }}`,
       )
-    const continuations: (Continuation | undefined)[] = []
-    let turn = performance.now()
-    for (const [stream, prompt] of prompts.entries()) {
+    const begin = (prompt: Text, stream: number) => {
       const encoded = encodePrompt(this.context, prompt, stream, maxTokens, settings)
-      continuations.push(
-        encoded && new Continuation(encoded, { ...rest, tokenizer, maxTokens, contextLength, stream }),
-      )
-      if (performance.now() - turn < sliceMs) continue
-      await nextTurn()
-      turn = performance.now()
+      return encoded && new Continuation(encoded, { ...rest, tokenizer, maxTokens, contextLength, stream })
     }
-    const running = continuations.filter(continuation => continuation !== undefined)
-    const start = performance.now()
-    let tokensDone = 0
-    await this.generator.run(
-      running,
-      sampling,
-      {
-        onText: (_, piece) => onText?.(piece),
-        onStep: tokens => {
-          tokensDone += tokens
-          options.onProgress?.({
-            promptsDone: running.filter(continuation => continuation.finishReason !== undefined).length,
-            ...{ promptsTotal: prompts.length, tokensDone },
-            tokensPerSecond: tokensDone / ((performance.now() - start) / 1000),
-          })
-        },
-      },
-      options.signal,
-    )
-    return continuations.map(continuation => continuation?.result() ?? skippedResult())
+    const { signal, onProgress } = options
+    return new GenerateCall(this.generator, {
+      ...{ sampling, onText },
+      ...(signal && { signal }),
+      ...(onProgress && { onProgress }),
+    }).results(prompts, begin)
   }
 }
 
-function isSource(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false
-  return Symbol.iterator in value || Symbol.asyncIterator in value
+async function collect<Result>(results: AsyncGenerator<Result>): Promise<Result[]> {
+  const all: Result[] = []
+  for await (const result of results) all.push(result)
+  return all
+}
+
+/** @throws INVALID_ARGUMENT */
+function checkSource(name: 'prompts' | 'requests', value: unknown): void {
+  if (isSource(value)) return
+  throw new MtLlamaError(
+    'INVALID_ARGUMENT',
+    `${name} is ${JSON.stringify(value)?.slice(0, 80)}; expected an array or an (async) iterable of ${name}`,
+  )
 }
 
 function chatDefaults({ template, ...options }: ChatOptions): GenerateOptions {
@@ -344,8 +333,4 @@ function chatDefaults({ template, ...options }: ChatOptions): GenerateOptions {
   // A checkpoint's template writes its own BOS; the released form is plain text.
   if (template === 'release') return { ...defaults, stop: [...(options.stop ?? []), releaseStop] }
   return { addBos: false, ...defaults }
-}
-
-function skippedResult(): GenerateResult {
-  return { text: '', tokens: [], finishReason: 'skipped', logProbs: [], truncatedTokens: 0 }
 }

@@ -14,7 +14,8 @@ export interface CliResult {
 }
 
 export interface CliOptions {
-  stdin?: string | Uint8Array
+  /** All of it; undefined where `onStart` writes and ends it. @default '' */
+  stdin?: string | Uint8Array | undefined
   env?: Record<string, string>
   /** Called with the process once it runs. */
   onStart?: (child: ChildProcess) => void
@@ -38,7 +39,8 @@ export function cli(args: readonly string[], options: CliOptions = {}): Promise<
   })
   // The program may leave before it has read its input.
   child.stdin.on('error', () => {})
-  child.stdin.end(options.stdin ?? '')
+  if (!('stdin' in options)) child.stdin.end()
+  else if (options.stdin !== undefined) child.stdin.end(options.stdin)
   return new Promise((resolve, reject) => {
     child.on('error', reject)
     child.on('close', code => resolve({ ...result, code }))

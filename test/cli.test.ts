@@ -51,6 +51,27 @@ describe('mt-llama', () => {
       assert.equal(tasks.copa.samplesDone, 2)
     })
 
+    it('names the sample that is longer than the context, and the way out it has', async () => {
+      const data = join(folder, 'data-long')
+      for (const name of ['copa', 'squad']) mkdirSync(join(data, name), { recursive: true })
+      const copa = { premise: 'p', choice1: 'a', choice2: 'b', question: 'cause', label: 0 }
+      const rows = [copa, { ...copa, premise: 'p'.repeat(3000) }].map(row => JSON.stringify(row))
+      writeFileSync(join(data, 'copa', 'validation.jsonl'), rows.join('\n'))
+      const squad = { context: 'c'.repeat(3000), question: 'q', answers: { text: ['a'] } }
+      writeFileSync(join(data, 'squad', 'validation.jsonl'), JSON.stringify(squad))
+      const run = (task: string) => cli(['eval', '--quiet', '--data-dir', data, '--tasks', task])
+      const way = /\. Shorten it, or give --too-long truncate-left \[CONTEXT_LENGTH\]\n$/
+      for (const [task, where] of [
+        ['copa', /^error: COPA, sample 2 \("2"\), continuation 0: \d+ prompt tokens/],
+        ['squad', /^error: SQuAD, sample 1 \("1"\): \d+ tokens leave no room for 1 new/],
+      ] as const) {
+        const { code, stderr } = await run(task)
+        assert.equal(code, 1)
+        assert.match(stderr, where)
+        assert.match(stderr, way)
+      }
+    })
+
     it('into a folder of other settings fails, naming the difference', async () => {
       const out = join(folder, 'settings')
       const run = (...more: string[]) => cli(['eval', '--quiet', '--tasks', 'copa', '--out', out, ...more])
@@ -60,7 +81,7 @@ describe('mt-llama', () => {
       assert.deepEqual([code, stdout], [1, ''])
       assert.match(
         stderr,
-        /^error: .*settings holds results of .*default\/model with other settings than this run: dtype is "bfloat16" there and "float32" here\. Name another --out folder, or remove this one\. \[OUTPUT\]\n$/,
+        /^error: .*settings holds results of .*default\/model with other settings than this run: --dtype is "bfloat16" there and "float32" here\. Name another --out folder, or remove this one\. \[OUTPUT\]\n$/,
       )
     })
 
@@ -244,6 +265,26 @@ describe('mt-llama', () => {
         [7, undefined],
       )
       for (const line of lines) assert.ok(line.tokens.length <= 6 && typeof line.text === 'string')
+    })
+
+    it('answers a line of stdin before the next one comes', async () => {
+      const lines = ['{"id": 1, "prompt": "ab"}', '{"id": 2, "prompt": "cd"}']
+      const { code, stdout, stderr } = await cli(['generate', '--max-tokens', '3', '--quiet'], {
+        stdin: undefined,
+        onStart: child => {
+          child.stdin!.write(`${lines.shift()}\n`)
+          child.stdout!.on('data', () => {
+            const next = lines.shift()
+            if (next === undefined) child.stdin!.end()
+            else child.stdin!.write(`${next}\n`)
+          })
+        },
+      })
+      assert.deepEqual([code, stderr], [0, ''])
+      assert.deepEqual(
+        jsonLines(stdout).map(line => line.id),
+        [1, 2],
+      )
     })
   })
 
@@ -439,6 +480,34 @@ describe('mt-llama', () => {
         ...score('{"prompt": [999], "continuations": ["b"]}'),
         code: 1,
         message: /999.*\[TOKEN_OUT_OF_RANGE\]/,
+      },
+      {
+        title: 'a request longer than the context',
+        ...score(JSON.stringify({ prompt: 'x'.repeat(3000), continuations: ['b'] })),
+        code: 1,
+        message:
+          /^error: stdin:2, continuation 0: 3001 prompt tokens .*\. Shorten it, or give --too-long truncate-left, truncate-right or skip \[CONTEXT_LENGTH\]\n$/,
+      },
+      {
+        title: 'a prompt longer than the context',
+        args: ['generate', '--quiet'],
+        stdin: `\n{"prompt": "a"}\n${JSON.stringify({ prompt: 'x'.repeat(3000) })}`,
+        code: 1,
+        message: /^error: stdin:3: 3001 tokens leave no room for 1 new; .*give --too-long truncate-left/,
+      },
+      {
+        title: 'more alternatives than the vocabulary has',
+        args: ['score', '--quiet', '--top-k', '9999'],
+        code: 1,
+        message: /^error: --top-k is 9999; expected an integer from 0 to 258 \[INVALID_ARGUMENT\]\n$/,
+      },
+      {
+        title: 'a conversation longer than the context, where there is no option for it',
+        args: ['chat', '--quiet', '--template', 'release'],
+        stdin: 'x'.repeat(3000),
+        code: 1,
+        message:
+          /^error: the conversation: \d+ tokens leave no room .* positions\. Shorten it \[CONTEXT_LENGTH\]\n$/,
       },
       {
         title: 'an error for programs',

@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { MtLlamaError } from '../src/errors.ts'
+import { MtLlamaError, message } from '../src/errors.ts'
 import { type EvaluateOptions, evaluate } from '../src/evaluation/evaluate.ts'
 import { report } from '../src/evaluation/report.ts'
 import type { ChoiceRecord, RunResults, Settings } from '../src/evaluation/results.ts'
@@ -51,17 +51,10 @@ function fakeModel(before: (request: number) => void = () => {}): Scorer {
         }
       }
     },
-    async generate(prompts) {
+    async *generateEach(prompts) {
       before(count++)
-      return (prompts as readonly string[]).map(() => ({
-        ...{
-          text: ' the mill ',
-          tokens: [1],
-          finishReason: 'stop' as const,
-          logProbs: [0],
-          truncatedTokens: 0,
-        },
-      }))
+      for await (const _ of prompts)
+        yield { text: ' the mill ', tokens: [1], finishReason: 'stop', logProbs: [0], truncatedTokens: 0 }
     },
   }
 }
@@ -161,10 +154,11 @@ describe('evaluate', () => {
 
   it('a failure keeps finished tasks and the samples before it, and is thrown', async () => {
     const model = fakeModel(request => {
-      if (request === 8) throw new MtLlamaError('CONTEXT_LENGTH', 'too long')
+      if (request < 8) return
+      throw new MtLlamaError('CONTEXT_LENGTH', message`${{ kind: 'request', index: 2 }}: too long`)
     })
     const failed = run(model, ['copa', 'wic'], { folder: await RunFolder.open(out) })
-    await assert.rejects(failed, { code: 'CONTEXT_LENGTH', message: 'WiC, after 2 samples: too long' })
+    await assert.rejects(failed, { code: 'CONTEXT_LENGTH', message: 'WiC, sample 3 ("2"): too long' })
     assert.deepEqual([saved().tasks.copa?.status, saved().tasks.wic?.status], ['complete', 'partial'])
   })
 

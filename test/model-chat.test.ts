@@ -60,7 +60,7 @@ describe('Model.chat()', () => {
     await withTinyModel({}, tiny =>
       assert.rejects(tiny.chat(hello), {
         code: 'CHAT_TEMPLATE',
-        message: /has no chat template; template: 'release' takes the Human \/ Assistant form/,
+        message: /has no chat template; template 'release' takes the Human \/ Assistant form/,
       }),
     )
     await using model = await loadModel(defaultModel)

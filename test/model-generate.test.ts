@@ -333,7 +333,7 @@ describe('Model.generate()', () => {
   it('refuses a prompt by itself', () =>
     assert.rejects(model.generate('one' as unknown as string[]), {
       code: 'INVALID_ARGUMENT',
-      message: 'prompts is a string; expected an array of prompts',
+      message: 'prompts is "one"; expected an array or an (async) iterable of prompts',
     }))
 
   it('refuses an empty prompt on a model with neither BOS nor EOS', () =>
@@ -344,7 +344,7 @@ describe('Model.generate()', () => {
       })
       await assert.rejects(tiny.generate([[1]], { stop: ['a'] }), {
         code: 'TOKENIZER',
-        message: /^stop needs texts, but the checkpoint has no tokenizer; use stopIds/,
+        message: /^stop needs texts, but the checkpoint has no tokenizer\. Leave it out, or set stopIds$/,
       })
       const [result] = await tiny.generate([[1]], { maxTokens: 3 })
       assert.equal(result!.tokens.length, 3)

@@ -153,8 +153,7 @@ Napi::Object new_model_object(Napi::Env env, std::shared_ptr<EngineThread> engin
   });
   define_method(object, "session", [handle](const Napi::CallbackInfo& info) {
     return thrown_by(info.Env(), [&] {
-      auto session = std::make_shared<Session>(handle->llama(), read_int32s(info[0], "capacities"),
-                                               read_int32s(info[1], "streams"), read_sampling(info[2]));
+      auto session = std::make_shared<Session>(handle->llama(), read_int(info[0], "rows"), read_sampling(info[1]));
       return new_session_object(info.Env(), handle->add_session(std::move(session)));
     });
   });

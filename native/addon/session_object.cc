@@ -6,12 +6,26 @@
 namespace mt::addon {
 namespace {
 
+// [sequences, 3]: first row, length, stream.
+std::vector<SessionSequence> read_sequences(Napi::Value value) {
+  const std::vector<int32_t> words = read_int32s(value, "sequences");
+  if (words.size() % 3 != 0) {
+    throw Error(ErrorCode::INVALID_ARGUMENT,
+                "sequences has " + std::to_string(words.size()) + " elements, expected three a sequence");
+  }
+  std::vector<SessionSequence> sequences;
+  for (size_t i = 0; i < words.size(); i += 3) {
+    sequences.push_back({.first_row = words[i], .length = words[i + 1], .stream = words[i + 2]});
+  }
+  return sequences;
+}
+
 class StepJob final : public Job {
  public:
   StepJob(const Napi::CallbackInfo& info, std::shared_ptr<Session> session)
       : Job(info.Env(), info[3]),
         session_(std::move(session)),
-        sequences_(read_int32s(info[0], "sequences")),
+        sequences_(read_sequences(info[0])),
         offsets_(read_int32s(info[1], "offsets")),
         ids_(read_int32s(info[2], "ids")),
         next_(info.Env(), sequences_.size()),
@@ -31,7 +45,8 @@ class StepJob final : public Job {
 
  private:
   std::shared_ptr<Session> session_;
-  std::vector<int32_t> sequences_, offsets_, ids_;
+  std::vector<SessionSequence> sequences_;
+  std::vector<int32_t> offsets_, ids_;
   ResultArray<Napi::Int32Array> next_;
   ResultArray<Napi::Float32Array> log_probs_;
 };

@@ -16,29 +16,10 @@ constexpr int32_t kPackTokens = 512;
 
 }  // namespace
 
-Session::Session(std::shared_ptr<Llama> model, std::vector<int32_t> capacities, std::vector<int32_t> streams,
-                 const Sampling& sampling)
-    : model_(std::move(model)), sampler_(sampling) {
+Session::Session(std::shared_ptr<Llama> model, int32_t rows, const Sampling& sampling)
+    : model_(std::move(model)), cache_rows_(rows), sampler_(sampling) {
   check_sampling(sampling);
-  if (capacities.empty()) fail("a session without sequences");
-  if (streams.size() != capacities.size()) {
-    fail("capacities and streams have " + std::to_string(capacities.size()) + " and " + std::to_string(streams.size()) +
-         " elements, expected as many of each");
-  }
-  const int context = model_->config().context_length;
-  int64_t rows = 0;
-  for (size_t s = 0; s < capacities.size(); s++) {
-    const int32_t capacity = capacities[s];
-    const std::string found = "capacities[" + std::to_string(s) + "] is " + std::to_string(capacity);
-    if (capacity < 1) fail(found + ", expected at least 1");
-    if (capacity > context) {
-      throw Error(ErrorCode::CONTEXT_LENGTH, found + "; the model has " + std::to_string(context) + " positions");
-    }
-    sequences_.push_back({.first_row = static_cast<int32_t>(rows), .capacity = capacity, .stream = streams[s]});
-    rows += capacity;
-    if (rows > INT32_MAX) throw Error(ErrorCode::OUT_OF_MEMORY, "capacities sum to more than 2147483647 tokens");
-  }
-  cache_rows_ = static_cast<int32_t>(rows);
+  if (rows < 1) fail("rows is " + std::to_string(rows) + ", expected at least 1");
 }
 
 void Session::step(const StepRequest& request, std::span<int32_t> ids, std::span<float> log_probs,
@@ -54,7 +35,7 @@ void Session::step(const StepRequest& request, std::span<int32_t> ids, std::span
     pack_.clear();
   };
   for (size_t i = 0; i < request.sequences.size(); i++) {
-    const Sequence& sequence = sequences_[request.sequences[i]];
+    const SessionSequence& sequence = request.sequences[i];
     std::span<const int32_t> left =
         request.ids.subspan(request.offsets[i], request.offsets[i + 1] - request.offsets[i]);
     int32_t length = sequence.length;
@@ -72,13 +53,10 @@ void Session::step(const StepRequest& request, std::span<int32_t> ids, std::span
     }
   }
   if (!pack_.ids.empty()) flush();
-  for (size_t i = 0; i < request.sequences.size(); i++) {
-    sequences_[request.sequences[i]].length += request.offsets[i + 1] - request.offsets[i];
-  }
 }
 
 // Adds tokens to the pack; `length` tokens of the sequence come before them.
-void Session::append(const Sequence& sequence, int32_t length, std::span<const int32_t> ids) {
+void Session::append(const SessionSequence& sequence, int32_t length, std::span<const int32_t> ids) {
   const int32_t start = static_cast<int32_t>(pack_.ids.size());
   for (size_t i = 0; i < ids.size(); i++) {
     const int32_t position = length + static_cast<int32_t>(i);
@@ -118,9 +96,9 @@ void Session::run_pack(const StepRequest& request, std::span<int32_t> ids, std::
   model_->backend().head_logits(h, model_->head(), logits_.data());
   for (size_t i = 0; i < n; i++) {
     const int32_t in_step = pack_.ending[i];
-    const Sequence& sequence = sequences_[request.sequences[in_step]];
+    const int32_t stream = request.sequences[in_step].stream;
     const int32_t position = pack_.pos[pack_.ending_row[i]] + 1;
-    const Choice choice = sampler_.choose({logits_.data() + i * vocab, vocab}, static_cast<uint32_t>(sequence.stream),
+    const Choice choice = sampler_.choose({logits_.data() + i * vocab, vocab}, static_cast<uint32_t>(stream),
                                           static_cast<uint64_t>(position));
     ids[in_step] = choice.id;
     log_probs[in_step] = choice.log_prob;
@@ -134,26 +112,39 @@ void Session::check(const StepRequest& request) const {
     fail("offsets has " + std::to_string(request.offsets.size()) + " elements, expected " + std::to_string(n + 1));
   }
   if (request.offsets[0] != 0) fail("offsets[0] is " + std::to_string(request.offsets[0]) + ", expected 0");
-  std::vector<bool> seen(sequences_.size());
+  const int context = model_->config().context_length;
+  struct Rows {
+    int64_t first, end;
+    size_t sequence;
+  };
+  std::vector<Rows> taken;
   for (size_t i = 0; i < n; i++) {
-    const int32_t s = request.sequences[i];
-    const std::string found = "sequences[" + std::to_string(i) + "] is " + std::to_string(s);
-    if (s < 0 || static_cast<size_t>(s) >= sequences_.size()) {
-      fail(found + ", expected 0 .. " + std::to_string(sequences_.size() - 1));
-    }
-    if (seen[s]) fail(found + ", which is there twice");
-    seen[s] = true;
     const int64_t count = int64_t{request.offsets[i + 1]} - request.offsets[i];
     if (count < 1 || request.offsets[i + 1] > static_cast<int64_t>(request.ids.size())) {
       fail("offsets[" + std::to_string(i + 1) + "] is " + std::to_string(request.offsets[i + 1]) + ", expected " +
            std::to_string(request.offsets[i] + int64_t{1}) + " .. " + std::to_string(request.ids.size()));
     }
-    const Sequence& sequence = sequences_[s];
-    if (sequence.length + count > sequence.capacity) {
-      throw Error(ErrorCode::CONTEXT_LENGTH, "sequence " + std::to_string(s) + " holds " +
-                                                 std::to_string(sequence.length) + " tokens and is given " +
-                                                 std::to_string(count) + "; its capacity is " +
-                                                 std::to_string(sequence.capacity));
+    const auto [first_row, length, stream] = request.sequences[i];
+    const std::string here = "sequence " + std::to_string(i);
+    if (first_row < 0) fail(here + " begins at row " + std::to_string(first_row) + ", expected at least 0");
+    if (length < 0) fail(here + " holds " + std::to_string(length) + " tokens, expected at least 0");
+    if (length + count > context) {
+      throw Error(ErrorCode::CONTEXT_LENGTH, here + " holds " + std::to_string(length) + " tokens and is given " +
+                                                 std::to_string(count) + "; the model has " + std::to_string(context) +
+                                                 " positions");
+    }
+    const int64_t end = first_row + length + count;
+    if (end > cache_rows_) {
+      fail(here + " would end at row " + std::to_string(end) + "; the session has " + std::to_string(cache_rows_));
+    }
+    taken.push_back({first_row, end, i});
+  }
+  std::ranges::sort(taken, {}, &Rows::first);
+  for (size_t i = 1; i < n; i++) {
+    const auto [a, b] = std::minmax(taken[i - 1].sequence, taken[i].sequence);
+    if (taken[i].first < taken[i - 1].end) {
+      fail("sequences " + std::to_string(a) + " and " + std::to_string(b) + " share row " +
+           std::to_string(taken[i].first));
     }
   }
   if (request.offsets[n] != static_cast<int64_t>(request.ids.size())) {

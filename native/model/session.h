@@ -1,39 +1,39 @@
-// Sequences that grow: their keys and values are kept, so a step computes the new tokens alone.
+// Sequences that grow: their keys and values are kept, so a step computes the new tokens alone. Which rows of the cache
+// a sequence lies in is the caller's business, so that rows of one that has ended are free for another.
 #pragma once
 #include "llama.h"
 #include "sampler.h"
 
 namespace mt {
 
-// What a step appends: tokens ids[offsets[i] .. offsets[i + 1]) to sequence sequences[i].
+// A sequence that a step goes on with: earlier steps have put its tokens 0 .. length in the rows from first_row on.
+struct SessionSequence {
+  int32_t first_row = 0;
+  int32_t length = 0;
+  int32_t stream = 0;  // of random numbers
+};
+
+// What a step appends: tokens ids[offsets[i] .. offsets[i + 1]) to sequences[i].
 struct StepRequest {
-  std::span<const int32_t> sequences;  // [n] each once
-  std::span<const int32_t> offsets;    // [n + 1] rising by at least 1
-  std::span<const int32_t> ids;        // [offsets[n]]
+  std::span<const SessionSequence> sequences;  // [n] no row in two of them
+  std::span<const int32_t> offsets;            // [n + 1] rising by at least 1
+  std::span<const int32_t> ids;                // [offsets[n]]
 };
 
 class Session {
  public:
-  // capacities[s]: most tokens sequence s will hold. streams[s]: its stream of random numbers. Takes no memory on the
-  // device until the first step. Throws INVALID_ARGUMENT, CONTEXT_LENGTH for a capacity above the context length.
-  Session(std::shared_ptr<Llama> model, std::vector<int32_t> capacities, std::vector<int32_t> streams,
-          const Sampling& sampling);
+  // rows: tokens the cache has room for, over all sequences. Takes no memory on the device until the first step.
+  // Throws INVALID_ARGUMENT.
+  Session(std::shared_ptr<Llama> model, int32_t rows, const Sampling& sampling);
 
   // The next token of each sequence: ids [n] and log_probs [n]. The token that is drawn for position t of a sequence
-  // depends on its tokens and on (seed, stream, t), not on the other sequences nor on how its tokens were cut into
-  // steps. A step that throws leaves the sequences as they were.
-  // Throws INVALID_ARGUMENT, TOKEN_OUT_OF_RANGE, CONTEXT_LENGTH (a sequence outgrows its capacity), OUT_OF_MEMORY,
-  // ABORTED.
+  // depends on its tokens and on (seed, stream, t), not on the other sequences, nor on where it lies, nor on how its
+  // tokens were cut into steps. A step that throws may be asked for again.
+  // Throws INVALID_ARGUMENT, TOKEN_OUT_OF_RANGE, CONTEXT_LENGTH (a sequence outgrows the model's positions),
+  // OUT_OF_MEMORY, ABORTED.
   void step(const StepRequest& request, std::span<int32_t> ids, std::span<float> log_probs, const Control& control);
 
  private:
-  struct Sequence {
-    int32_t first_row = 0;  // in the cache
-    int32_t capacity = 0;
-    int32_t length = 0;  // tokens held
-    int32_t stream = 0;
-  };
-
   // One pack of a step, and which of the step's sequences end in it. Kept to reuse its memory.
   struct StepPack {
     std::vector<int32_t> ids, pos, lo, rows, cache_rows;
@@ -45,12 +45,11 @@ class Session {
 
   void check(const StepRequest& request) const;
   void allocate_cache();
-  void append(const Sequence& sequence, int32_t length, std::span<const int32_t> ids);
+  void append(const SessionSequence& sequence, int32_t length, std::span<const int32_t> ids);
   void run_pack(const StepRequest& request, std::span<int32_t> ids, std::span<float> log_probs, const Control& control);
 
   std::shared_ptr<Llama> model_;
-  std::vector<Sequence> sequences_;
-  int32_t cache_rows_ = 0;
+  const int32_t cache_rows_;
   Sampler sampler_;
   std::unique_ptr<Buffer> cache_buffer_;
   KvCache cache_;

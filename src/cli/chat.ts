@@ -101,7 +101,9 @@ async function answer(
       if (!options.json) await print(next.value)
     }
   } catch (error) {
-    if (!(signal.aborted && error instanceof MtLlamaError && error.code === 'ABORTED')) throw error
+    if (!(error instanceof MtLlamaError)) throw error
+    if (!(signal.aborted && error.code === 'ABORTED'))
+      throw error.reworded(term => (term.kind === 'prompt' ? 'the conversation' : undefined))
   }
   if (options.json) {
     await printJsonLine({

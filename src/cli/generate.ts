@@ -2,8 +2,9 @@
 import type { Command } from 'commander'
 import type { TooLong } from '../scoring/request.ts'
 import { addModelOptions, choice, newCommand } from './command.ts'
-import { checkFields, type InputLine, readJsonLines, textOrIds, wrongField } from './input.ts'
-import { type Io, printJsonLine } from './io.ts'
+import { checkFields, type InputLine, textOrIds, wrongField } from './input.ts'
+import type { Io } from './io.ts'
+import { answerJsonLines } from './json-lines.ts'
 import { openModel } from './open-model.ts'
 import { startProgress } from './progress.ts'
 import { addSamplingOptions, type SamplingOptions, samplingOf } from './sampling.ts'
@@ -11,14 +12,6 @@ import { addSamplingOptions, type SamplingOptions, samplingOf } from './sampling
 interface GenerateCommandOptions extends SamplingOptions {
   tooLong: TooLong
 }
-
-interface Request {
-  id: unknown
-  prompt: string | number[]
-}
-
-/** Prompts that run at a time; their texts are written when all of them are done. */
-const promptsAtOnce = 32
 
 export function generateCommand(io: Io): Command {
   const command = newCommand('generate', 'Texts that go on from prompts, JSONL in and out.', {
@@ -50,47 +43,22 @@ export function generateCommand(io: Io): Command {
 async function run(io: Io, file: string | undefined, options: GenerateCommandOptions): Promise<void> {
   await using model = await openModel(options, io.signal)
   const progress = startProgress('generate', 'prompts', options)
-  let done = 0
-  const flush = async (batch: Request[]) => {
-    const results = await model.generate(
-      batch.map(request => request.prompt),
-      {
+  await answerJsonLines(io, file, {
+    parse: parsePrompt,
+    ask: prompts =>
+      model.generateEach(prompts, {
         ...samplingOf(options),
-        // A prompt's random stream follows from the seed and its place in the file.
-        seed: options.seed + done,
-        tooLong: options.tooLong,
-        signal: io.signal,
-        onProgress: ({ promptsDone, tokensPerSecond }) =>
-          progress.update(done + promptsDone, undefined, tokensPerSecond),
-      },
-    )
-    for (const [i, result] of results.entries()) await printJsonLine({ id: batch[i]!.id, ...result })
-    done += batch.length
-  }
-  try {
-    let batch: Request[] = []
-    // A broken line ends the prompts; those before it are answered first.
-    let broken: unknown
-    try {
-      for await (const line of readJsonLines(file, io.signal)) {
-        batch.push(parseRequest(line))
-        if (batch.length < promptsAtOnce) continue
-        await flush(batch)
-        batch = []
-      }
-    } catch (error) {
-      broken = error
-    }
-    if (batch.length > 0) await flush(batch)
-    if (broken !== undefined) throw broken
-  } finally {
-    progress.stop()
-  }
+        ...{ tooLong: options.tooLong, signal: io.signal },
+        onProgress: ({ promptsDone, promptsTotal, tokensPerSecond }) =>
+          progress.update(promptsDone, promptsTotal, tokensPerSecond),
+      }),
+    show: result => result,
+  }).finally(progress.stop)
 }
 
-function parseRequest(line: InputLine): Request {
+function parsePrompt(line: InputLine): string | number[] {
   checkFields(line, ['id', 'prompt'])
-  const { id, prompt } = line.fields
+  const { prompt } = line.fields
   if (!textOrIds(prompt)) wrongField(line.where, 'prompt', prompt, 'a text or a list of token ids')
-  return { id, prompt }
+  return prompt
 }

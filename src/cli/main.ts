@@ -6,6 +6,7 @@ import { packageVersion } from '../evaluation/settings.ts'
 import { type ExitCode, exitCodeHelp, exitCodes } from './exit-codes.ts'
 import type { Io } from './io.ts'
 import { commands } from './registry.ts'
+import { inFlags } from './words.ts'
 
 await main(process.argv)
 
@@ -17,12 +18,17 @@ async function main(argv: string[]): Promise<void> {
     fail(new MtLlamaError('OUTPUT', `stdout: ${error.message}.`), argv)
     process.exit(exitCodes.failure)
   })
+  let command: Command | undefined
   try {
-    await program(io, await packageVersion()).parseAsync(argv)
+    const all = program(io, await packageVersion())
+    all.hook('preAction', (_, ran) => {
+      command = ran
+    })
+    await all.parseAsync(argv)
     process.exitCode = io.exitCode()
   } catch (error) {
     process.exitCode = exitCodeOf(error, io)
-    if (process.exitCode === exitCodes.failure) fail(error, argv)
+    if (process.exitCode === exitCodes.failure) fail(inFlags(error, command), argv)
   }
 }
 

@@ -3,8 +3,9 @@ import type { Command } from 'commander'
 import type { ScoreRequest, TooLong } from '../scoring/request.ts'
 import type { BoundaryRule } from '../tokenizer/boundary.ts'
 import { addModelOptions, choice, integer, type ModelOptions, newCommand } from './command.ts'
-import { checkFields, type InputLine, readJsonLines, textOrIds, wrongField } from './input.ts'
-import { type Io, printJsonLine } from './io.ts'
+import { checkFields, type InputLine, textOrIds, wrongField } from './input.ts'
+import type { Io } from './io.ts'
+import { answerJsonLines } from './json-lines.ts'
 import { openModel } from './open-model.ts'
 import { startProgress } from './progress.ts'
 
@@ -50,44 +51,24 @@ export function scoreCommand(io: Io): Command {
 async function run(io: Io, file: string | undefined, options: ScoreCommandOptions): Promise<void> {
   await using model = await openModel(options, io.signal)
   const { boundary, tooLong, topK } = options
-  // Results come back in order; these are the ids of the requests on their way.
-  const ids: unknown[] = []
-  // A broken line ends the requests; those before it are answered first.
-  let broken: unknown
-  const requests = (async function* () {
-    try {
-      for await (const line of readJsonLines(file, io.signal)) {
-        const request = parseRequest(line)
-        ids.push(line.fields.id)
-        yield request
-      }
-    } catch (error) {
-      broken = error
-    }
-  })()
   const progress = startProgress('score', 'requests', options)
-  try {
-    const results = model.scoreStream(requests, {
-      ...{ boundary, tooLong, topK, signal: io.signal },
-      onProgress: ({ requestsDone, requestsTotal, tokensPerSecond }) =>
-        progress.update(requestsDone, requestsTotal, tokensPerSecond),
-    })
-    for await (const { continuations, truncatedTokens, skipped } of results) {
-      await printJsonLine({
-        id: ids.shift(),
-        continuations: continuations.map(score => ({
-          ...score,
-          tokens: Array.from(score.tokens),
-          tokenLogProbs: Array.from(score.tokenLogProbs),
-        })),
-        truncatedTokens,
-        skipped,
-      })
-    }
-  } finally {
-    progress.stop()
-  }
-  if (broken !== undefined) throw broken
+  await answerJsonLines(io, file, {
+    parse: parseRequest,
+    ask: requests =>
+      model.scoreStream(requests, {
+        ...{ boundary, tooLong, topK, signal: io.signal },
+        onProgress: ({ requestsDone, requestsTotal, tokensPerSecond }) =>
+          progress.update(requestsDone, requestsTotal, tokensPerSecond),
+      }),
+    show: ({ continuations, truncatedTokens, skipped }) => ({
+      continuations: continuations.map(score => ({
+        ...score,
+        tokens: Array.from(score.tokens),
+        tokenLogProbs: Array.from(score.tokenLogProbs),
+      })),
+      ...{ truncatedTokens, skipped },
+    }),
+  }).finally(progress.stop)
 }
 
 function parseRequest(line: InputLine): ScoreRequest {

@@ -3,7 +3,7 @@ import { relative } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { MtLlamaError } from '../errors.ts'
 import type { TaskSamples } from '../tasks/load-samples.ts'
-import { type TaskName, taskNames, tasks } from '../tasks/registry.ts'
+import { type TaskName, taskNames } from '../tasks/registry.ts'
 import { report } from './report.ts'
 import type { RunResults, Settings, TaskResult } from './results.ts'
 import type { RunFolder } from './run-folder.ts'
@@ -95,7 +95,7 @@ async function runAndSave(
       }
     } catch (thrown) {
       if (thrown instanceof MtLlamaError && thrown.code === 'OUTPUT') throw thrown
-      if (!signal?.aborted) error = located(thrown, name, tally.samples)
+      if (!signal?.aborted) error = thrown
     }
     if (tally.samples > 0) await file?.close()
     else await file?.discard()
@@ -115,13 +115,6 @@ async function runAndSave(
     seconds: seconds(),
   }
   return { result, error }
-}
-
-/** Says which task a request too long for the context was in; scoring knows requests only. */
-function located(error: unknown, name: TaskName, done: number): unknown {
-  if (!(error instanceof MtLlamaError) || error.code !== 'CONTEXT_LENGTH') return error
-  const where = `${tasks[name].title}, after ${done} samples`
-  return new MtLlamaError('CONTEXT_LENGTH', `${where}: ${error.message}`, { cause: error })
 }
 
 function inOrder(done: RunResults['tasks']): RunResults['tasks'] {

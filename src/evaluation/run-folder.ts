@@ -2,7 +2,7 @@
 import { type FileHandle, open, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeFolder } from '../checkpoint/files.ts'
-import { MtLlamaError } from '../errors.ts'
+import { type Message, MtLlamaError, message } from '../errors.ts'
 import type { TaskName } from '../tasks/registry.ts'
 import { isRecord } from '../tasks/row.ts'
 import type { RunResults, SampleRecord, Settings } from './results.ts'
@@ -50,7 +50,7 @@ export class RunFolder {
     if (differences.length > 0) {
       throw new MtLlamaError(
         'OUTPUT',
-        `${this.path} holds results of ${results.model.path} with other settings than this run: ${differences.join('; ')}. ${way}`,
+        message`${this.path} holds results of ${results.model.path} with other settings than this run${differences}. ${way}`,
       )
     }
     return results
@@ -172,9 +172,13 @@ function parsedResults(text: string): RunResults | undefined {
   return undefined
 }
 
-function differing(there: Settings, here: Settings): string[] {
+/** ': this is 1 there and 2 here; that ...', empty where nothing differs. */
+function differing(there: Settings, here: Settings): Message {
   const names = new Set([...Object.keys(there), ...Object.keys(here)]) as Set<keyof Settings>
   return [...names]
     .filter(name => there[name] !== here[name])
-    .map(name => `${name} is ${JSON.stringify(there[name])} there and ${JSON.stringify(here[name])} here`)
+    .flatMap((name, i) => {
+      const [before, after] = [JSON.stringify(there[name]), JSON.stringify(here[name])]
+      return message`${i === 0 ? ': ' : '; '}${{ kind: 'option', name }} is ${before} there and ${after} here`
+    })
 }

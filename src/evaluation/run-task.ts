@@ -1,4 +1,5 @@
 // Runs one task on a model, a record a sample in order; the caller writes them and adds them up.
+import { MtLlamaError } from '../errors.ts'
 import { perCharacter, rank } from '../metrics/accuracy.ts'
 import { strip } from '../metrics/python-text.ts'
 import type { Model } from '../model.ts'
@@ -7,7 +8,7 @@ import type { AnswerSample, AnswerTask, ChoiceSample } from '../tasks/task.ts'
 import type { AnswerRecord, ChoiceRecord, SampleRecord, Settings } from './results.ts'
 
 /** What running a task needs of a model. */
-export type Scorer = Pick<Model, 'scoreStream' | 'generate' | 'info'>
+export type Scorer = Pick<Model, 'scoreStream' | 'generateEach' | 'info'>
 
 export interface RunTaskOptions {
   tooLong: Settings['tooLong']
@@ -16,20 +17,28 @@ export interface RunTaskOptions {
   onTokens: (tokens: number) => void
 }
 
-/** Questions whose answers are generated at a time: enough to fill a batch, few enough to save often. */
-const questionsAtOnce = 32
 /** Most new tokens of an answer. */
 const answerTokens = 64
 
-/** Yields the samples' records in order. @throws ABORTED, and what scoring and generation throw */
-export function runTask(
+/** Yields the samples' records in order. @throws ABORTED, and what scoring and generation throw, naming the sample */
+export async function* runTask(
   model: Scorer,
   work: TaskSamples,
   options: RunTaskOptions,
 ): AsyncGenerator<SampleRecord> {
-  return work.task.kind === 'choice'
-    ? rankChoices(model, work.samples as ChoiceSample[], options)
-    : answerQuestions(model, work.task, work.samples as AnswerSample[], options)
+  const { task, samples } = work
+  try {
+    if (task.kind === 'choice') yield* rankChoices(model, samples as ChoiceSample[], options)
+    else yield* answerQuestions(model, task, samples as AnswerSample[], options)
+  } catch (error) {
+    if (!(error instanceof MtLlamaError)) throw error
+    // Scoring knows the samples as requests.
+    throw error.reworded(term =>
+      term.kind === 'request' || term.kind === 'prompt'
+        ? `${task.title}, sample ${term.index + 1} (${JSON.stringify(samples[term.index]!.id)})`
+        : undefined,
+    )
+  }
 }
 
 async function* rankChoices(
@@ -67,34 +76,26 @@ async function* answerQuestions(
   samples: AnswerSample[],
   { tooLong, signal, onTokens }: RunTaskOptions,
 ): AsyncGenerator<AnswerRecord> {
-  let tokensBefore = 0
-  for (let start = 0; start < samples.length; start += questionsAtOnce) {
-    const batch = samples.slice(start, start + questionsAtOnce)
-    let tokens = 0
-    const results = await model.generate(
-      batch.map(sample => sample.prompt),
-      {
-        maxTokens: answerTokens,
-        stop: ['\n'],
-        tooLong,
-        ...(signal && { signal }),
-        onProgress: progress => {
-          tokens = progress.tokensDone
-          onTokens(tokensBefore + tokens)
-        },
-      },
-    )
-    tokensBefore += tokens
-    for (const [i, { text, finishReason, truncatedTokens }] of results.entries()) {
-      const { id, prompt, answers } = batch[i]!
-      const prediction = strip(text)
-      const scores = task.metric(prediction, answers)
-      yield {
-        ...{ id, prompt, generated: text, prediction, answers },
-        ...scores,
-        finishReason,
-        truncatedTokens,
-      }
+  const results = model.generateEach(
+    samples.map(sample => sample.prompt),
+    {
+      maxTokens: answerTokens,
+      stop: ['\n'],
+      tooLong,
+      ...(signal && { signal }),
+      onProgress: progress => onTokens(progress.tokensDone),
+    },
+  )
+  let i = 0
+  for await (const { text, finishReason, truncatedTokens } of results) {
+    const { id, prompt, answers } = samples[i++]!
+    const prediction = strip(text)
+    const scores = task.metric(prediction, answers)
+    yield {
+      ...{ id, prompt, generated: text, prediction, answers },
+      ...scores,
+      finishReason,
+      truncatedTokens,
     }
   }
 }

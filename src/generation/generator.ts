@@ -1,8 +1,10 @@
-// Runs generations on native sessions: prompts and new tokens of many texts share each step.
+// Runs generations on native sessions: prompts and new tokens of many texts share each step, and as texts end, waiting
+// ones take their places.
 import type { Control, NativeModel, NativeSampling, NativeSession } from '../binding.ts'
 import { cancel, disposedError, nativeJob, newControl, onAbort } from '../scoring/native-job.ts'
 import type { Continuation } from './continuation.ts'
 import { KvBudget } from './kv-budget.ts'
+import { RowPool } from './row-pool.ts'
 
 export interface GeneratorLimits {
   /** Most tokens of one step. */
@@ -13,19 +15,37 @@ export interface GeneratorLimits {
   kvBytes: number
 }
 
+/** The texts of a call. */
+export interface TextQueue {
+  /** Read and not begun, in order; the generator takes from the front. */
+  readonly waiting: Continuation[]
+  /** No more will come. */
+  readonly ended: boolean
+  /** Waits until there are enough to begin with, or no more for now; false: all have begun and no more will come. */
+  ready(): Promise<boolean>
+}
+
 export interface GeneratorCallbacks {
   /** Text that became certain. */
-  onText: (continuation: Continuation, piece: string) => void
-  /** After each step: tokens it ran. */
-  onStep: (tokens: number) => void
+  onText: (piece: string) => void
+  /** After each step: tokens it ran, texts it brought to their end. */
+  onStep: (tokens: number, ended: number) => void
 }
 
 /** More texts a step no longer make a token cheaper. */
-const mostSequences = 64
+export const mostSequences = 64
 
 interface Run {
   control: Control
   fail: (error: unknown) => void
+}
+
+/** A text in a session. */
+interface Running {
+  text: Continuation
+  firstRow: number
+  /** Tokens whose keys and values are there. */
+  length: number
 }
 
 export class Generator {
@@ -42,11 +62,11 @@ export class Generator {
   }
 
   /**
-   * Generates each continuation to its end.
+   * Generates every text of the queue to its end.
    * @param signal rejects with ABORTED
    */
   async run(
-    continuations: readonly Continuation[],
+    queue: TextQueue,
     sampling: NativeSampling,
     callbacks: GeneratorCallbacks,
     signal: AbortSignal | undefined,
@@ -54,22 +74,20 @@ export class Generator {
     if (this.disposed) throw disposedError()
     const control = newControl()
     let stopListening = () => {}
+    let run: Run | undefined
     try {
       await new Promise<void>((resolve, reject) => {
-        const run: Run = {
-          control,
-          fail: error => {
-            cancel(control)
-            reject(error)
-          },
+        const fail = (error: unknown) => {
+          cancel(control)
+          reject(error)
         }
+        run = { control, fail }
         this.runs.add(run)
-        stopListening = onAbort(signal, run.fail)
-        this.runGroups(continuations, sampling, control, callbacks)
-          .then(resolve, reject)
-          .finally(() => this.runs.delete(run))
+        stopListening = onAbort(signal, fail)
+        this.runSessions(queue, sampling, control, callbacks).then(resolve, reject)
       })
     } finally {
+      this.runs.delete(run!)
       stopListening()
     }
   }
@@ -79,97 +97,108 @@ export class Generator {
     for (const run of this.runs) run.fail(disposedError())
   }
 
-  private async runGroups(
-    continuations: readonly Continuation[],
+  /** One session after the other: each lasts while texts come that fit into it and no other call waits for its memory. */
+  private async runSessions(
+    queue: TextQueue,
     sampling: NativeSampling,
     control: Control,
     callbacks: GeneratorCallbacks,
   ): Promise<void> {
-    const { kvBytesPerToken, kvBytes } = this.limits
-    for (let from = 0; from < continuations.length; ) {
-      let to = from
-      let bytes = 0
-      while (to < continuations.length && to - from < mostSequences) {
-        const more = continuations[to]!.capacity * kvBytesPerToken
-        if (to > from && bytes + more > kvBytes) break
-        bytes += more
-        to++
-      }
-      const release = await this.budget.acquire(bytes)
+    while (await queue.ready()) {
+      const rows = this.rowsFor(queue)
+      const release = await this.budget.acquire(rows * this.limits.kvBytesPerToken)
       try {
         if (Atomics.load(control, 0) !== 0) return
-        await this.runGroup(continuations.slice(from, to), sampling, control, callbacks)
+        const session = this.native.session(rows, sampling)
+        try {
+          await this.runSession(session, new RowPool(rows), queue, control, callbacks)
+        } finally {
+          session.dispose()
+        }
       } finally {
         release()
       }
-      from = to
     }
   }
 
-  private async runGroup(
-    group: Continuation[],
-    sampling: NativeSampling,
+  /**
+   * Rows for the texts that wait; where others are to follow them, enough for the largest in every place, for rows come
+   * free in pieces.
+   */
+  private rowsFor({ waiting, ended }: TextQueue): number {
+    const capacities = waiting.map(text => text.capacity)
+    const wanted =
+      ended && waiting.length <= mostSequences
+        ? capacities.reduce((rows, capacity) => rows + capacity, 0)
+        : mostSequences * Math.max(...capacities)
+    const most = Math.floor(this.limits.kvBytes / this.limits.kvBytesPerToken)
+    return Math.max(capacities[0]!, Math.min(wanted, most))
+  }
+
+  /** Each step gives one token to every text past its prompt, and what room is left to prompts in order. */
+  private async runSession(
+    session: NativeSession,
+    pool: RowPool,
+    queue: TextQueue,
     control: Control,
-    callbacks: GeneratorCallbacks,
+    { onText, onStep }: GeneratorCallbacks,
   ): Promise<void> {
-    const session = this.native.session(
-      Int32Array.from(group, continuation => continuation.capacity),
-      Int32Array.from(group, continuation => continuation.stream),
-      sampling,
-    )
-    try {
-      await decode(session, group, this.limits.stepTokens, control, callbacks)
-    } finally {
-      session.dispose()
-    }
-  }
-}
-
-/** Each step gives one token to every text past its prompt, and what room is left to prompts in order. */
-async function decode(
-  session: NativeSession,
-  group: Continuation[],
-  stepTokens: number,
-  control: Control,
-  { onText, onStep }: GeneratorCallbacks,
-): Promise<void> {
-  /** Prompt tokens run so far. */
-  const read = group.map(() => 0)
-  let open = group.map((_, i) => i)
-  while (open.length > 0) {
-    const parts: { index: number; ids: Int32Array }[] = []
-    let room = stepTokens
-    for (const index of open) {
-      const { prompt, tokens } = group[index]!
-      const left = prompt.ids.length - read[index]!
-      if (left === 0) {
-        parts.push({ index, ids: Int32Array.of(tokens.at(-1)!) })
-        room--
-      } else if (room > 0) {
-        const ids = prompt.ids.subarray(read[index]!, read[index]! + Math.min(left, room))
-        parts.push({ index, ids })
-        read[index]! += ids.length
-        room -= ids.length
+    let running: Running[] = []
+    for (let begun = false; ; begun = true) {
+      while (running.length < mostSequences && queue.waiting.length > 0 && !(begun && this.budget.isWanted)) {
+        const firstRow = pool.take(queue.waiting[0]!.capacity)
+        if (firstRow === undefined) break
+        running.push({ text: queue.waiting.shift()!, firstRow, length: 0 })
       }
+      if (running.length === 0) return
+      const parts = stepParts(running, this.limits.stepTokens)
+      const step = concatenate(parts)
+      const next = await nativeJob(() => session.step(step.sequences, step.offsets, step.ids, control))
+      for (const [i, { of, ids }] of parts.entries()) {
+        of.length += ids.length
+        // A prompt that is not at its end yet says nothing of what follows it.
+        if (of.length < of.text.prompt.ids.length) continue
+        const piece = of.text.push(next.ids[i]!, next.logProbs[i]!)
+        if (piece !== '') onText(piece)
+      }
+      const ended = running.filter(({ text }) => text.finishReason !== undefined)
+      for (const { text, firstRow } of ended) pool.give(firstRow, text.capacity)
+      running = running.filter(({ text }) => text.finishReason === undefined)
+      onStep(step.ids.length, ended.length)
     }
-    const step = concatenate(parts)
-    const next = await nativeJob(() => session.step(step.sequences, step.offsets, step.ids, control))
-    for (const [i, { index }] of parts.entries()) {
-      const continuation = group[index]!
-      // A prompt that is not at its end yet says nothing of what follows it.
-      if (read[index]! < continuation.prompt.ids.length) continue
-      const piece = continuation.push(next.ids[i]!, next.logProbs[i]!)
-      if (piece !== '') onText(continuation, piece)
-    }
-    open = open.filter(index => group[index]!.finishReason === undefined)
-    onStep(step.ids.length)
   }
 }
 
-function concatenate(parts: { index: number; ids: Int32Array }[]) {
+interface StepPart {
+  of: Running
+  ids: Int32Array
+}
+
+function stepParts(running: readonly Running[], stepTokens: number): StepPart[] {
+  const parts: StepPart[] = []
+  let room = stepTokens
+  for (const of of running) {
+    const { prompt, tokens } = of.text
+    const left = prompt.ids.length - of.length
+    if (left > 0 && room <= 0) continue
+    const ids =
+      left > 0
+        ? prompt.ids.subarray(of.length, of.length + Math.min(left, room))
+        : Int32Array.of(tokens.at(-1)!)
+    parts.push({ of, ids })
+    room -= ids.length
+  }
+  return parts
+}
+
+function concatenate(parts: readonly StepPart[]) {
+  const sequences = new Int32Array(3 * parts.length)
   const offsets = new Int32Array(parts.length + 1)
-  for (const [i, { ids }] of parts.entries()) offsets[i + 1] = offsets[i]! + ids.length
+  for (const [i, { of, ids }] of parts.entries()) {
+    sequences.set([of.firstRow, of.length, of.text.stream], 3 * i)
+    offsets[i + 1] = offsets[i]! + ids.length
+  }
   const ids = new Int32Array(offsets.at(-1)!)
   for (const [i, part] of parts.entries()) ids.set(part.ids, offsets[i]!)
-  return { sequences: Int32Array.from(parts, ({ index }) => index), offsets, ids }
+  return { sequences, offsets, ids }
 }

@@ -10,6 +10,11 @@ export class KvBudget {
     this.limit = limit
   }
 
+  /** Whether somebody waits for what is held. */
+  get isWanted(): boolean {
+    return this.waiting.length > 0
+  }
+
   /** Waits for room; the function returned gives it back. */
   acquire(bytes: number): Promise<() => void> {
     return new Promise(resolve => {

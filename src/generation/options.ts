@@ -35,7 +35,8 @@ export interface GenerateOptions {
 
 export interface GenerateProgress {
   promptsDone: number
-  promptsTotal: number
+  /** Known once the prompts have been read to their end; from the start for an array. */
+  promptsTotal: number | undefined
   /** Tokens the model has run, of prompts and new ones. */
   tokensDone: number
   /** tokensDone per second since the call. */

@@ -1,6 +1,6 @@
 // Reads the options of a generation, checked, with their defaults.
 import type { NativeSampling } from '../binding.ts'
-import { MtLlamaError } from '../errors.ts'
+import { MtLlamaError, message } from '../errors.ts'
 import { checkInteger, checkNumber } from '../scoring/settings.ts'
 import type { GenerateOptions } from './options.ts'
 
@@ -26,7 +26,7 @@ export function generateSettings(
     if (typeof text !== 'string' || text === '')
       throw new MtLlamaError(
         'INVALID_ARGUMENT',
-        `stop holds ${JSON.stringify(text)}; expected texts that are not empty`,
+        message`${{ kind: 'option', name: 'stop' }} holds ${JSON.stringify(text)}; expected texts that are not empty`,
       )
   return {
     maxTokens: checkInteger('maxTokens', maxTokens, 1, 2 ** 31 - 1),
@@ -45,6 +45,6 @@ function checkArray(name: string, value: unknown, of: string): void {
   if (Array.isArray(value)) return
   throw new MtLlamaError(
     'INVALID_ARGUMENT',
-    `${name} is ${JSON.stringify(value)}; expected an array of ${of}`,
+    message`${{ kind: 'option', name }} is ${JSON.stringify(value)}; expected an array of ${of}`,
   )
 }

@@ -2,7 +2,7 @@
 import { type Control, type DType, loadAddon } from '../binding.ts'
 import { nativeConfig, vocabularyWarning } from '../checkpoint/native-config.ts'
 import { openCheckpoint } from '../checkpoint/open.ts'
-import { MtLlamaError } from '../errors.ts'
+import { MtLlamaError, message } from '../errors.ts'
 import { Model } from '../model.ts'
 import { cancel, nativeJob, newControl, onAbort } from '../scoring/native-job.ts'
 import { checkChoice } from '../scoring/settings.ts'
@@ -59,7 +59,7 @@ export async function openModel(path: string, options: LoadOptions, planner: Pla
   if (!Number.isInteger(threads) || threads < 0)
     throw new MtLlamaError(
       'INVALID_ARGUMENT',
-      `threads is ${threads}; expected an integer from 1, or 0 for one a core`,
+      message`${{ kind: 'option', name: 'threads' }} is ${threads}; expected an integer from 1, or 0 for one a core`,
     )
 
   const checkpoint = await openCheckpoint(path)

@@ -1,14 +1,14 @@
 // One call of score(): reads requests ahead, plans their trees for the queue, hands out answers in input order.
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { Changes } from './changes.ts'
 import type { EncodedRequest } from './encode.ts'
 import { onAbort } from './native-job.ts'
 import type { SequenceScores } from './pack.ts'
 import type { QueuedCall, ScoreQueue } from './queue.ts'
 import type { ContinuationScore, ScoreProgress, ScoreResult } from './request.ts'
 import type { Sequence } from './sequence.ts'
+import { pull, type Source } from './source.ts'
 import { planTrees, type Tree, type TreeOptions } from './tree.ts'
-
-export type Source<Request> = Iterable<Request> | AsyncIterable<Request>
 
 export interface CallOptions extends TreeOptions {
   topK: number
@@ -23,10 +23,6 @@ const lastWindowPacks = 32
 const windowsAhead = 2
 /** Stands for a request's own memory, so that tiny requests are bounded too. */
 const tokensPerRequest = 16
-/** The event loop gets its turn after this much work, in ms. */
-const sliceMs = 3
-/** A source that takes longer than this, in ms, is not waited for while native has nothing to do. */
-const stallMs = 5
 
 interface Answer extends ScoreResult {
   remaining: number
@@ -58,7 +54,7 @@ export class ScoreCall implements QueuedCall {
   private readonly start = performance.now()
   private ended = false
   private failure: unknown
-  private wakeUp: (() => void)[] = []
+  private readonly changes = new Changes()
 
   constructor(queue: ScoreQueue, options: CallOptions) {
     this.queue = queue
@@ -79,13 +75,13 @@ export class ScoreCall implements QueuedCall {
     try {
       for (let index = 0; ; index++) {
         while (!this.ended && !this.isAnswered(index) && !(this.sourceEnded && index === this.requestsRead))
-          await this.change()
+          await this.changes.wait()
         if (this.ended) throw this.failure
         const answer = this.answers.get(index)
         if (!answer) return
         this.answers.delete(index)
         this.aheadTokens -= answer.tokens
-        this.notify()
+        this.changes.tell()
         const { continuations, truncatedTokens, skipped } = answer
         yield { continuations, truncatedTokens, skipped }
       }
@@ -119,7 +115,7 @@ export class ScoreCall implements QueuedCall {
     this.treesOpen -= trees.length
     for (const tree of trees) this.tokensDone += tree.tokens
     if (this.stalled && this.treesOpen === 0) this.plan()
-    this.notify()
+    this.changes.tell()
     this.report()
   }
 
@@ -134,7 +130,7 @@ export class ScoreCall implements QueuedCall {
     this.queue.remove(this)
     this.ready.length = 0
     this.readyTokens = 0
-    this.notify()
+    this.changes.tell()
   }
 
   /** Reads the source to its end, encoding as it goes, at most a bounded number of tokens ahead of the answers. */
@@ -143,52 +139,29 @@ export class ScoreCall implements QueuedCall {
     encode: (request: Request, index: number) => EncodedRequest,
   ): Promise<void> {
     const ahead = windowsAhead * lastWindowPacks * this.options.budget
-    const source =
-      Symbol.asyncIterator in requests ? requests[Symbol.asyncIterator]() : requests[Symbol.iterator]()
-    let turn = performance.now()
-    try {
-      while (!this.ended) {
-        if (this.aheadTokens >= ahead) {
-          this.plan()
-          await this.change()
-          continue
-        }
-        if (performance.now() - turn > sliceMs) {
-          await nextTurn()
-          turn = performance.now()
-          continue
-        }
-        const pulled = source.next()
-        const next = pulled instanceof Promise ? await this.unlessStalled(pulled) : pulled
-        if (this.ended) return
-        if (next.done) break
-        this.enter(encode(next.value, this.requestsRead))
-        if (this.windowTokens < this.windowLimit) continue
+    for await (const request of pull(requests, stalled => this.stall(stalled))) {
+      if (this.ended) return
+      this.enter(encode(request, this.requestsRead))
+      if (this.windowTokens >= this.windowLimit) {
         // Planning is a slice of work of its own.
         await nextTurn()
         this.plan()
       }
-    } finally {
-      if (this.ended) void source.return?.()
+      while (!this.ended && this.aheadTokens >= ahead) {
+        this.plan()
+        await this.changes.wait()
+      }
     }
     this.sourceEnded = true
     this.requestsTotal = this.requestsRead
     this.plan()
-    this.notify()
+    this.changes.tell()
   }
 
-  /** Waits for the source; if that takes long and native is idle, it gets what has been read so far. */
-  private async unlessStalled<T>(pulled: Promise<T>): Promise<T> {
-    const timer = setTimeout(() => {
-      this.stalled = true
-      if (this.treesOpen === 0) this.plan()
-    }, stallMs)
-    try {
-      return await pulled
-    } finally {
-      clearTimeout(timer)
-      this.stalled = false
-    }
+  /** While the source takes long and native is idle, native gets what has been read so far. */
+  private stall(stalled: boolean): void {
+    this.stalled = stalled
+    if (stalled && this.treesOpen === 0) this.plan()
   }
 
   private enter({ sequences, truncatedTokens, skipped }: EncodedRequest): void {
@@ -206,7 +179,7 @@ export class ScoreCall implements QueuedCall {
     })
     if (sequences.length > 0) return
     this.requestsDone++
-    this.notify()
+    this.changes.tell()
   }
 
   /** Turns the window into trees for the queue. */
@@ -238,16 +211,6 @@ export class ScoreCall implements QueuedCall {
 
   private isAnswered(index: number): boolean {
     return this.answers.get(index)?.remaining === 0
-  }
-
-  private change(): Promise<void> {
-    return new Promise(resolve => this.wakeUp.push(resolve))
-  }
-
-  private notify(): void {
-    const waiting = this.wakeUp
-    this.wakeUp = []
-    for (const resolve of waiting) resolve()
   }
 }
 

@@ -1,5 +1,5 @@
 // Turns prompts and continuations into token ids: BOS, boundaries, limits, and what is cut where a limit is passed.
-import { MtLlamaError } from '../errors.ts'
+import { type Message, MtLlamaError, message } from '../errors.ts'
 import { type BoundaryRule, splitContinuation } from '../tokenizer/boundary.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import type { ScoreRequest, TooLong } from './request.ts'
@@ -28,6 +28,12 @@ export interface EncodedRequest {
   skipped: boolean
 }
 
+const remedy = {
+  kind: 'remedy',
+  option: 'tooLong',
+  values: ['truncate-left', 'truncate-right', 'skip'],
+} as const
+
 export type Text = string | ArrayLike<number>
 
 /** A request as sequences to score, one a continuation. `request` is its index, for sequences and messages. */
@@ -37,25 +43,24 @@ export function encodeRequest(
   request: number,
   settings: EncodeSettings,
 ): EncodedRequest {
+  const here = { kind: 'request', index: request } as const
   if (typeof scoreRequest !== 'object' || scoreRequest === null)
-    throw invalid(`request ${request} is ${describe(scoreRequest)}; expected { prompt, continuations }`)
+    throw invalid(message`${here} is ${describe(scoreRequest)}; expected { prompt, continuations }`)
   const { prompt, continuations } = scoreRequest
   if (!isText(prompt))
-    throw invalid(
-      `request ${request}: "prompt" is ${describe(prompt)}; expected a text or an array of token ids`,
-    )
+    throw invalid(message`${here}: "prompt" is ${describe(prompt)}; expected a text or an array of token ids`)
   if (!Array.isArray(continuations) || continuations.length === 0)
-    throw invalid(`request ${request}: "continuations" is ${describe(continuations)}; expected at least one`)
+    throw invalid(message`${here}: "continuations" is ${describe(continuations)}; expected at least one`)
   const encoded: EncodedRequest = { sequences: [], truncatedTokens: 0, skipped: false }
   for (const [index, continuation] of continuations.entries()) {
-    const where = `request ${request}, continuation ${index}`
+    const where = message`${here}, continuation ${index}`
     if (!isText(continuation))
-      throw invalid(`${where} is ${describe(continuation)}; expected a text or an array of token ids`)
-    if (continuation.length === 0) throw invalid(`${where} is empty; there is nothing to score`)
+      throw invalid(message`${where} is ${describe(continuation)}; expected a text or an array of token ids`)
+    if (continuation.length === 0) throw invalid(message`${where} is empty; there is nothing to score`)
     const { before, scored } = encodePair(context, prompt, continuation, where, settings)
     if (scored.length === 0)
       throw invalid(
-        `${where}: ${JSON.stringify(continuation)} adds no token to the prompt under boundary '${settings.boundary}'; there is nothing to score`,
+        message`${where}: ${JSON.stringify(continuation)} adds no token to the prompt under ${{ kind: 'option', name: 'boundary', value: settings.boundary }}; there is nothing to score`,
       )
     const start = withBos(context, before, typeof prompt === 'string', settings.addBos)
     if (start.length === 0) start.push(prefixToken(context, where))
@@ -80,9 +85,9 @@ export function encodePrompt(
   newTokens: number,
   settings: Omit<EncodeSettings, 'boundary'>,
 ): { ids: Int32Array; truncatedTokens: number } | undefined {
-  const where = `prompt ${index}`
+  const where = message`${{ kind: 'prompt', index }}`
   if (!isText(prompt))
-    throw invalid(`${where} is ${describe(prompt)}; expected a text or an array of token ids`)
+    throw invalid(message`${where} is ${describe(prompt)}; expected a text or an array of token ids`)
   const ids = encodeText(context, prompt, where, settings.parseSpecial)
   const start = withBos(context, ids, typeof prompt === 'string', settings.addBos)
   if (start.length === 0) start.push(prefixToken(context, where))
@@ -94,7 +99,7 @@ export function encodePrompt(
     const limit = `the context has ${context.contextLength} positions`
     return new MtLlamaError(
       'CONTEXT_LENGTH',
-      `${where}: ${start.length} tokens leave no room for ${reserved} new; ${limit}. Shorten it, or set tooLong`,
+      message`${where}: ${start.length} tokens leave no room for ${reserved} new; ${limit}. Shorten it${remedy}`,
     )
   })
   return fitted && { ids: Int32Array.from(fitted), truncatedTokens: start.length - fitted.length }
@@ -104,7 +109,7 @@ export function encodePrompt(
 export function encodeText(
   context: EncodeContext,
   text: Text,
-  where: string,
+  where: string | Message,
   parseSpecial: boolean,
 ): ArrayLike<number> {
   if (typeof text === 'string')
@@ -113,11 +118,11 @@ export function encodeText(
 }
 
 /** The token an empty prompt and the first rolling window are scored after: BOS, else EOS. */
-export function prefixToken(context: EncodeContext, where: string): number {
+export function prefixToken(context: EncodeContext, where: string | Message): number {
   const token = context.bosTokenId ?? context.eosTokenId
   if (token === undefined)
     throw invalid(
-      `${where}: the prompt is empty and the model has neither BOS nor EOS to score after; give at least one token`,
+      message`${where}: the prompt is empty and the model has neither BOS nor EOS to score after; give at least one token`,
     )
   return token
 }
@@ -126,18 +131,18 @@ function encodePair(
   context: EncodeContext,
   prompt: Text,
   continuation: Text,
-  where: string,
+  where: string | Message,
   { boundary, parseSpecial }: EncodeSettings,
 ): { before: ArrayLike<number>; scored: ArrayLike<number> } {
   if (typeof prompt === 'string' && typeof continuation === 'string') {
     const tokenizer = needTokenizer(context, where)
     const split = splitContinuation(tokenizer, prompt, continuation, boundary, { parseSpecial })
-    checkIds(context, split.prefix, `${where}, prompt`)
+    checkIds(context, split.prefix, message`${where}, prompt`)
     checkIds(context, split.continuation, where)
     return { before: split.prefix, scored: split.continuation }
   }
   // Ids fix the boundary, so a text beside them is tokenised by itself.
-  const before = encodeText(context, prompt, `${where}, prompt`, parseSpecial)
+  const before = encodeText(context, prompt, message`${where}, prompt`, parseSpecial)
   const scored =
     typeof continuation === 'string'
       ? splitContinuation(needTokenizer(context, where), '', continuation, 'separate', { parseSpecial })
@@ -183,33 +188,36 @@ function fit(
 
 function tooLong(
   context: EncodeContext,
-  where: string,
+  where: string | Message,
   prompt: ArrayLike<number>,
   scored: ArrayLike<number>,
 ): MtLlamaError {
   const found = `${prompt.length} prompt tokens and ${scored.length} scored ones`
   const limit = `the context has ${context.contextLength} positions (the last token needs none)`
-  const way = "shorten it, or set tooLong to 'truncate-left', 'truncate-right' or 'skip'"
-  return new MtLlamaError('CONTEXT_LENGTH', `${where}: ${found}; ${limit}. Way out: ${way}`)
+  return new MtLlamaError('CONTEXT_LENGTH', message`${where}: ${found}; ${limit}. Shorten it${remedy}`)
 }
 
-function checkIds(context: EncodeContext, ids: ArrayLike<number>, where: string): ArrayLike<number> {
+function checkIds(
+  context: EncodeContext,
+  ids: ArrayLike<number>,
+  where: string | Message,
+): ArrayLike<number> {
   for (let i = 0; i < ids.length; i++) {
     const id = ids[i]!
     if (id >= 0 && id < context.vocabSize && Number.isInteger(id)) continue
     throw new MtLlamaError(
       'TOKEN_OUT_OF_RANGE',
-      `${where}: token ${i} is ${id}; ids of this model are 0 to ${context.vocabSize - 1} (rows of its embedding)`,
+      message`${where}: token ${i} is ${id}; ids of this model are 0 to ${context.vocabSize - 1} (rows of its embedding)`,
     )
   }
   return ids
 }
 
-function needTokenizer(context: EncodeContext, where: string): Tokenizer {
+function needTokenizer(context: EncodeContext, where: string | Message): Tokenizer {
   if (context.tokenizer) return context.tokenizer
   throw new MtLlamaError(
     'TOKENIZER',
-    `${where} is a text, but the checkpoint has no tokenizer; give token ids`,
+    message`${where} is a text, but the checkpoint has no tokenizer; give token ids`,
   )
 }
 
@@ -223,6 +231,6 @@ function describe(value: unknown): string {
   return typeof value === 'string' ? 'a text' : `a ${typeof value}`
 }
 
-function invalid(message: string): MtLlamaError {
-  return new MtLlamaError('INVALID_ARGUMENT', message)
+function invalid(what: string | Message): MtLlamaError {
+  return new MtLlamaError('INVALID_ARGUMENT', what)
 }

@@ -1,5 +1,5 @@
 // Reads the options of a call, checked, with their defaults.
-import { MtLlamaError } from '../errors.ts'
+import { MtLlamaError, message } from '../errors.ts'
 import type { EncodeSettings } from './encode.ts'
 import type { ScoreOptions, TooLong } from './request.ts'
 
@@ -23,7 +23,7 @@ export function checkChoice<T extends string>(name: string, value: T, choices: r
   const expected = choices.map(choice => `'${choice}'`).join(', ')
   throw new MtLlamaError(
     'INVALID_ARGUMENT',
-    `${name} is ${JSON.stringify(value)}; expected one of ${expected}`,
+    message`${{ kind: 'option', name }} is ${JSON.stringify(value)}; expected one of ${expected}`,
   )
 }
 
@@ -32,7 +32,7 @@ export function checkInteger(name: string, value: number, least: number, most: n
   if (Number.isInteger(value) && value >= least && value <= most) return value
   throw new MtLlamaError(
     'INVALID_ARGUMENT',
-    `${name} is ${value}; expected an integer from ${least} to ${most}`,
+    message`${{ kind: 'option', name }} is ${value}; expected an integer from ${least} to ${most}`,
   )
 }
 
@@ -41,6 +41,6 @@ export function checkNumber(name: string, value: number, least: number, most: nu
   if (typeof value === 'number' && value >= least && value <= most) return value
   throw new MtLlamaError(
     'INVALID_ARGUMENT',
-    `${name} is ${value}; expected a number from ${least} to ${most}`,
+    message`${{ kind: 'option', name }} is ${value}; expected a number from ${least} to ${most}`,
   )
 }

@@ -53,9 +53,8 @@ async function reach(stage: string): Promise<void> {
   const started = async () => {
     while (Atomics.load(control, 1) === 0) await sleep(1)
   }
-  const sequences = Int32Array.of(0)
-  const session = () =>
-    model.session(Int32Array.of(512), sequences, { temperature: 0, topK: 0, topP: 1, seed: 0 })
+  const sequences = Int32Array.of(0, 0, 0)
+  const session = () => model.session(512, { temperature: 0, topK: 0, topP: 1, seed: 0 })
   switch (stage) {
     case 'scoring':
       job(model.score(pack, control))

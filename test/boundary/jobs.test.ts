@@ -41,10 +41,13 @@ describe('jobs', () => {
     control[0] = 1
     await assert.rejects(model.score(randomPack(small.config, 1, 4), control), { code: 'ABORTED' })
     await assert.rejects(model.logits(Int32Array.of(1, 2), control), { code: 'ABORTED' })
-    const session = model.session(Int32Array.of(4), Int32Array.of(0), greedy)
-    await assert.rejects(session.step(Int32Array.of(0), Int32Array.of(0, 1), Int32Array.of(1), control), {
-      code: 'ABORTED',
-    })
+    const session = model.session(4, greedy)
+    await assert.rejects(
+      session.step(Int32Array.of(0, 0, 0), Int32Array.of(0, 1), Int32Array.of(1), control),
+      {
+        code: 'ABORTED',
+      },
+    )
     session.dispose()
     model.dispose()
     const load_ = loadAddon().load(small.config, small.tensors, cpu, control)
@@ -72,13 +75,13 @@ describe('jobs', () => {
     assert.deepEqual(await running, expected)
     await assert.rejects(async () => model.score(pack, newControl()), { code: 'DISPOSED' })
     await assert.rejects(async () => model.logits(Int32Array.of(1), newControl()), { code: 'DISPOSED' })
-    assert.throws(() => model.session(Int32Array.of(4), Int32Array.of(0), greedy), { code: 'DISPOSED' })
+    assert.throws(() => model.session(4, greedy), { code: 'DISPOSED' })
   })
 
   it('of a session survive its dispose() and that of the model', async () => {
     const model = await load(small)
-    const session = model.session(Int32Array.of(4), Int32Array.of(0), greedy)
-    const one = [Int32Array.of(0), Int32Array.of(0, 1), Int32Array.of(1)] as const
+    const session = model.session(4, greedy)
+    const one = [Int32Array.of(0, 0, 0), Int32Array.of(0, 1), Int32Array.of(1)] as const
     const running = session.step(...one, newControl())
     session.dispose()
     session.dispose()
@@ -140,8 +143,8 @@ describe('jobs', () => {
     const wide = writeRandomModel(path.join(folder, 'wide'), { hiddenSize: 256, intermediateSize: 512 })
     const use = async () => {
       const model = await load(wide)
-      const session = model.session(Int32Array.of(64), Int32Array.of(0), greedy)
-      await session.step(Int32Array.of(0), Int32Array.of(0, 1), Int32Array.of(1), newControl())
+      const session = model.session(64, greedy)
+      await session.step(Int32Array.of(0, 0, 0), Int32Array.of(0, 1), Int32Array.of(1), newControl())
       await model.score(randomPack(wide.config, 2, 16), newControl())
       session.dispose()
       model.dispose()
@@ -178,12 +181,8 @@ function* longJobs(model: NativeModel, { config }: RandomModel): Generator<Job> 
   control = newControl()
   yield { run: model.logits(ids, control), control }
   control = newControl()
-  const sequences = Int32Array.from({ length: 16 }, (_, i) => i)
-  const session = model.session(
-    sequences.map(() => 512),
-    sequences,
-    greedy,
-  )
+  const session = model.session(16 * 512, greedy)
+  const sequences = Int32Array.from(Array.from({ length: 16 }, (_, i) => [512 * i, 0, i]).flat())
   const offsets = Int32Array.from({ length: 17 }, (_, i) => 512 * i)
   yield { run: session.step(sequences, offsets, pack.ids, control), control }
   session.dispose()

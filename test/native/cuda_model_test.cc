@@ -47,6 +47,7 @@ int main() {
     trees_and_packs_change_nothing(*model, requests, alone);
     sessions_equal_one_pass(model, 150, 40);
     a_sampled_sequence_ignores_its_batch(model);
+    rows_of_an_ended_sequence_are_free(model);
     for (const Tiling tiling : {Tiling::kSmall, Tiling::kLarge}) {
       const std::vector<std::vector<float>> tiled = score_alone(*load(tiling, dtype), requests);
       for (size_t i = 0; i < alone.size(); i++) CHECK(same_bits(tiled[i], alone[i]));

@@ -88,15 +88,21 @@ void sessions_equal_one_pass(const std::shared_ptr<Llama>& model, size_t longer,
   const std::vector<std::vector<float>> want = {greedy_log_probs(*model, sequences[0]),
                                                 greedy_log_probs(*model, sequences[1])};
   for (const unsigned most : {1000u, 64u, 17u}) {
-    Session session(model, {static_cast<int32_t>(longer), static_cast<int32_t>(shorter)}, {0, 1}, {});
+    const int32_t rows = static_cast<int32_t>(longer + shorter);
+    Session session(model, rows, {});
     std::vector<size_t> fed(2, 0);
+    // the shorter one lies in front or behind
+    const int32_t first[2] = {most == 64 ? static_cast<int32_t>(shorter) : 0,
+                              most == 64 ? 0 : static_cast<int32_t>(longer)};
     while (fed[0] < longer || fed[1] < shorter) {
+      std::vector<SessionSequence> placed;
       std::vector<int32_t> which, offsets = {0}, ids;
       for (int32_t s = 0; s < 2; s++) {
         const size_t left = sequences[s].size() - fed[s];
         if (left == 0 || (random() % 3 == 0 && fed[1 - s] < sequences[1 - s].size())) continue;
         const size_t count = std::min<size_t>(left, 1 + random() % most);
         which.push_back(s);
+        placed.push_back({.first_row = first[s], .length = static_cast<int32_t>(fed[s])});
         ids.insert(ids.end(), sequences[s].begin() + fed[s], sequences[s].begin() + fed[s] + count);
         offsets.push_back(static_cast<int32_t>(ids.size()));
         fed[s] += count;
@@ -104,7 +110,7 @@ void sessions_equal_one_pass(const std::shared_ptr<Llama>& model, size_t longer,
       if (which.empty()) continue;
       std::vector<int32_t> next(which.size());
       std::vector<float> log_probs(which.size());
-      session.step({which, offsets, ids}, next, log_probs, Control());
+      session.step({placed, offsets, ids}, next, log_probs, Control());
       for (size_t i = 0; i < which.size(); i++) CHECK_EQ(log_probs[i], want[which[i]][fed[which[i]] - 1]);
     }
   }
@@ -115,10 +121,14 @@ namespace {
 std::vector<int32_t> generate(const std::shared_ptr<Llama>& model, const std::vector<std::vector<int32_t>>& prompts,
                               const std::vector<int32_t>& streams, size_t wanted) {
   const Sampling sampling = {.temperature = 0.9f, .top_k = 40, .top_p = 0.95f, .seed = 5};
-  Session session(model, std::vector<int32_t>(prompts.size(), 100), streams, sampling);
+  const int32_t each = 30;
+  Session session(model, each * static_cast<int32_t>(prompts.size()), sampling);
   std::vector<std::vector<int32_t>> feed = prompts;
-  std::vector<int32_t> sequences(prompts.size()), result;
-  std::iota(sequences.begin(), sequences.end(), 0);
+  std::vector<SessionSequence> sequences;
+  for (size_t s = 0; s < prompts.size(); s++) {
+    sequences.push_back({.first_row = each * static_cast<int32_t>(s), .stream = streams[s]});
+  }
+  std::vector<int32_t> result;
   for (int t = 0; t < 20; t++) {
     std::vector<int32_t> offsets = {0}, ids, next(prompts.size());
     std::vector<float> log_probs(prompts.size());
@@ -127,7 +137,10 @@ std::vector<int32_t> generate(const std::shared_ptr<Llama>& model, const std::ve
       offsets.push_back(static_cast<int32_t>(ids.size()));
     }
     session.step({sequences, offsets, ids}, next, log_probs, Control());
-    for (size_t s = 0; s < prompts.size(); s++) feed[s] = {next[s]};
+    for (size_t s = 0; s < prompts.size(); s++) {
+      sequences[s].length += static_cast<int32_t>(feed[s].size());
+      feed[s] = {next[s]};
+    }
     result.push_back(next[wanted]);
   }
   return result;
@@ -140,6 +153,23 @@ void a_sampled_sequence_ignores_its_batch(const std::shared_ptr<Llama>& model) {
   const std::vector<int32_t> alone = generate(model, {a}, {42}, 0);
   CHECK(alone == generate(model, {b, a, b}, {1, 42, 2}, 1));
   CHECK(alone != generate(model, {a}, {43}, 0));
+}
+
+void rows_of_an_ended_sequence_are_free(const std::shared_ptr<Llama>& model) {
+  const std::vector<int32_t> a = {1, 2, 3, 4, 5, 6, 7}, b = {9, 8, 7, 6};
+  const auto last = [&](Session& session, const std::vector<int32_t>& ids, int32_t first_row) {
+    const SessionSequence sequence = {.first_row = first_row};
+    const std::vector<int32_t> offsets = {0, static_cast<int32_t>(ids.size())};
+    int32_t next;
+    float log_prob;
+    session.step({{&sequence, 1}, offsets, ids}, {&next, 1}, {&log_prob, 1}, Control());
+    return log_prob;
+  };
+  Session fresh(model, 4, {}), used(model, 8, {});
+  const float want = last(fresh, b, 0);
+  last(used, a, 0);
+  CHECK_EQ(last(used, b, 0), want);
+  CHECK_EQ(last(used, b, 3), want);
 }
 
 }  // namespace mt::test

@@ -21,5 +21,6 @@ void trees_and_packs_change_nothing(Llama& model, const std::vector<Request>& re
 // Feeds two sequences of so many tokens in steps of random sizes, at times together, across the session's own packs.
 void sessions_equal_one_pass(const std::shared_ptr<Llama>& model, size_t longer, size_t shorter);
 void a_sampled_sequence_ignores_its_batch(const std::shared_ptr<Llama>& model);
+void rows_of_an_ended_sequence_are_free(const std::shared_ptr<Llama>& model);
 
 }  // namespace mt::test

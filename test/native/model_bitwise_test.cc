@@ -55,6 +55,7 @@ int main() {
       trees_and_packs_change_nothing(*model, requests, alone);
       sessions_equal_one_pass(model, kLonger, kShorter);
       a_sampled_sequence_ignores_its_batch(model);
+      rows_of_an_ended_sequence_are_free(model);
       // The same kernels on another number of threads.
       const std::string kernels = model->backend().name();
       if (kernels == last) {

@@ -111,28 +111,34 @@ void random_requests_are_refused_or_run(Llama& model) {
 struct Step {
   const char* code;
   const char* message;
-  std::vector<int32_t> sequences, offsets, ids;
+  std::vector<SessionSequence> sequences;
+  std::vector<int32_t> offsets, ids;
 };
 
+// Of a session of 11 rows.
 const Step kSteps[] = {
     {"INVALID_ARGUMENT", "a step without sequences", {}, {0}, {}},
-    {"INVALID_ARGUMENT", "offsets has 1 elements, expected 2", {0}, {0}, {}},
-    {"INVALID_ARGUMENT", "offsets[0] is 1, expected 0", {0}, {1, 2}, {1, 2}},
-    {"INVALID_ARGUMENT", "offsets[1] is 0, expected 1 .. 1", {0}, {0, 0}, {1}},
-    {"INVALID_ARGUMENT", "offsets[1] is 2, expected 1 .. 1", {0}, {0, 2}, {1}},
-    {"INVALID_ARGUMENT", "offsets[2] is -2147483648, expected 2 .. 3", {0, 1}, {0, 1, INT32_MIN}, {1, 2, 3}},
-    {"INVALID_ARGUMENT", "offsets[1] is 1, expected 2", {0}, {0, 1}, {1, 2}},
-    {"INVALID_ARGUMENT", "sequences[0] is 2, expected 0 .. 1", {2}, {0, 1}, {1}},
-    {"INVALID_ARGUMENT", "sequences[0] is -1, expected 0 .. 1", {-1}, {0, 1}, {1}},
-    {"INVALID_ARGUMENT", "sequences[1] is 0, which is there twice", {0, 0}, {0, 1, 2}, {1, 2}},
-    {"TOKEN_OUT_OF_RANGE", "ids[1] is 77;", {0}, {0, 2}, {1, 77}},
-    {"CONTEXT_LENGTH", "sequence 1 holds 0 tokens and is given 4; its capacity is 3", {1}, {0, 4}, {1, 2, 3, 4}},
+    {"INVALID_ARGUMENT", "offsets has 1 elements, expected 2", {{0}}, {0}, {}},
+    {"INVALID_ARGUMENT", "offsets[0] is 1, expected 0", {{0}}, {1, 2}, {1, 2}},
+    {"INVALID_ARGUMENT", "offsets[1] is 0, expected 1 .. 1", {{0}}, {0, 0}, {1}},
+    {"INVALID_ARGUMENT", "offsets[1] is 2, expected 1 .. 1", {{0}}, {0, 2}, {1}},
+    {"INVALID_ARGUMENT", "offsets[2] is -2147483648, expected 2 .. 3", {{0}, {8}}, {0, 1, INT32_MIN}, {1, 2, 3}},
+    {"INVALID_ARGUMENT", "offsets[1] is 1, expected 2", {{0}}, {0, 1}, {1, 2}},
+    {"INVALID_ARGUMENT", "sequence 0 begins at row -1, expected at least 0", {{-1}}, {0, 1}, {1}},
+    {"INVALID_ARGUMENT", "sequence 0 holds -1 tokens, expected at least 0", {{0, -1}}, {0, 1}, {1}},
+    {"INVALID_ARGUMENT", "sequence 1 would end at row 12; the session has 11", {{0}, {8, 3}}, {0, 1, 2}, {1, 2}},
+    {"INVALID_ARGUMENT", "sequence 0 would end at row 2147483648;", {{INT32_MAX}}, {0, 1}, {1}},
+    {"INVALID_ARGUMENT", "sequences 0 and 1 share row 4", {{4}, {2, 2}}, {0, 1, 2}, {1, 2}},
+    {"INVALID_ARGUMENT", "sequences 0 and 2 share row 0", {{0}, {5}, {0}}, {0, 1, 2, 3}, {1, 2, 3}},
+    {"TOKEN_OUT_OF_RANGE", "ids[1] is 77;", {{0}}, {0, 2}, {1, 77}},
+    {"CONTEXT_LENGTH", "sequence 0 holds 1500 tokens and is given 1; the model has 1500", {{0, 1500}}, {0, 1}, {1}},
+    {"CONTEXT_LENGTH", "sequence 0 holds 2147483647 tokens and is given 1;", {{0, INT32_MAX}}, {0, 1}, {1}},
 };
 
 void broken_steps_are_refused_and_change_nothing(const std::shared_ptr<Llama>& model) {
-  Session session(model, {8, 3}, {0, 0}, {});
-  int32_t next[2];
-  float log_probs[2];
+  Session session(model, 11, {});
+  int32_t next[3];
+  float log_probs[3];
   for (const Step& s : kSteps) {
     std::string message;
     const std::string code = error_of(
@@ -143,11 +149,12 @@ void broken_steps_are_refused_and_change_nothing(const std::shared_ptr<Llama>& m
     check(code == s.code && message.find(s.message) == 0, "%s \"%s\", want %s \"%s...\"", code.c_str(), message.c_str(),
           s.code, s.message);
   }
-  const std::vector<int32_t> one = {0}, offsets = {0, 2}, ids = {4, 9};
+  const std::vector<SessionSequence> one = {{0}};
+  const std::vector<int32_t> offsets = {0, 2}, ids = {4, 9};
   int32_t words[2] = {1, 0};
   CHECK_EQ(error_of([&] { session.step({one, offsets, ids}, next, log_probs, Control(words)); }), "ABORTED");
   session.step({one, offsets, ids}, next, log_probs, Control());
-  Session fresh(model, {8}, {0}, {});
+  Session fresh(model, 2, {});
   int32_t want;
   float want_log_prob;
   fresh.step({one, offsets, ids}, {&want, 1}, {&want_log_prob, 1}, Control());
@@ -156,19 +163,15 @@ void broken_steps_are_refused_and_change_nothing(const std::shared_ptr<Llama>& m
 }
 
 void broken_sessions_are_refused(const std::shared_ptr<Llama>& model) {
-  const auto code = [&](std::vector<int32_t> capacities, std::vector<int32_t> streams, Sampling sampling) {
-    return error_of([&] { Session(model, capacities, streams, sampling); });
-  };
-  CHECK_EQ(code({4}, {0}, {}), "");
-  CHECK_EQ(code({}, {}, {}), "INVALID_ARGUMENT");
-  CHECK_EQ(code({4, 4}, {0}, {}), "INVALID_ARGUMENT");
-  CHECK_EQ(code({0}, {0}, {}), "INVALID_ARGUMENT");
-  CHECK_EQ(code({1501}, {0}, {}), "CONTEXT_LENGTH");
-  CHECK_EQ(code({4}, {0}, {.temperature = -1}), "INVALID_ARGUMENT");
-  CHECK_EQ(code({4}, {0}, {.temperature = HUGE_VALF}), "INVALID_ARGUMENT");
-  CHECK_EQ(code({4}, {0}, {.top_k = -1}), "INVALID_ARGUMENT");
-  CHECK_EQ(code({4}, {0}, {.top_p = 0}), "INVALID_ARGUMENT");
-  CHECK_EQ(code({4}, {0}, {.top_p = 1.5f}), "INVALID_ARGUMENT");
+  const auto code = [&](int32_t rows, Sampling sampling) { return error_of([&] { Session(model, rows, sampling); }); };
+  CHECK_EQ(code(4, {}), "");
+  CHECK_EQ(code(0, {}), "INVALID_ARGUMENT");
+  CHECK_EQ(code(-1, {}), "INVALID_ARGUMENT");
+  CHECK_EQ(code(4, {.temperature = -1}), "INVALID_ARGUMENT");
+  CHECK_EQ(code(4, {.temperature = HUGE_VALF}), "INVALID_ARGUMENT");
+  CHECK_EQ(code(4, {.top_k = -1}), "INVALID_ARGUMENT");
+  CHECK_EQ(code(4, {.top_p = 0}), "INVALID_ARGUMENT");
+  CHECK_EQ(code(4, {.top_p = 1.5f}), "INVALID_ARGUMENT");
 }
 
 }  // namespace

@@ -1,0 +1,20 @@
+// The library's errors in the words of the command line: options by their flags, whatever calls for another.
+import type { Command } from 'commander'
+import { MtLlamaError, oneOf } from '../errors.ts'
+
+/** @param command the one that ran; undefined: none yet */
+export function inFlags(error: unknown, command: Command | undefined): unknown {
+  if (!(error instanceof MtLlamaError)) return error
+  const optionOf = (name: string) => command?.options.find(option => option.attributeName() === name)
+  return error.reworded(term => {
+    if (term.kind === 'option') {
+      const flag = optionOf(term.name)?.long
+      return flag && (term.value === undefined ? flag : `${flag} ${term.value}`)
+    }
+    if (term.kind !== 'remedy') return undefined
+    const option = optionOf(term.option)
+    if (!option) return ''
+    const values = term.values.filter(value => option.argChoices?.includes(value) ?? true)
+    return `, or give ${option.long} ${oneOf(values)}`
+  })
+}

@@ -1,0 +1,239 @@
+// Texts that join a batch while others run in it: who runs when, in which rows, and that no bit depends on it.
+import { strict as assert } from 'node:assert'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { NativeSession } from '../src/binding.ts'
+import { GenerateCall } from '../src/generation/call.ts'
+import { Continuation } from '../src/generation/continuation.ts'
+import { Generator, mostSequences } from '../src/generation/generator.ts'
+import { RowPool } from '../src/generation/row-pool.ts'
+import { type GenerateOptions, loadModel, type Model } from '../src/index.ts'
+import { openModel } from '../src/model/load.ts'
+import { defaultModel } from './tiny-model.ts'
+
+describe('RowPool', () => {
+  it('takes the first place that is large enough and joins what comes back', () => {
+    const pool = new RowPool(10)
+    assert.deepEqual([pool.take(4), pool.take(3), pool.take(3), pool.take(1)], [0, 4, 7, undefined])
+    pool.give(0, 4)
+    pool.give(7, 3)
+    assert.equal(pool.take(5), undefined)
+    assert.equal(pool.take(2), 0)
+    pool.give(4, 3)
+    assert.deepEqual([pool.take(8), pool.take(2), pool.take(1)], [2, undefined, undefined].with(1, undefined))
+    pool.give(2, 8)
+    pool.give(0, 2)
+    assert.equal(pool.take(10), 0)
+  })
+})
+
+interface Step {
+  session: number
+  /** [first row, tokens held, stream] of each sequence. */
+  sequences: number[][]
+}
+
+/** Sessions that note their steps; every text's next token is the number of tokens it has. */
+function fakeNative(steps: Step[]) {
+  let sessions = 0
+  const rowsOf: number[] = []
+  const session = (rows: number): NativeSession => {
+    const number = sessions++
+    rowsOf.push(rows)
+    return {
+      async step(sequences, offsets) {
+        await sleep(0)
+        const triples = Array.from({ length: sequences.length / 3 }, (_, i) =>
+          Array.from(sequences.subarray(3 * i, 3 * i + 3)),
+        )
+        const taken = triples.map(([first, length], i) => [
+          first!,
+          first! + length! + offsets[i + 1]! - offsets[i]!,
+        ])
+        taken.sort((a, b) => a[0]! - b[0]!)
+        for (const [i, [first]] of taken.entries())
+          assert.ok(i === 0 || first! >= taken[i - 1]![1]!, 'no row in two')
+        assert.ok(taken.at(-1)![1]! <= rows, 'no row past the end')
+        steps.push({ session: number, sequences: triples })
+        const ids = Int32Array.from(triples, ([, length], i) => length! + offsets[i + 1]! - offsets[i]!)
+        return { ids, logProbs: new Float32Array(ids.length) }
+      },
+      dispose() {},
+    }
+  }
+  return { session, rowsOf }
+}
+
+describe('Generator', () => {
+  /** Texts of one prompt token each; text i ends after lengths[i] new tokens. */
+  const run = async (
+    lengths: readonly number[],
+    kvBytes: number,
+    source?: (lengths: readonly number[]) => AsyncIterable<number>,
+  ) => {
+    const steps: Step[] = []
+    const native = fakeNative(steps)
+    const generator = new Generator(native, { stepTokens: 1000, kvBytesPerToken: 1, kvBytes })
+    const call = () =>
+      new GenerateCall(generator, { sampling: { temperature: 0, topK: 0, topP: 1, seed: 0 } }).results(
+        source?.(lengths) ?? lengths,
+        (maxTokens, stream) =>
+          new Continuation(
+            { ids: Int32Array.of(1), truncatedTokens: 0 },
+            {
+              ...{ stream, maxTokens, tokenizer: undefined, contextLength: 1000 },
+              ...{ stopIds: new Set(), stop: [], skipSpecialTokens: true },
+            },
+          ),
+      )
+    return { steps, native, call }
+  }
+  const ended = async (results: AsyncIterable<{ tokens: number[] }>) => {
+    const all: number[] = []
+    for await (const { tokens } of results) all.push(tokens.length)
+    return all
+  }
+  const isOpen = (steps: Step[], stream: number) =>
+    steps.filter(({ sequences }) => sequences.some(sequence => sequence[2] === stream)).length
+
+  it('fills the place of a text that has ended at the next step', async () => {
+    const lengths = Array.from({ length: 250 }, (_, i) => (i === 0 ? 40 : 2 + (i % 3)))
+    const { steps, call } = await run(lengths, 1e9)
+    assert.deepEqual(await ended(call()), lengths)
+    const tokens = lengths.reduce((a, b) => a + b, 0)
+    for (const [i, length] of lengths.entries()) assert.equal(isOpen(steps, i), length)
+    const full = steps.filter(({ sequences }) => sequences.length === mostSequences)
+    assert.ok(full.length >= 0.7 * (tokens / mostSequences), `${full.length} full steps of ${tokens} tokens`)
+    assert.equal(steps.length, 40)
+    assert.deepEqual(new Set(steps.map(step => step.session)), new Set([0]))
+  })
+
+  it('keeps to the memory, and runs by itself a text that needs more', async () => {
+    const lengths = [10, 10, 10, 300, 10, 10]
+    const { native, call } = await run(lengths, 25)
+    assert.deepEqual(await ended(call()), lengths)
+    assert.deepEqual(native.rowsOf, [25, 300])
+  })
+
+  it('lets another call in that waits for the memory', async () => {
+    const { steps, call } = await run(
+      Array.from({ length: 200 }, () => 5),
+      5 * 20,
+    )
+    const both = [ended(call()), ended(call())]
+    await Promise.all(both)
+    const order = steps.map(step => step.session)
+    assert.ok(new Set(order).size > 4, `sessions in turn: ${[...new Set(order)].length}`)
+  })
+
+  it('begins with what a slow source has given, and later ones join', async () => {
+    const { steps, call } = await run([30, 2, 2], 1e9, async function* (lengths) {
+      for (const length of lengths) {
+        yield length
+        await sleep(15)
+      }
+    })
+    assert.deepEqual(await ended(call()), [30, 2, 2])
+    assert.equal(steps[0]!.sequences.length, 1)
+    assert.ok(steps.some(({ sequences }) => sequences.length === 2))
+    assert.deepEqual(new Set(steps.map(step => step.session)), new Set([0]))
+  })
+
+  it('reads a bounded number of prompts ahead of a reader that waits', async () => {
+    let given = 0
+    const { call } = await run([], 1e9, async function* () {
+      for (;;) {
+        given++
+        yield 1
+      }
+    })
+    const results = call()
+    await results.next()
+    await sleep(50)
+    assert.ok(given >= mostSequences && given <= 4 * mostSequences + 2, `${given} read`)
+    const { value } = await results.return()
+    assert.equal(value, undefined)
+    const before = given
+    await sleep(20)
+    assert.ok(given <= before + 1, 'a loop that is left reads no more')
+  })
+})
+
+describe('Model.generateEach()', () => {
+  let model: Model
+  before(async () => {
+    model = await loadModel(defaultModel, { dtype: 'float32' })
+  })
+  after(() => model.dispose())
+
+  const prompts = Array.from({ length: 150 }, (_, i) => `${'ab'.repeat((7 * i) % 23)} number ${i}`)
+  // Of the random model's frequent tokens: texts end here and there, so that places come free at any time.
+  const settings: [string, GenerateOptions][] = [
+    ['greedy', { maxTokens: 24 }],
+    ['sampled', { maxTokens: 24, temperature: 1.2, topK: 60, topP: 0.97, seed: 11 }],
+  ]
+  for (const [name, options] of settings) {
+    it(`gives ${name} texts of the same bits at once, from a slow source, and in small steps`, async () => {
+      const stopIds = Array.from({ length: 12 }, (_, i) => 40 + 7 * i)
+      const expected = await model.generate(prompts, { ...options, stopIds })
+      const lengths = new Set(expected.map(result => result.tokens.length))
+      assert.ok(name === 'greedy' || lengths.size > 5, `lengths ${[...lengths]}`)
+      const slowly = async function* () {
+        for (const [i, prompt] of prompts.entries()) {
+          if (i % 16 === 3) await sleep(7)
+          yield prompt
+        }
+      }
+      assert.deepEqual(await model.generate(slowly(), { ...options, stopIds }), expected)
+      await using small = await openModel(defaultModel, { dtype: 'float32' }, { packTokens: 16, share: true })
+      assert.deepEqual(await small.generate(prompts, { ...options, stopIds }), expected)
+      const overlapping = await Promise.all([
+        model.generate(prompts.slice(0, 90), { ...options, stopIds }),
+        model.generate(prompts, { ...options, stopIds }),
+      ])
+      assert.deepEqual(overlapping, [expected.slice(0, 90), expected])
+    })
+  }
+
+  it('hands out a result before the source gives the next prompt', async () => {
+    let asked = 0
+    const answered: (() => void)[] = []
+    const source = async function* () {
+      for (const prompt of ['one', 'two', 'three']) {
+        asked++
+        yield prompt
+        await new Promise<void>(resolve => answered.push(resolve))
+      }
+    }
+    let seen = 0
+    for await (const { tokens } of model.generateEach(source(), { maxTokens: 3, stopIds: [] })) {
+      assert.equal(tokens.length, 3)
+      assert.equal(asked, ++seen)
+      answered.shift()!()
+    }
+    assert.equal(seen, 3)
+  })
+
+  it('fails with what the source throws, and names a prompt that is too long', async () => {
+    const source = async function* () {
+      yield 'one'
+      throw new RangeError('no more')
+    }
+    await assert.rejects(model.generate(source()), RangeError)
+    const long = Array.from({ length: 2049 }, () => 1)
+    await assert.rejects(model.generate(['one', long]), {
+      code: 'CONTEXT_LENGTH',
+      message:
+        "prompt 1: 2049 tokens leave no room for 1 new; the context has 2048 positions. Shorten it, or set tooLong to 'truncate-left', 'truncate-right' or 'skip'",
+    })
+  })
+
+  it('skips among others, in order, however many', async () => {
+    const long = Array.from({ length: 2100 }, () => 1)
+    const many = [...Array.from({ length: 300 }, () => long), [5], long, [6]]
+    const results = await model.generate(many, { maxTokens: 2, stopIds: [], tooLong: 'skip' })
+    assert.deepEqual(
+      results.flatMap((result, i) => (result.finishReason === 'skipped' ? [] : [i])),
+      [300, 302],
+    )
+  })
+})
