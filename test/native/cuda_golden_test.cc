@@ -90,16 +90,17 @@ double compare_scores(Llama& model, const GoldenCase& golden, const std::vector<
 // All texts in one session; after a step that either of two tokens wins a text is compared no further.
 void compare_texts(const std::shared_ptr<Llama>& model, const GoldenCase& golden) {
   const size_t count = golden.texts.size();
-  std::vector<int32_t> capacities, streams, sequences;
+  std::vector<SessionSequence> sequences;
   std::vector<std::vector<int32_t>> feed;
   size_t steps = 0;
+  for (const GoldenText& text : golden.texts) steps = std::max(steps, text.generated.size());
+  size_t rows = 0;
   for (const GoldenText& text : golden.texts) {
-    capacities.push_back(static_cast<int32_t>(text.prompt.size() + text.generated.size()));
-    sequences.push_back(static_cast<int32_t>(sequences.size()));
+    sequences.push_back({.first_row = static_cast<int32_t>(rows)});
     feed.push_back(text.prompt);
-    steps = std::max(steps, text.generated.size());
+    rows += text.prompt.size() + steps;
   }
-  Session session(model, capacities, sequences, {});
+  Session session(model, static_cast<int32_t>(rows), {});
   std::vector<bool> compared(count, true);
   for (size_t step = 0; step < steps; step++) {
     std::vector<int32_t> offsets = {0}, ids, next(count);
@@ -111,6 +112,7 @@ void compare_texts(const std::shared_ptr<Llama>& model, const GoldenCase& golden
     session.step({sequences, offsets, ids}, next, log_probs, Control());
     for (size_t t = 0; t < count; t++) {
       const GoldenText& text = golden.texts[t];
+      sequences[t].length += static_cast<int32_t>(feed[t].size());
       feed[t] = {next[t]};
       if (!compared[t] || step >= text.generated.size() || next[t] == text.generated[step]) continue;
       compared[t] = false;
