@@ -1,5 +1,5 @@
-// A whole model on the CUDA backend, its kernels on the host device layer: scores near the reference's, the same bits
-// in every pack, tree, session and tile.
+// A whole model on the CUDA backend: scores near the reference's, the same bits in every pack, tree, session and tile.
+// Built twice (cuda_target.h): on a GPU with longer sequences, and on a model whose products fill many tiles too.
 #include <algorithm>
 #include <cmath>
 #include <string>
@@ -24,6 +24,19 @@ double difference(const std::vector<std::vector<float>>& a, const std::vector<st
   return most;
 }
 
+const std::vector<size_t> kLongPrompts = {1, 2, 15, 16, 17, 63, 64, 65, 128, 129, 300, 600};
+
+void bits_of_a_middle_model(DType dtype) {
+  const LlamaConfig config = middle_config();
+  const Checkpoint checkpoint = random_checkpoint(config, 2, 0.03f);
+  const TemporaryFile file(checkpoint.bytes());
+  const auto model = std::make_shared<Llama>(MT_TARGET::make_backend(0), config, checkpoint.in(file), dtype, Control());
+  const std::vector<Request> requests = random_requests(kLongPrompts);
+  trees_and_packs_change_nothing(*model, requests, score_alone(*model, requests));
+  sessions_equal_one_pass(model, 1300, 90);
+  a_sampled_sequence_ignores_its_batch(model);
+}
+
 }  // namespace
 }  // namespace mt::test
 
@@ -31,7 +44,8 @@ int main() {
   using namespace mt;
   using namespace mt::test;
   if (no_device()) return kSkipped;
-  const std::vector<Request> requests = random_requests({1, 17, 65});
+  const bool few = kFibers || reduced();
+  const std::vector<Request> requests = random_requests(few ? std::vector<size_t>{1, 17, 65} : kLongPrompts);
   const auto exact_model = load_tiny(make_reference_backend(), DType::kFloat32);
   const std::vector<std::vector<float>> exact = score_alone(*exact_model, requests);
   for (const DType dtype : {DType::kFloat32, DType::kBFloat16, DType::kFloat16}) {
@@ -45,13 +59,14 @@ int main() {
     std::printf("%s: log-probabilities off by %.2g at most, the reference's by %.2g\n", name.c_str(), error, plain);
     check(error <= bound, "%s: log-probabilities are off by %.3g, want %.3g at most", name.c_str(), error, bound);
     trees_and_packs_change_nothing(*model, requests, alone);
-    sessions_equal_one_pass(model, 150, 40);
+    sessions_equal_one_pass(model, few ? 150 : 700, few ? 40 : 90);
     a_sampled_sequence_ignores_its_batch(model);
     rows_of_an_ended_sequence_are_free(model);
     for (const Tiling tiling : {Tiling::kSmall, Tiling::kLarge}) {
       const std::vector<std::vector<float>> tiled = score_alone(*load(tiling, dtype), requests);
       for (size_t i = 0; i < alone.size(); i++) CHECK(same_bits(tiled[i], alone[i]));
     }
+    if (!few) bits_of_a_middle_model(dtype);
   }
   return finish("cuda_model_test");
 }

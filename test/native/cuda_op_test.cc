@@ -11,12 +11,10 @@ namespace {
 using MT_TARGET::Tiling;
 
 // None divides a period of the sweep (9 shapes, 15 packs, and the turns below).
-#if !defined(MT_DEVICE_HOST)
-constexpr int kEvery = 1;
-#elif defined(__SANITIZE_ADDRESS__)
-constexpr int kEvery = 41;
+#if defined(__SANITIZE_ADDRESS__)
+const int kEvery = 41;
 #else
-constexpr int kEvery = 7;
+const int kEvery = reduced() ? 41 : kFibers ? 7 : 1;
 #endif
 
 void test_all() {

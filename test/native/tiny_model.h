@@ -67,37 +67,51 @@ struct Checkpoint {
   }
 };
 
-inline Checkpoint random_checkpoint(const LlamaConfig& c, unsigned seed) {
+// `deviation` is that of the weights of each layer.
+inline Checkpoint random_checkpoint(const LlamaConfig& c, unsigned seed, float deviation = 0.2f) {
   Checkpoint checkpoint;
   std::mt19937 random(seed);
   std::normal_distribution<float> normal;
-  const auto add = [&](const std::string& name, std::vector<int64_t> shape, float mean, float deviation) {
+  const auto add = [&](const std::string& name, std::vector<int64_t> shape, float mean, float spread) {
     size_t count = 1;
     for (const int64_t n : shape) count *= static_cast<size_t>(n);
     checkpoint.tensors.push_back(
         {.name = name, .file = "", .offset = checkpoint.values.size() * 4, .bytes = count * 4, .shape = shape});
-    for (size_t i = 0; i < count; i++) checkpoint.values.push_back(mean + deviation * normal(random));
+    for (size_t i = 0; i < count; i++) checkpoint.values.push_back(mean + spread * normal(random));
   };
   const int dim = c.hidden_size, ffn = c.intermediate_size, q = c.q_size(), kv = c.kv_size();
   add("model.embed_tokens.weight", {c.vocab_size, dim}, 0, 1);
   for (int l = 0; l < c.layers; l++) {
     const std::string layer = "model.layers." + std::to_string(l) + ".";
     add(layer + "input_layernorm.weight", {dim}, 1, 0.1f);
-    add(layer + "self_attn.q_proj.weight", {q, dim}, 0, 0.2f);
-    add(layer + "self_attn.k_proj.weight", {kv, dim}, 0, 0.2f);
-    add(layer + "self_attn.v_proj.weight", {kv, dim}, 0, 0.2f);
-    add(layer + "self_attn.q_proj.bias", {q}, 0, 0.2f);
-    add(layer + "self_attn.k_proj.bias", {kv}, 0, 0.2f);
-    add(layer + "self_attn.v_proj.bias", {kv}, 0, 0.2f);
-    add(layer + "self_attn.o_proj.weight", {dim, q}, 0, 0.2f);
+    add(layer + "self_attn.q_proj.weight", {q, dim}, 0, deviation);
+    add(layer + "self_attn.k_proj.weight", {kv, dim}, 0, deviation);
+    add(layer + "self_attn.v_proj.weight", {kv, dim}, 0, deviation);
+    add(layer + "self_attn.q_proj.bias", {q}, 0, deviation);
+    add(layer + "self_attn.k_proj.bias", {kv}, 0, deviation);
+    add(layer + "self_attn.v_proj.bias", {kv}, 0, deviation);
+    add(layer + "self_attn.o_proj.weight", {dim, q}, 0, deviation);
     add(layer + "post_attention_layernorm.weight", {dim}, 1, 0.1f);
-    add(layer + "mlp.gate_proj.weight", {ffn, dim}, 0, 0.2f);
-    add(layer + "mlp.up_proj.weight", {ffn, dim}, 0, 0.2f);
-    add(layer + "mlp.down_proj.weight", {dim, ffn}, 0, 0.2f);
+    add(layer + "mlp.gate_proj.weight", {ffn, dim}, 0, deviation);
+    add(layer + "mlp.up_proj.weight", {ffn, dim}, 0, deviation);
+    add(layer + "mlp.down_proj.weight", {dim, ffn}, 0, deviation);
   }
   add("model.norm.weight", {dim}, 1, 0.1f);
   add("lm_head.weight", {c.vocab_size, dim}, 0, 0.3f);
   return checkpoint;
+}
+
+// Sizes of a real model of few layers, for GPUs: whole tiles, several blocks in every product.
+inline LlamaConfig middle_config() {
+  LlamaConfig config = tiny_config();
+  config.vocab_size = 4000;
+  config.hidden_size = 1024;
+  config.intermediate_size = 2816;
+  config.heads = 8;
+  config.head_dim = 128;
+  config.rope_frequencies.clear();
+  for (int i = 0; i < 64; i++) config.rope_frequencies.push_back(std::pow(1e4f, -i / 64.0f));
+  return config;
 }
 
 inline std::shared_ptr<Llama> load_tiny(std::unique_ptr<Backend> backend, DType dtype) {
