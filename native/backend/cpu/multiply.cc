@@ -14,7 +14,7 @@ constexpr int kWidenedRows = 16;
 
 // [16, 32] blocks of one strip of 16 rows, zeros outside of h. Four rows at a time, along which the processor foresees
 // the reads.
-void pack_strip(View h, int strip, int k_padded, uint16_t* out) {
+void pack_tiles(View h, int strip, int k_padded, uint16_t* out) {
   const auto* rows = static_cast<const uint16_t*>(h.data) + size_t(16 * strip) * h.cols;
   const int count = std::min(16, h.rows - 16 * strip);
   for (int r0 = 0; r0 < 16; r0 += 4)
@@ -51,7 +51,8 @@ Multiplier::Input Multiplier::prepare(View h, const CpuMatrix& w) {
     case InputForm::kFloatStrips: {
       const int width = w.kernel.row_align, strips = divide_up(h.rows, width);
       input_.reserve_zeroed(size_t(strips) * width * k * 4);
-      for (Memory& memory : tiles_) memory.reserve_zeroed(size_t(kWidenedRows) * h.cols * 4);
+      if (h.dtype == DType::kBFloat16)
+        for (Memory& memory : tiles_) memory.reserve_zeroed(size_t(kWidenedRows) * h.cols * 4);
       pool_.parallel_for(strips, [&](int strip, int worker) {
         pack_float_strip(h, strip * width, width, k, tiles_[worker].as<float>(),
                          input_.as<float>() + size_t(strip) * width * k);
@@ -72,7 +73,7 @@ Multiplier::Input Multiplier::prepare(View h, const CpuMatrix& w) {
       const int strips = divide_up(h.rows, 16);
       input_.reserve_zeroed(size_t(strips) * 16 * k * 2);
       auto* out = input_.as<uint16_t>();
-      pool_.parallel_for(strips, [&](int strip, int) { pack_strip(h, strip, k, out + size_t(strip) * 16 * k); });
+      pool_.parallel_for(strips, [&](int strip, int) { pack_tiles(h, strip, k, out + size_t(strip) * 16 * k); });
       return {out, k};
     }
   }
