@@ -45,7 +45,7 @@ interface Answer {
 
 const dtype = options.dtype as DType
 const head = machine()
-const peaks = measurePeaks(threads)
+const peaks = await measurePeaks(threads)
 const theirs = await Rival.start(
   'lm-evaluation-harness',
   python,

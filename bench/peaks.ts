@@ -1,32 +1,23 @@
-// The arithmetic this machine can do: measured by the op bench (bench/native) in the same run as what is compared to it.
-import { execFileSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
-import type { DType } from '../src/binding.ts'
-
-const opsBench = fileURLToPath(new URL('../build/native/ops_bench', import.meta.url))
+// The arithmetic this machine can do, measured in the same run as what is compared to it.
+import { type DType, loadAddon } from '../src/binding.ts'
+import { newControl } from '../src/scoring/native-job.ts'
 
 export interface Peaks {
-  /** GFLOP/s by the best instruction the processor has for the dtype; float16 is widened to float32. */
+  /** GFLOP/s by the instruction that the dtype goes through; what has no instruction of its own is widened to float32. */
   gflops: Record<DType, number>
   /** For people. */
   line: string
 }
 
-export function measurePeaks(threads: number): Peaks {
-  if (!existsSync(opsBench)) throw new Error(`${opsBench} is missing: npm run test:native -- -N builds it`)
-  // No op has that name, so it measures the peaks alone.
-  const output = execFileSync(opsBench, ['--json', '--threads', String(threads), '--op', 'none'], {
-    encoding: 'utf8',
-  })
-  const peaks = output
-    .trim()
-    .split('\n')
-    .map(line => JSON.parse(line) as { peak: string; value: number })
-  const best = (pattern: RegExp) => Math.max(...peaks.filter(p => pattern.test(p.peak)).map(p => p.value))
-  const float32 = best(/^(avx512|avx2|scalar)$/)
+export async function measurePeaks(threads: number): Promise<Peaks> {
+  const { arithmetic, instructions, read } = await loadAddon().peaks('cpu', threads, newControl())
+  const gflops = (dtype: DType) =>
+    arithmetic.find(({ instruction }) => instruction === instructions[dtype])!.flops / 1e9
+  const parts = arithmetic.map(
+    ({ instruction, flops }) => `${instruction} ${(flops / 1e9).toFixed(0)} GFLOP/s`,
+  )
   return {
-    gflops: { float32, bfloat16: best(/^(?!read$)/), float16: float32 },
-    line: `peaks of ${threads} threads: ${peaks.map(p => `${p.peak} ${p.value.toFixed(0)} ${p.peak === 'read' ? 'GB/s' : 'GFLOP/s'}`).join(', ')}`,
+    gflops: { float32: gflops('float32'), bfloat16: gflops('bfloat16'), float16: gflops('float16') },
+    line: `peaks of ${threads} threads: ${parts.join(', ')}, read ${(read / 1e9).toFixed(0)} GB/s`,
   }
 }

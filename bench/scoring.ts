@@ -34,7 +34,7 @@ const batch = 16
 type Times = Map<string, { prefill: number[]; scoring: number[] }>
 
 const head = machine()
-const peaks = measurePeaks(threads)
+const peaks = await measurePeaks(threads)
 const rows: string[][] = []
 for (const name of options.shapes.split(',')) {
   const shape = shapes[name]

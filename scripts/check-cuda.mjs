@@ -17,6 +17,8 @@ const rules = [
   { kernel: /^gemm_kernel<(bf16|f16)\b/, some: ['HMMA', 'LDSM', 'LDGSTS'] },
   { kernel: /^gemm_kernel<float\b/, some: ['FFMA', 'LDGSTS'], none: ['HMMA'] },
   { kernel: /^attend_kernel<.*\b(bf16|f16)\b/, some: ['HMMA', 'LDSM'] },
+  { kernel: /^mma_peak_kernel</, some: ['HMMA'] },
+  { kernel: /^fma_peak_kernel\b/, some: ['FFMA'], none: ['HMMA'] },
   { file: /_sm90\.cu$/, archs: ['90a'], some: hopper, none: ['HMMA'] },
 ]
 

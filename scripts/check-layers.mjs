@@ -8,7 +8,7 @@ const nativeLayers = [
   ['native/backend'],
   // variants that may not know of each other
   ['native/backend/reference', 'native/backend/cpu', 'native/backend/cuda'],
-  ['native/model'],
+  ['native/model', 'native/bench'],
   ['native/addon'],
 ]
 const sourceLayers = [

@@ -157,6 +157,59 @@ export interface NativeGpu {
   runtime: string
 }
 
+export interface NativePeaks {
+  /** Operations a second on registers, a multiply-add counting two; only instructions that the device has. */
+  arithmetic: { instruction: string; flops: number }[]
+  /** Bytes a second from memory, past all caches. */
+  read: number
+  /** Which of `arithmetic` the matrix products of a dtype go through. */
+  instructions: Record<DType, string>
+}
+
+/** Ops of the forward pass: see native/backend/backend.h. */
+export type NativeOp =
+  | 'embed'
+  | 'rms_norm'
+  | 'qkv'
+  | 'attention'
+  | 'append_kv'
+  | 'linear_add out'
+  | 'swiglu'
+  | 'linear_add down'
+  | 'gather_rows'
+  | 'head_score'
+  | 'head_logits'
+
+export interface NativeOpRequest
+  extends Pick<
+    NativeConfig,
+    'hiddenSize' | 'intermediateSize' | 'heads' | 'kvHeads' | 'headDim' | 'vocabSize'
+  > {
+  op: NativeOp
+  /** Tokens of one sequence. */
+  rows: number
+  /** Positions of it that are in the KV cache already. */
+  cache: number
+  /** To time for, about. */
+  seconds: number
+}
+
+export interface NativeOpTiming {
+  /** Median of a run; the 10th and 90th percentile. */
+  seconds: number
+  secondsP10: number
+  secondsP90: number
+  runs: number
+  /** Operations of a run's matrix products and attention; 0 for ops that move numbers. */
+  flops: number
+  /** Bytes that a run must read or write at least once. */
+  bytes: number
+  /** Of those, the ones that come from memory: weights, cached keys and values. Activations lie in caches. */
+  memoryBytes: number
+  /** Rows of the result that were compared with the reference before anything was timed. */
+  rowsChecked: number
+}
+
 export interface NativeAddon {
   errorCodes: string[]
   cpu(): NativeCpuInfo
@@ -175,6 +228,13 @@ export interface NativeAddon {
     options: NativeLoadOptions,
     control: Control,
   ): Promise<NativeModel>
+  /** What the device can do at most; takes some seconds. */
+  peaks(device: Device, threads: number, control: Control): Promise<NativePeaks>
+  /**
+   * Times an op on random numbers, with as many copies of its weights as caches do not hold.
+   * @throws INTERNAL where the result differs from the reference's
+   */
+  timeOp(request: NativeOpRequest, options: NativeLoadOptions, control: Control): Promise<NativeOpTiming>
 }
 
 let loaded: NativeAddon | undefined

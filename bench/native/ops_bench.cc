@@ -1,21 +1,25 @@
-// Times every op of the CPU backend at the shapes of test/native/cases.h, beside the peaks measured in the same run.
+// Times every op of the CPU backend, for work on its kernels: what `mt-llama bench --only ops` does, an op at a time.
 //   ops_bench [--json] [--threads N] [--op NAME] [--shape NAME] [--dtype NAME] [--rows N] [--time SECONDS]
-// MT_LLAMA_CPU chooses the variant. A share is of the peak of the instruction that the op's dtype goes through, or of
-// the read bandwidth where an op does less arithmetic than that takes time; above 100 % the data came from a cache.
+// MT_LLAMA_CPU chooses the variant. A share is of the peak of the instruction that the dtype goes through, or of the
+// read bandwidth where an op's weights take longer to read; "-" for what moves activations alone, which lie in caches.
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <string>
 
-#include "backend/backend.h"
+#include "backend/peak.h"
 #include "base/cpu_info.h"
-#include "op_run.h"
-#include "peak.h"
+#include "bench/op_timing.h"
 
 namespace mt::bench {
 namespace {
+
+// The shapes of the figures in docs and README.
+const ModelShape kShapes[] = {
+    {"135M", 576, 1536, 9, 3, 64, 49152},
+    {"110M", 768, 2048, 12, 12, 64, 32000},
+    {"1.1B", 2048, 5632, 32, 4, 64, 32000},
+};
 
 struct Options {
   bool json = false;
@@ -25,61 +29,31 @@ struct Options {
   double seconds = 0.3;  // of timing a case
 };
 
-struct Timing {
-  double median;  // seconds
-  double low;     // 10th percentile
-  double high;    // 90th percentile
-};
-
-Timing time_runs(test::OpRun& run, double seconds) {
-  using Clock = std::chrono::steady_clock;
-  std::vector<double> times;
-  run.run();
-  const auto begin = Clock::now();
-  while (times.size() < 5 || std::chrono::duration<double>(Clock::now() - begin).count() < seconds) {
-    const auto start = Clock::now();
-    run.run();
-    times.push_back(std::chrono::duration<double>(Clock::now() - start).count());
-  }
-  std::sort(times.begin(), times.end());
-  return {times[times.size() / 2], times[times.size() / 10], times[times.size() - 1 - times.size() / 10]};
-}
-
-double peak_of(const std::vector<Peak>& peaks, const std::string& name) {
-  for (const Peak& p : peaks)
-    if (p.name == name) return p.value;
+double flops_of(const Peaks& peaks, const std::string& instruction) {
+  for (const Peaks::Arithmetic& a : peaks.arithmetic)
+    if (a.instruction == instruction) return a.flops;
   return 0;
 }
 
-// The peak of what multiplies weights of this dtype in this variant: bf16 without bf16 instructions is widened.
-std::string instruction(const std::string& variant, DType dtype) {
-  const bool bf16 = variant == "amx_bf16" || variant == "avx512_bf16";
-  return bf16 && dtype != DType::kBFloat16 ? "avx512" : variant;
-}
-
-void report(const Options& o, const std::vector<Peak>& peaks, Backend& backend, const test::OpCase& c) {
-  test::OpRun run(backend, c);
-  const Timing t = time_runs(run, o.seconds);
-  const std::string variant = backend.name().substr(4), peak = instruction(variant, c.dtype);
-  const double arithmetic = run.flops() / (peak_of(peaks, peak) * 1e9),
-               memory = run.bytes() / (peak_of(peaks, "read") * 1e9);
-  const bool bound_by_memory = memory > arithmetic;
+void report(const Options& o, const Peaks& peaks, Backend& backend, const OpCase& c) {
+  const OpTiming t = time_op(backend, c, o.seconds, {});
+  const std::string &peak = peaks.by_dtype[static_cast<int>(c.dtype)], dtype(dtype_name(c.dtype));
+  const double arithmetic = t.flops / flops_of(peaks, peak), memory = t.memory_bytes / peaks.read;
+  const char* limit = arithmetic + memory == 0 ? "-" : memory > arithmetic ? "read" : peak.c_str();
   const double share = 100 * std::max(arithmetic, memory) / t.median;
-  const std::string length =
-      c.trees[0].segment > 0 ? "cache " + std::to_string(c.trees[0].segment) : "M " + std::to_string(run.rows());
+  const int cache = c.trees[0].segment, rows = c.trees[0].branches[0];
   if (o.json) {
     std::printf(
-        "{\"op\":\"%s\",\"shape\":\"%s\",\"dtype\":\"%s\",\"variant\":\"%s\",\"threads\":%d,\"rows\":%d,"
+        "{\"op\":\"%s\",\"shape\":\"%s\",\"dtype\":\"%s\",\"backend\":\"%s\",\"threads\":%d,\"rows\":%d,"
         "\"cache\":%d,\"us\":%.2f,\"us_p10\":%.2f,\"us_p90\":%.2f,\"gflops\":%.1f,\"gbytes\":%.1f,"
         "\"limit\":\"%s\",\"share\":%.1f}\n",
-        test::op_name(c.op), c.shape.name, std::string(dtype_name(c.dtype)).c_str(), variant.c_str(), o.threads,
-        run.rows(), c.trees[0].segment, t.median * 1e6, t.low * 1e6, t.high * 1e6, run.flops() / t.median / 1e9,
-        run.bytes() / t.median / 1e9, bound_by_memory ? "read" : peak.c_str(), share);
+        op_name(c.op), c.shape.name, dtype.c_str(), backend.name().c_str(), o.threads, rows, cache, t.median * 1e6,
+        t.low * 1e6, t.high * 1e6, t.flops / t.median / 1e9, t.bytes / t.median / 1e9, limit, share);
   } else {
+    const std::string length = cache > 0 ? "cache " + std::to_string(cache) : "M " + std::to_string(rows);
     std::printf("%-16s %-5s %-9s %-11s %10.1f (%.1f .. %.1f) us %8.1f GFLOP/s %7.1f GB/s  %5.1f %% of %s\n",
-                test::op_name(c.op), c.shape.name, std::string(dtype_name(c.dtype)).c_str(), length.c_str(),
-                t.median * 1e6, t.low * 1e6, t.high * 1e6, run.flops() / t.median / 1e9, run.bytes() / t.median / 1e9,
-                share, bound_by_memory ? "read" : peak.c_str());
+                op_name(c.op), c.shape.name, dtype.c_str(), length.c_str(), t.median * 1e6, t.low * 1e6, t.high * 1e6,
+                t.flops / t.median / 1e9, t.bytes / t.median / 1e9, share, limit);
   }
   std::fflush(stdout);
 }
@@ -118,29 +92,26 @@ int run(int count, char** arguments) {
     else
       return usage(arguments[i - 1]);
   }
-  const std::vector<Peak> peaks = measure_peaks(o.threads);
+  const Peaks peaks = measure_cpu_peaks(o.threads, {});
   const auto backend = make_cpu_backend(o.threads);
   if (!o.json) std::printf("%s, %d threads, %s\n", processor_name().c_str(), o.threads, backend->name().c_str());
-  for (const Peak& p : peaks) {
-    if (o.json)
-      std::printf("{\"processor\":\"%s\",\"threads\":%d,\"peak\":\"%s\",\"value\":%.1f}\n", processor_name().c_str(),
-                  o.threads, p.name.c_str(), p.value);
-    else
-      std::printf("peak %-12s %8.1f %s\n", p.name.c_str(), p.value, p.name == "read" ? "GB/s" : "GFLOP/s");
+  if (!o.json) {
+    for (const Peaks::Arithmetic& a : peaks.arithmetic)
+      std::printf("peak %-12s %8.1f GFLOP/s\n", a.instruction.c_str(), a.flops / 1e9);
+    std::printf("peak %-12s %8.1f GB/s\n", "read", peaks.read / 1e9);
   }
-  for (const test::ModelShape& shape : test::kBenchShapes)
+  for (const ModelShape& shape : kShapes)
     for (const DType dtype : {DType::kFloat32, DType::kBFloat16, DType::kFloat16})
-      for (const auto& op : test::kOps) {
+      for (const auto& op : kOps) {
         if (!o.op.empty() && o.op != op.name) continue;
         if (!o.shape.empty() && o.shape != shape.name) continue;
         if (!o.dtype.empty() && o.dtype != dtype_name(dtype)) continue;
         for (const int rows : {1, 64, 512, 2048}) {
           if (o.rows && o.rows != rows) continue;
-          if (op.op == test::Op::kHeadLogits && rows > 64) continue;  // gigabytes of logits
-          report(o, peaks, *backend, {op.op, shape, dtype, test::plain(rows)});
+          if (op.op == Op::kHeadLogits && rows > 64) continue;  // gigabytes of logits
+          report(o, peaks, *backend, {op.op, shape, dtype, plain(rows)});
         }
-        if (op.op == test::Op::kAttention && !o.rows)
-          report(o, peaks, *backend, {op.op, shape, dtype, test::decode(2048)});
+        if (op.op == Op::kAttention && !o.rows) report(o, peaks, *backend, {op.op, shape, dtype, decode(2048)});
       }
   return 0;
 }

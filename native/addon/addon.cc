@@ -1,5 +1,6 @@
-// The module: errorCodes, cpu(), gpus(), weightBytes(), load() (NativeAddon of src/binding.ts).
+// The module: errorCodes, cpu(), gpus(), weightBytes(), load(), peaks(), timeOp() (NativeAddon of src/binding.ts).
 #include "../base/cpu_info.h"
+#include "bench_jobs.h"
 #include "device.h"
 #include "javascript.h"
 #include "model_object.h"
@@ -12,11 +13,9 @@ struct InstanceData {
   std::shared_ptr<EngineThread> engine;
 };
 
-struct LoadOptions {
-  DType dtype;
-  DeviceName device;
-  int threads;
-};
+std::shared_ptr<EngineThread> engine_of(const Napi::CallbackInfo& info) {
+  return info.Env().GetInstanceData<InstanceData>()->engine;
+}
 
 LlamaConfig read_config(Napi::Value value) {
   const Napi::Object object = read_object(value, "config");
@@ -66,21 +65,6 @@ std::vector<StoredTensor> read_tensors(Napi::Value value) {
   return tensors;
 }
 
-DType read_dtype(const std::string& name) {
-  for (const DType dtype : {DType::kFloat32, DType::kBFloat16, DType::kFloat16}) {
-    if (name == dtype_name(dtype)) return dtype;
-  }
-  throw Error(ErrorCode::INVALID_ARGUMENT, "dtype is " + name + ", expected float32, bfloat16 or float16");
-}
-
-LoadOptions read_options(Napi::Value value) {
-  constexpr int kMostThreads = 1024;
-  const Napi::Object object = read_object(value, "options");
-  return {.dtype = read_dtype(read_string(object["dtype"], "dtype")),
-          .device = read_device(read_string(object["device"], "device")),
-          .threads = static_cast<int>(read_integer(object["threads"], "threads", 0, kMostThreads))};
-}
-
 class LoadJob final : public Job {
  public:
   LoadJob(const Napi::CallbackInfo& info, std::shared_ptr<EngineThread> engine)
@@ -88,7 +72,7 @@ class LoadJob final : public Job {
         engine_(std::move(engine)),
         config_(read_config(info[0])),
         tensors_(read_tensors(info[1])),
-        options_(read_options(info[2])) {}
+        options_(read_run_options(info[2])) {}
 
   void run(const Control& control) override {
     llama_ = std::make_shared<Llama>(make_backend(options_.device, options_.threads), std::move(config_), tensors_,
@@ -101,20 +85,28 @@ class LoadJob final : public Job {
   std::shared_ptr<EngineThread> engine_;
   LlamaConfig config_;
   std::vector<StoredTensor> tensors_;
-  LoadOptions options_;
+  RunOptions options_;
   std::shared_ptr<Llama> llama_;
 };
 
 Napi::Value load(const Napi::CallbackInfo& info) {
   return promise_of(info.Env(), [&] {
-    const auto engine = info.Env().GetInstanceData<InstanceData>()->engine;
+    const auto engine = engine_of(info);
     return engine->push(info.Env(), std::make_unique<LoadJob>(info, engine));
   });
 }
 
+Napi::Value peaks(const Napi::CallbackInfo& info) {
+  return promise_of(info.Env(), [&] { return engine_of(info)->push(info.Env(), new_peaks_job(info)); });
+}
+
+Napi::Value time_op(const Napi::CallbackInfo& info) {
+  return promise_of(info.Env(), [&] { return engine_of(info)->push(info.Env(), new_time_op_job(info)); });
+}
+
 Napi::Value weight_bytes_of(const Napi::CallbackInfo& info) {
   return thrown_by(info.Env(), [&] {
-    const LoadOptions options = read_options(info[2]);
+    const RunOptions options = read_run_options(info[2]);
     const auto backend = make_backend(options.device, 1);  // the size does not depend on the threads
     const size_t bytes = weight_bytes(*backend, read_config(info[0]), read_tensors(info[1]), options.dtype);
     return Napi::Number::New(info.Env(), static_cast<double>(bytes));
@@ -144,6 +136,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   define_method(exports, "gpuFreeBytes", gpu_free_bytes);
   define_method(exports, "weightBytes", weight_bytes_of);
   define_method(exports, "load", load);
+  define_method(exports, "peaks", peaks);
+  define_method(exports, "timeOp", time_op);
   return exports;
 }
 

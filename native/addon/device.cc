@@ -7,6 +7,7 @@
 #include "javascript.h"
 #ifdef MT_LLAMA_CUDA
 #include "../backend/cuda/cuda_backend.h"
+#include "../backend/cuda/peak.h"
 #endif
 
 namespace mt::addon {
@@ -40,6 +41,8 @@ std::string list_gpus(Napi::Array gpus) {
   return reason;
 }
 
+Peaks measure_cuda_peaks(int ordinal, const Control& control) { return MT_TARGET::measure_peaks(ordinal, control); }
+
 size_t free_bytes(int ordinal) { return MT_TARGET::Device(ordinal).free_bytes(); }
 
 #else
@@ -53,10 +56,18 @@ constexpr const char* kNoCuda =
 }
 
 std::unique_ptr<Backend> make_cuda_backend(int ordinal) { no_cuda(ordinal); }
+Peaks measure_cuda_peaks(int ordinal, const Control&) { no_cuda(ordinal); }
 std::string list_gpus(Napi::Array) { return kNoCuda; }
 size_t free_bytes(int ordinal) { no_cuda(ordinal); }
 
 #endif
+
+DType read_dtype(const std::string& name) {
+  for (const DType dtype : {DType::kFloat32, DType::kBFloat16, DType::kFloat16}) {
+    if (name == dtype_name(dtype)) return dtype;
+  }
+  throw Error(ErrorCode::INVALID_ARGUMENT, "dtype is " + name + ", expected float32, bfloat16 or float16");
+}
 
 }  // namespace
 
@@ -74,6 +85,18 @@ DeviceName read_device(const std::string& name) {
   throw Error(ErrorCode::INVALID_ARGUMENT, "device is " + name + ", expected cpu, reference or cuda:N");
 }
 
+int read_threads(Napi::Value value) {
+  constexpr int kMostThreads = 1024;
+  return static_cast<int>(read_integer(value, "threads", 0, kMostThreads));
+}
+
+RunOptions read_run_options(Napi::Value value) {
+  const Napi::Object object = read_object(value, "options");
+  return {.dtype = read_dtype(read_string(object["dtype"], "dtype")),
+          .device = read_device(read_string(object["device"], "device")),
+          .threads = read_threads(object["threads"])};
+}
+
 std::unique_ptr<Backend> make_backend(DeviceName device, int threads) {
   switch (device.kind) {
     case DeviceName::Kind::kReference:
@@ -84,6 +107,18 @@ std::unique_ptr<Backend> make_backend(DeviceName device, int threads) {
       break;
   }
   return make_cpu_backend(threads == 0 ? usable_threads() : threads);
+}
+
+Peaks measure_peaks(DeviceName device, int threads, const Control& control) {
+  switch (device.kind) {
+    case DeviceName::Kind::kReference:
+      return measure_scalar_peaks(control);
+    case DeviceName::Kind::kCuda:
+      return measure_cuda_peaks(device.ordinal, control);
+    case DeviceName::Kind::kCpu:
+      break;
+  }
+  return measure_cpu_peaks(threads == 0 ? usable_threads() : threads, control);
 }
 
 Napi::Value gpus(const Napi::CallbackInfo& info) {

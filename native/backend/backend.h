@@ -118,6 +118,8 @@ class Backend {
   virtual std::unique_ptr<Buffer> allocate(size_t bytes) = 0;
   virtual void upload(void* device, const void* host, size_t bytes) = 0;
   virtual void download(void* host, const void* device, size_t bytes) = 0;
+  // Returns when all ops are done that were queued. A backend without a queue has nothing to wait for.
+  virtual void wait() {}
 
   // ---- weights ----
   // Bytes that create_matrix() will take, so that a load can be refused before it starts.

@@ -115,6 +115,7 @@ class CudaBackend final : public Backend {
   std::unique_ptr<Buffer> allocate(size_t bytes) override { return std::make_unique<CudaBuffer>(device_, bytes); }
   void upload(void* device, const void* host, size_t bytes) override { device_.upload(device, host, bytes); }
   void download(void* host, const void* device, size_t bytes) override { device_.download(host, device, bytes); }
+  void wait() override { device_.wait(); }
 
   // ---- weights ----
 

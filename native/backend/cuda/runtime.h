@@ -17,6 +17,7 @@ struct DeviceInfo {
   int multiprocessors = 0;
   int driver = 0;   // as CUDA counts: 12040 is 12.4; 0 on the host
   int runtime = 0;  // that of this build
+  size_t l2_bytes = 0;
 };
 
 // The devices there are. Where there is none, `reason` says why: no driver, one that is too old, no device.

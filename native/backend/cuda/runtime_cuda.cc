@@ -42,7 +42,7 @@ std::vector<DeviceInfo> list_devices(std::string& reason) {
     cudaDeviceProp properties;
     check(cudaGetDeviceProperties(&properties, i), ErrorCode::DEVICE_UNAVAILABLE, "cuda:" + std::to_string(i));
     devices.push_back({properties.name, properties.major, properties.minor, properties.totalGlobalMem,
-                       properties.multiProcessorCount, driver, runtime});
+                       properties.multiProcessorCount, driver, runtime, static_cast<size_t>(properties.l2CacheSize)});
   }
   return devices;
 }

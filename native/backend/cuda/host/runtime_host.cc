@@ -9,7 +9,7 @@
 namespace mt::MT_TARGET {
 
 std::vector<DeviceInfo> list_devices(std::string&) {
-  return {{.name = "host", .major = 8, .total_bytes = size_t{1} << 34, .multiprocessors = 1}};
+  return {{.name = "host", .major = 8, .total_bytes = size_t{1} << 34, .multiprocessors = 1, .l2_bytes = 1 << 16}};
 }
 
 Device::Device(int ordinal) : ordinal_(ordinal) {

@@ -3,10 +3,10 @@
 #include <memory>
 #include <vector>
 
-#include "backend/backend.h"
-#include "cases.h"
+#include "../backend/backend.h"
+#include "op_case.h"
 
-namespace mt::test {
+namespace mt::bench {
 
 // Inputs as float32, already rounded to what the backend takes.
 struct OpInput {
@@ -19,19 +19,26 @@ struct OpInput {
 
 class OpRun {
  public:
+  static constexpr size_t kMostCopies = 512;
+
   // Inputs are rounded to the backend's activations, or to `rounding` for comparison with another backend.
   OpRun(Backend& backend, const OpCase& c) : OpRun(backend, c, backend.activation_dtype(c.dtype)) {}
   OpRun(Backend& backend, const OpCase& c, DType rounding);
 
+  // With rotate(): on the next copy of the weights.
   void run();
+  // Copies the weights, or the cached keys and values, until `bytes` of them lie apart or there are kMostCopies, so
+  // that runs in turn read them from memory, as the layers of a model do, and not from a cache.
+  void rotate(size_t bytes);
   // What the op wrote, as float32 [rows, width]. qkv: q, k and v side by side. head_score: log_prob, argmax, top ids,
   // top log-probabilities side by side.
   std::vector<float> output();
 
   int rows() const { return rows_; }  // of the output
   int width() const { return width_; }
-  double flops() const;                             // of one run, multiply and add counted apart; 0 where none matter
-  double bytes() const;                             // that one run must read or write at least once
+  double flops() const;         // of one run, multiply and add counted apart; 0 where none matter
+  double bytes() const;         // that one run must read or write at least once
+  double memory_bytes() const;  // of those, what rotate() keeps out of caches: weights, cached k and v
   DType activation() const { return activation_; }  // of the backend
   const OpInput& input() const { return input_; }
   const std::vector<int32_t>& targets() const { return targets_; }
@@ -44,6 +51,8 @@ class OpRun {
   std::vector<float> read(View view);
   void make_pack();
   void make_weights(int out, int in, MatrixKind kind);
+  void add_matrix(const float* values, int out, int in, MatrixKind kind);
+  void add_cache();
 
   Backend& backend_;
   const OpCase case_;
@@ -52,15 +61,16 @@ class OpRun {
   int rows_ = 0, width_ = 0, tokens_ = 0, cache_rows_ = 0;
   OpInput input_;
   std::vector<std::unique_ptr<Buffer>> buffers_;
-  std::unique_ptr<Matrix> matrix_;
+  std::vector<std::unique_ptr<Matrix>> matrices_;  // copies of one
+  std::vector<KvCache> caches_;                    // copies of one
+  size_t turn_ = 0;
   std::unique_ptr<PlacedPack> pack_;
   std::vector<int32_t> ids_, pos_, lo_, targets_, list_, cache_list_;
   std::vector<Tree> trees_;
   View x_, y_, bias_, q_, k_, v_, norm_;
   RopeTable rope_;
-  KvCache cache_;
   std::vector<float> host_, top_log_prob_;
   std::vector<int32_t> argmax_, top_ids_;
 };
 
-}  // namespace mt::test
+}  // namespace mt::bench

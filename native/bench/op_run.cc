@@ -7,7 +7,7 @@
 
 #include "random.h"
 
-namespace mt::test {
+namespace mt::bench {
 
 OpRun::OpRun(Backend& backend, const OpCase& c, DType rounding)
     : backend_(backend),
@@ -64,8 +64,7 @@ OpRun::OpRun(Backend& backend, const OpCase& c, DType rounding)
       k_ = upload({input_.k.begin() + cached, input_.k.end()}, kv_dim, DType::kFloat32);
       v_ = upload({input_.v.begin() + cached, input_.v.end()}, kv_dim, DType::kFloat32);
       if (c.op == Op::kAppendKv) {
-        cache_.k = {view(tokens_, kv_dim, DType::kFloat32)};
-        cache_.v = {view(tokens_, kv_dim, DType::kFloat32)};
+        caches_ = {{{view(tokens_, kv_dim, DType::kFloat32)}, {view(tokens_, kv_dim, DType::kFloat32)}}};
         for (int i = 0; i < tokens_; i++) {
           list_.push_back(i);
           cache_list_.push_back(tokens_ - 1 - i);
@@ -73,10 +72,7 @@ OpRun::OpRun(Backend& backend, const OpCase& c, DType rounding)
         width_ = 2 * kv_dim;
         break;
       }
-      if (cache_rows_ > 0) {
-        cache_.k = {upload({input_.k.begin(), input_.k.begin() + cached}, kv_dim, DType::kFloat32)};
-        cache_.v = {upload({input_.v.begin(), input_.v.begin() + cached}, kv_dim, DType::kFloat32)};
-      }
+      if (cache_rows_ > 0) add_cache();
       output(q_dim, activation_);
       break;
     }
@@ -137,17 +133,43 @@ void OpRun::make_pack() {
 
 void OpRun::make_weights(int out, int in, MatrixKind kind) {
   const auto& c = case_;
-  const std::vector<float> values = random(size_t(out) * in, 2, 1);
-  matrix_ = backend_.create_matrix(out, in, kind, heads_, c.dtype);
-  // In uneven pieces, the last first: a loader may come with any.
-  const int cut = out / 3;
-  backend_.write_rows(*matrix_, cut, out - cut, values.data() + size_t(cut) * in);
-  backend_.write_rows(*matrix_, 0, cut, values.data());
-  input_.weights = values;
-  for (float& f : input_.weights) f = round_to(f, c.dtype);
+  std::vector<float> values = random(size_t(out) * in, 2, 1);
+  add_matrix(values.data(), out, in, kind);
+  for (float& f : values) f = round_to(f, c.dtype);
+  input_.weights = std::move(values);
   if (c.bias) {
     input_.bias = random(out, 6, 1);
     bias_ = upload(input_.bias, out, DType::kFloat32);
+  }
+}
+
+void OpRun::add_matrix(const float* values, int out, int in, MatrixKind kind) {
+  matrices_.push_back(backend_.create_matrix(out, in, kind, heads_, case_.dtype));
+  // In uneven pieces, the last first: a loader may come with any.
+  const int cut = out / 3;
+  backend_.write_rows(*matrices_.back(), cut, out - cut, values + size_t(cut) * in);
+  backend_.write_rows(*matrices_.back(), 0, cut, values);
+}
+
+// The first rows of k and v.
+void OpRun::add_cache() {
+  const int kv_dim = heads_.kv_heads * heads_.head_dim;
+  const size_t cached = size_t(cache_rows_) * kv_dim;
+  const View k = upload({input_.k.begin(), input_.k.begin() + cached}, kv_dim, DType::kFloat32);
+  const View v = upload({input_.v.begin(), input_.v.begin() + cached}, kv_dim, DType::kFloat32);
+  caches_.push_back({{k}, {v}});
+}
+
+void OpRun::rotate(size_t bytes) {
+  const double one = memory_bytes();
+  if (one == 0) return;
+  const size_t copies = std::min(kMostCopies, static_cast<size_t>(bytes / one) + 1);
+  if (case_.op == Op::kAttention) {
+    while (caches_.size() < copies) add_cache();
+  } else {
+    const int out = matrices_[0]->rows, in = matrices_[0]->cols;
+    const MatrixKind kind = matrices_[0]->kind;
+    while (matrices_.size() < copies) add_matrix(input_.weights.data(), out, in, kind);
   }
 }
 
@@ -182,28 +204,31 @@ std::vector<float> OpRun::read(View view) {
 }
 
 void OpRun::run() {
+  const Matrix* matrix = matrices_.empty() ? nullptr : matrices_[turn_ % matrices_.size()].get();
+  const KvCache* cache = caches_.empty() ? nullptr : &caches_[turn_ % caches_.size()];
+  turn_++;
   switch (case_.op) {
     case Op::kEmbed:
-      return backend_.embed(*pack_, *matrix_, y_);
+      return backend_.embed(*pack_, *matrix, y_);
     case Op::kRmsNorm:
       return backend_.rms_norm(x_, norm_, 1e-5f, y_);
     case Op::kQkv:
-      return backend_.qkv(*pack_, x_, *matrix_, bias_, rope_, heads_, q_, k_, v_);
+      return backend_.qkv(*pack_, x_, *matrix, bias_, rope_, heads_, q_, k_, v_);
     case Op::kAttention:
-      return backend_.attention(*pack_, x_, k_, v_, cache_rows_ > 0 ? &cache_ : nullptr, 0, heads_, y_);
+      return backend_.attention(*pack_, x_, k_, v_, cache, 0, heads_, y_);
     case Op::kAppendKv:
-      return backend_.append_kv(k_, v_, list_, cache_list_, cache_, 0);
+      return backend_.append_kv(k_, v_, list_, cache_list_, *cache, 0);
     case Op::kOut:
     case Op::kDown:
-      return backend_.linear_add(x_, *matrix_, bias_, y_);
+      return backend_.linear_add(x_, *matrix, bias_, y_);
     case Op::kSwiglu:
-      return backend_.swiglu(x_, *matrix_, bias_, y_);
+      return backend_.swiglu(x_, *matrix, bias_, y_);
     case Op::kGather:
       return backend_.gather_rows(x_, list_, y_);
     case Op::kHeadScore:
-      return backend_.head_score(x_, *matrix_, targets_, case_.top_k, {host_, argmax_, top_ids_, top_log_prob_});
+      return backend_.head_score(x_, *matrix, targets_, case_.top_k, {host_, argmax_, top_ids_, top_log_prob_});
     case Op::kHeadLogits:
-      return backend_.head_logits(x_, *matrix_, host_.data());
+      return backend_.head_logits(x_, *matrix, host_.data());
   }
 }
 
@@ -215,7 +240,7 @@ std::vector<float> OpRun::output() {
   } else if (case_.op == Op::kQkv) {
     parts = {read(q_), read(k_), read(v_)};
   } else if (case_.op == Op::kAppendKv) {
-    parts = {read(cache_.k[0]), read(cache_.v[0])};
+    parts = {read(caches_[0].k[0]), read(caches_[0].v[0])};
   } else {
     parts = {read(y_)};
   }
@@ -240,19 +265,25 @@ std::vector<int> OpRun::seen(int row) const {
 }
 
 double OpRun::flops() const {
-  if (matrix_ && case_.op != Op::kEmbed) return 2.0 * tokens_ * matrix_->rows * matrix_->cols;
+  if (!matrices_.empty() && case_.op != Op::kEmbed) return 2.0 * tokens_ * matrices_[0]->rows * matrices_[0]->cols;
   if (case_.op != Op::kAttention) return 0;
   double pairs = 0;
   for (int r = 0; r < tokens_; r++) pairs += static_cast<double>(seen(r).size());
   return 4.0 * pairs * heads_.heads * heads_.head_dim;
 }
 
+double OpRun::memory_bytes() const {
+  if (case_.op == Op::kAttention) return 2.0 * cache_rows_ * heads_.kv_heads * heads_.head_dim * sizeof(float);
+  if (matrices_.empty() || case_.op == Op::kEmbed) return 0;
+  return double(matrices_[0]->rows) * matrices_[0]->cols * dtype_size(case_.dtype);
+}
+
 double OpRun::bytes() const {
   double n = double(input_.rows.size()) * dtype_size(x_.dtype) + double(input_.k.size() + input_.v.size()) * 4;
-  if (matrix_ && case_.op != Op::kEmbed) n += double(matrix_->rows) * matrix_->cols * dtype_size(case_.dtype);
+  if (!matrices_.empty() && case_.op != Op::kEmbed) n += memory_bytes();
   if (case_.op == Op::kEmbed) n += double(tokens_) * case_.shape.dim * dtype_size(case_.dtype);
   const bool wide = case_.op == Op::kRmsNorm || case_.op == Op::kSwiglu || case_.op == Op::kAttention;
   return n + double(rows_) * width_ * (wide ? dtype_size(activation_) : 4);
 }
 
-}  // namespace mt::test
+}  // namespace mt::bench

@@ -5,9 +5,7 @@
 #include <cmath>
 #include <sstream>
 
-#include "check.h"
-
-namespace mt::test {
+namespace mt::bench {
 namespace {
 
 constexpr double kEps = 0x1p-24;  // half a unit in the last place of 1
@@ -83,6 +81,9 @@ class Bounds {
   }
 
   double product(int row, int col) const { return 8 * kEps * row_norm(row) * weight_norms_[col]; }
+  double widest_product(int row) const {
+    return 8 * kEps * row_norm(row) * *std::max_element(weight_norms_.begin(), weight_norms_.end());
+  }
 
  private:
   double row_norm(int row) const { return norm(&run_.input().rows[size_t(row) * in_], in_); }
@@ -124,48 +125,45 @@ Wanted::Wanted(const OpCase& c, DType activation)
   logits = logits_run->output();
 }
 
-void compare(const std::string& variant, Backend& backend, const OpCase& c, const Wanted& wanted) {
-  OpRun run(backend, c);
-  run.run();
+std::string mismatch(OpRun& run, const OpCase& c, const Wanted& wanted) {
   const std::vector<float>& want = wanted.values;
   const std::vector<float> got = run.output();
   const int width = run.width();
+  size_t out = 0, worst = 0;
+  double worst_share = 0, worst_bound = 0;
+  const auto judge = [&](size_t i, double error, double bound) {
+    if (error <= bound) return;
+    out++;
+    const double share = std::isnan(error) || bound == 0 ? 1e300 : error / bound;
+    if (share > worst_share) worst_share = share, worst = i, worst_bound = bound;
+  };
 
   if (c.op == Op::kHeadScore) {
     const std::vector<float>& logits = wanted.logits;
     const Bounds bounds(wanted.logits_case, run.activation(), *wanted.logits_run, logits);
-    for (int r = 0; r < run.rows(); r++) {
-      double widest = 0;
-      for (int j = 0; j < c.shape.vocab; j++) widest = std::max(widest, bounds.product(r, j));
-      const float* g = &got[size_t(r) * width];
-      const float* w = &want[size_t(r) * width];
+    for (int r = 0; r < wanted.run.rows(); r++) {
+      const double widest = bounds.widest_product(r);
       const float* row = &logits[size_t(r) * c.shape.vocab];
       for (int i = 0; i < width; i++) {
+        const size_t at = size_t(r) * width + i;
         const bool is_id = i == 1 || (i >= 2 && i < 2 + c.top_k);
         // Ids may differ where the reference's own logits are closer than the error.
-        const double difference = is_id ? row[int(g[i])] - row[int(w[i])] : g[i] - w[i];
-        const double bound = is_id ? widest : 2 * widest + 32 * kEps * (std::fabs(w[i]) + 1);
-        check(std::fabs(difference) <= bound, "%s %s: row %d field %d = %.9g, want %.9g +- %.2g", variant.c_str(),
-              describe(c).c_str(), r, i, g[i], w[i], bound);
+        const double difference = is_id ? row[int(got[at])] - row[int(want[at])] : got[at] - want[at];
+        judge(at, std::fabs(difference), is_id ? widest : 2 * widest + 32 * kEps * (std::fabs(want[at]) + 1));
       }
     }
-    return;
+  } else {
+    const Bounds bounds(c, run.activation(), wanted.run, want);
+    for (size_t i = 0; i < want.size(); i++)
+      judge(i, std::fabs(double{got[i]} - want[i]),
+            bounds.at(static_cast<int>(i / width), static_cast<int>(i % width)));
   }
-
-  const Bounds bounds(c, run.activation(), wanted.run, want);
-  size_t out = 0, worst = 0;
-  double worst_share = 0;
-  for (size_t i = 0; i < want.size(); i++) {
-    const double bound = bounds.at(static_cast<int>(i / width), static_cast<int>(i % width));
-    const double error = std::fabs(double{got[i]} - want[i]);
-    if (error <= bound) continue;
-    out++;
-    const double share = std::isnan(error) || bound == 0 ? 1e300 : error / bound;
-    if (share > worst_share) worst_share = share, worst = i;
-  }
-  check(out == 0, "%s %s: [%zu, %zu] = %.9g, want %.9g +- %.2g (%zu of %zu out)", variant.c_str(), describe(c).c_str(),
-        worst / width, worst % width, got[worst], want[worst],
-        bounds.at(static_cast<int>(worst / width), static_cast<int>(worst % width)), out, want.size());
+  if (out == 0) return "";
+  std::ostringstream s;
+  s.precision(9);
+  s << describe(c) << ": [" << worst / width << ", " << worst % width << "] = " << got[worst] << ", want "
+    << want[worst] << " +- " << worst_bound << " (" << out << " of " << want.size() << " out)";
+  return s.str();
 }
 
-}  // namespace mt::test
+}  // namespace mt::bench

@@ -1,0 +1,117 @@
+// Two jobs that make a backend of their own, or none.
+#include "bench_jobs.h"
+
+#include "../bench/op_timing.h"
+#include "device.h"
+#include "javascript.h"
+
+namespace mt::addon {
+namespace {
+
+class PeaksJob final : public Job {
+ public:
+  explicit PeaksJob(const Napi::CallbackInfo& info)
+      : Job(info.Env(), info[2]),
+        device_(read_device(read_string(info[0], "device"))),
+        threads_(read_threads(info[1])) {}
+
+  void run(const Control& control) override { peaks_ = measure_peaks(device_, threads_, control); }
+
+  Napi::Value result(Napi::Env env) override {
+    Napi::Object result = Napi::Object::New(env);
+    Napi::Array arithmetic = Napi::Array::New(env);
+    for (const Peaks::Arithmetic& a : peaks_.arithmetic) {
+      Napi::Object object = Napi::Object::New(env);
+      object["instruction"] = a.instruction;
+      object["flops"] = a.flops;
+      arithmetic[arithmetic.Length()] = object;
+    }
+    result["arithmetic"] = arithmetic;
+    result["read"] = peaks_.read;
+    Napi::Object instructions = Napi::Object::New(env);
+    for (const DType dtype : {DType::kFloat32, DType::kBFloat16, DType::kFloat16})
+      instructions[std::string(dtype_name(dtype))] = peaks_.by_dtype[static_cast<int>(dtype)];
+    result["instructions"] = instructions;
+    return result;
+  }
+
+ private:
+  DeviceName device_;
+  int threads_;
+  Peaks peaks_;
+};
+
+bench::Op read_op(Napi::Value value) {
+  const std::string name = read_string(value, "op");
+  std::string names;
+  for (const auto& op : bench::kOps) {
+    if (name == op.name) return op.op;
+    names += (names.empty() ? "" : ", ") + std::string(op.name);
+  }
+  throw Error(ErrorCode::INVALID_ARGUMENT, "op is " + name + ", expected one of " + names);
+}
+
+bench::OpCase read_case(Napi::Value value, DType dtype) {
+  constexpr int kMostTokens = 1 << 20, kMostSize = 1 << 24;
+  const Napi::Object object = read_object(value, "request");
+  const auto size = [&](const char* name, int most) {
+    return static_cast<int>(read_integer(object[name], name, 1, most));
+  };
+  bench::ModelShape shape = {.name = "of this shape",
+                             .dim = size("hiddenSize", kMostSize),
+                             .ffn = size("intermediateSize", kMostSize),
+                             .heads = size("heads", kMostSize),
+                             .kv_heads = size("kvHeads", kMostSize),
+                             .head_dim = size("headDim", kMostSize),
+                             .vocab = size("vocabSize", kMostSize)};
+  if (int64_t{shape.heads} * shape.head_dim > kMostSize)
+    throw Error(ErrorCode::INVALID_ARGUMENT, "heads * headDim is more than " + std::to_string(kMostSize));
+  if (shape.heads % shape.kv_heads != 0 || shape.head_dim % 2 != 0)
+    throw Error(ErrorCode::INVALID_ARGUMENT, "heads are to be a multiple of kvHeads and headDim even");
+  const int cache = static_cast<int>(read_integer(object["cache"], "cache", 0, kMostTokens));
+  return {read_op(object["op"]), shape, dtype, {{cache, 0, {size("rows", kMostTokens)}}}};
+}
+
+class TimeOpJob final : public Job {
+ public:
+  explicit TimeOpJob(const Napi::CallbackInfo& info)
+      : Job(info.Env(), info[2]),
+        options_(read_run_options(info[1])),
+        case_(read_case(info[0], options_.dtype)),
+        seconds_(read_number(read_object(info[0], "request")["seconds"], "seconds")) {
+    constexpr double kMostSeconds = 3600;
+    if (!(seconds_ >= 0 && seconds_ <= kMostSeconds))
+      throw Error(ErrorCode::INVALID_ARGUMENT, "seconds is not in 0 .. 3600");
+  }
+
+  void run(const Control& control) override {
+    const auto backend = make_backend(options_.device, options_.threads);
+    timing_ = bench::time_op(*backend, case_, seconds_, control);
+  }
+
+  Napi::Value result(Napi::Env env) override {
+    Napi::Object result = Napi::Object::New(env);
+    result["seconds"] = timing_.median;
+    result["secondsP10"] = timing_.low;
+    result["secondsP90"] = timing_.high;
+    result["runs"] = timing_.runs;
+    result["flops"] = timing_.flops;
+    result["bytes"] = timing_.bytes;
+    result["memoryBytes"] = timing_.memory_bytes;
+    result["rowsChecked"] = timing_.rows_checked;
+    return result;
+  }
+
+ private:
+  RunOptions options_;
+  bench::OpCase case_;
+  double seconds_;
+  bench::OpTiming timing_;
+};
+
+}  // namespace
+
+std::unique_ptr<Job> new_peaks_job(const Napi::CallbackInfo& info) { return std::make_unique<PeaksJob>(info); }
+std::unique_ptr<Job> new_time_op_job(const Napi::CallbackInfo& info) { return std::make_unique<TimeOpJob>(info); }
+
+}  // namespace mt::addon

@@ -1,0 +1,75 @@
+// Checks, then times.
+#include "op_timing.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "op_compare.h"
+
+namespace mt::bench {
+namespace {
+
+// What the copies of a weight take together: more than caches hold, as much as the read peak goes through.
+constexpr size_t kRotated = size_t{512} << 20;
+// Runs are timed in groups of at least so many seconds, so that waiting for a GPU does not count.
+constexpr double kGroup = 200e-6;
+constexpr size_t kFewestGroups = 5;
+// Rows compared with the reference, which is slow; a row depends on itself alone, or on those before it.
+constexpr int kCheckedRows = 4;
+constexpr int kCheckedAttentionRows = 64;
+
+double time_runs(Backend& backend, OpRun& run, int count) {
+  using Clock = std::chrono::steady_clock;
+  const auto start = Clock::now();
+  for (int i = 0; i < count; i++) run.run();
+  backend.wait();
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// The case with its first rows alone, where those do not depend on the number of rows.
+OpCase first_rows(OpCase c) {
+  if (c.op == Op::kAppendKv || c.op == Op::kGather) return c;
+  const int most = c.op == Op::kAttention ? kCheckedAttentionRows : kCheckedRows;
+  if (c.trees.size() == 1 && c.trees[0].prefix == 0 && c.trees[0].branches.size() == 1)
+    c.trees[0].branches[0] = std::min(c.trees[0].branches[0], most);
+  return c;
+}
+
+int check(OpRun& run, const OpCase& c) {
+  run.run();
+  const Wanted wanted(first_rows(c), run.activation());
+  const std::string wrong = mismatch(run, c, wanted);
+  if (!wrong.empty()) throw Error(ErrorCode::INTERNAL, "a wrong result, so nothing was timed: " + wrong);
+  return wanted.run.rows();
+}
+
+}  // namespace
+
+OpTiming time_op(Backend& backend, const OpCase& c, double seconds, const Control& control) {
+  OpRun run(backend, c);
+  control.poll();
+  OpTiming timing;
+  timing.rows_checked = check(run, c);
+  control.poll();
+  run.rotate(kRotated);
+  const int group = static_cast<int>(std::clamp(kGroup / time_runs(backend, run, 1), 1.0, 1e4));
+  std::vector<double> times;
+  for (double spent = 0; times.size() < kFewestGroups || spent < seconds;) {
+    control.poll();
+    const double time = time_runs(backend, run, group);
+    spent += time;
+    times.push_back(time / group);
+    control.report(static_cast<uint64_t>(1e6 * std::min(spent, seconds)), static_cast<uint64_t>(1e6 * seconds) + 1);
+  }
+  std::sort(times.begin(), times.end());
+  timing.median = times[times.size() / 2];
+  timing.low = times[times.size() / 10];
+  timing.high = times[times.size() - 1 - times.size() / 10];
+  timing.runs = static_cast<int>(times.size()) * group;
+  timing.flops = run.flops();
+  timing.bytes = run.bytes();
+  timing.memory_bytes = run.memory_bytes();
+  return timing;
+}
+
+}  // namespace mt::bench
