@@ -13,7 +13,16 @@ export interface FileTensor {
   data?: Uint8Array
 }
 
-const elementBytes: Record<string, number> = { F64: 8, I64: 8, F32: 4, F16: 2, BF16: 2 }
+const elementBytes: Record<string, number> = {
+  F64: 8,
+  I64: 8,
+  F32: 4,
+  I32: 4,
+  F16: 2,
+  BF16: 2,
+  I8: 1,
+  BOOL: 1,
+}
 
 /** Runs `body` with a new empty folder, which is removed afterwards. */
 export async function withFolder<T>(body: (dir: string) => Promise<T>): Promise<T> {

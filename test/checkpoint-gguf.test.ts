@@ -207,7 +207,7 @@ describe('GGUF checkpoints', () => {
       'a type that is not read',
       tensors(['blk.0.ffn_up.weight', { type: 'Q5_0', shape: [12, 32] }]),
       'CHECKPOINT_UNSUPPORTED',
-      /"blk\.0\.ffn_up\.weight" is stored as Q5_0; read are F32/,
+      /"blk\.0\.ffn_up\.weight" is stored as Q5_0; of a GGUF file F32, F16, BF16, Q8_0, Q4_0, Q4_1 are read$/,
     ],
     [
       'rows that are no whole blocks',

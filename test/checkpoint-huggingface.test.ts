@@ -200,13 +200,15 @@ describe('Hugging Face checkpoints: tensors', () => {
       'TENSOR_SHAPE',
       /"model\.norm\.weight" is \[8, 1\]; config\.json \(hidden_size\) asks for \[8\]/,
     ],
-    [
-      'weights of another dtype',
+    ...['F64', 'I32', 'I8', 'BOOL'].map((type): (typeof refused)[number] => [
+      `weights stored as ${type}`,
       {},
-      withTensor('model.norm.weight', 'F64', 8),
+      withTensor('model.norm.weight', type, 8),
       'CHECKPOINT_UNSUPPORTED',
-      /"model\.norm\.weight" is stored as F64; read are F32, F16, BF16/,
-    ],
+      new RegExp(
+        `^model\\.safetensors: "model\\.norm\\.weight" is stored as ${type}; of a safetensors file F32, F16, BF16 are read$`,
+      ),
+    ]),
   ]
   for (const [name, config, tensors, code, message] of refused) {
     it(`refuses ${name}`, () => assert.rejects(openTiny(config, tensors), { code, message }))

@@ -78,6 +78,8 @@ export async function openGguf(file: string): Promise<Checkpoint> {
     configFile: 'its metadata',
     fields: fieldNames,
     weights: where,
+    format: 'GGUF',
+    types: ['F32', 'F16', 'BF16', 'Q8_0', 'Q4_0', 'Q4_1'],
     storedName: ggmlName,
   }
   const tensors = takeTensors(config, stored, naming)

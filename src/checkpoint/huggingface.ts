@@ -23,6 +23,8 @@ const naming: Omit<Naming, 'weights'> = {
     kvHeads: 'num_key_value_heads',
     headDim: 'head_dim',
   },
+  format: 'safetensors',
+  types: ['F32', 'F16', 'BF16'],
   storedName: name => name,
 }
 

@@ -29,6 +29,9 @@ export interface Naming {
   fields: Record<SizeField, string>
   /** The file that should hold the tensors: 'model.safetensors'. */
   weights: string
+  /** What the format is called, and the types of its tensors that are read. */
+  format: string
+  types: readonly StoredType[]
   /** The stored name of a tensor with this Hugging Face name. */
   storedName: (name: string) => string
 }
@@ -39,6 +42,7 @@ interface NeededTensor {
   fields: SizeField[]
 }
 
+/** The types that are read, and what `auto` makes of them. */
 const runnable: Record<StoredType, Checkpoint['autoDType']> = {
   F32: 'float32',
   F16: 'float16',
@@ -66,11 +70,10 @@ export function takeTensors(
       throw new MtLlamaError('TENSOR_MISSING', `${naming.weights}: no tensor ${show(name)}, which ${why}`)
     }
     const here = `${basename(found.file)}: ${show(name)}`
-    if (!Object.hasOwn(runnable, found.type)) {
-      const names = Object.keys(runnable).join(', ')
+    if (!naming.types.some(type => type === found.type)) {
       throw new MtLlamaError(
         'CHECKPOINT_UNSUPPORTED',
-        `${here} is stored as ${found.type}; read are ${names}`,
+        `${here} is stored as ${found.type}; of a ${naming.format} file ${naming.types.join(', ')} are read`,
       )
     }
     if (found.shape.length !== needed.shape.length || found.shape.some((n, i) => n !== needed.shape[i])) {
