@@ -2,13 +2,15 @@
 // Builds the addon: `build.mjs gyp` (default) to build/Release, `build.mjs cmake` to build/cmake/build/Release, and so on:
 // cuda with the CUDA backend (nvcc), host-device and host-device-asan for the tests of that backend.
 // Node's headers are taken from beside the node binary; only where they are not there does node-gyp fetch them.
-// prebuildify calls this file in the place of node-gyp, with node-gyp's arguments, which all say what is done anyway.
+// prebuildify calls this file in the place of node-gyp, with node-gyp's arguments, which all say what is done anyway; the
+// kind is in MT_LLAMA_BUILD then.
 import { spawnSync } from 'node:child_process'
 import { copyFileSync, existsSync, realpathSync, renameSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { availableParallelism } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { advice, findNvcc } from './cuda/toolkit.mjs'
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
 const require = createRequire(import.meta.url)
@@ -20,11 +22,12 @@ const cmakeOptions = {
   'host-device': ['MT_LLAMA_HOST_DEVICE=ON'],
   'host-device-asan': ['MT_LLAMA_HOST_DEVICE=ON', 'MT_LLAMA_SANITIZE=address,undefined'],
 }
-const kind = process.argv[2]
+const kind = process.env.MT_LLAMA_BUILD ?? process.argv[2]
 
 if (cmakeOptions[kind]) {
   // N-API headers come with cmake-js ("binary.napi_versions" in package.json), so nothing is fetched.
   const options = cmakeOptions[kind].map(option => `--CD${option}`)
+  if (kind === 'cuda') options.push(`--CDCMAKE_CUDA_COMPILER=${nvcc()}`)
   run('cmake-js/bin/cmake-js', ['build', '--out', `build/${kind}/build`, '--parallel', jobs, ...options])
 } else {
   const prefix = path.dirname(path.dirname(realpathSync(process.execPath)))
@@ -36,6 +39,13 @@ if (cmakeOptions[kind]) {
   const addon = path.join(root, 'build', 'Release', 'mt_llama.node')
   copyFileSync(addon, `${addon}.copy`)
   renameSync(`${addon}.copy`, addon)
+}
+
+function nvcc() {
+  const found = findNvcc()
+  if (found) return found
+  console.error(advice)
+  process.exit(1)
 }
 
 function run(script, args) {

@@ -1,5 +1,6 @@
 // GGUF -> Hugging Face directory: tensors, config, tokenizer, and what is left behind when it fails.
 // bench/peers/check_convert.py holds the result against transformers.
+
 import assert from 'node:assert/strict'
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -23,6 +24,7 @@ import {
   writeFiles,
 } from './checkpoint-files.ts'
 import { shared, sharedMissing } from './shared.ts'
+import { skip } from './skip.ts'
 
 const metadata: Record<string, GgufValue> = {
   ...tinyMetadata,
@@ -158,7 +160,7 @@ describe('convertGguf: config', () => {
   })
 
   it('writes rope_freqs as llama3 scaling where it is that', async function () {
-    if (sharedMissing) this.skip()
+    if (sharedMissing) skip(this, sharedMissing)
     await withConverted(readFileSync(shared('golden', 'hf', 'gguf-rope-freqs', 'model.gguf')), {}, dir => {
       assert.deepEqual(readJson(dir, 'config.json').rope_scaling, {
         rope_type: 'llama3',
@@ -173,7 +175,7 @@ describe('convertGguf: config', () => {
 
 describe('convertGguf: tokenizer', () => {
   before(function () {
-    if (sharedMissing) this.skip()
+    if (sharedMissing) skip(this, sharedMissing)
   })
 
   interface GoldenRow {
@@ -378,7 +380,7 @@ describe('convertGguf: failure leaves nothing behind', () => {
 describe('dequantize', () => {
   for (const type of ['F16', 'BF16', 'Q8_0', 'Q4_0', 'Q4_1'] satisfies StoredType[]) {
     it(`${type} to the values of golden/gguf_blocks`, function () {
-      if (sharedMissing) this.skip()
+      if (sharedMissing) skip(this, sharedMissing)
       const blocks = readFileSync(shared('golden', 'gguf_blocks', `${type}.blocks.bin`))
       const bytes = readFileSync(shared('golden', 'gguf_blocks', `${type}.values.f32`))
       const want = toFloat32('F32', bytes)

@@ -1,4 +1,5 @@
 // GGUF files: what is read of them, and files that lie.
+
 import assert from 'node:assert/strict'
 import { copyFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -19,6 +20,7 @@ import {
   writeFiles,
 } from './checkpoint-files.ts'
 import { shared, sharedMissing } from './shared.ts'
+import { skip } from './skip.ts'
 
 const metadata: Record<string, GgufValue> = {
   ...tinyMetadata,
@@ -307,7 +309,7 @@ describe('GGUF checkpoints', () => {
 
 describe('GGUF checkpoints: golden', () => {
   before(function () {
-    if (sharedMissing) this.skip()
+    if (sharedMissing) skip(this, sharedMissing)
   })
 
   it('opens gguf-f32', async () => {
@@ -345,7 +347,7 @@ describe('GGUF checkpoints: golden', () => {
 
 describe('hostile GGUF', () => {
   before(function () {
-    if (sharedMissing) this.skip()
+    if (sharedMissing) skip(this, sharedMissing)
   })
 
   const rows: [name: string, code: ErrorCode, message: RegExp][] = [

@@ -1,4 +1,5 @@
 // Hugging Face directories: files, shards, tensors, and the golden checkpoints.
+
 import assert from 'node:assert/strict'
 import { chmodSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { basename, join } from 'node:path'
@@ -16,6 +17,7 @@ import {
   writeFiles,
 } from './checkpoint-files.ts'
 import { shared, sharedMissing } from './shared.ts'
+import { skip } from './skip.ts'
 
 function without(...names: string[]): Map<string, FileTensor> {
   return new Map([...tinyTensors()].filter(([name]) => !names.includes(name)))
@@ -139,7 +141,10 @@ describe('Hugging Face checkpoints: files', () => {
     withFolder(async dir => {
       writeFiles(dir, { 'config.json': tinyConfig })
       mkdirSync(join(dir, 'model.safetensors'))
-      await assert.rejects(openCheckpoint(dir), { code: 'CHECKPOINT_CORRUPT', message: /not a regular file/ })
+      await assert.rejects(openCheckpoint(dir), {
+        code: 'CHECKPOINT_CORRUPT',
+        message: /model.safetensors: a folder; expected a file$/,
+      })
     }))
 
   it('follows links, as the cache of the hub uses them', () =>
@@ -311,7 +316,7 @@ describe('Hugging Face checkpoints: shards', () => {
 
 describe('Hugging Face checkpoints: golden', () => {
   before(function () {
-    if (sharedMissing) this.skip()
+    if (sharedMissing) skip(this, sharedMissing)
   })
 
   const opens: [name: string, want: Partial<LlamaConfig>, dtype: Checkpoint['autoDType']][] = [

@@ -1,4 +1,5 @@
 // The safetensors reader against files that lie: each refused, naming the file and the very thing.
+
 import assert from 'node:assert/strict'
 import { copyFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -7,6 +8,7 @@ import { readSafetensors } from '../src/checkpoint/safetensors.ts'
 import type { ErrorCode } from '../src/errors.ts'
 import { safetensorsWithHeader, tinyConfig, withFolder, writeFiles } from './checkpoint-files.ts'
 import { shared, sharedMissing } from './shared.ts'
+import { skip } from './skip.ts'
 
 /** A header of one tensor "x". */
 function one(fields: object): string {
@@ -75,7 +77,7 @@ describe('readSafetensors', () => {
 
 describe('hostile safetensors', () => {
   before(function () {
-    if (sharedMissing) this.skip()
+    if (sharedMissing) skip(this, sharedMissing)
   })
 
   const rows: [file: string, message: RegExp, code?: ErrorCode][] = [

@@ -1,4 +1,5 @@
 // The command line on the embedded default: output, input, exit codes, and what each mistake says.
+
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -7,6 +8,7 @@ import { join } from 'node:path'
 import { taskNames } from '../src/tasks/registry.ts'
 import { cli, jsonLines, root } from './cli-run.ts'
 import { shared, sharedMissing } from './shared.ts'
+import { skip } from './skip.ts'
 
 describe('mt-llama', () => {
   let folder: string
@@ -108,7 +110,7 @@ describe('mt-llama', () => {
         // script gives the program a terminal.
         text = execFileSync('script', ['-qec', run, '/dev/null'], { cwd: root, encoding: 'utf8' })
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return this.skip()
+        if ((error as NodeJS.ErrnoException).code === 'ENOENT') skip(this, 'no program script')
         throw error
       }
       assert.match(text, /SQuAD +\[.*\] 4\/4 samples, ETA 0s, [\d,]+ tokens\/s/)
@@ -173,10 +175,7 @@ describe('mt-llama', () => {
     try {
       execFileSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', dir], { stdio: 'pipe' })
     } catch (error) {
-      console.log(
-        `      skipped: no tmpfs can be mounted (${(error as Error).message.trim().split('\n').at(-1)})`,
-      )
-      return test.skip()
+      skip(test, `no tmpfs can be mounted (${(error as Error).message.trim().split('\n').at(-1)})`)
     }
     try {
       await use(dir)
@@ -306,8 +305,21 @@ describe('mt-llama', () => {
     })
   })
 
+  it('eval and chat ask for a tokenizer before they load weights', async function () {
+    if (sharedMissing) skip(this, sharedMissing)
+    const model = shared('golden', 'hf', 'mha-untied-f32')
+    for (const command of ['eval', 'chat']) {
+      const { code, stderr } = await cli([command, '--model', model])
+      assert.equal(code, 1)
+      assert.match(
+        stderr,
+        /mha-untied-f32 has no tokenizer; expected tokenizer\.json or tokenizer\.model .* \[TOKENIZER\]/,
+      )
+    }
+  })
+
   it('convert makes a folder of a GGUF file that info and score take', async function () {
-    if (sharedMissing) return this.skip()
+    if (sharedMissing) skip(this, sharedMissing)
     const dir = join(folder, 'converted')
     const gguf = shared('golden', 'hf', 'gguf-f32', 'model.gguf')
     const { code, stdout, stderr } = await cli(['convert', gguf, dir, '--quiet'])
@@ -396,7 +408,62 @@ describe('mt-llama', () => {
         title: 'a top-p above 1',
         args: ['generate', '--top-p', '1.5'],
         code: 2,
-        message: /Expected a number from 0 to 1\./,
+        message: /Expected a number above 0, at most 1\./,
+      },
+      {
+        title: 'a top-p of 0',
+        args: ['generate', '--top-p', '0'],
+        code: 2,
+        message: /argument '0' is invalid\. Expected a number above 0, at most 1\./,
+      },
+      {
+        title: 'a temperature without end',
+        args: ['chat', '--temperature', 'Infinity'],
+        code: 2,
+        message: /Expected a number from 0 to 1000\./,
+      },
+      {
+        title: 'a seed past 2^53',
+        args: ['generate', '--seed', '9007199254740993'],
+        code: 2,
+        message: /Expected a whole number from 0 to 9007199254740991\./,
+      },
+      {
+        title: 'an empty stop text',
+        args: ['generate', '--stop', ''],
+        code: 2,
+        message: /option '--stop <text>' argument '' is invalid\. Expected a text that is not empty\./,
+      },
+      {
+        title: 'more threads than there may be',
+        args: ['score', '--threads', '1025'],
+        code: 2,
+        message: /Expected a whole number from 0 to 1024\./,
+      },
+      {
+        title: 'no such device',
+        args: ['score', '--device', 'gpu'],
+        code: 2,
+        message: /Expected auto, cpu, cuda, cuda:1 and so on, or reference\./,
+      },
+      {
+        title: 'a mistake on the command line, for programs',
+        args: ['eval', '--json', '--limit', '0'],
+        code: 2,
+        message:
+          /^\{"error":\{"code":"USAGE","message":"option '--limit <n>' argument '0' is invalid\. .*\}\n$/,
+      },
+      {
+        title: 'an unknown option, for programs',
+        args: ['score', '--json', '--modle', 'x'],
+        code: 2,
+        message: /^\{"error":\{"code":"USAGE","message":"unknown option '--modle'.*\}\n$/,
+      },
+      {
+        title: 'a model without a name',
+        args: ['info', ''],
+        code: 1,
+        message: /^error: "": no such file or folder/,
       },
       {
         title: 'a model that is not there',
@@ -410,6 +477,19 @@ describe('mt-llama', () => {
         code: 1,
         message:
           /^error: XQuAD-en: no data in \/nowhere\/xquad: the data folder \/nowhere does not exist\. Looked for: xquad\.en, validation, test .*\[DATA_NOT_FOUND\]\n$/,
+      },
+      {
+        title: 'a data folder that is a file',
+        args: ['eval', '--quiet', '--data-dir', '/dev/null'],
+        code: 1,
+        message:
+          /^error: XQuAD-en: no data in \/dev\/null\/xquad: \/dev\/null is a file, not a data folder\. /,
+      },
+      {
+        title: 'a folder to convert',
+        args: ['convert', '/', 'converted'],
+        code: 1,
+        message: /^error: \/: a folder; expected a file \[CHECKPOINT_CORRUPT\]\n$/,
       },
       {
         title: 'an out folder that is a file',

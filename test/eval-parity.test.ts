@@ -1,5 +1,6 @@
 // SmolLM2-135M against lm-evaluation-harness in float32: every choice's log-likelihood, the accuracies, the answers.
 // COPA whole and the first 40 samples of every other task; all of them under MT_LLAMA_VERIFY=1.
+
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
@@ -14,6 +15,7 @@ import type { Model } from '../src/model.ts'
 import { type DataOptions, loadTasks } from '../src/tasks/load-samples.ts'
 import type { TaskName } from '../src/tasks/registry.ts'
 import { shared, sharedMissing } from './shared.ts'
+import { skip } from './skip.ts'
 
 const whole = process.env.MT_LLAMA_VERIFY === '1'
 /** Per choice; golden/README.md. */
@@ -42,7 +44,7 @@ describe('parity with lm-evaluation-harness', function () {
   let folder: string
 
   before(async function () {
-    if (sharedMissing) return this.skip()
+    if (sharedMissing) skip(this, sharedMissing)
     folder = mkdtempSync(join(tmpdir(), 'mt-llama-parity-'))
     model = await loadModel(shared('models', 'smollm2-135m', 'model-q4_1.gguf'), { dtype: 'float32' })
   })

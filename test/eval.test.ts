@@ -1,4 +1,5 @@
 // The evaluation without a model: what is saved, kept, refused and reported, whatever the scores are.
+
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -14,6 +15,7 @@ import type { Scorer } from '../src/evaluation/run-task.ts'
 import type { ModelInfo } from '../src/model/info.ts'
 import { loadTasks } from '../src/tasks/load-samples.ts'
 import { type TaskName, taskNames } from '../src/tasks/registry.ts'
+import { skip } from './skip.ts'
 
 const dataDir = fileURLToPath(new URL('../default/data', import.meta.url))
 
@@ -215,7 +217,7 @@ describe('evaluate', () => {
     })
 
     it('that may not be written is refused before anything runs', async function () {
-      if (process.getuid?.() === 0) return this.skip()
+      if (process.getuid?.() === 0) skip(this, 'root may write everywhere')
       mkdirSync(join(out, 'locked'), { mode: 0o500 })
       await assert.rejects(RunFolder.open(join(out, 'locked')), {
         code: 'OUTPUT',
@@ -227,10 +229,7 @@ describe('evaluate', () => {
       try {
         execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=32k', 'tmpfs', out], { stdio: 'pipe' })
       } catch (error) {
-        console.log(
-          `      skipped: a small tmpfs cannot be mounted (${(error as Error).message.trim().split('\n').at(-1)})`,
-        )
-        return this.skip()
+        skip(this, `no tmpfs can be mounted (${(error as Error).message.trim().split('\n').at(-1)})`)
       }
       try {
         await again({ settings: { ...settings, limit: 1 } })

@@ -1,4 +1,5 @@
 // The metrics against the official scripts' own answers, and ranking's corner cases.
+
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { perCharacter, rank } from '../src/metrics/accuracy.ts'
@@ -7,6 +8,7 @@ import { mlqaPunctuation } from '../src/metrics/mlqa-punctuation.ts'
 import { strip, words } from '../src/metrics/python-text.ts'
 import { normaliseSquad, squadMetric } from '../src/metrics/squad.ts'
 import { shared, sharedMissing } from './shared.ts'
+import { skip } from './skip.ts'
 
 interface GoldenRow {
   lang: MlqaLanguage
@@ -26,7 +28,7 @@ function golden(name: string): GoldenRow[] {
 describe('metrics', () => {
   describe('against the official scripts', () => {
     before(function () {
-      if (sharedMissing) this.skip()
+      if (sharedMissing) skip(this, sharedMissing)
     })
 
     it('SQuAD scores and normalised texts are the same', () => {

@@ -1,8 +1,10 @@
 // Chat templates: the checkpoint's own as transformers renders it, and the released scripts' form.
+
 import { strict as assert } from 'node:assert'
 import { renderChatTemplate, renderRelease } from '../src/chat/chat-template.ts'
 import { loadModel } from '../src/index.ts'
 import { shared, sharedMissing } from './shared.ts'
+import { skip } from './skip.ts'
 import { defaultModel, withTinyModel } from './tiny-model.ts'
 
 const values = { bosToken: '<s>', eosToken: '</s>', addGenerationPrompt: true }
@@ -86,7 +88,7 @@ describe('Model.chat()', () => {
   })
 
   it('answers as SmolLM2 was taught to, streamed or not', async function () {
-    if (sharedMissing) return this.skip()
+    if (sharedMissing) skip(this, sharedMissing)
     await using model = await loadModel(shared('models', 'smollm2-135m', 'model-q4_1.gguf'))
     assert.equal(
       model.applyChatTemplate(hello),

@@ -1,9 +1,11 @@
 // The programs in examples/, run as their first lines say.
+
 import { strict as assert } from 'node:assert'
 import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { shared, sharedMissing } from './shared.ts'
+import { skip } from './skip.ts'
 import { defaultModel } from './tiny-model.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -71,7 +73,7 @@ describe('examples', () => {
       if (lines !== undefined) assert.equal(output.length, lines)
     })
     it(`${name} makes sense on a trained one`, function () {
-      if (sharedMissing) return this.skip()
+      if (sharedMissing) skip(this, sharedMissing)
       const output = run(name, [shared('models', 'smollm2-135m', 'model-q4_1.gguf'), ...args], input)
       assert.equal(output.length, expected.length, output.join('\n'))
       for (const [i, line] of output.entries()) assert.match(line, expected[i]!)

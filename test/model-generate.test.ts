@@ -306,7 +306,7 @@ describe('Model.generate()', () => {
       prompt: 'a',
       options: { topP: 0 },
       code: 'INVALID_ARGUMENT',
-      message: /^topP is 0; expected a number/,
+      message: /^topP is 0; expected a number above 0, at most 1$/,
     },
     {
       name: 'a negative temperature',

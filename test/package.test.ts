@@ -32,7 +32,7 @@ describe('the package', function () {
   let expected: number[]
 
   before(async () => {
-    run(root, 'npm', ['run', 'package', '--', '--pack-destination', work])
+    run(root, 'npm', ['run', 'package', '--', 'cpu', '--pack-destination', work])
     const tarball = readdirSync(work).find(name => name.endsWith('.tgz'))!
     files = run(work, 'tar', ['-tf', tarball])
       .split('\n')

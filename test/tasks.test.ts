@@ -1,4 +1,5 @@
 // The tasks: prompts against golden hashes, every data format, and what broken data says.
+
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -14,6 +15,7 @@ import { loadSamples } from '../src/tasks/load-samples.ts'
 import { type TaskName, taskNames, tasks } from '../src/tasks/registry.ts'
 import type { AnswerSample, ChoiceSample } from '../src/tasks/task.ts'
 import { shared, sharedMissing } from './shared.ts'
+import { skip } from './skip.ts'
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
 const lines = (path: string) =>
@@ -25,7 +27,7 @@ const lines = (path: string) =>
 describe('tasks', () => {
   describe('on the shared data', () => {
     before(function () {
-      if (sharedMissing) this.skip()
+      if (sharedMissing) skip(this, sharedMissing)
     })
 
     const choiceTasks = taskNames.filter(name => tasks[name].kind === 'choice')

@@ -1,4 +1,5 @@
 // Tokenizers against ids made by the tokenizers library, sentencepiece and llama.cpp: every row, both ways.
+
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import type { TokenizerSource } from '../src/checkpoint/checkpoint.ts'
@@ -7,6 +8,7 @@ import { splitContinuation } from '../src/tokenizer/boundary.ts'
 import { loadTokenizer } from '../src/tokenizer/load.ts'
 import type { Tokenizer } from '../src/tokenizer/tokenizer.ts'
 import { shared, sharedMissing } from './shared.ts'
+import { skip } from './skip.ts'
 
 type Source = () => Promise<TokenizerSource>
 
@@ -126,7 +128,7 @@ for (const { name, source, rows, vectors, boundaries, facts } of table) {
     let tokenizer: Tokenizer
 
     before(async function () {
-      if (sharedMissing) this.skip()
+      if (sharedMissing) skip(this, sharedMissing)
       tokenizer = await loadTokenizer(await source())
     })
 

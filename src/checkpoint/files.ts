@@ -16,14 +16,16 @@ export async function pathKind(path: string): Promise<'file' | 'folder' | 'missi
 
 /** Bytes of a regular file. A pipe or a device is refused before it is opened: that alone could block for ever. */
 export async function fileSize(file: string): Promise<number> {
+  let what = 'not a regular file'
   try {
     const found = await stat(file)
     if (found.isFile()) return found.size
+    if (found.isDirectory()) what = 'a folder; expected a file'
   } catch (error) {
     if (isMissing(error)) throw new MtLlamaError('CHECKPOINT_NOT_FOUND', `${file}: no such file`)
     throw notReadable(file, error)
   }
-  throw new MtLlamaError('CHECKPOINT_CORRUPT', `${file}: not a regular file`)
+  throw new MtLlamaError('CHECKPOINT_CORRUPT', `${file}: ${what}`)
 }
 
 /** Opens a file that is there. @throws FILE_READ where that is not permitted, say */

@@ -44,7 +44,8 @@ const formats: readonly Format[] = [
  */
 export async function openCheckpoint(path: string): Promise<Checkpoint> {
   const kind = await pathKind(path)
-  if (kind === 'missing') throw new MtLlamaError('CHECKPOINT_NOT_FOUND', `${path}: no such file or folder`)
+  if (kind === 'missing')
+    throw new MtLlamaError('CHECKPOINT_NOT_FOUND', `${path || '""'}: no such file or folder`)
   const entries = kind === 'folder' ? await folderEntries(path) : undefined
   for (const format of formats) {
     const found = format.find(path, entries)

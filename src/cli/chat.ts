@@ -7,7 +7,7 @@ import type { GenerateResult } from '../generation/options.ts'
 import type { Model } from '../model.ts'
 import { addModelOptions, choice, newCommand } from './command.ts'
 import { type Io, note, print, printJsonLine } from './io.ts'
-import { openModel } from './open-model.ts'
+import { openTextModel } from './open-model.ts'
 import { addSamplingOptions, type SamplingOptions, samplingOf } from './sampling.ts'
 
 interface ChatCommandOptions extends SamplingOptions {
@@ -43,7 +43,7 @@ export function chatCommand(io: Io): Command {
 }
 
 async function run(io: Io, options: ChatCommandOptions): Promise<void> {
-  await using model = await openModel(options, io.signal)
+  await using model = await openTextModel(options, io.signal)
   const start: ChatMessage[] =
     options.system === undefined ? [] : [{ role: 'system', content: options.system }]
   // A template that cannot render is better known before the first message is typed.

@@ -1,6 +1,7 @@
 // What all commands have in common: help with examples and exit codes, --json, --quiet, errors of usage.
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { checkDevice, type DeviceChoice } from '../model/devices.ts'
+import { mostThreads } from '../model/load.ts'
 import { exitCodeHelp } from './exit-codes.ts'
 
 export interface CommonOptions {
@@ -34,7 +35,7 @@ export function addModelOptions(command: Command): Command {
     )
     .addOption(choice('--dtype <type>', 'number format of the weights', dtypes).default('auto'))
     .option('--device <name>', 'where to run: auto, cpu, cuda, cuda:1 and so on, reference', device, 'auto')
-    .option('--threads <n>', 'threads; 0: one a core', integer(0), 0)
+    .option('--threads <n>', 'threads; 0: one a core', integer(0, mostThreads), 0)
 }
 
 export interface ModelOptions extends CommonOptions {
@@ -53,18 +54,18 @@ export function choice(flags: string, description: string, choices: readonly str
 function device(text: string): DeviceChoice {
   try {
     return checkDevice(text)
-  } catch (error) {
-    throw new InvalidArgumentError((error as Error).message)
+  } catch {
+    throw new InvalidArgumentError('Expected auto, cpu, cuda, cuda:1 and so on, or reference.')
   }
 }
 
-/** Parses a whole number of at least `least`. */
-export function integer(least: number): (text: string) => number {
+/** Parses a whole number from `least` to `most`. */
+export function integer(least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
   return text => {
     const value = Number(text)
-    if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < least) {
+    if (!/^\d+$/.test(text) || value < least)
       throw new InvalidArgumentError(`Expected a whole number of at least ${least}.`)
-    }
+    if (value > most) throw new InvalidArgumentError(`Expected a whole number from ${least} to ${most}.`)
     return value
   }
 }
@@ -73,13 +74,15 @@ export function integer(least: number): (text: string) => number {
 export function number(least: number, most: number): (text: string) => number {
   return text => {
     const value = Number(text)
-    if (text.trim() === '' || !(value >= least && value <= most)) {
-      throw new InvalidArgumentError(
-        most === Number.POSITIVE_INFINITY
-          ? `Expected a number of at least ${least}.`
-          : `Expected a number from ${least} to ${most}.`,
-      )
-    }
+    if (text.trim() === '' || !(value >= least && value <= most))
+      throw new InvalidArgumentError(`Expected a number from ${least} to ${most}.`)
     return value
   }
+}
+
+/** Parses a number above 0 and of at most 1. */
+export function share(text: string): number {
+  const value = Number(text)
+  if (!(value > 0 && value <= 1)) throw new InvalidArgumentError('Expected a number above 0, at most 1.')
+  return value
 }

@@ -10,7 +10,7 @@ import { type DataOptions, loadTasks } from '../tasks/load-samples.ts'
 import { type TaskName, taskNames, tasks } from '../tasks/registry.ts'
 import { addModelOptions, choice, integer, type ModelOptions, newCommand } from './command.ts'
 import { type Io, note, print, printJson } from './io.ts'
-import { openModel } from './open-model.ts'
+import { openTextModel } from './open-model.ts'
 import { type Progress, startProgress } from './progress.ts'
 
 interface EvalOptions extends ModelOptions {
@@ -83,7 +83,7 @@ async function run(io: Io, options: EvalOptions): Promise<void> {
     limit: options.limit ?? null,
   }
   const work = await loadTasks(options.tasks, data)
-  await using model = await openModel(options, io.signal)
+  await using model = await openTextModel(options, io.signal)
   if (options.dataDir === undefined)
     note('data: the embedded items, a handful a task; their figures mean nothing', options)
   const settings = await runSettings(model, data, options.tooLong)

@@ -12,15 +12,16 @@ await main(process.argv)
 
 async function main(argv: string[]): Promise<void> {
   const io = listenToSignals()
+  const json = argv.includes('--json')
   // A reader that has seen enough (head, say) closes the pipe; other failures of stdout are failures.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(exitCodes.ok)
-    fail(new MtLlamaError('OUTPUT', `stdout: ${error.message}.`), argv)
+    fail(new MtLlamaError('OUTPUT', `stdout: ${error.message}.`), json)
     process.exit(exitCodes.failure)
   })
   let command: Command | undefined
   try {
-    const all = program(io, await packageVersion())
+    const all = program(io, await packageVersion(), json)
     all.hook('preAction', (_, ran) => {
       command = ran
     })
@@ -28,11 +29,13 @@ async function main(argv: string[]): Promise<void> {
     process.exitCode = io.exitCode()
   } catch (error) {
     process.exitCode = exitCodeOf(error, io)
-    if (process.exitCode === exitCodes.failure) fail(inFlags(error, command), argv)
+    if (process.exitCode === exitCodes.failure) fail(inFlags(error, command), json)
+    else if (json && error instanceof CommanderError && process.exitCode === exitCodes.usage)
+      fail(error, json)
   }
 }
 
-function program(io: Io, version: string): Command {
+function program(io: Io, version: string, json: boolean): Command {
   const program = new Command('mt-llama')
     .description('Score, evaluate and generate from LLaMA checkpoints.')
     .version(version, '--version', 'print the version')
@@ -41,6 +44,8 @@ function program(io: Io, version: string): Command {
     .showHelpAfterError('(mt-llama --help shows the commands)')
     .exitOverride()
   for (const command of commands) program.addCommand(command(io))
+  // What is wrong is told as JSON in the end.
+  if (json) for (const each of [program, ...program.commands]) each.configureOutput({ writeErr: () => {} })
   return program
 }
 
@@ -68,11 +73,12 @@ function exitCodeOf(error: unknown, io: Io): ExitCode {
 }
 
 /** One message; with --json an object, so that programs can read it. MT_LLAMA_DEBUG=1 adds the stack. */
-function fail(error: unknown, argv: string[]): void {
-  const code = error instanceof MtLlamaError ? error.code : 'INTERNAL'
+function fail(error: unknown, json: boolean): void {
+  const isUsage = error instanceof CommanderError
+  const code = error instanceof MtLlamaError ? error.code : isUsage ? 'USAGE' : 'INTERNAL'
   const message = error instanceof Error ? error.message : String(error)
-  const text = argv.includes('--json')
-    ? JSON.stringify({ error: { code, message } })
+  const text = json
+    ? JSON.stringify({ error: { code, message: isUsage ? message.replace(/^error: /, '') : message } })
     : `error: ${message} [${code}]`
   process.stderr.write(`${text}\n`)
   if (process.env.MT_LLAMA_DEBUG === '1' && error instanceof Error) process.stderr.write(`${error.stack}\n`)

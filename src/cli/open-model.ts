@@ -1,5 +1,7 @@
 // Loads the model a command works on, telling people what it is.
 import { fileURLToPath } from 'node:url'
+import { openCheckpoint } from '../checkpoint/open.ts'
+import { MtLlamaError } from '../errors.ts'
 import { loadModel } from '../model/load.ts'
 import type { Model } from '../model.ts'
 import type { ModelOptions } from './command.ts'
@@ -7,6 +9,17 @@ import { note } from './io.ts'
 import { startByteProgress } from './progress.ts'
 
 export const embeddedModel = fileURLToPath(new URL('../../default/model', import.meta.url))
+
+/** openModel() for a command that works on texts. @throws TOKENIZER before weights are read */
+export async function openTextModel(options: ModelOptions, signal: AbortSignal): Promise<Model> {
+  const path = options.model ?? embeddedModel
+  if (!(await openCheckpoint(path)).tokenizer)
+    throw new MtLlamaError(
+      'TOKENIZER',
+      `${path} has no tokenizer; expected tokenizer.json or tokenizer.model in the folder, or one in the GGUF file`,
+    )
+  return openModel(options, signal)
+}
 
 /** @throws what loadModel() throws */
 export async function openModel(options: ModelOptions, signal: AbortSignal): Promise<Model> {

@@ -1,6 +1,6 @@
 // The options of generation that generate and chat share.
-import { type Command, Option } from 'commander'
-import { integer, type ModelOptions, number } from './command.ts'
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import { integer, type ModelOptions, number, share } from './command.ts'
 
 export interface SamplingOptions extends ModelOptions {
   maxTokens: number
@@ -13,16 +13,21 @@ export interface SamplingOptions extends ModelOptions {
 
 export function addSamplingOptions(command: Command): Command {
   return command
-    .option('--max-tokens <n>', 'most new tokens', integer(1), 128)
+    .option('--max-tokens <n>', 'most new tokens', integer(1, 2 ** 31 - 1), 128)
     .addOption(
       new Option('--stop <text>', 'end at this text; may be given several times')
-        .argParser((text, list: string[]) => [...list, text])
+        .argParser((text, list: string[]) => [...list, notEmpty(text)])
         .default([], 'none'),
     )
-    .option('--temperature <t>', '0: greedy', number(0, Number.POSITIVE_INFINITY), 0)
+    .option('--temperature <t>', '0: greedy', number(0, 1000), 0)
     .option('--top-k <n>', 'sample among the n best tokens; 0: all', integer(0), 0)
-    .option('--top-p <p>', 'sample among the fewest tokens whose probabilities reach p', number(0, 1), 1)
+    .option('--top-p <p>', 'sample among the fewest tokens whose probabilities reach p', share, 1)
     .option('--seed <n>', 'of the sampling', integer(0), 0)
+}
+
+function notEmpty(text: string): string {
+  if (text === '') throw new InvalidArgumentError('Expected a text that is not empty.')
+  return text
 }
 
 export function samplingOf({ maxTokens, stop, temperature, topK, topP, seed }: SamplingOptions) {

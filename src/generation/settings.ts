@@ -35,10 +35,18 @@ export function generateSettings(
     sampling: {
       temperature: checkNumber('temperature', temperature, 0, 1000),
       topK: checkInteger('topK', topK, 0, vocabSize),
-      topP: checkNumber('topP', topP, Number.MIN_VALUE, 1),
+      topP: checkShare('topP', topP),
       seed: checkInteger('seed', seed, 0, Number.MAX_SAFE_INTEGER),
     },
   }
+}
+
+function checkShare(name: string, value: number): number {
+  if (typeof value === 'number' && value > 0 && value <= 1) return value
+  throw new MtLlamaError(
+    'INVALID_ARGUMENT',
+    message`${{ kind: 'option', name }} is ${value}; expected a number above 0, at most 1`,
+  )
 }
 
 function checkArray(name: string, value: unknown, of: string): void {

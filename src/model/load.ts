@@ -2,10 +2,10 @@
 import { type Control, type DType, loadAddon } from '../binding.ts'
 import { nativeConfig, vocabularyWarning } from '../checkpoint/native-config.ts'
 import { openCheckpoint } from '../checkpoint/open.ts'
-import { MtLlamaError, message } from '../errors.ts'
+import { MtLlamaError } from '../errors.ts'
 import { Model } from '../model.ts'
 import { cancel, nativeJob, newControl, onAbort } from '../scoring/native-job.ts'
-import { checkChoice } from '../scoring/settings.ts'
+import { checkChoice, checkInteger } from '../scoring/settings.ts'
 import { loadTokenizer } from '../tokenizer/load.ts'
 import { checkDevice, chosenDevice, type DeviceChoice, gpuOrdinal } from './devices.ts'
 import { activationBytes, availableBytes, checkMemory } from './memory.ts'
@@ -19,7 +19,7 @@ export interface LoadOptions {
    * slow plain definition. @default 'auto'
    */
   device?: DeviceChoice
-  /** Default: one a core. */
+  /** At most 1024; 0: one a core. @default 0 */
   threads?: number
   /** Rejects with ABORTED. */
   signal?: AbortSignal
@@ -36,6 +36,8 @@ export interface LoadProgress {
 }
 
 const progressMs = 100
+/** Native takes no more. */
+export const mostThreads = 1024
 
 /**
  * Loads a checkpoint: a Hugging Face directory, a GGUF file, or a folder with one.
@@ -56,11 +58,7 @@ export async function openModel(path: string, options: LoadOptions, planner: Pla
   const { dtype: asked = 'auto', threads = 0, signal, onProgress } = options
   const choice = checkDevice(options.device ?? 'auto')
   checkChoice('dtype', asked, ['auto', 'float32', 'bfloat16', 'float16'] as const)
-  if (!Number.isInteger(threads) || threads < 0)
-    throw new MtLlamaError(
-      'INVALID_ARGUMENT',
-      message`${{ kind: 'option', name: 'threads' }} is ${threads}; expected an integer from 1, or 0 for one a core`,
-    )
+  checkInteger('threads', threads, 0, mostThreads)
 
   const checkpoint = await openCheckpoint(path)
   const dtype = asked === 'auto' ? checkpoint.autoDType : asked

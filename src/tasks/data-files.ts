@@ -22,7 +22,7 @@ const endings = Object.keys(readers)
 export async function findDataFiles(task: Task, dataDir: string): Promise<string[]> {
   const folder = join(dataDir, task.name)
   const found = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOENT') throw notReadable(folder, error)
+    if (error.code !== 'ENOENT' && error.code !== 'ENOTDIR') throw notReadable(folder, error)
   })
   for (const stem of found ? task.data.stems : []) {
     const ending = endings.find(candidate => found!.includes(stem + candidate))
@@ -33,9 +33,10 @@ export async function findDataFiles(task: Task, dataDir: string): Promise<string
   const wanted = `${task.data.stems.join(', ')} (ending in ${endings.join(', ')}, or Parquet shards as in ${task.data.stems[0]}-00000-of-00001.parquet)`
   const state = found
     ? `it has ${found.slice(0, 8).join(', ') || 'no files'}`
-    : (await stat(dataDir).catch(() => undefined))
-      ? 'there is no such folder'
-      : `the data folder ${dataDir} does not exist`
+    : await stat(dataDir).then(
+        data => (data.isDirectory() ? 'there is no such folder' : `${dataDir} is a file, not a data folder`),
+        () => `the data folder ${dataDir} does not exist`,
+      )
   throw new MtLlamaError(
     'DATA_NOT_FOUND',
     `${task.title}: no data in ${folder}: ${state}. Looked for: ${wanted}.`,
