@@ -175,9 +175,10 @@ void test_all(Device& device) {
   const std::vector<int> counts = {1, 16, 17, 64, 65, 128, 129};
   std::vector<int> more = counts;
   more.push_back(512);
-  std::vector<Shape> shapes = {{192, 72, 16}};
-  if (!kFibers) shapes.push_back({384, 201, 64});
-  if (!kFibers && !reduced()) shapes.insert(shapes.end(), {{3072, 1024, 64}, {12288, 4096, 128}, {4224, 11008, 64}});
+  const std::vector<Shape> few = {{192, 72, 16}}, small = {{192, 72, 16}, {384, 201, 64}},
+                           real = {
+                               {192, 72, 16}, {384, 201, 64}, {3072, 1024, 64}, {12288, 4096, 128}, {4224, 11008, 64}};
+  const std::vector<Shape>& shapes = kFibers ? few : reduced() ? small : real;
   for (const Shape shape : shapes) {
     const std::vector<int>& own = kFibers || reduced() ? counts : more;
     test_product<float>(device, shape, own);

@@ -1,0 +1,130 @@
+// StoredTensors that all begin at one place of one file.
+#include "gpu_model.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+
+#include "random.h"
+
+namespace mt::bench {
+namespace {
+
+LlamaConfig llama(int vocab, int dim, int ffn, int layers, int heads, int head_dim, int context) {
+  LlamaConfig c;
+  c.vocab_size = vocab;
+  c.hidden_size = dim;
+  c.intermediate_size = ffn;
+  c.layers = layers;
+  c.heads = c.kv_heads = heads;
+  c.head_dim = head_dim;
+  c.context_length = context;
+  c.rms_norm_eps = 1e-6f;
+  for (int i = 0; i < head_dim / 2; i++)
+    c.rope_frequencies.push_back(static_cast<float>(std::pow(1e4, -2.0 * i / head_dim)));
+  c.check();
+  return c;
+}
+
+// bf16 in a file that is deleted with the object: `ones` ones, then `count` random weights.
+class WeightFile {
+ public:
+  WeightFile(size_t ones, size_t count)
+      : path_(std::filesystem::temp_directory_path() / ("mt_llama_bench_" + std::to_string(getpid()))) {
+    std::vector<uint16_t> values(ones + count, f32_to_bf16(1));
+    test::Random random(1);
+    for (size_t i = ones; i < values.size(); i++) values[i] = f32_to_bf16(0.035f * random.value());
+    std::ofstream out(path_, std::ios::binary);
+    out.write(reinterpret_cast<const char*>(values.data()), static_cast<std::streamsize>(2 * values.size()));
+    if (!out.flush()) throw Error(ErrorCode::FILE_READ, path_.string() + " could not be written");
+  }
+  ~WeightFile() { std::filesystem::remove(path_); }
+  WeightFile(const WeightFile&) = delete;
+  WeightFile& operator=(const WeightFile&) = delete;
+  std::string path() const { return path_.string(); }
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace
+
+LlamaConfig llama_7b() { return llama(32000, 4096, 11008, 32, 32, 128, 2048); }
+LlamaConfig tiny_llama() { return llama(96, 64, 160, 2, 2, 32, 256); }
+
+std::shared_ptr<Llama> random_llama(std::unique_ptr<Backend> backend, const LlamaConfig& c) {
+  const int64_t dim = c.hidden_size, ffn = c.intermediate_size, q = c.q_size(), kv = c.kv_size(), vocab = c.vocab_size;
+  const WeightFile file(dim, std::max({vocab * dim, ffn * dim, q * dim}));
+  std::vector<StoredTensor> tensors;
+  const auto add = [&](const std::string& name, std::vector<int64_t> shape) {
+    StoredTensor t;
+    t.name = name;
+    t.file = file.path();
+    t.type = StoredType::kBF16;
+    t.offset = shape.size() == 1 ? 0 : 2 * dim;
+    t.bytes = 2;
+    for (const int64_t n : shape) t.bytes *= n;
+    t.shape = std::move(shape);
+    tensors.push_back(t);
+  };
+  add("model.embed_tokens.weight", {vocab, dim});
+  for (int l = 0; l < c.layers; l++) {
+    const std::string layer = "model.layers." + std::to_string(l) + ".";
+    add(layer + "input_layernorm.weight", {dim});
+    add(layer + "self_attn.q_proj.weight", {q, dim});
+    add(layer + "self_attn.k_proj.weight", {kv, dim});
+    add(layer + "self_attn.v_proj.weight", {kv, dim});
+    add(layer + "self_attn.o_proj.weight", {dim, q});
+    add(layer + "post_attention_layernorm.weight", {dim});
+    add(layer + "mlp.gate_proj.weight", {ffn, dim});
+    add(layer + "mlp.up_proj.weight", {ffn, dim});
+    add(layer + "mlp.down_proj.weight", {dim, ffn});
+  }
+  add("model.norm.weight", {dim});
+  add("lm_head.weight", {vocab, dim});
+  return std::make_shared<Llama>(std::move(backend), c, tensors, DType::kBFloat16, Control());
+}
+
+test::Request random_request(std::mt19937& random, int prefix, int continuations, int length, int vocab) {
+  const auto ids = [&](int count) {
+    std::vector<int32_t> ids(count);
+    for (int32_t& id : ids) id = static_cast<int32_t>(random() % static_cast<unsigned>(vocab));
+    return ids;
+  };
+  test::Request request = {ids(prefix), {}};
+  for (int i = 0; i < continuations; i++) request.continuations.push_back(ids(length));
+  return request;
+}
+
+ScoredPack fill_pack(std::mt19937& random, int budget, Sharing sharing, int prefix, int continuations, int length,
+                     int vocab) {
+  ScoredPack filled;
+  const int of_request =
+      sharing == Sharing::kTrees ? prefix + continuations * (length - 1) : continuations * (prefix + length - 1);
+  do {
+    const test::Request request = random_request(random, prefix, continuations, length, vocab);
+    if (sharing == Sharing::kTrees)
+      filled.pack.add_tree(request);
+    else
+      filled.pack.add_plain(request);
+    filled.requests++;
+    filled.sequences += continuations;
+  } while (static_cast<int>(filled.pack.ids.size()) + of_request <= budget);
+  return filled;
+}
+
+double matrix_flops(const LlamaConfig& c, double tokens, double rows) {
+  const double dim = c.hidden_size, q = c.q_size(), kv = c.kv_size();
+  const double attention = dim * (q + 2 * kv) + q * dim, ffn = 3 * dim * c.intermediate_size;
+  return 2 * (tokens * (c.layers * attention + (c.layers - 1) * ffn) + rows * (ffn + dim * c.vocab_size));
+}
+
+double step_weight_bytes(const LlamaConfig& c, DType dtype) {
+  // Half of the operations of one row through everything: one a weight.
+  return matrix_flops(c, 1, 1) / 2 * static_cast<double>(dtype_size(dtype));
+}
+
+}  // namespace mt::bench

@@ -1,0 +1,98 @@
+// Timing by CUDA events; on the host device layer, which runs a launch at once, by the clock.
+#include "gpu_timing.h"
+
+#include <chrono>
+#include <cmath>
+#include <cstdarg>
+#include <cstdio>
+
+#include "base/error.h"
+
+#ifndef MT_DEVICE_HOST
+#include <cuda_runtime.h>
+#endif
+
+namespace mt::bench {
+
+void row(const std::string& what, const char* figures, ...) {
+  std::printf("row\t%s\t", what.c_str());
+  va_list arguments;
+  va_start(arguments, figures);
+  std::vprintf(figures, arguments);
+  va_end(arguments);
+  std::printf("\n");
+  std::fflush(stdout);
+}
+
+double seconds_now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+#ifdef MT_DEVICE_HOST
+
+DeviceTimer::DeviceTimer(Device& device) : device_(device) {}
+DeviceTimer::~DeviceTimer() = default;
+void DeviceTimer::start() { host_begin_ = seconds_now(); }
+double DeviceTimer::stop() {
+  device_.wait();
+  return seconds_now() - host_begin_;
+}
+
+#else
+
+namespace {
+
+void check(cudaError_t error) {
+  if (error != cudaSuccess) throw Error(ErrorCode::INTERNAL, std::string("timing: ") + cudaGetErrorString(error));
+}
+
+}  // namespace
+
+DeviceTimer::DeviceTimer(Device& device) : device_(device) {
+  device.select();
+  cudaEvent_t events[2];
+  for (cudaEvent_t& event : events) check(cudaEventCreate(&event));
+  begin_ = events[0];
+  end_ = events[1];
+}
+DeviceTimer::~DeviceTimer() {
+  cudaEventDestroy(static_cast<cudaEvent_t>(begin_));
+  cudaEventDestroy(static_cast<cudaEvent_t>(end_));
+}
+void DeviceTimer::start() {
+  check(cudaEventRecord(static_cast<cudaEvent_t>(begin_), static_cast<cudaStream_t>(device_.stream())));
+}
+double DeviceTimer::stop() {
+  check(cudaEventRecord(static_cast<cudaEvent_t>(end_), static_cast<cudaStream_t>(device_.stream())));
+  check(cudaEventSynchronize(static_cast<cudaEvent_t>(end_)));
+  float milliseconds = 0;
+  check(cudaEventElapsedTime(&milliseconds, static_cast<cudaEvent_t>(begin_), static_cast<cudaEvent_t>(end_)));
+  return milliseconds / 1e3;
+}
+
+#endif
+
+std::vector<double> time_in_turns(Device& device, const std::vector<std::function<void(int)>>& sides, int samples,
+                                  double sample_seconds) {
+  DeviceTimer timer(device);
+  std::vector<int> calls;
+  for (const auto& side : sides) {
+    side(0);  // its first call may load code
+    timer.start();
+    side(1);
+    calls.push_back(std::clamp(static_cast<int>(std::ceil(sample_seconds / timer.stop())), 1, 1000));
+  }
+  std::vector<std::vector<double>> times(sides.size());
+  std::vector<int> turn(sides.size(), 0);
+  for (int sample = 0; sample < samples; sample++)
+    for (size_t s = 0; s < sides.size(); s++) {
+      timer.start();
+      for (int i = 0; i < calls[s]; i++) sides[s](turn[s]++);
+      times[s].push_back(timer.stop() / calls[s]);
+    }
+  std::vector<double> medians;
+  for (const std::vector<double>& of_side : times) medians.push_back(median(of_side));
+  return medians;
+}
+
+}  // namespace mt::bench
