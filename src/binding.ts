@@ -10,8 +10,8 @@ export type DType = 'float32' | 'bfloat16' | 'float16'
 /** Number formats a weight file may hold, by the names safetensors and ggml use. */
 export type StoredType = 'F32' | 'F16' | 'BF16' | 'Q8_0' | 'Q4_0' | 'Q4_1'
 
-/** The numbers of a LLaMA that the forward pass needs. */
-export interface NativeConfig {
+/** The sizes of a LLaMA. */
+export interface LlamaSizes {
   vocabSize: number
   hiddenSize: number
   intermediateSize: number
@@ -21,6 +21,10 @@ export interface NativeConfig {
   headDim: number
   /** Most positions a sequence can have. */
   contextLength: number
+}
+
+/** The numbers of a LLaMA that the forward pass needs. */
+export interface NativeConfig extends LlamaSizes {
   rmsNormEps: number
   /** Inverse frequencies, scaling applied: [headDim / 2]. */
   ropeFrequencies: Float32Array

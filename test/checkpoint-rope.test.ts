@@ -10,6 +10,14 @@ interface Row {
   attentionFactor: number
 }
 
+const yarn = {
+  rope_type: 'yarn',
+  rope_theta: 10000,
+  factor: 40,
+  original_max_position_embeddings: 1024,
+  mscale: 0.75,
+}
+
 const rows: Record<string, Row> = {
   default: {
     config: { head_dim: 16, rope_parameters: { rope_type: 'default', rope_theta: 10000 } },
@@ -92,11 +100,7 @@ const rows: Record<string, Row> = {
     config: {
       head_dim: 16,
       rope_parameters: {
-        rope_type: 'yarn',
-        rope_theta: 10000,
-        factor: 40,
-        original_max_position_embeddings: 1024,
-        mscale: 0.75,
+        ...yarn,
         mscale_all_dim: 1.2,
       },
     },
@@ -109,11 +113,7 @@ const rows: Record<string, Row> = {
     config: {
       head_dim: 16,
       rope_parameters: {
-        rope_type: 'yarn',
-        rope_theta: 10000,
-        factor: 40,
-        original_max_position_embeddings: 1024,
-        mscale: 0.75,
+        ...yarn,
         attention_factor: 1.5,
         beta_fast: 16,
         beta_slow: 2,

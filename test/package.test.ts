@@ -3,6 +3,8 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import {
+  cpSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -17,12 +19,13 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { loadModel } from '../src/index.ts'
 import { writeRandomModel } from './boundary/random-model.ts'
+import { skip } from './skip.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const request = { prompt: [1, 2, 3], continuations: [[4, 5], [6]] }
 
 describe('the package', function () {
-  this.timeout(300_000)
+  this.timeout(1_200_000)
   const work = mkdtempSync(path.join(tmpdir(), 'mt-llama-package-'))
   const app = path.join(work, 'app')
   const model = path.join(work, 'model')
@@ -47,7 +50,7 @@ describe('the package', function () {
     run(app, path.join(bin, 'npm'), ['install', ...flags, path.join(work, tarball)], bin)
 
     writeRandomModel(model)
-    const own = await loadModel(model)
+    const own = await loadModel(model, { device: 'cpu' })
     const [answer] = await own.score([request])
     expected = answer!.continuations.map(score => score.logLikelihood)
     await own.dispose()
@@ -83,7 +86,7 @@ describe('the package', function () {
   })
 
   it('scores through require', () => {
-    const output = runApp('app.cjs', `const { loadModel } = require('mt-llama')\n${program('')}`)
+    const output = runApp('app.cjs', requiring)
     assert.deepEqual(JSON.parse(output), expected)
   })
 
@@ -136,15 +139,56 @@ describe('the package', function () {
     )
   })
 
-  function runApp(name: string, source: string): string {
-    writeFileSync(path.join(app, name), source)
-    return run(app, path.join(bin, 'node'), [name], bin)
+  it('builds from source where there is no prebuild, as the error says', function () {
+    if (!process.env.MT_LLAMA_VERIFY) skip(this, 'it compiles everything; npm run verify')
+    const other = path.join(work, 'from-source')
+    cpSync(app, other, { recursive: true })
+    const home = path.join(other, 'node_modules', 'mt-llama')
+    rmSync(path.join(home, 'prebuilds'), { recursive: true })
+    assert.throws(() => runApp('app.cjs', requiring, other), /ADDON_NOT_FOUND[\s\S]*npx node-gyp rebuild/)
+    // as npx would run it, with the headers beside node where they are
+    const prefix = path.dirname(path.dirname(realpathSync(process.execPath)))
+    const nodedir = existsSync(path.join(prefix, 'include', 'node')) ? [`--nodedir=${prefix}`] : []
+    run(home, process.execPath, [
+      path.join(root, 'node_modules', 'node-gyp', 'bin', 'node-gyp.js'),
+      'rebuild',
+      ...nodedir,
+    ])
+    assert.deepEqual(JSON.parse(runApp('app.cjs', requiring, other)), expected)
+  })
+
+  it('is packed with CUDA where there is nvcc, and works without a GPU', function () {
+    if (!process.env.MT_LLAMA_VERIFY) skip(this, 'it compiles every kernel; npm run verify')
+    if (process.platform !== 'linux' || process.arch !== 'x64' || !nvcc()) skip(this, 'no nvcc')
+    const packed = path.join(work, 'cuda')
+    const other = path.join(work, 'with-cuda')
+    mkdirSync(packed)
+    mkdirSync(other)
+    const said = run(root, 'npm', ['run', 'package', '--', '--pack-destination', packed])
+    assert.match(said, /\nprebuilds\/linux-x64\/mt-llama\.glibc\.node: with CUDA \(here: .+\), \d+\.\d MB; /)
+    cpSync(app, other, { recursive: true })
+    const home = path.join(other, 'node_modules', 'mt-llama')
+    rmSync(home, { recursive: true })
+    mkdirSync(home)
+    const tarball = path.join(packed, readdirSync(packed)[0]!)
+    run(home, 'tar', ['-xf', tarball, '--strip-components=1'])
+    assert.deepEqual(JSON.parse(runApp('app.cjs', requiring, other)), expected)
+    const devices = run(other, path.join(other, 'node_modules', '.bin', 'mt-llama'), ['devices'], bin)
+    assert.match(devices, /\ncuda(:\d)? /)
+    assert.doesNotMatch(devices, /no CUDA/)
+  })
+
+  function runApp(name: string, source: string, folder = app): string {
+    writeFileSync(path.join(folder, name), source)
+    return run(folder, path.join(bin, 'node'), [name], bin)
   }
+
+  const requiring = `const { loadModel } = require('mt-llama')\n${program('')}`
 
   function program(wait: string): string {
     return `
       const main = async () => {
-        const model = await loadModel(${JSON.stringify(model)})
+        const model = await loadModel(${JSON.stringify(model)}, { device: 'cpu' })
         const [answer] = await model.score([${JSON.stringify(request)}])
         console.log(JSON.stringify(answer.continuations.map(score => score.logLikelihood)))
         await model.dispose()
@@ -169,6 +213,12 @@ function run(cwd: string, command: string, args: string[], onlyPath?: string): s
   if (error) throw error
   if (status !== 0) throw new Error(`${command} ${args.join(' ')}: exit code ${status}\n${stdout}\n${stderr}`)
   return stdout
+}
+
+/** The path of nvcc, '' where there is none. */
+function nvcc(): string {
+  const program = `import { findNvcc } from './scripts/cuda/toolkit.mjs'; console.log(findNvcc() ?? '')`
+  return run(root, process.execPath, ['--input-type=module', '-e', program]).trim()
 }
 
 function which(name: string): string {

@@ -61,121 +61,49 @@ const makers = {
   'tokenizer.model': { first: 3, make: () => loadModelFile(byteFallbackModel()) },
 }
 
-interface Row {
-  name: string
-  of: keyof typeof makers
-  /** Bytes, or ids of other tokens, counted from the first byte's id. */
-  ids: number[]
-  /** What each push returns, then what end does. */
-  pushes: string[]
-  skipSpecialTokens?: boolean
-}
+/** Bytes, or ids of other tokens, counted from the first byte's id; what each push returns, then what end does. */
+type Row = [name: string, ids: number[], pushes: string[], options?: { skipSpecialTokens: boolean }]
 
 describe('decoding', () => {
   const smile = [0xf0, 0x9f, 0x98, 0x80]
-  const rows: Row[] = [
-    { name: 'holds back a character', of: 'byte level', ids: smile, pushes: ['', '', '', '😀', ''] },
-    {
-      name: 'ends an unfinished one',
-      of: 'byte level',
-      ids: smile.slice(0, 3),
-      pushes: ['', '', '', '\ufffd'],
-    },
-    {
-      name: 'gives up where none can come',
-      of: 'byte level',
-      ids: [0xe0, 0x80, 0x62],
-      pushes: ['', '\ufffd\ufffd', 'b', ''],
-    },
-    {
-      name: 'a surrogate is none',
-      of: 'byte level',
-      ids: [0xed, 0xa0, 0x80],
-      pushes: ['', '\ufffd\ufffd', '\ufffd', ''],
-    },
-    {
-      name: 'keeps a byte-order mark',
-      of: 'byte level',
-      ids: [0xef, 0xbb, 0xbf],
-      pushes: ['', '', '\ufeff', ''],
-    },
-    {
-      name: 'skips specials inside a character',
-      of: 'byte level',
-      ids: [0xc3, 262, 0xa9],
-      pushes: ['', '', 'é', ''],
-    },
-    {
-      name: 'prints specials where asked to',
-      of: 'byte level',
-      ids: [262, 256],
-      pushes: ['<s>', 'he', ''],
-      skipSpecialTokens: false,
-    },
-    {
-      name: 'ignores ids without a token',
-      of: 'byte level',
-      ids: [-1, 9999, 256],
-      pushes: ['', '', 'he', ''],
-    },
-    {
-      name: 'a run is whole at its end',
-      of: 'byte fallback',
-      ids: [0x0a, ...smile, 257],
-      pushes: ['', '', '', '', '', '\n😀b', ''],
-    },
-    {
-      name: 'a broken run is broken all over',
-      of: 'byte fallback',
-      ids: [0x0a, 0xff, 257],
-      pushes: ['', '', '\ufffd\ufffdb', ''],
-    },
-    { name: 'one space is stripped', of: 'byte fallback', ids: [256, 256], pushes: ['a', ' a', ''] },
-    { name: 'that of a byte too', of: 'byte fallback', ids: [0x20, 0x20], pushes: ['', '', ' '] },
-    {
-      name: 'none after a special token',
-      of: 'byte fallback',
-      ids: [258, 256],
-      pushes: ['<s>', ' a', ''],
-      skipSpecialTokens: false,
-    },
-    {
-      name: 'a character shows as it is whole',
-      of: 'tokenizer.model',
-      ids: [0x0a, ...smile],
-      pushes: ['\n', '', '', '', '😀', ''],
-    },
-    {
-      name: 'each broken byte for itself',
-      of: 'tokenizer.model',
-      ids: [0x0a, 0xe0, 0xa0, 257],
-      pushes: ['\n', '', '', '\ufffd\ufffdb', ''],
-    },
-    {
-      name: 'the dummy space goes',
-      of: 'tokenizer.model',
-      ids: [258, 256, 256],
-      pushes: ['', 'a', ' a', ''],
-    },
-    {
-      name: 'a control piece ends a run',
-      of: 'tokenizer.model',
-      ids: [0xc3, 258, 0xa9],
-      pushes: ['', '\ufffd', '\ufffd', ''],
-    },
-  ]
-  for (const { name, of, ids, pushes, skipSpecialTokens = true } of rows) {
-    it(`${of}: ${name}`, async () => {
-      const tokenizer = await makers[of].make()
-      const stream = tokenizer.decodeStream({ skipSpecialTokens })
-      const own = ids.map(id => id + makers[of].first)
-      const got = own.map(id => stream.push(id))
-      const pending = stream.pending()
-      assert.deepEqual([...got, stream.end()], pushes)
-      assert.equal(pending, pushes.at(-1))
-      assert.equal(tokenizer.decode(own, { skipSpecialTokens }), pushes.join(''))
-    })
+  const shown = { skipSpecialTokens: false }
+  const rows: Record<keyof typeof makers, Row[]> = {
+    'byte level': [
+      ['holds back a character', smile, ['', '', '', '😀', '']],
+      ['ends an unfinished one', smile.slice(0, 3), ['', '', '', '\ufffd']],
+      ['gives up where none can come', [0xe0, 0x80, 0x62], ['', '\ufffd\ufffd', 'b', '']],
+      ['a surrogate is none', [0xed, 0xa0, 0x80], ['', '\ufffd\ufffd', '\ufffd', '']],
+      ['keeps a byte-order mark', [0xef, 0xbb, 0xbf], ['', '', '\ufeff', '']],
+      ['skips specials inside a character', [0xc3, 262, 0xa9], ['', '', 'é', '']],
+      ['prints specials where asked to', [262, 256], ['<s>', 'he', ''], shown],
+      ['ignores ids without a token', [-1, 9999, 256], ['', '', 'he', '']],
+    ],
+    'byte fallback': [
+      ['a run is whole at its end', [0x0a, ...smile, 257], ['', '', '', '', '', '\n😀b', '']],
+      ['a broken run is broken all over', [0x0a, 0xff, 257], ['', '', '\ufffd\ufffdb', '']],
+      ['one space is stripped', [256, 256], ['a', ' a', '']],
+      ['that of a byte too', [0x20, 0x20], ['', '', ' ']],
+      ['none after a special token', [258, 256], ['<s>', ' a', ''], shown],
+    ],
+    'tokenizer.model': [
+      ['a character shows as it is whole', [0x0a, ...smile], ['\n', '', '', '', '😀', '']],
+      ['each broken byte for itself', [0x0a, 0xe0, 0xa0, 257], ['\n', '', '', '\ufffd\ufffdb', '']],
+      ['the dummy space goes', [258, 256, 256], ['', 'a', ' a', '']],
+      ['a control piece ends a run', [0xc3, 258, 0xa9], ['', '\ufffd', '\ufffd', '']],
+    ],
   }
+  for (const [of, ofKind] of Object.entries(rows) as [keyof typeof makers, Row[]][])
+    for (const [name, ids, pushes, options = { skipSpecialTokens: true }] of ofKind)
+      it(`${of}: ${name}`, async () => {
+        const tokenizer = await makers[of].make()
+        const stream = tokenizer.decodeStream(options)
+        const own = ids.map(id => id + makers[of].first)
+        const got = own.map(id => stream.push(id))
+        const pending = stream.pending()
+        assert.deepEqual([...got, stream.end()], pushes)
+        assert.equal(pending, pushes.at(-1))
+        assert.equal(tokenizer.decode(own, options), pushes.join(''))
+      })
 
   for (const [name, { make }] of Object.entries(makers)) {
     it(`${name}: gives back any text it encoded, and streams agree with the whole`, async () => {

@@ -1,6 +1,8 @@
 // Small tokenizers for tests: a tokenizer.json of bytes and a few words, and SentencePiece models written field by field.
+import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { MtLlamaError } from '../src/errors.ts'
 import { byteCharacters } from '../src/tokenizer/byte-level.ts'
 import { loadTokenizer } from '../src/tokenizer/load.ts'
 import type { Tokenizer } from '../src/tokenizer/tokenizer.ts'
@@ -121,3 +123,13 @@ export const bytePieces: TestPiece[] = Array.from({ length: 256 }, (_, byte) => 
   0,
   6,
 ])
+
+/** For assert.rejects(). */
+export function isTokenizerError(message: RegExp) {
+  return (error: unknown) => {
+    assert.ok(error instanceof MtLlamaError, String(error))
+    assert.equal(error.code, 'TOKENIZER')
+    assert.match(error.message, message)
+    return true
+  }
+}

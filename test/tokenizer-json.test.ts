@@ -1,8 +1,7 @@
 // tokenizer.json: added tokens, BOS by its rule, words, normalisation, decoding, and files that are wrong.
 import assert from 'node:assert/strict'
-import { MtLlamaError } from '../src/errors.ts'
 import { loadTokenizer } from '../src/tokenizer/load.ts'
-import { byteJson, type Json, loadJson, template } from './tokenizer-files.ts'
+import { byteJson, isTokenizerError, type Json, loadJson, template } from './tokenizer-files.ts'
 
 const bos: [string, number] = ['<s>', 262]
 const eos: [string, number] = ['</s>', 263]
@@ -301,15 +300,6 @@ describe('tokenizer.json: refused with the file, the field and the value', () =>
     assert.ok(refused > paths.length / 2, `${refused} of ${paths.length} refused`)
   })
 })
-
-function isTokenizerError(message: RegExp) {
-  return (error: unknown) => {
-    assert.ok(error instanceof MtLlamaError, String(error))
-    assert.equal(error.code, 'TOKENIZER')
-    assert.match(error.message, message)
-    return true
-  }
-}
 
 /** The way to every value in a tree. */
 function pathsOf(value: Json, path: string[] = []): string[][] {

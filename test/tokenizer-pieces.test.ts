@@ -1,9 +1,15 @@
 // SentencePiece models and GGUF metadata: settings, symbols, characters without a piece, and files that are wrong.
 import assert from 'node:assert/strict'
-import { MtLlamaError } from '../src/errors.ts'
 import { byteCharacters } from '../src/tokenizer/byte-level.ts'
 import { loadTokenizer } from '../src/tokenizer/load.ts'
-import { bytePieces, loadModelFile, message, sentencePieceModel, type TestPiece } from './tokenizer-files.ts'
+import {
+  bytePieces,
+  isTokenizerError,
+  loadModelFile,
+  message,
+  sentencePieceModel,
+  type TestPiece,
+} from './tokenizer-files.ts'
 
 const byteFallback: [number, boolean] = [35, true]
 const noDummyPrefix: [number, boolean] = [3, false]
@@ -279,12 +285,3 @@ describe('GGUF tokenizers', () => {
     it(`are refused with ${name}`, () => assert.rejects(load(metadata), isTokenizerError(message)))
   }
 })
-
-function isTokenizerError(message: RegExp) {
-  return (error: unknown) => {
-    assert.ok(error instanceof MtLlamaError, String(error))
-    assert.equal(error.code, 'TOKENIZER')
-    assert.match(error.message, message)
-    return true
-  }
-}

@@ -85,6 +85,17 @@ std::vector<int32_t> read_int32s(Napi::Value value, const char* name) {
   return read_typed<Napi::Int32Array>(value, napi_int32_array, name, "an Int32Array");
 }
 
+std::vector<std::array<int32_t, 3>> read_triples(Napi::Value value, const char* name) {
+  const std::vector<int32_t> words = read_int32s(value, name);
+  if (words.size() % 3 != 0) {
+    throw Error(ErrorCode::INVALID_ARGUMENT,
+                std::string(name) + " has " + std::to_string(words.size()) + " elements, expected three each");
+  }
+  std::vector<std::array<int32_t, 3>> triples(words.size() / 3);
+  for (size_t i = 0; i < words.size(); i++) triples[i / 3][i % 3] = words[i];
+  return triples;
+}
+
 std::vector<float> read_floats(Napi::Value value, const char* name) {
   return read_typed<Napi::Float32Array>(value, napi_float32_array, name, "a Float32Array");
 }

@@ -2,6 +2,7 @@
 #pragma once
 #include <napi.h>
 
+#include <array>
 #include <exception>
 #include <span>
 #include <string>
@@ -49,6 +50,8 @@ int64_t read_integer(Napi::Value value, const char* name, int64_t low, int64_t h
 int read_int(Napi::Value value, const char* name);
 std::string read_string(Napi::Value value, const char* name);
 std::vector<int32_t> read_int32s(Napi::Value value, const char* name);
+// An Int32Array [n, 3].
+std::vector<std::array<int32_t, 3>> read_triples(Napi::Value value, const char* name);
 std::vector<float> read_floats(Napi::Value value, const char* name);
 // The memory of an Int32Array of at least `count` on a SharedArrayBuffer, which stays while the value is held.
 int32_t* shared_words(Napi::Value value, size_t count, const char* name);

@@ -46,14 +46,9 @@ class ModelHandle {
 
 // [trees, 3]: start, end, prefix length.
 std::vector<Tree> read_trees(Napi::Value value) {
-  const std::vector<int32_t> words = read_int32s(value, "trees");
-  if (words.size() % 3 != 0) {
-    throw Error(ErrorCode::INVALID_ARGUMENT,
-                "trees has " + std::to_string(words.size()) + " elements, expected three a tree");
-  }
   std::vector<Tree> trees;
-  for (size_t i = 0; i < words.size(); i += 3) {
-    trees.push_back({.start = words[i], .end = words[i + 1], .prefix_len = words[i + 2]});
+  for (const auto& [start, end, prefix_len] : read_triples(value, "trees")) {
+    trees.push_back({.start = start, .end = end, .prefix_len = prefix_len});
   }
   return trees;
 }

@@ -8,14 +8,9 @@ namespace {
 
 // [sequences, 3]: first row, length, stream.
 std::vector<SessionSequence> read_sequences(Napi::Value value) {
-  const std::vector<int32_t> words = read_int32s(value, "sequences");
-  if (words.size() % 3 != 0) {
-    throw Error(ErrorCode::INVALID_ARGUMENT,
-                "sequences has " + std::to_string(words.size()) + " elements, expected three a sequence");
-  }
   std::vector<SessionSequence> sequences;
-  for (size_t i = 0; i < words.size(); i += 3) {
-    sequences.push_back({.first_row = words[i], .length = words[i + 1], .stream = words[i + 2]});
+  for (const auto& [first_row, length, stream] : read_triples(value, "sequences")) {
+    sequences.push_back({.first_row = first_row, .length = length, .stream = stream});
   }
   return sequences;
 }

@@ -1,5 +1,5 @@
 // What a checkpoint on disk says, whatever its format: readers fill this in and nothing else looks at the files.
-import type { NativeTensor } from '../binding.ts'
+import type { LlamaSizes, NativeTensor } from '../binding.ts'
 
 /** RoPE as the files state it; `ropeFrequencies` in rope.ts turns it into numbers. */
 export type RopeScaling =
@@ -26,16 +26,8 @@ export type RopeScaling =
   | { type: 'factors'; factors: Float32Array }
 
 /** The architecture's numbers. */
-export interface LlamaConfig {
+export interface LlamaConfig extends LlamaSizes {
   architecture: 'LlamaForCausalLM' | 'MistralForCausalLM'
-  vocabSize: number
-  hiddenSize: number
-  intermediateSize: number
-  layers: number
-  heads: number
-  kvHeads: number
-  headDim: number
-  contextLength: number
   rmsNormEps: number
   ropeTheta: number
   ropeScaling: RopeScaling
@@ -45,6 +37,12 @@ export interface LlamaConfig {
   bosTokenId: number | undefined
   /** Ids that end a generation. */
   eosTokenIds: number[]
+}
+
+/** The sizes alone. */
+export function sizesOf(config: LlamaSizes): LlamaSizes {
+  const { vocabSize, hiddenSize, intermediateSize, layers, heads, kvHeads, headDim, contextLength } = config
+  return { vocabSize, hiddenSize, intermediateSize, layers, heads, kvHeads, headDim, contextLength }
 }
 
 export interface Checkpoint {

@@ -1,19 +1,12 @@
 // What the native forward pass needs to know of a checkpoint, and whether the tokenizer's vocabulary fits it.
 import type { NativeConfig } from '../binding.ts'
-import type { Checkpoint } from './checkpoint.ts'
+import { type Checkpoint, sizesOf } from './checkpoint.ts'
 import { ropeFrequencies } from './rope.ts'
 
 export function nativeConfig({ config }: Checkpoint): NativeConfig {
   const { frequencies, attentionFactor } = ropeFrequencies(config)
   return {
-    vocabSize: config.vocabSize,
-    hiddenSize: config.hiddenSize,
-    intermediateSize: config.intermediateSize,
-    layers: config.layers,
-    heads: config.heads,
-    kvHeads: config.kvHeads,
-    headDim: config.headDim,
-    contextLength: config.contextLength,
+    ...sizesOf(config),
     rmsNormEps: config.rmsNormEps,
     ropeFrequencies: frequencies,
     ropeAttentionFactor: attentionFactor,

@@ -1,24 +1,15 @@
 // What a loaded model says of itself.
-import type { Device, DType, NativeModel } from '../binding.ts'
-import type { Checkpoint } from '../checkpoint/checkpoint.ts'
+import type { Device, DType, LlamaSizes, NativeModel } from '../binding.ts'
+import { type Checkpoint, sizesOf } from '../checkpoint/checkpoint.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 
-export interface ModelInfo {
+export interface ModelInfo extends LlamaSizes {
   /** As given to loadModel(). */
   path: string
   format: Checkpoint['format']
   architecture: string
   /** Numbers in all weights; a tied head counts once. */
   parameters: number
-  vocabSize: number
-  hiddenSize: number
-  intermediateSize: number
-  layers: number
-  heads: number
-  kvHeads: number
-  headDim: number
-  /** Most positions a sequence can have. */
-  contextLength: number
   /** What the weights are computed in. */
   dtype: DType
   /** What the files hold: 'BF16', 'Q4_1 + F32'. */
@@ -63,14 +54,7 @@ export function modelInfo(
   return {
     ...{ path, format, architecture: config.architecture },
     parameters: tensors.reduce((n, { shape }) => n + shape.reduce((a, b) => a * b, 1), 0),
-    vocabSize: config.vocabSize,
-    hiddenSize: config.hiddenSize,
-    intermediateSize: config.intermediateSize,
-    layers: config.layers,
-    heads: config.heads,
-    kvHeads: config.kvHeads,
-    headDim: config.headDim,
-    contextLength: config.contextLength,
+    ...sizesOf(config),
     ...{ dtype, storedTypes, device, backend: native.backend, threads, weightBytes: native.weightBytes },
     tokenizer: tokenizer?.kind,
     addBos: tokenizer?.addBos ?? false,
