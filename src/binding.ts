@@ -256,7 +256,7 @@ function requireAddon(): NativeAddon {
   const require = createRequire(import.meta.url)
   const finder = require('node-gyp-build') as { resolve(folder: string): string }
   // this file is one folder below the package, in src and in dist
-  const home = process.env.MT_LLAMA_PREBUILD ?? fileURLToPath(new URL('..', import.meta.url))
+  const home = named() ?? fileURLToPath(new URL('..', import.meta.url))
   let file: string
   try {
     file = finder.resolve(home)
@@ -268,6 +268,11 @@ function requireAddon(): NativeAddon {
   } catch (error) {
     throw addonNotFound(home, `${file} does not load: ${(error as Error).message}`, error)
   }
+}
+
+/** The folder that the environment names in the place of the package. */
+function named(): string | undefined {
+  return process.env.MT_LLAMA_PREBUILD
 }
 
 function addonNotFound(home: string, cause: string, error: unknown): MtLlamaError {
@@ -284,14 +289,19 @@ function addonNotFound(home: string, cause: string, error: unknown): MtLlamaErro
   })
   const isClone = existsSync(path.join(home, 'src'))
   const build = isClone ? 'npm run build:addon' : `cd ${home} && npx node-gyp rebuild`
+  const ways = named()
+    ? ['expected: a build in that folder, which MT_LLAMA_PREBUILD names. Unset it, or name another']
+    : [
+        'expected: a build for this platform and C library. A C++20 compiler, make and Python 3 build one:',
+        `  ${build}`,
+      ]
   return new MtLlamaError(
     'ADDON_NOT_FOUND',
     [
       `the native addon of mt-llama: ${cause}`,
       `found: ${platform} ${libc}, Node ${process.versions.node}; looked in`,
       ...searched,
-      'expected: a build for this platform and C library. A C++20 compiler, make and Python 3 build one:',
-      `  ${build}`,
+      ...ways,
     ].join('\n'),
     { cause: error },
   )

@@ -243,6 +243,24 @@ describe('mt-llama', () => {
       assert.equal(isGreedy, false)
     })
 
+    it('goes on where nobody reads stderr any more', async () => {
+      const { code, stdout } = await cli(['score'], {
+        stdin: text,
+        onStart: child => child.stderr!.destroy(),
+      })
+      assert.equal(code, 0)
+      assert.equal(jsonLines(stdout).length, 2)
+    })
+
+    it('ends well where nobody reads stdout any more', async () => {
+      const many = `${requests.map(request => JSON.stringify(request)).join('\n')}\n`.repeat(2000)
+      const { code, stderr } = await cli(['score', '--quiet'], {
+        stdin: many,
+        onStart: child => child.stdout!.once('data', () => child.stdout!.destroy()),
+      })
+      assert.deepEqual([code, stderr], [0, ''])
+    })
+
     it('--top-k adds the best alternatives', async () => {
       const { stdout } = await cli(['score', '--top-k', '2', '--quiet'], { stdin: text })
       const [{ topAlternatives }] = jsonLines(stdout)[0].continuations

@@ -19,6 +19,8 @@ async function main(argv: string[]): Promise<void> {
     fail(new MtLlamaError('OUTPUT', `stdout: ${error.message}.`), json)
     process.exit(exitCodes.failure)
   })
+  // Notices that nobody reads any more are no failure.
+  process.stderr.on('error', () => {})
   let command: Command | undefined
   try {
     const all = program(io, await packageVersion(), json)
