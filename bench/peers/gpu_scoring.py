@@ -5,15 +5,20 @@
 
 Each sequence is a prompt of 150 tokens and a continuation of 6. The last token is not run, and the head runs on the
 last 6 rows alone, which is what one writes by hand. Prints a row a batch size for gpu-check's table, then the best.
+Without torch, transformers or a GPU the row says so and the exit status is 77.
 """
 
 import statistics
 import sys
 import time
 
-import torch
-from transformers import LlamaConfig, LlamaForCausalLM
-from transformers import __version__ as version
+try:
+    import torch
+    import transformers
+    from transformers import LlamaConfig, LlamaForCausalLM
+except ImportError as error:
+    print(f"row\ttransformers\tMISSING ({error})")
+    sys.exit(77)
 
 PROMPT, CONTINUATION = 150, 6
 ROUNDS = 5
@@ -41,7 +46,11 @@ def score(model: LlamaForCausalLM, ids: torch.Tensor, device: str) -> torch.Tens
 
 
 def main(tiny: bool) -> None:
-    device = "cpu" if tiny and not torch.cuda.is_available() else "cuda"
+    if not tiny and not torch.cuda.is_available():
+        print("row\ttransformers\tMISSING (torch sees no GPU)")
+        sys.exit(77)
+    print(f"row\ttransformers\t{transformers.__version__}, torch {torch.__version__}")
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     model = make_model(tiny, device)
     generator = torch.Generator(device="cpu").manual_seed(1)
     best = 0.0
@@ -57,9 +66,8 @@ def main(tiny: bool) -> None:
         assert log_probs.shape == (batch, CONTINUATION) and bool((log_probs < 0).all())
         rate = batch / statistics.median(times)
         best = max(best, rate)
-        what = f"transformers {version}, torch {torch.__version__}, batches of {batch}"
         tokens = rate * (PROMPT + CONTINUATION - 1)
-        print(f"row\t{what}\t{tokens:8.0f} tokens/s run, {rate:7.1f} sequences/s", flush=True)
+        print(f"row\tscoring, batches of {batch}\t{tokens:8.0f} tokens/s run, {rate:7.1f} sequences/s", flush=True)
     print(f"best {best:.1f} sequences/s")
 
 
