@@ -323,6 +323,22 @@ describe('mt-llama', () => {
     })
   })
 
+  it('chat goes on after a message that is too long, on a terminal', async function () {
+    const run = `${process.execPath} --import tsx src/cli/main.ts chat --template release --max-tokens 2`
+    const input = `${'x'.repeat(3000)}\n\x04`
+    let text: string
+    try {
+      text = execFileSync('script', ['-qec', run, '/dev/null'], { cwd: root, encoding: 'utf8', input })
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') skip(this, 'no program script')
+      throw error
+    }
+    const [, after] = text.split(
+      /the conversation: \d+ tokens leave no room .*Shorten it, or start over with \/reset/,
+    )
+    assert.match(after ?? '', /> /, text)
+  })
+
   it('eval and chat ask for a tokenizer before they load weights', async function () {
     if (sharedMissing) skip(this, sharedMissing)
     const model = shared('golden', 'hf', 'mha-untied-f32')

@@ -9,6 +9,7 @@ import { addModelOptions, choice, newCommand } from './command.ts'
 import { type Io, note, print, printJsonLine } from './io.ts'
 import { openTextModel } from './open-model.ts'
 import { addSamplingOptions, type SamplingOptions, samplingOf } from './sampling.ts'
+import { inFlags } from './words.ts'
 
 interface ChatCommandOptions extends SamplingOptions {
   template: 'checkpoint' | 'release'
@@ -39,10 +40,10 @@ export function chatCommand(io: Io): Command {
       ]).default('checkpoint'),
     )
     .option('--system <text>', 'system message at the start')
-    .action((options: ChatCommandOptions) => run(io, options))
+    .action((options: ChatCommandOptions, command: Command) => run(io, options, command))
 }
 
-async function run(io: Io, options: ChatCommandOptions): Promise<void> {
+async function run(io: Io, options: ChatCommandOptions, command: Command): Promise<void> {
   await using model = await openTextModel(options, io.signal)
   const start: ChatMessage[] =
     options.system === undefined ? [] : [{ role: 'system', content: options.system }]
@@ -68,7 +69,14 @@ async function run(io: Io, options: ChatCommandOptions): Promise<void> {
       messages.push({ role: 'user', content: line })
       answering = new AbortController()
       const signal = AbortSignal.any([io.signal, answering.signal])
-      messages.push({ role: 'assistant', content: await answer(model, messages, options, signal) })
+      try {
+        messages.push({ role: 'assistant', content: await answer(model, messages, options, signal) })
+      } catch (error) {
+        if (!interactive || !(error instanceof MtLlamaError && error.code === 'CONTEXT_LENGTH')) throw error
+        // What was typed is not lost with the rest of the conversation.
+        messages.pop()
+        process.stderr.write(`${inFlags(error, command).message}, or start over with /reset\n`)
+      }
       answering = undefined
     }
     if (io.signal.aborted) break

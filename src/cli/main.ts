@@ -31,7 +31,8 @@ async function main(argv: string[]): Promise<void> {
     process.exitCode = io.exitCode()
   } catch (error) {
     process.exitCode = exitCodeOf(error, io)
-    if (process.exitCode === exitCodes.failure) fail(inFlags(error, command), json)
+    if (process.exitCode === exitCodes.failure)
+      fail(error instanceof MtLlamaError ? inFlags(error, command) : error, json)
     else if (json && error instanceof CommanderError && process.exitCode === exitCodes.usage)
       fail(error, json)
   }

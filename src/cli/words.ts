@@ -1,10 +1,9 @@
 // The library's errors in the words of the command line: options by their flags, whatever calls for another.
 import type { Command } from 'commander'
-import { MtLlamaError, oneOf } from '../errors.ts'
+import { type MtLlamaError, oneOf } from '../errors.ts'
 
 /** @param command the one that ran; undefined: none yet */
-export function inFlags(error: unknown, command: Command | undefined): unknown {
-  if (!(error instanceof MtLlamaError)) return error
+export function inFlags(error: MtLlamaError, command: Command | undefined): MtLlamaError {
   const optionOf = (name: string) => command?.options.find(option => option.attributeName() === name)
   return error.reworded(term => {
     if (term.kind === 'option') {
