@@ -1,6 +1,5 @@
 // GGUF -> Hugging Face directory: tensors, config, tokenizer, and what is left behind when it fails.
 // bench/peers/check_convert.py holds the result against transformers.
-
 import assert from 'node:assert/strict'
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,5 +1,4 @@
 // GGUF files: what is read of them, and files that lie.
-
 import assert from 'node:assert/strict'
 import { copyFileSync } from 'node:fs'
 import { join } from 'node:path'

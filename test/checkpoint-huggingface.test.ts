@@ -1,5 +1,4 @@
 // Hugging Face directories: files, shards, tensors, and the golden checkpoints.
-
 import assert from 'node:assert/strict'
 import { chmodSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { basename, join } from 'node:path'

@@ -1,5 +1,4 @@
 // The safetensors reader against files that lie: each refused, naming the file and the very thing.
-
 import assert from 'node:assert/strict'
 import { copyFileSync } from 'node:fs'
 import { join } from 'node:path'

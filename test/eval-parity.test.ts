@@ -1,6 +1,5 @@
 // SmolLM2-135M against lm-evaluation-harness in float32: every choice's log-likelihood, the accuracies, the answers.
 // COPA whole and the first 40 samples of every other task; all of them under MT_LLAMA_VERIFY=1.
-
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'

@@ -1,5 +1,4 @@
 // The evaluation without a model: what is saved, kept, refused and reported, whatever the scores are.
-
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'

@@ -1,5 +1,4 @@
 // Chat templates: the checkpoint's own as transformers renders it, and the released scripts' form.
-
 import { strict as assert } from 'node:assert'
 import { renderChatTemplate, renderRelease } from '../src/chat/chat-template.ts'
 import { loadModel } from '../src/index.ts'

@@ -1,5 +1,4 @@
 // The programs in examples/, run as their first lines say.
-
 import { strict as assert } from 'node:assert'
 import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'

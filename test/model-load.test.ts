@@ -1,5 +1,4 @@
 // loadModel(): what it tells of a model, what it refuses, and what it leaves behind.
-
 import { strict as assert } from 'node:assert'
 import { spawnSync } from 'node:child_process'
 import { closeSync, ftruncateSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs'

@@ -1,5 +1,4 @@
 // The tasks: prompts against golden hashes, every data format, and what broken data says.
-
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'

@@ -1,5 +1,4 @@
 // Tokenizers against ids made by the tokenizers library, sentencepiece and llama.cpp: every row, both ways.
-
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import type { TokenizerSource } from '../src/checkpoint/checkpoint.ts'

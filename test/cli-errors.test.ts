@@ -1,0 +1,264 @@
+// What the command line says of each mistake, and the exit code.
+import assert from 'node:assert/strict'
+import { cli, jsonLines } from './cli-run.ts'
+
+describe('mt-llama on bad input', () => {
+  const score = (line: string) => ({
+    args: ['score', '--quiet'],
+    stdin: `{"prompt": "a", "continuations": ["b"]}\n${line}`,
+  })
+  const rows: { title: string; args: string[]; stdin?: string; code: number; message: RegExp }[] = [
+    {
+      title: 'no such command',
+      args: ['evil'],
+      code: 2,
+      message: /error: unknown command 'evil'\n\(Did you mean eval\?\)/,
+    },
+    {
+      title: 'no such option',
+      args: ['eval', '--modle', 'x'],
+      code: 2,
+      message:
+        /error: unknown option '--modle'\n\(Did you mean --model\?\)\n\n?\(mt-llama eval --help shows the options\)/,
+    },
+    {
+      title: 'no such task',
+      args: ['eval', '--tasks', 'copa,foo'],
+      code: 2,
+      message: /No task "foo"; there are xquad, .* rte\./,
+    },
+    {
+      title: 'a limit of 0',
+      args: ['eval', '--limit', '0'],
+      code: 2,
+      message: /Expected a whole number of at least 1\./,
+    },
+    {
+      title: 'a limit that is no number',
+      args: ['eval', '--limit', '1e3'],
+      code: 2,
+      message: /Expected a whole number of at least 1\./,
+    },
+    {
+      title: 'an unknown dtype',
+      args: ['info', '--dtype', 'int3'],
+      code: 2,
+      message: /unknown option '--dtype'/,
+    },
+    {
+      title: 'a dtype that is none',
+      args: ['eval', '--dtype', 'int3'],
+      code: 2,
+      message: /argument 'int3' is invalid\. Allowed choices are auto, float32, bfloat16, float16\./,
+    },
+    {
+      title: 'a top-p above 1',
+      args: ['generate', '--top-p', '1.5'],
+      code: 2,
+      message: /Expected a number above 0, at most 1\./,
+    },
+    {
+      title: 'a top-p of 0',
+      args: ['generate', '--top-p', '0'],
+      code: 2,
+      message: /argument '0' is invalid\. Expected a number above 0, at most 1\./,
+    },
+    {
+      title: 'a temperature without end',
+      args: ['chat', '--temperature', 'Infinity'],
+      code: 2,
+      message: /Expected a number from 0 to 1000\./,
+    },
+    {
+      title: 'a seed past 2^53',
+      args: ['generate', '--seed', '9007199254740993'],
+      code: 2,
+      message: /Expected a whole number from 0 to 9007199254740991\./,
+    },
+    {
+      title: 'an empty stop text',
+      args: ['generate', '--stop', ''],
+      code: 2,
+      message: /option '--stop <text>' argument '' is invalid\. Expected a text that is not empty\./,
+    },
+    {
+      title: 'more threads than there may be',
+      args: ['score', '--threads', '1025'],
+      code: 2,
+      message: /Expected a whole number from 0 to 1024\./,
+    },
+    {
+      title: 'no such device',
+      args: ['score', '--device', 'gpu'],
+      code: 2,
+      message: /Expected auto, cpu, cuda, cuda:1 and so on, or reference\./,
+    },
+    {
+      title: 'a mistake on the command line, for programs',
+      args: ['eval', '--json', '--limit', '0'],
+      code: 2,
+      message:
+        /^\{"error":\{"code":"USAGE","message":"option '--limit <n>' argument '0' is invalid\. .*\}\n$/,
+    },
+    {
+      title: 'an unknown option, for programs',
+      args: ['score', '--json', '--modle', 'x'],
+      code: 2,
+      message: /^\{"error":\{"code":"USAGE","message":"unknown option '--modle'.*\}\n$/,
+    },
+    {
+      title: 'a model without a name',
+      args: ['info', ''],
+      code: 1,
+      message: /^error: "": no such file or folder/,
+    },
+    {
+      title: 'a model that is not there',
+      args: ['eval', '--model', '/nowhere'],
+      code: 1,
+      message: /^error: \/nowhere: no such file or folder.* \[CHECKPOINT_NOT_FOUND\]\n$/s,
+    },
+    {
+      title: 'a data folder that is not there, said before a model is loaded',
+      args: ['eval', '--quiet', '--data-dir', '/nowhere', '--model', '/nowhere'],
+      code: 1,
+      message:
+        /^error: XQuAD-en: no data in \/nowhere\/xquad: the data folder \/nowhere does not exist\. Looked for: xquad\.en, validation, test .*\[DATA_NOT_FOUND\]\n$/,
+    },
+    {
+      title: 'a data folder that is a file',
+      args: ['eval', '--quiet', '--data-dir', '/dev/null'],
+      code: 1,
+      message: /^error: XQuAD-en: no data in \/dev\/null\/xquad: \/dev\/null is a file, not a data folder\. /,
+    },
+    {
+      title: 'a folder to convert',
+      args: ['convert', '/', 'converted'],
+      code: 1,
+      message: /^error: \/: a folder; expected a file \[CHECKPOINT_CORRUPT\]\n$/,
+    },
+    {
+      title: 'an out folder that is a file',
+      args: ['eval', '--quiet', '--out', '/dev/null'],
+      code: 1,
+      message:
+        /^error: \/dev\/null\/samples: a part of the path is a file, not a folder\. Name another --out folder\. \[OUTPUT\]\n$/,
+    },
+    {
+      title: 'an out folder where none can be made',
+      args: ['eval', '--quiet', '--out', '/proc/run'],
+      code: 1,
+      message:
+        /^error: \/proc\/run\/samples: it cannot be made there; the file system may be read-only\..*\[OUTPUT\]\n$/,
+    },
+    {
+      title: 'a requests file that is not there',
+      args: ['score', '--quiet', '/nowhere.jsonl'],
+      code: 1,
+      message:
+        /^error: \/nowhere\.jsonl: no such file\. Name a JSONL file, or - for stdin\. \[DATA_NOT_FOUND\]\n$/,
+    },
+    {
+      title: 'a requests file that is a folder',
+      args: ['generate', '--quiet', '/'],
+      code: 1,
+      message: /^error: \/: is a folder, not a JSONL file/,
+    },
+    {
+      title: 'a broken line',
+      ...score('{"prompt": '),
+      code: 1,
+      message: /^error: stdin:2: not JSON \(.*\); expected one object a line\. \[DATA_INVALID\]\n$/,
+    },
+    {
+      title: 'a line without prompt',
+      ...score('{"continuations": ["b"]}'),
+      code: 1,
+      message: /stdin:2: "prompt" is missing; expected a text or a list of token ids\./,
+    },
+    {
+      title: 'a prompt of another type',
+      ...score('{"prompt": 5, "continuations": ["b"]}'),
+      code: 1,
+      message: /stdin:2: "prompt" is 5; expected a text or a list of token ids\./,
+    },
+    {
+      title: 'no continuations',
+      ...score('{"prompt": "a", "continuations": []}'),
+      code: 1,
+      message:
+        /stdin:2: "continuations" is \[\]; expected a list of texts or of lists of token ids, at least one\./,
+    },
+    {
+      title: 'an empty continuation',
+      ...score('{"prompt": "a", "continuations": ["b", ""]}'),
+      code: 1,
+      message: /stdin:2: "continuations\[1\]" is ""; expected at least one character or id\./,
+    },
+    {
+      title: 'a misspelt field',
+      ...score('{"promt": "a", "continuations": ["b"]}'),
+      code: 1,
+      message: /stdin:2: unknown field "promt"; a line has id, prompt, continuations\./,
+    },
+    {
+      title: 'an id out of range',
+      ...score('{"prompt": [999], "continuations": ["b"]}'),
+      code: 1,
+      message: /999.*\[TOKEN_OUT_OF_RANGE\]/,
+    },
+    {
+      title: 'a request longer than the context',
+      ...score(JSON.stringify({ prompt: 'x'.repeat(3000), continuations: ['b'] })),
+      code: 1,
+      message:
+        /^error: stdin:2, continuation 0: 3001 prompt tokens .*\. Shorten it, or give --too-long truncate-left, truncate-right or skip \[CONTEXT_LENGTH\]\n$/,
+    },
+    {
+      title: 'a prompt longer than the context',
+      args: ['generate', '--quiet'],
+      stdin: `\n{"prompt": "a"}\n${JSON.stringify({ prompt: 'x'.repeat(3000) })}`,
+      code: 1,
+      message: /^error: stdin:3: 3001 tokens leave no room for 1 new; .*give --too-long truncate-left/,
+    },
+    {
+      title: 'more alternatives than the vocabulary has',
+      args: ['score', '--quiet', '--top-k', '9999'],
+      code: 1,
+      message: /^error: --top-k is 9999; expected an integer from 0 to 258 \[INVALID_ARGUMENT\]\n$/,
+    },
+    {
+      title: 'a conversation longer than the context, where there is no option for it',
+      args: ['chat', '--quiet', '--template', 'release'],
+      stdin: 'x'.repeat(3000),
+      code: 1,
+      message:
+        /^error: the conversation: \d+ tokens leave no room .* positions\. Shorten it \[CONTEXT_LENGTH\]\n$/,
+    },
+    {
+      title: 'an error for programs',
+      args: ['eval', '--json', '--model', '/nowhere', '--quiet'],
+      code: 1,
+      message: /^\{"error":\{"code":"CHECKPOINT_NOT_FOUND","message":"\/nowhere: no such file or folder/,
+    },
+  ]
+  for (const { title, args, stdin, code, message } of rows) {
+    it(title, async () => {
+      const result = await cli(args, stdin === undefined ? {} : { stdin })
+      assert.match(result.stderr, message)
+      assert.doesNotMatch(result.stderr, /\n +at /)
+      assert.equal(result.code, code)
+    })
+  }
+
+  it('MT_LLAMA_DEBUG=1 shows the stack', async () => {
+    const { stderr } = await cli(['info', '/nowhere'], { env: { MT_LLAMA_DEBUG: '1' } })
+    assert.match(stderr, /\n +at openCheckpoint/)
+  })
+
+  it('what was scored before a broken line is printed', async () => {
+    const { args, stdin } = score('{"prompt": ')
+    const { stdout } = await cli(args, { stdin })
+    assert.equal(jsonLines(stdout).length, 1)
+  })
+})
