@@ -18,7 +18,7 @@ const sourceLayers = [
   ['src/scoring', 'src/generation', 'src/chat'],
   ['src/model'],
   ['src/prompts', 'src/tasks', 'src/metrics'],
-  ['src/evaluation'],
+  ['src/evaluation', 'src/bench'],
   ['src/index'],
   ['src/cli'],
 ]

@@ -166,6 +166,8 @@ export interface NativePeaks {
   arithmetic: { instruction: string; flops: number }[]
   /** Bytes a second from memory, past all caches. */
   read: number
+  /** 'cpu avx512_bf16', say. */
+  backend: string
   /** Which of `arithmetic` the matrix products of a dtype go through. */
   instructions: Record<DType, string>
 }
@@ -184,11 +186,7 @@ export type NativeOp =
   | 'head_score'
   | 'head_logits'
 
-export interface NativeOpRequest
-  extends Pick<
-    NativeConfig,
-    'hiddenSize' | 'intermediateSize' | 'heads' | 'kvHeads' | 'headDim' | 'vocabSize'
-  > {
+export interface NativeOpRequest extends Omit<LlamaSizes, 'layers' | 'contextLength'> {
   op: NativeOp
   /** Tokens of one sequence. */
   rows: number

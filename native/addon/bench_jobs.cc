@@ -15,7 +15,10 @@ class PeaksJob final : public Job {
         device_(read_device(read_string(info[0], "device"))),
         threads_(read_threads(info[1])) {}
 
-  void run(const Control& control) override { peaks_ = measure_peaks(device_, threads_, control); }
+  void run(const Control& control) override {
+    backend_ = make_backend(device_, 1)->name();
+    peaks_ = measure_peaks(device_, threads_, control);
+  }
 
   Napi::Value result(Napi::Env env) override {
     Napi::Object result = Napi::Object::New(env);
@@ -28,6 +31,7 @@ class PeaksJob final : public Job {
     }
     result["arithmetic"] = arithmetic;
     result["read"] = peaks_.read;
+    result["backend"] = backend_;
     Napi::Object instructions = Napi::Object::New(env);
     for (const DType dtype : {DType::kFloat32, DType::kBFloat16, DType::kFloat16})
       instructions[std::string(dtype_name(dtype))] = peaks_.by_dtype[static_cast<int>(dtype)];
@@ -38,6 +42,7 @@ class PeaksJob final : public Job {
  private:
   DeviceName device_;
   int threads_;
+  std::string backend_;
   Peaks peaks_;
 };
 

@@ -36,7 +36,7 @@ export interface Naming {
   storedName: (name: string) => string
 }
 
-interface NeededTensor {
+export interface NeededTensor {
   name: string
   shape: number[]
   fields: SizeField[]
@@ -99,7 +99,8 @@ export function storedTypes(tensors: NativeTensor[]): Pick<Checkpoint, 'autoDTyp
   return { autoDType: runnable[types[0]!], storedTypes: types.join(' + ') }
 }
 
-function* neededTensors(config: LlamaConfig): Generator<NeededTensor> {
+/** Names and shapes of all that the forward pass reads, in its order. */
+export function* neededTensors(config: LlamaConfig): Generator<NeededTensor> {
   const hidden: Side = [config.hiddenSize, 'hiddenSize']
   const ffn: Side = [config.intermediateSize, 'intermediateSize']
   const vocab: Side = [config.vocabSize, 'vocabSize']

@@ -28,11 +28,17 @@ export function newCommand(
 
 /** Options of commands that load a model. */
 export function addModelOptions(command: Command): Command {
-  return command
-    .option(
+  return addDeviceOptions(
+    command.option(
       '--model <path>',
       'checkpoint: a Hugging Face directory or a GGUF file (default: the embedded one)',
-    )
+    ),
+  )
+}
+
+/** In which numbers and where a model runs. */
+export function addDeviceOptions(command: Command): Command {
+  return command
     .addOption(choice('--dtype <type>', 'number format of the weights', dtypes).default('auto'))
     .option('--device <name>', 'where to run: auto, cpu, cuda, cuda:1 and so on, reference', device, 'auto')
     .option('--threads <n>', 'threads; 0: one a core', integer(0, mostThreads), 0)
@@ -68,6 +74,11 @@ export function integer(least: number, most = Number.MAX_SAFE_INTEGER): (text: s
     if (value > most) throw new InvalidArgumentError(`Expected a whole number from ${least} to ${most}.`)
     return value
   }
+}
+
+/** Parses a list like 1,32,512 of such numbers. */
+export function integers(least: number, most: number): (text: string) => number[] {
+  return text => text.split(',').map(integer(least, most))
 }
 
 /** Parses a number from `least` to `most`. */

@@ -1,5 +1,6 @@
 // Every command, in the order --help lists them.
 import type { Command } from 'commander'
+import { benchCommand } from './bench.ts'
 import { chatCommand } from './chat.ts'
 import { convertCommand } from './convert.ts'
 import { devicesCommand } from './devices.ts'
@@ -16,5 +17,6 @@ export const commands: readonly ((io: Io) => Command)[] = [
   chatCommand,
   infoCommand,
   devicesCommand,
+  benchCommand,
   convertCommand,
 ]

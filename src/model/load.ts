@@ -1,5 +1,6 @@
 // Loads a checkpoint: header first, then the memory check, then weights (in native) and tokenizer side by side.
 import { type Control, type DType, loadAddon } from '../binding.ts'
+import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import { nativeConfig, vocabularyWarning } from '../checkpoint/native-config.ts'
 import { openCheckpoint } from '../checkpoint/open.ts'
 import { MtLlamaError } from '../errors.ts'
@@ -8,6 +9,7 @@ import { cancel, nativeJob, newControl, onAbort } from '../scoring/native-job.ts
 import { checkChoice, checkInteger } from '../scoring/settings.ts'
 import { loadTokenizer } from '../tokenizer/load.ts'
 import { checkDevice, chosenDevice, type DeviceChoice, gpuOrdinal } from './devices.ts'
+import type { ModelParts } from './info.ts'
 import { activationBytes, availableBytes, checkMemory } from './memory.ts'
 import { defaultPlanner, type PlannerOptions } from './planner-options.ts'
 
@@ -55,23 +57,37 @@ export async function openModel(path: string, options: LoadOptions, planner: Pla
       'INVALID_ARGUMENT',
       `path is ${String(path)}; expected the name of a folder or file`,
     )
-  const { dtype: asked = 'auto', threads = 0, signal, onProgress } = options
-  const choice = checkDevice(options.device ?? 'auto')
-  checkChoice('dtype', asked, ['auto', 'float32', 'bfloat16', 'float16'] as const)
-  checkInteger('threads', threads, 0, mostThreads)
+  checkOptions(options)
+  return new Model(await loadParts(await openCheckpoint(path), options, planner.packTokens), planner)
+}
 
-  const checkpoint = await openCheckpoint(path)
+function checkOptions({ dtype = 'auto', device = 'auto', threads = 0 }: LoadOptions): void {
+  checkDevice(device)
+  checkChoice('dtype', dtype, ['auto', 'float32', 'bfloat16', 'float16'] as const)
+  checkInteger('threads', threads, 0, mostThreads)
+}
+
+/**
+ * What a Model is made of, from a checkpoint that was opened.
+ * @param packTokens tokens of a pack, for the memory check
+ */
+export async function loadParts(
+  checkpoint: Checkpoint,
+  options: LoadOptions,
+  packTokens: number,
+): Promise<ModelParts> {
+  const { dtype: asked = 'auto', threads = 0, signal, onProgress } = options
   const dtype = asked === 'auto' ? checkpoint.autoDType : asked
   const addon = loadAddon()
   const config = nativeConfig(checkpoint)
-  const device = await nativeJob(() => chosenDevice(choice))
+  const device = await nativeJob(() => chosenDevice(options.device ?? 'auto'))
   const ordinal = gpuOrdinal(device)
   const nativeOptions = { dtype, device, threads }
   const weights = await nativeJob(() => addon.weightBytes(config, checkpoint.tensors, nativeOptions))
-  const activations = activationBytes(checkpoint.config, planner.packTokens)
+  const activations = activationBytes(checkpoint.config, packTokens)
   const available =
     ordinal === undefined ? availableBytes() : await nativeJob(() => addon.gpuFreeBytes(ordinal))
-  checkMemory(path, dtype, weights, activations, available)
+  checkMemory(checkpoint.path, dtype, weights, activations, available)
 
   const bytesTotal = checkpoint.tensors.reduce((n, tensor) => n + tensor.bytes, 0)
   const tell = (fraction: number) =>
@@ -94,10 +110,7 @@ export async function openModel(path: string, options: LoadOptions, planner: Pla
     const tooMany = tokenizer && vocabularyWarning(checkpoint, tokenizer.vocabSize)
     const warnings = [...checkpoint.warnings, ...(tooMany ? [tooMany] : [])]
     const threadsUsed = device === 'cpu' ? threads || addon.cpu().threads : 1
-    return new Model(
-      { native, checkpoint, tokenizer, dtype, device, threads: threadsUsed, warnings },
-      planner,
-    )
+    return { native, checkpoint, tokenizer, dtype, device, threads: threadsUsed, warnings }
   } catch (error) {
     // Whichever part failed, the weights are not to stay.
     cancel(control)

@@ -1,0 +1,65 @@
+// How much arithmetic and memory a pass through a model takes at least, and what share of a peak that is.
+import type { DType, NativePeaks } from '../binding.ts'
+import type { LlamaConfig } from '../checkpoint/checkpoint.ts'
+
+export const dtypeBytes: Record<DType, number> = { float32: 4, bfloat16: 2, float16: 2 }
+
+/** Elements of a layer's matrices: those that every token goes through, and the feed-forward's. */
+function layerElements({ hiddenSize, intermediateSize, heads, kvHeads, headDim }: LlamaConfig) {
+  const [q, kv] = [heads * headDim, kvHeads * headDim]
+  return {
+    attention: hiddenSize * (q + 2 * kv) + q * hiddenSize,
+    feedForward: 3 * hiddenSize * intermediateSize,
+  }
+}
+
+/**
+ * Operations of one sequence of `tokens` of which the last alone is scored; a multiply-add counts two. In the last layer
+ * only that row goes through the feed-forward.
+ */
+export function prefillFlops(config: LlamaConfig, tokens: number): number {
+  const { attention, feedForward } = layerElements(config)
+  const { layers, heads, headDim, hiddenSize, vocabSize } = config
+  const rows = layers * tokens * attention + ((layers - 1) * tokens + 1) * feedForward
+  const pairs = (tokens * (tokens + 1)) / 2
+  return 2 * rows + 4 * layers * heads * headDim * pairs + 2 * hiddenSize * vocabSize
+}
+
+/** Operations of a step of one token for each of `sequences`, which then have `positions` each. */
+export function stepFlops(config: LlamaConfig, sequences: number, positions: number): number {
+  const { layers, heads, headDim } = config
+  const attention = 4 * layers * heads * headDim * positions
+  return sequences * (2 * stepElements(config) + attention)
+}
+
+/** Bytes of weights that a step reads, whatever the number of sequences: of the embedding only a few rows. */
+export function stepWeightBytes(config: LlamaConfig, dtype: DType): number {
+  return stepElements(config) * dtypeBytes[dtype]
+}
+
+function stepElements(config: LlamaConfig): number {
+  const { attention, feedForward } = layerElements(config)
+  return config.layers * (attention + feedForward) + config.hiddenSize * config.vocabSize
+}
+
+export interface Bound {
+  /** The peak that takes longer: the instruction's name, or 'read'. Null where neither counts. */
+  bound: string | null
+  /** Of that peak; above 1 where weights came from a cache. */
+  share: number | null
+}
+
+/** @param flops, bytes what was done, and read from memory, in so many seconds */
+export function boundOf(
+  { flops, bytes, seconds }: { flops: number; bytes: number; seconds: number },
+  peaks: NativePeaks,
+  dtype: DType,
+): Bound {
+  const instruction = peaks.instructions[dtype]
+  const peak = peaks.arithmetic.find(arithmetic => arithmetic.instruction === instruction)!
+  const [arithmetic, read] = [flops / peak.flops, bytes / peaks.read]
+  if (arithmetic === 0 && read === 0) return { bound: null, share: null }
+  return read > arithmetic
+    ? { bound: 'read', share: read / seconds }
+    : { bound: instruction, share: arithmetic / seconds }
+}

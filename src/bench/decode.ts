@@ -1,0 +1,57 @@
+// Steps of one token for each of some sequences: how fast texts are written. A step reads every weight once.
+import type { NativeModel } from '../binding.ts'
+import { type BenchContext, greedy, micros, runNative, someIds } from './context.ts'
+import { boundOf, stepFlops, stepWeightBytes } from './counts.ts'
+import type { DecodeReport } from './report.ts'
+import { timingOf } from './timing.ts'
+
+export const decodeSequences: readonly number[] = [1, 8, 32]
+/** Positions of a sequence, at most: a prompt, a step that is not timed, and those that are. */
+export const decodePositions = 64
+const promptTokens = 16
+const seconds = 2
+const fewestSteps = 5
+
+export async function timeDecode(
+  context: BenchContext,
+  model: NativeModel,
+  sequences: number,
+): Promise<DecodeReport> {
+  const { config, native, peaks, signal } = context
+  context.onStep(`${sequences} sequence${sequences === 1 ? '' : 's'}`)
+  const capacity = Math.min(decodePositions, config.contextLength)
+  const prompt = Math.min(promptTokens, Math.ceil(capacity / 4))
+  const session = model.session(sequences * capacity, greedy)
+  // `each` tokens of every sequence, which hold `length` so far.
+  const step = async (ids: Int32Array, length: number, each: number) => {
+    const places = Array.from({ length: sequences }, (_, i) => [i * capacity, length, i])
+    const offsets = Int32Array.from({ length: sequences + 1 }, (_, i) => i * each)
+    const next = await runNative(signal, control =>
+      session.step(Int32Array.from(places.flat()), offsets, ids, control),
+    )
+    return next.ids
+  }
+  try {
+    let ids = await step(someIds(config, 0, sequences * prompt), 0, prompt)
+    ids = await step(ids, prompt, 1)
+    const first = prompt + 1
+    const times: number[] = []
+    for (let spent = 0; first + times.length < capacity; spent += times.at(-1)!) {
+      if (spent >= seconds && times.length >= fewestSteps) break
+      const start = performance.now()
+      ids = await step(ids, first + times.length, 1)
+      times.push((performance.now() - start) / 1000)
+    }
+    const timing = timingOf(times)
+    const flops = stepFlops(config, sequences, first + Math.ceil(times.length / 2))
+    const weightBytes = stepWeightBytes(config, native.dtype)
+    return {
+      ...{ sequences, steps: times.length, positions: first, ...micros(timing), flops, weightBytes },
+      tokensPerSecond: sequences / timing.seconds,
+      gigabytesPerSecond: weightBytes / timing.seconds / 1e9,
+      ...boundOf({ flops, bytes: weightBytes, seconds: timing.seconds }, peaks, native.dtype),
+    }
+  } finally {
+    session.dispose()
+  }
+}

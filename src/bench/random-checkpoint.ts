@@ -1,0 +1,137 @@
+// A checkpoint of random weights that takes no more disk than its largest tensor: all matrices are the same bytes of one
+// temporary file, the norms are ones at its end.
+import { randomUUID } from 'node:crypto'
+import { rmSync, statfsSync } from 'node:fs'
+import { open } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import type { DType, NativeTensor, StoredType } from '../binding.ts'
+import type { Checkpoint, LlamaConfig } from '../checkpoint/checkpoint.ts'
+import { neededTensors } from '../checkpoint/tensors.ts'
+import { MtLlamaError } from '../errors.ts'
+import { abortedError } from '../scoring/native-job.ts'
+
+export interface RandomCheckpoint {
+  /** Can be loaded between write() and remove(). */
+  checkpoint: Checkpoint
+  /** @throws OUTPUT where the temporary folder has no room */
+  checkRoom(): void
+  /**
+   * The file goes at the latest when the process exits.
+   * @throws OUTPUT, ABORTED
+   */
+  write(signal: AbortSignal): Promise<void>
+  remove(): void
+}
+
+interface Format {
+  type: StoredType
+  /** Array of one element's bits. */
+  Bits: Uint16ArrayConstructor | Uint32ArrayConstructor
+  one: number
+  /** Of the bits of a number: where the sign is, those of 2^-6, those of the fraction. */
+  sign: number
+  sixtyFourth: number
+  fraction: number
+}
+
+const formats: Record<DType, Format> = {
+  float32: {
+    ...{ type: 'F32', Bits: Uint32Array, one: 0x3f800000 },
+    ...{ sign: 2 ** 31, sixtyFourth: 121 << 23, fraction: 2 ** 23 - 1 },
+  },
+  bfloat16: {
+    ...{ type: 'BF16', Bits: Uint16Array, one: 0x3f80 },
+    ...{ sign: 2 ** 15, sixtyFourth: 121 << 7, fraction: 2 ** 7 - 1 },
+  },
+  float16: {
+    ...{ type: 'F16', Bits: Uint16Array, one: 0x3c00 },
+    ...{ sign: 2 ** 15, sixtyFourth: 9 << 10, fraction: 2 ** 10 - 1 },
+  },
+}
+
+/** Numbers made once and written again and again: a prime number of them, so that hardly two rows are equal. */
+const period = 1_048_573
+
+/** @param name what messages call it */
+export function randomCheckpoint(name: string, config: LlamaConfig, dtype: DType): RandomCheckpoint {
+  const format = formats[dtype]
+  const elementBytes = format.Bits.BYTES_PER_ELEMENT
+  const file = path.join(tmpdir(), `mt-llama-bench-${randomUUID()}`)
+  const shapes = [...neededTensors(config)]
+  const largest = Math.max(...shapes.map(({ shape }) => product(shape)))
+  const tensors = shapes.map(({ name, shape }): NativeTensor => {
+    const isNorm = shape.length === 1
+    const offset = isNorm ? largest * elementBytes : 0
+    return { name, file, offset, bytes: product(shape) * elementBytes, type: format.type, shape }
+  })
+  const remove = () => rmSync(file, { force: true })
+  return {
+    checkpoint: {
+      ...{ format: 'huggingface', path: name, config, tensors, autoDType: dtype, storedTypes: format.type },
+      ...{ tokenizer: undefined, chatTemplate: undefined, warnings: [] },
+    },
+    checkRoom: () => checkRoom(path.dirname(file), (largest + config.hiddenSize) * elementBytes),
+    async write(signal) {
+      process.on('exit', remove)
+      try {
+        await using handle = await open(file, 'wx', 0o600)
+        const numbers = randomBytes(format)
+        for (let left = largest * elementBytes; left > 0; left -= numbers.length) {
+          if (signal.aborted) throw abortedError(signal)
+          await handle.writeFile(numbers.subarray(0, left))
+        }
+        const ones = new format.Bits(config.hiddenSize).fill(format.one)
+        await handle.writeFile(new Uint8Array(ones.buffer))
+      } catch (error) {
+        throw error instanceof MtLlamaError ? error : notWritable(file, error)
+      }
+    },
+    remove() {
+      remove()
+      process.off('exit', remove)
+    },
+  }
+}
+
+/** Plus or minus 1/64 to 1/32, about as large as the weights of a trained model. */
+function randomBytes({ Bits, sign, sixtyFourth, fraction }: Format): Uint8Array {
+  const numbers = new Bits(period)
+  let state = 1
+  for (let i = 0; i < period; i++) {
+    // xorshift32 (Marsaglia 2003)
+    state ^= state << 13
+    state ^= state >>> 17
+    state ^= state << 5
+    numbers[i] = (state < 0 ? sign : 0) + sixtyFourth + ((state >>> 4) & fraction)
+  }
+  return new Uint8Array(numbers.buffer)
+}
+
+function checkRoom(folder: string, needed: number): void {
+  let free: number
+  try {
+    const { bavail, bsize } = statfsSync(folder)
+    free = bavail * bsize
+  } catch (error) {
+    throw notWritable(folder, error)
+  }
+  if (free >= needed) return
+  const mib = (bytes: number) => Math.ceil(bytes / 2 ** 20)
+  throw new MtLlamaError(
+    'OUTPUT',
+    `${folder}: random weights need a file of ${mib(needed)} MiB, but ${mib(free)} MiB are free; ` +
+      'TMPDIR names another folder',
+  )
+}
+
+function notWritable(where: string, error: unknown): MtLlamaError {
+  const { message } = error as Error
+  return new MtLlamaError('OUTPUT', `${where}: ${message}; TMPDIR names another folder for random weights`, {
+    cause: error,
+  })
+}
+
+function product(shape: readonly number[]): number {
+  return shape.reduce((a, b) => a * b, 1)
+}

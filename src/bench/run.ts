@@ -1,0 +1,144 @@
+// Runs the parts of a benchmark one after another.
+import { type DType, loadAddon } from '../binding.ts'
+import { sizesOf } from '../checkpoint/checkpoint.ts'
+import { nativeConfig } from '../checkpoint/native-config.ts'
+import { openCheckpoint } from '../checkpoint/open.ts'
+import { chosenDevice, type DeviceChoice, gpuOrdinal, listDevices } from '../model/devices.ts'
+import { loadParts } from '../model/load.ts'
+import { availableBytes } from '../model/memory.ts'
+import { defaultPlanner } from '../model/planner-options.ts'
+import { nativeJob } from '../scoring/native-job.ts'
+import { type BenchContext, runNative } from './context.ts'
+import { decodePositions, decodeSequences, timeDecode } from './decode.ts'
+import { checkNeeds, modelNeed, opsNeed } from './memory.ts'
+import { timeOps } from './ops.ts'
+import { timePrefill } from './prefill.ts'
+import { randomCheckpoint } from './random-checkpoint.ts'
+import type { BenchReport } from './report.ts'
+import { timeScoring } from './scoring.ts'
+import { type ShapeName, shapeConfig } from './shapes.ts'
+
+export const benchParts = ['ops', 'prefill', 'decode', 'scoring'] as const
+export type BenchPart = (typeof benchParts)[number]
+
+export interface BenchOptions {
+  /** A checkpoint, or random weights of a shape. */
+  model: { path: string } | { shape: ShapeName }
+  /** 'auto': as stored; bfloat16 for a shape. */
+  dtype: DType | 'auto'
+  device: DeviceChoice
+  /** 0: one a core. */
+  threads: number
+  parts: readonly BenchPart[]
+  /** Numbers of tokens that ops are timed at. */
+  rows: readonly number[]
+  signal: AbortSignal
+  /** @param part 'peaks', 'load' or one of benchParts. @param step '' at its beginning */
+  onStep: (part: string, step: string) => void
+  version: string
+}
+
+/**
+ * Fills in `report` part by part, so that a run that ends early leaves what was done.
+ * @throws OUT_OF_MEMORY before anything is measured, OUTPUT (no room for the temporary file), INTERNAL (a wrong result),
+ *   ABORTED, and what loadModel() throws
+ */
+export async function runBench(options: BenchOptions, report: BenchReport): Promise<void> {
+  const { signal, parts, onStep } = options
+  const source = await openSource(options)
+  const { checkpoint } = source
+  const { config, tensors } = checkpoint
+  const device = await nativeJob(() => chosenDevice(options.device))
+  const dtype = options.dtype === 'auto' ? checkpoint.autoDType : options.dtype
+  const native = { dtype, device, threads: options.threads }
+  const addon = loadAddon()
+  const weightBytes = await nativeJob(() => addon.weightBytes(nativeConfig(checkpoint), tensors, native))
+
+  const ordinal = gpuOrdinal(device)
+  const positions = parts.includes('decode') ? Math.max(...decodeSequences) * decodePositions : 0
+  const needs = [
+    ...(parts.includes('ops') ? [opsNeed(config, dtype, ordinal === undefined)] : []),
+    ...(needsModel(parts) ? [modelNeed(config, weightBytes, defaultPlanner.packTokens, positions)] : []),
+  ]
+  const available =
+    ordinal === undefined ? availableBytes() : await nativeJob(() => addon.gpuFreeBytes(ordinal))
+  checkNeeds(`${checkpoint.path} as ${dtype} on ${device}`, needs, available)
+
+  onStep('peaks', '')
+  const peaks = await runNative(signal, control => addon.peaks(device, options.threads, control))
+  const { processors, gpus } = listDevices()
+  const { name } = [...processors, ...gpus].find(info => info.device === device)!
+  report.machine = {
+    ...{ name, device, threads: device === 'cpu' ? options.threads || addon.cpu().threads : 1 },
+    ...{ dtype, backend: peaks.backend, node: process.version, version: options.version },
+  }
+  report.model = {
+    ...{ name: checkpoint.path, random: source.random },
+    parameters: tensors.reduce((n, { shape }) => n + shape.reduce((a, b) => a * b, 1), 0),
+    ...{ weightBytes, ...sizesOf(config) },
+  }
+  report.peaks = {
+    arithmetic: peaks.arithmetic.map(({ instruction, flops }) => ({
+      instruction,
+      gflopPerSecond: flops / 1e9,
+    })),
+    readGigabytesPerSecond: peaks.read / 1e9,
+    instruction: peaks.instructions[dtype],
+  }
+
+  const context = (part: string): BenchContext => {
+    onStep(part, '')
+    return { config, native, peaks, signal, onStep: step => onStep(part, step) }
+  }
+  if (parts.includes('ops')) {
+    report.ops = []
+    await timeOps(context('ops'), options.rows, report.ops)
+  }
+  if (!needsModel(parts)) return
+
+  onStep('load', '')
+  const loaded = await source.load(() =>
+    loadParts(checkpoint, { ...native, signal }, defaultPlanner.packTokens),
+  )
+  try {
+    if (parts.includes('prefill')) report.prefill = await timePrefill(context('prefill'), loaded.native)
+    if (parts.includes('decode')) {
+      report.decode = []
+      for (const sequences of decodeSequences)
+        report.decode.push(await timeDecode(context('decode'), loaded.native, sequences))
+    }
+    if (parts.includes('scoring')) report.scoring = await timeScoring(context('scoring'), loaded)
+  } finally {
+    loaded.native.dispose()
+  }
+}
+
+function needsModel(parts: readonly BenchPart[]): boolean {
+  return parts.some(part => part !== 'ops')
+}
+
+/** The checkpoint, and how to load it: random weights are in a file for as long as that takes. */
+async function openSource({ model, dtype, parts, signal }: BenchOptions) {
+  if ('path' in model) {
+    const checkpoint = await openCheckpoint(model.path)
+    return { checkpoint, random: false, load: <T>(work: () => Promise<T>) => work() }
+  }
+  const random = randomCheckpoint(
+    model.shape,
+    shapeConfig(model.shape),
+    dtype === 'auto' ? 'bfloat16' : dtype,
+  )
+  if (needsModel(parts)) random.checkRoom()
+  return {
+    checkpoint: random.checkpoint,
+    random: true,
+    load: async <T>(work: () => Promise<T>) => {
+      try {
+        await random.write(signal)
+        return await work()
+      } finally {
+        random.remove()
+      }
+    },
+  }
+}

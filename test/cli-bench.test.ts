@@ -1,0 +1,221 @@
+// mt-llama bench: what it prints, that its figures agree with each other, how it ends early, and what it refuses.
+import assert from 'node:assert/strict'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { BenchReport } from '../src/bench/report.ts'
+import { listDevices } from '../src/index.ts'
+import { cli, root } from './cli-run.ts'
+import { skip } from './skip.ts'
+import { defaultModel } from './tiny-model.ts'
+
+const hostDevice = `${root}build/host-device`
+const opNames = [
+  ...['embed', 'rms_norm', 'qkv', 'attention', 'append_kv', 'linear_add out', 'swiglu'],
+  ...['linear_add down', 'gather_rows', 'head_score', 'head_logits'],
+]
+
+describe('mt-llama bench', function () {
+  this.timeout(120_000)
+  let folder: string
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'mt-llama-bench-test-'))
+  })
+  after(() => rmSync(folder, { recursive: true }))
+
+  it('all parts on the embedded model: the JSON is whole and its figures agree with each other', async () => {
+    const args = ['bench', '--json', '--quiet', '--model', defaultModel, '--device', 'cpu', '--threads', '1']
+    const { code, stdout, stderr } = await cli([...args, '--rows', '64'])
+    assert.deepEqual([code, stderr], [0, ''])
+    const report = checkWhole(stdout, 64)
+    assert.deepEqual(
+      [report.machine.device, report.machine.threads, report.machine.dtype],
+      ['cpu', 1, 'bfloat16'],
+    )
+    // Nothing is faster than the instruction it goes through, but for what disturbed the peak's measurement.
+    for (const { share, bound } of [...report.ops, report.prefill, ...report.decode])
+      if (bound !== 'read' && share !== null) assert.ok(share <= 1.3, String(share))
+  })
+
+  it('the same on the host device layer', async function () {
+    if (!existsSync(hostDevice)) skip(this, 'npm run build:host-device has not been run')
+    const args = ['bench', '--json', '--quiet', '--model', defaultModel, '--device', 'cuda', '--rows', '4']
+    const { code, stdout, stderr } = await cli(args, { env: { MT_LLAMA_PREBUILD: hostDevice } })
+    assert.deepEqual([code, stderr], [0, ''])
+    const { machine, peaks } = checkWhole(stdout, 4)
+    assert.deepEqual([machine.device, machine.name, machine.backend], ['cuda:0', 'host', 'cuda host'])
+    assert.deepEqual(
+      peaks.arithmetic.map(({ instruction }) => instruction),
+      ['mma.sync bf16', 'mma.sync f16', 'fma'],
+    )
+  })
+
+  it('prints a table, and what it does on stderr', async () => {
+    const args = [
+      'bench',
+      '--model',
+      defaultModel,
+      '--device',
+      'cpu',
+      '--only',
+      'ops,scoring',
+      '--rows',
+      '1,2',
+    ]
+    const { code, stdout, stderr } = await cli(args)
+    assert.equal(code, 0, stderr)
+    assert.equal(stderr, 'peaks\nops\nload\nscoring\n')
+    assert.match(
+      stdout,
+      /\n.*: 0\.1 M parameters; .* as bfloat16, through \w+\npeaks: .* GFLOP\/s; read .* GB\/s\n/,
+    )
+    assert.match(stdout, /\n +median +p10 \.\. p90 +rate +of the peak\n/)
+    assert.match(
+      stdout,
+      /\nswiglu, 2 rows +[\d.]+ us +[\d.]+ \.\. [\d.]+ +[\d.]+ G(FLOP|B)\/s +\d+ % of \w+\n/,
+    )
+    assert.match(stdout, /\nattention, 1 row after 2047 +/)
+    assert.match(stdout, /\nscoring, 8 x 4 of 96 \+ 4 ids .* prompts\/s, \d+ tokens\/s; 864 run of 3168\n$/)
+  })
+
+  it('a shape needs no checkpoint; Ctrl-C ends it, prints what was done and leaves no file', async () => {
+    const temporary = join(folder, 'temporary')
+    mkdirSync(temporary)
+    let files = -1
+    const { code, stdout, stderr } = await cli(
+      ['bench', '--shape', '135M', '--device', 'cpu', '--only', 'prefill'],
+      {
+        env: { TMPDIR: temporary },
+        onStderr: (text, child) => {
+          if (!text.endsWith('load\n')) return
+          // Until the file is there.
+          const timer = setInterval(() => {
+            files = readdirSync(temporary).filter(name => name.startsWith('mt-llama-bench-')).length
+            if (files === 0) return
+            clearInterval(timer)
+            child.kill('SIGINT')
+          }, 1)
+        },
+      },
+    )
+    assert.equal(code, 130, stderr)
+    assert.equal(files, 1)
+    assert.match(stderr, /^peaks\nload\n\nstopping; /)
+    assert.match(stdout, /^.+\n135M, random weights: 134\.5 M parameters; .*\npeaks: .*\n$/)
+    assert.deepEqual(
+      readdirSync(temporary).filter(name => name.startsWith('mt-llama-bench-')),
+      [],
+    )
+  })
+
+  const usage: [args: string[], says: RegExp][] = [
+    [['--shape', '13B'], /Allowed choices are 135M, 1\.1B, 7B/],
+    [
+      ['--shape', '7B', '--model', defaultModel],
+      /'--shape <name>' cannot be used with option '--model <path>'/,
+    ],
+    [['--only', 'ops,training'], /"training" is no part of it; there are ops, prefill, decode, scoring\./],
+    [['--rows', '1,0'], /Expected a whole number of at least 1\./],
+    [['--device', 'gpu'], /device/],
+  ]
+  for (const [args, says] of usage)
+    it(`${args.join(' ')} is an error of usage`, async () => {
+      const { code, stdout, stderr } = await cli(['bench', ...args])
+      assert.deepEqual([code, stdout], [2, ''])
+      assert.match(stderr, says)
+    })
+
+  it('a path that is wrong, a device that is not there: one line, exit code 1', async () => {
+    const wrong = await cli(['bench', '--model', join(folder, 'absent')])
+    assert.deepEqual([wrong.code, wrong.stdout], [1, ''])
+    assert.match(wrong.stderr, /^error: .*absent.*\[CHECKPOINT_NOT_FOUND\]\n$/)
+    const { gpus } = listDevices()
+    const missing = await cli(['bench', '--device', `cuda:${gpus.length}`])
+    assert.deepEqual([missing.code, missing.stdout], [1, ''])
+    assert.match(missing.stderr, /^error: cuda:\d+: .*\[DEVICE_UNAVAILABLE\]\n$/s)
+  })
+})
+
+type Whole = Required<BenchReport>
+
+/** All parts of a run on the embedded model. */
+function checkWhole(stdout: string, rows: number): Whole {
+  const report = JSON.parse(stdout) as Whole
+  const { machine, model, peaks, ops, prefill, decode, scoring } = report
+  assert.deepEqual(Object.keys(report), [
+    ...['machine', 'model', 'peaks', 'ops', 'prefill', 'decode', 'scoring'],
+  ])
+  // The embedded model: hidden 64, ffn 176, 2 layers, 4 heads of 16 on 2, 258 tokens, tied.
+  const { hiddenSize, intermediateSize, layers, heads, kvHeads, headDim, vocabSize } = model
+  const layer = hiddenSize * headDim * (2 * heads + 2 * kvHeads) + 3 * hiddenSize * intermediateSize
+  assert.equal(model.parameters, vocabSize * hiddenSize + layers * (layer + 2 * hiddenSize) + hiddenSize)
+  assert.equal(model.random, false)
+  assert.ok(machine.name !== '' && machine.backend !== '')
+
+  assert.deepEqual(
+    ops.map(({ op, rows, cache }) => [op, rows, cache]),
+    opNames.flatMap(op => [[op, rows, 0], ...(op === 'attention' ? [[op, 1, 2047]] : [])]),
+  )
+  for (const op of ops) {
+    const products: Record<string, number> = {
+      qkv: hiddenSize * headDim * (heads + 2 * kvHeads),
+      'linear_add out': hiddenSize * headDim * heads,
+      swiglu: 2 * hiddenSize * intermediateSize,
+      'linear_add down': hiddenSize * intermediateSize,
+      head_score: hiddenSize * vocabSize,
+      head_logits: hiddenSize * vocabSize,
+    }
+    const weights = products[op.op]
+    if (weights !== undefined) {
+      assert.deepEqual([op.flops, op.memoryBytes], [2 * rows * weights, 2 * weights], op.op)
+    }
+    checkRate(op, peaks, op.flops, op.memoryBytes)
+    near(op.gflopPerSecond, op.flops / op.microseconds / 1e3)
+    near(op.gigabytesPerSecond, op.bytes / op.microseconds / 1e3)
+    assert.ok(op.runs >= 5)
+  }
+  assert.equal(prefill.tokens, 512)
+  assert.ok(prefill.runs >= 3)
+  checkRate(prefill, peaks, prefill.flops, 0)
+  near(prefill.tokensPerSecond, 512e6 / prefill.microseconds)
+
+  const matrices = layers * layer + hiddenSize * vocabSize
+  assert.deepEqual(
+    decode.map(({ sequences, weightBytes }) => [sequences, weightBytes]),
+    [1, 8, 32].map(sequences => [sequences, 2 * matrices]),
+  )
+  for (const step of decode) {
+    checkRate(step, peaks, step.flops, step.weightBytes)
+    near(step.tokensPerSecond, (1e6 * step.sequences) / step.microseconds)
+    assert.ok(step.steps >= 5)
+  }
+  // 8 prompts of 96 ids, and 3 of each continuation's 4: its last predicts nothing.
+  assert.deepEqual([scoring.tokensRun, scoring.tokensUnshared], [8 * (96 + 4 * 3), 8 * 4 * (96 + 3)])
+  near(scoring.promptsPerSecond, 8e6 / scoring.microseconds)
+  near(scoring.tokensPerSecond, (864 * 1e6) / scoring.microseconds)
+  return report
+}
+
+/** Times in order, and the share of the peak that takes longer for what was done. */
+function checkRate(
+  timed: Whole['decode'][number] | Whole['ops'][number] | Whole['prefill'],
+  { arithmetic, instruction, readGigabytesPerSecond }: Whole['peaks'],
+  flops: number,
+  bytes: number,
+): void {
+  const { microseconds, microsecondsP10, microsecondsP90, share, bound } = timed
+  assert.ok(microsecondsP10 > 0 && microsecondsP10 <= microseconds && microseconds <= microsecondsP90)
+  const peak = arithmetic.find(peak => peak.instruction === instruction)!.gflopPerSecond
+  const limits = [flops / peak / 1e3, bytes / readGigabytesPerSecond / 1e3]
+  const most = Math.max(...limits)
+  if (most === 0) {
+    assert.deepEqual([share, bound], [null, null])
+    return
+  }
+  assert.equal(bound, limits[1]! > limits[0]! ? 'read' : instruction)
+  near(share!, most / microseconds)
+}
+
+function near(found: number, expected: number): void {
+  assert.ok(Math.abs(found - expected) <= 1e-9 * expected, `${found}, expected ${expected}`)
+}
