@@ -25,7 +25,7 @@ struct View {
   DType dtype = DType::kFloat32;
 };
 
-// Memory on the device, freed on destruction. 64-byte aligned.
+// Memory on the device, freed on destruction. Aligned to 64 bytes at least.
 class Buffer {
  public:
   virtual ~Buffer() = default;
@@ -70,9 +70,13 @@ struct Pack {
   std::span<const int32_t> pos;  // [tokens]
   std::span<const int32_t> lo;   // [tokens]
   std::span<const Tree> trees;   // contiguous, in order, covering all tokens
+  std::span<const int32_t> rows = {};  // those that gather_rows() picks, in their order; a row may come twice
+  // [tokens], or empty: the row of the KV cache that append_kv() copies each token's keys and values to.
+  std::span<const int32_t> cache_rows = {};
 };
 
-// A pack placed on the device, with whatever the backend derives from it (tiles, query runs). Made by Backend::place.
+// A pack placed on the device, with whatever the backend derives from it (tiles, query runs). Made by Backend::place;
+// the pack's arrays may be changed afterwards.
 class PlacedPack {
  public:
   virtual ~PlacedPack() = default;
@@ -116,17 +120,25 @@ class Backend {
   // ---- memory ----
   // Throws OUT_OF_MEMORY. The contents are undefined.
   virtual std::unique_ptr<Buffer> allocate(size_t bytes) = 0;
+  // Bytes that allocate() can still give, less what ops may come to need for themselves. SIZE_MAX where the device's
+  // memory is the machine's.
+  virtual size_t free_bytes() { return SIZE_MAX; }
   virtual void upload(void* device, const void* host, size_t bytes) = 0;
   virtual void download(void* host, const void* device, size_t bytes) = 0;
   // Returns when all ops are done that were queued. A backend without a queue has nothing to wait for.
   virtual void wait() {}
 
   // ---- weights ----
-  // Bytes that create_matrix() will take, so that a load can be refused before it starts.
-  virtual size_t matrix_bytes(int rows, int cols, MatrixKind kind, DType dtype) const = 0;
-  virtual std::unique_ptr<Matrix> create_matrix(int rows, int cols, MatrixKind kind, HeadShape shape, DType dtype) = 0;
-  // Rounds host values [count, cols] f32 to the matrix's dtype and stores them as rows row .. row + count - 1.
+  // Bytes of the memory that create_matrix() needs, so that a load can be refused before it starts.
+  virtual size_t matrix_bytes(int rows, int cols, MatrixKind kind, HeadShape shape, DType dtype) const = 0;
+  // `memory` is of that size, aligned as a Buffer's, and stays as long as the matrix.
+  virtual std::unique_ptr<Matrix> create_matrix(int rows, int cols, MatrixKind kind, HeadShape shape, DType dtype,
+                                                void* memory) = 0;
+  // Rounds host values [count, cols] f32 to the matrix's dtype and stores them as rows row .. row + count - 1. The
+  // values may be changed afterwards; ops that are queued from then on see the rows.
   virtual void write_rows(Matrix& matrix, int row, int count, const float* values) = 0;
+  // Waits for rows that are on their way, and gives back what they needed on it.
+  virtual void finish_rows() {}
   // The dtype of the `h`, `a` and `f` inputs below for weights of this dtype.
   virtual DType activation_dtype(DType weights) const = 0;
 
@@ -155,9 +167,8 @@ class Backend {
   virtual void attention(const PlacedPack& pack, View q, View k, View v, const KvCache* cache, int layer,
                          HeadShape shape, View out) = 0;
 
-  // Copies rows of k and v into the cache: pack row rows[i] -> cache row cache_rows[i] of `layer`.
-  virtual void append_kv(View k, View v, std::span<const int32_t> rows, std::span<const int32_t> cache_rows,
-                         const KvCache& cache, int layer) = 0;
+  // Copies all rows of k and v into the cache: row t -> row cache_rows[t] of `layer`. No two may be the same.
+  virtual void append_kv(const PlacedPack& pack, View k, View v, const KvCache& cache, int layer) = 0;
 
   // x[t, :] += a[t, :] w^T + bias         a [rows, in] activation dtype   x [rows, out] f32
   virtual void linear_add(View a, const Matrix& w, View bias, View x) = 0;
@@ -166,8 +177,8 @@ class Backend {
   //   w kGateUp   bias [2 * ffn] f32 or empty   f [rows, ffn] activation dtype
   virtual void swiglu(View h, const Matrix& w, View bias, View f) = 0;
 
-  // y[i, :] = x[rows[i], :]               x, y f32
-  virtual void gather_rows(View x, std::span<const int32_t> rows, View y) = 0;
+  // y[i, :] = x[rows[i], :]               x [T, dim] f32   y [rows of the pack, dim] f32
+  virtual void gather_rows(const PlacedPack& pack, View x, View y) = 0;
 
   // Log-softmax of h w^T at targets[i], the argmax and the top k, without the logits ever in memory.
   //   h [rows, dim] activation dtype   targets [rows]   Waits for the result.

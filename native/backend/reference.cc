@@ -32,16 +32,16 @@ class HostBuffer final : public Buffer {
 // Values already rounded to the matrix's dtype, kept as float32: [rows, cols].
 class ReferenceMatrix final : public Matrix {
  public:
-  std::vector<float> values;
+  float* values = nullptr;
 
-  const float* row(int r) const { return values.data() + static_cast<size_t>(r) * cols; }
+  const float* row(int r) const { return values + static_cast<size_t>(r) * cols; }
 };
 
 const ReferenceMatrix& reference(const Matrix& matrix) { return static_cast<const ReferenceMatrix&>(matrix); }
 
 class ReferencePack final : public PlacedPack {
  public:
-  std::vector<int32_t> ids, pos, lo;
+  std::vector<int32_t> ids, pos, lo, rows, cache_rows;
   std::vector<Tree> trees;
 };
 
@@ -108,23 +108,24 @@ class ReferenceBackend final : public Backend {
 
   // ---- weights ----
 
-  size_t matrix_bytes(int rows, int cols, MatrixKind, DType) const override {
+  size_t matrix_bytes(int rows, int cols, MatrixKind, HeadShape, DType) const override {
     return static_cast<size_t>(rows) * cols * sizeof(float);
   }
 
-  std::unique_ptr<Matrix> create_matrix(int rows, int cols, MatrixKind kind, HeadShape, DType dtype) override {
+  std::unique_ptr<Matrix> create_matrix(int rows, int cols, MatrixKind kind, HeadShape, DType dtype,
+                                        void* memory) override {
     auto matrix = std::make_unique<ReferenceMatrix>();
     matrix->rows = rows;
     matrix->cols = cols;
     matrix->dtype = dtype;
     matrix->kind = kind;
-    matrix->values.resize(static_cast<size_t>(rows) * cols);
+    matrix->values = static_cast<float*>(memory);
     return matrix;
   }
 
   void write_rows(Matrix& matrix, int row, int count, const float* values) override {
     auto& m = static_cast<ReferenceMatrix&>(matrix);
-    float* to = m.values.data() + static_cast<size_t>(row) * m.cols;
+    float* to = m.values + static_cast<size_t>(row) * m.cols;
     for (size_t i = 0; i < static_cast<size_t>(count) * m.cols; i++) to[i] = round_to(m.dtype, values[i]);
   }
 
@@ -139,6 +140,8 @@ class ReferenceBackend final : public Backend {
     placed->pos.assign(pack.pos.begin(), pack.pos.end());
     placed->lo.assign(pack.lo.begin(), pack.lo.end());
     placed->trees.assign(pack.trees.begin(), pack.trees.end());
+    placed->rows.assign(pack.rows.begin(), pack.rows.end());
+    placed->cache_rows.assign(pack.cache_rows.begin(), pack.cache_rows.end());
     return placed;
   }
 
@@ -222,11 +225,11 @@ class ReferenceBackend final : public Backend {
     }
   }
 
-  void append_kv(View k, View v, std::span<const int32_t> rows, std::span<const int32_t> cache_rows,
-                 const KvCache& cache, int layer) override {
-    for (size_t i = 0; i < rows.size(); i++) {
-      std::copy_n(row_of(k, rows[i]), k.cols, row_of(cache.k[layer], cache_rows[i]));
-      std::copy_n(row_of(v, rows[i]), v.cols, row_of(cache.v[layer], cache_rows[i]));
+  void append_kv(const PlacedPack& pack, View k, View v, const KvCache& cache, int layer) override {
+    const ReferencePack& p = reference(pack);
+    for (int t = 0; t < p.tokens; t++) {
+      std::copy_n(row_of(k, t), k.cols, row_of(cache.k[layer], p.cache_rows[t]));
+      std::copy_n(row_of(v, t), v.cols, row_of(cache.v[layer], p.cache_rows[t]));
     }
   }
 
@@ -247,7 +250,8 @@ class ReferenceBackend final : public Backend {
     }
   }
 
-  void gather_rows(View x, std::span<const int32_t> rows, View y) override {
+  void gather_rows(const PlacedPack& pack, View x, View y) override {
+    const std::vector<int32_t>& rows = reference(pack).rows;
     for (size_t i = 0; i < rows.size(); i++) std::copy_n(row_of(x, rows[i]), x.cols, row_of(y, static_cast<int>(i)));
   }
 

@@ -65,10 +65,6 @@ OpRun::OpRun(Backend& backend, const OpCase& c, DType rounding)
       v_ = upload({input_.v.begin() + cached, input_.v.end()}, kv_dim, DType::kFloat32);
       if (c.op == Op::kAppendKv) {
         caches_ = {{{view(tokens_, kv_dim, DType::kFloat32)}, {view(tokens_, kv_dim, DType::kFloat32)}}};
-        for (int i = 0; i < tokens_; i++) {
-          list_.push_back(i);
-          cache_list_.push_back(tokens_ - 1 - i);
-        }
         width_ = 2 * kv_dim;
         break;
       }
@@ -93,7 +89,6 @@ OpRun::OpRun(Backend& backend, const OpCase& c, DType rounding)
       break;
     case Op::kGather:
       input(s.dim, DType::kFloat32, DType::kFloat32);
-      for (int i = 0; i < tokens_; i++) list_.push_back((i * 7 + 3) % tokens_);
       output(s.dim, DType::kFloat32);
       break;
     case Op::kHeadScore:
@@ -128,7 +123,12 @@ void OpRun::make_pack() {
     tree.end = tokens_;
     trees_.push_back(tree);
   }
-  pack_ = backend_.place({ids_, pos_, lo_, trees_}, heads_);
+  std::vector<int32_t> rows, cache_rows;
+  for (int i = 0; i < tokens_; i++) {
+    rows.push_back((i * 7 + 3) % tokens_);
+    cache_rows.push_back(tokens_ - 1 - i);
+  }
+  pack_ = backend_.place({ids_, pos_, lo_, trees_, rows, cache_rows}, heads_);
 }
 
 void OpRun::make_weights(int out, int in, MatrixKind kind) {
@@ -144,11 +144,13 @@ void OpRun::make_weights(int out, int in, MatrixKind kind) {
 }
 
 void OpRun::add_matrix(const float* values, int out, int in, MatrixKind kind) {
-  matrices_.push_back(backend_.create_matrix(out, in, kind, heads_, case_.dtype));
+  buffers_.push_back(backend_.allocate(backend_.matrix_bytes(out, in, kind, heads_, case_.dtype)));
+  matrices_.push_back(backend_.create_matrix(out, in, kind, heads_, case_.dtype, buffers_.back()->data()));
   // In uneven pieces, the last first: a loader may come with any.
   const int cut = out / 3;
   backend_.write_rows(*matrices_.back(), cut, out - cut, values + size_t(cut) * in);
   backend_.write_rows(*matrices_.back(), 0, cut, values);
+  backend_.finish_rows();
 }
 
 // The first rows of k and v.
@@ -217,14 +219,14 @@ void OpRun::run() {
     case Op::kAttention:
       return backend_.attention(*pack_, x_, k_, v_, cache, 0, heads_, y_);
     case Op::kAppendKv:
-      return backend_.append_kv(k_, v_, list_, cache_list_, *cache, 0);
+      return backend_.append_kv(*pack_, k_, v_, *cache, 0);
     case Op::kOut:
     case Op::kDown:
       return backend_.linear_add(x_, *matrix, bias_, y_);
     case Op::kSwiglu:
       return backend_.swiglu(x_, *matrix, bias_, y_);
     case Op::kGather:
-      return backend_.gather_rows(x_, list_, y_);
+      return backend_.gather_rows(*pack_, x_, y_);
     case Op::kHeadScore:
       return backend_.head_score(x_, *matrix, targets_, case_.top_k, {host_, argmax_, top_ids_, top_log_prob_});
     case Op::kHeadLogits:

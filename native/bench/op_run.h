@@ -65,7 +65,7 @@ class OpRun {
   std::vector<KvCache> caches_;                    // copies of one
   size_t turn_ = 0;
   std::unique_ptr<PlacedPack> pack_;
-  std::vector<int32_t> ids_, pos_, lo_, targets_, list_, cache_list_;
+  std::vector<int32_t> ids_, pos_, lo_, targets_;
   std::vector<Tree> trees_;
   View x_, y_, bias_, q_, k_, v_, norm_;
   RopeTable rope_;

@@ -3,9 +3,24 @@
 
 #include <algorithm>
 #include <bit>
+#include <climits>
 #include <cmath>
 
 namespace mt {
+namespace {
+
+// Packs of fewer are not worth running.
+constexpr int kLeastTokens = 64;
+
+// Whether these are all rows in their order: then there is nothing to gather.
+bool are_all(std::span<const int32_t> rows, size_t tokens) {
+  if (rows.size() != tokens) return false;
+  for (size_t i = 0; i < tokens; i++)
+    if (rows[i] != static_cast<int32_t>(i)) return false;
+  return true;
+}
+
+}  // namespace
 
 Llama::Llama(std::unique_ptr<Backend> backend, LlamaConfig config, const std::vector<StoredTensor>& tensors,
              DType dtype, const Control& control)
@@ -14,27 +29,28 @@ Llama::Llama(std::unique_ptr<Backend> backend, LlamaConfig config, const std::ve
       weights_(load_weights(*backend_, config_, tensors, dtype, control)),
       activation_dtype_(backend_->activation_dtype(dtype)) {}
 
-View Llama::forward(const Pack& pack, std::span<const int32_t> rows, const KvAppend* kv, const Control& control) {
+View Llama::forward(const Pack& pack, const KvCache* cache, const Control& control) {
   Backend& b = *backend_;
   const HeadShape shape = config_.head_shape();
   const float eps = config_.rms_norm_eps;
   reserve_rope(*std::max_element(pack.pos.begin(), pack.pos.end()) + 1);
-  Activations act = activations(static_cast<int>(pack.ids.size()), static_cast<int>(rows.size()));
+  Activations act = activations(static_cast<int>(pack.ids.size()), static_cast<int>(pack.rows.size()));
   const std::unique_ptr<PlacedPack> placed = b.place(pack, shape);
 
   View x = act.x, h = act.h, f = act.f;
   b.embed(*placed, *weights_.embedding, x);
   for (int l = 0; l < config_.layers; l++) {
     const LayerWeights& layer = weights_.layers[l];
+    const bool last = l + 1 == config_.layers;
     control.poll();
     b.rms_norm(x, layer.attention_norm, eps, h);
     b.qkv(*placed, h, *layer.qkv, layer.qkv_bias, rope_, shape, act.q, act.k, act.v);
-    if (kv) b.append_kv(act.k, act.v, kv->rows, kv->cache_rows, kv->cache, l);
-    if (rows.empty() && l + 1 == config_.layers) return {};
-    b.attention(*placed, act.q, act.k, act.v, kv ? &kv->cache : nullptr, l, shape, act.a);
+    if (!pack.cache_rows.empty()) b.append_kv(*placed, act.k, act.v, *cache, l);
+    if (last && pack.rows.empty()) return {};
+    b.attention(*placed, act.q, act.k, act.v, cache, l, shape, act.a);
     b.linear_add(act.a, *layer.o, layer.o_bias, x);
-    if (l + 1 == config_.layers) {  // from here on a row only depends on itself: go on with those asked for
-      b.gather_rows(x, rows, act.x_scored);
+    if (last && !are_all(pack.rows, pack.ids.size())) {  // from here on a row only depends on itself
+      b.gather_rows(*placed, x, act.x_scored);
       x = act.x_scored;
       h.rows = f.rows = x.rows;
     }
@@ -48,11 +64,28 @@ View Llama::forward(const Pack& pack, std::span<const int32_t> rows, const KvApp
   return h;
 }
 
-Llama::Activations Llama::activations(int tokens, int rows) {
+int Llama::reserve(int most) {
+  Activations views;
+  const auto bytes = [&](int tokens) { return place(views, tokens, tokens, nullptr); };
+  const size_t half = backend_->free_bytes() / 2;
+  const double per_token = static_cast<double>(bytes(kLeastTokens)) / kLeastTokens;
+  int tokens = static_cast<int>(std::clamp(static_cast<double>(half) / per_token, double{kLeastTokens}, double{INT_MAX}));
+  for (tokens = std::min(tokens, most);; tokens /= 2) {
+    try {
+      allocate(bytes(tokens));
+      reserved_ = workspace_->bytes();
+      return tokens;
+    } catch (const Error& error) {  // others may take memory of the device meanwhile
+      if (error.code() != ErrorCode::OUT_OF_MEMORY || tokens <= kLeastTokens) throw;
+    }
+  }
+}
+
+size_t Llama::place(Activations& views, int tokens, int rows, std::byte* base) const {
   const int dim = config_.hidden_size, q = config_.q_size(), kv = config_.kv_size(), ffn = config_.intermediate_size;
   const DType f32 = DType::kFloat32, act = activation_dtype_;
   const int most = std::max(tokens, rows);  // a row may be asked for more than once
-  Activations views = {
+  views = {
       .x = {nullptr, tokens, dim, f32},
       .h = {nullptr, tokens, dim, act},
       .q = {nullptr, tokens, q, f32},
@@ -62,23 +95,35 @@ Llama::Activations Llama::activations(int tokens, int rows) {
       .f = {nullptr, tokens, ffn, act},
       .x_scored = {nullptr, rows, dim, f32},
   };
-  // Places the views one after another from `base` on, 64-byte aligned, and returns the bytes they take.
-  const auto place = [&](std::byte* base) {
-    size_t offset = 0;
-    for (View* view : {&views.x, &views.h, &views.q, &views.k, &views.v, &views.a, &views.f, &views.x_scored}) {
-      view->data = base ? base + offset : nullptr;
-      const size_t held = view == &views.h || view == &views.f ? most : view->rows;
-      offset += (held * view->cols * dtype_size(view->dtype) + 63) / 64 * 64;
-    }
-    return offset;
-  };
-  const size_t bytes = place(nullptr);
-  if (!workspace_ || workspace_->bytes() < bytes) {
-    workspace_.reset();
-    workspace_ = backend_->allocate(bytes);
+  size_t offset = 0;
+  for (View* view : {&views.x, &views.h, &views.q, &views.k, &views.v, &views.a, &views.f, &views.x_scored}) {
+    view->data = base ? base + offset : nullptr;
+    const size_t held = view == &views.h || view == &views.f ? most : view->rows;
+    offset += (held * view->cols * dtype_size(view->dtype) + 255) / 256 * 256;
   }
-  place(static_cast<std::byte*>(workspace_->data()));
+  return offset;
+}
+
+Llama::Activations Llama::activations(int tokens, int rows) {
+  Activations views;
+  const size_t bytes = place(views, tokens, rows, nullptr);
+  if (!workspace_ || workspace_->bytes() < bytes) allocate(bytes);
+  place(views, tokens, rows, static_cast<std::byte*>(workspace_->data()));
   return views;
+}
+
+// What was reserved, if that is more and still to be had.
+void Llama::allocate(size_t bytes) {
+  workspace_.reset();
+  if (bytes < reserved_) {
+    try {
+      workspace_ = backend_->allocate(reserved_);
+      return;
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::OUT_OF_MEMORY) throw;
+    }
+  }
+  workspace_ = backend_->allocate(bytes);
 }
 
 // cos and sin for at least so many positions. They grow by doubling, up to the context length.

@@ -6,13 +6,6 @@
 
 namespace mt {
 
-// Where a forward pass leaves keys and values for later packs. Not owned.
-struct KvAppend {
-  const KvCache& cache;
-  std::span<const int32_t> rows;        // rows of the pack
-  std::span<const int32_t> cache_rows;  // the cache row of each
-};
-
 // A model on a device. One thread at a time.
 class Llama {
  public:
@@ -26,10 +19,15 @@ class Llama {
   // [vocab, dim]
   const Matrix& head() const { return weights_.head ? *weights_.head : *weights_.embedding; }
 
-  // The final hidden states, normalised: [rows, dim] in the activation dtype, for the rows of the pack that are asked
-  // for, in that order. Valid until the next call. The pack must have passed check_pack() or be made to its rules.
-  // `kv` may be null where no tree has a segment. Reports each layer. Throws ABORTED, OUT_OF_MEMORY.
-  View forward(const Pack& pack, std::span<const int32_t> rows, const KvAppend* kv, const Control& control);
+  // Takes memory for packs of `most` tokens, or of as many as half of the device's free memory holds, and returns how
+  // many: larger packs may have to wait for more memory, and find none. Throws OUT_OF_MEMORY.
+  int reserve(int most);
+
+  // The final hidden states, normalised: [rows of the pack, dim] in the activation dtype. Valid until the next call. The
+  // pack must have passed check_pack() or be made to its rules. `cache` is where its segments lie and its keys and
+  // values go; null where it has neither segments nor cache rows. Reports each layer.
+  // Throws ABORTED, OUT_OF_MEMORY; the next call finds the model as it was.
+  View forward(const Pack& pack, const KvCache* cache, const Control& control);
 
  private:
   // Activations of a pack, made once and grown: no allocation in a steady state.
@@ -43,7 +41,10 @@ class Llama {
     View x_scored;  // [rows, dim] f32
   };
 
+  // Places them one after another from `base` on, which may be null, and returns the bytes they take.
+  size_t place(Activations& views, int tokens, int rows, std::byte* base) const;
   Activations activations(int tokens, int rows);
+  void allocate(size_t bytes);
   void reserve_rope(int positions);
 
   std::unique_ptr<Backend> backend_;
@@ -51,6 +52,7 @@ class Llama {
   Weights weights_;
   DType activation_dtype_;
   std::unique_ptr<Buffer> workspace_;
+  size_t reserved_ = 0;  // bytes of workspace_ at least
   std::unique_ptr<Buffer> rope_buffer_;
   RopeTable rope_;
 };

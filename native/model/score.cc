@@ -25,7 +25,9 @@ void check_request(const ScoreRequest& request, const LlamaConfig& config) {
 
 void score(Llama& model, const ScoreRequest& request, HeadResult result, const Control& control) {
   if (request.rows.empty()) return;
-  const View h = model.forward(request.pack, request.rows, nullptr, control);
+  Pack pack = request.pack;
+  pack.rows = request.rows;
+  const View h = model.forward(pack, nullptr, control);
   control.poll();
   model.backend().head_score(h, model.head(), request.targets, request.top_k, result);
 }
@@ -45,7 +47,7 @@ void sequence_logits(Llama& model, std::span<const int32_t> ids, float* logits, 
   std::vector<int32_t> positions(tokens), lo(tokens, 0);
   std::iota(positions.begin(), positions.end(), 0);
   const Tree tree = {.start = 0, .end = tokens};
-  const View h = model.forward({ids, positions, lo, {&tree, 1}}, positions, nullptr, control);
+  const View h = model.forward({ids, positions, lo, {&tree, 1}, positions}, nullptr, control);
   control.poll();
   model.backend().head_logits(h, model.head(), logits);
 }

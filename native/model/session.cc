@@ -60,7 +60,6 @@ void Session::append(const SessionSequence& sequence, int32_t length, std::span<
   const int32_t start = static_cast<int32_t>(pack_.ids.size());
   for (size_t i = 0; i < ids.size(); i++) {
     const int32_t position = length + static_cast<int32_t>(i);
-    pack_.rows.push_back(static_cast<int32_t>(pack_.ids.size()));
     pack_.cache_rows.push_back(sequence.first_row + position);
     pack_.ids.push_back(ids[i]);
     pack_.pos.push_back(position);
@@ -75,9 +74,8 @@ void Session::append(const SessionSequence& sequence, int32_t length, std::span<
 
 void Session::run_pack(const StepRequest& request, std::span<int32_t> ids, std::span<float> log_probs,
                        const Control& control) {
-  const KvAppend append = {cache_, pack_.rows, pack_.cache_rows};
-  const Pack pack = {pack_.ids, pack_.pos, pack_.lo, pack_.trees};
-  const View h = model_->forward(pack, pack_.ending_row, &append, control);
+  const Pack pack = {pack_.ids, pack_.pos, pack_.lo, pack_.trees, pack_.ending_row, pack_.cache_rows};
+  const View h = model_->forward(pack, &cache_, control);
   const size_t n = pack_.ending.size();
   if (n == 0) return;
   control.poll();
@@ -169,7 +167,7 @@ void Session::allocate_cache() {
 }
 
 void Session::StepPack::clear() {
-  for (std::vector<int32_t>* v : {&ids, &pos, &lo, &rows, &cache_rows, &ending, &ending_row}) v->clear();
+  for (std::vector<int32_t>* v : {&ids, &pos, &lo, &cache_rows, &ending, &ending_row}) v->clear();
   trees.clear();
 }
 

@@ -13,6 +13,9 @@
 namespace mt {
 namespace {
 
+// Of each matrix and vector: whole cache lines, and more than any load or copy asks for.
+constexpr size_t kAlignment = 256;
+
 // float32 values decoded at a time. Beside it lie the raw bytes, at most as many.
 constexpr size_t kChunkValues = size_t{1} << 20;
 
@@ -114,8 +117,28 @@ std::vector<Slot> filled_slots(const LlamaConfig& config, const std::vector<Stor
   return slots;
 }
 
-size_t slot_bytes(const Backend& backend, const Slot& slot, DType dtype) {
-  return slot.matrix ? backend.matrix_bytes(slot.rows(), slot.cols, slot.kind, dtype) : slot.rows() * sizeof(float);
+// Where the slots lie in one piece of memory: matrices, then vectors.
+struct Arena {
+  std::vector<size_t> offsets;  // of each slot
+  size_t vectors = 0;           // where they begin
+  size_t bytes = 0;
+};
+
+Arena make_arena(const Backend& backend, const LlamaConfig& config, const std::vector<Slot>& slots, DType dtype) {
+  Arena arena;
+  arena.offsets.resize(slots.size());
+  const auto add = [&](size_t slot, size_t bytes) {
+    arena.offsets[slot] = arena.bytes;
+    arena.bytes += (bytes + kAlignment - 1) / kAlignment * kAlignment;
+  };
+  for (size_t i = 0; i < slots.size(); i++) {
+    const Slot& slot = slots[i];
+    if (slot.matrix) add(i, backend.matrix_bytes(slot.rows(), slot.cols, slot.kind, config.head_shape(), dtype));
+  }
+  arena.vectors = arena.bytes;
+  for (size_t i = 0; i < slots.size(); i++)
+    if (slots[i].vector) add(i, slots[i].rows() * sizeof(float));
+  return arena;
 }
 
 std::string shape_text(const std::vector<int64_t>& shape) {
@@ -141,20 +164,21 @@ class Loader {
   Weights load(const std::vector<StoredTensor>& tensors) {
     Weights weights;
     const std::vector<Slot> slots = filled_slots(config_, tensors, weights);
-    size_t vector_values = 0;
-    for (const Slot& slot : slots) {
-      weights.bytes += slot_bytes(backend_, slot, dtype_);
-      if (slot.vector) vector_values += slot.rows();
-    }
-    std::vector<float> vectors(vector_values);  // zero: the parts of a bias that the checkpoint leaves out
-    weights.vectors = backend_.allocate(vector_values * sizeof(float));
+    const Arena arena = make_arena(backend_, config_, slots, dtype_);
+    weights.memory = backend_.allocate(arena.bytes);
+    weights.bytes = arena.bytes;
+    auto* base = static_cast<std::byte*>(weights.memory->data());
+    // Zero: the parts of a bias that the checkpoint leaves out.
+    std::vector<float> vectors((arena.bytes - arena.vectors) / sizeof(float));
     std::unordered_map<std::string, Target> targets;
-    size_t vector_at = 0;
-    for (const Slot& slot : slots) {
+    for (size_t i = 0; i < slots.size(); i++) {
+      const Slot& slot = slots[i];
+      void* memory = base + arena.offsets[i];
       if (slot.matrix) {
-        *slot.matrix = backend_.create_matrix(slot.rows(), slot.cols, slot.kind, config_.head_shape(), dtype_);
+        *slot.matrix =
+            backend_.create_matrix(slot.rows(), slot.cols, slot.kind, config_.head_shape(), dtype_, memory);
       } else {
-        *slot.vector = {static_cast<float*>(weights.vectors->data()) + vector_at, 1, slot.rows(), DType::kFloat32};
+        *slot.vector = {memory, 1, slot.rows(), DType::kFloat32};
       }
       int row = 0;
       for (const Part& part : slot.parts) {
@@ -163,11 +187,10 @@ class Loader {
         if (slot.matrix) {
           target.matrix = slot.matrix->get();
         } else {
-          target.vector = vectors.data() + vector_at + row;
+          target.vector = vectors.data() + (arena.offsets[i] - arena.vectors) / sizeof(float) + row;
         }
         row += part.rows;
       }
-      if (slot.vector) vector_at += row;
       control_.poll();
     }
     for (const StoredTensor& tensor : tensors) check(tensor, targets.at(tensor.name));
@@ -176,7 +199,8 @@ class Loader {
       if (!file_ || file_->path() != tensor.file) file_ = std::make_unique<File>(tensor.file);
       read(tensor, targets.at(tensor.name));
     }
-    backend_.upload(weights.vectors->data(), vectors.data(), vectors.size() * sizeof(float));
+    backend_.upload(base + arena.vectors, vectors.data(), vectors.size() * sizeof(float));
+    backend_.finish_rows();
     return weights;
   }
 
@@ -294,9 +318,7 @@ size_t weight_bytes(const Backend& backend, const LlamaConfig& config, const std
                     DType dtype) {
   config.check();
   Weights unused;
-  size_t sum = 0;
-  for (const Slot& slot : filled_slots(config, tensors, unused)) sum += slot_bytes(backend, slot, dtype);
-  return sum;
+  return make_arena(backend, config, filled_slots(config, tensors, unused), dtype).bytes;
 }
 
 Weights load_weights(Backend& backend, const LlamaConfig& config, const std::vector<StoredTensor>& tensors, DType dtype,

@@ -38,15 +38,15 @@ struct LayerWeights {
 };
 
 struct Weights {
+  std::unique_ptr<Buffer> memory;     // of all of it
+  size_t bytes = 0;
   std::unique_ptr<Matrix> embedding;  // [vocab, dim]
   std::vector<LayerWeights> layers;
-  View final_norm;                  // [dim]
-  std::unique_ptr<Matrix> head;     // [vocab, dim]; null where it is the embedding
-  std::unique_ptr<Buffer> vectors;  // norms and biases
-  size_t bytes = 0;                 // of all of it on the device
+  View final_norm;               // [dim]
+  std::unique_ptr<Matrix> head;  // [vocab, dim]; null where it is the embedding
 };
 
-// Bytes the weights take on the device, from the tensors' names alone.
+// Weights::bytes, from the tensors' names alone.
 size_t weight_bytes(const Backend& backend, const LlamaConfig& config, const std::vector<StoredTensor>& tensors,
                     DType dtype);
 

@@ -49,6 +49,10 @@ struct Bench {
     buffers.push_back(backend->allocate(std::max<size_t>(64, size_t(rows) * cols * 4)));
     return {buffers.back()->data(), rows, cols, dtype};
   }
+  std::unique_ptr<Matrix> matrix(int rows, int cols, MatrixKind kind, DType dtype) {
+    buffers.push_back(backend->allocate(backend->matrix_bytes(rows, cols, kind, {}, dtype)));
+    return backend->create_matrix(rows, cols, kind, {}, dtype, buffers.back()->data());
+  }
   View upload(const Rows& rows, DType dtype) {
     const View v = view(static_cast<int>(rows.size()), static_cast<int>(rows[0].size()), dtype);
     size_t i = 0;
@@ -132,8 +136,8 @@ void test_rows(const Variant& v, DType dtype, int dim, int vocab) {
   Rows want;
   for (const int threads : {1, 2, 3}) {
     Bench b(v, threads, dtype);
-    const auto plain = b.backend->create_matrix(vocab, dim, MatrixKind::kPlain, {}, dtype);
-    const auto gate_up = b.backend->create_matrix(2 * 75, dim, MatrixKind::kGateUp, {}, dtype);
+    const auto plain = b.matrix(vocab, dim, MatrixKind::kPlain, dtype);
+    const auto gate_up = b.matrix(2 * 75, dim, MatrixKind::kGateUp, dtype);
     b.backend->write_rows(*plain, 0, vocab, random(size_t(vocab) * dim, 3, 1).data());
     b.backend->write_rows(*gate_up, 0, 150, random(size_t(150) * dim, 4, 1).data());
     if (want.empty()) want = row_results(b, rows, all, *plain, *gate_up);

@@ -50,14 +50,13 @@ void test_copies(Device& device, int cols, int shift) {
   const Placed<float> y(device, size_t(count) * cols, shift);
   const Placed<float> cache_k(device, size_t(count) * cols), cache_v(device, size_t(count) * cols);
   gather_rows(device, placed_x.data(), list.data(), count, cols, y.data());
-  append_kv(device, placed_x.data(), placed_v.data(), list.data(), cache_list.data(), count, cols, cache_k.data(),
-            cache_v.data());
+  append_kv(device, placed_x.data(), placed_v.data(), cache_list.data(), count, cols, cache_k.data(), cache_v.data());
   const Floats got = y.read(), got_k = cache_k.read(), got_v = cache_v.read();
   for (int i = 0; i < count; i++) {
-    const float *row_x = &x[size_t(rows[i]) * cols], *row_v = &v[size_t(rows[i]) * cols];
+    const float *row_x = &x[size_t(rows[i]) * cols], *row_k = &x[size_t(i) * cols], *row_v = &v[size_t(i) * cols];
     const size_t to = size_t(cache_rows[i]) * cols;
     check(same_bits(&got[size_t(i) * cols], row_x, cols), "gather_rows %d columns, shift %d: row %d", cols, shift, i);
-    check(same_bits(&got_k[to], row_x, cols) && same_bits(&got_v[to], row_v, cols),
+    check(same_bits(&got_k[to], row_k, cols) && same_bits(&got_v[to], row_v, cols),
           "append_kv %d columns, shift %d: row %d", cols, shift, i);
   }
 }

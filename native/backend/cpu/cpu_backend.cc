@@ -29,7 +29,7 @@ class CpuBuffer final : public Buffer {
 
 class CpuPack final : public PlacedPack {
  public:
-  std::vector<int32_t> ids, pos, lo;
+  std::vector<int32_t> ids, pos, lo, rows, cache_rows;
   std::vector<QueryTile> tiles;
 };
 
@@ -55,12 +55,12 @@ class CpuBackend final : public Backend {
 
   // ---- weights ----
 
-  size_t matrix_bytes(int rows, int cols, MatrixKind kind, DType dtype) const override {
-    const PanelShape shape(kernels_.gemm_for(dtype), rows, cols, kind, {});
-    return shape.panel_bytes(dtype) * shape.panels;
+  size_t matrix_bytes(int rows, int cols, MatrixKind kind, HeadShape heads, DType dtype) const override {
+    return PanelShape(kernels_.gemm_for(dtype), rows, cols, kind, heads).bytes(dtype);
   }
-  std::unique_ptr<Matrix> create_matrix(int rows, int cols, MatrixKind kind, HeadShape shape, DType dtype) override {
-    return std::make_unique<CpuMatrix>(kernels_.gemm_for(dtype), rows, cols, kind, shape, dtype);
+  std::unique_ptr<Matrix> create_matrix(int rows, int cols, MatrixKind kind, HeadShape heads, DType dtype,
+                                        void* memory) override {
+    return std::make_unique<CpuMatrix>(kernels_.gemm_for(dtype), rows, cols, kind, heads, dtype, memory);
   }
   void write_rows(Matrix& matrix, int row, int count, const float* values) override {
     auto& m = static_cast<CpuMatrix&>(matrix);
@@ -81,6 +81,8 @@ class CpuBackend final : public Backend {
     p->ids.assign(pack.ids.begin(), pack.ids.end());
     p->pos.assign(pack.pos.begin(), pack.pos.end());
     p->lo.assign(pack.lo.begin(), pack.lo.end());
+    p->rows.assign(pack.rows.begin(), pack.rows.end());
+    p->cache_rows.assign(pack.cache_rows.begin(), pack.cache_rows.end());
     p->tiles = query_tiles(pack, shape);
     return p;
   }
@@ -132,11 +134,11 @@ class CpuBackend final : public Backend {
                    cache ? floats(cache->v[layer], 0) : nullptr, shape, out);
   }
 
-  void append_kv(View k, View v, std::span<const int32_t> rows, std::span<const int32_t> cache_rows,
-                 const KvCache& cache, int layer) override {
-    for (size_t i = 0; i < rows.size(); i++) {
-      std::copy_n(floats(k, rows[i]), k.cols, floats(cache.k[layer], cache_rows[i]));
-      std::copy_n(floats(v, rows[i]), v.cols, floats(cache.v[layer], cache_rows[i]));
+  void append_kv(const PlacedPack& pack, View k, View v, const KvCache& cache, int layer) override {
+    const CpuPack& p = placed(pack);
+    for (int t = 0; t < p.tokens; t++) {
+      std::copy_n(floats(k, t), k.cols, floats(cache.k[layer], p.cache_rows[t]));
+      std::copy_n(floats(v, t), v.cols, floats(cache.v[layer], p.cache_rows[t]));
     }
   }
 
@@ -160,7 +162,8 @@ class CpuBackend final : public Backend {
     });
   }
 
-  void gather_rows(View x, std::span<const int32_t> rows, View y) override {
+  void gather_rows(const PlacedPack& pack, View x, View y) override {
+    const std::vector<int32_t>& rows = placed(pack).rows;
     for (size_t i = 0; i < rows.size(); i++) std::copy_n(floats(x, rows[i]), x.cols, floats(y, static_cast<int>(i)));
   }
 

@@ -34,18 +34,22 @@ ColumnPlace PanelShape::place(int row) const {
   return {pair / half, member * half + pair % half, std::min(run, half - pair % half)};
 }
 
-CpuMatrix::CpuMatrix(const GemmKernel& kernel, int rows_, int cols_, MatrixKind kind_, HeadShape heads, DType dtype_)
-    : kernel(kernel), shape(kernel, rows_, cols_, kind_, heads), panel_bytes_(shape.panel_bytes(dtype_)) {
+CpuMatrix::CpuMatrix(const GemmKernel& kernel, int rows_, int cols_, MatrixKind kind_, HeadShape heads, DType dtype_,
+                     void* memory)
+    : kernel(kernel),
+      shape(kernel, rows_, cols_, kind_, heads),
+      panel_bytes_(shape.panel_bytes(dtype_)),
+      memory_(static_cast<std::byte*>(memory)) {
   rows = rows_;
   cols = cols_;
   dtype = dtype_;
   kind = kind_;
-  memory_.reserve_zeroed(panel_bytes_ * shape.panels);
+  std::memset(memory, 0, shape.bytes(dtype));  // what pads k and the last panel
 }
 
 template <class T, class Round>
 void CpuMatrix::write_run(ColumnPlace place, int count, const float* values, Round round) {
-  T* p = memory_.as<T>() + place.panel * (panel_bytes_ / sizeof(T));
+  T* p = reinterpret_cast<T*>(memory_ + place.panel * panel_bytes_);
   for (int k = 0; k < cols; k++)
     for (int j = 0; j < count; j++) p[offset(k, place.slot + j)] = round(values[size_t(j) * cols + k]);
 }

@@ -2,7 +2,6 @@
 #pragma once
 #include "../backend.h"
 #include "kernels.h"
-#include "memory.h"
 
 namespace mt::cpu {
 
@@ -20,6 +19,7 @@ struct PanelShape {
   PanelShape(const GemmKernel& kernel, int rows, int cols, MatrixKind kind, HeadShape heads);
   ColumnPlace place(int row) const;
   size_t panel_bytes(DType dtype) const { return size_t(k_padded) * panel * dtype_size(dtype); }
+  size_t bytes(DType dtype) const { return panel_bytes(dtype) * panels; }
 
   MatrixKind kind;
   int panel;  // columns of a panel
@@ -31,13 +31,14 @@ struct PanelShape {
 
 class CpuMatrix final : public Matrix {
  public:
-  CpuMatrix(const GemmKernel& kernel, int rows, int cols, MatrixKind kind, HeadShape heads, DType dtype);
+  // In shape.bytes(dtype) bytes of memory, which are the caller's.
+  CpuMatrix(const GemmKernel& kernel, int rows, int cols, MatrixKind kind, HeadShape heads, DType dtype, void* memory);
 
   // Rounds values [count, cols] f32 into rows row .. row + count - 1.
   void write_rows(int row, int count, const float* values);
   // y[i] = element i of row `row`, widened
   void read_row(int row, float* y) const;
-  const std::byte* panel(int index) const { return memory_.as<std::byte>() + index * panel_bytes_; }
+  const std::byte* panel(int index) const { return memory_ + index * panel_bytes_; }
 
   const GemmKernel& kernel;
   const PanelShape shape;
@@ -51,7 +52,7 @@ class CpuMatrix final : public Matrix {
   }
 
   size_t panel_bytes_;
-  Memory memory_;
+  std::byte* memory_;
 };
 
 }  // namespace mt::cpu

@@ -3,11 +3,13 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 #include <type_traits>
 
 #include "../../base/error.h"
 #include "attention.h"
 #include "matrix.h"
+#include "staging.h"
 
 namespace mt::MT_TARGET {
 namespace {
@@ -27,63 +29,67 @@ class CudaBuffer final : public Buffer {
   DeviceMemory memory_;
 };
 
-// Memory for one purpose, which grows. What is queued on the stream is done with it before it is written again.
-class Scratch {
- public:
-  template <class T>
-  T* get(Device& device, size_t count) {
-    const size_t bytes = std::max<size_t>(256, count * sizeof(T));
-    if (!memory_ || memory_->bytes() < bytes) {
-      memory_.reset();
-      memory_ = std::make_unique<DeviceMemory>(device, bytes);
-    }
-    return static_cast<T*>(memory_->data());
-  }
-
- private:
-  std::unique_ptr<DeviceMemory> memory_;
-};
-
-// Bytes of arrays one after another, each at a multiple of 16.
+// Arrays one after another in one piece of memory, each at a multiple of 16 bytes.
 class Layout {
  public:
   template <class T>
   size_t add(std::span<const T> values) {
-    const size_t at = bytes.size();
-    const auto added = std::as_bytes(values);
-    bytes.insert(bytes.end(), added.begin(), added.end());
-    while (bytes.size() % 16 != 0) bytes.push_back({});
+    const size_t at = bytes_;
+    arrays_.push_back({std::as_bytes(values), at});
+    bytes_ = (at + values.size_bytes() + 15) / 16 * 16;
     return at;
   }
-  std::vector<std::byte> bytes;
+  size_t bytes() const { return bytes_; }
+  void write(std::byte* to) const {
+    for (const auto& [values, at] : arrays_) std::copy(values.begin(), values.end(), to + at);
+  }
+
+ private:
+  struct Array {
+    std::span<const std::byte> values;
+    size_t at;
+  };
+  std::vector<Array> arrays_;
+  size_t bytes_ = 0;
 };
 
-// A pack's arrays and its attention plan, in one piece of memory.
+// A pack's arrays and its attention plan, in one piece of memory and one copy.
 class CudaPack final : public PlacedPack {
  public:
-  CudaPack(Device& device, const Pack& pack, HeadShape shape)
-      : plan(plan_attention(pack, shape, static_cast<int>(kPartialBytes / sizeof(float) / partial_floats(shape)))) {
+  CudaPack(Device& device, MemoryPool& pool, UploadRing& ring, const Pack& pack, HeadShape shape)
+      : plan(plan_attention(pack, shape, static_cast<int>(kPartialBytes / sizeof(float) / partial_floats(shape)))),
+        row_count(static_cast<int>(pack.rows.size())),
+        pool_(pool) {
     tokens = static_cast<int>(pack.ids.size());
     Layout layout;
     const size_t ids_at = layout.add(pack.ids), pos_at = layout.add(pack.pos), lo_at = layout.add(pack.lo);
+    const size_t rows_at = layout.add(pack.rows), cache_rows_at = layout.add(pack.cache_rows);
     const size_t tiles_at = layout.add(std::span<const AttentionTile>(plan.tiles));
     const size_t merged_at = layout.add(std::span<const MergedTile>(plan.merged));
-    memory_ = std::make_unique<DeviceMemory>(device, layout.bytes.size());
-    device.upload(memory_->data(), layout.bytes.data(), layout.bytes.size());
+    memory_ = pool.take(layout.bytes());
+    std::byte* piece = ring.next(layout.bytes());
+    layout.write(piece);
+    device.queue_upload(memory_->data(), 0, piece, layout.bytes(), 1, Lane::kCompute);
+    ring.queued();
     const auto* base = static_cast<const std::byte*>(memory_->data());
     ids = reinterpret_cast<const int32_t*>(base + ids_at);
     pos = reinterpret_cast<const int32_t*>(base + pos_at);
     lo = reinterpret_cast<const int32_t*>(base + lo_at);
+    rows = reinterpret_cast<const int32_t*>(base + rows_at);
+    cache_rows = reinterpret_cast<const int32_t*>(base + cache_rows_at);
     tiles = reinterpret_cast<const AttentionTile*>(base + tiles_at);
     merged = reinterpret_cast<const MergedTile*>(base + merged_at);
   }
+  ~CudaPack() override { pool_.give(std::move(memory_)); }
 
   AttentionPlan plan;
-  const int32_t *ids, *pos, *lo;
+  int row_count;
+  const int32_t *ids, *pos, *lo, *rows, *cache_rows;
   const AttentionTile* tiles;
   const MergedTile* merged;
 
  private:
+  MemoryPool& pool_;
   std::unique_ptr<DeviceMemory> memory_;
 };
 
@@ -113,32 +119,44 @@ class CudaBackend final : public Backend {
   // ---- memory ----
 
   std::unique_ptr<Buffer> allocate(size_t bytes) override { return std::make_unique<CudaBuffer>(device_, bytes); }
+  size_t free_bytes() override {
+    const size_t free = device_.free_bytes();
+    return free - std::min(free, kHeadBytes + kPartialBytes);
+  }
   void upload(void* device, const void* host, size_t bytes) override { device_.upload(device, host, bytes); }
   void download(void* host, const void* device, size_t bytes) override { device_.download(host, device, bytes); }
   void wait() override { device_.wait(); }
 
   // ---- weights ----
 
-  size_t matrix_bytes(int rows, int cols, MatrixKind kind, DType dtype) const override {
-    return RowLayout(rows, cols, kind, {}, dtype).bytes();
+  size_t matrix_bytes(int rows, int cols, MatrixKind kind, HeadShape shape, DType dtype) const override {
+    return RowLayout(rows, cols, kind, shape, dtype).bytes();
   }
-  std::unique_ptr<Matrix> create_matrix(int rows, int cols, MatrixKind kind, HeadShape shape, DType dtype) override {
-    return std::make_unique<DeviceMatrix>(device_, rows, cols, kind, shape, dtype);
+  std::unique_ptr<Matrix> create_matrix(int rows, int cols, MatrixKind kind, HeadShape shape, DType dtype,
+                                        void* memory) override {
+    return std::make_unique<DeviceMatrix>(device_, RowLayout(rows, cols, kind, shape, dtype), rows, cols, memory);
   }
   void write_rows(Matrix& matrix, int row, int count, const float* values) override {
-    static_cast<DeviceMatrix&>(matrix).write(row, count, values);
+    if (!weights_ring_) weights_ring_ = std::make_unique<UploadRing>(device_, 2, Lane::kCopy);
+    static_cast<DeviceMatrix&>(matrix).write(row, count, values, *weights_ring_);
+  }
+  void finish_rows() override {
+    if (weights_ring_) weights_ring_->wait();
+    weights_ring_.reset();
   }
   DType activation_dtype(DType weights) const override { return weights; }
 
   // ---- packs ----
 
   std::unique_ptr<PlacedPack> place(const Pack& pack, HeadShape shape) override {
-    return std::make_unique<CudaPack>(device_, pack, shape);
+    device_.set_op("placing a pack");
+    return std::make_unique<CudaPack>(device_, packs_, packs_ring_, pack, shape);
   }
 
   // ---- ops ----
 
   void embed(const PlacedPack& pack, const Matrix& table, View x) override {
+    device_.set_op("embed");
     const RowLayout& layout = packed(table).layout();
     with_type(table.dtype, [&](auto t) {
       const auto* rows = static_cast<const decltype(t)*>(packed(table).data());
@@ -147,6 +165,7 @@ class CudaBackend final : public Backend {
   }
 
   void rms_norm(View x, View w, float eps, View y) override {
+    device_.set_op("rms_norm");
     with_type(y.dtype, [&](auto t) {
       MT_TARGET::rms_norm(device_, floats(x), floats(w), eps, x.rows, x.cols, static_cast<decltype(t)*>(y.data));
     });
@@ -154,6 +173,7 @@ class CudaBackend final : public Backend {
 
   void qkv(const PlacedPack& pack, View h, const Matrix& w, View bias, const RopeTable& rope, HeadShape shape, View q,
            View k, View v) override {
+    device_.set_op("qkv");
     const RopeArguments arguments = {placed(pack).pos, floats(rope.cos), floats(rope.sin),
                                      shape.heads,      shape.kv_heads,   shape.head_dim};
     multiply(h, w, [&](const auto& g) {
@@ -163,6 +183,7 @@ class CudaBackend final : public Backend {
 
   void attention(const PlacedPack& pack, View q, View k, View v, const KvCache* cache, int layer, HeadShape shape,
                  View out) override {
+    device_.set_op("attention");
     const CudaPack& p = placed(pack);
     const size_t partials = p.plan.slots * partial_floats(shape);
     const AttentionArguments arguments = {p.tiles,
@@ -179,67 +200,60 @@ class CudaBackend final : public Backend {
               [&](auto t) { MT_TARGET::attention(device_, p.plan, arguments, static_cast<decltype(t)*>(out.data)); });
   }
 
-  void append_kv(View k, View v, std::span<const int32_t> rows, std::span<const int32_t> cache_rows,
-                 const KvCache& cache, int layer) override {
-    const int count = static_cast<int>(rows.size());
-    if (count == 0) return;
-    int32_t* lists = lists_.get<int32_t>(device_, 2 * rows.size());
-    device_.upload(lists, rows.data(), rows.size_bytes());
-    device_.upload(lists + count, cache_rows.data(), cache_rows.size_bytes());
-    MT_TARGET::append_kv(device_, floats(k), floats(v), lists, lists + count, count, k.cols, floats(cache.k[layer]),
-                         floats(cache.v[layer]));
+  void append_kv(const PlacedPack& pack, View k, View v, const KvCache& cache, int layer) override {
+    device_.set_op("append_kv");
+    MT_TARGET::append_kv(device_, floats(k), floats(v), placed(pack).cache_rows, pack.tokens, k.cols,
+                         floats(cache.k[layer]), floats(cache.v[layer]));
   }
 
   void linear_add(View a, const Matrix& w, View bias, View x) override {
+    device_.set_op("linear_add");
     multiply(a, w, [&](const auto& g) { MT_TARGET::linear_add(device_, g, floats(bias), floats(x)); });
   }
 
   void swiglu(View h, const Matrix& w, View bias, View f) override {
+    device_.set_op("swiglu");
     multiply(h, w, [&](const auto& g) {
       using T = std::remove_cvref_t<decltype(*g.a)>;
       MT_TARGET::swiglu(device_, g, floats(bias), f.cols, static_cast<T*>(f.data));
     });
   }
 
-  void gather_rows(View x, std::span<const int32_t> rows, View y) override {
-    if (rows.empty()) return;
-    int32_t* list = lists_.get<int32_t>(device_, rows.size());
-    device_.upload(list, rows.data(), rows.size_bytes());
-    MT_TARGET::gather_rows(device_, floats(x), list, static_cast<int>(rows.size()), x.cols, floats(y));
+  void gather_rows(const PlacedPack& pack, View x, View y) override {
+    device_.set_op("gather_rows");
+    const CudaPack& p = placed(pack);
+    if (p.row_count > 0) MT_TARGET::gather_rows(device_, floats(x), p.rows, p.row_count, x.cols, floats(y));
   }
 
   void head_score(View h, const Matrix& w, std::span<const int32_t> targets, int top_k, HeadResult result) override {
     if (h.rows == 0) return;
-    const size_t rows = h.rows, per_row = head_partials_per_row(w.rows);
-    // [rows] each: targets, target logits, then what comes back: log-probabilities, log-sums, best, argmax.
-    int32_t* target_ids = head_rows_.get<int32_t>(device_, 6 * rows);
+    device_.set_op("head_score");
+    const size_t rows = h.rows, top = top_k > 1 ? rows * top_k : 0;
+    // [rows] each: targets, target logits, then what comes back: log-probabilities, log-sums, best, argmax; [rows,
+    // top_k] each: ids, log-probabilities.
+    int32_t* target_ids = head_rows_.get<int32_t>(device_, 6 * rows + 2 * top);
     float* target_logits = reinterpret_cast<float*>(target_ids + rows);
     const HeadRows out = {target_logits + rows, target_logits + 2 * rows, target_logits + 3 * rows,
                           target_ids + 5 * rows};
-    device_.upload(target_ids, targets.data(), targets.size_bytes());
-    const int part = rows_at_once(per_row * sizeof(HeadPartial));
-    for (int first = 0; first < h.rows; first += part) {
-      const View some = rows_of(h, first, part);
-      HeadPartial* partials = head_.get<HeadPartial>(device_, some.rows * per_row);
-      multiply(some, w, [&](const auto& g) {
-        MT_TARGET::head_partials(device_, g, target_ids + first, partials, target_logits + first);
-      });
-      head_finish(device_, partials, target_logits + first, some.rows, static_cast<int>(per_row),
-                  {out.log_probs + first, out.log_sums + first, out.best + first, out.argmax + first});
-    }
-    if (top_k > 1) best_of(h, w, top_k, out.log_sums, result);
-    std::vector<float> back(4 * rows);
-    device_.download(back.data(), out.log_probs, back.size() * sizeof(float));
-    std::copy_n(back.begin(), rows, result.log_prob.begin());
+    upload_rows(target_ids, targets);
+    score_rows(h, w, target_ids, target_logits, out);
+    int32_t* top_ids = target_ids + 6 * rows;
+    if (top > 0) best_of(h, w, top_k, out.log_sums, top_ids, reinterpret_cast<float*>(top_ids + top));
+    const float* back = fetch<float>(out.log_probs, 4 * rows + 2 * top);
+    std::copy_n(back, rows, result.log_prob.begin());
     for (size_t r = 0; r < rows; r++) {
       result.argmax[r] = std::bit_cast<int32_t>(back[3 * rows + r]);
       if (top_k != 1) continue;
       result.top_ids[r] = result.argmax[r];
       result.top_log_prob[r] = back[2 * rows + r] - back[rows + r];
     }
+    if (top == 0) return;
+    std::memcpy(result.top_ids.data(), back + 4 * rows, top * sizeof(int32_t));
+    std::copy_n(back + 4 * rows + top, top, result.top_log_prob.begin());
   }
 
   void head_logits(View h, const Matrix& w, float* logits) override {
+    device_.set_op("head_logits");
     const int part = rows_at_once(w.rows * sizeof(float));
     for (int first = 0; first < h.rows; first += part) {
       const View some = rows_of(h, first, part);
@@ -280,23 +294,54 @@ class CudaBackend final : public Backend {
     return logits;
   }
 
-  void best_of(View h, const Matrix& w, int top_k, const float* log_sums, HeadResult result) {
-    const size_t count = static_cast<size_t>(h.rows) * top_k;
-    int32_t* ids = best_.get<int32_t>(device_, 2 * count);
-    float* log_probs = reinterpret_cast<float*>(ids + count);
+  // log_prob and the rest of each row from partials, the logits never in memory. target_logits [rows] is scratch.
+  void score_rows(View h, const Matrix& w, const int32_t* targets, float* target_logits, const HeadRows& out) {
+    const size_t per_row = head_partials_per_row(w.rows);
+    const int part = rows_at_once(per_row * sizeof(HeadPartial));
+    for (int first = 0; first < h.rows; first += part) {
+      const View some = rows_of(h, first, part);
+      HeadPartial* partials = head_.get<HeadPartial>(device_, some.rows * per_row);
+      multiply(some, w, [&](const auto& g) {
+        MT_TARGET::head_partials(device_, g, targets + first, partials, target_logits + first);
+      });
+      head_finish(device_, partials, target_logits + first, some.rows, static_cast<int>(per_row),
+                  {out.log_probs + first, out.log_sums + first, out.best + first, out.argmax + first});
+    }
+  }
+
+  void best_of(View h, const Matrix& w, int top_k, const float* log_sums, int32_t* ids, float* log_probs) {
     const int part = rows_at_once(w.rows * sizeof(float));
     for (int first = 0; first < h.rows; first += part) {
       const View some = rows_of(h, first, part);
       const size_t at = static_cast<size_t>(first) * top_k;
       head_top_k(device_, some_logits(some, w), log_sums + first, some.rows, w.rows, top_k, ids + at, log_probs + at);
     }
-    device_.download(result.top_ids.data(), ids, count * sizeof(int32_t));
-    device_.download(result.top_log_prob.data(), log_probs, count * sizeof(float));
+  }
+
+  void upload_rows(int32_t* to, std::span<const int32_t> values) {
+    std::byte* piece = packs_ring_.next(values.size_bytes());
+    std::memcpy(piece, values.data(), values.size_bytes());
+    device_.queue_upload(to, 0, piece, values.size_bytes(), 1, Lane::kCompute);
+    packs_ring_.queued();
+  }
+
+  // `count` values from the device, once all ops are done; until the next call.
+  template <class T>
+  const T* fetch(const void* device, size_t count) {
+    std::byte* back = back_.get(count * sizeof(T));
+    device_.queue_download(back, device, count * sizeof(T));
+    device_.wait();
+    return reinterpret_cast<const T*>(back);
   }
 
   Device device_;
   Tiling tiling_;
-  Scratch padded_, lists_, partials_, head_, head_rows_, best_;
+  std::unique_ptr<UploadRing> weights_ring_;  // while weights are written
+  // Two packs of two pieces each: the host prepares one while the other's may still be copied.
+  UploadRing packs_ring_{device_, 4, Lane::kCompute};
+  MemoryPool packs_{device_};
+  PinnedMemory back_{device_};
+  Scratch padded_, partials_, head_, head_rows_;
 };
 
 }  // namespace

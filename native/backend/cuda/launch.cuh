@@ -20,7 +20,9 @@ namespace mt::MT_TARGET {
 #ifdef MT_DEVICE_HOST
 
 template <class... Parameters>
-void launch(Device&, const Grid& grid, void (*kernel)(Parameters...), std::type_identity_t<Parameters>... arguments) {
+void launch(Device& device, const Grid& grid, void (*kernel)(Parameters...),
+            std::type_identity_t<Parameters>... arguments) {
+  device.before_launch();
   const std::tuple<Parameters...> values(arguments...);
   run_grid(grid, [&] { std::apply(kernel, values); });
 }
@@ -50,7 +52,7 @@ void launch(Device& device, const Grid& grid, void (*kernel)(Parameters...),
     error = cudaLaunchKernelEx(&config, kernel, arguments...);
   }
   if (error != cudaSuccess)
-    throw Error(ErrorCode::INTERNAL, std::string("a kernel could not be launched: ") + cudaGetErrorString(error) +
+    throw Error(ErrorCode::INTERNAL, std::string(device.op()) + ": a kernel could not be launched: " + cudaGetErrorString(error) +
                                          " (" + std::to_string(grid.x) + " x " + std::to_string(grid.y) + " blocks, " +
                                          std::to_string(grid.threads) + " threads, " + std::to_string(grid.shared) +
                                          " bytes of shared memory)");

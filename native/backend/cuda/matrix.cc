@@ -1,4 +1,4 @@
-// Packing of weights: rounded on the host, copied in runs of rows that stay together.
+// Packing of weights: rounded on the host into pinned memory, copied from there while the host goes on.
 #include "matrix.h"
 
 #include <algorithm>
@@ -8,7 +8,7 @@ namespace mt::MT_TARGET {
 namespace {
 
 constexpr int kGroup = 8;  // rows of a kind side by side: the columns of a fragment
-constexpr size_t kStagingBytes = 4u << 20;
+constexpr size_t kPieceBytes = 4u << 20;
 
 int64_t padded(int cols, DType dtype) {
   const int64_t per_chunk = static_cast<int64_t>(16 / dtype_size(dtype));
@@ -32,7 +32,6 @@ void round_row(const float* from, int cols, DType dtype, std::byte* to) {
 RowLayout::RowLayout(int rows, int cols, MatrixKind k, HeadShape shape, DType t)
     : kind(k), dtype(t), part(rows), packed_rows(rows), stride(padded(cols, t)) {
   if (kind == MatrixKind::kPlain) return;
-  if (kind == MatrixKind::kQkv && shape.head_dim == 0) return;  // to count bytes: right where heads fill their groups
   part = kind == MatrixKind::kGateUp ? rows / 2 : shape.head_dim / 2;
   packed_rows = rows / (2 * part) * ((part + kGroup - 1) / kGroup) * 2 * kGroup;
 }
@@ -44,36 +43,49 @@ int RowLayout::packed_row(int row) const {
   return ((pair * groups + i / kGroup) * 2 + second) * kGroup + i % kGroup;
 }
 
-DeviceMatrix::DeviceMatrix(Device& device, int r, int c, MatrixKind k, HeadShape shape, DType t)
-    : device_(device), layout_(r, c, k, shape, t), memory_(device, layout_.bytes()) {
+DeviceMatrix::DeviceMatrix(Device& device, const RowLayout& layout, int r, int c, void* memory)
+    : device_(device), layout_(layout), data_(static_cast<std::byte*>(memory)) {
   rows = r;
   cols = c;
-  dtype = t;
-  kind = k;
-  if (layout_.packed_rows != rows) device.zero(memory_.data(), memory_.bytes());
+  dtype = layout.dtype;
+  kind = layout.kind;
+  // On the lane of the copies, which must not be overtaken.
+  if (layout_.packed_rows != rows) device.zero(memory, layout_.bytes(), Lane::kCopy);
 }
 
-void DeviceMatrix::write(int row, int count, const float* values) {
-  const size_t row_bytes = layout_.stride * dtype_size(dtype);
-  const int at_once = static_cast<int>(std::max<size_t>(kGroup, kStagingBytes / row_bytes));
-  staging_.resize(std::min(count, at_once) * row_bytes);
-  for (int done = 0; done < count;) {
-    const int staged = std::min(at_once, count - done);
-    for (int i = 0; i < staged; i++) {
-      std::byte* to = staging_.data() + i * row_bytes;
+void DeviceMatrix::write(int row, int count, const float* values, UploadRing& ring) {
+  const size_t used = cols * dtype_size(dtype), row_bytes = layout_.stride * dtype_size(dtype);
+  const int at_once = static_cast<int>(std::max<size_t>(kGroup, kPieceBytes / row_bytes));
+  for (int done = 0; done < count; done += at_once) {
+    const int rounded = std::min(at_once, count - done);
+    std::byte* piece = ring.next(rounded * row_bytes);
+    for (int i = 0; i < rounded; i++) {
+      std::byte* to = piece + i * row_bytes;
       round_row(values + static_cast<size_t>(done + i) * cols, cols, dtype, to);
-      std::memset(to + cols * dtype_size(dtype), 0, row_bytes - cols * dtype_size(dtype));
+      std::memset(to + used, 0, row_bytes - used);
     }
-    for (int i = 0; i < staged;) {
-      const int first = layout_.packed_row(row + done + i);
-      int run = 1;
-      while (i + run < staged && layout_.packed_row(row + done + i + run) == first + run) run++;
-      device_.upload(static_cast<std::byte*>(memory_.data()) + first * row_bytes, staging_.data() + i * row_bytes,
-                     run * row_bytes);
-      i += run;
-    }
-    done += staged;
+    for (int i = 0; i < rounded;) i += queue_rows(row + done + i, rounded - i, piece + i * row_bytes);
+    ring.queued();
   }
+}
+
+// Queues the copy of as many rows from `row` on as one copy takes: neighbours, or whole groups that lie two groups
+// apart. Returns how many.
+int DeviceMatrix::queue_rows(int row, int count, const std::byte* staged) {
+  const size_t row_bytes = layout_.stride * dtype_size(dtype);
+  const int first = layout_.packed_row(row);
+  const auto run = [&](int from, int place) {  // of neighbours, the first of them at `place`
+    int n = 0;
+    while (from + n < count && layout_.packed_row(row + from + n) == place + n) n++;
+    return n;
+  };
+  const int width = run(0, first);
+  int height = 1;
+  if (width == kGroup)
+    while (run(height * kGroup, first + height * 2 * kGroup) == kGroup) height++;
+  device_.queue_upload(data_ + first * row_bytes, 2 * kGroup * row_bytes, staged, width * row_bytes, height,
+                       Lane::kCopy);
+  return height * width;
 }
 
 }  // namespace mt::MT_TARGET

@@ -5,11 +5,8 @@
 //   kQkv     each head of q, k and v in groups of 16 rows: 8 of its first half, then the 8 half a head further on
 // Groups at the end of gate or of a head's half may be incomplete: those rows are zero.
 #pragma once
-#include <memory>
-#include <vector>
-
 #include "../backend.h"
-#include "runtime.h"
+#include "staging.h"
 
 namespace mt::MT_TARGET {
 
@@ -28,18 +25,21 @@ struct RowLayout {
 
 class DeviceMatrix final : public Matrix {
  public:
-  DeviceMatrix(Device& device, int rows, int cols, MatrixKind kind, HeadShape shape, DType dtype);
-  // Rounds values [count, cols] and stores them as rows row .. row + count - 1.
-  void write(int row, int count, const float* values);
+  // In layout().bytes() bytes of device memory, which are the caller's.
+  DeviceMatrix(Device& device, const RowLayout& layout, int rows, int cols, void* memory);
+  // Rounds values [count, cols] into pieces of the ring, of kCopy, and queues their copies to rows row .. row + count -
+  // 1.
+  void write(int row, int count, const float* values, UploadRing& ring);
 
   const RowLayout& layout() const { return layout_; }
-  const void* data() const { return memory_.data(); }
+  const void* data() const { return data_; }
 
  private:
+  int queue_rows(int row, int count, const std::byte* staged);
+
   Device& device_;
   RowLayout layout_;
-  DeviceMemory memory_;
-  std::vector<std::byte> staging_;
+  std::byte* data_;
 };
 
 }  // namespace mt::MT_TARGET

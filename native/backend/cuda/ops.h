@@ -76,9 +76,9 @@ void embed(Device& device, const T* table, int64_t stride, const int32_t* ids, i
 // gather.cu: y[i, :] = x[rows[i], :].
 void gather_rows(Device& device, const float* x, const int32_t* rows, int count, int cols, float* y);
 
-// append_kv.cu: row rows[i] of k and v -> row cache_rows[i] of the caches.
-void append_kv(Device& device, const float* k, const float* v, const int32_t* rows, const int32_t* cache_rows,
-               int count, int cols, float* cache_k, float* cache_v);
+// append_kv.cu: row i of k and v -> row cache_rows[i] of the caches.
+void append_kv(Device& device, const float* k, const float* v, const int32_t* cache_rows, int count, int cols,
+               float* cache_k, float* cache_v);
 
 // pad_rows.cu: to[i, :cols] = from[i, :cols]; rows of `stride` elements in `to`, dense in `from`.
 template <class T>

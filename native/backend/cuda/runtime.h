@@ -23,8 +23,12 @@ struct DeviceInfo {
 // The devices there are. Where there is none, `reason` says why: no driver, one that is too old, no device.
 std::vector<DeviceInfo> list_devices(std::string& reason);
 
-// One device and one stream; work is queued in order. Not copyable: memory belongs to it.
-// Every member throws Error: OUT_OF_MEMORY, DEVICE_UNAVAILABLE, or INTERNAL for a failure of the device.
+// Queues of a device; each works in order, beside the other. Ops run on kCompute, kCopy brings weights up.
+enum class Lane : uint8_t { kCompute, kCopy };
+
+// One device and its lanes. Not copyable: memory belongs to it.
+// Every member throws Error: OUT_OF_MEMORY, DEVICE_UNAVAILABLE, or INTERNAL for a failure of the device, which may be
+// that of any op queued since the last wait; a freed or destroyed object never throws.
 class Device {
  public:
   explicit Device(int ordinal);
@@ -39,23 +43,62 @@ class Device {
 
   // 256-byte aligned; the contents are undefined (NaNs on the host).
   void* allocate(size_t bytes);
+  // Waits for what is queued.
   void free(void* p) noexcept;
   size_t free_bytes();
 
-  void zero(void* device, size_t bytes);
-  // Returns when `host` may be written again.
+  // Host memory that queued copies may read and write.
+  void* allocate_pinned(size_t bytes);
+  void free_pinned(void* p) noexcept;
+
+  void zero(void* device, size_t bytes, Lane lane = Lane::kCompute);
+  // `height` pieces of `width` bytes, dense in pinned memory, `pitch` bytes apart on the device. Queued: the host memory
+  // must stay as it is until an Event says so.
+  void queue_upload(void* device, size_t pitch, const void* pinned, size_t width, size_t height, Lane lane);
+  void queue_download(void* pinned, const void* device, size_t bytes);
+
+  // Any host memory, on kCompute. Both may wait for all that is queued there; download() does.
   void upload(void* device, const void* host, size_t bytes);
-  // Waits for all queued work and the copy.
   void download(void* host, const void* device, size_t bytes);
+  // For what is queued on kCompute.
   void wait();
 
-  // The cudaStream_t that launch() queues on; null on the host.
-  void* stream() const { return stream_; }
+  // Who queues work from now on, for the messages of errors: the name of an op.
+  void set_op(const char* name) { op_ = name; }
+  const char* op() const { return op_; }
+
+  // The cudaStream_t that launch() queues on.
+  void* stream() const { return lanes_[0]; }
+  // Of the host device layer, before it runs a kernel: does the copies that are queued, and counts the launch.
+  void before_launch();
 
  private:
+  friend class Event;
+
   DeviceInfo info_;
   int ordinal_;
-  void* stream_ = nullptr;
+  const char* op_ = "loading";
+  void* lanes_[2] = {};  // cudaStream_t
+};
+
+// A place in a lane's queue.
+class Event {
+ public:
+  explicit Event(Device& device);
+  ~Event();
+  Event(const Event&) = delete;
+  Event& operator=(const Event&) = delete;
+
+  // After what is queued on the lane now.
+  void record(Lane lane);
+  // Until what was recorded is done; returns at once where nothing was.
+  void wait();
+  // What is queued on the lane from now on waits for it; the host does not.
+  void hold(Lane lane);
+
+ private:
+  Device& device_;
+  void* handle_ = nullptr;  // cudaEvent_t
 };
 
 // Memory of a device, freed with the object.

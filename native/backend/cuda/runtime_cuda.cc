@@ -15,6 +15,8 @@ void check(cudaError_t error, ErrorCode code, const std::string& what) {
   throw Error(code, what + ": " + cudaGetErrorString(error) + " (" + cudaGetErrorName(error) + ")");
 }
 
+cudaStream_t stream_of(void* lane) { return static_cast<cudaStream_t>(lane); }
+
 void check(cudaError_t error, const std::string& what) { check(error, ErrorCode::INTERNAL, what); }
 
 }  // namespace
@@ -61,12 +63,17 @@ Device::Device(int ordinal) : ordinal_(ordinal) {
                                                    std::to_string(info_.major) + "." + std::to_string(info_.minor) +
                                                    "; the kernels need 8.0 or higher");
   select();
-  cudaStream_t stream;
-  check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), ErrorCode::DEVICE_UNAVAILABLE, name);
-  stream_ = stream;
+  for (void*& lane : lanes_) {
+    cudaStream_t stream;
+    check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), ErrorCode::DEVICE_UNAVAILABLE, name);
+    lane = stream;
+  }
 }
 
-Device::~Device() { cudaStreamDestroy(static_cast<cudaStream_t>(stream_)); }
+Device::~Device() {
+  cudaSetDevice(ordinal_);
+  for (void* lane : lanes_) cudaStreamDestroy(stream_of(lane));
+}
 
 void Device::select() {
   check(cudaSetDevice(ordinal_), ErrorCode::DEVICE_UNAVAILABLE, "cuda:" + std::to_string(ordinal_));
@@ -76,11 +83,18 @@ void* Device::allocate(size_t bytes) {
   select();
   void* p = nullptr;
   const cudaError_t error = cudaMalloc(&p, bytes);
-  if (error == cudaErrorMemoryAllocation) cudaGetLastError();  // not sticky: the next call may ask for less
-  check(error, "no " + std::to_string(bytes) + " bytes on " + info_.name);
+  if (error == cudaErrorMemoryAllocation) {
+    cudaGetLastError();  // not sticky: the next call may ask for less
+    throw Error(ErrorCode::OUT_OF_MEMORY, std::string(op_) + ": no " + std::to_string(bytes) + " bytes on " +
+                                              info_.name + ", where " + std::to_string(free_bytes()) + " are free");
+  }
+  check(error, "allocating memory on " + info_.name);
   return p;
 }
-void Device::free(void* p) noexcept { cudaFree(p); }
+void Device::free(void* p) noexcept {
+  cudaSetDevice(ordinal_);
+  cudaFree(p);
+}
 
 size_t Device::free_bytes() {
   select();
@@ -89,24 +103,69 @@ size_t Device::free_bytes() {
   return free;
 }
 
-void Device::zero(void* device, size_t bytes) {
+void* Device::allocate_pinned(size_t bytes) {
   select();
-  check(cudaMemsetAsync(device, 0, bytes, static_cast<cudaStream_t>(stream_)), "zeroing memory");
+  void* p = nullptr;
+  const cudaError_t error = cudaHostAlloc(&p, bytes, cudaHostAllocDefault);
+  if (error == cudaErrorMemoryAllocation) cudaGetLastError();
+  check(error, "no " + std::to_string(bytes) + " bytes of pinned memory");
+  return p;
 }
+void Device::free_pinned(void* p) noexcept {
+  cudaSetDevice(ordinal_);
+  cudaFreeHost(p);
+}
+
+void Device::zero(void* device, size_t bytes, Lane lane) {
+  select();
+  check(cudaMemsetAsync(device, 0, bytes, stream_of(lanes_[int(lane)])), "zeroing memory");
+}
+void Device::queue_upload(void* device, size_t pitch, const void* pinned, size_t width, size_t height, Lane lane) {
+  select();
+  const cudaStream_t stream = stream_of(lanes_[int(lane)]);
+  const cudaError_t error =
+      height == 1 ? cudaMemcpyAsync(device, pinned, width, cudaMemcpyHostToDevice, stream)
+                  : cudaMemcpy2DAsync(device, pitch, pinned, width, width, height, cudaMemcpyHostToDevice, stream);
+  check(error, "copy to the device");
+}
+void Device::queue_download(void* pinned, const void* device, size_t bytes) {
+  select();
+  check(cudaMemcpyAsync(pinned, device, bytes, cudaMemcpyDeviceToHost, stream_of(lanes_[0])), "copy from the device");
+}
+
 void Device::upload(void* device, const void* host, size_t bytes) {
   select();
-  const auto stream = static_cast<cudaStream_t>(stream_);
-  check(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, stream), "copy to the device");
+  check(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, stream_of(lanes_[0])), "copy to the device");
 }
 void Device::download(void* host, const void* device, size_t bytes) {
   select();
-  const auto stream = static_cast<cudaStream_t>(stream_);
-  check(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, stream), "copy from the device");
+  check(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, stream_of(lanes_[0])), "copy from the device");
   wait();
 }
 void Device::wait() {
   select();
-  check(cudaStreamSynchronize(static_cast<cudaStream_t>(stream_)), "work on " + info_.name);
+  check(cudaStreamSynchronize(stream_of(lanes_[0])), std::string("work on ") + info_.name + " up to " + op_);
+}
+
+Event::Event(Device& device) : device_(device) {
+  device.select();
+  cudaEvent_t event;
+  check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "making an event");
+  handle_ = event;
+}
+Event::~Event() { cudaEventDestroy(static_cast<cudaEvent_t>(handle_)); }
+
+void Event::record(Lane lane) {
+  device_.select();
+  check(cudaEventRecord(static_cast<cudaEvent_t>(handle_), stream_of(device_.lanes_[int(lane)])), "an event");
+}
+void Event::wait() {
+  device_.select();
+  check(cudaEventSynchronize(static_cast<cudaEvent_t>(handle_)), std::string("work up to ") + device_.op());
+}
+void Event::hold(Lane lane) {
+  device_.select();
+  check(cudaStreamWaitEvent(stream_of(device_.lanes_[int(lane)]), static_cast<cudaEvent_t>(handle_), 0), "an event");
 }
 
 }  // namespace mt::MT_TARGET

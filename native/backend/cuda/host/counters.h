@@ -1,0 +1,16 @@
+// What the host device layer has been asked for, over all its devices: tests hold a pack and a step to it.
+#pragma once
+#include <cstdint>
+
+namespace mt::host_device {
+
+struct Counters {
+  int64_t allocations = 0;  // of device and of pinned memory
+  int64_t bytes = 0;        // of device memory held now
+  int64_t waits = 0;        // of the host for the device
+  int64_t launches = 0;
+};
+
+Counters counters();
+
+}  // namespace mt::host_device

@@ -1,0 +1,69 @@
+// Growing, and whose turn it is.
+#include "staging.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace mt::MT_TARGET {
+
+std::byte* PinnedMemory::get(size_t bytes) {
+  if (bytes_ < bytes) {
+    device_.free_pinned(data_);
+    data_ = nullptr;
+    bytes_ = 0;
+    const size_t more = std::bit_ceil(std::max<size_t>(bytes, 4096));
+    data_ = device_.allocate_pinned(more);
+    bytes_ = more;
+  }
+  return static_cast<std::byte*>(data_);
+}
+
+UploadRing::UploadRing(Device& device, int pieces, Lane lane) : lane_(lane) {
+  for (int i = 0; i < pieces; i++) pieces_.push_back(std::make_unique<Piece>(device));
+}
+
+// Copies out of the pieces may be under way where an error ended their reader.
+UploadRing::~UploadRing() {
+  try {
+    wait();
+  } catch (...) {
+    // The device has failed: nothing is under way.
+  }
+}
+
+std::byte* UploadRing::next(size_t bytes) {
+  at_ = (at_ + 1) % pieces_.size();
+  pieces_[at_]->copied.wait();
+  return pieces_[at_]->memory.get(bytes);
+}
+
+void UploadRing::queued() {
+  pieces_[at_]->copied.record(lane_);
+  if (lane_ != Lane::kCompute) pieces_[at_]->copied.hold(Lane::kCompute);
+}
+
+void UploadRing::wait() {
+  for (const auto& piece : pieces_) piece->copied.wait();
+}
+
+void* Scratch::bytes(Device& device, size_t bytes) {
+  bytes = std::max<size_t>(256, bytes);
+  if (!memory_ || memory_->bytes() < bytes) {
+    memory_.reset();
+    memory_ = std::make_unique<DeviceMemory>(device, bytes);
+  }
+  return memory_->data();
+}
+
+std::unique_ptr<DeviceMemory> MemoryPool::take(size_t bytes) {
+  const auto fits = std::find_if(free_.begin(), free_.end(), [&](const auto& m) { return m->bytes() >= bytes; });
+  if (fits != free_.end()) {
+    std::unique_ptr<DeviceMemory> memory = std::move(*fits);
+    free_.erase(fits);
+    return memory;
+  }
+  if (!free_.empty()) free_.pop_back();  // too small from now on
+  return std::make_unique<DeviceMemory>(device_, std::bit_ceil(std::max<size_t>(bytes, 4096)));
+}
+
+}  // namespace mt::MT_TARGET
