@@ -69,7 +69,8 @@ int Llama::reserve(int most) {
   const auto bytes = [&](int tokens) { return place(views, tokens, tokens, nullptr); };
   const size_t half = backend_->free_bytes() / 2;
   const double per_token = static_cast<double>(bytes(kLeastTokens)) / kLeastTokens;
-  int tokens = static_cast<int>(std::clamp(static_cast<double>(half) / per_token, double{kLeastTokens}, double{INT_MAX}));
+  int tokens =
+      static_cast<int>(std::clamp(static_cast<double>(half) / per_token, double{kLeastTokens}, double{INT_MAX}));
   for (tokens = std::min(tokens, most);; tokens /= 2) {
     try {
       allocate(bytes(tokens));

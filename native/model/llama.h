@@ -23,8 +23,8 @@ class Llama {
   // many: larger packs may have to wait for more memory, and find none. Throws OUT_OF_MEMORY.
   int reserve(int most);
 
-  // The final hidden states, normalised: [rows of the pack, dim] in the activation dtype. Valid until the next call. The
-  // pack must have passed check_pack() or be made to its rules. `cache` is where its segments lie and its keys and
+  // The final hidden states, normalised: [rows of the pack, dim] in the activation dtype. Valid until the next call.
+  // The pack must have passed check_pack() or be made to its rules. `cache` is where its segments lie and its keys and
   // values go; null where it has neither segments nor cache rows. Reports each layer.
   // Throws ABORTED, OUT_OF_MEMORY; the next call finds the model as it was.
   View forward(const Pack& pack, const KvCache* cache, const Control& control);

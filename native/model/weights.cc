@@ -175,8 +175,7 @@ class Loader {
       const Slot& slot = slots[i];
       void* memory = base + arena.offsets[i];
       if (slot.matrix) {
-        *slot.matrix =
-            backend_.create_matrix(slot.rows(), slot.cols, slot.kind, config_.head_shape(), dtype_, memory);
+        *slot.matrix = backend_.create_matrix(slot.rows(), slot.cols, slot.kind, config_.head_shape(), dtype_, memory);
       } else {
         *slot.vector = {memory, 1, slot.rows(), DType::kFloat32};
       }

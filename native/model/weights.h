@@ -38,7 +38,7 @@ struct LayerWeights {
 };
 
 struct Weights {
-  std::unique_ptr<Buffer> memory;     // of all of it
+  std::unique_ptr<Buffer> memory;  // of all of it
   size_t bytes = 0;
   std::unique_ptr<Matrix> embedding;  // [vocab, dim]
   std::vector<LayerWeights> layers;

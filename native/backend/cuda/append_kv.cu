@@ -23,8 +23,8 @@ void append_kv(Device& device, const float* k, const float* v, const int32_t* ca
   bool vectors = cols % 4 == 0;
   for (const float* p : {k, v, static_cast<const float*>(cache_k), static_cast<const float*>(cache_v)})
     vectors &= is_aligned(p, 16);
-  launch(device, {.x = copy_blocks(count), .y = 2, .threads = kCopyWarps * kWarp}, append_kernel, k, v,
-         cache_rows, count, cols, cache_k, cache_v, vectors);
+  launch(device, {.x = copy_blocks(count), .y = 2, .threads = kCopyWarps * kWarp}, append_kernel, k, v, cache_rows,
+         count, cols, cache_k, cache_v, vectors);
 }
 
 }  // namespace mt::MT_TARGET

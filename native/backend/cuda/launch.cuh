@@ -52,10 +52,10 @@ void launch(Device& device, const Grid& grid, void (*kernel)(Parameters...),
     error = cudaLaunchKernelEx(&config, kernel, arguments...);
   }
   if (error != cudaSuccess)
-    throw Error(ErrorCode::INTERNAL, std::string(device.op()) + ": a kernel could not be launched: " + cudaGetErrorString(error) +
-                                         " (" + std::to_string(grid.x) + " x " + std::to_string(grid.y) + " blocks, " +
-                                         std::to_string(grid.threads) + " threads, " + std::to_string(grid.shared) +
-                                         " bytes of shared memory)");
+    throw Error(ErrorCode::INTERNAL, std::string(device.op()) + ": a kernel could not be launched: " +
+                                         cudaGetErrorString(error) + " (" + std::to_string(grid.x) + " x " +
+                                         std::to_string(grid.y) + " blocks, " + std::to_string(grid.threads) +
+                                         " threads, " + std::to_string(grid.shared) + " bytes of shared memory)");
 }
 
 #endif

@@ -52,8 +52,8 @@ class Device {
   void free_pinned(void* p) noexcept;
 
   void zero(void* device, size_t bytes, Lane lane = Lane::kCompute);
-  // `height` pieces of `width` bytes, dense in pinned memory, `pitch` bytes apart on the device. Queued: the host memory
-  // must stay as it is until an Event says so.
+  // `height` pieces of `width` bytes, dense in pinned memory, `pitch` bytes apart on the device. Queued: the host
+  // memory must stay as it is until an Event says so.
   void queue_upload(void* device, size_t pitch, const void* pinned, size_t width, size_t height, Lane lane);
   void queue_download(void* pinned, const void* device, size_t bytes);
 

@@ -32,6 +32,12 @@ UploadRing::~UploadRing() {
 }
 
 std::byte* UploadRing::next(size_t bytes) {
+  // All of them at once, so that a ring that was large enough for its work takes no more memory.
+  if (bytes > bytes_) {
+    wait();
+    for (const auto& piece : pieces_) piece->memory.get(bytes);
+    bytes_ = bytes;
+  }
   at_ = (at_ + 1) % pieces_.size();
   pieces_[at_]->copied.wait();
   return pieces_[at_]->memory.get(bytes);

@@ -47,6 +47,7 @@ class UploadRing {
   const Lane lane_;
   std::vector<std::unique_ptr<Piece>> pieces_;
   size_t at_ = 0;
+  size_t bytes_ = 0;  // of each piece
 };
 
 // Device memory for one purpose, which grows. What is queued on kCompute is done with it before it is written again.

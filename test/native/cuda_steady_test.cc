@@ -1,0 +1,135 @@
+// What the CUDA backend asks of its device, counted by the host device layer: one piece of memory for the weights; for
+// a pack or a step like one before, no memory and one wait.
+#include <algorithm>
+#include <numeric>
+
+#include "backend/cuda/host/counters.h"
+#include "check.h"
+#include "cuda_target.h"
+#include "model/score.h"
+#include "model/session.h"
+#include "tiny_model.h"
+
+namespace mt::test {
+namespace {
+
+using host_device::Counters;
+using host_device::counters;
+
+// What `body` asked for.
+template <class Body>
+Counters asked_by(Body body) {
+  const Counters before = counters();
+  body();
+  const Counters after = counters();
+  return {after.allocations - before.allocations, after.bytes - before.bytes, after.waits - before.waits,
+          after.launches - before.launches};
+}
+
+// Rows of 16-byte pieces, unlike tiny_config()'s.
+LlamaConfig aligned_config() {
+  LlamaConfig config = tiny_config();
+  config.vocab_size = 96;
+  config.hidden_size = 32;
+  config.intermediate_size = 64;
+  config.heads = 4;
+  config.kv_heads = 2;
+  config.head_dim = 16;
+  config.rope_frequencies.assign(8, 0.5f);
+  return config;
+}
+
+std::shared_ptr<Llama> load(const LlamaConfig& config, DType dtype) {
+  const Checkpoint checkpoint = random_checkpoint(config, 1);
+  const TemporaryFile file(checkpoint.bytes());
+  return std::make_shared<Llama>(MT_TARGET::make_backend(0), config, checkpoint.in(file), dtype, Control());
+}
+
+void weights_are_one_piece_of_the_size_foretold(DType dtype) {
+  const Checkpoint checkpoint = random_checkpoint(tiny_config(), 1);
+  const size_t want = weight_bytes(*MT_TARGET::make_backend(0), tiny_config(), checkpoint.tensors, dtype);
+  std::shared_ptr<Llama> model;
+  const Counters load_asked = asked_by([&] { model = load(tiny_config(), dtype); });
+  CHECK_EQ(load_asked.bytes, static_cast<int64_t>(want));
+  CHECK_EQ(model->weight_bytes(), want);
+  CHECK_EQ(load_asked.allocations, 3);  // and two pieces of pinned memory
+  const Counters left = asked_by([&] { model.reset(); });
+  CHECK_EQ(left.bytes, -static_cast<int64_t>(want));
+}
+
+void a_pack_like_the_last_takes_no_memory_and_one_wait(const std::shared_ptr<Llama>& model) {
+  const int vocab = model->config().vocab_size;
+  constexpr int32_t kTokens = 600;  // over one split of attention
+  std::mt19937 random(3);
+  const std::vector<int32_t> ids = random_ids(random, kTokens, vocab), targets = random_ids(random, kTokens, vocab);
+  std::vector<int32_t> pos(kTokens), lo(kTokens, 0), argmax(kTokens);
+  std::iota(pos.begin(), pos.end(), 0);
+  const Tree tree = {0, kTokens};
+  for (const int top_k : {0, 1, 3}) {
+    std::vector<float> log_prob(kTokens), top_log_prob(kTokens * top_k);
+    std::vector<int32_t> top_ids(kTokens * top_k);
+    const auto run = [&] {
+      score(*model, {{ids, pos, lo, {&tree, 1}}, pos, targets, top_k}, {log_prob, argmax, top_ids, top_log_prob},
+            Control());
+    };
+    run();
+    const Counters asked = asked_by(run);
+    CHECK_EQ(asked.allocations, 0);
+    CHECK_EQ(asked.waits, 1);
+  }
+}
+
+// Three sequences behind prompts of `length` and two more.
+void a_step_of_decoding_takes_no_memory_and_one_wait(const std::shared_ptr<Llama>& model, int32_t length,
+                                                     const Sampling& sampling, int launches) {
+  const int32_t lengths[] = {length, 3, 40};
+  std::mt19937 random(4);
+  std::vector<SessionSequence> sequences;
+  std::vector<int32_t> offsets = {0}, ids;
+  int32_t rows = 0;
+  for (const int32_t n : lengths) {
+    sequences.push_back({.first_row = rows, .stream = n});
+    rows += n + 8;
+    const std::vector<int32_t> prompt = random_ids(random, n, model->config().vocab_size);
+    ids.insert(ids.end(), prompt.begin(), prompt.end());
+    offsets.push_back(static_cast<int32_t>(ids.size()));
+  }
+  Session session(model, rows, sampling);
+  std::vector<int32_t> next(3);
+  std::vector<float> log_probs(3);
+  const auto step = [&] {
+    session.step({sequences, offsets, ids}, next, log_probs, Control());
+    for (size_t s = 0; s < 3; s++) sequences[s].length += offsets[s + 1] - offsets[s];
+    ids = next;
+    offsets = {0, 1, 2, 3};
+  };
+  step();
+  step();
+  for (int t = 0; t < 3; t++) {
+    const Counters asked = asked_by(step);
+    CHECK_EQ(asked.allocations, 0);
+    CHECK_EQ(asked.waits, 1);
+    if (launches > 0) CHECK_EQ(asked.launches, launches);
+  }
+}
+
+}  // namespace
+}  // namespace mt::test
+
+int main() {
+  using namespace mt;
+  using namespace mt::test;
+  for (const DType dtype : {DType::kFloat32, DType::kBFloat16, DType::kFloat16}) {
+    weights_are_one_piece_of_the_size_foretold(dtype);
+    const auto tiny = load(tiny_config(), dtype), aligned = load(aligned_config(), dtype);
+    for (const auto& model : {tiny, aligned}) a_pack_like_the_last_takes_no_memory_and_one_wait(model);
+    a_step_of_decoding_takes_no_memory_and_one_wait(tiny, 700, {}, 0);
+    // A layer is norm, qkv, append, attention, o, norm, gate-up, down; before all embed, after them norm, head and its
+    // reduction.
+    const int layers = aligned->config().layers;
+    a_step_of_decoding_takes_no_memory_and_one_wait(aligned, 50, {}, 8 * layers + 4);
+    // Long sequences are attended to in splits, which are merged.
+    a_step_of_decoding_takes_no_memory_and_one_wait(aligned, 700, {}, 9 * layers + 4);
+  }
+  return finish("cuda_steady_test");
+}
