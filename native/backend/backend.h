@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "../base/dtype.h"
+#include "../base/sampling.h"
 
 namespace mt {
 
@@ -183,6 +184,12 @@ class Backend {
   // Log-softmax of h w^T at targets[i], the argmax and the top k, without the logits ever in memory.
   //   h [rows, dim] activation dtype   targets [rows]   Waits for the result.
   virtual void head_score(View h, const Matrix& w, std::span<const int32_t> targets, int top_k, HeadResult result) = 0;
+
+  // The token that each row's random bits pick from its logits h w^T, and its log-softmax: choose_token() of
+  // base/sampling.h, without the logits leaving the device.
+  //   h [rows, dim] activation dtype   temperature above 0   random, ids, log_prob [rows]   Waits for the result.
+  virtual void head_sample(View h, const Matrix& w, const Sampling& sampling, std::span<const uint64_t> random,
+                           std::span<int32_t> ids, std::span<float> log_prob) = 0;
 
   // logits = h w^T, to the host: [rows, vocab] f32. Waits for the result.
   virtual void head_logits(View h, const Matrix& w, float* logits) = 0;

@@ -276,6 +276,17 @@ class ReferenceBackend final : public Backend {
     }
   }
 
+  void head_sample(View h, const Matrix& w, const Sampling& sampling, std::span<const uint64_t> random,
+                   std::span<int32_t> ids, std::span<float> log_prob) override {
+    std::vector<float> logits(w.rows);
+    for (int r = 0; r < h.rows; r++) {
+      for (int i = 0; i < w.rows; i++) logits[i] = dot(h, r, reference(w).row(i));
+      const Choice choice = choose_token(logits, sampling, random[r]);
+      ids[r] = choice.id;
+      log_prob[r] = choice.log_prob;
+    }
+  }
+
   void head_logits(View h, const Matrix& w, float* logits) override {
     for (int r = 0; r < h.rows; r++) {
       for (int i = 0; i < w.rows; i++) logits[static_cast<size_t>(r) * w.rows + i] = dot(h, r, reference(w).row(i));

@@ -17,7 +17,7 @@ constexpr int32_t kPackTokens = 512;
 }  // namespace
 
 Session::Session(std::shared_ptr<Llama> model, int32_t rows, const Sampling& sampling)
-    : model_(std::move(model)), cache_rows_(rows), sampler_(sampling) {
+    : model_(std::move(model)), cache_rows_(rows), sampling_(sampling) {
   check_sampling(sampling);
   if (rows < 1) fail("rows is " + std::to_string(rows) + ", expected at least 1");
 }
@@ -79,27 +79,22 @@ void Session::run_pack(const StepRequest& request, std::span<int32_t> ids, std::
   const size_t n = pack_.ending.size();
   if (n == 0) return;
   control.poll();
-  if (sampler_.greedy()) {
-    for (std::vector<float>* v : {&log_prob_, &best_log_prob_}) v->resize(n);
-    for (std::vector<int32_t>* v : {&argmax_, &best_, &no_targets_}) v->resize(n);
-    model_->backend().head_score(h, model_->head(), no_targets_, 1, {log_prob_, argmax_, best_, best_log_prob_});
+  for (std::vector<float>* v : {&log_prob_, &best_log_prob_}) v->resize(n);
+  for (std::vector<int32_t>* v : {&argmax_, &best_, &no_targets_}) v->resize(n);
+  Backend& backend = model_->backend();
+  if (sampling_.temperature == 0) {
+    backend.head_score(h, model_->head(), no_targets_, 1, {log_prob_, argmax_, best_, best_log_prob_});
+  } else {
+    random_.clear();
     for (size_t i = 0; i < n; i++) {
-      ids[pack_.ending[i]] = best_[i];
-      log_probs[pack_.ending[i]] = best_log_prob_[i];
+      const auto stream = static_cast<uint32_t>(request.sequences[pack_.ending[i]].stream);
+      random_.push_back(random_bits(sampling_.seed, stream, pack_.pos[pack_.ending_row[i]] + 1));
     }
-    return;
+    backend.head_sample(h, model_->head(), sampling_, random_, best_, best_log_prob_);
   }
-  const size_t vocab = model_->config().vocab_size;
-  logits_.resize(n * vocab);
-  model_->backend().head_logits(h, model_->head(), logits_.data());
   for (size_t i = 0; i < n; i++) {
-    const int32_t in_step = pack_.ending[i];
-    const int32_t stream = request.sequences[in_step].stream;
-    const int32_t position = pack_.pos[pack_.ending_row[i]] + 1;
-    const Choice choice = sampler_.choose({logits_.data() + i * vocab, vocab}, static_cast<uint32_t>(stream),
-                                          static_cast<uint64_t>(position));
-    ids[in_step] = choice.id;
-    log_probs[in_step] = choice.log_prob;
+    ids[pack_.ending[i]] = best_[i];
+    log_probs[pack_.ending[i]] = best_log_prob_[i];
   }
 }
 

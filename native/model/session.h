@@ -2,7 +2,6 @@
 // a sequence lies in is the caller's business, so that rows of one that has ended are free for another.
 #pragma once
 #include "llama.h"
-#include "sampler.h"
 
 namespace mt {
 
@@ -50,13 +49,14 @@ class Session {
 
   std::shared_ptr<Llama> model_;
   const int32_t cache_rows_;
-  Sampler sampler_;
+  const Sampling sampling_;
   std::unique_ptr<Buffer> cache_buffer_;
   KvCache cache_;
   StepPack pack_;
   // Of the head, for the sequences that end in a pack.
-  std::vector<float> log_prob_, best_log_prob_, logits_;
+  std::vector<float> log_prob_, best_log_prob_;
   std::vector<int32_t> argmax_, best_, no_targets_;
+  std::vector<uint64_t> random_;
 };
 
 }  // namespace mt

@@ -171,6 +171,18 @@ class CpuBackend final : public Backend {
     cpu::head_score(kernels_, multiplier_, h, packed(w), targets, top_k, result);
   }
 
+  void head_sample(View h, const Matrix& w, const Sampling& sampling, std::span<const uint64_t> random,
+                   std::span<int32_t> ids, std::span<float> log_prob) override {
+    const auto vocab = static_cast<size_t>(w.rows);
+    logits_.resize(h.rows * vocab);
+    head_logits(h, w, logits_.data());
+    pool_.parallel_for(h.rows, [&](int r, int) {
+      const Choice choice = choose_token({logits_.data() + r * vocab, vocab}, sampling, random[r]);
+      ids[r] = choice.id;
+      log_prob[r] = choice.log_prob;
+    });
+  }
+
   void head_logits(View h, const Matrix& w, float* logits) override {
     multiplier_.multiply(h, packed(w), 0, [&](const ProductTile& tile) {
       const int panel = packed(w).shape.panel, first = tile.panel * panel;
@@ -193,6 +205,7 @@ class CpuBackend final : public Backend {
   ThreadPool pool_;
   Multiplier multiplier_;
   Attention attention_;
+  std::vector<float> logits_;  // of the rows that are sampled
 };
 
 }  // namespace

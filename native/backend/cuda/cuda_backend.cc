@@ -252,6 +252,27 @@ class CudaBackend final : public Backend {
     std::copy_n(back + 4 * rows + top, top, result.top_log_prob.begin());
   }
 
+  void head_sample(View h, const Matrix& w, const Sampling& sampling, std::span<const uint64_t> random,
+                   std::span<int32_t> ids, std::span<float> log_prob) override {
+    if (h.rows == 0) return;
+    device_.set_op("head_sample");
+    const size_t rows = h.rows;
+    // [rows] each: random bits, then what comes back: ids, log-probabilities.
+    auto* bits = head_rows_.get<uint64_t>(device_, 2 * rows);
+    auto* id = reinterpret_cast<int32_t*>(bits + rows);
+    auto* log_probs = reinterpret_cast<float*>(id + rows);
+    upload_rows(bits, random);
+    const int part = rows_at_once(w.rows * sizeof(float));
+    for (int first = 0; first < h.rows; first += part) {
+      const View some = rows_of(h, first, part);
+      MT_TARGET::head_sample(device_, some_logits(some, w), some.rows, w.rows, sampling, bits + first, id + first,
+                             log_probs + first);
+    }
+    const int32_t* back = fetch<int32_t>(id, 2 * rows);
+    std::copy_n(back, rows, ids.begin());
+    std::memcpy(log_prob.data(), back + rows, rows * sizeof(float));
+  }
+
   void head_logits(View h, const Matrix& w, float* logits) override {
     device_.set_op("head_logits");
     const int part = rows_at_once(w.rows * sizeof(float));
@@ -318,7 +339,8 @@ class CudaBackend final : public Backend {
     }
   }
 
-  void upload_rows(int32_t* to, std::span<const int32_t> values) {
+  template <class T>
+  void upload_rows(T* to, std::span<const T> values) {
     std::byte* piece = packs_ring_.next(values.size_bytes());
     std::memcpy(piece, values.data(), values.size_bytes());
     device_.queue_upload(to, 0, piece, values.size_bytes(), 1, Lane::kCompute);

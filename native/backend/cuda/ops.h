@@ -2,6 +2,7 @@
 //
 // T is the activation's type: float, bf16 or f16. Pointers are device memory, rows dense and row-major.
 #pragma once
+#include "../../base/sampling.h"
 #include "runtime.h"
 #include "types.h"
 
@@ -101,5 +102,9 @@ void head_finish(Device& device, const HeadPartial* partials, const float* targe
 // log_probs = logit - log_sums[row], both [rows, k].
 void head_top_k(Device& device, const float* logits, const float* log_sums, int rows, int vocab, int k, int32_t* ids,
                 float* log_probs);
+
+// head_sample.cu: choose_token() of base/sampling.h for each row of logits[rows, vocab] and its random bits.
+void head_sample(Device& device, const float* logits, int rows, int vocab, const Sampling& sampling,
+                 const uint64_t* random, int32_t* ids, float* log_probs);
 
 }  // namespace mt::MT_TARGET

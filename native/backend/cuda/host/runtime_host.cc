@@ -71,11 +71,7 @@ HostLane& lane_of(void* lane) { return *static_cast<HostLane*>(lane); }
 Counters counters() { return {allocations, static_cast<int64_t>(held_bytes()), waits, launches}; }
 
 std::vector<DeviceInfo> list_devices(std::string&) {
-  return {{.name = "host",
-           .major = 8,
-           .total_bytes = total_bytes(),
-           .multiprocessors = 1,
-           .l2_bytes = 1 << 16}};
+  return {{.name = "host", .major = 8, .total_bytes = total_bytes(), .multiprocessors = 1, .l2_bytes = 1 << 16}};
 }
 
 Device::Device(int ordinal) : ordinal_(ordinal) {

@@ -1,8 +1,9 @@
 // Sampling: which tokens may come, how often they do, and that a draw depends on its counter alone.
 #include <cmath>
 #include <map>
+#include <vector>
 
-#include "../../native/model/sampler.h"
+#include "../../native/base/sampling.h"
 #include "check.h"
 
 namespace mt::test {
@@ -11,9 +12,10 @@ namespace {
 constexpr int kDraws = 20'000;
 
 std::map<int32_t, int> draw(const Sampling& sampling, const std::vector<float>& logits) {
-  Sampler sampler(sampling);
   std::map<int32_t, int> counts;
-  for (int step = 0; step < kDraws; step++) counts[sampler.choose(logits, 3, static_cast<uint64_t>(step)).id]++;
+  for (int step = 0; step < kDraws; step++) {
+    counts[choose_token(logits, sampling, random_bits(sampling.seed, 3, static_cast<uint64_t>(step))).id]++;
+  }
   return counts;
 }
 
@@ -56,10 +58,41 @@ void impossible_tokens_never_come() {
 }
 
 void the_log_probability_is_before_temperature() {
-  Sampler sampler({.temperature = 0.1f, .top_k = 1, .seed = 1});
-  const Choice choice = sampler.choose(kLogits, 0, 0);
+  const Choice choice = choose_token(kLogits, {.temperature = 0.1f, .top_k = 1}, 0);
   CHECK_EQ(choice.id, 1);
   CHECK(std::fabs(choice.log_prob - std::log(0.4f)) < 1e-6f);
+}
+
+// Sums of weights, best first: 0.4, 0.7, 0.9, 1; in order of ids: 0.2, 0.6, 0.7, 1.
+void a_draw_walks_the_kept_tokens_by_id() {
+  const auto id = [](double uniform, float top_p) {
+    const auto random = static_cast<uint64_t>(uniform * 0x1p64);
+    return choose_token(kLogits, {.temperature = 1, .top_p = top_p}, random).id;
+  };
+  CHECK_EQ(id(0, 1), 0);
+  CHECK_EQ(id(0.199, 1), 0);
+  CHECK_EQ(id(0.201, 1), 1);
+  CHECK_EQ(id(0.599, 1), 1);
+  CHECK_EQ(id(0.601, 1), 2);
+  CHECK_EQ(id(0.701, 1), 3);
+  CHECK_EQ(choose_token(kLogits, {.temperature = 1}, UINT64_MAX).id, 3);
+  CHECK_EQ(id(0, 0.69f), 1);
+  CHECK_EQ(id(0.57, 0.69f), 1);
+  CHECK_EQ(id(0.58, 0.69f), 3);
+}
+
+void logits_that_are_no_numbers() {
+  const Choice none = choose_token(std::vector<float>{NAN, NAN}, {.temperature = 1}, 5);
+  CHECK_EQ(none.id, 0);
+  CHECK(std::isnan(none.log_prob));
+  for (const float top_p : {0.5f, 1.0f}) {
+    check_counts("NaN", draw({.temperature = 1, .top_p = top_p, .seed = 9}, {NAN, 1, NAN}), {0, 1, 0});
+    check_counts("infinity", draw({.temperature = 1, .top_p = top_p, .seed = 9}, {1, HUGE_VALF, NAN}), {0, 1, 0});
+  }
+}
+
+double uniform(uint64_t seed, uint64_t stream, uint64_t step) {
+  return static_cast<double>(random_bits(seed, stream, step)) * 0x1p-64;
 }
 
 void draws_depend_on_their_counter_alone() {
@@ -88,6 +121,8 @@ int main() {
   mt::test::ties_go_to_the_lowest_ids();
   mt::test::impossible_tokens_never_come();
   mt::test::the_log_probability_is_before_temperature();
+  mt::test::a_draw_walks_the_kept_tokens_by_id();
+  mt::test::logits_that_are_no_numbers();
   mt::test::draws_depend_on_their_counter_alone();
-  return mt::test::finish("model_sampler");
+  return mt::test::finish("base_sampling");
 }

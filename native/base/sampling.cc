@@ -1,0 +1,111 @@
+// Few tokens of a large vocabulary are kept, so they are found without sorting it.
+#include "sampling.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "error.h"
+
+namespace mt {
+namespace {
+
+uint64_t mix(uint64_t z) {
+  z += 0x9e3779b97f4a7c15u;
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+  return z ^ (z >> 31);
+}
+
+uint64_t multiply_high(uint64_t a, uint64_t b) {
+  const uint64_t a1 = a >> 32, a0 = a & 0xffffffff, b1 = b >> 32, b0 = b & 0xffffffff;
+  const uint64_t middle = (a0 * b0 >> 32) + (a1 * b0 & 0xffffffff) + a0 * b1;
+  return a1 * b1 + (a1 * b0 >> 32) + (middle >> 32);
+}
+
+uint64_t weight_of(float logit, float largest, float temperature) {
+  if (logit == largest) return uint64_t{1} << 40;  // infinities too
+  const float weight = std::exp((logit - largest) / temperature) * 0x1p40f;
+  return weight >= 1 ? static_cast<uint64_t>(weight) : 0;
+}
+
+// A number that orders as the logits do; NaN comes before all of them.
+uint32_t key_of(float logit) {
+  if (logit != logit) return 0;
+  const auto bits = std::bit_cast<uint32_t>(logit + 0.0f);  // never -0
+  return bits >> 31 ? ~bits : bits | 0x80000000u;
+}
+
+struct Candidate {
+  int32_t id;
+  uint32_t key;
+  uint64_t weight;
+};
+
+bool better(const Candidate& a, const Candidate& b) { return a.key != b.key ? a.key > b.key : a.id < b.id; }
+
+uint64_t sum_of(const std::vector<Candidate>& candidates) {
+  uint64_t sum = 0;
+  for (const Candidate& c : candidates) sum += c.weight;
+  return sum;
+}
+
+// The fewest, best first, whose weights reach `enough`.
+void keep_best(std::vector<Candidate>& candidates, uint64_t enough) {
+  const auto worse = [](const Candidate& a, const Candidate& b) { return better(b, a); };
+  auto end = candidates.end();
+  std::make_heap(candidates.begin(), end, worse);
+  for (uint64_t sum = 0; sum < enough && end != candidates.begin();) {
+    std::pop_heap(candidates.begin(), end, worse);
+    sum += (--end)->weight;
+  }
+  candidates.erase(candidates.begin(), end);
+}
+
+}  // namespace
+
+void check_sampling(const Sampling& sampling) {
+  const auto fail = [](const std::string& message) { throw Error(ErrorCode::INVALID_ARGUMENT, message); };
+  if (!(sampling.temperature >= 0) || !std::isfinite(sampling.temperature)) {
+    fail("temperature is " + std::to_string(sampling.temperature) + ", expected a number of 0 or more");
+  }
+  if (sampling.top_k < 0) fail("topK is " + std::to_string(sampling.top_k) + ", expected 0 or more");
+  if (!(sampling.top_p > 0 && sampling.top_p <= 1)) {
+    fail("topP is " + std::to_string(sampling.top_p) + ", expected more than 0 and at most 1");
+  }
+}
+
+uint64_t random_bits(uint64_t seed, uint64_t stream, uint64_t step) { return mix(mix(mix(seed) ^ stream) ^ step); }
+
+Choice choose_token(std::span<const float> logits, const Sampling& sampling, uint64_t random) {
+  float largest = -HUGE_VALF;
+  for (const float logit : logits) largest = logit > largest ? logit : largest;
+  uint64_t total = 0;  // at temperature 1
+  std::vector<Candidate> kept;
+  kept.reserve(logits.size());
+  for (size_t i = 0; i < logits.size(); i++) {
+    total += weight_of(logits[i], largest, 1);
+    const uint64_t weight = weight_of(logits[i], largest, sampling.temperature);
+    kept.push_back({static_cast<int32_t>(i), key_of(logits[i]), weight});
+  }
+  if (total == 0) return {0, NAN};
+  const auto most = static_cast<size_t>(sampling.top_k);
+  if (most > 0 && most < kept.size()) {
+    std::nth_element(kept.begin(), kept.begin() + most, kept.end(), better);
+    kept.resize(most);
+  }
+  if (sampling.top_p < 1) {
+    const double enough = double{sampling.top_p} * static_cast<double>(sum_of(kept));
+    keep_best(kept, static_cast<uint64_t>(std::ceil(enough)));
+  }
+  std::sort(kept.begin(), kept.end(), [](const Candidate& a, const Candidate& b) { return a.id < b.id; });
+  uint64_t left = multiply_high(random, sum_of(kept));
+  auto chosen = kept.begin();
+  for (; left >= chosen->weight; ++chosen) left -= chosen->weight;
+  const float log_total = std::log(static_cast<float>(total) * 0x1p-40f);
+  return {chosen->id, logits[chosen->id] - largest - log_total};
+}
+
+}  // namespace mt

@@ -1,0 +1,150 @@
+// Sampling on the CUDA backend: the token and log-probability of choose_token(), for every vocabulary, temperature,
+// top-k, top-p and tie. Built twice (cuda_target.h); a GPU's exponential may differ in its last bit.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "backend/cuda/ops.h"
+#include "check.h"
+#include "cuda_memory.h"
+#include "cuda_target.h"
+#include "random.h"
+
+namespace mt::test {
+namespace {
+
+using namespace MT_TARGET;
+
+// None divides a period of the sweep.
+#if !defined(MT_DEVICE_HOST)
+constexpr int kEvery = 1;
+#elif defined(__SANITIZE_ADDRESS__)
+constexpr int kEvery = 29;
+#else
+constexpr int kEvery = 5;
+#endif
+
+int draws = 0, other_tokens = 0;
+
+std::vector<Choice> sample(Device& device, const std::vector<float>& logits, int vocab, const Sampling& sampling,
+                           const std::vector<uint64_t>& random) {
+  const int rows = static_cast<int>(random.size());
+  const Placed<int32_t> ids(device, rows);
+  const Placed<float> log_probs(device, rows);
+  head_sample(device, Placed<float>(device, logits).data(), rows, vocab, sampling,
+              Placed<uint64_t>(device, random).data(), ids.data(), log_probs.data());
+  const std::vector<int32_t> id = ids.read();
+  const std::vector<float> log_prob = log_probs.read();
+  std::vector<Choice> choices;
+  for (int r = 0; r < rows; r++) choices.push_back({id[r], log_prob[r]});
+  return choices;
+}
+
+// Rows of multiples of 1 / steps, so that there are ties, and the least and largest random bits.
+void test_choices(Device& device, int vocab, float steps, const Sampling& sampling, unsigned seed) {
+  constexpr int kRows = 3;
+  std::vector<float> logits = test::random(size_t(kRows) * vocab, seed, 8);
+  for (float& logit : logits) logit = std::round(logit * steps) / steps;
+  if (seed % 5 == 0) logits[seed % logits.size()] = -0.0f;
+  if (seed % 7 == 0) logits[seed * 13 % logits.size()] = NAN;
+  if (seed % 11 == 0) logits[seed * 17 % logits.size()] = -INFINITY;
+  const std::vector<uint64_t> random = {random_bits(seed, 1, 2), seed % 2 ? 0 : UINT64_MAX, random_bits(seed, 1, 3)};
+  const std::vector<Choice> got = sample(device, logits, vocab, sampling, random);
+  for (int r = 0; r < kRows; r++) {
+    const std::vector<float> row(logits.begin() + size_t(r) * vocab, logits.begin() + size_t(r + 1) * vocab);
+    const Choice want = choose_token(row, sampling, random[r]);
+    draws++;
+    if (got[r].id != want.id) other_tokens++;
+#ifdef MT_DEVICE_HOST
+    check(got[r].id == want.id && std::memcmp(&got[r].log_prob, &want.log_prob, sizeof(float)) == 0,
+          "vocab %d temperature %g top-k %d top-p %g seed %u: row %d gets %d %.9g, want %d %.9g", vocab,
+          sampling.temperature, sampling.top_k, sampling.top_p, seed, r, got[r].id, got[r].log_prob, want.id,
+          want.log_prob);
+#else
+    check(got[r].id >= 0 && got[r].id < vocab &&
+              (got[r].id != want.id || std::isnan(want.log_prob) ||
+               std::fabs(got[r].log_prob - want.log_prob) <= 4e-6f * (1 + std::fabs(want.log_prob))),
+          "vocab %d: row %d gets %d %.9g, want %d %.9g", vocab, r, got[r].id, got[r].log_prob, want.id, want.log_prob);
+#endif
+  }
+}
+
+void sweep(Device& device) {
+  unsigned turn = 0;
+  for (const int vocab : {1, 2, 5, 31, 33, 512, 513, 1000, 20011})
+    for (const float temperature : {1e-30f, 0.3f, 1.0f, 900.0f})
+      for (const int top_k : {0, 1, 2, 7, vocab - 1, vocab, vocab + 1})
+        for (const float top_p : {1e-6f, 0.4f, 0.9f, 0.9999f, 1.0f}) {
+          turn++;
+          if (top_k < 0 || turn % kEvery != 0) continue;
+          run_threads_backwards(turn % 2 == 0);
+          const float steps = turn % 3 == 0 ? 1.0f : turn % 3 == 1 ? 4.0f : 1e6f;
+          test_choices(device, vocab, steps, {.temperature = temperature, .top_k = top_k, .top_p = top_p}, turn);
+        }
+  run_threads_backwards(false);
+}
+
+// All draws of a row by even steps through the random bits come as often as their probabilities say, exactly.
+void frequencies(Device& device) {
+  const std::vector<float> one = {std::log(0.2f), std::log(0.4f), std::log(0.1f), std::log(0.3f)};
+  constexpr int kDraws = 64;
+  std::vector<float> logits;
+  std::vector<uint64_t> random;
+  for (int i = 0; i < kDraws; i++) {
+    logits.insert(logits.end(), one.begin(), one.end());
+    random.push_back(static_cast<uint64_t>((i + 0.5) / kDraws * 0x1p64));
+  }
+  int counts[4] = {};
+  for (const Choice& c : sample(device, logits, 4, {.temperature = 1, .top_p = 0.75f}, random)) counts[c.id]++;
+  // 0.4 + 0.3 < 0.75 <= 0.4 + 0.3 + 0.2
+  const double want[4] = {2 / 9.0, 4 / 9.0, 0, 3 / 9.0};
+  for (int id = 0; id < 4; id++)
+    check(std::fabs(counts[id] - want[id] * kDraws) <= 1, "token %d came %d times, want %.1f", id, counts[id],
+          want[id] * kDraws);
+}
+
+// Through the backend: what it says of its own logits.
+void whole_op(DType dtype) {
+  constexpr int kRows = 5, kVocab = 333, kDim = 40;
+  const auto backend = make_backend(0);
+  const auto memory = backend->allocate(backend->matrix_bytes(kVocab, kDim, MatrixKind::kPlain, {}, dtype));
+  const auto w = backend->create_matrix(kVocab, kDim, MatrixKind::kPlain, {}, dtype, memory->data());
+  backend->write_rows(*w, 0, kVocab, test::random(size_t(kVocab) * kDim, 1, 0.5f).data());
+  backend->finish_rows();
+  const std::vector<float> values = test::random(size_t(kRows) * kDim, 2, 1, dtype);
+  const auto rows = backend->allocate(values.size() * sizeof(float));
+  const View h = {rows->data(), kRows, kDim, dtype};
+  std::vector<uint16_t> halves;
+  for (const float x : values) halves.push_back(dtype == DType::kBFloat16 ? f32_to_bf16(x) : f32_to_f16(x));
+  if (dtype == DType::kFloat32)
+    backend->upload(h.data, values.data(), values.size() * sizeof(float));
+  else
+    backend->upload(h.data, halves.data(), halves.size() * sizeof(uint16_t));
+  std::vector<float> logits(size_t(kRows) * kVocab), log_probs(kRows);
+  std::vector<int32_t> ids(kRows);
+  std::vector<uint64_t> random;
+  for (int r = 0; r < kRows; r++) random.push_back(random_bits(3, r, 4));
+  const Sampling sampling = {.temperature = 0.8f, .top_k = 50, .top_p = 0.9f};
+  backend->head_logits(h, *w, logits.data());
+  backend->head_sample(h, *w, sampling, random, ids, log_probs);
+  for (int r = 0; r < kRows; r++) {
+    const Choice want = choose_token({&logits[size_t(r) * kVocab], size_t(kVocab)}, sampling, random[r]);
+    CHECK_EQ(ids[r], want.id);
+    CHECK(std::fabs(log_probs[r] - want.log_prob) <= 1e-5f);
+  }
+}
+
+}  // namespace
+}  // namespace mt::test
+
+int main() {
+  using namespace mt::test;
+  if (no_device()) return kSkipped;
+  Device device(0);
+  sweep(device);
+  frequencies(device);
+  for (const mt::DType dtype : {mt::DType::kFloat32, mt::DType::kBFloat16, mt::DType::kFloat16}) whole_op(dtype);
+  // A draw at the very edge between two tokens may fall on the other side.
+  check(other_tokens * 200 <= draws, "%d of %d draws are other tokens than choose_token's", other_tokens, draws);
+  return finish("cuda_sample_test");
+}
