@@ -9,8 +9,10 @@
 namespace mt::MT_TARGET {
 namespace {
 
-constexpr int kThreads = 512;
-constexpr int kWarps = kThreads / kWarp;
+// Of a block: many, so that as much of the row is on its way as the L2 gives; few where the row is short.
+constexpr int kManyThreads = 512;
+constexpr int kFewThreads = 64;
+constexpr int kShortRow = 2048;
 
 // A number that orders as the logits do; NaN comes before all of them.
 MT_DEVICE uint32_t key_of(float logit) {
@@ -44,6 +46,7 @@ MT_DEVICE uint64_t warp_sum(uint64_t v) {
 }
 
 // The sum over the block, in every thread. `sums` is one number a warp of shared memory.
+template <int kWarps>
 MT_DEVICE uint64_t block_sum(uint64_t mine, uint64_t* sums) {
   mine = warp_sum(mine);
   sync_block();  // all have read what `sums` held
@@ -52,6 +55,7 @@ MT_DEVICE uint64_t block_sum(uint64_t mine, uint64_t* sums) {
   return warp_sum(lane_index() < kWarps ? sums[lane_index()] : 0);
 }
 
+template <int kWarps>
 MT_DEVICE float block_max(float mine, uint64_t* sums) {
   auto* largest = reinterpret_cast<float*>(sums);
   mine = warp_max(mine);
@@ -69,7 +73,10 @@ struct Kept {
 };
 
 // A row of logits; measure(key, logit, id) below says what a token counts.
+template <int kThreads>
 struct Row {
+  static constexpr int kWarps = kThreads / kWarp;
+
   const float* logits;
   int vocab;
   uint64_t* sums;  // shared
@@ -85,7 +92,7 @@ struct Row {
 
   template <class Measure>
   MT_DEVICE uint64_t sum(const Measure& measure) const {
-    return block_sum(own_sum(thread_index(), vocab, kThreads, measure), sums);
+    return block_sum<kWarps>(own_sum(thread_index(), vocab, kThreads, measure), sums);
   }
 
   // The lowest id whose measures up to it exceed `rest`: a warp a part, then the part that it lies in. 0 where none do.
@@ -142,12 +149,15 @@ struct SampleArguments {
   float* log_probs;
 };
 
-MT_KERNEL(kThreads, 1) sample_kernel(SampleArguments a) {
+template <int kThreads>
+MT_KERNEL(kThreads, 1)
+sample_kernel(SampleArguments a) {
   const int r = block_x();
-  const Row row = {a.logits + static_cast<int64_t>(r) * a.vocab, a.vocab, reinterpret_cast<uint64_t*>(shared_memory())};
+  const Row<kThreads> row = {a.logits + static_cast<int64_t>(r) * a.vocab, a.vocab,
+                             reinterpret_cast<uint64_t*>(shared_memory())};
   float mine = -INFINITY;
   for (int id = thread_index(); id < a.vocab; id += kThreads) mine = row.logits[id] > mine ? row.logits[id] : mine;
-  const float largest = block_max(mine, row.sums), temperature = a.sampling.temperature;
+  const float largest = block_max<kThreads / kWarp>(mine, row.sums), temperature = a.sampling.temperature;
   const uint32_t largest_key = key_of(largest);
 
   const uint64_t total = row.sum([&](uint32_t, float logit, int) { return weight_of(logit, largest, 1.0f); });
@@ -181,8 +191,12 @@ MT_KERNEL(kThreads, 1) sample_kernel(SampleArguments a) {
 
 void head_sample(Device& device, const float* logits, int rows, int vocab, const Sampling& sampling,
                  const uint64_t* random, int32_t* ids, float* log_probs) {
-  launch(device, {.x = rows, .threads = kThreads, .shared = kWarps * sizeof(uint64_t)}, sample_kernel,
-         {logits, vocab, sampling, random, ids, log_probs});
+  const SampleArguments arguments = {logits, vocab, sampling, random, ids, log_probs};
+  const auto launch_with = [&](int threads, void (*kernel)(SampleArguments)) {
+    launch(device, {.x = rows, .threads = threads, .shared = threads / kWarp * sizeof(uint64_t)}, kernel, arguments);
+  };
+  if (vocab <= kShortRow) return launch_with(kFewThreads, sample_kernel<kFewThreads>);
+  launch_with(kManyThreads, sample_kernel<kManyThreads>);
 }
 
 }  // namespace mt::MT_TARGET
