@@ -10,6 +10,8 @@ import { countOpcodes, opcodes } from './cuda/cubin.mjs'
 import { advice, findNvcc, install } from './cuda/toolkit.mjs'
 
 const archs = ['80', '86', '89', '90a']
+// What a file is compiled for; the command that CMake makes must say the same.
+const archsOf = file => (file.endsWith('_sm90.cu') ? ['90a'] : archs)
 const hopper = ['HGMMA', 'UTMALDG']
 
 // Kernels by name: opcodes that must occur and that must not. float32 has no tensor cores: they would round to tf32.
@@ -19,7 +21,8 @@ const rules = [
   { kernel: /^attend_kernel<.*\b(bf16|f16)\b/, some: ['HMMA', 'LDSM'] },
   { kernel: /^mma_peak_kernel</, some: ['HMMA'] },
   { kernel: /^fma_peak_kernel\b/, some: ['FFMA'], none: ['HMMA'] },
-  { file: /_sm90\.cu$/, archs: ['90a'], some: hopper, none: ['HMMA'] },
+  { kernel: /^gemm_sm90_kernel<(bf16|f16)\b/, some: hopper, none: ['HMMA', 'LDSM', 'LDGSTS'] },
+  { file: /_sm90\.cu$/, some: hopper, none: ['HMMA'] },
 ]
 
 const folder = path.resolve('build/cuda-check')
@@ -36,7 +39,8 @@ const commands = configure().filter(
 )
 if (commands.length === 0) fail(`no file of native/sources_cuda.txt has a name with ${wanted.join(' or ')}`)
 const device = commands.filter(({ file }) => file.endsWith('.cu'))
-if (device.length > 0) await checkProbe(device[0])
+if (device.length > 0)
+  await checkProbe(device.find(({ file }) => archsOf(file).length === archs.length) ?? device[0])
 const kernels = await compileAll()
 for (const rule of rules) apply(rule)
 printTable()
@@ -61,7 +65,7 @@ async function checkProbe({ command, file }) {
   const probe = path.resolve('scripts/cuda/probe.cu')
   const found = await compile(command.replaceAll(path.resolve(file), probe), probe)
   const wrong = []
-  for (const arch of archs)
+  for (const arch of archsOf(file))
     for (const name of [...Object.keys(opcodes), 'local', 'spill']) {
       if (['LDL', 'STL'].includes(name) || (hopper.includes(name) && arch !== '90a')) continue
       const kernel = found.find(kernel => kernel.name === `probe_${name}` && kernel.arch === arch)
@@ -102,8 +106,10 @@ async function compileAll() {
     (a, b) => a.file.localeCompare(b.file) || a.name.localeCompare(b.name),
   )
   for (const { file, name, archs: found } of sorted)
-    if (found.size !== archs.length)
-      faults.add(`${file}: ${name} is there for sm_${[...found.keys()].join(', ')} only`)
+    if (archs.some(arch => found.has(arch) !== archsOf(file).includes(arch)))
+      faults.add(
+        `${file}: ${name} is there for sm_${[...found.keys()].join(', ')}, not sm_${archsOf(file).join(', ')}`,
+      )
   return sorted
 }
 
@@ -122,7 +128,8 @@ async function compile(command, file) {
   const reports = readReports(text)
   const found = []
   for (const cubin of readdirSync(kept).filter(name => name.endsWith('.cubin'))) {
-    const arch = cubin.match(/_(\w+)\.cubin$/)[1]
+    // NAME.compute_ARCH.cubin or NAME.sm_ARCH.cubin; where there is but one, NAME.cubin
+    const arch = cubin.match(/\b(?:compute|sm)_(\w+)\.cubin$/)?.[1] ?? command.match(/\bcode=\W*sm_(\w+)/)[1]
     for (const [symbol, counts] of countOpcodes(path.join(kept, cubin))) {
       const report = reports.get(`${symbol} sm_${arch}`)
       if (report) found.push({ symbol, arch, report, counts })
@@ -169,12 +176,12 @@ function demangle(symbols) {
     })
 }
 
-function apply({ file = /./, kernel = /./, archs: only = archs, some = [], none = [] }) {
+function apply({ file = /./, kernel = /./, some = [], none = [] }) {
   const rows = kernels.filter(row => file.test(row.file) && kernel.test(row.name))
   if (rows.length === 0 && wanted.length === 0 && device.some(source => file.test(source.file)))
     faults.add(`no kernel is called ${kernel} any more: change the rules of scripts/check-cuda.mjs`)
   for (const row of rows)
-    for (const arch of only) {
+    for (const arch of archsOf(row.file)) {
       const counts = row.archs.get(arch)?.counts ?? {}
       for (const opcode of some)
         if (!(counts[opcode] > 0)) faults.add(`${row.file}: ${row.name}, sm_${arch}: no ${opcode}`)
@@ -193,11 +200,11 @@ function printTable() {
     ...Object.fromEntries(Object.keys(opcodes).map(opcode => [opcode, ({ counts }) => counts[opcode]])),
   }
   const table = [
-    [`file, kernel (sm_${archs.join('/')})`, ...Object.keys(columns)],
+    [`file, kernel (sm_${archs.join('/')}, of *_sm90.cu sm_90a)`, ...Object.keys(columns)],
     ...kernels.map(row => [
       `${row.file}  ${row.name}`,
       ...Object.values(columns).map(read => {
-        const values = archs.map(arch => (row.archs.has(arch) ? read(row.archs.get(arch)) : '-'))
+        const values = archsOf(row.file).map(arch => (row.archs.has(arch) ? read(row.archs.get(arch)) : '-'))
         return new Set(values).size === 1 ? String(values[0]) : values.join('/')
       }),
     ]),

@@ -57,7 +57,7 @@ void test_mistakes() {
   expect(error_of({.threads = 64}, early_exit),
          "block (0, 0) thread 0 waits at sync_block: 63 of 64 threads have come");
   expect(error_of({.x = 2, .threads = 64}, divergent_barrier), "block (1, 0) thread 0 waits at sync_block");
-  expect(error_of({.threads = 32}, different_operations), "sync_warp while another lane of its warp is at shuffle");
+  expect(error_of({.threads = 32}, different_operations), "sync_warp while another thread of its warp is at shuffle");
   expect(error_of({.threads = 32, .shared = 64}, unaligned_matrix), "ldmatrix_x4 at an address");
   expect(error_of({.threads = 32, .shared = 16}, unaligned_copy, bytes), "cp_async16 at an address");
   expect(error_of({.threads = 32, .shared = 16}, forgotten_copy, bytes), "copies in flight");

@@ -1,5 +1,6 @@
 // The matrix product of the CUDA backend on the host device layer: right sums, and in every tile, at every number of
-// rows and with threads in either order the same bits; and no bank conflicts. op_test's cases are in cuda_op_test.cc.
+// rows and with threads in either order the same bits; and no bank conflicts. The kernels for Hopper too. op_test's
+// cases are in cuda_op_test.cc.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -180,9 +181,16 @@ void test_type(Device& device, const char* name) {
 }  // namespace mt::host_device
 
 int main() {
-  mt::host_device::Device device(0);
-  mt::host_device::test_type<float>(device, "float32");
-  mt::host_device::test_type<mt::host_device::bf16>(device, "bfloat16");
-  mt::host_device::test_type<mt::host_device::f16>(device, "float16");
+  using namespace mt::host_device;
+  Device device(0);
+  test_type<float>(device, "float32");
+  test_type<bf16>(device, "bfloat16");
+  test_type<f16>(device, "float16");
+  set_compute_capability(9);
+  Device hopper(0);
+  test_type<bf16>(hopper, "bfloat16 on Hopper");
+  test_sums<f16>(hopper, "float16 on Hopper", {21, 192, 48});
+  test_bits<f16>(hopper, "float16 on Hopper", {35, 192, 200});
+  test_bits<bf16>(hopper, "bfloat16 on Hopper", {200, 320, 648});  // several tiles, and more steps than stages
   return mt::test::finish("cuda_gemm_test");
 }

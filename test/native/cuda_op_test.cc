@@ -1,6 +1,6 @@
 // Holds every op of the CUDA backend to the reference: op_test's sweep, with every tile of the matrix product in turn.
 // Built twice (cuda_target.h): on a GPU it is whole; on the host device layer, whose fibers are slow, it is thinned,
-// and threads run in either order.
+// threads run in either order, and what has kernels of its own for Hopper goes through those too.
 #include "check.h"
 #include "cuda_target.h"
 #include "op_compare.h"
@@ -17,16 +17,33 @@ const int kEvery = 41;
 const int kEvery = reduced() ? 41 : kFibers ? 7 : 1;
 #endif
 
-void test_all() {
+// Of halves, on Hopper: gemm_sm90.cuh.
+bool is_product(Op op) {
+  switch (op) {
+    case Op::kQkv:
+    case Op::kOut:
+    case Op::kSwiglu:
+    case Op::kDown:
+    case Op::kHeadScore:
+    case Op::kHeadLogits:
+      return true;
+    default:
+      return false;
+  }
+}
+
+void test_all(const std::string& device, bool only_products, const std::vector<DType>& dtypes) {
   std::vector<std::unique_ptr<Backend>> backends;
   for (const Tiling tiling : {Tiling::kAuto, Tiling::kSmall, Tiling::kMiddle, Tiling::kLarge})
     backends.push_back(MT_TARGET::make_backend(0, tiling));
-  std::printf("testing %s\n", backends[0]->name().c_str());
+  const std::string name = backends[0]->name() + device;
+  std::printf("testing %s\n", name.c_str());
   int turn = 0;
   for (const auto& op : kOps)
-    for (const DType dtype : {DType::kFloat32, DType::kBFloat16, DType::kFloat16})
+    for (const DType dtype : dtypes)
       for (const ModelShape& shape : kTestShapes)
         for (const auto& trees : kTestPacks) {
+          if (only_products && !is_product(op.op)) continue;
           turn++;
           if (turn % kEvery != 0) continue;
           if (shape.dim > 1000 && (trees.size() > 1 || trees[0].branches[0] > 13)) continue;
@@ -34,7 +51,7 @@ void test_all() {
           const OpCase c = {op.op, shape, dtype, trees, n % 2 == 0, n % 4 == 1 ? 3 : n % 4 == 3 ? 1 : 0, n % 3 * 4};
           Backend& backend = *backends[n % 4];
           run_threads_backwards(n % 8 >= 4);
-          compare(backend.name(), backend, c, Wanted(c, backend.activation_dtype(dtype)));
+          compare(name, backend, c, Wanted(c, backend.activation_dtype(dtype)));
         }
 }
 
@@ -43,6 +60,11 @@ void test_all() {
 
 int main() {
   if (mt::test::no_device()) return mt::test::kSkipped;
-  mt::test::test_all();
+  using mt::DType;
+  mt::test::test_all("", false, {DType::kFloat32, DType::kBFloat16, DType::kFloat16});
+#ifdef MT_DEVICE_HOST
+  mt::test::pretend_capability(9);
+  mt::test::test_all(" as Hopper", true, {DType::kBFloat16, DType::kFloat16});
+#endif
   return mt::test::finish("cuda_op_test");
 }

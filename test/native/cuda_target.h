@@ -39,4 +39,12 @@ inline void run_threads_backwards([[maybe_unused]] bool backwards) {
 #endif
 }
 
+// Backends made from now on are of a device with this compute capability: 8, or 9 for the kernels for Hopper. A GPU has
+// one of its own.
+inline void pretend_capability([[maybe_unused]] int major) {
+#ifdef MT_DEVICE_HOST
+  host_device::set_compute_capability(major);
+#endif
+}
+
 }  // namespace mt::test

@@ -1,4 +1,5 @@
-// c[m, n] = a[m, k] b[n, k]^T in float32, handed to an epilogue: the one matrix product of the generic path (sm_80 up).
+// c[m, n] = a[m, k] b[n, k]^T in float32, handed to an epilogue (epilogue.cuh). Here for sm_80 up; gemm() hands halves
+// on Hopper to gemm_sm90.cuh.
 //
 // A block computes a tile of c; rows of a and b come in steps of 64 bytes of k through a ring of stages in shared
 // memory, by cp.async. bf16 and f16 multiply on the tensor cores (m16n8k16), float32 by fused multiply-add; the
@@ -10,6 +11,7 @@
 #include <algorithm>
 
 #include "device.cuh"
+#include "epilogue.cuh"
 #include "launch.cuh"
 #include "ops.h"
 
@@ -118,22 +120,6 @@ MT_DEVICE void multiply_step_f32(Accumulators<Tile>& acc, const char* a, const c
   }
 }
 
-// Which tile a block computes: neighbours in a group of up to 16 tiles of rows share columns of b, so that a group's
-// rows of a and a few columns of b stay in the L2.
-struct TilePlace {
-  int m, n;
-};
-MT_DEVICE TilePlace place_tile(int block, int tiles_m, int tiles_n) {
-  constexpr int kGroup = 16;
-  const int group = block / (kGroup * tiles_n);
-  const int first = group * kGroup;
-  const int rows = tiles_m - first < kGroup ? tiles_m - first : kGroup;
-  const int rest = block - group * kGroup * tiles_n;
-  return {first + rest % rows, rest / rows};
-}
-
-// epilogue(acc, row, col) gets a warp's accumulators and the place of their first element in c, which may be past m or
-// n.
 template <class T, class Tile, class Epilogue>
 MT_KERNEL(Tile::kThreads, Tile::kBlocks)
 gemm_kernel(GemmOperands<T> g, int tiles_m, int tiles_n, Epilogue epilogue) {
@@ -188,11 +174,17 @@ Tiling choose_tiling(const Device& device, const GemmOperands<T>& g) {
   return g.m > MiddleTile::kM && large >= device.info().multiprocessors ? Tiling::kLarge : Tiling::kMiddle;
 }
 
+// gemm_sm90.cuh's, instantiated in OP_sm90.cu.
+template <class T, class Epilogue>
+void gemm_sm90(Device& device, const GemmOperands<T>& g, const Epilogue& epilogue);
+
 template <class T, class Epilogue>
 void gemm(Device& device, const GemmOperands<T>& g, const Epilogue& epilogue) {
   if constexpr (sizeof(T) == 4) {
     launch_gemm<T, MiddleTile>(device, g, epilogue);
   } else {
+    // Compute capability 9 has what sm_90a means, no other has.
+    if (device.info().major == 9) return gemm_sm90(device, g, epilogue);
     switch (choose_tiling(device, g)) {
       case Tiling::kSmall:
         return launch_gemm<T, SmallTile>(device, g, epilogue);
@@ -202,37 +194,6 @@ void gemm(Device& device, const GemmOperands<T>& g, const Epilogue& epilogue) {
         return launch_gemm<T, LargeTile>(device, g, epilogue);
     }
   }
-}
-
-// ---- for epilogues ----
-
-// body(row, col, c[row, col], c[row, col + 1]) for the thread's pairs of elements; col is even.
-template <class Acc, class Body>
-MT_DEVICE void for_each_pair(const Acc& acc, int row, int col, const Body& body) {
-  row += lane_index() / 4;
-  col += lane_index() % 4 * 2;
-#pragma unroll
-  for (int i = 0; i < Acc::kRows; i++)
-#pragma unroll
-    for (int half = 0; half < 2; half++)
-#pragma unroll
-      for (int j = 0; j < Acc::kCols; j++)
-        body(row + 16 * i + 8 * half, col + 8 * j, acc.c[i][j][2 * half], acc.c[i][j][2 * half + 1]);
-}
-
-// Columns in groups of 16 that hold 8 of one kind and 8 of another (matrix.h): body(row, group, i, first, second) with
-// i = 0, 2, 4, 6 and first, second the two neighbours [2] at columns i, i + 1 of each kind.
-template <class Acc, class Body>
-MT_DEVICE void for_each_group(const Acc& acc, int row, int col, const Body& body) {
-  row += lane_index() / 4;
-#pragma unroll
-  for (int i = 0; i < Acc::kRows; i++)
-#pragma unroll
-    for (int half = 0; half < 2; half++)
-#pragma unroll
-      for (int j = 0; j < Acc::kCols; j += 2)
-        body(row + 16 * i + 8 * half, col / 16 + j / 2, lane_index() % 4 * 2, &acc.c[i][j][2 * half],
-             &acc.c[i][j + 1][2 * half]);
 }
 
 }  // namespace mt::MT_TARGET

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "../../../base/error.h"
+#include "async.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
@@ -23,6 +24,7 @@ namespace {
 
 constexpr size_t kStackBytes = 128 << 10;
 constexpr int kPoison = 0xff;  // a NaN in float32, bf16 and f16
+constexpr size_t kSharedAlignment = 1024, kSharedOffset = kSharedBase % kSharedAlignment;
 constexpr uint64_t kCanary = 0x9e3779b97f4a7c15u;
 
 struct Context {
@@ -42,12 +44,20 @@ struct Copy {
   int bytes;
 };
 
-// A place where threads meet: `generation` counts up when all have come.
+// A place where `size` threads meet: `generation` counts up when all have come.
 struct Meeting {
+  int size = 0;
   int arrived = 0;
   uint64_t generation = 0;
   const char* operation = nullptr;
-  void* lanes[32];
+  void* operands[128] = {};
+};
+
+// What a thread waits for on its own.
+struct Condition {
+  const void* operands = nullptr;
+  bool (*ready)(const void*) = nullptr;
+  std::string (*describe)(const void*) = nullptr;
 };
 
 struct Fiber {
@@ -56,6 +66,7 @@ struct Fiber {
   const char* operation = nullptr;  // what it waits at
   const Meeting* meeting = nullptr;
   uint64_t generation = 0;
+  const Condition* condition = nullptr;
   std::vector<Copy> copies;    // in flight, oldest first
   std::vector<size_t> groups;  // copies in each committed group
   size_t uncommitted = 0;
@@ -67,7 +78,7 @@ struct Block {
   char* shared = nullptr;
   const std::function<void()>* kernel = nullptr;
   std::vector<Fiber> fibers;
-  std::vector<Meeting> warps;
+  std::vector<Meeting> warps, warpgroups;
   Meeting all;
   Context main;
   int current = 0;
@@ -78,6 +89,7 @@ struct Block {
 thread_local Block* block = nullptr;
 thread_local Schedule schedule = Schedule::kForward;
 thread_local int64_t conflicts = 0;
+thread_local int capability = 8;
 
 #ifndef MT_UCONTEXT
 extern "C" void mt_switch_stacks(void** from, void* to);
@@ -117,10 +129,13 @@ void switch_context(Context& from, Context& to, [[maybe_unused]] bool from_ends)
 #endif
 }
 
-bool runnable(const Fiber& f) { return !f.done && (!f.meeting || f.meeting->generation != f.generation); }
+bool runnable(const Fiber& f) {
+  if (f.done || (f.meeting && f.meeting->generation == f.generation)) return false;
+  return !f.condition || f.condition->ready(f.condition->operands);
+}
 
 // The next thread that can go on, or null.
-Fiber* next_runnable() {
+Fiber* find_runnable() {
   const int n = block->grid.threads;
   const int step = schedule == Schedule::kForward ? 1 : n - 1;
   int i = block->current;
@@ -133,6 +148,13 @@ Fiber* next_runnable() {
     }
   }
   return nullptr;
+}
+
+// The same; what threads wait for may be a load in flight.
+Fiber* next_runnable() {
+  Fiber* next = find_runnable();
+  while (!next && block->left > 0 && land_load(threads_run_backwards())) next = find_runnable();
+  return next;
 }
 
 // Leaves the running thread for one that can go on, or for run_block() where none can.
@@ -175,6 +197,7 @@ void enter_fiber() {
   (*block->kernel)();
   Fiber& fiber = running();
   if (!fiber.copies.empty()) fail_thread("the thread ends with asynchronous copies in flight");
+  if (const char* wrong = end_async_thread(block->current)) fail_thread(wrong);
   fiber.done = true;
   block->left--;
   leave(fiber);
@@ -209,27 +232,52 @@ std::string place(int thread) {
   return "block (" + std::to_string(block->x) + ", " + std::to_string(block->y) + ") thread " + std::to_string(thread);
 }
 
+// The last of `meeting.size` threads does the work.
+void meet(Meeting& meeting, const char* who, const char* operation, void* operands, void (*work)(void* const*)) {
+  const int thread = block->current;
+  if (meeting.arrived > 0 && std::strcmp(meeting.operation, operation) != 0) {
+    // Not by fail_thread(): a string made for it would stay behind on a stack that is never unwound.
+    block->error =
+        place(thread) + ": " + operation + " while another thread of its " + who + " is at " + meeting.operation;
+    leave(running());
+    __builtin_unreachable();
+  }
+  meeting.operation = operation;
+  meeting.operands[thread % meeting.size] = operands;
+  if (++meeting.arrived == meeting.size) {
+    work(meeting.operands);
+    meeting.arrived = 0;
+    meeting.generation++;
+    return;
+  }
+  wait_for(block->fibers[thread], meeting, operation);
+}
+
 std::string describe_deadlock() {
   for (int i = 0; i < block->grid.threads; i++) {
     const Fiber& f = block->fibers[i];
     if (f.done) continue;
-    const bool whole = f.meeting == &block->all;
-    return place(i) + " waits at " + f.operation + ": " + std::to_string(f.meeting->arrived) + " of " +
-           std::to_string(whole ? block->grid.threads : 32) + " threads have come, " +
-           std::to_string(block->grid.threads - block->left) + " of the block have ended";
+    const std::string waits = place(i) + " waits at " + f.operation;
+    if (f.condition) return waits + " " + f.condition->describe(f.condition->operands);
+    return waits + ": " + std::to_string(f.meeting->arrived) + " of " + std::to_string(f.meeting->size) +
+           " threads have come, " + std::to_string(block->grid.threads - block->left) + " of the block have ended";
   }
   return "no thread can go on";
 }
 
 void run_block(char* stacks) {
-  block->all = {};
-  block->warps.assign(block->grid.threads / 32, {});
+  block->all = {.size = block->grid.threads};
+  block->warps.assign(block->grid.threads / 32, {.size = 32});
+  block->warpgroups.assign(block->grid.threads / 128, {.size = 128});
   for (int i = 0; i < block->grid.threads; i++) prepare(block->fibers[i], stacks + i * kStackBytes);
   block->left = block->grid.threads;
   block->current = schedule == Schedule::kForward ? 0 : block->grid.threads - 1;
   switch_context(block->main, running().context, false);
   if (!block->error.empty()) throw Error(ErrorCode::INTERNAL, block->error);
   if (block->left > 0) throw Error(ErrorCode::INTERNAL, describe_deadlock());
+  if (const char* wrong = end_async_block())
+    throw Error(ErrorCode::INTERNAL,
+                "block (" + std::to_string(block->x) + ", " + std::to_string(block->y) + "): " + wrong);
   for (int i = 0; i < block->grid.threads; i++)
     if (std::memcmp(stacks + i * kStackBytes, &kCanary, sizeof kCanary) != 0)
       throw Error(ErrorCode::INTERNAL, place(i) + " overran its stack of " + std::to_string(kStackBytes) + " bytes");
@@ -238,6 +286,9 @@ void run_block(char* stacks) {
 }  // namespace
 
 void set_schedule(Schedule s) { schedule = s; }
+bool threads_run_backwards() { return schedule == Schedule::kBackward; }
+void set_compute_capability(int major) { capability = major; }
+int compute_capability() { return capability; }
 int64_t ldmatrix_conflicts() { return conflicts; }
 
 void run_grid(const Grid& grid, const std::function<void()>& kernel) {
@@ -260,12 +311,16 @@ void run_grid(const Grid& grid, const std::function<void()>& kernel) {
   } guard(&b);
   for (b.y = 0; b.y < grid.y; b.y++) {
     for (b.x = 0; b.x < grid.x; b.x++) {
-      // A new one for each block: what a block leaves behind is not there for the next.
-      const std::unique_ptr<char[], void (*)(char*)> shared(
-          static_cast<char*>(::operator new(grid.shared, std::align_val_t{128})),
-          [](char* p) { ::operator delete(p, std::align_val_t{128}); });
-      std::memset(shared.get(), kPoison, grid.shared);
-      b.shared = shared.get();
+      // A new one for each block: what a block leaves behind is not there for the next. No more aligned than promised.
+      const std::unique_ptr<char[], void (*)(char*)> memory(
+          static_cast<char*>(::operator new(kSharedOffset + grid.shared, std::align_val_t{kSharedAlignment})),
+          [](char* p) { ::operator delete(p, std::align_val_t{kSharedAlignment}); });
+      b.shared = memory.get() + kSharedOffset;
+#if defined(__SANITIZE_ADDRESS__)
+      ASAN_POISON_MEMORY_REGION(memory.get(), kSharedOffset);
+#endif
+      std::memset(b.shared, kPoison, grid.shared);
+      begin_async_block(b.shared, grid.shared, grid.threads);
       run_block(stacks.get());
     }
   }
@@ -288,23 +343,24 @@ void wait_block() {
 }
 
 void meet_warp(const char* operation, void* operands, void (*work)(void* const*)) {
-  const int thread = block->current;
-  Meeting& warp = block->warps[thread / 32];
-  if (warp.arrived > 0 && std::strcmp(warp.operation, operation) != 0) {
-    // Not by fail_thread(): a string made for it would stay behind on a stack that is never unwound.
-    block->error = place(thread) + ": " + operation + " while another lane of its warp is at " + warp.operation;
-    leave(running());
-    __builtin_unreachable();
-  }
-  warp.operation = operation;
-  warp.lanes[thread % 32] = operands;
-  if (++warp.arrived == 32) {
-    work(warp.lanes);
-    warp.arrived = 0;
-    warp.generation++;
-    return;
-  }
-  wait_for(block->fibers[thread], warp, operation);
+  meet(block->warps[block->current / 32], "warp", operation, operands, work);
+}
+
+void meet_warpgroup(const char* operation, void* operands, void (*work)(void* const*)) {
+  const size_t group = block->current / 128;
+  if (group >= block->warpgroups.size()) fail_thread("the block has no whole warpgroup of this thread");
+  meet(block->warpgroups[group], "warpgroup", operation, operands, work);
+}
+
+void wait_until(const char* operation, const void* operands, bool (*ready)(const void*),
+                std::string (*describe)(const void*)) {
+  if (ready(operands)) return;
+  const Condition condition = {operands, ready, describe};
+  Fiber& fiber = running();
+  fiber.condition = &condition;
+  fiber.operation = operation;
+  leave(fiber);
+  fiber.condition = nullptr;
 }
 
 void issue_copy(void* shared, const void* global, int bytes) {

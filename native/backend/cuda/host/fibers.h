@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <string>
 
 namespace mt::host_device {
 
@@ -20,6 +21,12 @@ struct Grid {
 // In which order runnable threads go on; a kernel without races gives the same bits in each.
 enum class Schedule { kForward, kBackward };
 void set_schedule(Schedule schedule);
+bool threads_run_backwards();
+
+// The major compute capability that the host device has from now on, in this thread: 8, or 9 for the kernels for
+// Hopper.
+void set_compute_capability(int major);
+int compute_capability();
 
 // Calls `kernel` in every thread of every block. Throws Error (INTERNAL) where threads cannot go on or misuse a
 // function.
@@ -40,6 +47,13 @@ void wait_block();
 // Waits for all 32 lanes; the last to come runs `work` over their operands, then all go on. Every lane must name the
 // same operation.
 void meet_warp(const char* operation, void* operands, void (*work)(void* const* lanes));
+
+// The same for the 128 threads of a warpgroup.
+void meet_warpgroup(const char* operation, void* operands, void (*work)(void* const* threads));
+// Waits until `ready` says so of the operands, which live as long; `describe` says what for, after "waits at
+// OPERATION".
+void wait_until(const char* operation, const void* operands, bool (*ready)(const void*),
+                std::string (*describe)(const void*));
 
 void issue_copy(void* shared, const void* global, int bytes);
 void commit_copies();

@@ -14,6 +14,7 @@
 #include "../../../base/error.h"
 #include "../runtime.h"
 #include "counters.h"
+#include "fibers.h"
 
 namespace mt::MT_TARGET {
 namespace {
@@ -71,7 +72,11 @@ HostLane& lane_of(void* lane) { return *static_cast<HostLane*>(lane); }
 Counters counters() { return {allocations, static_cast<int64_t>(held_bytes()), waits, launches}; }
 
 std::vector<DeviceInfo> list_devices(std::string&) {
-  return {{.name = "host", .major = 8, .total_bytes = total_bytes(), .multiprocessors = 1, .l2_bytes = 1 << 16}};
+  return {{.name = "host",
+           .major = compute_capability(),
+           .total_bytes = total_bytes(),
+           .multiprocessors = 1,
+           .l2_bytes = 1 << 16}};
 }
 
 Device::Device(int ordinal) : ordinal_(ordinal) {
