@@ -40,6 +40,7 @@ function* checked(folder) {
     const { stdout, stderr, status } = spawnSync(process.execPath, ['-e', program], { encoding: 'utf8' })
     if (status !== 0) fail(`${file} does not load:\n${stderr}`)
     const [variants, { gpus, reason }] = JSON.parse(stdout)
+    if (kind === 'cuda' && /no CUDA/.test(reason)) fail(`${file} was to have CUDA, but says: ${reason}`)
     const here = gpus.length > 0 ? gpus.map(gpu => gpu.name).join(', ') : reason
     const what = kind === 'cuda' ? `with CUDA (here: ${here})` : 'without CUDA'
     yield `${path.relative(root, folder)}/${file}: ${what}, ${(size / 1e6).toFixed(1)} MB; ${variants.join(', ')}`

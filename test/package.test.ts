@@ -173,7 +173,7 @@ describe('the package', function () {
     const tarball = path.join(packed, readdirSync(packed)[0]!)
     run(home, 'tar', ['-xf', tarball, '--strip-components=1'])
     assert.deepEqual(JSON.parse(runApp('app.cjs', requiring, other)), expected)
-    const devices = run(other, path.join(other, 'node_modules', '.bin', 'mt-llama'), ['devices'], bin)
+    const devices = run(home, path.join(bin, 'node'), ['dist/cli/main.js', 'devices'], bin)
     assert.match(devices, /\ncuda(:\d)? /)
     assert.doesNotMatch(devices, /no CUDA/)
   })
