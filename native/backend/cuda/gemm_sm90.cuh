@@ -5,8 +5,8 @@
 // one or two that consume, with 64 rows of the tile each. A stage has two barriers: `full` when its bytes have come,
 // `empty` when all warps that consume have done with it. The ring goes on from tile to tile: the next one's loads run
 // while the epilogue of the last one does.
-// Shared memory: the stages at a multiple of 1024 bytes, then the barriers. Bound by the tensor cores where tiles are
-// large, by reading b where rows are few.
+// Shared memory: the stages at a multiple of 1024 bytes, then the barriers; 193 KiB, for few rows 109. Bound by the
+// tensor cores where tiles are large, by reading b where rows are few.
 //
 // On such a GPU every product of halves comes here, a single row's too: c[i, j] is one chain of wgmma's steps of 16 k
 // from k = 0 up, in every tile, whatever m and n. What lies past m, n or k is loaded as zeros, which change no sum.
