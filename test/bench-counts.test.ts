@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { boundOf, prefillFlops, stepFlops, stepWeightBytes } from '../src/bench/counts.ts'
-import { checkNeeds, modelNeed, opsNeed } from '../src/bench/memory.ts'
+import { bothNeeds, checkNeeds, modelNeed, opsNeeds, peaksNeed } from '../src/bench/memory.ts'
 import { randomCheckpoint } from '../src/bench/random-checkpoint.ts'
 import { shapeConfig, shapeNames } from '../src/bench/shapes.ts'
 import { timingOf } from '../src/bench/timing.ts'
@@ -66,7 +66,7 @@ describe('bench counts', () => {
     const model = modelNeed(config, 4 * 6_738_415_616, 1024, 2048)
     assert.ok(model.bytes > 27 * gib && model.bytes < 28 * gib, String(model.bytes))
     // Its head is 500 MiB: itself, a copy, and five times as float32 on the host.
-    const ops = opsNeed(config, 'float32', true)
+    const ops = bothNeeds(opsNeeds(config, 'float32'))
     assert.ok(ops.bytes > 3.4 * gib && ops.bytes < 3.6 * gib, String(ops.bytes))
     assert.throws(() => checkNeeds('7B as float32 on cpu', [ops, model], 16 * gib), {
       code: 'OUT_OF_MEMORY',
@@ -74,7 +74,10 @@ describe('bench counts', () => {
         /^7B as float32 on cpu: .* takes 27\.\d\d GiB \(weights, .*\), but 16\.00 GiB are available\. /,
     })
     checkNeeds('7B', [ops, model], 28 * gib)
-    assert.throws(() => checkNeeds('7B', [], gib / 4), { code: 'OUT_OF_MEMORY', message: /the peaks/ })
+    assert.throws(() => checkNeeds('7B', [peaksNeed], gib / 4), {
+      code: 'OUT_OF_MEMORY',
+      message: /the peaks/,
+    })
   })
 })
 

@@ -46,7 +46,20 @@ describe('mt-llama bench', function () {
     assert.deepEqual([machine.device, machine.name, machine.backend], ['cuda:0', 'host', 'cuda host'])
     assert.deepEqual(
       peaks.arithmetic.map(({ instruction }) => instruction),
-      ['mma.sync bf16', 'mma.sync f16', 'fma'],
+      ['fma', 'mma.sync bf16', 'mma.sync f16'],
+    )
+  })
+
+  it('what a GPU has no memory for is refused before anything is measured', async function () {
+    if (!existsSync(hostDevice)) skip(this, 'npm run build:host-device has not been run')
+    const env = { MT_LLAMA_PREBUILD: hostDevice, MT_LLAMA_HOST_DEVICE_BYTES: String(400 * 2 ** 20) }
+    const { code, stdout, stderr } = await cli(['bench', '--device', 'cuda', '--json'], { env })
+    assert.deepEqual([code, stdout], [1, ''])
+    const { error } = JSON.parse(stderr)
+    assert.equal(error.code, 'OUT_OF_MEMORY')
+    assert.match(
+      error.message,
+      /^135M as bfloat16 on cuda:0: .* takes [\d.]+ GiB .*, but 0\.\d+ GiB are available/,
     )
   })
 

@@ -16,13 +16,23 @@ export interface Need {
   bytes: number
 }
 
-/** @param onHost whether the device's memory is the host's */
-export function opsNeed(config: LlamaConfig, dtype: DType, onHost: boolean): Need {
+/** On the device. */
+export const peaksNeed: Need = { what: 'measuring the peaks', bytes: pastCaches }
+
+/** On the device, and on the host beside it. */
+export function opsNeeds(config: LlamaConfig, dtype: DType): { device: Need; host: Need } {
   const { hiddenSize, intermediateSize, vocabSize, heads, kvHeads, headDim } = config
   const largest = hiddenSize * Math.max(vocabSize, 2 * intermediateSize, (heads + 2 * kvHeads) * headDim)
   const matrix = largest * dtypeBytes[dtype]
-  const host = onHost ? 4 * hostCopies * largest : 0
-  return { what: 'an op with copies of its weights', bytes: matrix + Math.max(pastCaches, matrix) + host }
+  return {
+    device: { what: 'an op with copies of its weights', bytes: matrix + Math.max(pastCaches, matrix) },
+    host: { what: 'the numbers of an op, and the reference', bytes: 4 * hostCopies * largest },
+  }
+}
+
+/** Where the device's memory is the host's. */
+export function bothNeeds({ device, host }: { device: Need; host: Need }): Need {
+  return { what: `${device.what}, ${host.what}`, bytes: device.bytes + host.bytes }
 }
 
 /** @param tokens of a pack. @param positions in the KV cache */
@@ -31,11 +41,12 @@ export function modelNeed(config: LlamaConfig, weightBytes: number, tokens: numb
   return { what: 'weights, activations, keys and values', bytes }
 }
 
-/** @throws OUT_OF_MEMORY with the figures */
+/**
+ * The parts run one after another: the largest must fit.
+ * @throws OUT_OF_MEMORY with the figures
+ */
 export function checkNeeds(name: string, needs: readonly Need[], available: number): void {
-  const most = [...needs, { what: 'measuring the peaks', bytes: pastCaches }].reduce((a, b) =>
-    b.bytes > a.bytes ? b : a,
-  )
+  const most = needs.reduce((a, b) => (b.bytes > a.bytes ? b : a))
   if (most.bytes <= available) return
   const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(2)} GiB`
   throw new MtLlamaError(

@@ -11,7 +11,7 @@ const seconds = 0.2
 const mostLogitRows = 64
 const decodeCache = 2048
 
-const names: readonly NativeOp[] = [
+export const opNames: readonly NativeOp[] = [
   ...(['embed', 'rms_norm', 'qkv', 'attention', 'append_kv', 'linear_add out', 'swiglu'] as const),
   ...(['linear_add down', 'gather_rows', 'head_score', 'head_logits'] as const),
 ]
@@ -23,7 +23,7 @@ export async function timeOps(
   reports: OpReport[],
 ): Promise<void> {
   const { contextLength } = context.config
-  for (const op of names) {
+  for (const op of opNames) {
     for (const count of rows) {
       if (op === 'head_logits' && count > mostLogitRows) continue
       reports.push(await timeOp(context, op, count, 0))

@@ -10,7 +10,7 @@ import { defaultPlanner } from '../model/planner-options.ts'
 import { nativeJob } from '../scoring/native-job.ts'
 import { type BenchContext, runNative } from './context.ts'
 import { decodePositions, decodeSequences, timeDecode } from './decode.ts'
-import { checkNeeds, modelNeed, opsNeed } from './memory.ts'
+import { bothNeeds, checkNeeds, modelNeed, opsNeeds, peaksNeed } from './memory.ts'
 import { timeOps } from './ops.ts'
 import { timePrefill } from './prefill.ts'
 import { randomCheckpoint } from './random-checkpoint.ts'
@@ -54,22 +54,31 @@ export async function runBench(options: BenchOptions, report: BenchReport): Prom
   const addon = loadAddon()
   const weightBytes = await nativeJob(() => addon.weightBytes(nativeConfig(checkpoint), tensors, native))
 
-  const ordinal = gpuOrdinal(device)
   const positions = parts.includes('decode') ? Math.max(...decodeSequences) * decodePositions : 0
-  const needs = [
-    ...(parts.includes('ops') ? [opsNeed(config, dtype, ordinal === undefined)] : []),
-    ...(needsModel(parts) ? [modelNeed(config, weightBytes, defaultPlanner.packTokens, positions)] : []),
-  ]
-  const available =
-    ordinal === undefined ? availableBytes() : await nativeJob(() => addon.gpuFreeBytes(ordinal))
-  checkNeeds(`${checkpoint.path} as ${dtype} on ${device}`, needs, available)
+  const modelNeeds = needsModel(parts)
+    ? [modelNeed(config, weightBytes, defaultPlanner.packTokens, positions)]
+    : []
+  const ops = parts.includes('ops') ? [opsNeeds(config, dtype)] : []
+  const name = `${checkpoint.path} as ${dtype} on ${device}`
+  const ordinal = gpuOrdinal(device)
+  if (ordinal === undefined) {
+    checkNeeds(name, [peaksNeed, ...ops.map(bothNeeds), ...modelNeeds], availableBytes())
+  } else {
+    const free = await nativeJob(() => addon.gpuFreeBytes(ordinal))
+    checkNeeds(name, [peaksNeed, ...ops.map(need => need.device), ...modelNeeds], free)
+    for (const { host } of ops) checkNeeds(name, [host], availableBytes())
+  }
 
   onStep('peaks', '')
   const peaks = await runNative(signal, control => addon.peaks(device, options.threads, control))
   const { processors, gpus } = listDevices()
-  const { name } = [...processors, ...gpus].find(info => info.device === device)!
+  const processor = [...processors, ...gpus].find(info => info.device === device)!
   report.machine = {
-    ...{ name, device, threads: device === 'cpu' ? options.threads || addon.cpu().threads : 1 },
+    ...{
+      name: processor.name,
+      device,
+      threads: device === 'cpu' ? options.threads || addon.cpu().threads : 1,
+    },
     ...{ dtype, backend: peaks.backend, node: process.version, version: options.version },
   }
   report.model = {

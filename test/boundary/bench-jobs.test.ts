@@ -1,5 +1,6 @@
 // The addon's peaks() and timeOp(): what they count, held to counts by hand; what they refuse; and that they can be ended.
 import assert from 'node:assert/strict'
+import { opNames } from '../../src/bench/ops.ts'
 import { type Device, loadAddon, type NativeOp, type NativeOpRequest } from '../../src/binding.ts'
 import { newControl } from './random-model.ts'
 
@@ -63,6 +64,12 @@ describe('bench jobs', function () {
         assert.ok(rate > 0 && Number.isFinite(rate), device)
       if (device === 'cpu') assert.deepEqual(names, addon.cpu().variants)
     }
+  })
+
+  it('the op names of the command are all those that native has', async () => {
+    const error = await time({ op: 'none' as NativeOp }).catch(error => error as Error)
+    const names = /expected one of (.*)$/.exec((error as Error).message)?.[1]?.split(', ')
+    assert.deepEqual(names, opNames)
   })
 
   const wrong: [field: string, values: Anything[]][] = [

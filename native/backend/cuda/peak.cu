@@ -1,7 +1,9 @@
-// The peaks of a GPU: independent chains of one instruction on registers, and a sum over memory. Blocks of 256 threads,
-// as many as fill the multiprocessors; bound by the instruction's rate, and by memory.
+// The peaks of a GPU, those of Hopper's tensor cores aside (peak_sm90.cu): independent chains of one instruction on
+// registers, and a sum over memory. Blocks of 256 threads, as many as fill the multiprocessors; bound by the
+// instruction's rate, and by memory.
 #include <algorithm>
 #include <chrono>
+#include <vector>
 
 #include "device.cuh"
 #include "launch.cuh"
@@ -101,6 +103,19 @@ class Meter {
     });
   }
 
+  template <class T>
+  double wgmma() {
+    std::vector<uint16_t> halves(size_t{kWgmmaRows} * 64);
+    for (size_t i = 0; i < halves.size(); i++) {
+      const uint32_t random = static_cast<uint32_t>(i) * 2654435761u >> 16;
+      halves[i] = (random & 0x8000) | 0x3800 | (random & 0x7f);  // the sign and the fraction; 2^-15 or 2^-1 in size
+    }
+    const DeviceMemory operands(device_, halves.size() * sizeof(uint16_t));
+    device_.upload(operands.data(), halves.data(), operands.bytes());
+    return rate(kWgmmaFlops * device_.info().multiprocessors,
+                [&](int steps) { launch_wgmma_peak(device_, static_cast<const T*>(operands.data()), steps, out()); });
+  }
+
   double read() {
     const int64_t round = static_cast<int64_t>(blocks()) * kThreads * kLoads;  // vectors
     const int64_t rounds = 16 * static_cast<int64_t>(device_.info().l2_bytes) / sizeof(Vec16<float>) / round + 1;
@@ -137,10 +152,20 @@ class Meter {
 Peaks measure_peaks(int ordinal, const Control& control) {
   Device device(ordinal);
   Meter meter(device, control);
-  const std::string names[] = {"fma", "mma.sync bf16", "mma.sync f16"};
-  return {{{names[1], meter.mma<bf16>()}, {names[2], meter.mma<f16>()}, {names[0], meter.fma()}},
-          meter.read(),
-          {names[0], names[1], names[2]}};
+  Peaks peaks;
+  const auto add = [&](DType dtype, const char* instruction, double flops) {
+    peaks.arithmetic.push_back({instruction, flops});
+    peaks.by_dtype[static_cast<int>(dtype)] = instruction;  // the last one added: gemm() takes the best
+  };
+  add(DType::kFloat32, "fma", meter.fma());
+  add(DType::kBFloat16, "mma.sync bf16", meter.mma<bf16>());
+  add(DType::kFloat16, "mma.sync f16", meter.mma<f16>());
+  if (device.info().major == 9) {
+    add(DType::kBFloat16, "wgmma bf16", meter.wgmma<bf16>());
+    add(DType::kFloat16, "wgmma f16", meter.wgmma<f16>());
+  }
+  peaks.read = meter.read();
+  return peaks;
 }
 
 }  // namespace mt::MT_TARGET
