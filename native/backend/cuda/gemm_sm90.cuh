@@ -148,18 +148,23 @@ void launch_gemm_sm90(Device& device, const GemmOperands<T>& g, const Epilogue& 
          make_tensor_map(g.b, g.n, g.k, g.stride, Tile::kN), grid, epilogue);
 }
 
-// Small tiles for the rows of decoding, and for up to 64 where wider ones would leave multiprocessors, and so memory's
-// bandwidth, unused; large ones where they fill the device.
+// Rounds of all multiprocessors that the tiles of a product take.
+template <class Tile, class T>
+int64_t count_waves(const GemmOperands<T>& g, int multiprocessors) {
+  const int64_t tiles = int64_t{(g.m + Tile::kM - 1) / Tile::kM} * ((g.n + Tile::kN - 1) / Tile::kN);
+  return (tiles + multiprocessors - 1) / multiprocessors;
+}
+
+// Small tiles for the rows of decoding, and for up to 64 where one wave of wider ones would leave multiprocessors, and
+// so memory's bandwidth, unused. Else what takes least time, by an estimate: a middle tile has half the products of a
+// large one, but reads more bytes for each, and counts for 5/8 of it.
 template <class T>
 Tiling choose_tiling_sm90(const Device& device, const GemmOperands<T>& g) {
   if (g.tiling != Tiling::kAuto) return g.tiling;
   const int multiprocessors = device.info().multiprocessors;
-  const auto tiles = [&]<class Tile>(Tile) {
-    return int64_t{(g.m + Tile::kM - 1) / Tile::kM} * ((g.n + Tile::kN - 1) / Tile::kN);
-  };
-  if (g.m <= 16) return Tiling::kSmall;
-  if (g.m <= HopperSmallTile::kM && tiles(HopperMiddleTile{}) < multiprocessors) return Tiling::kSmall;
-  return g.m > HopperLargeTile::kM && tiles(HopperLargeTile{}) >= multiprocessors ? Tiling::kLarge : Tiling::kMiddle;
+  const int64_t middle = count_waves<HopperMiddleTile>(g, multiprocessors);
+  if (g.m <= 16 || (g.m <= HopperSmallTile::kM && middle <= 1)) return Tiling::kSmall;
+  return 8 * count_waves<HopperLargeTile>(g, multiprocessors) <= 5 * middle ? Tiling::kLarge : Tiling::kMiddle;
 }
 
 template <class T, class Epilogue>
