@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "backend/cuda/cuda_backend.h"
+#include "backend/cuda/peak.h"
 #include "check.h"
 #include "gpu_model.h"
 #include "gpu_timing.h"
@@ -24,13 +25,10 @@ struct Sizes {
   int prefix, continuations, length;
   std::vector<int> budgets;  // tokens of a pack
   int rounds;
-  size_t read_bytes;
 };
 
-Sizes real_sizes() {
-  return {llama_7b(), {1, 8, 32, 64}, 512, 20, 150, 4, 6, {1024, 4096, 8192, 16384}, 7, size_t{4} << 30};
-}
-Sizes tiny_sizes() { return {tiny_llama(), {1, 3}, 20, 3, 15, 4, 6, {60, 100}, 2, 1 << 16}; }
+Sizes real_sizes() { return {llama_7b(), {1, 8, 32, 64}, 512, 20, 150, 4, 6, {1024, 4096, 8192, 16384}, 7}; }
+Sizes tiny_sizes() { return {tiny_llama(), {1, 3}, 20, 3, 15, 4, 6, {60, 100}, 2}; }
 
 // Seconds of a step in which each of `rows` sequences of `context` tokens gets one token more.
 double decode_seconds(const std::shared_ptr<Llama>& model, const Sizes& sizes, int rows) {
@@ -126,12 +124,8 @@ int run(const Sizes& sizes, double peer) {
     std::printf("skipped: %s\n", reason.c_str());
     return 77;
   }
-  double read = 0;
-  {
-    Device device(0);
-    read = read_bandwidth(device, sizes.read_bytes);
-  }
-  row("plain read", "%6.0f GB/s", read / 1e9);
+  const Peaks peaks = MT_TARGET::measure_peaks(0, Control());
+  row("plain read", "%6.0f GB/s", peaks.read / 1e9);
   const double begin = seconds_now();
   const std::shared_ptr<Llama> model = random_llama(MT_TARGET::make_backend(0), sizes.config);
   const double seconds = seconds_now() - begin;
@@ -141,7 +135,7 @@ int run(const Sizes& sizes, double peer) {
   check_bits(model);
   if (test::failures == 0) {
     measure_scoring(*model, sizes, peer);
-    measure_decoding(model, sizes, read);
+    measure_decoding(model, sizes, peaks.read);
   }
   return test::finish("gpu_model_bench");
 }

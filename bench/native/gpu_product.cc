@@ -11,8 +11,6 @@ namespace {
 using MT_TARGET::HeadPartial;
 using MT_TARGET::kHeadColumns;
 
-// More than twice the L2 of an H100 or H200 between two runs on one copy.
-constexpr double kRotatedBytes = 128 << 20;
 constexpr int kPositions = 512;
 constexpr float kWeightScale = 0.02f;
 
@@ -33,10 +31,8 @@ template <class T>
 Product<T>::Product(Device& device, const ProductShape& shape, int m) : device_(device), shape_(shape), m_(m) {
   const int64_t n = shape.n, k = shape.k;
   const double bytes = static_cast<double>((m * k + n * k) * sizeof(T));
-  copies_ = 1 + static_cast<int>(std::ceil(kRotatedBytes / bytes));
-#ifdef MT_DEVICE_HOST
-  copies_ = 2;
-#endif
+  // So that more than twice the L2 is read between two runs on one copy.
+  copies_ = 1 + static_cast<int>(std::ceil(2 * static_cast<double>(device.info().l2_bytes) / bytes));
   a_ = std::make_unique<Array<T>>(device, copies_ * m * k);
   b_ = std::make_unique<Array<T>>(device, copies_ * n * k);
   fill_random(device, a_->get(), a_->count, 1, 1);

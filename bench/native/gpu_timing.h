@@ -55,7 +55,4 @@ std::vector<double> time_in_turns(Device& device, const std::vector<std::functio
 template <class T>
 void fill_random(Device& device, T* to, int64_t count, uint32_t seed, float scale);
 
-// Bytes a second that a plain kernel reads of a buffer of so many bytes, a multiple of 16: the median of 7.
-double read_bandwidth(Device& device, size_t bytes);
-
 }  // namespace mt::bench
