@@ -126,6 +126,8 @@ int run(const Sizes& sizes, double peer) {
   }
   const Peaks peaks = MT_TARGET::measure_peaks(0, Control());
   row("plain read", "%6.0f GB/s", peaks.read / 1e9);
+  for (const auto& [instruction, flops] : peaks.arithmetic)
+    row("peak of " + instruction, "%6.1f TFLOP/s", flops / 1e12);
   const double begin = seconds_now();
   const std::shared_ptr<Llama> model = random_llama(MT_TARGET::make_backend(0), sizes.config);
   const double seconds = seconds_now() - begin;
