@@ -398,7 +398,7 @@ describe('tasks', () => {
         })
       }
       write('wic', 'a file where the folder of a task should be')
-      await assert.rejects(load('wic'), { code: 'DATA_NOT_FOUND', message: /wic: cannot be read \(ENOTDIR/ })
+      await assert.rejects(load('wic'), { code: 'DATA_NOT_FOUND', message: /wic: it is a file, not a folder/ })
     })
 
     it('a missing task folder and a missing data folder are told apart', async () => {

@@ -34,12 +34,19 @@ export async function findDataFiles(task: Task, dataDir: string): Promise<string
   const state = found
     ? `it has ${found.slice(0, 8).join(', ') || 'no files'}`
     : await stat(dataDir).then(
-        data => (data.isDirectory() ? 'there is no such folder' : `${dataDir} is a file, not a data folder`),
+        data => (data.isDirectory() ? missingFolder(folder) : `${dataDir} is a file, not a data folder`),
         () => `the data folder ${dataDir} does not exist`,
       )
   throw new MtLlamaError(
     'DATA_NOT_FOUND',
     `${task.title}: no data in ${folder}: ${state}. Looked for: ${wanted}.`,
+  )
+}
+
+function missingFolder(folder: string): Promise<string> {
+  return stat(folder).then(
+    () => 'it is a file, not a folder',
+    () => 'there is no such folder',
   )
 }
 
