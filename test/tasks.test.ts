@@ -398,7 +398,10 @@ describe('tasks', () => {
         })
       }
       write('wic', 'a file where the folder of a task should be')
-      await assert.rejects(load('wic'), { code: 'DATA_NOT_FOUND', message: /wic: it is a file, not a folder/ })
+      await assert.rejects(load('wic'), {
+        code: 'DATA_NOT_FOUND',
+        message: /wic: it is a file, not a folder/,
+      })
     })
 
     it('a missing task folder and a missing data folder are told apart', async () => {
