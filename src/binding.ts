@@ -131,6 +131,12 @@ export interface NativeModel {
   readonly weightBytes: number
   /** 'cpu avx512_bf16', say. */
   readonly backend: string
+  /**
+   * Takes memory for packs of so many tokens, or of as many as half of the GPU's free memory holds.
+   * @returns how many, and what is free of the GPU then; undefined where memory is the machine's
+   * @throws OUT_OF_MEMORY
+   */
+  reserve(packTokens: number, control: Control): Promise<{ packTokens: number; freeBytes?: number }>
   score(pack: NativePack, control: Control): Promise<NativeScores>
   /** Logits of every row of one sequence, row-major [ids.length, vocabSize]. */
   logits(ids: Int32Array, control: Control): Promise<Float32Array>

@@ -14,7 +14,7 @@ import type { GenerateOptions, GenerateResult } from './generation/options.ts'
 import { generateSettings } from './generation/settings.ts'
 import { TextStream } from './generation/text-stream.ts'
 import { type ModelInfo, type ModelParts, modelInfo } from './model/info.ts'
-import { availableBytes, kvBytesPerToken } from './model/memory.ts'
+import { kvBytesPerToken } from './model/memory.ts'
 import type { PlannerOptions } from './model/planner-options.ts'
 import { ScoreCall } from './scoring/call.ts'
 import {
@@ -63,8 +63,6 @@ export interface ChatTemplateOptions {
   addGenerationPrompt?: boolean
 }
 
-/** Of what memory is free when the model is loaded: the share that keys and values of generations may take. */
-const kvShare = 0.25
 const chatTokens = 512
 
 /** Made by loadModel(). Calls may overlap: they queue fairly and share packs. */
@@ -81,7 +79,7 @@ export class Model {
 
   /** @internal */
   constructor(parts: ModelParts, planner: PlannerOptions) {
-    const { native, tokenizer, checkpoint } = parts
+    const { native, tokenizer, checkpoint, packTokens, kvBytes } = parts
     const { config } = checkpoint
     this.parts = parts
     this.planner = planner
@@ -94,11 +92,11 @@ export class Model {
       ...{ tokenizer, bosTokenId, eosTokenId: tokenizer?.eosTokenId ?? config.eosTokenIds[0] },
       ...{ vocabSize: config.vocabSize, contextLength: config.contextLength },
     }
-    this.queue = new ScoreQueue(native, planner.packTokens)
+    this.queue = new ScoreQueue(native, packTokens)
     this.generator = new Generator(native, {
-      stepTokens: planner.packTokens,
+      stepTokens: packTokens,
       kvBytesPerToken: kvBytesPerToken(config),
-      kvBytes: kvShare * availableBytes(),
+      kvBytes,
     })
   }
 
@@ -281,8 +279,8 @@ export class Model {
     topK: number,
     { signal, onProgress }: Pick<ScoreOptions, 'signal' | 'onProgress'>,
   ): AsyncGenerator<ScoreResult, void, undefined> {
-    const { packTokens: budget, share } = this.planner
-    return new ScoreCall(this.queue, { topK, signal, onProgress, budget, share }).results(requests, encode)
+    const { share } = this.planner
+    return new ScoreCall(this.queue, { topK, signal, onProgress, share }).results(requests, encode)
   }
 
   private continue(

@@ -33,7 +33,7 @@ interface Step {
 }
 
 /** Sessions that note their steps; every text's next token is the number of tokens it has. */
-function fakeNative(steps: Step[]) {
+function fakeNative(steps: Step[], mostRows = Number.POSITIVE_INFINITY) {
   let sessions = 0
   const rowsOf: number[] = []
   const session = (rows: number): NativeSession => {
@@ -42,6 +42,7 @@ function fakeNative(steps: Step[]) {
     return {
       async step(sequences, offsets) {
         await sleep(0)
+        if (rows > mostRows) throw Object.assign(new Error(`no ${rows} rows`), { code: 'OUT_OF_MEMORY' })
         const triples = Array.from({ length: sequences.length / 3 }, (_, i) =>
           Array.from(sequences.subarray(3 * i, 3 * i + 3)),
         )
@@ -69,9 +70,10 @@ describe('Generator', () => {
     lengths: readonly number[],
     kvBytes: number,
     source?: (lengths: readonly number[]) => AsyncIterable<number>,
+    mostRows?: number,
   ) => {
     const steps: Step[] = []
-    const native = fakeNative(steps)
+    const native = fakeNative(steps, mostRows)
     const generator = new Generator(native, { stepTokens: 1000, kvBytesPerToken: 1, kvBytes })
     const call = () =>
       new GenerateCall(generator, { sampling: { temperature: 0, topK: 0, topP: 1, seed: 0 } }).results(
@@ -123,6 +125,16 @@ describe('Generator', () => {
     await Promise.all(both)
     const order = steps.map(step => step.session)
     assert.ok(new Set(order).size > 4, `sessions in turn: ${[...new Set(order)].length}`)
+  })
+
+  it('takes fewer texts at a time where there is less memory than it was told', async () => {
+    const lengths = Array.from({ length: 100 }, (_, i) => 5 + (i % 4))
+    const { native, call } = await run(lengths, 1e9, undefined, 100)
+    assert.deepEqual(await ended(call()), lengths)
+    const refused = native.rowsOf.filter(rows => rows > 100)
+    assert.ok(refused.length > 0 && refused.length < 5, `${native.rowsOf}`)
+    const { call: tooLarge } = await run([3, 200, 3], 1e9, undefined, 100)
+    await assert.rejects(ended(tooLarge()), { code: 'OUT_OF_MEMORY', message: 'no 200 rows' })
   })
 
   it('begins with what a slow source has given, and later ones join', async () => {

@@ -16,6 +16,8 @@ class SlowNative {
   mostRunning = 0
   /** Packs wait while this is true. */
   held = false
+  /** Tokens of the largest pack there is memory for. */
+  room = Number.POSITIVE_INFINITY
 
   async score(pack: NativePack, control: Control): Promise<NativeScores> {
     this.packs.push(pack)
@@ -26,6 +28,8 @@ class SlowNative {
     this.running--
     Atomics.store(control, 1, 1e6)
     if (Atomics.load(control, 0) !== 0) throw Object.assign(new Error('aborted'), { code: 'ABORTED' })
+    if (pack.ids.length > this.room)
+      throw Object.assign(new Error(`no ${pack.ids.length} bytes`), { code: 'OUT_OF_MEMORY' })
     return scorePack(pack)
   }
 }
@@ -44,7 +48,7 @@ function start(
   requests: Iterable<Ids> | AsyncIterable<Ids>,
   options: Partial<CallOptions> = {},
 ) {
-  const defaults = { topK: 0, signal: undefined, onProgress: undefined, budget, share: true }
+  const defaults = { topK: 0, signal: undefined, onProgress: undefined, share: true }
   return new ScoreCall(queue, { ...defaults, ...options }).results(requests, encode)
 }
 
@@ -127,6 +131,46 @@ describe('calls of score()', () => {
     assert.equal(native.running, 0)
   })
 
+  it('run in smaller packs where memory runs out, and stay with those', async () => {
+    const requests = randomRequests(500, 8)
+    native.room = 30
+    const progress: number[] = []
+    const onProgress = ({
+      tokensDone,
+      tokensTotal,
+    }: {
+      tokensDone: number
+      tokensTotal: number | undefined
+    }) => progress.push(tokensDone / (tokensTotal ?? Number.POSITIVE_INFINITY))
+    assert.deepEqual(await scores(start(queue, requests, { onProgress })), requests.map(expected))
+    assert.equal(progress.at(-1), 1)
+    assert.ok(queue.packTokens <= 30 && queue.packTokens >= 15, `${queue.packTokens}`)
+    const refused = native.packs.filter(({ ids }) => ids.length > native.room).length
+    assert.ok(refused > 0 && refused <= 6, `${refused} packs were refused`)
+    native.packs = []
+    assert.deepEqual(await scores(start(queue, requests)), requests.map(expected))
+    assert.ok(native.packs.every(({ ids }) => ids.length <= native.room))
+  })
+
+  it('cut a tree that finds no memory at its branches', async () => {
+    // One prefix of 20 and branches of 3.
+    const requests = Array.from({ length: 12 }, (_, i) => [...repeat(1, 20), i, i, i, i])
+    native.room = 30
+    assert.deepEqual(await scores(start(queue, requests)), requests.map(expected))
+    assert.ok(native.packs.some(({ ids, trees }) => ids.length > 30 && trees.length === 3))
+  })
+
+  it('fail with the figures where one sequence finds no memory, and the others go on', async () => {
+    native.room = 30
+    const requests = randomRequests(50, 9)
+    const small = scores(start(queue, requests))
+    await assert.rejects(scores(start(queue, [repeat(3, 45)])), {
+      code: 'OUT_OF_MEMORY',
+      message: /^a sequence of 44 tokens, by itself, finds no memory on the device: no 44 bytes\. Shorter/,
+    })
+    assert.deepEqual(await small, requests.map(expected))
+  })
+
   it('give a source its answers before it goes on', async () => {
     const answers: number[] = []
     async function* asking() {
@@ -199,11 +243,11 @@ describe('calls of score()', () => {
 
   it('pass on what native, the source and onProgress throw', async () => {
     native.score = async () => {
-      throw Object.assign(new Error('no room'), { code: 'OUT_OF_MEMORY' })
+      throw Object.assign(new Error('no kernel'), { code: 'INTERNAL' })
     }
     await assert.rejects(scores(start(queue, [[1, 2, 3]])), {
       name: 'MtLlamaError',
-      ...{ code: 'OUT_OF_MEMORY', message: 'no room' },
+      ...{ code: 'INTERNAL', message: 'no kernel' },
     })
     function* broken(): Generator<Ids> {
       yield [1, 2, 3]

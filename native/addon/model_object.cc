@@ -100,6 +100,33 @@ class ScoreJob final : public Job {
   ResultArray<Napi::Int32Array> argmax_, top_ids_;
 };
 
+class ReserveJob final : public Job {
+ public:
+  ReserveJob(const Napi::CallbackInfo& info, std::shared_ptr<Llama> llama)
+      : Job(info.Env(), info[1]),
+        llama_(std::move(llama)),
+        most_(static_cast<int>(read_integer(info[0], "packTokens", 1, 1 << 24))) {}
+
+  void run(const Control&) override {
+    const std::shared_ptr<Llama> llama = std::move(llama_);
+    pack_tokens_ = llama->reserve(most_);
+    free_bytes_ = llama->backend().free_bytes();
+  }
+
+  Napi::Value result(Napi::Env env) override {
+    Napi::Object result = Napi::Object::New(env);
+    result["packTokens"] = pack_tokens_;
+    if (free_bytes_ != SIZE_MAX) result["freeBytes"] = static_cast<double>(free_bytes_);
+    return result;
+  }
+
+ private:
+  std::shared_ptr<Llama> llama_;
+  int most_;
+  int pack_tokens_ = 0;
+  size_t free_bytes_ = 0;
+};
+
 class LogitsJob final : public Job {
  public:
   LogitsJob(const Napi::CallbackInfo& info, std::shared_ptr<Llama> llama)
@@ -136,6 +163,11 @@ Napi::Object new_model_object(Napi::Env env, std::shared_ptr<EngineThread> engin
   define_value(object, "weightBytes", Napi::Number::New(env, static_cast<double>(llama->weight_bytes())));
   define_value(object, "backend", Napi::String::New(env, llama->backend().name()));
   const auto handle = std::make_shared<ModelHandle>(std::move(engine), std::move(llama));
+  define_method(object, "reserve", [handle](const Napi::CallbackInfo& info) {
+    return promise_of(info.Env(), [&] {
+      return handle->engine().push(info.Env(), std::make_unique<ReserveJob>(info, handle->llama()));
+    });
+  });
   define_method(object, "score", [handle](const Napi::CallbackInfo& info) {
     return promise_of(info.Env(), [&] {
       return handle->engine().push(info.Env(), std::make_unique<ScoreJob>(info, handle->llama()));

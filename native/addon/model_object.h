@@ -7,7 +7,7 @@
 
 namespace mt::addon {
 
-// Has weightBytes, backend, score, logits, session, dispose.
+// Has weightBytes, backend, reserve, score, logits, session, dispose.
 Napi::Object new_model_object(Napi::Env env, std::shared_ptr<EngineThread> engine, std::shared_ptr<Llama> llama);
 
 }  // namespace mt::addon

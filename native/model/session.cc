@@ -11,13 +11,15 @@ namespace {
 
 // Enough rows to keep the matrix products busy, few enough that the activations stay small.
 constexpr int32_t kPackTokens = 512;
+// Packs of fewer are not tried where memory runs out.
+constexpr int32_t kLeastPackTokens = 16;
 
 [[noreturn]] void fail(const std::string& message) { throw Error(ErrorCode::INVALID_ARGUMENT, message); }
 
 }  // namespace
 
 Session::Session(std::shared_ptr<Llama> model, int32_t rows, const Sampling& sampling)
-    : model_(std::move(model)), cache_rows_(rows), sampling_(sampling) {
+    : model_(std::move(model)), cache_rows_(rows), sampling_(sampling), pack_tokens_(kPackTokens) {
   check_sampling(sampling);
   if (rows < 1) fail("rows is " + std::to_string(rows) + ", expected at least 1");
 }
@@ -26,33 +28,39 @@ void Session::step(const StepRequest& request, std::span<int32_t> ids, std::span
                    const Control& control) {
   check(request);
   allocate_cache();
-  pack_.clear();
-  size_t done = 0;
-  const auto flush = [&] {
-    const size_t first = done;
-    done += pack_.ids.size();
-    run_pack(request, ids, log_probs, control.part(first, done, request.ids.size()));
-    pack_.clear();
-  };
-  for (size_t i = 0; i < request.sequences.size(); i++) {
-    const SessionSequence& sequence = request.sequences[i];
-    std::span<const int32_t> left =
-        request.ids.subspan(request.offsets[i], request.offsets[i + 1] - request.offsets[i]);
-    int32_t length = sequence.length;
-    while (!left.empty()) {
-      const size_t room = kPackTokens - pack_.ids.size();
-      const size_t count = std::min(room, left.size());
-      append(sequence, length, left.first(count));
-      length += static_cast<int32_t>(count);
-      left = left.subspan(count);
-      if (left.empty()) {
-        pack_.ending.push_back(static_cast<int32_t>(i));
-        pack_.ending_row.push_back(static_cast<int32_t>(pack_.ids.size()) - 1);
-      }
-      if (pack_.ids.size() == kPackTokens) flush();
+  Cursor at;
+  while (at.sequence < request.sequences.size()) {
+    const Cursor next = fill_pack(request, at);
+    const size_t total = request.ids.size();
+    try {
+      run_pack(request, ids, log_probs, control.part(at.id, next.id, total));
+      at = next;
+    } catch (const Error& error) {  // what it has put in the cache is put there again
+      const auto tokens = static_cast<int32_t>(pack_.ids.size());
+      if (error.code() != ErrorCode::OUT_OF_MEMORY || tokens <= kLeastPackTokens) throw;
+      pack_tokens_ = tokens / 2;
     }
   }
-  if (!pack_.ids.empty()) flush();
+}
+
+// The pack of the tokens from `at` on; returns where it ends.
+Session::Cursor Session::fill_pack(const StepRequest& request, Cursor at) {
+  pack_.clear();
+  while (at.sequence < request.sequences.size()) {
+    const auto room = pack_tokens_ - static_cast<int32_t>(pack_.ids.size());
+    if (room == 0) break;
+    const auto i = static_cast<int32_t>(at.sequence);
+    const int32_t end = request.offsets[i + 1], count = std::min(room, end - static_cast<int32_t>(at.id));
+    const SessionSequence& sequence = request.sequences[i];
+    append(sequence, sequence.length + static_cast<int32_t>(at.id) - request.offsets[i],
+           request.ids.subspan(at.id, count));
+    at.id += count;
+    if (static_cast<int32_t>(at.id) < end) break;
+    pack_.ending.push_back(i);
+    pack_.ending_row.push_back(static_cast<int32_t>(pack_.ids.size()) - 1);
+    at.sequence++;
+  }
+  return at;
 }
 
 // Adds tokens to the pack; `length` tokens of the sequence come before them.
@@ -151,7 +159,14 @@ void Session::allocate_cache() {
   if (cache_buffer_) return;
   const LlamaConfig& config = model_->config();
   const size_t values = (static_cast<size_t>(cache_rows_) * config.kv_size() + 15) / 16 * 16;  // 64-byte aligned
-  cache_buffer_ = model_->backend().allocate(2 * values * config.layers * sizeof(float));
+  const size_t bytes = 2 * values * config.layers * sizeof(float);
+  try {
+    cache_buffer_ = model_->backend().allocate(bytes);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::OUT_OF_MEMORY) throw;
+    throw Error(error.code(), "keys and values of " + std::to_string(cache_rows_) + " tokens take " +
+                                  std::to_string(bytes) + " bytes: " + error.what());
+  }
   float* at = static_cast<float*>(cache_buffer_->data());
   for (int l = 0; l < config.layers; l++) {
     for (std::vector<View>* views : {&cache_.k, &cache_.v}) {

@@ -28,6 +28,7 @@ class Session {
   // The next token of each sequence: ids [n] and log_probs [n]. The token that is drawn for position t of a sequence
   // depends on its tokens and on (seed, stream, t), not on the other sequences, nor on where it lies, nor on how its
   // tokens were cut into steps. A step that throws may be asked for again.
+  // Where memory runs out, it goes on in smaller packs while it can.
   // Throws INVALID_ARGUMENT, TOKEN_OUT_OF_RANGE, CONTEXT_LENGTH (a sequence outgrows the model's positions),
   // OUT_OF_MEMORY, ABORTED.
   void step(const StepRequest& request, std::span<int32_t> ids, std::span<float> log_probs, const Control& control);
@@ -42,14 +43,22 @@ class Session {
     void clear();
   };
 
+  // How far a step is.
+  struct Cursor {
+    size_t sequence = 0;
+    size_t id = 0;
+  };
+
   void check(const StepRequest& request) const;
   void allocate_cache();
+  Cursor fill_pack(const StepRequest& request, Cursor at);
   void append(const SessionSequence& sequence, int32_t length, std::span<const int32_t> ids);
   void run_pack(const StepRequest& request, std::span<int32_t> ids, std::span<float> log_probs, const Control& control);
 
   std::shared_ptr<Llama> model_;
   const int32_t cache_rows_;
   const Sampling sampling_;
+  int32_t pack_tokens_;  // smaller once memory has run out
   std::unique_ptr<Buffer> cache_buffer_;
   KvCache cache_;
   StepPack pack_;

@@ -6,7 +6,7 @@ import { openCheckpoint } from '../checkpoint/open.ts'
 import { chosenDevice, type DeviceChoice, gpuOrdinal, listDevices } from '../model/devices.ts'
 import { loadParts } from '../model/load.ts'
 import { availableBytes } from '../model/memory.ts'
-import { defaultPlanner } from '../model/planner-options.ts'
+import { leastPackTokens, mostPackTokens } from '../model/planner-options.ts'
 import { nativeJob } from '../scoring/native-job.ts'
 import { type BenchContext, runNative } from './context.ts'
 import { decodePositions, decodeSequences, timeDecode } from './decode.ts'
@@ -55,9 +55,8 @@ export async function runBench(options: BenchOptions, report: BenchReport): Prom
   const weightBytes = await nativeJob(() => addon.weightBytes(nativeConfig(checkpoint), tensors, native))
 
   const positions = parts.includes('decode') ? Math.max(...decodeSequences) * decodePositions : 0
-  const modelNeeds = needsModel(parts)
-    ? [modelNeed(config, weightBytes, defaultPlanner.packTokens, positions)]
-    : []
+  const packTokens = leastPackTokens(device, mostPackTokens(device))
+  const modelNeeds = needsModel(parts) ? [modelNeed(config, weightBytes, packTokens, positions)] : []
   const ops = parts.includes('ops') ? [opsNeeds(config, dtype)] : []
   const name = `${checkpoint.path} as ${dtype} on ${device}`
   const ordinal = gpuOrdinal(device)
@@ -106,9 +105,7 @@ export async function runBench(options: BenchOptions, report: BenchReport): Prom
   if (!needsModel(parts)) return
 
   onStep('load', '')
-  const loaded = await source.load(() =>
-    loadParts(checkpoint, { ...native, signal }, defaultPlanner.packTokens),
-  )
+  const loaded = await source.load(() => loadParts(checkpoint, { ...native, signal }))
   try {
     if (parts.includes('prefill')) report.prefill = await timePrefill(context('prefill'), loaded.native)
     if (parts.includes('decode')) {

@@ -1,7 +1,15 @@
 // Runs generations on native sessions: prompts and new tokens of many texts share each step, and as texts end, waiting
 // ones take their places.
 import type { Control, NativeModel, NativeSampling, NativeSession } from '../binding.ts'
-import { cancel, disposedError, nativeJob, newControl, onAbort } from '../scoring/native-job.ts'
+import type { MtLlamaError } from '../errors.ts'
+import {
+  cancel,
+  disposedError,
+  isOutOfMemory,
+  nativeJob,
+  newControl,
+  onAbort,
+} from '../scoring/native-job.ts'
 import type { Continuation } from './continuation.ts'
 import { KvBudget } from './kv-budget.ts'
 import { RowPool } from './row-pool.ts'
@@ -52,6 +60,8 @@ export class Generator {
   private readonly native: Pick<NativeModel, 'session'>
   private readonly limits: GeneratorLimits
   private readonly budget: KvBudget
+  /** Of the limits', smaller once so many bytes were not to be had. */
+  private kvBytes: number
   private readonly runs = new Set<Run>()
   private disposed = false
 
@@ -59,6 +69,7 @@ export class Generator {
     this.native = native
     this.limits = limits
     this.budget = new KvBudget(limits.kvBytes)
+    this.kvBytes = limits.kvBytes
   }
 
   /**
@@ -112,6 +123,11 @@ export class Generator {
         const session = this.native.session(rows, sampling)
         try {
           await this.runSession(session, new RowPool(rows), queue, control, callbacks)
+        } catch (error) {
+          // Nothing was generated: fewer texts at a time may find memory.
+          const { waiting } = queue
+          if (!(error instanceof NotBegun) || rows === waiting[0]!.capacity) throw rootOf(error)
+          this.kvBytes = Math.min(this.kvBytes, (rows * this.limits.kvBytesPerToken) / 2)
         } finally {
           session.dispose()
         }
@@ -131,7 +147,7 @@ export class Generator {
       ended && waiting.length <= mostSequences
         ? capacities.reduce((rows, capacity) => rows + capacity, 0)
         : mostSequences * Math.max(...capacities)
-    const most = Math.floor(this.limits.kvBytes / this.limits.kvBytesPerToken)
+    const most = Math.floor(this.kvBytes / this.limits.kvBytesPerToken)
     return Math.max(capacities[0]!, Math.min(wanted, most))
   }
 
@@ -153,7 +169,13 @@ export class Generator {
       if (running.length === 0) return
       const parts = stepParts(running, this.limits.stepTokens)
       const step = concatenate(parts)
-      const next = await nativeJob(() => session.step(step.sequences, step.offsets, step.ids, control))
+      const next = await nativeJob(() => session.step(step.sequences, step.offsets, step.ids, control)).catch(
+        error => {
+          if (begun || !isOutOfMemory(error)) throw error
+          queue.waiting.unshift(...running.map(({ text }) => text))
+          throw new NotBegun(error)
+        },
+      )
       for (const [i, { of, ids }] of parts.entries()) {
         of.length += ids.length
         // A prompt that is not at its end yet says nothing of what follows it.
@@ -167,6 +189,17 @@ export class Generator {
       onStep(step.ids.length, ended.length)
     }
   }
+}
+
+/** A session's first step found no memory; its texts wait again. */
+class NotBegun extends Error {
+  constructor(cause: MtLlamaError) {
+    super(cause.message, { cause })
+  }
+}
+
+function rootOf(error: unknown): unknown {
+  return error instanceof NotBegun ? error.cause : error
 }
 
 interface StepPart {

@@ -42,6 +42,10 @@ export interface ModelParts {
   device: Device
   threads: number
   warnings: readonly string[]
+  /** Tokens a pack should have: there is memory for them. */
+  packTokens: number
+  /** Bytes for keys and values of generations. */
+  kvBytes: number
 }
 
 export function modelInfo(

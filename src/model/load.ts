@@ -10,8 +10,8 @@ import { checkChoice, checkInteger } from '../scoring/settings.ts'
 import { loadTokenizer } from '../tokenizer/load.ts'
 import { checkDevice, chosenDevice, type DeviceChoice, gpuOrdinal } from './devices.ts'
 import type { ModelParts } from './info.ts'
-import { activationBytes, availableBytes, checkMemory } from './memory.ts'
-import { defaultPlanner, type PlannerOptions } from './planner-options.ts'
+import { activationBytes, availableBytes, checkMemory, kvBytes } from './memory.ts'
+import { defaultPlanner, leastPackTokens, mostPackTokens, type PlannerOptions } from './planner-options.ts'
 
 export interface LoadOptions {
   /** Numbers to compute in. 'auto': as stored; a quantised GGUF as bfloat16. @default 'auto' */
@@ -69,12 +69,12 @@ function checkOptions({ dtype = 'auto', device = 'auto', threads = 0 }: LoadOpti
 
 /**
  * What a Model is made of, from a checkpoint that was opened.
- * @param packTokens tokens of a pack, for the memory check
+ * @param packTokens tokens of a pack, fewer where a GPU's memory does not hold them
  */
 export async function loadParts(
   checkpoint: Checkpoint,
   options: LoadOptions,
-  packTokens: number,
+  packTokens?: number,
 ): Promise<ModelParts> {
   const { dtype: asked = 'auto', threads = 0, signal, onProgress } = options
   const dtype = asked === 'auto' ? checkpoint.autoDType : asked
@@ -84,7 +84,8 @@ export async function loadParts(
   const ordinal = gpuOrdinal(device)
   const nativeOptions = { dtype, device, threads }
   const weights = await nativeJob(() => addon.weightBytes(config, checkpoint.tensors, nativeOptions))
-  const activations = activationBytes(checkpoint.config, packTokens)
+  const most = packTokens ?? mostPackTokens(device)
+  const activations = activationBytes(checkpoint.config, leastPackTokens(device, most))
   const available =
     ordinal === undefined ? availableBytes() : await nativeJob(() => addon.gpuFreeBytes(ordinal))
   checkMemory(checkpoint.path, dtype, weights, activations, available)
@@ -106,11 +107,15 @@ export async function loadParts(
     })
     const parts = Promise.all([reading, checkpoint.tokenizer && loadTokenizer(checkpoint.tokenizer)])
     const [native, tokenizer] = await Promise.race([parts, failed])
+    const memory = await Promise.race([nativeJob(() => native.reserve(most, newControl())), failed])
     tell(1)
     const tooMany = tokenizer && vocabularyWarning(checkpoint, tokenizer.vocabSize)
     const warnings = [...checkpoint.warnings, ...(tooMany ? [tooMany] : [])]
     const threadsUsed = device === 'cpu' ? threads || addon.cpu().threads : 1
-    return { native, checkpoint, tokenizer, dtype, device, threads: threadsUsed, warnings }
+    return {
+      ...{ native, checkpoint, tokenizer, dtype, device, threads: threadsUsed, warnings },
+      ...{ packTokens: memory.packTokens, kvBytes: kvBytes(memory.freeBytes) },
+    }
   } catch (error) {
     // Whichever part failed, the weights are not to stay.
     cancel(control)

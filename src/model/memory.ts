@@ -18,6 +18,15 @@ export function kvBytesPerToken(config: LlamaConfig): number {
   return 4 * 2 * config.layers * config.kvHeads * config.headDim
 }
 
+/** Of the machine's free memory, others may want the most; a GPU's has no other use. */
+const machineKvShare = 0.25
+const gpuKvShare = 0.75
+
+/** @param gpuFreeBytes what is free of the GPU once the model is loaded; undefined on a processor */
+export function kvBytes(gpuFreeBytes: number | undefined): number {
+  return gpuFreeBytes === undefined ? machineKvShare * availableBytes() : gpuKvShare * gpuFreeBytes
+}
+
 /** Bytes this process may still take: of the machine's, and of a container's limit where it has one. */
 export function availableBytes(): number {
   const left = process.availableMemory?.() ?? freemem()

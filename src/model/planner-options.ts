@@ -1,11 +1,29 @@
 // What the planner is run with; tests of determinism run others.
+import type { Device } from '../binding.ts'
+import { gpuOrdinal } from './devices.ts'
 
 export interface PlannerOptions {
-  /** Tokens a pack should have; a longer sequence makes a pack of its own. */
-  packTokens: number
+  /** Tokens a pack should have; a longer sequence makes a pack of its own. @default mostPackTokens() */
+  packTokens?: number
   /** Whether requests share prefixes. */
   share: boolean
 }
 
+export const defaultPlanner: PlannerOptions = { share: true }
+
 /** SmolLM2-135M in bfloat16 took 390 us of processor time a token in packs of 256, 341 of 1,024, and 371 of 2,048. */
-export const defaultPlanner: PlannerOptions = { packTokens: 1024, share: true }
+const processorPackTokens = 1024
+/** Enough rows for matrix products to fill any GPU many times over. */
+const gpuPackTokens = 16384
+/** A GPU whose memory does not hold so many is not worth loading to. */
+const leastGpuPackTokens = 256
+
+/** Tokens of a pack by default; fewer where a GPU's memory does not hold them. */
+export function mostPackTokens(device: Device): number {
+  return gpuOrdinal(device) === undefined ? processorPackTokens : gpuPackTokens
+}
+
+/** Tokens of a pack that there must be memory for, of the most that there should be. */
+export function leastPackTokens(device: Device, most: number): number {
+  return gpuOrdinal(device) === undefined ? most : Math.min(most, leastGpuPackTokens)
+}

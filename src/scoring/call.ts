@@ -10,7 +10,7 @@ import type { Sequence } from './sequence.ts'
 import { pull, type Source } from './source.ts'
 import { planTrees, type Tree, type TreeOptions } from './tree.ts'
 
-export interface CallOptions extends TreeOptions {
+export interface CallOptions extends Pick<TreeOptions, 'share'> {
   topK: number
   signal: AbortSignal | undefined
   onProgress: ((progress: ScoreProgress) => void) | undefined
@@ -19,6 +19,8 @@ export interface CallOptions extends TreeOptions {
 /** Windows grow from a few packs, so that native starts soon, to many, so that much is shared. */
 const firstWindowPacks = 2
 const lastWindowPacks = 32
+/** A window is sorted in one slice, so those of large packs hold fewer of them. */
+const lastWindowTokens = 2 ** 17
 /** Of the largest window: what may be read and not yet handed out. */
 const windowsAhead = 2
 /** Stands for a request's own memory, so that tiny requests are bounded too. */
@@ -60,7 +62,7 @@ export class ScoreCall implements QueuedCall {
     this.queue = queue
     this.options = options
     this.topK = options.topK
-    this.windowLimit = firstWindowPacks * options.budget
+    this.windowLimit = firstWindowPacks * queue.packTokens
   }
 
   /** @param encode a request, given its index, as sequences */
@@ -119,6 +121,11 @@ export class ScoreCall implements QueuedCall {
     this.report()
   }
 
+  divided(tree: Tree, parts: readonly Tree[]): void {
+    this.treesOpen += parts.length - 1
+    this.tokensPlanned += parts.reduce((n, part) => n + part.tokens, -tree.tokens)
+  }
+
   fail(error: unknown): void {
     if (this.ended) return
     this.failure = error
@@ -138,7 +145,7 @@ export class ScoreCall implements QueuedCall {
     requests: Source<Request>,
     encode: (request: Request, index: number) => EncodedRequest,
   ): Promise<void> {
-    const ahead = windowsAhead * lastWindowPacks * this.options.budget
+    const ahead = windowsAhead * lastWindow(this.queue.packTokens)
     for await (const request of pull(requests, stalled => this.stall(stalled))) {
       if (this.ended) return
       this.enter(encode(request, this.requestsRead))
@@ -185,7 +192,7 @@ export class ScoreCall implements QueuedCall {
   /** Turns the window into trees for the queue. */
   private plan(): void {
     if (this.window.length === 0 || this.ended) return
-    const trees = planTrees(this.window, this.options)
+    const trees = planTrees(this.window, { budget: this.queue.packTokens, share: this.options.share })
     for (const tree of trees) {
       this.ready.push(tree)
       this.readyTokens += tree.tokens
@@ -194,7 +201,7 @@ export class ScoreCall implements QueuedCall {
     this.treesOpen += trees.length
     this.window = []
     this.windowTokens = 0
-    this.windowLimit = Math.min(2 * this.windowLimit, lastWindowPacks * this.options.budget)
+    this.windowLimit = Math.min(2 * this.windowLimit, lastWindow(this.queue.packTokens))
     this.queue.wake()
   }
 
@@ -212,6 +219,11 @@ export class ScoreCall implements QueuedCall {
   private isAnswered(index: number): boolean {
     return this.answers.get(index)?.remaining === 0
   }
+}
+
+/** Tokens of the largest window. */
+function lastWindow(packTokens: number): number {
+  return Math.max(firstWindowPacks * packTokens, Math.min(lastWindowPacks * packTokens, lastWindowTokens))
 }
 
 function continuationScore(

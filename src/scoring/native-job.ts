@@ -39,3 +39,7 @@ export async function nativeJob<T>(work: () => T | Promise<T>): Promise<T> {
     throw new MtLlamaError(code, message, { cause: error })
   }
 }
+
+export function isOutOfMemory(error: unknown): error is MtLlamaError {
+  return error instanceof MtLlamaError && error.code === 'OUT_OF_MEMORY'
+}

@@ -1,9 +1,10 @@
 // Fills packs from all running calls in turn and keeps native busy: one pack running, one waiting behind it.
 import type { Control, NativeModel } from '../binding.ts'
-import { cancel, disposedError, nativeJob, newControl } from './native-job.ts'
+import { MtLlamaError } from '../errors.ts'
+import { cancel, disposedError, isOutOfMemory, nativeJob, newControl } from './native-job.ts'
 import { layOut, type SequenceScores, scoresAt } from './pack.ts'
 import type { Sequence } from './sequence.ts'
-import type { Tree } from './tree.ts'
+import { halves, type Tree } from './tree.ts'
 
 /** A call as the queue sees it. */
 export interface QueuedCall {
@@ -16,14 +17,20 @@ export interface QueuedCall {
   answer(sequence: Sequence, scores: SequenceScores): void
   /** Tokens of its trees in a pack that have been run so far, while the pack runs. */
   running(pack: object, tokens: number): void
+  /** A tree that found no memory was cut into others. */
+  divided(tree: Tree, parts: readonly Tree[]): void
   /** All sequences of its trees in a pack were answered. */
   done(pack: object, trees: readonly Tree[]): void
   fail(error: unknown): void
 }
 
+/** Trees of a pack, by their calls. */
+type Load = ReadonlyMap<QueuedCall, Tree[]>
+type Entry = readonly [QueuedCall, Tree]
+
 interface Flight {
   control: Control
-  calls: ReadonlyMap<QueuedCall, Tree[]>
+  calls: Load
 }
 
 const packsInFlight = 2
@@ -32,7 +39,9 @@ const progressMs = 250
 
 export class ScoreQueue {
   private readonly native: Pick<NativeModel, 'score'>
-  private readonly packTokens: number
+  /** Halves of packs that found no memory; they go before all else. */
+  private readonly retries: Load[] = []
+  private budget: number
   private readonly calls = new Set<QueuedCall>()
   private readonly flights = new Set<Flight>()
   private waking = false
@@ -41,7 +50,12 @@ export class ScoreQueue {
   /** @param packTokens tokens a pack should have; a longer tree makes a pack of its own */
   constructor(native: Pick<NativeModel, 'score'>, packTokens: number) {
     this.native = native
-    this.packTokens = packTokens
+    this.budget = packTokens
+  }
+
+  /** Tokens a pack should have: fewer than in the beginning once one has found no memory. */
+  get packTokens(): number {
+    return this.budget
   }
 
   add(call: QueuedCall): void {
@@ -74,22 +88,27 @@ export class ScoreQueue {
 
   private pump(): void {
     while (this.flights.size < packsInFlight) {
+      const retry = this.nextRetry()
+      if (retry) {
+        void this.run(retry)
+        continue
+      }
       // Behind a running pack there is time to wait for a full one.
       const ready = [...this.calls].reduce((n, call) => n + call.readyTokens, 0)
-      if (ready === 0 || (this.flights.size > 0 && ready < this.packTokens)) return
+      if (ready === 0 || (this.flights.size > 0 && ready < this.budget)) return
       void this.run(this.gather())
     }
   }
 
   /** Takes trees from the calls in turn, until none has one that fits. */
-  private gather(): Map<QueuedCall, Tree[]> {
+  private gather(): Load {
     const taken = new Map<QueuedCall, Tree[]>()
     let tokens = 0
     let turn = [...this.calls]
     while (turn.length > 0) {
       const next: QueuedCall[] = []
       for (const call of turn) {
-        const tree = call.take(tokens === 0 ? Number.POSITIVE_INFINITY : this.packTokens - tokens)
+        const tree = call.take(tokens === 0 ? Number.POSITIVE_INFINITY : this.budget - tokens)
         if (!tree) continue
         const trees = taken.get(call)
         if (trees) trees.push(tree)
@@ -105,7 +124,7 @@ export class ScoreQueue {
     return taken
   }
 
-  private async run(calls: ReadonlyMap<QueuedCall, Tree[]>): Promise<void> {
+  private async run(calls: Load): Promise<void> {
     const flight = { control: newControl(), calls }
     const topK = Math.max(...[...calls.keys()].map(call => call.topK))
     this.flights.add(flight)
@@ -121,12 +140,48 @@ export class ScoreQueue {
         this.callBack(call, () => call.done(flight, trees))
       }
     } catch (error) {
-      for (const call of calls.keys()) if (this.calls.has(call)) call.fail(error)
+      if (isOutOfMemory(error)) this.halve(flight, error)
+      else for (const call of calls.keys()) if (this.calls.has(call)) call.fail(error)
     } finally {
       clearInterval(timer)
       this.flights.delete(flight)
       this.pump()
     }
+  }
+
+  /** Has the trees of a pack that found no memory run in two packs, and packs be smaller from now on. */
+  private halve(flight: Flight, error: MtLlamaError): void {
+    let trees: Entry[] = []
+    for (const [call, own] of flight.calls) {
+      if (this.calls.has(call)) this.callBack(call, () => call.running(flight, 0))
+      if (this.calls.has(call)) trees.push(...own.map((tree): Entry => [call, tree]))
+    }
+    if (trees.length === 0) return
+    const half = Math.ceil(trees.reduce((n, [, { tokens }]) => n + tokens, 0) / 2)
+    this.budget = Math.min(this.budget, half)
+    if (trees.length === 1) {
+      const [call, tree] = trees[0]!
+      const parts = halves(tree)
+      if (!parts) {
+        call.fail(treeTooLarge(tree, error))
+        return
+      }
+      call.divided(tree, parts)
+      trees = parts.map((part): Entry => [call, part])
+    }
+    let middle = 0
+    for (let tokens = 0; tokens < half && middle < trees.length - 1; middle++)
+      tokens += trees[middle]![1].tokens
+    this.retries.push(loadOf(trees.slice(0, middle)), loadOf(trees.slice(middle)))
+  }
+
+  /** The next half of a pack, of the calls that are still there. */
+  private nextRetry(): Load | undefined {
+    while (this.retries.length > 0) {
+      const load = new Map([...this.retries.shift()!].filter(([call]) => this.calls.has(call)))
+      if (load.size > 0) return load
+    }
+    return undefined
   }
 
   private report(flight: Flight): void {
@@ -145,4 +200,23 @@ export class ScoreQueue {
       call.fail(error)
     }
   }
+}
+
+function loadOf(trees: readonly Entry[]): Load {
+  const load = new Map<QueuedCall, Tree[]>()
+  for (const [call, tree] of trees) {
+    const own = load.get(call)
+    if (own) own.push(tree)
+    else load.set(call, [tree])
+  }
+  return load
+}
+
+function treeTooLarge({ tokens }: Tree, error: MtLlamaError): MtLlamaError {
+  return new MtLlamaError(
+    'OUT_OF_MEMORY',
+    `a sequence of ${tokens} tokens, by itself, finds no memory on the device: ${error.message}. ` +
+      "Shorter sequences, a smaller model or dtype, or device: 'cpu' would do",
+    { cause: error },
+  )
 }

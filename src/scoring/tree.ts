@@ -146,6 +146,19 @@ function split({ prefixLength, leaves }: Group, budget: number): Tree[] {
   return trees
 }
 
+/** The same leaves in two trees, the prefix in each; undefined for one leaf. */
+export function halves({ prefixLength, leaves }: Tree): [Tree, Tree] | undefined {
+  if (leaves.length < 2) return undefined
+  const middle = leaves.length >> 1
+  const part = (leaves: Leaf[]) =>
+    tree(
+      prefixLength,
+      leaves,
+      leaves.reduce((n, { length }) => n + length - prefixLength, 0),
+    )
+  return [part(leaves.slice(0, middle)), part(leaves.slice(middle))]
+}
+
 function tree(prefixLength: number, leaves: Leaf[], rows: number): Tree {
   if (leaves.length === 1) return single(leaves[0]!)
   return { prefixLength, leaves, tokens: prefixLength + rows }

@@ -1,6 +1,8 @@
 // What the CUDA backend asks of its device, counted by the host device layer: one piece of memory for the weights; for
-// a pack or a step like one before, no memory and one wait.
+// a pack or a step like one before, no memory and one wait; and what it does where there is no more memory.
 #include <algorithm>
+#include <cstdlib>
+#include <cstring>
 #include <numeric>
 
 #include "backend/cuda/host/counters.h"
@@ -114,6 +116,79 @@ void a_step_of_decoding_takes_no_memory_and_one_wait(const std::shared_ptr<Llama
   }
 }
 
+// The device has no more than `bytes` beyond what is held now, until the end.
+class Limit {
+ public:
+  explicit Limit(int64_t bytes) { setenv(kName, std::to_string(counters().bytes + bytes).c_str(), 1); }
+  ~Limit() { unsetenv(kName); }
+
+ private:
+  static constexpr const char* kName = "MT_LLAMA_HOST_DEVICE_BYTES";
+};
+
+// A prompt of 400 tokens in a session of its own, on a model that has run nothing: its log-probability, or an error.
+struct Outcome {
+  std::string code;
+  float log_prob = 0;
+  int64_t launches = 0;
+};
+Outcome run_prompt(const std::shared_ptr<Llama>& model) {
+  std::mt19937 random(6);
+  const std::vector<int32_t> ids = random_ids(random, 400, model->config().vocab_size), offsets = {0, 400};
+  const SessionSequence sequence = {};
+  Session session(model, 400, {});
+  Outcome outcome;
+  int32_t next;
+  outcome.launches = asked_by([&] {
+                       outcome.code = error_of([&] {
+                         session.step({{&sequence, 1}, offsets, ids}, {&next, 1}, {&outcome.log_prob, 1}, Control());
+                       });
+                     }).launches;
+  return outcome;
+}
+
+void a_step_that_finds_no_memory_goes_on_in_smaller_packs() {
+  const Outcome want = run_prompt(load(aligned_config(), DType::kBFloat16));
+  int refused = 0, smaller = 0;
+  for (int64_t bytes = 64 << 10; bytes <= 1024 << 10; bytes = bytes * 5 / 4) {
+    const auto model = load(aligned_config(), DType::kBFloat16);
+    Outcome limited;
+    {
+      const Limit limit(bytes);
+      limited = run_prompt(model);
+    }
+    if (limited.code.empty()) {
+      CHECK(std::memcmp(&limited.log_prob, &want.log_prob, sizeof(float)) == 0);
+      smaller += limited.launches > want.launches;
+    } else {
+      CHECK_EQ(limited.code, "OUT_OF_MEMORY");
+      refused++;
+      const Outcome again = run_prompt(model);  // with memory
+      CHECK_EQ(again.code, "");
+      CHECK(std::memcmp(&again.log_prob, &want.log_prob, sizeof(float)) == 0);
+    }
+  }
+  CHECK(refused > 0);
+  CHECK(smaller > 0);
+}
+
+void packs_are_as_large_as_half_of_the_free_memory_holds() {
+  const auto model = load(aligned_config(), DType::kBFloat16);
+  CHECK_EQ(model->reserve(300), 300);
+  const int64_t scratch = static_cast<int64_t>(192) << 20;  // that ops may come to need
+  {
+    const Limit limit(scratch + (4 << 20));
+    const Counters before = counters();
+    const int tokens = model->reserve(1 << 20);
+    const int64_t taken = counters().bytes - before.bytes;
+    CHECK(tokens > 1000 && tokens < 1 << 20);
+    CHECK(taken > 1 << 20 && taken <= 2 << 20);
+  }
+  std::string message;
+  const Limit limit(-counters().bytes);
+  CHECK_EQ(error_of([&] { model->reserve(1 << 20); }, &message), "OUT_OF_MEMORY");
+}
+
 }  // namespace
 }  // namespace mt::test
 
@@ -134,5 +209,7 @@ int main() {
     // Long sequences are attended to in splits, which are merged.
     if (dtype == DType::kBFloat16) a_step_of_decoding_takes_no_memory_and_one_wait(aligned, 520, {}, 9 * layers + 4);
   }
+  a_step_that_finds_no_memory_goes_on_in_smaller_packs();
+  packs_are_as_large_as_half_of_the_free_memory_holds();
   return finish("cuda_steady_test");
 }

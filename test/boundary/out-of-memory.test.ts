@@ -1,0 +1,76 @@
+// A GPU whose memory runs out: packs get smaller, scores keep their bits, and the model goes on. The GPU is the host
+// device layer's (npm run build:host-device), whose memory a variable limits; without it there is nothing to run.
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { loadAddon } from '../../src/binding.ts'
+import { loadModel, type Model } from '../../src/index.ts'
+import type { ScoreQueue } from '../../src/scoring/queue.ts'
+import { writeRandomModel } from './random-model.ts'
+
+const limitName = 'MT_LLAMA_HOST_DEVICE_BYTES'
+
+describe('a GPU without memory', function () {
+  this.timeout(60_000)
+  const folder = mkdtempSync(path.join(tmpdir(), 'mt-llama-memory-'))
+  const { config } = writeRandomModel(folder, { layers: 1 })
+  const addon = loadAddon()
+  const requests = Array.from({ length: 12 }, (_, i) => ({
+    prompt: Array.from({ length: 60 }, (_, j) => (i * 31 + j * 7) % config.vocabSize),
+    continuations: [
+      [1, 2, i],
+      [3, i],
+    ],
+  }))
+  const scores = async (model: Model) =>
+    (await model.score(requests)).flatMap(({ continuations }) =>
+      continuations.map(({ tokenLogProbs }) => [...tokenLogProbs]),
+    )
+
+  before(function () {
+    if (addon.gpus().gpus[0]?.name !== 'host') this.skip()
+  })
+  afterEach(() => delete process.env[limitName])
+  after(() => rmSync(folder, { recursive: true }))
+
+  /** Leaves so many bytes of what is free now. */
+  const leave = (bytes: number) => {
+    delete process.env[limitName]
+    const total = addon.gpus().gpus[0]!.totalBytes
+    process.env[limitName] = String(total - addon.gpuFreeBytes(0) + bytes)
+  }
+
+  it('gives the same bits in smaller packs, or says that it has none and goes on when it has', async () => {
+    await using calm = await loadModel(folder, { device: 'cuda' })
+    const expected = await scores(calm)
+    const packTokens = (model: Model) => (model as unknown as { queue: ScoreQueue }).queue.packTokens
+    let smaller = 0
+    let refused = 0
+    for (const bytes of [2_000, 16_000, 24_000, 32_000]) {
+      delete process.env[limitName]
+      await using model = await loadModel(folder, { device: 'cuda' })
+      leave(bytes)
+      try {
+        assert.deepEqual(await scores(model), expected)
+        if (packTokens(model) < packTokens(calm)) smaller++
+      } catch (error) {
+        const { code, message } = error as Error & { code: string }
+        assert.equal(code, 'OUT_OF_MEMORY')
+        assert.match(message, /^a sequence of \d+ tokens, by itself, finds no memory .* \d+ are free/)
+        refused++
+        delete process.env[limitName]
+        assert.deepEqual(await scores(model), expected)
+      }
+    }
+    assert.ok(smaller > 0 && refused > 0, `${smaller} in smaller packs, ${refused} refused`)
+  })
+
+  it('refuses a load that cannot fit, before it starts', async () => {
+    leave(1000)
+    await assert.rejects(loadModel(folder, { device: 'cuda' }), {
+      code: 'OUT_OF_MEMORY',
+      message: /: loading as float32 takes .* are available/,
+    })
+  })
+})
