@@ -214,6 +214,8 @@ export interface NativeOpTiming {
   bytes: number
   /** Of those, the ones that come from memory: weights, cached keys and values. Activations lie in caches. */
   memoryBytes: number
+  /** Whether those came from memory and not, being few, from a cache. */
+  fromMemory: boolean
   /** Rows of the result that were compared with the reference before anything was timed. */
   rowsChecked: number
 }

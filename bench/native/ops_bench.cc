@@ -38,7 +38,7 @@ double flops_of(const Peaks& peaks, const std::string& instruction) {
 void report(const Options& o, const Peaks& peaks, Backend& backend, const OpCase& c) {
   const OpTiming t = time_op(backend, c, o.seconds, {});
   const std::string &peak = peaks.by_dtype[static_cast<int>(c.dtype)], dtype(dtype_name(c.dtype));
-  const double arithmetic = t.flops / flops_of(peaks, peak), memory = t.memory_bytes / peaks.read;
+  const double arithmetic = t.flops / flops_of(peaks, peak), memory = t.from_memory ? t.memory_bytes / peaks.read : 0;
   const char* limit = arithmetic + memory == 0 ? "-" : memory > arithmetic ? "read" : peak.c_str();
   const double share = 100 * std::max(arithmetic, memory) / t.median;
   const int cache = c.trees[0].segment, rows = c.trees[0].branches[0];

@@ -103,6 +103,7 @@ class TimeOpJob final : public Job {
     result["flops"] = timing_.flops;
     result["bytes"] = timing_.bytes;
     result["memoryBytes"] = timing_.memory_bytes;
+    result["fromMemory"] = timing_.from_memory;
     result["rowsChecked"] = timing_.rows_checked;
     return result;
   }

@@ -162,9 +162,9 @@ void OpRun::add_cache() {
   caches_.push_back({{k}, {v}});
 }
 
-void OpRun::rotate(size_t bytes) {
+bool OpRun::rotate(size_t bytes) {
   const double one = memory_bytes();
-  if (one == 0) return;
+  if (one == 0) return false;
   const size_t copies = std::min(kMostCopies, static_cast<size_t>(bytes / one) + 1);
   if (case_.op == Op::kAttention) {
     while (caches_.size() < copies) add_cache();
@@ -173,6 +173,7 @@ void OpRun::rotate(size_t bytes) {
     const MatrixKind kind = matrices_[0]->kind;
     while (matrices_.size() < copies) add_matrix(input_.weights.data(), out, in, kind);
   }
+  return static_cast<double>(copies) * one >= static_cast<double>(bytes);
 }
 
 View OpRun::view(int rows, int cols, DType dtype) {

@@ -19,7 +19,7 @@ struct OpInput {
 
 class OpRun {
  public:
-  static constexpr size_t kMostCopies = 512;
+  static constexpr size_t kMostCopies = 4096;
 
   // Inputs are rounded to the backend's activations, or to `rounding` for comparison with another backend.
   OpRun(Backend& backend, const OpCase& c) : OpRun(backend, c, backend.activation_dtype(c.dtype)) {}
@@ -29,7 +29,8 @@ class OpRun {
   void run();
   // Copies the weights, or the cached keys and values, until `bytes` of them lie apart or there are kMostCopies, so
   // that runs in turn read them from memory, as the layers of a model do, and not from a cache.
-  void rotate(size_t bytes);
+  // Returns whether they do: those of a tiny model stay in caches.
+  bool rotate(size_t bytes);
   // What the op wrote, as float32 [rows, width]. qkv: q, k and v side by side. head_score: log_prob, argmax, top ids,
   // top log-probabilities side by side.
   std::vector<float> output();

@@ -51,7 +51,7 @@ OpTiming time_op(Backend& backend, const OpCase& c, double seconds, const Contro
   OpTiming timing;
   timing.rows_checked = check(run, c);
   control.poll();
-  run.rotate(kRotated);
+  timing.from_memory = run.rotate(kRotated);
   const int group = static_cast<int>(std::clamp(kGroup / time_runs(backend, run, 1), 1.0, 1e4));
   std::vector<double> times;
   for (double spent = 0; times.size() < kFewestGroups || spent < seconds;) {

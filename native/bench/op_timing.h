@@ -10,10 +10,11 @@ struct OpTiming {
   double low = 0;     // 10th percentile
   double high = 0;    // 90th percentile
   int runs = 0;
-  double flops = 0;         // of a run: see OpRun
-  double bytes = 0;         // of a run
-  double memory_bytes = 0;  // of a run
-  int rows_checked = 0;     // of the output
+  double flops = 0;          // of a run: see OpRun
+  double bytes = 0;          // of a run
+  double memory_bytes = 0;   // of a run
+  bool from_memory = false;  // whether those came from memory and not, being few, from a cache
+  int rows_checked = 0;      // of the output
 };
 
 // Times runs for about `seconds` and at least five times. Weights come from memory: see OpRun::rotate().

@@ -39,11 +39,11 @@ async function timeOp(context: BenchContext, op: NativeOp, rows: number, cache: 
   context.onStep(`${op}, ${cache > 0 ? `1 row after ${cache}` : `${rows} row${rows === 1 ? '' : 's'}`}`)
   const request = { ...sizesOf(config), op, rows, cache, seconds }
   const timing = await runNative(signal, control => loadAddon().timeOp(request, native, control))
-  const { flops, bytes, memoryBytes, runs } = timing
+  const { flops, bytes, memoryBytes, fromMemory, runs } = timing
   return {
-    ...{ op, rows, cache, runs, ...micros(timing), flops, bytes, memoryBytes },
+    ...{ op, rows, cache, runs, ...micros(timing), flops, bytes, memoryBytes, fromMemory },
     gflopPerSecond: flops / timing.seconds / 1e9,
     gigabytesPerSecond: bytes / timing.seconds / 1e9,
-    ...boundOf({ flops, bytes: memoryBytes, seconds: timing.seconds }, peaks, native.dtype),
+    ...boundOf({ flops, bytes: fromMemory ? memoryBytes : 0, seconds: timing.seconds }, peaks, native.dtype),
   }
 }

@@ -52,6 +52,8 @@ export interface OpReport extends Micros, Bound {
   bytes: number
   /** Of the bytes, those that come from memory: weights, cached keys and values. */
   memoryBytes: number
+  /** Whether those came from memory and not, being few, from a cache: then no share of its peak is given. */
+  fromMemory: boolean
   gflopPerSecond: number
   gigabytesPerSecond: number
 }

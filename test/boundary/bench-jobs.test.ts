@@ -49,9 +49,15 @@ describe('bench jobs', function () {
           device,
         )
         assert.ok(secondsP10 > 0 && secondsP10 <= timing.seconds && timing.seconds <= secondsP90, device)
+        assert.equal(timing.fromMemory, false, 'so few bytes stay in caches')
         assert.ok(runs >= 5 && rowsChecked >= 4, device)
       }
     })
+
+  it('weights that copies can carry past all caches come from memory', async () => {
+    const { fromMemory, memoryBytes } = await time({ op: 'linear_add down', intermediateSize: 4096 })
+    assert.deepEqual([fromMemory, memoryBytes], [true, 4 * 4096 * 64])
+  })
 
   it('peaks name the instruction of every dtype, and rates of all of them', async () => {
     for (const device of devices) {
