@@ -75,7 +75,7 @@ int Llama::reserve(int most) {
     try {
       allocate(bytes(tokens));
       reserved_ = workspace_->bytes();
-      return tokens;
+      return reserved_tokens_ = tokens;
     } catch (const Error& error) {  // others may take memory of the device meanwhile
       if (error.code() != ErrorCode::OUT_OF_MEMORY || tokens <= kLeastTokens) throw;
     }

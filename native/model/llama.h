@@ -22,6 +22,8 @@ class Llama {
   // Takes memory for packs of `most` tokens, or of as many as half of the device's free memory holds, and returns how
   // many: larger packs may have to wait for more memory, and find none. Throws OUT_OF_MEMORY.
   int reserve(int most);
+  // What reserve() said last; 0 before.
+  int reserved_tokens() const { return reserved_tokens_; }
 
   // The final hidden states, normalised: [rows of the pack, dim] in the activation dtype. Valid until the next call.
   // The pack must have passed check_pack() or be made to its rules. `cache` is where its segments lie and its keys and
@@ -53,6 +55,7 @@ class Llama {
   DType activation_dtype_;
   std::unique_ptr<Buffer> workspace_;
   size_t reserved_ = 0;  // bytes of workspace_ at least
+  int reserved_tokens_ = 0;
   std::unique_ptr<Buffer> rope_buffer_;
   RopeTable rope_;
 };

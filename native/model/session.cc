@@ -11,6 +11,8 @@ namespace {
 
 // Enough rows to keep the matrix products busy, few enough that the activations stay small.
 constexpr int32_t kPackTokens = 512;
+// Of the packs that there is memory for: a GPU, which has it for more, needs more rows to be busy.
+constexpr int32_t kReservedShare = 4;
 // Packs of fewer are not tried where memory runs out.
 constexpr int32_t kLeastPackTokens = 16;
 
@@ -19,7 +21,10 @@ constexpr int32_t kLeastPackTokens = 16;
 }  // namespace
 
 Session::Session(std::shared_ptr<Llama> model, int32_t rows, const Sampling& sampling)
-    : model_(std::move(model)), cache_rows_(rows), sampling_(sampling), pack_tokens_(kPackTokens) {
+    : model_(std::move(model)),
+      cache_rows_(rows),
+      sampling_(sampling),
+      pack_tokens_(std::max(kPackTokens, model_->reserved_tokens() / kReservedShare)) {
   check_sampling(sampling);
   if (rows < 1) fail("rows is " + std::to_string(rows) + ", expected at least 1");
 }

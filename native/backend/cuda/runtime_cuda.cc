@@ -112,6 +112,7 @@ void* Device::allocate_pinned(size_t bytes) {
   return p;
 }
 void Device::free_pinned(void* p) noexcept {
+  if (!p) return;
   cudaSetDevice(ordinal_);
   cudaFreeHost(p);
 }
