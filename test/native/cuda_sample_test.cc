@@ -9,6 +9,7 @@
 #include "cuda_memory.h"
 #include "cuda_target.h"
 #include "random.h"
+#include "sample_own_logits.h"
 
 namespace mt::test {
 namespace {
@@ -103,37 +104,6 @@ void frequencies(Device& device) {
           want[id] * kDraws);
 }
 
-// Through the backend: what it says of its own logits.
-void whole_op(DType dtype) {
-  constexpr int kRows = 5, kVocab = 333, kDim = 40;
-  const auto backend = make_backend(0);
-  const auto memory = backend->allocate(backend->matrix_bytes(kVocab, kDim, MatrixKind::kPlain, {}, dtype));
-  const auto w = backend->create_matrix(kVocab, kDim, MatrixKind::kPlain, {}, dtype, memory->data());
-  backend->write_rows(*w, 0, kVocab, test::random(size_t(kVocab) * kDim, 1, 0.5f).data());
-  backend->finish_rows();
-  const std::vector<float> values = test::random(size_t(kRows) * kDim, 2, 1, dtype);
-  const auto rows = backend->allocate(values.size() * sizeof(float));
-  const View h = {rows->data(), kRows, kDim, dtype};
-  std::vector<uint16_t> halves;
-  for (const float x : values) halves.push_back(dtype == DType::kBFloat16 ? f32_to_bf16(x) : f32_to_f16(x));
-  if (dtype == DType::kFloat32)
-    backend->upload(h.data, values.data(), values.size() * sizeof(float));
-  else
-    backend->upload(h.data, halves.data(), halves.size() * sizeof(uint16_t));
-  std::vector<float> logits(size_t(kRows) * kVocab), log_probs(kRows);
-  std::vector<int32_t> ids(kRows);
-  std::vector<uint64_t> random;
-  for (int r = 0; r < kRows; r++) random.push_back(random_bits(3, r, 4));
-  const Sampling sampling = {.temperature = 0.8f, .top_k = 50, .top_p = 0.9f};
-  backend->head_logits(h, *w, logits.data());
-  backend->head_sample(h, *w, sampling, random, ids, log_probs);
-  for (int r = 0; r < kRows; r++) {
-    const Choice want = choose_token({&logits[size_t(r) * kVocab], size_t(kVocab)}, sampling, random[r]);
-    CHECK_EQ(ids[r], want.id);
-    CHECK(std::fabs(log_probs[r] - want.log_prob) <= 1e-5f);
-  }
-}
-
 }  // namespace
 }  // namespace mt::test
 
@@ -143,7 +113,8 @@ int main() {
   Device device(0);
   sweep(device);
   frequencies(device);
-  for (const mt::DType dtype : {mt::DType::kFloat32, mt::DType::kBFloat16, mt::DType::kFloat16}) whole_op(dtype);
+  for (const mt::DType dtype : {mt::DType::kFloat32, mt::DType::kBFloat16, mt::DType::kFloat16})
+    sample_own_logits(*make_backend(0), dtype);
   // A draw at the very edge between two tokens may fall on the other side.
   check(other_tokens * 200 <= draws, "%d of %d draws are other tokens than choose_token's", other_tokens, draws);
   return finish("cuda_sample_test");
