@@ -41,7 +41,10 @@ class WeightFile {
     out.write(reinterpret_cast<const char*>(values.data()), static_cast<std::streamsize>(2 * values.size()));
     if (!out.flush()) throw Error(ErrorCode::FILE_READ, path_.string() + " could not be written");
   }
-  ~WeightFile() { std::filesystem::remove(path_); }
+  ~WeightFile() {
+    std::error_code ignored;
+    std::filesystem::remove(path_, ignored);
+  }
   WeightFile(const WeightFile&) = delete;
   WeightFile& operator=(const WeightFile&) = delete;
   std::string path() const { return path_.string(); }

@@ -80,7 +80,8 @@ std::vector<double> time_in_turns(Device& device, const std::vector<std::functio
     side(0);  // its first call may load code
     timer.start();
     side(1);
-    calls.push_back(std::clamp(static_cast<int>(std::ceil(sample_seconds / timer.stop())), 1, 1000));
+    const double one = std::max(timer.stop(), 1e-9);  // a call may be too short for the clock
+    calls.push_back(static_cast<int>(std::clamp(std::ceil(sample_seconds / one), 1.0, 1000.0)));
   }
   std::vector<std::vector<double>> times(sides.size());
   std::vector<int> turn(sides.size(), 0);

@@ -147,6 +147,10 @@ std::string mismatch(OpRun& run, const OpCase& c, const Wanted& wanted) {
       for (int i = 0; i < width; i++) {
         const size_t at = size_t(r) * width + i;
         const bool is_id = i == 1 || (i >= 2 && i < 2 + c.top_k);
+        if (is_id && !(got[at] >= 0 && got[at] < static_cast<float>(c.shape.vocab))) {
+          judge(at, INFINITY, widest);
+          continue;
+        }
         // Ids may differ where the reference's own logits are closer than the error.
         const double difference = is_id ? row[int(got[at])] - row[int(want[at])] : got[at] - want[at];
         judge(at, std::fabs(difference), is_id ? widest : 2 * widest + 32 * kEps * (std::fabs(want[at]) + 1));

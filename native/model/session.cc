@@ -139,7 +139,7 @@ void Session::check(const StepRequest& request) const {
                                                  std::to_string(count) + "; the model has " + std::to_string(context) +
                                                  " positions");
     }
-    const int64_t end = first_row + length + count;
+    const int64_t end = int64_t{first_row} + length + count;
     if (end > cache_rows_) {
       fail(here + " would end at row " + std::to_string(end) + "; the session has " + std::to_string(cache_rows_));
     }

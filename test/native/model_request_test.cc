@@ -128,6 +128,7 @@ const Step kSteps[] = {
     {"INVALID_ARGUMENT", "sequence 0 holds -1 tokens, expected at least 0", {{0, -1}}, {0, 1}, {1}},
     {"INVALID_ARGUMENT", "sequence 1 would end at row 12; the session has 11", {{0}, {8, 3}}, {0, 1, 2}, {1, 2}},
     {"INVALID_ARGUMENT", "sequence 0 would end at row 2147483648;", {{INT32_MAX}}, {0, 1}, {1}},
+    {"INVALID_ARGUMENT", "sequence 0 would end at row 2147483649;", {{INT32_MAX, 1}}, {0, 1}, {1}},
     {"INVALID_ARGUMENT", "sequences 0 and 1 share row 4", {{4}, {2, 2}}, {0, 1, 2}, {1, 2}},
     {"INVALID_ARGUMENT", "sequences 0 and 2 share row 0", {{0}, {5}, {0}}, {0, 1, 2, 3}, {1, 2, 3}},
     {"TOKEN_OUT_OF_RANGE", "ids[1] is 77;", {{0}}, {0, 2}, {1, 77}},

@@ -2,7 +2,9 @@
 #include "cpu_backend.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
+#include <new>
 
 #include "../../base/cpu_info.h"
 #include "../../base/error.h"
@@ -176,11 +178,17 @@ class CpuBackend final : public Backend {
     const auto vocab = static_cast<size_t>(w.rows);
     logits_.resize(h.rows * vocab);
     head_logits(h, w, logits_.data());
+    std::atomic<bool> no_memory = false;  // tasks may not throw
     pool_.parallel_for(h.rows, [&](int r, int) {
-      const Choice choice = choose_token({logits_.data() + r * vocab, vocab}, sampling, random[r]);
-      ids[r] = choice.id;
-      log_prob[r] = choice.log_prob;
+      try {
+        const Choice choice = choose_token({logits_.data() + r * vocab, vocab}, sampling, random[r]);
+        ids[r] = choice.id;
+        log_prob[r] = choice.log_prob;
+      } catch (const std::bad_alloc&) {
+        no_memory = true;
+      }
     });
+    if (no_memory) throw Error(ErrorCode::OUT_OF_MEMORY, "no memory to choose from logits");
   }
 
   void head_logits(View h, const Matrix& w, float* logits) override {

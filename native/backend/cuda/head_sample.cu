@@ -1,5 +1,6 @@
 // Sampling from logits (base/sampling.h): a block a row. Weights are whole numbers, whose sums are the same in any
-// order. Bound by reading the row, which lies in the L2, some ten times for top-k and as often for top-p.
+// order. Bound by reading the row, which lies in the L2, up to 32 times for top-k and as often for top-p: a bit of the
+// key each.
 #include <cstring>
 
 #include "device.cuh"

@@ -57,7 +57,7 @@ class Device {
   void queue_upload(void* device, size_t pitch, const void* pinned, size_t width, size_t height, Lane lane);
   void queue_download(void* pinned, const void* device, size_t bytes);
 
-  // Any host memory, on kCompute. Both may wait for all that is queued there; download() does.
+  // Any host memory, on kCompute. Both wait for all that is queued there.
   void upload(void* device, const void* host, size_t bytes);
   void download(void* host, const void* device, size_t bytes);
   // For what is queued on kCompute.

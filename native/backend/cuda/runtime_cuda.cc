@@ -137,6 +137,7 @@ void Device::queue_download(void* pinned, const void* device, size_t bytes) {
 void Device::upload(void* device, const void* host, size_t bytes) {
   select();
   check(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, stream_of(lanes_[0])), "copy to the device");
+  wait();  // the runtime does not promise to be done with memory that is not pinned
 }
 void Device::download(void* host, const void* device, size_t bytes) {
   select();
