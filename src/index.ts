@@ -25,6 +25,7 @@ export type {
   TooLong,
 } from './scoring/request.ts'
 export type { PerplexityResult } from './scoring/rolling.ts'
+export type { Source } from './scoring/source.ts'
 export type { BoundaryRule } from './tokenizer/boundary.ts'
 export { loadTokenizer } from './tokenizer/load.ts'
 export type { DecodeOptions, DecodeStream, EncodeOptions, Tokenizer } from './tokenizer/tokenizer.ts'

@@ -7,7 +7,7 @@ import {
   renderRelease,
 } from './chat/chat-template.ts'
 import { MtLlamaError, message } from './errors.ts'
-import { GenerateCall } from './generation/call.ts'
+import { GenerateCall, type GenerateCallOptions } from './generation/call.ts'
 import { Continuation } from './generation/continuation.ts'
 import { Generator } from './generation/generator.ts'
 import type { GenerateOptions, GenerateResult } from './generation/options.ts'
@@ -16,7 +16,7 @@ import { TextStream } from './generation/text-stream.ts'
 import { type ModelInfo, type ModelParts, modelInfo } from './model/info.ts'
 import { kvBytesPerToken } from './model/memory.ts'
 import type { PlannerOptions } from './model/planner-options.ts'
-import { ScoreCall } from './scoring/call.ts'
+import { type CallOptions, ScoreCall } from './scoring/call.ts'
 import {
   type EncodeContext,
   type EncodedRequest,
@@ -105,26 +105,18 @@ export class Model {
    * @throws INVALID_ARGUMENT, TOKEN_OUT_OF_RANGE, CONTEXT_LENGTH naming the request; TOKENIZER, ABORTED, DISPOSED
    */
   async score(requests: Source<ScoreRequest>, options: ScoreOptions = {}): Promise<ScoreResult[]> {
-    return collect(this.scoreStream(requests, options))
+    return collect(this.scoring(requests, options, false))
   }
 
   /**
-   * score() for any number of requests: reads a bounded number ahead and gives each result in its turn. Nothing is read
-   * before the first result is asked for; a loop that is left ends the call.
+   * score() for any number of requests: reads a bounded number ahead and gives each result in its turn, those before a
+   * request that is wrong too. Nothing is read before the first result is asked for; a loop that is left ends the call.
    */
   scoreStream(
     requests: Source<ScoreRequest>,
     options: ScoreOptions = {},
   ): AsyncGenerator<ScoreResult, void, undefined> {
-    checkSource('requests', requests)
-    const settings = encodeSettings(options)
-    const topK = checkInteger('topK', options.topK ?? 0, 0, this.info.vocabSize)
-    return this.run(
-      requests,
-      (request, index) => encodeRequest(this.context, request, index, settings),
-      topK,
-      options,
-    )
+    return this.scoring(requests, options, true)
   }
 
   /**
@@ -132,18 +124,18 @@ export class Model {
    * @throws INVALID_ARGUMENT, TOKEN_OUT_OF_RANGE, CONTEXT_LENGTH naming the prompt; TOKENIZER, ABORTED, DISPOSED
    */
   async generate(prompts: Source<Text>, options: GenerateOptions = {}): Promise<GenerateResult[]> {
-    return collect(this.generateEach(prompts, options))
+    return collect(this.continue(prompts, options, { answersFirst: false }))
   }
 
   /**
-   * generate() for any number of prompts: reads a bounded number ahead and gives each result in its turn. Nothing is read
-   * before the first result is asked for; a loop that is left ends the call.
+   * generate() for any number of prompts: reads a bounded number ahead and gives each result in its turn, those before a
+   * prompt that is wrong too. Nothing is read before the first result is asked for; a loop that is left ends the call.
    */
   generateEach(
     prompts: Source<Text>,
     options: GenerateOptions = {},
   ): AsyncGenerator<GenerateResult, void, undefined> {
-    return this.continue(prompts, options)
+    return this.continue(prompts, options, { answersFirst: true })
   }
 
   /** One text, piece by piece as it becomes certain. The generator's return value is the result. */
@@ -154,8 +146,13 @@ export class Model {
     const left = new AbortController()
     const signals = options.signal ? [left.signal, options.signal] : [left.signal]
     const stream = new TextStream()
+    const onText = (piece: string) => stream.push(piece)
     const running = collect(
-      this.continue([prompt], { ...options, signal: AbortSignal.any(signals) }, piece => stream.push(piece)),
+      this.continue(
+        [prompt],
+        { ...options, signal: AbortSignal.any(signals) },
+        { answersFirst: false, onText },
+      ),
     )
     const ended = running.catch(() => {}).then(() => stream.end())
     try {
@@ -192,7 +189,10 @@ export class Model {
       ...{ truncatedTokens: 0, skipped: false },
     })
     let logLikelihood = 0
-    for await (const { continuations } of this.run(windows, encode, 0, options))
+    for await (const { continuations } of this.run(windows, encode, options, {
+      topK: 0,
+      answersFirst: false,
+    }))
       logLikelihood += continuations[0]!.logLikelihood
     return perplexityResult(logLikelihood, ids.length, typeof text === 'string' ? text : undefined)
   }
@@ -273,20 +273,33 @@ export class Model {
     return this.dispose()
   }
 
+  private scoring(
+    requests: Source<ScoreRequest>,
+    options: ScoreOptions,
+    answersFirst: boolean,
+  ): AsyncGenerator<ScoreResult, void, undefined> {
+    checkSource('requests', requests)
+    const settings = encodeSettings(options)
+    const topK = checkInteger('topK', options.topK ?? 0, 0, this.info.vocabSize)
+    const encode = (request: ScoreRequest, index: number) =>
+      encodeRequest(this.context, request, index, settings)
+    return this.run(requests, encode, options, { topK, answersFirst })
+  }
+
   private run<Request>(
     requests: Source<Request>,
     encode: (request: Request, index: number) => EncodedRequest,
-    topK: number,
     { signal, onProgress }: Pick<ScoreOptions, 'signal' | 'onProgress'>,
+    how: Pick<CallOptions, 'topK' | 'answersFirst'>,
   ): AsyncGenerator<ScoreResult, void, undefined> {
     const { share } = this.planner
-    return new ScoreCall(this.queue, { topK, signal, onProgress, share }).results(requests, encode)
+    return new ScoreCall(this.queue, { ...how, signal, onProgress, share }).results(requests, encode)
   }
 
   private continue(
     prompts: Source<Text>,
     options: GenerateOptions,
-    onText?: (piece: string) => void,
+    how: Pick<GenerateCallOptions, 'answersFirst' | 'onText'>,
   ): AsyncGenerator<GenerateResult, void, undefined> {
     const { eosTokenIds, vocabSize, contextLength } = this.info
     const { maxTokens, sampling, ...rest } = generateSettings(options, eosTokenIds, vocabSize)
@@ -304,7 +317,8 @@ export class Model {
     }
     const { signal, onProgress } = options
     return new GenerateCall(this.generator, {
-      ...{ sampling, onText },
+      ...how,
+      sampling,
       ...(signal && { signal }),
       ...(onProgress && { onProgress }),
     }).results(prompts, begin)

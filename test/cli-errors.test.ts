@@ -256,9 +256,16 @@ describe('mt-llama on bad input', () => {
     assert.match(stderr, /\n +at openCheckpoint/)
   })
 
-  it('what was scored before a broken line is printed', async () => {
-    const { args, stdin } = score('{"prompt": ')
-    const { stdout } = await cli(args, { stdin })
-    assert.equal(jsonLines(stdout).length, 1)
+  it('what comes before a line that is broken or too long is answered first', async () => {
+    const long = 'x'.repeat(3000)
+    const prompts = ['a', 'b', long, 'c'].map(prompt => JSON.stringify({ prompt })).join('\n')
+    for (const [{ args, stdin }, answered] of [
+      [score('{"prompt": '), 1],
+      [score(JSON.stringify({ prompt: long, continuations: ['b'] })), 1],
+      [{ args: ['generate', '--quiet', '--max-tokens', '3'], stdin: prompts }, 2],
+    ] as const) {
+      const { code, stdout } = await cli(args, { stdin })
+      assert.deepEqual([code, jsonLines(stdout).length], [1, answered])
+    }
   })
 })

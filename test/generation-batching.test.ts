@@ -19,7 +19,7 @@ describe('RowPool', () => {
     assert.equal(pool.take(5), undefined)
     assert.equal(pool.take(2), 0)
     pool.give(4, 3)
-    assert.deepEqual([pool.take(8), pool.take(2), pool.take(1)], [2, undefined, undefined].with(1, undefined))
+    assert.deepEqual([pool.take(8), pool.take(2), pool.take(1)], [2, undefined, undefined])
     pool.give(2, 8)
     pool.give(0, 2)
     assert.equal(pool.take(10), 0)
@@ -36,9 +36,14 @@ interface Step {
 function fakeNative(steps: Step[], mostRows = Number.POSITIVE_INFINITY) {
   let sessions = 0
   const rowsOf: number[] = []
+  /** Of the sessions that are open. */
+  let rowsHeld = 0
+  let mostHeld = 0
   const session = (rows: number): NativeSession => {
     const number = sessions++
     rowsOf.push(rows)
+    rowsHeld += rows
+    mostHeld = Math.max(mostHeld, rowsHeld)
     return {
       async step(sequences, offsets) {
         await sleep(0)
@@ -58,10 +63,12 @@ function fakeNative(steps: Step[], mostRows = Number.POSITIVE_INFINITY) {
         const ids = Int32Array.from(triples, ([, length], i) => length! + offsets[i + 1]! - offsets[i]!)
         return { ids, logProbs: new Float32Array(ids.length) }
       },
-      dispose() {},
+      dispose() {
+        rowsHeld -= rows
+      },
     }
   }
-  return { session, rowsOf }
+  return { session, rowsOf, mostHeld: () => mostHeld }
 }
 
 describe('Generator', () => {
@@ -75,9 +82,13 @@ describe('Generator', () => {
     const steps: Step[] = []
     const native = fakeNative(steps, mostRows)
     const generator = new Generator(native, { stepTokens: 1000, kvBytesPerToken: 1, kvBytes })
-    const call = () =>
-      new GenerateCall(generator, { sampling: { temperature: 0, topK: 0, topP: 1, seed: 0 } }).results(
-        source?.(lengths) ?? lengths,
+    const call = (options: Pick<GenerateOptions, 'signal' | 'onProgress'> = {}, texts = lengths) =>
+      new GenerateCall(generator, {
+        sampling: { temperature: 0, topK: 0, topP: 1, seed: 0 },
+        answersFirst: false,
+        ...options,
+      }).results(
+        source?.(texts) ?? texts,
         (maxTokens, stream) =>
           new Continuation(
             { ids: Int32Array.of(1), truncatedTokens: 0 },
@@ -125,6 +136,15 @@ describe('Generator', () => {
     await Promise.all(both)
     const order = steps.map(step => step.session)
     assert.ok(new Set(order).size > 4, `sessions in turn: ${[...new Set(order)].length}`)
+  })
+
+  it('keeps to the memory after a call that was aborted between two sessions', async () => {
+    const { native, call } = await run([10, 300], 25)
+    const abort = new AbortController()
+    const onProgress = ({ promptsDone }: { promptsDone: number }) => promptsDone === 1 && abort.abort()
+    await assert.rejects(ended(call({ signal: abort.signal, onProgress })), { code: 'ABORTED' })
+    await Promise.all([20, 20].map(length => ended(call({}, [length]))))
+    assert.deepEqual([native.rowsOf, native.mostHeld()], [[25, 20, 20], 25])
   })
 
   it('takes fewer texts at a time where there is less memory than it was told', async () => {
@@ -232,6 +252,12 @@ describe('Model.generateEach()', () => {
     }
     await assert.rejects(model.generate(source()), RangeError)
     const long = Array.from({ length: 2049 }, () => 1)
+    let answered = 0
+    const stream = async () => {
+      for await (const _ of model.generateEach(['one', 'two', long, 'three'], { maxTokens: 3 })) answered++
+    }
+    await assert.rejects(stream(), { code: 'CONTEXT_LENGTH', message: /^prompt 2: 2049 tokens/ })
+    assert.equal(answered, 2)
     await assert.rejects(model.generate(['one', long]), {
       code: 'CONTEXT_LENGTH',
       message:

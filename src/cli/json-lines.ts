@@ -6,15 +6,15 @@ import { type Io, printJsonLine } from './io.ts'
 export interface Answering<Request, Answer> {
   /** @throws DATA_INVALID */
   parse: (line: InputLine) => Request
-  /** Answers in the order of the requests. */
+  /** Answers in the order of the requests, those before an error of the source or of a request too. */
   ask: (requests: AsyncIterable<Request>) => AsyncIterable<Answer>
   /** What a line of output holds after the "id" of its request. */
   show: (answer: Answer) => object
 }
 
 /**
- * Writes each answer as soon as those before it are written. A line that cannot be read or parsed ends the requests;
- * those before it are answered first.
+ * Writes each answer as soon as those before it are written. A line that cannot be read or parsed ends the requests, as
+ * one that is too long does; those before it are answered first.
  * @param file undefined or '-': stdin
  */
 export async function answerJsonLines<Request, Answer>(
@@ -25,16 +25,11 @@ export async function answerJsonLines<Request, Answer>(
   /** Of the requests on their way. */
   const lines: { id: unknown; where: string }[] = []
   let answered = 0
-  let broken: unknown
   const requests = (async function* () {
-    try {
-      for await (const line of readJsonLines(file, io.signal)) {
-        const request = parse(line)
-        lines.push({ id: line.fields.id, where: line.where })
-        yield request
-      }
-    } catch (error) {
-      broken = error
+    for await (const line of readJsonLines(file, io.signal)) {
+      const request = parse(line)
+      lines.push({ id: line.fields.id, where: line.where })
+      yield request
     }
   })()
   try {
@@ -48,5 +43,4 @@ export async function answerJsonLines<Request, Answer>(
       term.kind === 'request' || term.kind === 'prompt' ? lines[term.index - answered]?.where : undefined,
     )
   }
-  if (broken !== undefined) throw broken
 }

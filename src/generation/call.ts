@@ -11,6 +11,8 @@ const promptsAhead = 4 * mostSequences
 
 export interface GenerateCallOptions extends Pick<GenerateOptions, 'signal' | 'onProgress'> {
   sampling: NativeSampling
+  /** A source or a prompt that is wrong ends the call once the prompts before it are answered, not at once. */
+  answersFirst: boolean
   /** Text that became certain, of any prompt. */
   onText?: ((piece: string) => void) | undefined
 }
@@ -32,6 +34,8 @@ export class GenerateCall implements TextQueue {
   /** No more prompts for now: the source takes long, or enough are ahead. */
   private resting = false
   private failure: { error: unknown } | undefined
+  /** Why there are no more prompts, where that is an error. */
+  private broken: { error: unknown } | undefined
 
   constructor(generator: Generator, options: GenerateCallOptions) {
     this.generator = generator
@@ -50,13 +54,16 @@ export class GenerateCall implements TextQueue {
       .run(this, sampling, { onText, onStep }, AbortSignal.any(signals))
       .catch(error => this.fail(error))
     if (Array.isArray(prompts)) this.promptsTotal = prompts.length
-    this.read(prompts, begin).catch(error => this.fail(error))
+    this.read(prompts, begin).catch(error => this.break(error))
     try {
       for (;;) {
         while (!this.failure && !this.isFirstDone() && !(this.ended && this.ahead.length === 0))
           await this.changes.wait()
         if (this.failure) throw this.failure.error
-        if (this.ahead.length === 0) return
+        if (this.ahead.length === 0) {
+          if (this.broken) throw this.broken.error
+          return
+        }
         const text = this.ahead.shift()
         this.changes.tell()
         yield text?.result() ?? skippedResult()
@@ -78,7 +85,8 @@ export class GenerateCall implements TextQueue {
   ): Promise<void> {
     for await (const prompt of pull(prompts, stalled => this.rest(stalled))) {
       if (this.failure) return
-      const text = begin(prompt, this.promptsRead++)
+      const text = begin(prompt, this.promptsRead)
+      this.promptsRead++
       this.ahead.push(text)
       if (text) this.waiting.push(text)
       else this.promptsDone++
@@ -88,9 +96,21 @@ export class GenerateCall implements TextQueue {
       while (!this.failure && this.ahead.length >= promptsAhead) await this.changes.wait()
       this.rest(false)
     }
+    this.endSource()
+  }
+
+  private endSource(): void {
     this.ended = true
     this.promptsTotal = this.promptsRead
     this.changes.tell()
+  }
+
+  private break(error: unknown): void {
+    if (!this.options.answersFirst) this.fail(error)
+    else {
+      this.broken = { error }
+      this.endSource()
+    }
   }
 
   private rest(resting: boolean): void {

@@ -116,6 +116,8 @@ export class Generator {
     callbacks: GeneratorCallbacks,
   ): Promise<void> {
     while (await queue.ready()) {
+      // Between the two the call may have ended.
+      if (queue.waiting.length === 0) continue
       const rows = this.rowsFor(queue)
       const release = await this.budget.acquire(rows * this.limits.kvBytesPerToken)
       try {

@@ -14,6 +14,8 @@ export interface CallOptions extends Pick<TreeOptions, 'share'> {
   topK: number
   signal: AbortSignal | undefined
   onProgress: ((progress: ScoreProgress) => void) | undefined
+  /** A source or a request that is wrong ends the call once the requests before it are answered, not at once. */
+  answersFirst: boolean
 }
 
 /** Windows grow from a few packs, so that native starts soon, to many, so that much is shared. */
@@ -56,6 +58,8 @@ export class ScoreCall implements QueuedCall {
   private readonly start = performance.now()
   private ended = false
   private failure: unknown
+  /** Why there are no more requests, where that is an error. */
+  private broken: { error: unknown } | undefined
   private readonly changes = new Changes()
 
   constructor(queue: ScoreQueue, options: CallOptions) {
@@ -73,14 +77,17 @@ export class ScoreCall implements QueuedCall {
     const stopListening = onAbort(this.options.signal, error => this.fail(error))
     this.queue.add(this)
     if (Array.isArray(requests)) this.requestsTotal = requests.length
-    this.read(requests, encode).catch(error => this.fail(error))
+    this.read(requests, encode).catch(error => this.break(error))
     try {
       for (let index = 0; ; index++) {
         while (!this.ended && !this.isAnswered(index) && !(this.sourceEnded && index === this.requestsRead))
           await this.changes.wait()
         if (this.ended) throw this.failure
         const answer = this.answers.get(index)
-        if (!answer) return
+        if (!answer) {
+          if (this.broken) throw this.broken.error
+          return
+        }
         this.answers.delete(index)
         this.aheadTokens -= answer.tokens
         this.changes.tell()
@@ -159,10 +166,22 @@ export class ScoreCall implements QueuedCall {
         await this.changes.wait()
       }
     }
+    this.endSource()
+  }
+
+  private endSource(): void {
     this.sourceEnded = true
     this.requestsTotal = this.requestsRead
     this.plan()
     this.changes.tell()
+  }
+
+  private break(error: unknown): void {
+    if (!this.options.answersFirst) this.fail(error)
+    else {
+      this.broken = { error }
+      this.endSource()
+    }
   }
 
   /** While the source takes long and native is idle, native gets what has been read so far. */

@@ -28,7 +28,7 @@ export async function* pull<Item>(
   try {
     for (;;) {
       const pulled = items.next()
-      const next = pulled instanceof Promise ? await watched(pulled, onStall) : pulled
+      const next = 'then' in pulled ? await watched(pulled, onStall) : pulled
       if (next.done) return
       left = true
       yield next.value
@@ -38,7 +38,8 @@ export async function* pull<Item>(
       turn = performance.now()
     }
   } finally {
-    if (left) void items.return?.()
+    // Nobody is there any more to hear of a failure.
+    if (left) void Promise.resolve(items.return?.()).catch(() => {})
   }
 }
 
