@@ -256,23 +256,21 @@ std::vector<float> OpRun::output() {
   return all;
 }
 
-std::vector<int> OpRun::seen(int row) const {
-  std::vector<int> rows;
-  for (const Tree& tree : trees_) {
-    if (row < tree.start || row >= tree.end) continue;
-    for (int i = 0; i < tree.segment_len; i++) rows.push_back(tree.segment_row + i);
-    for (int c = tree.start; c <= row; c++)
-      if (c >= lo_[row] || c < tree.start + tree.prefix_len) rows.push_back(cache_rows_ + c);
-  }
-  return rows;
+// Of queries with the keys that they see: those of the segment, of the prefix, and of the branch up to the row.
+double OpRun::pairs() const {
+  double sum = 0;
+  for (const Tree& tree : trees_)
+    for (int r = tree.start; r < tree.end; r++) {
+      const bool in_prefix = r < tree.start + tree.prefix_len;
+      sum += tree.segment_len + (in_prefix ? 0 : tree.prefix_len) + r - lo_[r] + 1;
+    }
+  return sum;
 }
 
 double OpRun::flops() const {
   if (!matrices_.empty() && case_.op != Op::kEmbed) return 2.0 * tokens_ * matrices_[0]->rows * matrices_[0]->cols;
   if (case_.op != Op::kAttention) return 0;
-  double pairs = 0;
-  for (int r = 0; r < tokens_; r++) pairs += static_cast<double>(seen(r).size());
-  return 4.0 * pairs * heads_.heads * heads_.head_dim;
+  return 4.0 * pairs() * heads_.heads * heads_.head_dim;
 }
 
 double OpRun::memory_bytes() const {

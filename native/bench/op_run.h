@@ -42,14 +42,12 @@ class OpRun {
   double memory_bytes() const;  // of those, what rotate() keeps out of caches: weights, cached k and v
   DType activation() const { return activation_; }  // of the backend
   const OpInput& input() const { return input_; }
-  const std::vector<int32_t>& targets() const { return targets_; }
-  // Pack rows and cache rows, by position, that row `row` sees: indices into input().k.
-  std::vector<int> seen(int row) const;
 
  private:
   View view(int rows, int cols, DType dtype);
   View upload(const std::vector<float>& values, int cols, DType dtype);
   std::vector<float> read(View view);
+  double pairs() const;
   void make_pack();
   void make_weights(int out, int in, MatrixKind kind);
   void add_matrix(const float* values, int out, int in, MatrixKind kind);
