@@ -15,6 +15,7 @@ export {
 export type { ModelInfo } from './model/info.ts'
 export { type LoadOptions, type LoadProgress, loadModel } from './model/load.ts'
 export type { ChatOptions, ChatTemplateOptions, Model, PerplexityOptions } from './model.ts'
+export type { Text } from './scoring/encode.ts'
 export type {
   Alternative,
   ContinuationScore,

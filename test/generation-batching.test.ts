@@ -153,8 +153,11 @@ describe('Generator', () => {
     assert.deepEqual(await ended(call()), lengths)
     const refused = native.rowsOf.filter(rows => rows > 100)
     assert.ok(refused.length > 0 && refused.length < 5, `${native.rowsOf}`)
-    const { call: tooLarge } = await run([3, 200, 3], 1e9, undefined, 100)
+    const { native: small, call: tooLarge } = await run([3, 200, 3], 1e9, undefined, 100)
     await assert.rejects(ended(tooLarge()), { code: 'OUT_OF_MEMORY', message: 'no 200 rows' })
+    small.rowsOf.length = 0
+    assert.deepEqual(await ended(tooLarge({}, [50, 60, 40])), [50, 60, 40])
+    assert.equal(small.rowsOf[0], 150, 'it is tried with all of the memory again')
   })
 
   it('begins with what a slow source has given, and later ones join', async () => {

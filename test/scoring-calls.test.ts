@@ -172,6 +172,17 @@ describe('calls of score()', () => {
     assert.deepEqual(await small, requests.map(expected))
   })
 
+  it('run in full packs again where one sequence has found no memory, and then there is some', async () => {
+    native.room = 3
+    const requests = randomRequests(100, 11)
+    await assert.rejects(scores(start(queue, requests)), { code: 'OUT_OF_MEMORY' })
+    native.room = Number.POSITIVE_INFINITY
+    native.packs = []
+    assert.deepEqual(await scores(start(queue, requests)), requests.map(expected))
+    const full = native.packs.filter(({ ids }) => ids.length > budget / 2).length
+    assert.ok(full > native.packs.length / 2, `${full} full packs of ${native.packs.length}`)
+  })
+
   it('give a source its answers before it goes on', async () => {
     const answers: number[] = []
     async function* asking() {

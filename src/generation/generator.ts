@@ -126,10 +126,15 @@ export class Generator {
         try {
           await this.runSession(session, new RowPool(rows), queue, control, callbacks)
         } catch (error) {
+          if (!(error instanceof NotBegun)) throw error
           // Nothing was generated: fewer texts at a time may find memory.
-          const { waiting } = queue
-          if (!(error instanceof NotBegun) || rows === waiting[0]!.capacity) throw rootOf(error)
-          this.kvBytes = Math.min(this.kvBytes, (rows * this.limits.kvBytesPerToken) / 2)
+          if (rows > queue.waiting[0]!.capacity)
+            this.kvBytes = Math.min(this.kvBytes, (rows * this.limits.kvBytesPerToken) / 2)
+          else {
+            // No number helped; where memory comes back, texts are not to stay alone.
+            this.kvBytes = this.limits.kvBytes
+            throw error.cause
+          }
         } finally {
           session.dispose()
         }
@@ -198,10 +203,6 @@ class NotBegun extends Error {
   constructor(cause: MtLlamaError) {
     super(cause.message, { cause })
   }
-}
-
-function rootOf(error: unknown): unknown {
-  return error instanceof NotBegun ? error.cause : error
 }
 
 interface StepPart {

@@ -115,7 +115,8 @@ export class ScoreCall implements QueuedCall {
   }
 
   running(pack: object, tokens: number): void {
-    this.tokensRunning.set(pack, Math.floor(tokens))
+    if (tokens >= 1) this.tokensRunning.set(pack, Math.floor(tokens))
+    else this.tokensRunning.delete(pack)
     this.report()
   }
 

@@ -15,7 +15,7 @@ export interface QueuedCall {
   take(room: number): Tree | undefined
   /** The scores of a sequence of a tree that was taken. */
   answer(sequence: Sequence, scores: SequenceScores): void
-  /** Tokens of its trees in a pack that have been run so far, while the pack runs. */
+  /** Tokens of its trees in a pack that have been run so far, while the pack runs; 0 too where it has found no memory. */
   running(pack: object, tokens: number): void
   /** A tree that found no memory was cut into others. */
   divided(tree: Tree, parts: readonly Tree[]): void
@@ -41,6 +41,7 @@ export class ScoreQueue {
   private readonly native: Pick<NativeModel, 'score'>
   /** Halves of packs that found no memory; they go before all else. */
   private readonly retries: Load[] = []
+  private readonly mostTokens: number
   private budget: number
   private readonly calls = new Set<QueuedCall>()
   private readonly flights = new Set<Flight>()
@@ -50,6 +51,7 @@ export class ScoreQueue {
   /** @param packTokens tokens a pack should have; a longer tree makes a pack of its own */
   constructor(native: Pick<NativeModel, 'score'>, packTokens: number) {
     this.native = native
+    this.mostTokens = packTokens
     this.budget = packTokens
   }
 
@@ -163,6 +165,8 @@ export class ScoreQueue {
       const [call, tree] = trees[0]!
       const parts = halves(tree)
       if (!parts) {
+        // No size helped; where memory comes back, packs are not to stay tiny.
+        this.budget = this.mostTokens
         call.fail(treeTooLarge(tree, error))
         return
       }

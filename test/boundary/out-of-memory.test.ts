@@ -7,6 +7,7 @@ import path from 'node:path'
 import { loadAddon } from '../../src/binding.ts'
 import { loadModel, type Model } from '../../src/index.ts'
 import type { ScoreQueue } from '../../src/scoring/queue.ts'
+import { skip } from '../skip.ts'
 import { writeRandomModel } from './random-model.ts'
 
 const limitName = 'MT_LLAMA_HOST_DEVICE_BYTES'
@@ -29,7 +30,8 @@ describe('a GPU without memory', function () {
     )
 
   before(function () {
-    if (addon.gpus().gpus[0]?.name !== 'host') this.skip()
+    if (addon.gpus().gpus[0]?.name !== 'host')
+      skip(this, 'the addon is not that of npm run build:host-device')
   })
   afterEach(() => delete process.env[limitName])
   after(() => rmSync(folder, { recursive: true }))
