@@ -1,7 +1,5 @@
 // cuBLAS, the rival of gpu_gemm_bench. It is linked where CMake finds it, then MT_LLAMA_CUBLAS is defined.
 #pragma once
-#include <memory>
-
 #include "gpu_timing.h"
 
 namespace mt::bench {

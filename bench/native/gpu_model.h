@@ -3,7 +3,6 @@
 #pragma once
 #include <memory>
 #include <random>
-#include <vector>
 
 #include "model/llama.h"
 #include "pack_building.h"

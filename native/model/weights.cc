@@ -5,7 +5,6 @@
 #include <bit>
 #include <cmath>
 #include <limits>
-#include <map>
 #include <unordered_map>
 
 #include "../base/file.h"

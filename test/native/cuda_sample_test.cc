@@ -1,6 +1,5 @@
 // Sampling on the CUDA backend: the token and log-probability of choose_token(), for every vocabulary, temperature,
 // top-k, top-p and tie. Built twice (cuda_target.h); a GPU's exponential may differ in its last bit.
-#include <algorithm>
 #include <cmath>
 #include <cstring>
 

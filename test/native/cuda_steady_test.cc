@@ -1,6 +1,5 @@
 // What the CUDA backend asks of its device, counted by the host device layer: one piece of memory for the weights; for
 // a pack or a step like one before, no memory and one wait; and what it does where there is no more memory.
-#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <numeric>

@@ -5,13 +5,19 @@
 #include <bit>
 
 namespace mt::MT_TARGET {
+namespace {
+
+// So that what grows a little at a time seldom asks for more.
+size_t rounded_up(size_t bytes) { return std::bit_ceil(std::max<size_t>(bytes, 4096)); }
+
+}  // namespace
 
 std::byte* PinnedMemory::get(size_t bytes) {
   if (bytes_ < bytes) {
     device_.free_pinned(data_);
     data_ = nullptr;
     bytes_ = 0;
-    const size_t more = std::bit_ceil(std::max<size_t>(bytes, 4096));
+    const size_t more = rounded_up(bytes);
     data_ = device_.allocate_pinned(more);
     bytes_ = more;
   }
@@ -35,8 +41,9 @@ std::byte* UploadRing::next(size_t bytes) {
   // All of them at once, so that a ring that was large enough for its work takes no more memory.
   if (bytes > bytes_) {
     wait();
-    for (const auto& piece : pieces_) piece->memory.get(bytes);
-    bytes_ = bytes;
+    const size_t more = rounded_up(bytes);
+    for (const auto& piece : pieces_) piece->memory.get(more);
+    bytes_ = more;
   }
   at_ = (at_ + 1) % pieces_.size();
   pieces_[at_]->copied.wait();
@@ -69,7 +76,7 @@ std::unique_ptr<DeviceMemory> MemoryPool::take(size_t bytes) {
     return memory;
   }
   if (!free_.empty()) free_.pop_back();  // too small from now on
-  return std::make_unique<DeviceMemory>(device_, std::bit_ceil(std::max<size_t>(bytes, 4096)));
+  return std::make_unique<DeviceMemory>(device_, rounded_up(bytes));
 }
 
 }  // namespace mt::MT_TARGET
