@@ -21,10 +21,7 @@ constexpr int32_t kLeastPackTokens = 16;
 }  // namespace
 
 Session::Session(std::shared_ptr<Llama> model, int32_t rows, const Sampling& sampling)
-    : model_(std::move(model)),
-      cache_rows_(rows),
-      sampling_(sampling),
-      pack_tokens_(std::max(kPackTokens, model_->reserved_tokens() / kReservedShare)) {
+    : model_(std::move(model)), cache_rows_(rows), sampling_(sampling) {
   check_sampling(sampling);
   if (rows < 1) fail("rows is " + std::to_string(rows) + ", expected at least 1");
 }
@@ -33,6 +30,8 @@ void Session::step(const StepRequest& request, std::span<int32_t> ids, std::span
                    const Control& control) {
   check(request);
   allocate_cache();
+  // Not by the constructor, which another thread may call while the model reserves.
+  if (pack_tokens_ == 0) pack_tokens_ = std::max(kPackTokens, model_->reserved_tokens() / kReservedShare);
   Cursor at;
   while (at.sequence < request.sequences.size()) {
     const Cursor next = fill_pack(request, at);
@@ -43,7 +42,7 @@ void Session::step(const StepRequest& request, std::span<int32_t> ids, std::span
     } catch (const Error& error) {  // what it has put in the cache is put there again
       const auto tokens = static_cast<int32_t>(pack_.ids.size());
       if (error.code() != ErrorCode::OUT_OF_MEMORY || tokens <= kLeastPackTokens) throw;
-      pack_tokens_ = tokens / 2;
+      pack_tokens_ = std::max(kLeastPackTokens, tokens / 2);
     }
   }
 }

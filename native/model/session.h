@@ -58,7 +58,7 @@ class Session {
   std::shared_ptr<Llama> model_;
   const int32_t cache_rows_;
   const Sampling sampling_;
-  int32_t pack_tokens_;  // smaller once memory has run out
+  int32_t pack_tokens_ = 0;  // 0 before the first step; smaller once memory has run out
   std::unique_ptr<Buffer> cache_buffer_;
   KvCache cache_;
   StepPack pack_;
