@@ -39,17 +39,21 @@ class WeightFile {
     for (size_t i = ones; i < values.size(); i++) values[i] = f32_to_bf16(0.035f * random.value());
     std::ofstream out(path_, std::ios::binary);
     out.write(reinterpret_cast<const char*>(values.data()), static_cast<std::streamsize>(2 * values.size()));
-    if (!out.flush()) throw Error(ErrorCode::FILE_READ, path_.string() + " could not be written");
+    if (out.flush()) return;
+    remove();
+    throw Error(ErrorCode::FILE_READ, path_.string() + " could not be written");
   }
-  ~WeightFile() {
-    std::error_code ignored;
-    std::filesystem::remove(path_, ignored);
-  }
+  ~WeightFile() { remove(); }
   WeightFile(const WeightFile&) = delete;
   WeightFile& operator=(const WeightFile&) = delete;
   std::string path() const { return path_.string(); }
 
  private:
+  void remove() noexcept {
+    std::error_code ignored;
+    std::filesystem::remove(path_, ignored);
+  }
+
   std::filesystem::path path_;
 };
 

@@ -133,6 +133,7 @@ int run(const Sizes& sizes, double peer) {
   const double seconds = seconds_now() - begin;
   row("load of bf16 weights", "%6.1f s, %.2f GB/s", seconds,
       static_cast<double>(model->weight_bytes()) / seconds / 1e9);
+  model->reserve(sizes.budgets.back());
   check_counting();
   check_bits(model);
   if (test::failures == 0) {
