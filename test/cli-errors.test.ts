@@ -1,6 +1,8 @@
 // What the command line says of each mistake, and the exit code.
 import assert from 'node:assert/strict'
-import { cli, jsonLines } from './cli-run.ts'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { cli, jsonLines, root } from './cli-run.ts'
 
 describe('mt-llama on bad input', () => {
   const score = (line: string) => ({
@@ -254,6 +256,32 @@ describe('mt-llama on bad input', () => {
   it('MT_LLAMA_DEBUG=1 shows the stack', async () => {
     const { stderr } = await cli(['info', '/nowhere'], { env: { MT_LLAMA_DEBUG: '1' } })
     assert.match(stderr, /\n +at openCheckpoint/)
+  })
+
+  it('an error ends the program though more lines may come', async () => {
+    const long = await cli(['generate', '--quiet'], {
+      stdin: undefined,
+      onStart: child => child.stdin!.write(`${JSON.stringify({ prompt: 'x'.repeat(3000) })}\n`),
+    })
+    assert.equal(long.code, 1)
+    // A model that fails while the next line is waited for.
+    const script = `
+      import { answerJsonLines } from './src/cli/json-lines.ts'
+      const ask = async function* (requests) {
+        const lines = requests[Symbol.asyncIterator]()
+        await lines.next()
+        lines.next().catch(() => {})
+        throw new Error('of the model')
+      }
+      const io = { signal: new AbortController().signal, exitCode: () => 0 }
+      answerJsonLines(io, '-', { parse: line => line, ask, show: () => ({}) }).catch(() => (process.exitCode = 7))`
+    const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', script], {
+      cwd: root,
+      stdio: ['pipe', 'inherit', 'inherit'],
+    })
+    child.stdin.write('{}\n')
+    const [code] = await once(child, 'close')
+    assert.equal(code, 7)
   })
 
   it('what comes before a line that is broken or too long is answered first', async () => {

@@ -25,8 +25,11 @@ export async function answerJsonLines<Request, Answer>(
   /** Of the requests on their way. */
   const lines: { id: unknown; where: string }[] = []
   let answered = 0
+  // What reads on after a failure would keep the program waiting for a writer that has not ended.
+  const failed = new AbortController()
+  const signal = AbortSignal.any([io.signal, failed.signal])
   const requests = (async function* () {
-    for await (const line of readJsonLines(file, io.signal)) {
+    for await (const line of readJsonLines(file, signal)) {
       const request = parse(line)
       lines.push({ id: line.fields.id, where: line.where })
       yield request
@@ -38,6 +41,7 @@ export async function answerJsonLines<Request, Answer>(
       answered++
     }
   } catch (error) {
+    failed.abort()
     if (!(error instanceof MtLlamaError)) throw error
     throw error.reworded(term =>
       term.kind === 'request' || term.kind === 'prompt' ? lines[term.index - answered]?.where : undefined,
