@@ -224,14 +224,19 @@ export interface NativeAddon {
   errorCodes: string[]
   cpu(): NativeCpuInfo
   /** The GPUs in the order of their numbers, or none and why: this build, the driver or the machine lacks something. */
-  gpus(): { gpus: NativeGpu[]; reason: string }
+  gpus(control: Control): Promise<{ gpus: NativeGpu[]; reason: string }>
   /**
    * Bytes that this process may still take of a GPU.
    * @throws DEVICE_UNAVAILABLE where the GPU cannot be used, with the reason
    */
-  gpuFreeBytes(ordinal: number): number
+  gpuFreeBytes(ordinal: number, control: Control): Promise<number>
   /** Bytes of weights a load will take on the device, from the header alone. */
-  weightBytes(config: NativeConfig, tensors: NativeTensor[], options: NativeLoadOptions): number
+  weightBytes(
+    config: NativeConfig,
+    tensors: NativeTensor[],
+    options: NativeLoadOptions,
+    control: Control,
+  ): Promise<number>
   load(
     config: NativeConfig,
     tensors: NativeTensor[],

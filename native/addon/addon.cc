@@ -1,9 +1,11 @@
-// The module: errorCodes, cpu(), gpus(), weightBytes(), load(), peaks(), timeOp() (NativeAddon of src/binding.ts).
+// The module: errorCodes, cpu(), gpus(), gpuFreeBytes(), weightBytes(), load(), peaks(), timeOp() (NativeAddon of
+// src/binding.ts).
 #include "../base/cpu_info.h"
 #include "bench_jobs.h"
 #include "device.h"
 #include "javascript.h"
 #include "model_object.h"
+#include "value_job.h"
 
 namespace mt::addon {
 namespace {
@@ -104,12 +106,50 @@ Napi::Value time_op(const Napi::CallbackInfo& info) {
   return promise_of(info.Env(), [&] { return engine_of(info)->push(info.Env(), new_time_op_job(info)); });
 }
 
+Napi::Value number_of(Napi::Env env, const size_t& value) { return Napi::Number::New(env, static_cast<double>(value)); }
+
 Napi::Value weight_bytes_of(const Napi::CallbackInfo& info) {
-  return thrown_by(info.Env(), [&] {
-    const RunOptions options = read_run_options(info[2]);
-    const auto backend = make_backend(options.device, 1);  // the size does not depend on the threads
-    const size_t bytes = weight_bytes(*backend, read_config(info[0]), read_tensors(info[1]), options.dtype);
-    return Napi::Number::New(info.Env(), static_cast<double>(bytes));
+  return promise_of(info.Env(), [&] {
+    const auto compute = [options = read_run_options(info[2]), config = read_config(info[0]),
+                          tensors = read_tensors(info[1])] {
+      // The size does not depend on the threads.
+      return weight_bytes(*make_backend(options.device, 1), config, tensors, options.dtype);
+    };
+    return engine_of(info)->push(info.Env(),
+                                 std::make_unique<ValueJob<size_t>>(info.Env(), info[3], compute, number_of));
+  });
+}
+
+Napi::Value gpus_object(Napi::Env env, const Gpus& found) {
+  const Napi::Array list = Napi::Array::New(env);
+  for (const Gpu& gpu : found.gpus) {
+    Napi::Object object = Napi::Object::New(env);
+    object["name"] = gpu.name;
+    object["computeCapability"] = gpu.compute_capability;
+    object["multiprocessors"] = gpu.multiprocessors;
+    object["totalBytes"] = static_cast<double>(gpu.total_bytes);
+    object["driver"] = gpu.driver;
+    object["runtime"] = gpu.runtime;
+    list[list.Length()] = object;
+  }
+  Napi::Object result = Napi::Object::New(env);
+  result["gpus"] = list;
+  result["reason"] = found.reason;
+  return result;
+}
+
+Napi::Value gpus(const Napi::CallbackInfo& info) {
+  return promise_of(info.Env(), [&] {
+    return engine_of(info)->push(info.Env(),
+                                 std::make_unique<ValueJob<Gpus>>(info.Env(), info[0], list_gpus, gpus_object));
+  });
+}
+
+Napi::Value free_bytes_of(const Napi::CallbackInfo& info) {
+  return promise_of(info.Env(), [&] {
+    const auto compute = [ordinal = read_int(info[0], "ordinal")] { return gpu_free_bytes(ordinal); };
+    return engine_of(info)->push(info.Env(),
+                                 std::make_unique<ValueJob<size_t>>(info.Env(), info[1], compute, number_of));
   });
 }
 
@@ -133,7 +173,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   define_value(exports, "errorCodes", codes);
   define_method(exports, "cpu", cpu);
   define_method(exports, "gpus", gpus);
-  define_method(exports, "gpuFreeBytes", gpu_free_bytes);
+  define_method(exports, "gpuFreeBytes", free_bytes_of);
   define_method(exports, "weightBytes", weight_bytes_of);
   define_method(exports, "load", load);
   define_method(exports, "peaks", peaks);

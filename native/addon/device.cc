@@ -21,24 +21,17 @@ std::string cuda_version(int number) {
   return std::to_string(number / 1000) + "." + std::to_string(number % 1000 / 10);
 }
 
-Napi::Object gpu_object(Napi::Env env, const MT_TARGET::DeviceInfo& gpu) {
-  Napi::Object object = Napi::Object::New(env);
-  object["name"] = gpu.name;
-  object["computeCapability"] = std::to_string(gpu.major) + "." + std::to_string(gpu.minor);
-  object["multiprocessors"] = gpu.multiprocessors;
-  object["totalBytes"] = static_cast<double>(gpu.total_bytes);
-  object["driver"] = cuda_version(gpu.driver);
-  object["runtime"] = cuda_version(gpu.runtime);
-  return object;
-}
-
-// The reason is empty where there are GPUs.
-std::string list_gpus(Napi::Array gpus) {
-  std::string reason;
-  for (const MT_TARGET::DeviceInfo& gpu : MT_TARGET::list_devices(reason)) {
-    gpus[gpus.Length()] = gpu_object(gpus.Env(), gpu);
+Gpus find_gpus() {
+  Gpus found;
+  for (const MT_TARGET::DeviceInfo& gpu : MT_TARGET::list_devices(found.reason)) {
+    found.gpus.push_back({.name = gpu.name,
+                          .compute_capability = std::to_string(gpu.major) + "." + std::to_string(gpu.minor),
+                          .multiprocessors = gpu.multiprocessors,
+                          .total_bytes = gpu.total_bytes,
+                          .driver = cuda_version(gpu.driver),
+                          .runtime = cuda_version(gpu.runtime)});
   }
-  return reason;
+  return found;
 }
 
 Peaks measure_cuda_peaks(int ordinal, const Control& control) { return MT_TARGET::measure_peaks(ordinal, control); }
@@ -57,7 +50,7 @@ constexpr const char* kNoCuda =
 
 std::unique_ptr<Backend> make_cuda_backend(int ordinal) { no_cuda(ordinal); }
 Peaks measure_cuda_peaks(int ordinal, const Control&) { no_cuda(ordinal); }
-std::string list_gpus(Napi::Array) { return kNoCuda; }
+Gpus find_gpus() { return {{}, kNoCuda}; }
 size_t free_bytes(int ordinal) { no_cuda(ordinal); }
 
 #endif
@@ -121,21 +114,7 @@ Peaks measure_peaks(DeviceName device, int threads, const Control& control) {
   return measure_cpu_peaks(threads == 0 ? usable_threads() : threads, control);
 }
 
-Napi::Value gpus(const Napi::CallbackInfo& info) {
-  return thrown_by(info.Env(), [&] {
-    Napi::Object result = Napi::Object::New(info.Env());
-    const Napi::Array list = Napi::Array::New(info.Env());
-    result["reason"] = list_gpus(list);
-    result["gpus"] = list;
-    return result;
-  });
-}
-
-Napi::Value gpu_free_bytes(const Napi::CallbackInfo& info) {
-  return thrown_by(info.Env(), [&] {
-    const size_t bytes = free_bytes(read_int(info[0], "ordinal"));
-    return Napi::Number::New(info.Env(), static_cast<double>(bytes));
-  });
-}
+Gpus list_gpus() { return find_gpus(); }
+size_t gpu_free_bytes(int ordinal) { return free_bytes(ordinal); }
 
 }  // namespace mt::addon

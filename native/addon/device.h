@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "../backend/backend.h"
 #include "../backend/peak.h"
@@ -38,10 +39,25 @@ std::unique_ptr<Backend> make_backend(DeviceName device, int threads);
 // What the device can do at most; errors as make_backend(), and ABORTED, OUT_OF_MEMORY.
 Peaks measure_peaks(DeviceName device, int threads, const Control& control);
 
-// gpus() of src/binding.ts: takes no memory of any GPU.
-Napi::Value gpus(const Napi::CallbackInfo& info);
+// NativeGpu of src/binding.ts.
+struct Gpu {
+  std::string name;
+  std::string compute_capability;
+  int multiprocessors = 0;
+  size_t total_bytes = 0;
+  std::string driver;
+  std::string runtime;
+};
 
-// gpuFreeBytes() of src/binding.ts.
-Napi::Value gpu_free_bytes(const Napi::CallbackInfo& info);
+struct Gpus {
+  std::vector<Gpu> gpus;
+  std::string reason;  // why there are none; empty where there are
+};
+
+// Takes no memory of any GPU.
+Gpus list_gpus();
+
+// Throws DEVICE_UNAVAILABLE.
+size_t gpu_free_bytes(int ordinal);
 
 }  // namespace mt::addon

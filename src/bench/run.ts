@@ -3,11 +3,10 @@ import { type DType, loadAddon } from '../binding.ts'
 import { sizesOf } from '../checkpoint/checkpoint.ts'
 import { nativeConfig } from '../checkpoint/native-config.ts'
 import { openCheckpoint } from '../checkpoint/open.ts'
-import { chosenDevice, type DeviceChoice, gpuOrdinal, listDevices } from '../model/devices.ts'
+import { chosenDevice, type DeviceChoice, gpuOrdinal, listDevices, threadsOn } from '../model/devices.ts'
 import { loadParts } from '../model/load.ts'
 import { availableBytes } from '../model/memory.ts'
 import { leastPackTokens, mostPackTokens } from '../model/planner-options.ts'
-import { nativeJob } from '../scoring/native-job.ts'
 import { type BenchContext, runNative } from './context.ts'
 import { decodePositions, decodeSequences, timeDecode } from './decode.ts'
 import { bothNeeds, checkNeeds, modelNeed, opsNeeds, peaksNeed } from './memory.ts'
@@ -48,11 +47,13 @@ export async function runBench(options: BenchOptions, report: BenchReport): Prom
   const source = await openSource(options)
   const { checkpoint } = source
   const { config, tensors } = checkpoint
-  const device = await nativeJob(() => chosenDevice(options.device))
+  const device = await chosenDevice(options.device)
   const dtype = options.dtype === 'auto' ? checkpoint.autoDType : options.dtype
   const native = { dtype, device, threads: options.threads }
   const addon = loadAddon()
-  const weightBytes = await nativeJob(() => addon.weightBytes(nativeConfig(checkpoint), tensors, native))
+  const weightBytes = await runNative(signal, control =>
+    addon.weightBytes(nativeConfig(checkpoint), tensors, native, control),
+  )
 
   const positions = parts.includes('decode') ? Math.max(...decodeSequences) * decodePositions : 0
   const packTokens = leastPackTokens(device, mostPackTokens(device))
@@ -63,20 +64,20 @@ export async function runBench(options: BenchOptions, report: BenchReport): Prom
   if (ordinal === undefined) {
     checkNeeds(name, [peaksNeed, ...ops.map(bothNeeds), ...modelNeeds], availableBytes())
   } else {
-    const free = await nativeJob(() => addon.gpuFreeBytes(ordinal))
+    const free = await runNative(signal, control => addon.gpuFreeBytes(ordinal, control))
     checkNeeds(name, [peaksNeed, ...ops.map(need => need.device), ...modelNeeds], free)
     for (const { host } of ops) checkNeeds(name, [host], availableBytes())
   }
 
   onStep('peaks', '')
   const peaks = await runNative(signal, control => addon.peaks(device, options.threads, control))
-  const { processors, gpus } = listDevices()
+  const { processors, gpus } = await listDevices()
   const processor = [...processors, ...gpus].find(info => info.device === device)!
   report.machine = {
     ...{
       name: processor.name,
       device,
-      threads: device === 'cpu' ? options.threads || addon.cpu().threads : 1,
+      threads: threadsOn(device, options.threads),
     },
     ...{ dtype, backend: peaks.backend, node: process.version, version: options.version },
   }

@@ -15,7 +15,7 @@ export function devicesCommand(): Command {
 }
 
 async function run({ json }: CommonOptions): Promise<void> {
-  const devices = listDevices()
+  const devices = await listDevices()
   if (json) return printJson(devices)
   const { processors, gpus, noGpus } = devices
   const lines = [

@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { type DType, loadAddon } from '../binding.ts'
 import { nativeConfig } from '../checkpoint/native-config.ts'
 import { openCheckpoint } from '../checkpoint/open.ts'
-import { nativeJob } from '../scoring/native-job.ts'
+import { nativeJob, newControl } from '../scoring/native-job.ts'
 import { loadTokenizer } from '../tokenizer/load.ts'
 import { type CommonOptions, newCommand } from './command.ts'
 import { note, print, printJson } from './io.ts'
@@ -27,7 +27,9 @@ async function run(path: string, options: CommonOptions): Promise<void> {
   const tokenizer = checkpoint.tokenizer && (await loadTokenizer(checkpoint.tokenizer))
   const native = nativeConfig(checkpoint)
   const bytes = (dtype: DType) =>
-    nativeJob(() => loadAddon().weightBytes(native, tensors, { dtype, device: 'cpu', threads: 0 }))
+    nativeJob(() =>
+      loadAddon().weightBytes(native, tensors, { dtype, device: 'cpu', threads: 0 }, newControl()),
+    )
   const info = {
     ...{ path, format, ...config },
     parameters: tensors.reduce((n, { shape }) => n + shape.reduce((a, b) => a * b, 1), 0),

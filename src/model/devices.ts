@@ -1,5 +1,6 @@
 // The devices a model can run on: which there are, and which one a caller means.
 import { type Device, loadAddon } from '../binding.ts'
+import { nativeJob, newControl } from '../scoring/native-job.ts'
 import { checkChoice } from '../scoring/settings.ts'
 
 /** 'auto': the first GPU that can be used, else 'cpu'. 'cuda' is 'cuda:0'. */
@@ -39,9 +40,9 @@ export interface Devices {
 }
 
 /** Where models can run on this machine. */
-export function listDevices(): Devices {
+export async function listDevices(): Promise<Devices> {
   const addon = loadAddon()
-  const { gpus, reason } = addon.gpus()
+  const { gpus, reason } = await nativeJob(() => addon.gpus(newControl()))
   return {
     processors: [
       { device: 'cpu', ...addon.cpu() },
@@ -52,7 +53,9 @@ export function listDevices(): Devices {
         variants: ['scalar'],
       },
     ],
-    gpus: gpus.map((gpu, i) => ({ device: `cuda:${i}` as const, ...gpu, ...freeBytes(i) })),
+    gpus: await Promise.all(
+      gpus.map(async (gpu, i) => ({ device: `cuda:${i}` as const, ...gpu, ...(await freeBytes(i)) })),
+    ),
     noGpus: reason || undefined,
   }
 }
@@ -64,13 +67,17 @@ export function checkDevice(device: string): DeviceChoice {
 }
 
 /** The device meant. It may turn out to be unavailable. */
-export function chosenDevice(choice: DeviceChoice): Device {
+export async function chosenDevice(choice: DeviceChoice): Promise<Device> {
   if (choice === 'cuda') return 'cuda:0'
   if (choice !== 'auto') return choice
-  const usable = loadAddon()
-    .gpus()
-    .gpus.findIndex((_, i) => freeBytes(i).unavailable === undefined)
-  return usable < 0 ? 'cpu' : `cuda:${usable}`
+  const { gpus } = await nativeJob(() => loadAddon().gpus(newControl()))
+  for (const i of gpus.keys()) if ((await freeBytes(i)).unavailable === undefined) return `cuda:${i}`
+  return 'cpu'
+}
+
+/** Threads that a device runs on, of those asked for; 0: one a core. */
+export function threadsOn(device: Device, threads: number): number {
+  return device === 'cpu' ? threads || loadAddon().cpu().threads : 1
 }
 
 /** The number of a GPU, undefined for other devices. */
@@ -78,9 +85,9 @@ export function gpuOrdinal(device: Device): number | undefined {
   return device.startsWith('cuda:') ? Number(device.slice('cuda:'.length)) : undefined
 }
 
-function freeBytes(ordinal: number): Pick<GpuInfo, 'freeBytes' | 'unavailable'> {
+async function freeBytes(ordinal: number): Promise<Pick<GpuInfo, 'freeBytes' | 'unavailable'>> {
   try {
-    return { freeBytes: loadAddon().gpuFreeBytes(ordinal), unavailable: undefined }
+    return { freeBytes: await loadAddon().gpuFreeBytes(ordinal, newControl()), unavailable: undefined }
   } catch (error) {
     return { freeBytes: undefined, unavailable: (error as Error).message }
   }

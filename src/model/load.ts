@@ -8,7 +8,7 @@ import { Model } from '../model.ts'
 import { cancel, nativeJob, newControl, onAbort } from '../scoring/native-job.ts'
 import { checkChoice, checkInteger } from '../scoring/settings.ts'
 import { loadTokenizer } from '../tokenizer/load.ts'
-import { checkDevice, chosenDevice, type DeviceChoice, gpuOrdinal } from './devices.ts'
+import { checkDevice, chosenDevice, type DeviceChoice, gpuOrdinal, threadsOn } from './devices.ts'
 import type { ModelParts } from './info.ts'
 import { activationBytes, availableBytes, checkMemory, kvBytes } from './memory.ts'
 import { defaultPlanner, leastPackTokens, mostPackTokens, type PlannerOptions } from './planner-options.ts'
@@ -80,14 +80,18 @@ export async function loadParts(
   const dtype = asked === 'auto' ? checkpoint.autoDType : asked
   const addon = loadAddon()
   const config = nativeConfig(checkpoint)
-  const device = await nativeJob(() => chosenDevice(options.device ?? 'auto'))
+  const device = await chosenDevice(options.device ?? 'auto')
   const ordinal = gpuOrdinal(device)
   const nativeOptions = { dtype, device, threads }
-  const weights = await nativeJob(() => addon.weightBytes(config, checkpoint.tensors, nativeOptions))
+  const weights = await nativeJob(() =>
+    addon.weightBytes(config, checkpoint.tensors, nativeOptions, newControl()),
+  )
   const most = packTokens ?? mostPackTokens(device)
   const activations = activationBytes(checkpoint.config, leastPackTokens(device, most))
   const available =
-    ordinal === undefined ? availableBytes() : await nativeJob(() => addon.gpuFreeBytes(ordinal))
+    ordinal === undefined
+      ? availableBytes()
+      : await nativeJob(() => addon.gpuFreeBytes(ordinal, newControl()))
   checkMemory(checkpoint.path, dtype, weights, activations, available)
 
   const bytesTotal = checkpoint.tensors.reduce((n, tensor) => n + tensor.bytes, 0)
@@ -111,9 +115,8 @@ export async function loadParts(
     tell(1)
     const tooMany = tokenizer && vocabularyWarning(checkpoint, tokenizer.vocabSize)
     const warnings = [...checkpoint.warnings, ...(tooMany ? [tooMany] : [])]
-    const threadsUsed = device === 'cpu' ? threads || addon.cpu().threads : 1
     return {
-      ...{ native, checkpoint, tokenizer, dtype, device, threads: threadsUsed, warnings },
+      ...{ native, checkpoint, tokenizer, dtype, device, threads: threadsOn(device, threads), warnings },
       ...{ packTokens: memory.packTokens, kvBytes: kvBytes(memory.freeBytes) },
     }
   } catch (error) {

@@ -162,7 +162,9 @@ function withBos(
   const wanted = addBos ?? (isTextPrompt && context.tokenizer?.addBos === true)
   if (!wanted) return copy
   if (context.bosTokenId === undefined)
-    throw invalid('addBos is true, but neither the tokenizer nor config.json names a BOS token')
+    throw invalid(
+      message`${{ kind: 'option', name: 'addBos' }} is true, but neither the tokenizer nor config.json names a BOS token`,
+    )
   if (copy[0] !== context.bosTokenId) copy.unshift(context.bosTokenId)
   return copy
 }
@@ -222,7 +224,11 @@ function needTokenizer(context: EncodeContext, where: string | Message): Tokeniz
 }
 
 function isText(value: unknown): value is Text {
-  return typeof value === 'string' || Array.isArray(value) || ArrayBuffer.isView(value)
+  return (
+    typeof value === 'string' ||
+    Array.isArray(value) ||
+    (ArrayBuffer.isView(value) && !(value instanceof DataView))
+  )
 }
 
 function describe(value: unknown): string {

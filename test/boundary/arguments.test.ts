@@ -256,7 +256,10 @@ describe('arguments', () => {
       ] as Anything[]) {
         const code = 'INVALID_ARGUMENT|DEVICE_UNAVAILABLE'
         await refuses(() => loadAddon().load(random.config, random.tensors, options, newControl()), code)
-        await refuses(() => loadAddon().weightBytes(random.config, random.tensors, options), code)
+        await refuses(
+          () => loadAddon().weightBytes(random.config, random.tensors, options, newControl()),
+          code,
+        )
       }
       for (const value of notThese as Anything[]) {
         await refuses(() => loadAddon().load(value, random.tensors, cpu, newControl()), 'INVALID_ARGUMENT')

@@ -8,7 +8,8 @@ import { newControl } from './random-model.ts'
 type Anything = any
 
 const addon = loadAddon()
-const devices: Device[] = ['cpu', 'reference', ...addon.gpus().gpus.map((_, i) => `cuda:${i}` as const)]
+const { gpus } = await addon.gpus(newControl())
+const devices: Device[] = ['cpu', 'reference', ...gpus.map((_, i) => `cuda:${i}` as const)]
 const shape = { hiddenSize: 64, intermediateSize: 96, heads: 4, kvHeads: 2, headDim: 16, vocabSize: 200 }
 const [rows, seconds] = [8, 0.001]
 

@@ -3,15 +3,15 @@ import assert from 'node:assert/strict'
 import { loadAddon } from '../../src/binding.ts'
 import { listDevices } from '../../src/index.ts'
 import { checkDevice, chosenDevice } from '../../src/model/devices.ts'
+import { newControl } from '../../src/scoring/native-job.ts'
 import { withTinyModel } from '../tiny-model.ts'
 
 const prompt = [1, 2, 3, 4, 5]
+const { processors, gpus, noGpus } = await listDevices()
+const usable = gpus.filter(({ unavailable }) => unavailable === undefined)
 
 describe('devices', function () {
   this.timeout(60_000)
-  const { processors, gpus, noGpus } = listDevices()
-  const usable = gpus.filter(({ unavailable }) => unavailable === undefined)
-
   it('are the processor, the reference and the GPUs, or a reason why there are none', () => {
     assert.deepEqual(
       processors.map(({ device }) => device),
@@ -37,10 +37,10 @@ describe('devices', function () {
       assert.equal(gpu.freeBytes === undefined, gpu.unavailable !== undefined)
     })
 
-  it("'auto' is the first GPU that can be used, else the processor", () =>
-    assert.equal(chosenDevice('auto'), usable[0]?.device ?? 'cpu'))
+  it("'auto' is the first GPU that can be used, else the processor", async () =>
+    assert.equal(await chosenDevice('auto'), usable[0]?.device ?? 'cpu'))
 
-  it("'cuda' is the first GPU", () => assert.equal(chosenDevice('cuda'), 'cuda:0'))
+  it("'cuda' is the first GPU", async () => assert.equal(await chosenDevice('cuda'), 'cuda:0'))
 
   for (const name of ['cuda:', 'cuda:-1', 'cuda:x', 'cuda:1.5', 'cuda:0 ', 'cuda:99999', 'CUDA', 'gpu', ''])
     it(`'${name}' is no device`, () =>
@@ -60,9 +60,11 @@ describe('devices', function () {
     )
   })
 
-  it('the number of a GPU is a whole number', () => {
+  it('the number of a GPU is a whole number', async () => {
     for (const wrong of [-1.5, Number.NaN, '0'])
-      assert.throws(() => loadAddon().gpuFreeBytes(wrong as number), { code: 'INVALID_ARGUMENT' })
+      await assert.rejects(loadAddon().gpuFreeBytes(wrong as number, newControl()), {
+        code: 'INVALID_ARGUMENT',
+      })
   })
 
   for (const device of ['cpu', ...usable.map(gpu => gpu.device)] as const)

@@ -8,7 +8,7 @@ import { loadAddon } from '../../src/binding.ts'
 import { loadModel, type Model } from '../../src/index.ts'
 import type { ScoreQueue } from '../../src/scoring/queue.ts'
 import { skip } from '../skip.ts'
-import { writeRandomModel } from './random-model.ts'
+import { newControl, writeRandomModel } from './random-model.ts'
 
 const limitName = 'MT_LLAMA_HOST_DEVICE_BYTES'
 
@@ -29,18 +29,19 @@ describe('a GPU without memory', function () {
       continuations.map(({ tokenLogProbs }) => [...tokenLogProbs]),
     )
 
-  before(function () {
-    if (addon.gpus().gpus[0]?.name !== 'host')
-      skip(this, 'the addon is not that of npm run build:host-device')
+  const gpu = async () => (await addon.gpus(newControl())).gpus[0]
+
+  before(async function () {
+    if ((await gpu())?.name !== 'host') skip(this, 'the addon is not that of npm run build:host-device')
   })
   afterEach(() => delete process.env[limitName])
   after(() => rmSync(folder, { recursive: true }))
 
   /** Leaves so many bytes of what is free now. */
-  const leave = (bytes: number) => {
+  const leave = async (bytes: number) => {
     delete process.env[limitName]
-    const total = addon.gpus().gpus[0]!.totalBytes
-    process.env[limitName] = String(total - addon.gpuFreeBytes(0) + bytes)
+    const { totalBytes } = (await gpu())!
+    process.env[limitName] = String(totalBytes - (await addon.gpuFreeBytes(0, newControl())) + bytes)
   }
 
   it('gives the same bits in smaller packs, or says that it has none and goes on when it has', async () => {
@@ -52,7 +53,7 @@ describe('a GPU without memory', function () {
     for (const bytes of [2_000, 16_000, 24_000, 32_000]) {
       delete process.env[limitName]
       await using model = await loadModel(folder, { device: 'cuda' })
-      leave(bytes)
+      await leave(bytes)
       try {
         assert.deepEqual(await scores(model), expected)
         if (packTokens(model) < packTokens(calm)) smaller++
@@ -69,7 +70,7 @@ describe('a GPU without memory', function () {
   })
 
   it('refuses a load that cannot fit, before it starts', async () => {
-    leave(1000)
+    await leave(1000)
     await assert.rejects(loadModel(folder, { device: 'cuda' }), {
       code: 'OUT_OF_MEMORY',
       message: /: loading as float32 takes .* are available/,
