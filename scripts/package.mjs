@@ -2,7 +2,7 @@
 // `package.mjs [cpu | cuda] [npm pack's options]`: the prebuild of this platform in prebuilds/, then the npm tarball.
 // Without a word the prebuild has CUDA where it can (Linux on x64, with nvcc), else not, and which is said.
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { mkdirSync, readdirSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -20,8 +20,6 @@ const kind = asked ?? (platform === 'linux-x64' && findNvcc() ? 'cuda' : 'cpu')
 // prebuildify takes the addon from build/Release below its --cwd, which is where each kind of build has it.
 const cwd = kind === 'cuda' ? path.join(root, 'build', 'cuda') : root
 mkdirSync(cwd, { recursive: true })
-const prebuilds = path.join(root, 'prebuilds', platform)
-rmSync(prebuilds, { recursive: true, force: true })
 run(
   [resolve('prebuildify/bin.js'), '--napi', '--strip', '--tag-libc', '--name', 'mt-llama'].concat(
     ['--cwd', cwd, '--out', root],
@@ -29,7 +27,7 @@ run(
   ),
   { MT_LLAMA_BUILD: kind === 'cuda' ? 'cuda' : 'gyp' },
 )
-for (const line of checked(prebuilds)) console.log(line)
+for (const line of checked(path.join(root, 'prebuilds', platform))) console.log(line)
 const { status } = spawnSync('npm', ['pack', ...words], { cwd: root, stdio: 'inherit' })
 process.exitCode = status ?? 1
 

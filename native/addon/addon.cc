@@ -121,7 +121,7 @@ Napi::Value weight_bytes_of(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value gpus_object(Napi::Env env, const Gpus& found) {
-  const Napi::Array list = Napi::Array::New(env);
+  Napi::Array list = Napi::Array::New(env);
   for (const Gpu& gpu : found.gpus) {
     Napi::Object object = Napi::Object::New(env);
     object["name"] = gpu.name;
