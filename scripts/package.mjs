@@ -36,7 +36,8 @@ function* checked(folder) {
   for (const file of readdirSync(folder)) {
     const { size } = statSync(path.join(folder, file))
     const program = `const { cpu, gpus } = require(${JSON.stringify(path.join(folder, file))})
-      console.log(JSON.stringify([cpu().variants, gpus()]))`
+      gpus(new Int32Array(new SharedArrayBuffer(8)))
+        .then(found => console.log(JSON.stringify([cpu().variants, found])))`
     const { stdout, stderr, status } = spawnSync(process.execPath, ['-e', program], { encoding: 'utf8' })
     if (status !== 0) fail(`${file} does not load:\n${stderr}`)
     const [variants, { gpus, reason }] = JSON.parse(stdout)
