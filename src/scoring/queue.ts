@@ -104,7 +104,7 @@ export class ScoreQueue {
 
   /** Takes trees from the calls in turn, until none has one that fits. */
   private gather(): Load {
-    const taken = new Map<QueuedCall, Tree[]>()
+    const taken: Entry[] = []
     let tokens = 0
     let turn = [...this.calls]
     while (turn.length > 0) {
@@ -112,9 +112,7 @@ export class ScoreQueue {
       for (const call of turn) {
         const tree = call.take(tokens === 0 ? Number.POSITIVE_INFINITY : this.budget - tokens)
         if (!tree) continue
-        const trees = taken.get(call)
-        if (trees) trees.push(tree)
-        else taken.set(call, [tree])
+        taken.push([call, tree])
         tokens += tree.tokens
         next.push(call)
       }
@@ -123,7 +121,7 @@ export class ScoreQueue {
     // Who was first is last next time.
     const [first] = this.calls
     if (first && this.calls.delete(first)) this.calls.add(first)
-    return taken
+    return loadOf(taken)
   }
 
   private async run(calls: Load): Promise<void> {
