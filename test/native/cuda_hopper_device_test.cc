@@ -6,28 +6,13 @@
 #include "backend/cuda/launch.cuh"
 #include "base/error.h"
 #include "check.h"
+#include "cuda_launch_error.h"
 #include "random.h"
 
 namespace mt::host_device {
 namespace {
 
 using test::check;
-
-// What the launch's error says, or "".
-template <class... Parameters>
-std::string error_of(const Grid& grid, void (*kernel)(Parameters...), std::type_identity_t<Parameters>... arguments) {
-  Device device(0);
-  try {
-    launch(device, grid, kernel, arguments...);
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
-
-void expect(const std::string& error, const char* want) {
-  check(error.find(want) != std::string::npos, "the error is \"%s\", want it to name \"%s\"", error.c_str(), want);
-}
 
 MT_DEVICE uint64_t* barriers() { return reinterpret_cast<uint64_t*>(shared_memory()); }
 
