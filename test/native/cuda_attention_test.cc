@@ -23,7 +23,7 @@ const int kEvery = 5;
 #else
 const int kEvery = reduced() ? 5 : 1;
 #endif
-constexpr int kManySlots = 1000;
+constexpr int kManySlots = 1 << 16;
 
 using Floats = std::vector<float>;
 
@@ -292,12 +292,32 @@ void test_all_bits(Device& device) {
                 {500, 560, 1, 1}});
 }
 
+// A step of decoding: the partial sums are those of the rows there are, not of whole tiles.
+void test_scratch_of_decoding() {
+  constexpr int kSequences = 64, kSplits = 8, kHeads = 32, kHeadDim = 128;
+  constexpr int kMostBytes = 128 << 20;
+  for (const int kv_heads : {kHeads, 8}) {
+    const HeadShape shape = {kHeads, kv_heads, kHeadDim};
+    Inputs in;
+    for (int i = 0; i < kSequences; i++) {
+      in.trees.push_back({i, i + 1, 0, i * kSplits * kSplit, kSplits * kSplit - 1});
+      in.add(1, kSplits * kSplit - 1);
+    }
+    const size_t slot_bytes = partial_floats(shape) * sizeof(float);
+    const AttentionPlan plan = plan_attention(in.pack(), shape, static_cast<int>(kMostBytes / slot_bytes));
+    CHECK_EQ(plan.steps.size(), 1u);
+    CHECK_EQ(plan.tiles.size(), size_t{kSequences} * kSplits);
+    CHECK_EQ(plan.slots * slot_bytes, sizeof(float) * kSequences * kSplits * kHeads * (kHeadDim + 2));
+  }
+}
+
 }  // namespace
 }  // namespace mt::test
 
 int main() {
   using namespace mt::test;
   if (no_device()) return kSkipped;
+  test_scratch_of_decoding();
   Device device(0);
   test_cases<float>(device);
   test_cases<bf16>(device);

@@ -333,7 +333,7 @@ class TileJob {
           put(to, 8 * c + first, d, normalized(sums_[c][2 * half], inverse),
               normalized(sums_[c][2 * half + 1], inverse), pairs);
       } else {
-        const Partial partial = partial_of(a_, tile_.slot, kv_head_, kBlock);
+        const Partial partial = partial_of(a_, tile_.slot, kv_head_, tile_.rows);
 #pragma unroll
         for (int c = 0; c < kChunks; c++)
           put(partial.sums + static_cast<int64_t>(r) * d, 8 * c + first, d, sums_[c][2 * half], sums_[c][2 * half + 1],

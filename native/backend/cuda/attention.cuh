@@ -42,15 +42,15 @@ MT_DEVICE int64_t query_offset(const HeadShape& s, int row, int kv_head) {
   return (static_cast<int64_t>(row / group) * s.heads + kv_head * group + row % group) * s.head_dim;
 }
 
-// The partial sums of one slot and kv head: sums [rows, head_dim], then maximum and total of each row.
+// The partial sums of a tile's rows at one kv head, from slot `slot` on.
 struct Partial {
-  float* sums;
-  float* totals;  // [rows, 2]
+  float* sums;    // [rows, head_dim]
+  float* totals;  // [rows, 2] maximum and total
 };
-MT_DEVICE Partial partial_of(const AttentionArguments& a, int slot, int kv_head, int tile_rows) {
-  const int64_t size = static_cast<int64_t>(tile_rows) * (a.shape.head_dim + 2);
-  float* sums = a.partials + (static_cast<int64_t>(slot) * a.shape.kv_heads + kv_head) * size;
-  return {sums, sums + static_cast<int64_t>(tile_rows) * a.shape.head_dim};
+MT_DEVICE Partial partial_of(const AttentionArguments& a, int slot, int kv_head, int rows) {
+  const int64_t first = static_cast<int64_t>(slot) * a.shape.kv_heads + static_cast<int64_t>(kv_head) * rows;
+  float* sums = a.partials + first * (a.shape.head_dim + 2);
+  return {sums, sums + static_cast<int64_t>(rows) * a.shape.head_dim};
 }
 
 // A row's result from its sum and 1 / total. Never -0: whether zeros were added to a sum may not show.

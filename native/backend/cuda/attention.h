@@ -27,10 +27,10 @@ struct AttentionTile {
   int32_t first_row;
   int32_t rows;
   int32_t split;  // positions [split * kSplit, split * kSplit + kSplit)
-  int32_t slot;   // of the partial sums; -1 where the rows see this split only
+  int32_t slot;   // of the first row's partial sums; -1 where the rows see this split only
 };
 
-// Rows whose partial sums lie in slots [slot, slot + splits).
+// Rows whose partial sums lie in slots [slot, slot + splits * rows): a split after another.
 struct MergedTile {
   int32_t first_row;
   int32_t rows;
@@ -54,10 +54,9 @@ struct AttentionPlan {
 // A step has at most `max_slots` slots, or those of one tile.
 AttentionPlan plan_attention(const Pack& pack, HeadShape shape, int max_slots);
 
-// Floats that a slot takes: per kv head the sums [rows, head_dim] of a tile, then its rows' maximum and total.
-constexpr size_t partial_floats(HeadShape shape) {
-  return size_t(shape.kv_heads) * attention_block(shape.head_dim) * (shape.head_dim + 2);
-}
+// Floats that a slot takes, one row of one split: per kv head the sums [head_dim], the maximum and the total. Those of
+// a tile lie per kv head together: sums [rows, head_dim], then [rows, 2].
+constexpr size_t partial_floats(HeadShape shape) { return size_t(shape.kv_heads) * (shape.head_dim + 2); }
 
 // Device memory; tiles and merged are the plan's, partials has room for plan.slots slots.
 struct AttentionArguments {

@@ -52,7 +52,7 @@ MT_DEVICE void add_block(RowSum& row, const Sequence& s, const float* q, int beg
 }
 
 MT_KERNEL(kWarps* kWarp, 2)
-attend_f32_kernel(AttentionArguments a, int first_tile, int tile_rows, float scale, float* out) {
+attend_f32_kernel(AttentionArguments a, int first_tile, float scale, float* out) {
   const AttentionTile tile = a.tiles[first_tile + block_x()];
   const int kv_head = block_y(), d = a.shape.head_dim, group = a.shape.heads / a.shape.kv_heads;
   float* weights = reinterpret_cast<float*>(shared_memory()) + warp_index() * kKeys;
@@ -67,7 +67,7 @@ attend_f32_kernel(AttentionArguments a, int first_tile, int tile_rows, float sca
       add_block(row, s, a.q + at, p, p + kKeys < end ? p + kKeys : end, d, scale, weights);
 
     Partial partial = {};
-    if (tile.slot >= 0) partial = partial_of(a, tile.slot, kv_head, tile_rows);
+    if (tile.slot >= 0) partial = partial_of(a, tile.slot, kv_head, tile.rows);
 #pragma unroll
     for (int i = 0; i < kColumns; i++) {
       const int c = lane_index() + i * kWarp;
@@ -92,8 +92,7 @@ void attend_f32(Device& device, const AttentionStep& step, const AttentionArgume
           .y = a.shape.kv_heads,
           .threads = kWarps * kWarp,
           .shared = kWarps * kKeys * sizeof(float)},
-         attend_f32_kernel, a, step.tiles_begin, attention_block(a.shape.head_dim),
-         1.0f / std::sqrt(static_cast<float>(a.shape.head_dim)), out);
+         attend_f32_kernel, a, step.tiles_begin, 1.0f / std::sqrt(static_cast<float>(a.shape.head_dim)), out);
 }
 
 }  // namespace mt::MT_TARGET

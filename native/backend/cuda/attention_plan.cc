@@ -67,10 +67,10 @@ class Planner {
       plan_.tiles.push_back({tree, first_row, rows, 0, -1});
       return;
     }
-    if (slots_ > 0 && slots_ + splits > max_slots_) end_step();
-    for (int s = 0; s < splits; s++) plan_.tiles.push_back({tree, first_row, rows, s, slots_ + s});
+    if (slots_ > 0 && slots_ + splits * rows > max_slots_) end_step();
+    for (int s = 0; s < splits; s++) plan_.tiles.push_back({tree, first_row, rows, s, slots_ + s * rows});
     plan_.merged.push_back({first_row, rows, slots_, splits});
-    slots_ += splits;
+    slots_ += splits * rows;
   }
 
   void end_step() {
