@@ -6,6 +6,8 @@
 #include <climits>
 #include <cmath>
 
+#include "../base/growth.h"
+
 namespace mt {
 namespace {
 
@@ -73,7 +75,7 @@ int Llama::reserve(int most) {
       static_cast<int>(std::clamp(static_cast<double>(half) / per_token, double{kLeastTokens}, double{INT_MAX}));
   for (tokens = std::min(tokens, most);; tokens /= 2) {
     try {
-      allocate(bytes(tokens));
+      allocate(bytes(tokens), reserved_);
       reserved_ = workspace_->bytes();
       return reserved_tokens_ = tokens;
     } catch (const Error& error) {  // others may take memory of the device meanwhile
@@ -108,17 +110,21 @@ size_t Llama::place(Activations& views, int tokens, int rows, std::byte* base) c
 Llama::Activations Llama::activations(int tokens, int rows) {
   Activations views;
   const size_t bytes = place(views, tokens, rows, nullptr);
-  if (!workspace_ || workspace_->bytes() < bytes) allocate(bytes);
+  if (!workspace_ || workspace_->bytes() < bytes) {
+    const size_t held = workspace_ ? workspace_->bytes() : 0;
+    workspace_.reset();
+    allocate(bytes, std::max(reserved_, grown(held, bytes, backend_->free_bytes())));
+  }
   place(views, tokens, rows, static_cast<std::byte*>(workspace_->data()));
   return views;
 }
 
-// What was reserved, if that is more and still to be had.
-void Llama::allocate(size_t bytes) {
+// `wanted` bytes, if that is more and to be had.
+void Llama::allocate(size_t bytes, size_t wanted) {
   workspace_.reset();
-  if (bytes < reserved_) {
+  if (bytes < wanted) {
     try {
-      workspace_ = backend_->allocate(reserved_);
+      workspace_ = backend_->allocate(wanted);
       return;
     } catch (const Error& error) {
       if (error.code() != ErrorCode::OUT_OF_MEMORY) throw;

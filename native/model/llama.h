@@ -46,7 +46,7 @@ class Llama {
   // Places them one after another from `base` on, which may be null, and returns the bytes they take.
   size_t place(Activations& views, int tokens, int rows, std::byte* base) const;
   Activations activations(int tokens, int rows);
-  void allocate(size_t bytes);
+  void allocate(size_t bytes, size_t wanted);
   void reserve_rope(int positions);
 
   std::unique_ptr<Backend> backend_;

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "backend/cuda/host/counters.h"
+#include "base/growth.h"
 #include "check.h"
 #include "cuda_target.h"
 #include "model/score.h"
@@ -88,6 +89,41 @@ void a_pack_like_the_last_takes_no_memory_and_one_wait(const std::shared_ptr<Lla
     CHECK_EQ(asked.allocations, 0);
     CHECK_EQ(asked.waits, 1);
   }
+}
+
+void memory_grows_by_a_quarter_where_there_is_room() {
+  CHECK_EQ(grown(0, 100, 1000), 100u);
+  CHECK_EQ(grown(100, 101, 1000), 125u);
+  CHECK_EQ(grown(100, 300, 1000), 300u);
+  CHECK_EQ(grown(100, 101, 250), 125u);
+  CHECK_EQ(grown(100, 101, 249), 101u);
+}
+
+// Scores the last token of one sequence.
+void score_last(Llama& model, std::span<const int32_t> ids) {
+  const auto tokens = static_cast<int32_t>(ids.size());
+  std::vector<int32_t> pos(tokens);
+  std::iota(pos.begin(), pos.end(), 0);
+  const std::vector<int32_t> lo(tokens, 0);
+  const Tree tree = {0, tokens};
+  const int32_t row = tokens - 1, target = 0;
+  float log_prob;
+  int32_t argmax;
+  score(model, {{ids, pos, lo, {&tree, 1}}, {&row, 1}, {&target, 1}, 0}, {{&log_prob, 1}, {&argmax, 1}, {}, {}},
+        Control());
+}
+
+// Activations and padded rows grow by a quarter; RoPE's table, and what goes up and comes down, to powers of two.
+void packs_that_grow_seldom_take_memory() {
+  constexpr int kFirst = 40, kLast = 200;
+  const auto model = load(tiny_config(), DType::kBFloat16);
+  std::mt19937 random(5);
+  const std::vector<int32_t> ids = random_ids(random, kLast, model->config().vocab_size);
+  score_last(*model, {ids.data(), kFirst});
+  const Counters asked = asked_by([&] {
+    for (size_t tokens = kFirst + 4; tokens <= kLast; tokens += 4) score_last(*model, {ids.data(), tokens});
+  });
+  CHECK(asked.allocations <= 2 * 8 + 8);  // 8 quarters more are 40 to 200
 }
 
 // Three sequences behind prompts of `length` and two more.
@@ -217,6 +253,8 @@ int main() {
     // Long sequences are attended to in splits, which are merged.
     if (dtype == DType::kBFloat16) a_step_of_decoding_takes_no_memory_and_one_wait(aligned, 520, {}, 9 * layers + 4);
   }
+  memory_grows_by_a_quarter_where_there_is_room();
+  packs_that_grow_seldom_take_memory();
   a_step_that_finds_no_memory_goes_on_in_smaller_packs();
   packs_are_as_large_as_half_of_the_free_memory_holds();
   return finish("cuda_steady_test");

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "../../base/growth.h"
+
 namespace mt::MT_TARGET {
 namespace {
 
@@ -62,8 +64,9 @@ void UploadRing::wait() {
 void* Scratch::bytes(Device& device, size_t bytes) {
   bytes = std::max<size_t>(256, bytes);
   if (!memory_ || memory_->bytes() < bytes) {
+    const size_t held = memory_ ? memory_->bytes() : 0;
     memory_.reset();
-    memory_ = std::make_unique<DeviceMemory>(device, bytes);
+    memory_ = std::make_unique<DeviceMemory>(device, grown(held, bytes, device.free_bytes()));
   }
   return memory_->data();
 }
