@@ -30,7 +30,7 @@ import { cancel, disposedError, nativeJob, newControl, onAbort } from './scoring
 import { ScoreQueue } from './scoring/queue.ts'
 import type { ScoreOptions, ScoreProgress, ScoreRequest, ScoreResult } from './scoring/request.ts'
 import { type PerplexityResult, perplexityResult, rollingWindows } from './scoring/rolling.ts'
-import { checkChoice, checkInteger, encodeSettings } from './scoring/settings.ts'
+import { checkChoice, checkInteger, checkSignal, encodeSettings } from './scoring/settings.ts'
 import { isSource, type Source } from './scoring/source.ts'
 import type { Tokenizer } from './tokenizer/tokenizer.ts'
 
@@ -143,8 +143,10 @@ export class Model {
     prompt: Text,
     options: GenerateOptions = {},
   ): AsyncGenerator<string, GenerateResult, undefined> {
+    const { signal } = options
+    checkSignal(signal)
     const left = new AbortController()
-    const signals = options.signal ? [left.signal, options.signal] : [left.signal]
+    const signals = signal ? [left.signal, signal] : [left.signal]
     const stream = new TextStream()
     const onText = (piece: string) => stream.push(piece)
     const running = collect(
@@ -200,6 +202,7 @@ export class Model {
   /** Logits after each of the ids, row-major [ids.length, vocabSize]; the ids are taken as they are. */
   async logits(ids: ArrayLike<number>, { signal }: { signal?: AbortSignal } = {}): Promise<Float32Array> {
     if (this.closing.signal.aborted) throw disposedError()
+    checkSignal(signal)
     encodeText(this.context, ids, 'the sequence', true)
     const control = newControl()
     const signals = signal ? [signal, this.closing.signal] : [this.closing.signal]
@@ -293,6 +296,7 @@ export class Model {
     how: Pick<CallOptions, 'topK' | 'answersFirst'>,
   ): AsyncGenerator<ScoreResult, void, undefined> {
     const { share } = this.planner
+    checkSignal(signal)
     return new ScoreCall(this.queue, { ...how, signal, onProgress, share }).results(requests, encode)
   }
 
@@ -316,6 +320,7 @@ export class Model {
       return encoded && new Continuation(encoded, { ...rest, tokenizer, maxTokens, contextLength, stream })
     }
     const { signal, onProgress } = options
+    checkSignal(signal)
     return new GenerateCall(this.generator, {
       ...how,
       sampling,

@@ -6,7 +6,7 @@ import { openCheckpoint } from '../checkpoint/open.ts'
 import { MtLlamaError } from '../errors.ts'
 import { Model } from '../model.ts'
 import { cancel, nativeJob, newControl, onAbort } from '../scoring/native-job.ts'
-import { checkChoice, checkInteger } from '../scoring/settings.ts'
+import { checkChoice, checkInteger, checkSignal } from '../scoring/settings.ts'
 import { loadTokenizer } from '../tokenizer/load.ts'
 import { checkDevice, chosenDevice, type DeviceChoice, gpuOrdinal, threadsOn } from './devices.ts'
 import type { ModelParts } from './info.ts'
@@ -61,10 +61,11 @@ export async function openModel(path: string, options: LoadOptions, planner: Pla
   return new Model(await loadParts(await openCheckpoint(path), options, planner.packTokens), planner)
 }
 
-function checkOptions({ dtype = 'auto', device = 'auto', threads = 0 }: LoadOptions): void {
+function checkOptions({ dtype = 'auto', device = 'auto', threads = 0, signal }: LoadOptions): void {
   checkDevice(device)
   checkChoice('dtype', dtype, ['auto', 'float32', 'bfloat16', 'float16'] as const)
   checkInteger('threads', threads, 0, mostThreads)
+  checkSignal(signal)
 }
 
 /**

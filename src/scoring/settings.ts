@@ -1,4 +1,5 @@
 // Reads the options of a call, checked, with their defaults.
+import { inspect } from 'node:util'
 import { MtLlamaError, message } from '../errors.ts'
 import type { EncodeSettings } from './encode.ts'
 import type { ScoreOptions, TooLong } from './request.ts'
@@ -42,5 +43,15 @@ export function checkNumber(name: string, value: number, least: number, most: nu
   throw new MtLlamaError(
     'INVALID_ARGUMENT',
     message`${{ kind: 'option', name }} is ${value}; expected a number from ${least} to ${most}`,
+  )
+}
+
+/** @throws INVALID_ARGUMENT for anything but an AbortSignal or undefined */
+export function checkSignal(signal: AbortSignal | undefined): void {
+  if (signal === undefined || signal instanceof AbortSignal) return
+  const found = inspect(signal, { compact: true, breakLength: Number.POSITIVE_INFINITY }).slice(0, 80)
+  throw new MtLlamaError(
+    'INVALID_ARGUMENT',
+    message`${{ kind: 'option', name: 'signal' }} is ${found}; expected an AbortSignal`,
   )
 }
