@@ -9,6 +9,7 @@ import { RowPool } from '../src/generation/row-pool.ts'
 import { type GenerateOptions, loadModel, type Model } from '../src/index.ts'
 import { openModel } from '../src/model/load.ts'
 import { defaultModel } from './tiny-model.ts'
+import { waitingSource } from './waiting-source.ts'
 
 describe('RowPool', () => {
   it('takes the first place that is large enough and joins what comes back', () => {
@@ -171,6 +172,18 @@ describe('Generator', () => {
     assert.equal(steps[0]!.sequences.length, 1)
     assert.ok(steps.some(({ sequences }) => sequences.length === 2))
     assert.deepEqual(new Set(steps.map(step => step.session)), new Set([0]))
+  })
+
+  it('closes a source at once when its call ends while it waits', async () => {
+    const { source, closed } = waitingSource(3)
+    const { call } = await run([], 1e9, () => source)
+    const abort = new AbortController()
+    const aborted = ended(call({ signal: abort.signal }))
+    await sleep(15)
+    assert.equal(closed(), false)
+    abort.abort()
+    await assert.rejects(aborted, { code: 'ABORTED' })
+    assert.equal(closed(), true)
   })
 
   it('reads a bounded number of prompts ahead of a reader that waits', async () => {

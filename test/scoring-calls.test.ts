@@ -6,6 +6,7 @@ import type { Control, NativePack, NativeScores } from '../src/binding.ts'
 import { type CallOptions, ScoreCall } from '../src/scoring/call.ts'
 import { ScoreQueue } from '../src/scoring/queue.ts'
 import { fingerprint, randomNumbers, scorePack } from './attention-oracle.ts'
+import { waitingSource } from './waiting-source.ts'
 
 const budget = 64
 
@@ -241,6 +242,33 @@ describe('calls of score()', () => {
     }
     for await (const _ of start(queue, source())) break
     await delay(5)
+    assert.ok(closed)
+  })
+
+  it('close a source at once when they end while it waits', async () => {
+    const abort = new AbortController()
+    const { source, closed } = waitingSource([1, 2, 3])
+    const aborted = scores(start(queue, source, { signal: abort.signal }))
+    await delay(5)
+    assert.equal(closed(), false)
+    abort.abort()
+    await assert.rejects(aborted, { code: 'ABORTED' })
+    assert.equal(closed(), true)
+  })
+
+  it('close a generator that aborts its own call', async () => {
+    const abort = new AbortController()
+    let closed = false
+    function* source() {
+      try {
+        yield [1, 2, 3]
+        abort.abort()
+        yield [1, 2, 3]
+      } finally {
+        closed = true
+      }
+    }
+    await assert.rejects(scores(start(queue, source(), { signal: abort.signal })), { code: 'ABORTED' })
     assert.ok(closed)
   })
 

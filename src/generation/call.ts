@@ -83,7 +83,7 @@ export class GenerateCall implements TextQueue {
     prompts: Source<Prompt>,
     begin: (prompt: Prompt, index: number) => Continuation | undefined,
   ): Promise<void> {
-    for await (const prompt of pull(prompts, stalled => this.rest(stalled))) {
+    for await (const prompt of pull(prompts, this.left.signal, stalled => this.rest(stalled))) {
       if (this.failure) return
       const text = begin(prompt, this.promptsRead)
       this.promptsRead++

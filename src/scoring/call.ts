@@ -57,6 +57,7 @@ export class ScoreCall implements QueuedCall {
   private readonly tokensRunning = new Map<object, number>()
   private readonly start = performance.now()
   private ended = false
+  private readonly left = new AbortController()
   private failure: unknown
   /** Why there are no more requests, where that is an error. */
   private broken: { error: unknown } | undefined
@@ -142,6 +143,7 @@ export class ScoreCall implements QueuedCall {
 
   private end(): void {
     this.ended = true
+    this.left.abort()
     this.queue.remove(this)
     this.ready.length = 0
     this.readyTokens = 0
@@ -154,7 +156,7 @@ export class ScoreCall implements QueuedCall {
     encode: (request: Request, index: number) => EncodedRequest,
   ): Promise<void> {
     const ahead = windowsAhead * lastWindow(this.queue.packTokens)
-    for await (const request of pull(requests, stalled => this.stall(stalled))) {
+    for await (const request of pull(requests, this.left.signal, stalled => this.stall(stalled))) {
       if (this.ended) return
       this.enter(encode(request, this.requestsRead))
       if (this.windowTokens >= this.windowLimit) {

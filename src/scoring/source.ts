@@ -1,5 +1,6 @@
 // Where a call's requests come from, and reading them without holding the event loop up.
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { onAbort } from './native-job.ts'
 
 export type Source<Item> = Iterable<Item> | AsyncIterable<Item>
 
@@ -16,30 +17,44 @@ export function isSource(value: unknown): value is Source<unknown> {
 
 /**
  * The items of a source; leaving the loop over them ends it.
+ * @param left ends it at once, while an item is waited for too
  * @param onStall told when an item takes long, and when it has come
  */
 export async function* pull<Item>(
   source: Source<Item>,
+  left: AbortSignal,
   onStall: (stalled: boolean) => void,
 ): AsyncGenerator<Item, void, undefined> {
   const items = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]()
+  let open = true
+  const close = () => {
+    if (!open) return
+    open = false
+    // Not while a generator runs that ended the call itself. Nobody is there any more to hear of a failure.
+    void Promise.resolve()
+      .then(() => items.return?.())
+      .catch(() => {})
+  }
+  const stopListening = onAbort(left, close)
   let turn = performance.now()
-  let left = false
   try {
-    for (;;) {
+    while (open) {
       const pulled = items.next()
       const next = 'then' in pulled ? await watched(pulled, onStall) : pulled
-      if (next.done) return
-      left = true
+      if (next.done) open = false
+      if (!open) return
       yield next.value
-      left = false
       if (performance.now() - turn < sliceMs) continue
       await nextTurn()
       turn = performance.now()
     }
+  } catch (error) {
+    // A source that fails has ended.
+    open = false
+    throw error
   } finally {
-    // Nobody is there any more to hear of a failure.
-    if (left) void Promise.resolve(items.return?.()).catch(() => {})
+    stopListening()
+    close()
   }
 }
 
