@@ -1,7 +1,7 @@
 // What `mt-llama bench` counts, held to counts by hand; its random weights; and the memory it asks for.
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync, statSync } from 'node:fs'
-import { boundOf, prefillFlops, stepFlops, stepWeightBytes } from '../src/bench/counts.ts'
+import { boundOf, prefillFlops, stepFlops, stepKvBytes, stepWeightBytes } from '../src/bench/counts.ts'
 import { bothNeeds, checkNeeds, modelNeed, opsNeeds, peaksNeed } from '../src/bench/memory.ts'
 import { randomCheckpoint } from '../src/bench/random-checkpoint.ts'
 import { shapeConfig, shapeNames } from '../src/bench/shapes.ts'
@@ -29,6 +29,8 @@ describe('bench counts', () => {
     assert.equal(stepFlops(tiny, 3, 5), 3 * (2 * (2 * (96 + 180) + 120) + 2 * 2 * 2 * 6 * 5))
     assert.equal(stepWeightBytes(tiny, 'bfloat16'), 2 * (2 * (96 + 180) + 120))
     assert.equal(stepWeightBytes(tiny, 'float32'), 4 * (2 * (96 + 180) + 120))
+    // A key and a value of 2 numbers, in two layers, in float32.
+    assert.equal(stepKvBytes(tiny, 3, 5), 3 * 5 * 2 * 2 * 2 * 4)
   })
 
   it('shapes have the parameters their names say', () => {

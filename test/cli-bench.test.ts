@@ -5,9 +5,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { BenchReport } from '../src/bench/report.ts'
 import { listDevices } from '../src/index.ts'
+import { safetensorsBytes, tinyConfig, withFolder, writeFiles } from './checkpoint-files.ts'
 import { cli, root } from './cli-run.ts'
 import { skip } from './skip.ts'
-import { defaultModel } from './tiny-model.ts'
+import { defaultModel, randomTinyTensors } from './tiny-model.ts'
 
 const hostDevice = `${root}build/host-device`
 const opNames = [
@@ -118,6 +119,45 @@ describe('mt-llama bench', function () {
     )
   })
 
+  /** Runs it on a checkpoint of so many positions. */
+  const ofContext = (positions: number, only: string) =>
+    withFolder(async dir => {
+      writeFiles(dir, {
+        'config.json': { ...tinyConfig, max_position_embeddings: positions },
+        'model.safetensors': safetensorsBytes(randomTinyTensors()),
+      })
+      return cli(['bench', '--json', '--quiet', '--device', 'cpu', '--model', dir, '--only', only])
+    })
+
+  it('the shortest context that can be timed', async () => {
+    const { code, stdout, stderr } = await ofContext(5, 'prefill,decode,scoring')
+    assert.deepEqual([code, stderr], [0, ''])
+    const { prefill, decode, scoring } = JSON.parse(stdout) as Whole
+    assert.deepEqual(
+      decode.map(({ positions, steps }) => [positions, steps]),
+      [1, 8, 32].map(() => [3, 2]),
+    )
+    assert.deepEqual([scoring.promptTokens, scoring.continuationTokens], [1, 4])
+    for (const { microseconds } of [prefill, ...decode, scoring]) assert.ok(microseconds > 0)
+  })
+
+  for (const [part, positions, least] of [
+    ['decode', 2, 3],
+    ['scoring', 4, 5],
+  ] as const)
+    it(`a context of ${positions} is refused before anything is measured: ${part} takes ${least}`, async () => {
+      const { code, stdout, stderr } = await ofContext(positions, `prefill,${part}`)
+      assert.deepEqual([code, stdout], [1, ''])
+      const { error } = JSON.parse(stderr)
+      assert.equal(error.code, 'CONTEXT_LENGTH')
+      assert.match(
+        error.message,
+        new RegExp(
+          `: the model has ${positions} positions; '${part}' takes ${least}\\. The other parts can be run$`,
+        ),
+      )
+    })
+
   const usage: [args: string[], says: RegExp][] = [
     [['--shape', '13B'], /Allowed choices are 135M, 1\.1B, 7B/],
     [
@@ -195,7 +235,12 @@ function checkWhole(stdout: string, rows: number): Whole {
     [1, 8, 32].map(sequences => [sequences, 2 * matrices]),
   )
   for (const step of decode) {
-    checkRate(step, peaks, step.flops, step.weightBytes)
+    // Keys and values of the positions that the step in the middle has, in float32.
+    const positions = step.positions + Math.ceil(step.steps / 2)
+    assert.equal(step.kvBytes, step.sequences * positions * 2 * layers * kvHeads * headDim * 4)
+    const bytes = step.weightBytes + step.kvBytes
+    checkRate(step, peaks, step.flops, bytes)
+    near(step.gigabytesPerSecond, bytes / step.microseconds / 1e3)
     near(step.tokensPerSecond, (1e6 * step.sequences) / step.microseconds)
     assert.ok(step.steps >= 5)
   }

@@ -1,6 +1,7 @@
 // How much arithmetic and memory a pass through a model takes at least, and what share of a peak that is.
 import type { DType, NativePeaks } from '../binding.ts'
 import type { LlamaConfig } from '../checkpoint/checkpoint.ts'
+import { kvBytesPerToken } from '../model/memory.ts'
 
 export const dtypeBytes: Record<DType, number> = { float32: 4, bfloat16: 2, float16: 2 }
 
@@ -32,9 +33,14 @@ export function stepFlops(config: LlamaConfig, sequences: number, positions: num
   return sequences * (2 * stepElements(config) + attention)
 }
 
-/** Bytes of weights that a step reads, whatever the number of sequences: of the embedding only a few rows. */
+/** Bytes of weights that it reads, whatever the number of sequences: of the embedding only a few rows. */
 export function stepWeightBytes(config: LlamaConfig, dtype: DType): number {
   return stepElements(config) * dtypeBytes[dtype]
+}
+
+/** Bytes of keys and values that the attention of such a step reads. */
+export function stepKvBytes(config: LlamaConfig, sequences: number, positions: number): number {
+  return sequences * positions * kvBytesPerToken(config)
 }
 
 function stepElements(config: LlamaConfig): number {

@@ -1,7 +1,8 @@
-// Steps of one token for each of some sequences: how fast texts are written. A step reads every weight once.
+// Steps of one token for each of some sequences: how fast texts are written. A step reads every weight once,
+// and all keys and values.
 import type { NativeModel } from '../binding.ts'
 import { type BenchContext, greedy, micros, runNative, someIds } from './context.ts'
-import { boundOf, stepFlops, stepWeightBytes } from './counts.ts'
+import { boundOf, stepFlops, stepKvBytes, stepWeightBytes } from './counts.ts'
 import type { DecodeReport } from './report.ts'
 import { timingOf } from './timing.ts'
 
@@ -11,6 +12,8 @@ export const decodePositions = 64
 const promptTokens = 16
 const seconds = 2
 const fewestSteps = 5
+/** Positions a model must have: the prompt's, of the step that is not timed, of one that is. */
+export const leastDecodeContext = 3
 
 export async function timeDecode(
   context: BenchContext,
@@ -43,13 +46,16 @@ export async function timeDecode(
       times.push((performance.now() - start) / 1000)
     }
     const timing = timingOf(times)
-    const flops = stepFlops(config, sequences, first + Math.ceil(times.length / 2))
+    const middle = first + Math.ceil(times.length / 2)
+    const flops = stepFlops(config, sequences, middle)
     const weightBytes = stepWeightBytes(config, native.dtype)
+    const kvBytes = stepKvBytes(config, sequences, middle)
+    const bytes = weightBytes + kvBytes
     return {
-      ...{ sequences, steps: times.length, positions: first, ...micros(timing), flops, weightBytes },
+      ...{ sequences, steps: times.length, positions: first, ...micros(timing), flops, weightBytes, kvBytes },
       tokensPerSecond: sequences / timing.seconds,
-      gigabytesPerSecond: weightBytes / timing.seconds / 1e9,
-      ...boundOf({ flops, bytes: weightBytes, seconds: timing.seconds }, peaks, native.dtype),
+      gigabytesPerSecond: bytes / timing.seconds / 1e9,
+      ...boundOf({ flops, bytes, seconds: timing.seconds }, peaks, native.dtype),
     }
   } finally {
     session.dispose()

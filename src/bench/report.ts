@@ -72,10 +72,11 @@ export interface DecodeReport extends Micros, Bound {
   steps: number
   /** Positions of a sequence before the first step that was timed. */
   positions: number
+  /** Of the step in the middle, and what it reads. */
   flops: number
   weightBytes: number
+  kvBytes: number
   tokensPerSecond: number
-  /** Of weights. */
   gigabytesPerSecond: number
 }
 

@@ -3,18 +3,19 @@ import { type DType, loadAddon } from '../binding.ts'
 import { sizesOf } from '../checkpoint/checkpoint.ts'
 import { nativeConfig } from '../checkpoint/native-config.ts'
 import { openCheckpoint } from '../checkpoint/open.ts'
+import { MtLlamaError } from '../errors.ts'
 import { chosenDevice, type DeviceChoice, gpuOrdinal, listDevices, threadsOn } from '../model/devices.ts'
 import { loadParts } from '../model/load.ts'
 import { availableBytes } from '../model/memory.ts'
 import { leastPackTokens, mostPackTokens } from '../model/planner-options.ts'
 import { type BenchContext, runNative } from './context.ts'
-import { decodePositions, decodeSequences, timeDecode } from './decode.ts'
+import { decodePositions, decodeSequences, leastDecodeContext, timeDecode } from './decode.ts'
 import { bothNeeds, checkNeeds, modelNeed, opsNeeds, peaksNeed } from './memory.ts'
 import { timeOps } from './ops.ts'
 import { timePrefill } from './prefill.ts'
 import { randomCheckpoint } from './random-checkpoint.ts'
 import type { BenchReport } from './report.ts'
-import { timeScoring } from './scoring.ts'
+import { leastScoringContext, timeScoring } from './scoring.ts'
 import { type ShapeName, shapeConfig } from './shapes.ts'
 
 export const benchParts = ['ops', 'prefill', 'decode', 'scoring'] as const
@@ -39,7 +40,7 @@ export interface BenchOptions {
 
 /**
  * Fills in `report` part by part, so that a run that ends early leaves what was done.
- * @throws OUT_OF_MEMORY before anything is measured, OUTPUT (no room for the temporary file), INTERNAL (a wrong result),
+ * @throws OUT_OF_MEMORY and CONTEXT_LENGTH before anything is measured, OUTPUT (no room for the temporary file), INTERNAL (a wrong result),
  *   ABORTED, and what loadModel() throws
  */
 export async function runBench(options: BenchOptions, report: BenchReport): Promise<void> {
@@ -47,6 +48,7 @@ export async function runBench(options: BenchOptions, report: BenchReport): Prom
   const source = await openSource(options)
   const { checkpoint } = source
   const { config, tensors } = checkpoint
+  checkContext(checkpoint.path, config.contextLength, parts)
   const device = await chosenDevice(options.device)
   const dtype = options.dtype === 'auto' ? checkpoint.autoDType : options.dtype
   const native = { dtype, device, threads: options.threads }
@@ -122,6 +124,22 @@ export async function runBench(options: BenchOptions, report: BenchReport): Prom
 
 function needsModel(parts: readonly BenchPart[]): boolean {
   return parts.some(part => part !== 'ops')
+}
+
+const leastContext: Partial<Record<BenchPart, number>> = {
+  decode: leastDecodeContext,
+  scoring: leastScoringContext,
+}
+
+function checkContext(path: string, contextLength: number, parts: readonly BenchPart[]): void {
+  for (const part of parts) {
+    const least = leastContext[part] ?? 1
+    if (contextLength < least)
+      throw new MtLlamaError(
+        'CONTEXT_LENGTH',
+        `${path}: the model has ${contextLength} positions; '${part}' takes ${least}. The other parts can be run`,
+      )
+  }
 }
 
 /** The checkpoint, and how to load it: random weights are in a file for as long as that takes. */

@@ -14,6 +14,8 @@ const continuations = 4
 const continuationTokens = 4
 /** Scored without sharing too, before anything is timed. */
 const checkedPrompts = 2
+/** Positions a model must have: a continuation's, after one of the prompt. */
+export const leastScoringContext = continuationTokens + 1
 
 /** @throws INTERNAL where sharing changes a score */
 export async function timeScoring(context: BenchContext, parts: ModelParts): Promise<ScoringReport> {

@@ -45,7 +45,7 @@ function decodeRows({ decode = [] }: BenchReport): Row[] {
   return decode.map(step => [
     `decode, ${step.sequences} sequence${step.sequences === 1 ? '' : 's'}`,
     ...times(step),
-    `${digits(step.tokensPerSecond)} tokens/s, ${digits(step.gigabytesPerSecond)} GB/s of weights`,
+    `${digits(step.tokensPerSecond)} tokens/s, ${digits(step.gigabytesPerSecond)} GB/s`,
     share(step),
   ])
 }
