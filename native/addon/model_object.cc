@@ -110,7 +110,7 @@ class ReserveJob final : public Job {
   void run(const Control&) override {
     const std::shared_ptr<Llama> llama = std::move(llama_);
     pack_tokens_ = llama->reserve(most_);
-    free_bytes_ = llama->backend().free_bytes();
+    free_bytes_ = llama->free_bytes();
   }
 
   Napi::Value result(Napi::Env env) override {

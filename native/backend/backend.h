@@ -91,6 +91,16 @@ struct HeadShape {
   int head_dim = 0;
 };
 
+// The largest packs of a model, and the sizes that say what its ops take for them.
+struct PackLimits {
+  int tokens = 0;               // and rows of the head
+  int positions = 0;            // that a row of attention sees
+  std::span<const int> widths;  // columns of the products' inputs
+  int vocab = 0;
+  HeadShape shape;
+  DType dtype = DType::kFloat32;  // of the weights
+};
+
 // cos and sin of position * frequency, times the scaling's attention factor: [context, head_dim / 2] f32 each.
 struct RopeTable {
   View cos;
@@ -121,9 +131,10 @@ class Backend {
   // ---- memory ----
   // Throws OUT_OF_MEMORY. The contents are undefined.
   virtual std::unique_ptr<Buffer> allocate(size_t bytes) = 0;
-  // Bytes that allocate() can still give, less what ops may come to need for themselves. SIZE_MAX where the device's
-  // memory is the machine's.
+  // Bytes that allocate() can still give. SIZE_MAX where the device's memory is the machine's.
   virtual size_t free_bytes() { return SIZE_MAX; }
+  // Bytes of them that ops may yet take for themselves in such packs, without lists of the head's top_k.
+  virtual size_t scratch_bytes(const PackLimits&) const { return 0; }
   virtual void upload(void* device, const void* host, size_t bytes) = 0;
   virtual void download(void* host, const void* device, size_t bytes) = 0;
   // Returns when all ops are done that were queued. A backend without a queue has nothing to wait for.

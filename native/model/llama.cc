@@ -3,8 +3,8 @@
 
 #include <algorithm>
 #include <bit>
-#include <climits>
 #include <cmath>
+#include <cstdint>
 
 #include "../base/growth.h"
 
@@ -69,11 +69,15 @@ View Llama::forward(const Pack& pack, const KvCache* cache, const Control& contr
 int Llama::reserve(int most) {
   Activations views;
   const auto bytes = [&](int tokens) { return place(views, tokens, tokens, nullptr); };
-  const size_t half = backend_->free_bytes() / 2;
-  const double per_token = static_cast<double>(bytes(kLeastTokens)) / kLeastTokens;
-  int tokens =
-      static_cast<int>(std::clamp(static_cast<double>(half) / per_token, double{kLeastTokens}, double{INT_MAX}));
-  for (tokens = std::min(tokens, most);; tokens /= 2) {
+  int tokens = std::min(most, kLeastTokens);
+  for (int end = most; tokens < end;) {
+    const int middle = end - (end - tokens) / 2;
+    if (bytes(middle) <= free_beside(middle) / 2)
+      tokens = middle;
+    else
+      end = middle - 1;
+  }
+  for (;; tokens /= 2) {
     try {
       allocate(bytes(tokens), reserved_);
       reserved_ = workspace_->bytes();
@@ -82,6 +86,21 @@ int Llama::reserve(int most) {
       if (error.code() != ErrorCode::OUT_OF_MEMORY || tokens <= kLeastTokens) throw;
     }
   }
+}
+
+// Bytes of the device that are free, less what packs of `tokens` may yet take beside their activations.
+size_t Llama::free_beside(int tokens) const {
+  const size_t free = backend_->free_bytes();
+  if (free == SIZE_MAX) return free;
+  const int widths[] = {config_.hidden_size, config_.q_size(), config_.intermediate_size};
+  const size_t rope_values = static_cast<size_t>(config_.context_length) * (config_.head_dim / 2) * 2;
+  const size_t rope = rope_values * sizeof(float) - (rope_buffer_ ? rope_buffer_->bytes() : 0);
+  return free - std::min(free, rope + backend_->scratch_bytes({.tokens = tokens,
+                                                               .positions = config_.context_length,
+                                                               .widths = widths,
+                                                               .vocab = config_.vocab_size,
+                                                               .shape = config_.head_shape(),
+                                                               .dtype = weights_.embedding->dtype}));
 }
 
 size_t Llama::place(Activations& views, int tokens, int rows, std::byte* base) const {
@@ -113,7 +132,7 @@ Llama::Activations Llama::activations(int tokens, int rows) {
   if (!workspace_ || workspace_->bytes() < bytes) {
     const size_t held = workspace_ ? workspace_->bytes() : 0;
     workspace_.reset();
-    allocate(bytes, std::max(reserved_, grown(held, bytes, backend_->free_bytes())));
+    allocate(bytes, std::max(reserved_, grown(held, bytes, free_beside(tokens))));
   }
   place(views, tokens, rows, static_cast<std::byte*>(workspace_->data()));
   return views;

@@ -19,11 +19,14 @@ class Llama {
   // [vocab, dim]
   const Matrix& head() const { return weights_.head ? *weights_.head : *weights_.embedding; }
 
-  // Takes memory for packs of `most` tokens, or of as many as half of the device's free memory holds, and returns how
-  // many: larger packs may have to wait for more memory, and find none. Throws OUT_OF_MEMORY.
+  // Takes memory for the activations of packs of `most` tokens, or of as many as half of the device's free memory
+  // holds, what else such packs take set aside, and returns how many: larger packs may have to wait for more memory,
+  // and find none. Throws OUT_OF_MEMORY.
   int reserve(int most);
   // What reserve() said last; 0 before.
   int reserved_tokens() const { return reserved_tokens_; }
+  // Bytes of the device that those packs leave to others. SIZE_MAX where its memory is the machine's.
+  size_t free_bytes() const { return free_beside(reserved_tokens_); }
 
   // The final hidden states, normalised: [rows of the pack, dim] in the activation dtype. Valid until the next call.
   // The pack must have passed check_pack() or be made to its rules. `cache` is where its segments lie and its keys and
@@ -46,6 +49,7 @@ class Llama {
   // Places them one after another from `base` on, which may be null, and returns the bytes they take.
   size_t place(Activations& views, int tokens, int rows, std::byte* base) const;
   Activations activations(int tokens, int rows);
+  size_t free_beside(int tokens) const;
   void allocate(size_t bytes, size_t wanted);
   void reserve_rope(int positions);
 

@@ -19,6 +19,24 @@ constexpr size_t kHeadBytes = 64u << 20;
 // Attention over long sequences goes in steps whose partial sums take at most this.
 constexpr size_t kPartialBytes = 128u << 20;
 
+int most_slots(HeadShape shape) { return static_cast<int>(kPartialBytes / sizeof(float) / partial_floats(shape)); }
+
+// What attention's partial sums take at most.
+size_t partial_bytes(const PackLimits& limits) {
+  const HeadShape& shape = limits.shape;
+  const size_t splits = (limits.positions + kSplit - 1) / kSplit;
+  if (splits < 2) return 0;
+  const size_t rows = static_cast<size_t>(limits.tokens) * (shape.heads / shape.kv_heads);
+  const size_t tile = std::min<size_t>(rows, attention_block(shape.head_dim)) * splits;
+  return std::min(rows * splits, std::max<size_t>(tile, most_slots(shape))) * partial_floats(shape) * sizeof(float);
+}
+
+// Words of a row of the head beside the lists of top_k: see head_score().
+constexpr size_t kHeadRowWords = 6;
+
+// A token's share of a pack's arrays, at a tile a token, which is more than all but long sequences have.
+constexpr size_t kPackTokenBytes = 5 * sizeof(int32_t) + sizeof(AttentionTile) + sizeof(MergedTile);
+
 class CudaBuffer final : public Buffer {
  public:
   CudaBuffer(Device& device, size_t bytes) : memory_(device, bytes) {}
@@ -57,7 +75,7 @@ class Layout {
 class CudaPack final : public PlacedPack {
  public:
   CudaPack(Device& device, MemoryPool& pool, UploadRing& ring, const Pack& pack, HeadShape shape)
-      : plan(plan_attention(pack, shape, static_cast<int>(kPartialBytes / sizeof(float) / partial_floats(shape)))),
+      : plan(plan_attention(pack, shape, most_slots(shape))),
         row_count(static_cast<int>(pack.rows.size())),
         pool_(pool) {
     tokens = static_cast<int>(pack.ids.size());
@@ -119,9 +137,20 @@ class CudaBackend final : public Backend {
   // ---- memory ----
 
   std::unique_ptr<Buffer> allocate(size_t bytes) override { return std::make_unique<CudaBuffer>(device_, bytes); }
-  size_t free_bytes() override {
-    const size_t free = device_.free_bytes();
-    return free - std::min(free, kHeadBytes + kPartialBytes);
+  size_t free_bytes() override { return device_.free_bytes(); }
+  size_t scratch_bytes(const PackLimits& limits) const override {
+    const size_t rows = limits.tokens;
+    int64_t stride = 0;  // of rows that multiply() pads
+    for (const int cols : limits.widths) {
+      const RowLayout layout(1, cols, MatrixKind::kPlain, limits.shape, limits.dtype);
+      if (layout.stride != cols) stride = std::max(stride, layout.stride);
+    }
+    size_t head = 0;
+    for (const size_t row : {limits.vocab * sizeof(float), head_partials_per_row(limits.vocab) * sizeof(HeadPartial)})
+      head = std::max(head, std::min<size_t>(rows, rows_at_once(row)) * row);
+    return padded_.missing(rows * stride * dtype_size(limits.dtype)) + partials_.missing(partial_bytes(limits)) +
+           head_.missing(head) + head_rows_.missing(rows * kHeadRowWords * sizeof(int32_t)) +
+           packs_.missing(rows * kPackTokenBytes);
   }
   void upload(void* device, const void* host, size_t bytes) override { device_.upload(device, host, bytes); }
   void download(void* host, const void* device, size_t bytes) override { device_.download(host, device, bytes); }
@@ -231,13 +260,13 @@ class CudaBackend final : public Backend {
     const size_t rows = h.rows, top = top_k > 1 ? rows * top_k : 0;
     // [rows] each: targets, target logits, then what comes back: log-probabilities, log-sums, best, argmax; [rows,
     // top_k] each: ids, log-probabilities.
-    int32_t* target_ids = head_rows_.get<int32_t>(device_, 6 * rows + 2 * top);
+    int32_t* target_ids = head_rows_.get<int32_t>(device_, kHeadRowWords * rows + 2 * top);
     float* target_logits = reinterpret_cast<float*>(target_ids + rows);
     const HeadRows out = {target_logits + rows, target_logits + 2 * rows, target_logits + 3 * rows,
                           target_ids + 5 * rows};
     upload_rows(target_ids, targets);
     score_rows(h, w, target_ids, target_logits, out);
-    int32_t* top_ids = target_ids + 6 * rows;
+    int32_t* top_ids = target_ids + kHeadRowWords * rows;
     if (top > 0) best_of(h, w, top_k, out.log_sums, top_ids, reinterpret_cast<float*>(top_ids + top));
     const float* back = fetch<float>(out.log_probs, 4 * rows + 2 * top);
     std::copy_n(back, rows, result.log_prob.begin());

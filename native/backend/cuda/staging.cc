@@ -71,15 +71,26 @@ void* Scratch::bytes(Device& device, size_t bytes) {
   return memory_->data();
 }
 
+size_t Scratch::missing(size_t bytes) const {
+  const size_t held = memory_ ? memory_->bytes() : 0;
+  return held >= bytes ? 0 : bytes + bytes / 4 - held;
+}
+
 std::unique_ptr<DeviceMemory> MemoryPool::take(size_t bytes) {
-  const auto fits = std::find_if(free_.begin(), free_.end(), [&](const auto& m) { return m->bytes() >= bytes; });
+  const auto fits = find(bytes);
   if (fits != free_.end()) {
-    std::unique_ptr<DeviceMemory> memory = std::move(*fits);
+    std::unique_ptr<DeviceMemory> memory = std::move(free_[fits - free_.begin()]);
     free_.erase(fits);
     return memory;
   }
   if (!free_.empty()) free_.pop_back();  // too small from now on
   return std::make_unique<DeviceMemory>(device_, rounded_up(bytes));
+}
+
+size_t MemoryPool::missing(size_t bytes) const { return find(bytes) != free_.end() ? 0 : rounded_up(bytes); }
+
+std::vector<std::unique_ptr<DeviceMemory>>::const_iterator MemoryPool::find(size_t bytes) const {
+  return std::find_if(free_.begin(), free_.end(), [&](const auto& m) { return m->bytes() >= bytes; });
 }
 
 }  // namespace mt::MT_TARGET

@@ -57,6 +57,8 @@ class Scratch {
   T* get(Device& device, size_t count) {
     return static_cast<T*>(bytes(device, count * sizeof(T)));
   }
+  // Bytes that it may yet take where none is larger than this.
+  size_t missing(size_t bytes) const;
 
  private:
   void* bytes(Device& device, size_t bytes);
@@ -72,8 +74,12 @@ class MemoryPool {
   // Of at least `bytes`.
   std::unique_ptr<DeviceMemory> take(size_t bytes);
   void give(std::unique_ptr<DeviceMemory> memory) { free_.push_back(std::move(memory)); }
+  // Bytes that take() asks for.
+  size_t missing(size_t bytes) const;
 
  private:
+  std::vector<std::unique_ptr<DeviceMemory>>::const_iterator find(size_t bytes) const;
+
   Device& device_;
   std::vector<std::unique_ptr<DeviceMemory>> free_;
 };
