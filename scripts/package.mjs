@@ -2,7 +2,7 @@
 // `package.mjs [cpu | cuda] [npm pack's options]`: the prebuild of this platform in prebuilds/, then the npm tarball.
 // Without a word the prebuild has CUDA where it can (Linux on x64, with nvcc), else not, and which is said.
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, readdirSync, statSync } from 'node:fs'
+import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -20,14 +20,21 @@ const kind = asked ?? (platform === 'linux-x64' && findNvcc() ? 'cuda' : 'cpu')
 // prebuildify takes the addon from build/Release below its --cwd, which is where each kind of build has it.
 const cwd = kind === 'cuda' ? path.join(root, 'build', 'cuda') : root
 mkdirSync(cwd, { recursive: true })
+// Into a folder of its own: prebuilds/ may hold those of other C libraries, which do not load here.
+const out = path.join(root, 'build', 'package')
+rmSync(out, { recursive: true, force: true })
 run(
   [resolve('prebuildify/bin.js'), '--napi', '--strip', '--tag-libc', '--name', 'mt-llama'].concat(
-    ['--cwd', cwd, '--out', root],
+    ['--cwd', cwd, '--out', out],
     ['--node-gyp', path.join(root, 'scripts', 'build.mjs')],
   ),
   { MT_LLAMA_BUILD: kind === 'cuda' ? 'cuda' : 'gyp' },
 )
-for (const line of checked(path.join(root, 'prebuilds', platform))) console.log(line)
+const built = path.join(out, 'prebuilds', platform)
+for (const line of checked(built)) console.log(line)
+const prebuilds = path.join(root, 'prebuilds', platform)
+mkdirSync(prebuilds, { recursive: true })
+for (const file of readdirSync(built)) renameSync(path.join(built, file), path.join(prebuilds, file))
 const { status } = spawnSync('npm', ['pack', ...words], { cwd: root, stdio: 'inherit' })
 process.exitCode = status ?? 1
 
@@ -44,7 +51,7 @@ function* checked(folder) {
     if (kind === 'cuda' && /no CUDA/.test(reason)) fail(`${file} was to have CUDA, but says: ${reason}`)
     const here = gpus.length > 0 ? gpus.map(gpu => gpu.name).join(', ') : reason
     const what = kind === 'cuda' ? `with CUDA (here: ${here})` : 'without CUDA'
-    yield `${path.relative(root, folder)}/${file}: ${what}, ${(size / 1e6).toFixed(1)} MB; ${variants.join(', ')}`
+    yield `${path.relative(out, folder)}/${file}: ${what}, ${(size / 1e6).toFixed(1)} MB; ${variants.join(', ')}`
     if (size > mostBytes) fail(`${file} has ${size} bytes; it may have ${mostBytes}`)
   }
 }
