@@ -1,8 +1,9 @@
 // Loads the model a command works on, telling people what it is.
 import { fileURLToPath } from 'node:url'
+import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import { openCheckpoint } from '../checkpoint/open.ts'
 import { MtLlamaError } from '../errors.ts'
-import { loadModel } from '../model/load.ts'
+import { loadOpened } from '../model/load.ts'
 import type { Model } from '../model.ts'
 import type { ModelOptions } from './command.ts'
 import { note } from './io.ts'
@@ -12,17 +13,25 @@ export const embeddedModel = fileURLToPath(new URL('../../default/model', import
 
 /** openModel() for a command that works on texts. @throws TOKENIZER before weights are read */
 export async function openTextModel(options: ModelOptions, signal: AbortSignal): Promise<Model> {
-  const path = options.model ?? embeddedModel
-  if (!(await openCheckpoint(path)).tokenizer)
+  const checkpoint = await open(options)
+  if (!checkpoint.tokenizer)
     throw new MtLlamaError(
       'TOKENIZER',
-      `${path} has no tokenizer; expected tokenizer.json or tokenizer.model in the folder, or one in the GGUF file`,
+      `${checkpoint.path} has no tokenizer; expected tokenizer.json or tokenizer.model in the folder, or one in the GGUF file`,
     )
-  return openModel(options, signal)
+  return load(checkpoint, options, signal)
 }
 
 /** @throws what loadModel() throws */
 export async function openModel(options: ModelOptions, signal: AbortSignal): Promise<Model> {
+  return load(await open(options), options, signal)
+}
+
+function open({ model = embeddedModel }: ModelOptions): Promise<Checkpoint> {
+  return openCheckpoint(model)
+}
+
+async function load(checkpoint: Checkpoint, options: ModelOptions, signal: AbortSignal): Promise<Model> {
   const { dtype, device, threads } = options
   if (options.model === undefined) {
     note(
@@ -31,7 +40,7 @@ export async function openModel(options: ModelOptions, signal: AbortSignal): Pro
     )
   }
   const progress = startByteProgress('load', options)
-  const model = await loadModel(options.model ?? embeddedModel, {
+  const model = await loadOpened(checkpoint, {
     ...{ dtype, device, threads, signal },
     onProgress: ({ bytesDone, bytesTotal }) => progress.update(bytesDone, bytesTotal),
   }).finally(progress.stop)

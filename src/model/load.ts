@@ -58,7 +58,16 @@ export async function openModel(path: string, options: LoadOptions, planner: Pla
       `path is ${String(path)}; expected the name of a folder or file`,
     )
   checkOptions(options)
-  return new Model(await loadParts(await openCheckpoint(path), options, planner.packTokens), planner)
+  return loadOpened(await openCheckpoint(path), options, planner)
+}
+
+/** openModel() of a checkpoint that was opened. @param options that were checked */
+export async function loadOpened(
+  checkpoint: Checkpoint,
+  options: LoadOptions,
+  planner: PlannerOptions = defaultPlanner,
+): Promise<Model> {
+  return new Model(await loadParts(checkpoint, options, planner.packTokens), planner)
 }
 
 function checkOptions({ dtype = 'auto', device = 'auto', threads = 0, signal }: LoadOptions): void {
