@@ -11,8 +11,10 @@ await using model = await loadModel(path)
 const lines: string[] = []
 async function* requests() {
   for await (const line of createInterface({ input: process.stdin })) {
+    const { text } = JSON.parse(line) as { text: string }
+    if (text === '') continue // there is nothing to score
     lines.push(line)
-    yield { prompt: '', continuations: [(JSON.parse(line) as { text: string }).text] }
+    yield { prompt: '', continuations: [text] }
   }
 }
 for await (const { continuations, skipped } of model.scoreStream(requests(), { tooLong: 'skip' })) {

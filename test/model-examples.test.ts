@@ -32,6 +32,7 @@ interface Example {
 
 const texts = [
   { text: 'The weather was fine, so they went for a walk in the park.' },
+  { text: '' },
   { text: 'zq xv kkj wpo bnmx qqlr hhg vvd ztx' },
   { text: 'He opened the door and saw his old friend waiting outside.' },
 ]
