@@ -2,6 +2,9 @@
 // A variant that the processor lacks runs its tile logic over a scalar model of its instruction; the run lists those.
 // How to add an op: cases.h.
 #include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <new>
 #include <string>
 
 #include "backend/backend.h"
@@ -9,6 +12,13 @@
 #include "check.h"
 #include "model_kernels.h"
 #include "op_compare.h"
+
+// What a backend allocates holds NaNs: what it should have zeroed shows.
+void* operator new(size_t bytes, std::align_val_t alignment, const std::nothrow_t&) noexcept {
+  void* p = nullptr;
+  return posix_memalign(&p, size_t(alignment), bytes) == 0 ? std::memset(p, 0xff, bytes) : nullptr;
+}
+void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
 
 namespace mt::test {
 namespace {

@@ -44,7 +44,11 @@ CpuMatrix::CpuMatrix(const GemmKernel& kernel, int rows_, int cols_, MatrixKind 
   cols = cols_;
   dtype = dtype_;
   kind = kind_;
-  std::memset(memory, 0, shape.bytes(dtype));  // what pads k and the last panel
+  // No more than what pads k, whose last pair may be half filled, and the last panel: rows fill the rest.
+  const int whole = kernel.pairs ? cols - cols % 2 : cols;
+  const size_t filled = size_t(whole) * shape.panel * dtype_size(dtype);
+  for (int p = 0; p + 1 < shape.panels; p++) std::memset(memory_ + p * panel_bytes_ + filled, 0, panel_bytes_ - filled);
+  std::memset(memory_ + (shape.panels - 1) * panel_bytes_, 0, panel_bytes_);
 }
 
 template <class T, class Round>

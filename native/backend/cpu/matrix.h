@@ -31,7 +31,7 @@ struct PanelShape {
 
 class CpuMatrix final : public Matrix {
  public:
-  // In shape.bytes(dtype) bytes of memory, which are the caller's.
+  // In shape.bytes(dtype) bytes of memory, which are the caller's. Undefined until all rows are written.
   CpuMatrix(const GemmKernel& kernel, int rows, int cols, MatrixKind kind, HeadShape heads, DType dtype, void* memory);
 
   // Rounds values [count, cols] f32 into rows row .. row + count - 1.
