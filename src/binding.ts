@@ -133,7 +133,7 @@ export interface NativeModel {
   readonly backend: string
   /**
    * Takes memory for packs of so many tokens, or of as many as half of the GPU's free memory holds.
-   * @returns how many, and what is free of the GPU then; undefined where memory is the machine's
+   * @returns how many, and what such packs leave of the GPU; undefined where memory is the machine's
    * @throws OUT_OF_MEMORY
    */
   reserve(packTokens: number, control: Control): Promise<{ packTokens: number; freeBytes?: number }>
