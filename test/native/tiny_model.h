@@ -114,10 +114,11 @@ inline LlamaConfig middle_config() {
   return config;
 }
 
-inline std::shared_ptr<Llama> load_tiny(std::unique_ptr<Backend> backend, DType dtype) {
-  const Checkpoint checkpoint = random_checkpoint(tiny_config(), 1);
+inline std::shared_ptr<Llama> load_tiny(std::unique_ptr<Backend> backend, DType dtype,
+                                        const LlamaConfig& config = tiny_config()) {
+  const Checkpoint checkpoint = random_checkpoint(config, 1);
   const TemporaryFile file(checkpoint.bytes());
-  return std::make_shared<Llama>(std::move(backend), tiny_config(), checkpoint.in(file), dtype, Control());
+  return std::make_shared<Llama>(std::move(backend), config, checkpoint.in(file), dtype, Control());
 }
 
 inline std::vector<int32_t> random_ids(std::mt19937& random, size_t count, int vocab) {

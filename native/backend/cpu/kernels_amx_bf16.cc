@@ -2,21 +2,12 @@
 #include "kernels.h"
 
 #if MT_X86
+#include "tile_config.h"
 #include "x86_intrinsics.h"
 
 namespace mt::cpu {
 namespace {
 MT_ISA_BEGIN("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,amx-tile,amx-bf16")
-// Intel's tile configuration, palette 1: eight tiles of 16 rows x 64 bytes.
-struct alignas(64) TileConfig {
-  uint8_t palette = 1;
-  uint8_t start_row = 0;
-  uint8_t reserved[14] = {};
-  uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-  uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-};
-constexpr TileConfig kTileConfig;
-
 #define TILES_BEGIN() _tile_loadconfig(&kTileConfig)
 #define TILES_END() _tile_release()
 #define TILE_ZERO(t) _tile_zero(t)

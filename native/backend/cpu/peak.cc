@@ -14,6 +14,7 @@
 #include "memory.h"
 
 #if MT_X86
+#include "tile_config.h"
 #include "x86_intrinsics.h"
 #endif
 
@@ -82,15 +83,6 @@ float pairs_loop() {
 MT_ISA_END
 
 MT_ISA_BEGIN("amx-tile,amx-bf16")
-struct alignas(64) TileConfig {
-  uint8_t palette = 1;
-  uint8_t start_row = 0;
-  uint8_t reserved[14] = {};
-  uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-  uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-};
-constexpr TileConfig kTileConfig;
-
 float tiles_loop() {
   alignas(64) float t[256] = {};
   _tile_loadconfig(&kTileConfig);
