@@ -33,23 +33,23 @@ Cublas::Cublas(Device& device) : device_(device), workspace_(device, kWorkspaceB
   device.select();
   cublasHandle_t handle;
   check(cublasCreate(&handle));
-  handle_ = handle;
+  handle_.reset(handle);
   check(cublasSetStream(handle, static_cast<cudaStream_t>(device.stream())));
   check(cublasSetWorkspace(handle, workspace_.data(), kWorkspaceBytes));
 }
 
-Cublas::~Cublas() { cublasDestroy(static_cast<cublasHandle_t>(handle_)); }
+void Cublas::Destroy::operator()(void* handle) const noexcept { cublasDestroy(static_cast<cublasHandle_t>(handle)); }
 
 template <class T>
 void Cublas::multiply(const T* a, const T* b, int m, int n, int k, float* c) {
   device_.select();
-  gemm(handle_, a, b, m, n, k, c);
+  gemm(handle_.get(), a, b, m, n, k, c);
 }
 
 template <class T>
 void Cublas::multiply(const T* a, const T* b, int m, int n, int k, T* c) {
   device_.select();
-  gemm(handle_, a, b, m, n, k, c);
+  gemm(handle_.get(), a, b, m, n, k, c);
 }
 
 template void Cublas::multiply(const bf16*, const bf16*, int, int, int, float*);

@@ -8,16 +8,19 @@ namespace mt::bench {
 class Cublas {
  public:
   explicit Cublas(Device& device);
-  ~Cublas();
   template <class T>
   void multiply(const T* a, const T* b, int m, int n, int k, float* c);
   template <class T>
   void multiply(const T* a, const T* b, int m, int n, int k, T* c);
 
  private:
+  struct Destroy {
+    void operator()(void* handle) const noexcept;
+  };
+
   Device& device_;
-  void* handle_ = nullptr;  // cublasHandle_t
   DeviceMemory workspace_;
+  std::unique_ptr<void, Destroy> handle_;  // cublasHandle_t
 };
 
 }  // namespace mt::bench

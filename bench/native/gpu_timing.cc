@@ -31,7 +31,7 @@ double seconds_now() {
 #ifdef MT_DEVICE_HOST
 
 DeviceTimer::DeviceTimer(Device& device) : device_(device) {}
-DeviceTimer::~DeviceTimer() = default;
+void DeviceTimer::DestroyEvent::operator()(void*) const noexcept {}
 void DeviceTimer::start() { host_begin_ = seconds_now(); }
 double DeviceTimer::stop() {
   device_.wait();
@@ -46,27 +46,26 @@ void check(cudaError_t error) {
   if (error != cudaSuccess) throw Error(ErrorCode::INTERNAL, std::string("timing: ") + cudaGetErrorString(error));
 }
 
+cudaEvent_t event_of(void* event) { return static_cast<cudaEvent_t>(event); }
+cudaStream_t stream_of(const Device& device) { return static_cast<cudaStream_t>(device.stream()); }
+
 }  // namespace
 
 DeviceTimer::DeviceTimer(Device& device) : device_(device) {
   device.select();
-  cudaEvent_t events[2];
-  for (cudaEvent_t& event : events) check(cudaEventCreate(&event));
-  begin_ = events[0];
-  end_ = events[1];
+  for (auto* mark : {&begin_, &end_}) {
+    cudaEvent_t event;
+    check(cudaEventCreate(&event));
+    mark->reset(event);
+  }
 }
-DeviceTimer::~DeviceTimer() {
-  cudaEventDestroy(static_cast<cudaEvent_t>(begin_));
-  cudaEventDestroy(static_cast<cudaEvent_t>(end_));
-}
-void DeviceTimer::start() {
-  check(cudaEventRecord(static_cast<cudaEvent_t>(begin_), static_cast<cudaStream_t>(device_.stream())));
-}
+void DeviceTimer::DestroyEvent::operator()(void* event) const noexcept { cudaEventDestroy(event_of(event)); }
+void DeviceTimer::start() { check(cudaEventRecord(event_of(begin_.get()), stream_of(device_))); }
 double DeviceTimer::stop() {
-  check(cudaEventRecord(static_cast<cudaEvent_t>(end_), static_cast<cudaStream_t>(device_.stream())));
-  check(cudaEventSynchronize(static_cast<cudaEvent_t>(end_)));
+  check(cudaEventRecord(event_of(end_.get()), stream_of(device_)));
+  check(cudaEventSynchronize(event_of(end_.get())));
   float milliseconds = 0;
-  check(cudaEventElapsedTime(&milliseconds, static_cast<cudaEvent_t>(begin_), static_cast<cudaEvent_t>(end_)));
+  check(cudaEventElapsedTime(&milliseconds, event_of(begin_.get()), event_of(end_.get())));
   return milliseconds / 1e3;
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 #include <algorithm>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -27,16 +28,17 @@ constexpr double kPeakTflops = 989;
 class DeviceTimer {
  public:
   explicit DeviceTimer(Device& device);
-  ~DeviceTimer();
-  DeviceTimer(const DeviceTimer&) = delete;
-  DeviceTimer& operator=(const DeviceTimer&) = delete;
   void start();
   double stop();  // waits
 
  private:
+  struct DestroyEvent {
+    void operator()(void* event) const noexcept;
+  };
+
   Device& device_;
-  void *begin_ = nullptr, *end_ = nullptr;  // cudaEvent_t
-  double host_begin_ = 0;                   // of the host device layer
+  std::unique_ptr<void, DestroyEvent> begin_, end_;  // cudaEvent_t
+  double host_begin_ = 0;                            // of the host device layer
 };
 
 double seconds_now();

@@ -34,7 +34,21 @@ Counters asked_by(Body body) {
   body();
   const Counters after = counters();
   return {after.allocations - before.allocations, after.bytes - before.bytes, after.waits - before.waits,
-          after.launches - before.launches};
+          after.launches - before.launches, after.handles - before.handles};
+}
+
+// Whichever of a backend's two streams and its events is refused.
+void a_backend_that_cannot_be_made_leaves_nothing() {
+  int refused = 0;
+  std::string code;
+  do {
+    host_device::fail_handle_after(refused);
+    const Counters left = asked_by([&] { code = error_of([] { MT_TARGET::make_backend(0); }); });
+    CHECK_EQ(left.handles, 0);
+    CHECK_EQ(left.bytes, 0);
+  } while (!code.empty() && ++refused < 100);
+  host_device::fail_handle_after(-1);
+  CHECK_EQ(refused, 6);
 }
 
 // Rows of 16-byte pieces, unlike tiny_config()'s.
@@ -275,6 +289,7 @@ void reserved_packs_fit_whatever_others_take_of_what_is_left(const LlamaConfig& 
 int main() {
   using namespace mt;
   using namespace mt::test;
+  a_backend_that_cannot_be_made_leaves_nothing();
   for (const DType dtype : kDTypes) {
     weights_are_one_piece_of_the_size_foretold(dtype);
     const auto tiny = load(tiny_config(), dtype), aligned = load(aligned_config(), dtype);

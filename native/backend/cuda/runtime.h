@@ -2,6 +2,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -67,18 +68,20 @@ class Device {
   void set_op(const char* name) { op_ = name; }
   const char* op() const { return op_; }
 
-  // The cudaStream_t that launch() queues on.
-  void* stream() const { return lanes_[0]; }
+  // The cudaStream_t of a lane.
+  void* stream(Lane lane = Lane::kCompute) const { return lanes_[int(lane)].get(); }
   // Of the host device layer, before it runs a kernel: does the copies that are queued, and counts the launch.
   void before_launch();
 
  private:
-  friend class Event;
+  struct DestroyStream {
+    void operator()(void* stream) const noexcept;
+  };
 
   DeviceInfo info_;
   int ordinal_;
   const char* op_ = "loading";
-  void* lanes_[2] = {};  // cudaStream_t
+  std::unique_ptr<void, DestroyStream> lanes_[2];  // cudaStream_t
 };
 
 // A place in a lane's queue.

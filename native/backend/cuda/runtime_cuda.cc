@@ -15,7 +15,9 @@ void check(cudaError_t error, ErrorCode code, const std::string& what) {
   throw Error(code, what + ": " + cudaGetErrorString(error) + " (" + cudaGetErrorName(error) + ")");
 }
 
-cudaStream_t stream_of(void* lane) { return static_cast<cudaStream_t>(lane); }
+cudaStream_t stream_of(const Device& device, Lane lane = Lane::kCompute) {
+  return static_cast<cudaStream_t>(device.stream(lane));
+}
 
 void check(cudaError_t error, const std::string& what) { check(error, ErrorCode::INTERNAL, what); }
 
@@ -63,16 +65,17 @@ Device::Device(int ordinal) : ordinal_(ordinal) {
                                                    std::to_string(info_.major) + "." + std::to_string(info_.minor) +
                                                    "; the kernels need 8.0 or higher");
   select();
-  for (void*& lane : lanes_) {
+  for (auto& lane : lanes_) {
     cudaStream_t stream;
     check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), ErrorCode::DEVICE_UNAVAILABLE, name);
-    lane = stream;
+    lane.reset(stream);
   }
 }
 
-Device::~Device() {
-  cudaSetDevice(ordinal_);
-  for (void* lane : lanes_) cudaStreamDestroy(stream_of(lane));
+Device::~Device() { cudaSetDevice(ordinal_); }
+
+void Device::DestroyStream::operator()(void* stream) const noexcept {
+  cudaStreamDestroy(static_cast<cudaStream_t>(stream));
 }
 
 void Device::select() {
@@ -119,11 +122,11 @@ void Device::free_pinned(void* p) noexcept {
 
 void Device::zero(void* device, size_t bytes, Lane lane) {
   select();
-  check(cudaMemsetAsync(device, 0, bytes, stream_of(lanes_[int(lane)])), "zeroing memory");
+  check(cudaMemsetAsync(device, 0, bytes, stream_of(*this, lane)), "zeroing memory");
 }
 void Device::queue_upload(void* device, size_t pitch, const void* pinned, size_t width, size_t height, Lane lane) {
   select();
-  const cudaStream_t stream = stream_of(lanes_[int(lane)]);
+  const cudaStream_t stream = stream_of(*this, lane);
   const cudaError_t error =
       height == 1 ? cudaMemcpyAsync(device, pinned, width, cudaMemcpyHostToDevice, stream)
                   : cudaMemcpy2DAsync(device, pitch, pinned, width, width, height, cudaMemcpyHostToDevice, stream);
@@ -131,22 +134,22 @@ void Device::queue_upload(void* device, size_t pitch, const void* pinned, size_t
 }
 void Device::queue_download(void* pinned, const void* device, size_t bytes) {
   select();
-  check(cudaMemcpyAsync(pinned, device, bytes, cudaMemcpyDeviceToHost, stream_of(lanes_[0])), "copy from the device");
+  check(cudaMemcpyAsync(pinned, device, bytes, cudaMemcpyDeviceToHost, stream_of(*this)), "copy from the device");
 }
 
 void Device::upload(void* device, const void* host, size_t bytes) {
   select();
-  check(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, stream_of(lanes_[0])), "copy to the device");
+  check(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, stream_of(*this)), "copy to the device");
   wait();  // the runtime does not promise to be done with memory that is not pinned
 }
 void Device::download(void* host, const void* device, size_t bytes) {
   select();
-  check(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, stream_of(lanes_[0])), "copy from the device");
+  check(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, stream_of(*this)), "copy from the device");
   wait();
 }
 void Device::wait() {
   select();
-  check(cudaStreamSynchronize(stream_of(lanes_[0])), std::string("work on ") + info_.name + " up to " + op_);
+  check(cudaStreamSynchronize(stream_of(*this)), std::string("work on ") + info_.name + " up to " + op_);
 }
 
 Event::Event(Device& device) : device_(device) {
@@ -159,7 +162,7 @@ Event::~Event() { cudaEventDestroy(static_cast<cudaEvent_t>(handle_)); }
 
 void Event::record(Lane lane) {
   device_.select();
-  check(cudaEventRecord(static_cast<cudaEvent_t>(handle_), stream_of(device_.lanes_[int(lane)])), "an event");
+  check(cudaEventRecord(static_cast<cudaEvent_t>(handle_), stream_of(device_, lane)), "an event");
 }
 void Event::wait() {
   device_.select();
@@ -167,7 +170,7 @@ void Event::wait() {
 }
 void Event::hold(Lane lane) {
   device_.select();
-  check(cudaStreamWaitEvent(stream_of(device_.lanes_[int(lane)]), static_cast<cudaEvent_t>(handle_), 0), "an event");
+  check(cudaStreamWaitEvent(stream_of(device_, lane), static_cast<cudaEvent_t>(handle_), 0), "an event");
 }
 
 }  // namespace mt::MT_TARGET

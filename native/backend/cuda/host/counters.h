@@ -9,8 +9,12 @@ struct Counters {
   int64_t bytes = 0;        // of device memory held now
   int64_t waits = 0;        // of the host for the device
   int64_t launches = 0;
+  int64_t handles = 0;  // streams and events there are now
 };
 
 Counters counters();
+
+// The stream or event that is asked for after `made` more is refused, the later ones are not.
+void fail_handle_after(int made);
 
 }  // namespace mt::host_device

@@ -19,7 +19,8 @@
 namespace mt::MT_TARGET {
 namespace {
 
-std::atomic<int64_t> allocations, waits, launches;
+std::atomic<int64_t> allocations, waits, launches, handles;
+std::atomic<int> handles_until_failure = -1;
 
 // The device memory that is held, of all devices and threads.
 struct Held {
@@ -65,11 +66,27 @@ struct HostEvent {
   int64_t position = 0;
 };
 
+// A stream or an event.
+template <class T>
+T* make_handle(ErrorCode code) {
+  if (handles_until_failure >= 0 && handles_until_failure-- == 0)
+    throw Error(code, "the host device has no more handles");
+  T* handle = new T;
+  handles++;
+  return handle;
+}
+template <class T>
+void destroy_handle(void* handle) {
+  delete static_cast<T*>(handle);
+  handles--;
+}
+
 HostLane& lane_of(void* lane) { return *static_cast<HostLane*>(lane); }
 
 }  // namespace
 
-Counters counters() { return {allocations, static_cast<int64_t>(held_bytes()), waits, launches}; }
+Counters counters() { return {allocations, static_cast<int64_t>(held_bytes()), waits, launches, handles}; }
+void fail_handle_after(int made) { handles_until_failure = made; }
 
 std::vector<DeviceInfo> list_devices(std::string&) {
   return {{.name = "host",
@@ -84,11 +101,10 @@ Device::Device(int ordinal) : ordinal_(ordinal) {
   if (ordinal != 0)
     throw Error(ErrorCode::DEVICE_UNAVAILABLE, "cuda:" + std::to_string(ordinal) + ": the host is cuda:0");
   info_ = list_devices(reason)[0];
-  for (void*& lane : lanes_) lane = new HostLane;
+  for (auto& lane : lanes_) lane.reset(make_handle<HostLane>(ErrorCode::DEVICE_UNAVAILABLE));
 }
-Device::~Device() {
-  for (void* lane : lanes_) delete &lane_of(lane);
-}
+Device::~Device() = default;
+void Device::DestroyStream::operator()(void* stream) const noexcept { destroy_handle<HostLane>(stream); }
 void Device::select() {}
 
 void* Device::allocate(size_t bytes) {
@@ -107,7 +123,7 @@ void* Device::allocate(size_t bytes) {
 }
 void Device::free(void* p) noexcept {
   if (!p) return;
-  for (void* lane : lanes_) lane_of(lane).run();
+  for (const auto& lane : lanes_) lane_of(lane.get()).run();
   const std::lock_guard lock(held().mutex);
   const auto piece = held().pieces.find(p);
   held().bytes -= piece->second;
@@ -129,16 +145,16 @@ void* Device::allocate_pinned(size_t bytes) {
 void Device::free_pinned(void* p) noexcept { ::operator delete(p, kAlignment); }
 
 void Device::zero(void* device, size_t bytes, Lane lane) {
-  lane_of(lanes_[int(lane)]).pending.emplace_back([=] { std::memset(device, 0, bytes); });
+  lane_of(stream(lane)).pending.emplace_back([=] { std::memset(device, 0, bytes); });
 }
 void Device::queue_upload(void* device, size_t pitch, const void* pinned, size_t width, size_t height, Lane lane) {
-  lane_of(lanes_[int(lane)]).pending.emplace_back([=] {
+  lane_of(stream(lane)).pending.emplace_back([=] {
     for (size_t i = 0; i < height; i++)
       std::memcpy(static_cast<char*>(device) + i * pitch, static_cast<const char*>(pinned) + i * width, width);
   });
 }
 void Device::queue_download(void* pinned, const void* device, size_t bytes) {
-  lane_of(lanes_[0]).pending.emplace_back([=] { std::memcpy(pinned, device, bytes); });
+  lane_of(stream()).pending.emplace_back([=] { std::memcpy(pinned, device, bytes); });
 }
 
 void Device::upload(void* device, const void* host, size_t bytes) {
@@ -150,20 +166,20 @@ void Device::download(void* host, const void* device, size_t bytes) {
   std::memcpy(host, device, bytes);
 }
 void Device::wait() {
-  lane_of(lanes_[0]).run();
+  lane_of(stream()).run();
   waits++;
 }
 
 void Device::before_launch() {
-  lane_of(lanes_[0]).run();
+  lane_of(stream()).run();
   launches++;
 }
 
-Event::Event(Device& device) : device_(device), handle_(new HostEvent) {}
-Event::~Event() { delete static_cast<HostEvent*>(handle_); }
+Event::Event(Device& device) : device_(device), handle_(make_handle<HostEvent>(ErrorCode::INTERNAL)) {}
+Event::~Event() { destroy_handle<HostEvent>(handle_); }
 
 void Event::record(Lane lane) {
-  HostLane& queue = lane_of(device_.lanes_[int(lane)]);
+  HostLane& queue = lane_of(device_.stream(lane));
   *static_cast<HostEvent*>(handle_) = {&queue, queue.queued()};
 }
 void Event::wait() {
@@ -173,7 +189,7 @@ void Event::wait() {
 void Event::hold(Lane lane) {
   const auto& event = *static_cast<HostEvent*>(handle_);
   if (!event.lane) return;
-  lane_of(device_.lanes_[int(lane)]).pending.emplace_back([event] { event.lane->run_to(event.position); });
+  lane_of(device_.stream(lane)).pending.emplace_back([event] { event.lane->run_to(event.position); });
 }
 
 }  // namespace mt::MT_TARGET
