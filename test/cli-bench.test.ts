@@ -165,7 +165,7 @@ describe('mt-llama bench', function () {
       /'--shape <name>' cannot be used with option '--model <path>'/,
     ],
     [['--only', 'ops,training'], /"training" is no part of it; there are ops, prefill, decode, scoring\./],
-    [['--rows', '1,0'], /Expected a whole number of at least 1\./],
+    [['--rows', '1,0'], /Expected a whole number from 1 to 65536\./],
     [['--device', 'gpu'], /device/],
   ]
   for (const [args, says] of usage)

@@ -90,6 +90,12 @@ describe('mt-llama on bad input', () => {
       message: /Expected a whole number from 0 to 1024\./,
     },
     {
+      title: 'a number of threads that is not in digits',
+      args: ['score', '--threads', '1e9'],
+      code: 2,
+      message: /Expected a whole number from 0 to 1024\./,
+    },
+    {
       title: 'no such device',
       args: ['score', '--device', 'gpu'],
       code: 2,
@@ -121,6 +127,19 @@ describe('mt-llama on bad input', () => {
       message: /^error: \/nowhere: no such file or folder.* \[CHECKPOINT_NOT_FOUND\]\n$/s,
     },
     {
+      title: 'a name on the hub',
+      args: ['info', 'meta-llama/Llama-2-7b-hf'],
+      code: 1,
+      message:
+        /^error: meta-llama\/Llama-2-7b-hf: no such file or folder\. If the Hugging Face hub has it, download it and give its folder \[CHECKPOINT_NOT_FOUND\]\n$/,
+    },
+    {
+      title: "a file of a checkpoint's folder",
+      args: ['info', 'default/model/config.json'],
+      code: 1,
+      message: /: not a checkpoint; .*\. Give the folder that holds it \[CHECKPOINT_UNSUPPORTED\]\n$/,
+    },
+    {
       title: 'a data folder that is not there, said before a model is loaded',
       args: ['eval', '--quiet', '--data-dir', '/nowhere', '--model', '/nowhere'],
       code: 1,
@@ -137,7 +156,25 @@ describe('mt-llama on bad input', () => {
       title: 'a folder to convert',
       args: ['convert', '/', 'converted'],
       code: 1,
-      message: /^error: \/: a folder; expected a file \[CHECKPOINT_CORRUPT\]\n$/,
+      message: /^error: \/: a folder; expected the GGUF file to convert \[CHECKPOINT_UNSUPPORTED\]\n$/,
+    },
+    {
+      title: 'a folder to convert to without a name',
+      args: ['convert', 'model.gguf', ''],
+      code: 2,
+      message: /'' is invalid for argument 'dir'\. Expected the name of a folder\./,
+    },
+    {
+      title: 'an out folder without a name',
+      args: ['eval', '--out', ''],
+      code: 2,
+      message: /option '--out <dir>' argument '' is invalid\. Expected the name of a folder\./,
+    },
+    {
+      title: 'a data folder without a name',
+      args: ['eval', '--data-dir', ''],
+      code: 2,
+      message: /option '--data-dir <dir>' argument '' is invalid\. Expected the name of a folder\./,
     },
     {
       title: 'an out folder that is a file',
@@ -154,15 +191,15 @@ describe('mt-llama on bad input', () => {
         /^error: \/proc\/run\/samples: it cannot be made there; the file system may be read-only\..*\[OUTPUT\]\n$/,
     },
     {
-      title: 'a requests file that is not there',
-      args: ['score', '--quiet', '/nowhere.jsonl'],
+      title: 'a requests file that is not there, said before a model is loaded',
+      args: ['score', '--model', '/nowhere', '/nowhere.jsonl'],
       code: 1,
       message:
         /^error: \/nowhere\.jsonl: no such file\. Name a JSONL file, or - for stdin\. \[DATA_NOT_FOUND\]\n$/,
     },
     {
       title: 'a requests file that is a folder',
-      args: ['generate', '--quiet', '/'],
+      args: ['generate', '--model', '/nowhere', '/'],
       code: 1,
       message: /^error: \/: is a folder, not a JSONL file/,
     },

@@ -62,6 +62,7 @@ describe('the package', function () {
       'dist/index.js',
       'dist/index.d.ts',
       'dist/cli/main.js',
+      'docs/data.md',
       'README.md',
       'LICENSE',
       'THIRD-PARTY-NOTICES',

@@ -37,6 +37,8 @@ const PIECE_BYTES = 4 * 2 ** 20
 export async function convertGguf(file: string, dir: string, options: ConvertOptions = {}): Promise<void> {
   const target = resolve(dir)
   await refuseUsed(target, dir)
+  if ((await pathKind(file)) === 'folder')
+    throw new MtLlamaError('CHECKPOINT_UNSUPPORTED', `${file}: a folder; expected the GGUF file to convert`)
   const checkpoint = await openGguf(file)
   const files = describe(checkpoint, options.dtype)
   const partial = `${target}.partial-${randomBytes(4).toString('hex')}`

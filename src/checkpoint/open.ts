@@ -44,8 +44,10 @@ const formats: readonly Format[] = [
  */
 export async function openCheckpoint(path: string): Promise<Checkpoint> {
   const kind = await pathKind(path)
-  if (kind === 'missing')
-    throw new MtLlamaError('CHECKPOINT_NOT_FOUND', `${path || '""'}: no such file or folder`)
+  if (kind === 'missing') {
+    const hint = isHubName(path) ? '. If the Hugging Face hub has it, download it and give its folder' : ''
+    throw new MtLlamaError('CHECKPOINT_NOT_FOUND', `${path || '""'}: no such file or folder${hint}`)
+  }
   const entries = kind === 'folder' ? await folderEntries(path) : undefined
   for (const format of formats) {
     const found = format.find(path, entries)
@@ -55,10 +57,15 @@ export async function openCheckpoint(path: string): Promise<Checkpoint> {
   if (entries !== undefined) {
     throw new MtLlamaError('CHECKPOINT_NOT_FOUND', `${path}: no checkpoint in this folder; expected ${known}`)
   }
-  const hint = path.endsWith('.safetensors') ? '. Give the folder that holds it' : ''
+  const hint = /\.(safetensors|json)$/.test(path) ? '. Give the folder that holds it' : ''
   throw new MtLlamaError('CHECKPOINT_UNSUPPORTED', `${path}: not a checkpoint; expected ${known}${hint}`)
 }
 
 function isGguf(name: string): boolean {
   return name.toLowerCase().endsWith('.gguf')
+}
+
+/** Such as "meta-llama/Llama-2-7b-hf", which may be a relative path too. */
+function isHubName(path: string): boolean {
+  return /^[\w-][\w.-]*\/[\w.-]+$/.test(path)
 }

@@ -69,10 +69,10 @@ function device(text: string): DeviceChoice {
 export function integer(least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
   return text => {
     const value = Number(text)
-    if (!/^\d+$/.test(text) || value < least)
-      throw new InvalidArgumentError(`Expected a whole number of at least ${least}.`)
-    if (value > most) throw new InvalidArgumentError(`Expected a whole number from ${least} to ${most}.`)
-    return value
+    if (/^\d+$/.test(text) && value >= least && value <= most) return value
+    const hasLimit = most < Number.MAX_SAFE_INTEGER || value > most
+    const range = hasLimit ? `from ${least} to ${most}` : `of at least ${least}`
+    throw new InvalidArgumentError(`Expected a whole number ${range}.`)
   }
 }
 
@@ -89,6 +89,12 @@ export function number(least: number, most: number): (text: string) => number {
       throw new InvalidArgumentError(`Expected a number from ${least} to ${most}.`)
     return value
   }
+}
+
+/** Parses the name of a folder. An unset variable of a shell is none: '' would be the folder one is in. */
+export function folder(text: string): string {
+  if (text === '') throw new InvalidArgumentError('Expected the name of a folder.')
+  return text
 }
 
 /** Parses a number above 0 and of at most 1. */

@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander'
 import type { DType } from '../binding.ts'
 import { convertGguf } from '../checkpoint/convert.ts'
-import { type CommonOptions, newCommand } from './command.ts'
+import { type CommonOptions, folder, newCommand } from './command.ts'
 import { type Io, note, print, printJson } from './io.ts'
 import { startByteProgress } from './progress.ts'
 
@@ -19,7 +19,7 @@ export function convertCommand(io: Io): Command {
     ],
   })
     .argument('<file>', 'GGUF file')
-    .argument('<dir>', 'folder to make; it must not exist, or be empty')
+    .argument('<dir>', 'folder to make; it must not exist, or be empty', folder)
     .addOption(new Option('--dtype <type>', 'of every tensor').choices(['float32', 'bfloat16', 'float16']))
     .action((file: string, dir: string, options: ConvertCommandOptions) => run(io, file, dir, options))
 }

@@ -8,7 +8,7 @@ import { RunFolder } from '../evaluation/run-folder.ts'
 import { runSettings } from '../evaluation/settings.ts'
 import { type DataOptions, loadTasks } from '../tasks/load-samples.ts'
 import { type TaskName, taskNames, tasks } from '../tasks/registry.ts'
-import { addModelOptions, choice, integer, type ModelOptions, newCommand } from './command.ts'
+import { addModelOptions, choice, folder, integer, type ModelOptions, newCommand } from './command.ts'
 import { type Io, note, print, printJson } from './io.ts'
 import { openTextModel } from './open-model.ts'
 import { type Progress, startProgress } from './progress.ts'
@@ -47,6 +47,7 @@ export function evalCommand(io: Io): Command {
     .option(
       '--data-dir <dir>',
       'folder with one folder a task, see docs/data.md (default: the embedded items)',
+      folder,
     )
     .addOption(
       new Option('--tasks <names>', `comma-separated, of ${taskNames.join(', ')}`)
@@ -54,7 +55,7 @@ export function evalCommand(io: Io): Command {
         .default([...taskNames], 'all'),
     )
     .option('--limit <n>', 'only the first n samples of each task', integer(1))
-    .option('--out <dir>', 'folder to save in; it may hold results of the same model and settings')
+    .option('--out <dir>', 'folder to save in; it may hold results of the same model and settings', folder)
     .option('--card', "show the model card's own figures too")
     .addOption(
       choice('--too-long <policy>', 'prompts longer than the context', ['error', 'truncate-left']).default(
@@ -76,7 +77,7 @@ function parseTasks(text: string): TaskName[] {
 }
 
 async function run(io: Io, options: EvalOptions): Promise<void> {
-  const folder = options.out === undefined ? undefined : await RunFolder.open(options.out)
+  const saved = options.out === undefined ? undefined : await RunFolder.open(options.out)
   const data: DataOptions = {
     dataDir: resolve(options.dataDir ?? embeddedData),
     protocol: 'card',
@@ -89,7 +90,7 @@ async function run(io: Io, options: EvalOptions): Promise<void> {
   const settings = await runSettings(model, data, options.tooLong)
   const progress = taskProgress(options)
   const results = await evaluate(model, {
-    ...{ work, settings, folder },
+    ...{ work, settings, folder: saved },
     ...{ card: options.card ?? false, signal: io.signal, onProgress: progress.update },
   }).finally(progress.stop)
 
@@ -97,7 +98,7 @@ async function run(io: Io, options: EvalOptions): Promise<void> {
   else if (Object.keys(results.tasks).length === 0) return note('nothing was done yet', options)
   else await print(report(results, { card: options.card ?? false }))
   note(
-    folder ? `saved in ${folder.path}` : 'nothing saved; --out DIR saves results, tables and samples',
+    saved ? `saved in ${saved.path}` : 'nothing saved; --out DIR saves results, tables and samples',
     options,
   )
 }

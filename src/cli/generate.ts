@@ -2,7 +2,7 @@
 import type { Command } from 'commander'
 import type { TooLong } from '../scoring/request.ts'
 import { addModelOptions, choice, newCommand } from './command.ts'
-import { checkFields, type InputLine, textOrIds, wrongField } from './input.ts'
+import { checkFields, checkInput, type InputLine, textOrIds, wrongField } from './input.ts'
 import type { Io } from './io.ts'
 import { answerJsonLines } from './json-lines.ts'
 import { openModel } from './open-model.ts'
@@ -41,6 +41,7 @@ export function generateCommand(io: Io): Command {
 }
 
 async function run(io: Io, file: string | undefined, options: GenerateCommandOptions): Promise<void> {
+  await checkInput(file)
   await using model = await openModel(options, io.signal)
   const progress = startProgress('generate', 'prompts', options)
   await answerJsonLines(io, file, {

@@ -11,18 +11,28 @@ export interface InputLine {
 }
 
 /**
- * The objects of a JSONL file, one a line.
+ * Sees that there is a file to read, before a model is loaded.
  * @param file undefined or '-': stdin
- * @throws DATA_NOT_FOUND, DATA_INVALID
+ * @throws DATA_NOT_FOUND
+ */
+export async function checkInput(file: string | undefined): Promise<void> {
+  if (isStandard(file)) return
+  const found = await stat(file).catch(() => undefined)
+  if (found && !found.isDirectory()) return
+  const what = found ? 'is a folder, not a JSONL file' : 'no such file'
+  throw new MtLlamaError('DATA_NOT_FOUND', `${file}: ${what}. Name a JSONL file, or - for stdin.`)
+}
+
+/**
+ * The objects of a JSONL file that is there, one a line.
+ * @param file undefined or '-': stdin
+ * @throws DATA_INVALID
  */
 export async function* readJsonLines(
   file: string | undefined,
   signal: AbortSignal,
 ): AsyncGenerator<InputLine> {
-  const standard = file === undefined || file === '-'
-  const name = standard ? 'stdin' : file
-  if (!standard) await checkFile(file)
-  const stream = standard ? process.stdin : createReadStream(file)
+  const [name, stream] = isStandard(file) ? ['stdin', process.stdin] : [file, createReadStream(file)]
   const stop = () => stream.destroy()
   signal.addEventListener('abort', stop, { once: true })
   try {
@@ -37,11 +47,8 @@ export async function* readJsonLines(
   if (signal.aborted) throw new MtLlamaError('ABORTED', 'stopped')
 }
 
-async function checkFile(file: string): Promise<void> {
-  const found = await stat(file).catch(() => undefined)
-  if (found && !found.isDirectory()) return
-  const what = found ? 'is a folder, not a JSONL file' : 'no such file'
-  throw new MtLlamaError('DATA_NOT_FOUND', `${file}: ${what}. Name a JSONL file, or - for stdin.`)
+function isStandard(file: string | undefined): file is undefined | '-' {
+  return file === undefined || file === '-'
 }
 
 /** A text or a list of token ids. */

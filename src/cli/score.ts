@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import type { ScoreRequest, TooLong } from '../scoring/request.ts'
 import type { BoundaryRule } from '../tokenizer/boundary.ts'
 import { addModelOptions, choice, integer, type ModelOptions, newCommand } from './command.ts'
-import { checkFields, type InputLine, textOrIds, wrongField } from './input.ts'
+import { checkFields, checkInput, type InputLine, textOrIds, wrongField } from './input.ts'
 import type { Io } from './io.ts'
 import { answerJsonLines } from './json-lines.ts'
 import { openModel } from './open-model.ts'
@@ -49,6 +49,7 @@ export function scoreCommand(io: Io): Command {
 }
 
 async function run(io: Io, file: string | undefined, options: ScoreCommandOptions): Promise<void> {
+  await checkInput(file)
   await using model = await openModel(options, io.signal)
   const { boundary, tooLong, topK } = options
   const progress = startProgress('score', 'requests', options)
