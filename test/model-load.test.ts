@@ -154,13 +154,19 @@ describe('loadModel()', () => {
       message: 'path is undefined; expected the name of a folder or file',
     }))
 
-  it('counts weights, activations and 64 MiB of staging', () => {
+  it('counts weights, activations and what loading takes', () => {
     const mebi = 2 ** 20
-    checkMemory('DIR', 'bfloat16', 100 * mebi, 36 * mebi, 200 * mebi)
-    assert.throws(() => checkMemory('DIR', 'bfloat16', 100 * mebi, 37 * mebi, 200 * mebi), {
+    const check = (activations: number, loading: number) =>
+      checkMemory('DIR', 'bfloat16', { weights: 100 * mebi, activations, loading }, 200 * mebi)
+    check(36 * mebi, 64 * mebi)
+    assert.throws(() => check(37 * mebi, 64 * mebi), {
       code: 'OUT_OF_MEMORY',
       message:
-        /^DIR: loading as bfloat16 takes 201 MiB \(weights 100 MiB, .* but 200 MiB are available\. A smaller dtype/,
+        /^DIR: loading as bfloat16 takes 201 MiB \(weights 100 MiB, .*, loading 64 MiB\), but 200 MiB are available\. A/,
+    })
+    check(100 * mebi, 0)
+    assert.throws(() => check(101 * mebi, 0), {
+      message: /takes 201 MiB \(weights 100 MiB, activations 101 MiB\), but/,
     })
   })
 

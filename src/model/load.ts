@@ -10,7 +10,7 @@ import { checkChoice, checkInteger, checkSignal } from '../scoring/settings.ts'
 import { loadTokenizer } from '../tokenizer/load.ts'
 import { checkDevice, chosenDevice, type DeviceChoice, gpuOrdinal, threadsOn } from './devices.ts'
 import type { ModelParts } from './info.ts'
-import { activationBytes, availableBytes, checkMemory, kvBytes } from './memory.ts'
+import { activationBytes, availableBytes, checkMemory, kvBytes, loadingBytes } from './memory.ts'
 import { defaultPlanner, leastPackTokens, mostPackTokens, type PlannerOptions } from './planner-options.ts'
 
 export interface LoadOptions {
@@ -98,11 +98,12 @@ export async function loadParts(
   )
   const most = packTokens ?? mostPackTokens(device)
   const activations = activationBytes(checkpoint.config, leastPackTokens(device, most))
+  const loading = ordinal === undefined ? loadingBytes : 0
   const available =
     ordinal === undefined
       ? availableBytes()
       : await nativeJob(() => addon.gpuFreeBytes(ordinal, newControl()))
-  checkMemory(checkpoint.path, dtype, weights, activations, available)
+  checkMemory(checkpoint.path, dtype, { weights, activations, loading }, available)
 
   const bytesTotal = checkpoint.tensors.reduce((n, tensor) => n + tensor.bytes, 0)
   const tell = (fraction: number) =>

@@ -4,8 +4,16 @@ import { freemem } from 'node:os'
 import type { LlamaConfig } from '../checkpoint/checkpoint.ts'
 import { MtLlamaError } from '../errors.ts'
 
-/** What loading holds beside the weights: rows on their way from the file to the device. */
-const stagingBytes = 64 * 2 ** 20
+/** What a load takes of a device's memory. */
+export interface LoadBytes {
+  weights: number
+  activations: number
+  /** Rows on their way from the file to the device. */
+  loading: number
+}
+
+/** LoadBytes.loading, of the machine's memory: none of a GPU's. */
+export const loadingBytes = 64 * 2 ** 20
 
 /** Activations of a pack: see Activations in native/model/llama.h. All counted as float32. */
 export function activationBytes(config: LlamaConfig, tokens: number): number {
@@ -57,19 +65,14 @@ function textOf(file: string): string {
 }
 
 /** @throws OUT_OF_MEMORY with the figures */
-export function checkMemory(
-  path: string,
-  dtype: string,
-  weights: number,
-  activations: number,
-  available: number,
-): void {
-  const needed = weights + activations + stagingBytes
+export function checkMemory(path: string, dtype: string, takes: LoadBytes, available: number): void {
+  const { weights, activations, loading } = takes
+  const needed = weights + activations + loading
   if (needed <= available) return
   throw new MtLlamaError(
     'OUT_OF_MEMORY',
-    `${path}: loading as ${dtype} takes ${size(needed)} (weights ${size(weights)}, activations ${size(activations)}, ` +
-      `loading ${size(stagingBytes)}), but ${size(available)} are available. ` +
+    `${path}: loading as ${dtype} takes ${size(needed)} (weights ${size(weights)}, activations ${size(activations)}` +
+      `${loading > 0 ? `, loading ${size(loading)}` : ''}), but ${size(available)} are available. ` +
       'A smaller dtype or model, or a machine with more memory, would do',
   )
 }

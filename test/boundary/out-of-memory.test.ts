@@ -69,6 +69,12 @@ describe('a GPU without memory', function () {
     assert.ok(smaller > 0 && refused > 0, `${smaller} in smaller packs, ${refused} refused`)
   })
 
+  it('loads where there is room for the model, if not for the rows on their way, which the machine holds', async () => {
+    await leave(32 * 2 ** 20)
+    await using model = await loadModel(folder, { device: 'cuda' })
+    assert.equal(model.info.device, 'cuda:0')
+  })
+
   it('refuses a load that cannot fit, before it starts', async () => {
     await leave(1000)
     await assert.rejects(loadModel(folder, { device: 'cuda' }), {
