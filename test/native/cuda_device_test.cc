@@ -1,6 +1,9 @@
 // The host device layer itself: it must show the mistakes that a GPU would leave undefined.
+#include <algorithm>
 #include <cmath>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "backend/cuda/device.cuh"
 #include "backend/cuda/launch.cuh"
@@ -156,6 +159,42 @@ void test_shuffles() {
   }
 }
 
+// out [33, 32]: what each lane hears of those from `first` on, less every eighth.
+MT_KERNEL(32, 1) vote(int* out) {
+  for (int first = 0; first <= 32; first++)
+    out[first * 32 + lane_index()] = lowest_lane(lane_index() >= first && lane_index() % 8 < 7);
+}
+
+// Every thread adds its number + 1; out: what each found there, and at the end the sum.
+MT_KERNEL(64, 1) add_up(uint32_t* out) {
+  auto* sum = reinterpret_cast<uint32_t*>(shared_memory());
+  if (thread_index() == 0) *sum = 0;
+  sync_block();
+  out[thread_index()] = atomic_add(sum, thread_index() + 1);
+  sync_block();
+  if (thread_index() == 0) out[64] = *sum;
+}
+
+void test_votes_and_atomics() {
+  Device device(0);
+  int lowest[33 * 32];
+  launch(device, {.threads = 32}, vote, lowest);
+  for (int first = 0; first <= 32; first++)
+    for (int lane = 0; lane < 32; lane++)
+      CHECK_EQ(lowest[first * 32 + lane], first >= 31 ? -1 : first % 8 == 7 ? first + 1 : first);
+  uint32_t found[65];
+  launch(device, {.threads = 64, .shared = 4}, add_up, found);
+  CHECK_EQ(found[64], 64u * 65 / 2);
+  std::vector<std::pair<uint32_t, uint32_t>> additions;  // in order: what was there, what came
+  for (uint32_t i = 0; i < 64; i++) additions.push_back({found[i], i + 1});
+  std::sort(additions.begin(), additions.end());
+  uint32_t sum = 0;
+  for (const auto& [before, added] : additions) {
+    CHECK_EQ(before, sum);
+    sum += added;
+  }
+}
+
 }  // namespace
 }  // namespace mt::host_device
 
@@ -168,6 +207,7 @@ int main() {
     test_product<bf16>();
     test_product<f16>();
     test_shuffles();
+    test_votes_and_atomics();
   }
   return mt::test::finish("cuda_device_test");
 }

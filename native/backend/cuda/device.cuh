@@ -9,6 +9,10 @@
 //   sync_block(), sync_warp()   every thread of the block or warp must come
 //   shuffle_xor(value, mask), shuffle(value, lane)
 //       float, int32_t, uint32_t; all 32 lanes must come
+//   lowest_lane(condition)
+//       the lowest lane for which it holds, -1 where there is none; all 32 lanes must come
+//   atomic_add(p, value)
+//       to a uint32_t of shared memory; what it held before
 //   load16_constant(p)
 //       four floats of global memory that no one writes during the launch: such loads may go ahead of stores
 //   cp_async16(shared, global, bytes)

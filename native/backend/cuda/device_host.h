@@ -44,6 +44,29 @@ T shuffle_xor(T value, int mask) {
   return shuffle(value, current_thread() % 32 ^ mask);
 }
 
+struct VoteOperands {
+  bool condition;
+  int lowest;
+};
+
+inline int lowest_lane(bool condition) {
+  VoteOperands mine = {condition, -1};
+  meet_warp("lowest_lane", &mine, [](void* const* lanes) {
+    int lowest = -1;
+    for (int i = 31; i >= 0; i--)
+      if (static_cast<VoteOperands*>(lanes[i])->condition) lowest = i;
+    for (int i = 0; i < 32; i++) static_cast<VoteOperands*>(lanes[i])->lowest = lowest;
+  });
+  return mine.lowest;
+}
+
+// Fibers of a block take turns on one thread.
+inline uint32_t atomic_add(uint32_t* shared, uint32_t value) {
+  const uint32_t before = *shared;
+  *shared += value;
+  return before;
+}
+
 inline bool aligned16(const void* p) { return reinterpret_cast<uintptr_t>(p) % 16 == 0; }
 
 inline Vec16<float> load16_constant(const float* p) { return *reinterpret_cast<const Vec16<float>*>(p); }

@@ -28,6 +28,10 @@ MT_DEVICE T shuffle(T value, int lane) {
   return __shfl_sync(0xffffffffu, value, lane);
 }
 
+MT_DEVICE int lowest_lane(bool condition) { return __ffs(__ballot_sync(0xffffffffu, condition)) - 1; }
+
+MT_DEVICE uint32_t atomic_add(uint32_t* shared, uint32_t value) { return atomicAdd(shared, value); }
+
 MT_DEVICE uint32_t shared_address(const void* p) { return static_cast<uint32_t>(__cvta_generic_to_shared(p)); }
 
 MT_DEVICE Vec16<float> load16_constant(const float* p) {
