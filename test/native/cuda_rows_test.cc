@@ -10,6 +10,7 @@
 #include "check.h"
 #include "cuda_memory.h"
 #include "cuda_target.h"
+#include "logit_rows.h"
 #include "random.h"
 
 namespace mt::test {
@@ -172,6 +173,38 @@ void test_head(Device& device, int vocab, float steps, int k) {
   CHECK_EQ(all.log_probs[2], all.top_log_probs[2 * k]);
 }
 
+// The k best of all rows at once; the first that is wrong is shown.
+void test_top_k(Device& device, int vocab, int k) {
+  constexpr float kLogSum = 0.25f;
+  const std::vector<LogitRow> rows = logit_rows(vocab);
+  Floats logits;
+  for (const LogitRow& row : rows) logits.insert(logits.end(), row.logits.begin(), row.logits.end());
+  const Placed<int32_t> ids(device, rows.size() * k);
+  const Placed<float> log_probs(device, rows.size() * k);
+  head_top_k(device, Placed<float>(device, logits).data(), Placed<float>(device, Floats(rows.size(), kLogSum)).data(),
+             static_cast<int>(rows.size()), vocab, k, ids.data(), log_probs.data());
+  const Ids got = ids.read();
+  const Floats got_log_probs = log_probs.read();
+  for (size_t r = 0; r < rows.size(); r++) {
+    const Floats& row = rows[r].logits;
+    Ids order;
+    for (int i = 0; i < vocab; i++)
+      if (!std::isnan(row[i])) order.push_back(i);
+    std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) { return row[a] > row[b]; });
+    int wrong = 0;
+    for (int j = 0; j < k; j++) {
+      const bool is_number = j < static_cast<int>(order.size());
+      const int32_t id = is_number ? order[j] : 0;
+      const float log_prob = (is_number ? row[id] : -INFINITY) - kLogSum;
+      if (got[r * k + j] == id && same_bits(&got_log_probs[r * k + j], &log_prob, 1)) continue;
+      if (wrong++ == 0)
+        check(false, "head_top_k %s, vocab %d: %d of %d is %d %.9g, want %d %.9g", rows[r].name, vocab, j, k,
+              got[r * k + j], got_log_probs[r * k + j], id, log_prob);
+    }
+    check(wrong == 0, "head_top_k %s, vocab %d: %d of %d wrong", rows[r].name, vocab, wrong, k);
+  }
+}
+
 }  // namespace
 }  // namespace mt::test
 
@@ -194,5 +227,15 @@ int main() {
   for (const int vocab : {5, 32, 333, 1025, 20000})
     for (const float steps : {3.0f, 1e6f}) test_head(device, vocab, steps, std::min(vocab, 5));
   test_head(device, 40, 2, 40);
+  for (const int vocab : {1, 31, 32, 1000, 49152, 128256}) {
+    if (reduced() && vocab > 1000) continue;
+    const bool few = kFibers && vocab > 1000;
+    for (const int k : few ? Ids{1, 2, 50} : Ids{1, 2, 31, 32, 33, 50, vocab}) {
+      if (k > vocab) continue;
+      run_threads_backwards(k % 2 == 0);
+      test_top_k(device, vocab, k);
+    }
+  }
+  run_threads_backwards(false);
   return finish("cuda_rows_test");
 }

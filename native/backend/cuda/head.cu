@@ -1,5 +1,5 @@
 // What the LM head says of a row, from the partials of its columns, or its k best from its logits: a block a row. Bound
-// by memory.
+// by memory: one pass over the partials, and one over the logits for every 32 of the k best.
 #include "device.cuh"
 #include "launch.cuh"
 #include "ops.h"
@@ -71,28 +71,60 @@ finish_kernel(const HeadPartial* partials, const float* target_logits, int per_r
   out.argmax[row] = best.id;
 }
 
-// The j-th best is the best of those that the one before is better than.
+MT_DEVICE Candidate of_lane(const Candidate& c, int lane) { return {shuffle(c.logit, lane), shuffle(c.id, lane)}; }
+
+// The best `count` that a warp was offered, lane i's the one that i are better than. `last` is the worst of them.
+struct WarpList {
+  int count;
+  Candidate mine, last;
+
+  // Each lane's own; few are better than the last once the list is full.
+  MT_DEVICE void offer(Candidate c) {
+    for (int from; (from = lowest_lane(c.better_than(last))) >= 0;) {
+      const Candidate taken = of_lane(c, from), before = of_lane(mine, lane_index() - 1);
+      if (taken.better_than(mine)) mine = lane_index() > 0 && taken.better_than(before) ? before : taken;
+      last = of_lane(mine, count - 1);
+      if (lane_index() == from) c = {};
+    }
+  }
+};
+
+constexpr int kBatch = 8;  // loads of a thread that are on their way together
+
+// Rounds of the 32 best among those that the last of the round before is better than: a list a warp, and in every warp
+// the best of all lists.
 MT_KERNEL(kThreads, 4)
 top_k_kernel(const float* logits, const float* log_sums, int vocab, int k, int32_t* ids, float* log_probs) {
   const int row = block_x();
   logits += static_cast<int64_t>(row) * vocab;
-  auto* warps = reinterpret_cast<Candidate*>(shared_memory());
-  Candidate last;
-  last.logit = INFINITY;
-  last.id = -1;
-  for (int j = 0; j < k; j++) {
-    Candidate mine;
-#pragma unroll 4
-    for (int i = thread_index(); i < vocab; i += kThreads) {
-      Candidate c;
-      c.logit = logits[i];
-      c.id = i;
-      if (last.better_than(c) && c.better_than(mine)) mine = c;
+  ids += static_cast<int64_t>(row) * k;
+  log_probs += static_cast<int64_t>(row) * k;
+  auto* lists = reinterpret_cast<Candidate*>(shared_memory());  // [kWarps, kWarp]
+  Candidate taken = {INFINITY, -1};
+  for (int first = 0; first < k; first += kWarp) {
+    WarpList list = {k - first < kWarp ? k - first : kWarp, {}, {}};
+    for (int begin = warp_index() * kWarp; begin < vocab; begin += kThreads * kBatch) {
+      float batch[kBatch];
+#pragma unroll
+      for (int j = 0; j < kBatch; j++) {
+        const int id = begin + j * kThreads + lane_index();
+        batch[j] = id < vocab ? logits[id] : NAN;
+      }
+#pragma unroll
+      for (int j = 0; j < kBatch; j++) {
+        const Candidate c = {batch[j], begin + j * kThreads + lane_index()};
+        list.offer(taken.better_than(c) ? c : Candidate{});
+      }
     }
-    last = best_of_block(mine, warps);
-    if (thread_index() > 0) continue;
-    ids[static_cast<int64_t>(row) * k + j] = last.id < vocab ? last.id : 0;  // no candidates where all are NaN
-    log_probs[static_cast<int64_t>(row) * k + j] = last.logit - log_sums[row];
+    sync_block();  // all have read what `lists` held
+    lists[thread_index()] = list.mine;
+    sync_block();
+    for (int w = 0; w < kWarps; w++)
+      if (w != warp_index()) list.offer(lists[w * kWarp + lane_index()]);
+    taken = list.last;
+    if (thread_index() >= list.count) continue;
+    ids[first + thread_index()] = list.mine.id < vocab ? list.mine.id : 0;
+    log_probs[first + thread_index()] = list.mine.logit - log_sums[row];
   }
 }
 
@@ -106,8 +138,8 @@ void head_finish(Device& device, const HeadPartial* partials, const float* targe
 
 void head_top_k(Device& device, const float* logits, const float* log_sums, int rows, int vocab, int k, int32_t* ids,
                 float* log_probs) {
-  launch(device, {.x = rows, .threads = kThreads, .shared = kWarps * sizeof(Candidate)}, top_k_kernel, logits, log_sums,
-         vocab, k, ids, log_probs);
+  launch(device, {.x = rows, .threads = kThreads, .shared = kThreads * sizeof(Candidate)}, top_k_kernel, logits,
+         log_sums, vocab, k, ids, log_probs);
 }
 
 }  // namespace mt::MT_TARGET

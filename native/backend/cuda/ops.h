@@ -99,7 +99,8 @@ void head_finish(Device& device, const HeadPartial* partials, const float* targe
                  const HeadRows& out);
 
 // head.cu: the k best of each row of logits[rows, vocab], best first, ties to the lowest id: ids and
-// log_probs = logit - log_sums[row], both [rows, k].
+// log_probs = logit - log_sums[row], both [rows, k]. NaN is none of them: where fewer than k are numbers, the rest is
+// id 0 with the logit minus infinity.
 void head_top_k(Device& device, const float* logits, const float* log_sums, int rows, int vocab, int k, int32_t* ids,
                 float* log_probs);
 
