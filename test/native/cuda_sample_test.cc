@@ -2,11 +2,14 @@
 // top-k, top-p and tie. Built twice (cuda_target.h); a GPU's exponential may differ in its last bit.
 #include <cmath>
 #include <cstring>
+#include <span>
+#include <string>
 
 #include "backend/cuda/ops.h"
 #include "check.h"
 #include "cuda_memory.h"
 #include "cuda_target.h"
+#include "logit_rows.h"
 #include "random.h"
 #include "sample_own_logits.h"
 
@@ -15,13 +18,13 @@ namespace {
 
 using namespace MT_TARGET;
 
-// None divides a period of the sweep.
+// Shares no factor with a period of the sweep.
 #if !defined(MT_DEVICE_HOST)
 constexpr int kEvery = 1;
 #elif defined(__SANITIZE_ADDRESS__)
 constexpr int kEvery = 29;
 #else
-constexpr int kEvery = 5;
+constexpr int kEvery = 13;
 #endif
 
 int draws = 0, other_tokens = 0;
@@ -40,47 +43,66 @@ std::vector<Choice> sample(Device& device, const std::vector<float>& logits, int
   return choices;
 }
 
+// Row r of logits [rows, vocab] gets what choose_token() says, for random[r].
+void test_choices(Device& device, const char* name, const std::vector<float>& logits, int vocab,
+                  const Sampling& sampling, const std::vector<uint64_t>& random) {
+  const std::vector<Choice> got = sample(device, logits, vocab, sampling, random);
+  for (size_t r = 0; r < random.size(); r++) {
+    const Choice want = choose_token(std::span(logits).subspan(r * vocab, vocab), sampling, random[r]);
+    draws++;
+    if (got[r].id != want.id) other_tokens++;
+    const bool both_nan = std::isnan(got[r].log_prob) && std::isnan(want.log_prob);
+#ifdef MT_DEVICE_HOST
+    const bool same =
+        got[r].id == want.id && (both_nan || std::memcmp(&got[r].log_prob, &want.log_prob, sizeof(float)) == 0);
+#else
+    const bool same = got[r].id >= 0 && got[r].id < vocab &&
+                      (got[r].id != want.id || both_nan ||
+                       std::fabs(got[r].log_prob - want.log_prob) <= 4e-6f * (1 + std::fabs(want.log_prob)));
+#endif
+    check(same, "%s, vocab %d temperature %g top-k %d top-p %g: row %zu gets %d %.9g, want %d %.9g", name, vocab,
+          sampling.temperature, sampling.top_k, sampling.top_p, r, got[r].id, got[r].log_prob, want.id, want.log_prob);
+  }
+}
+
 // Rows of multiples of 1 / steps, so that there are ties, and the least and largest random bits.
-void test_choices(Device& device, int vocab, float steps, const Sampling& sampling, unsigned seed) {
-  constexpr int kRows = 3;
-  std::vector<float> logits = test::random(size_t(kRows) * vocab, seed, 8);
+void test_random_rows(Device& device, int vocab, float steps, const Sampling& sampling, unsigned seed) {
+  std::vector<float> logits = test::random(size_t{3} * vocab, seed, 8);
   for (float& logit : logits) logit = std::round(logit * steps) / steps;
   if (seed % 5 == 0) logits[seed % logits.size()] = -0.0f;
   if (seed % 7 == 0) logits[seed * 13 % logits.size()] = NAN;
   if (seed % 11 == 0) logits[seed * 17 % logits.size()] = -INFINITY;
-  const std::vector<uint64_t> random = {random_bits(seed, 1, 2), seed % 2 ? 0 : UINT64_MAX, random_bits(seed, 1, 3)};
-  const std::vector<Choice> got = sample(device, logits, vocab, sampling, random);
-  for (int r = 0; r < kRows; r++) {
-    const std::vector<float> row(logits.begin() + size_t(r) * vocab, logits.begin() + size_t(r + 1) * vocab);
-    const Choice want = choose_token(row, sampling, random[r]);
-    draws++;
-    if (got[r].id != want.id) other_tokens++;
-#ifdef MT_DEVICE_HOST
-    check(got[r].id == want.id && std::memcmp(&got[r].log_prob, &want.log_prob, sizeof(float)) == 0,
-          "vocab %d temperature %g top-k %d top-p %g seed %u: row %d gets %d %.9g, want %d %.9g", vocab,
-          sampling.temperature, sampling.top_k, sampling.top_p, seed, r, got[r].id, got[r].log_prob, want.id,
-          want.log_prob);
-#else
-    check(got[r].id >= 0 && got[r].id < vocab &&
-              (got[r].id != want.id || std::isnan(want.log_prob) ||
-               std::fabs(got[r].log_prob - want.log_prob) <= 4e-6f * (1 + std::fabs(want.log_prob))),
-          "vocab %d: row %d gets %d %.9g, want %d %.9g", vocab, r, got[r].id, got[r].log_prob, want.id, want.log_prob);
-#endif
-  }
+  test_choices(device, ("seed " + std::to_string(seed)).c_str(), logits, vocab, sampling,
+               {random_bits(seed, 1, 2), seed % 2 ? 0 : UINT64_MAX, random_bits(seed, 1, 3)});
 }
 
 void sweep(Device& device) {
   unsigned turn = 0;
-  for (const int vocab : {1, 2, 5, 31, 33, 512, 513, 1000, 20011})
+  for (const int vocab : {1, 2, 5, 31, 33, 512, 513, 1000, 20011, 128256})
     for (const float temperature : {1e-30f, 0.3f, 1.0f, 900.0f})
-      for (const int top_k : {0, 1, 2, 7, vocab - 1, vocab, vocab + 1})
+      for (const int top_k : {0, 1, 2, 7, 50, vocab - 1, vocab, vocab + 1})
         for (const float top_p : {1e-6f, 0.4f, 0.9f, 0.9999f, 1.0f}) {
           turn++;
           if (top_k < 0 || turn % kEvery != 0) continue;
           run_threads_backwards(turn % 2 == 0);
           const float steps = turn % 3 == 0 ? 1.0f : turn % 3 == 1 ? 4.0f : 1e6f;
-          test_choices(device, vocab, steps, {.temperature = temperature, .top_k = top_k, .top_p = top_p}, turn);
+          test_random_rows(device, vocab, steps, {.temperature = temperature, .top_k = top_k, .top_p = top_p}, turn);
         }
+  run_threads_backwards(false);
+}
+
+void test_rows(Device& device) {
+  for (const int vocab : {1, 31, 32, 1000, 49152, 128256}) {
+    if (reduced() && vocab > 1000) continue;
+    unsigned turn = 0;
+    for (const auto& [name, logits] : logit_rows(vocab))
+      for (const int top_k : {0, 1, 2, 50, vocab})
+        for (const float top_p : {0.8f, 0.9999f, 1.0f}) {
+          run_threads_backwards(++turn % 2 == 0);
+          test_choices(device, name, logits, vocab, {.temperature = 0.7f, .top_k = top_k, .top_p = top_p},
+                       {random_bits(vocab, 1, turn)});
+        }
+  }
   run_threads_backwards(false);
 }
 
@@ -111,6 +133,7 @@ int main() {
   if (no_device()) return kSkipped;
   Device device(0);
   sweep(device);
+  test_rows(device);
   frequencies(device);
   for (const mt::DType dtype : {mt::DType::kFloat32, mt::DType::kBFloat16, mt::DType::kFloat16})
     sample_own_logits(*make_backend(0), dtype);
