@@ -126,11 +126,29 @@ describe('calls of score()', () => {
     for (let i = 0; i < 3; i++) await results.next()
     await delay(50)
     const ahead = read
-    assert.ok(ahead < 2 * 32 * budget, `${ahead} read`)
+    assert.ok(ahead < 2 ** 18 / 16, `${ahead} read`)
     await delay(20)
     assert.equal(read, ahead)
     await results.return()
     assert.equal(native.running, 0)
+  })
+
+  it('give the first answers early, however much is planned at once', async () => {
+    const requests = randomRequests(2000, 4)
+    let read = 0
+    function* source() {
+      for (; read < requests.length; read++) yield requests[read]!
+    }
+    native.held = true
+    const results = start(queue, source())
+    const first = results.next()
+    while (read < requests.length) await delay(1)
+    native.held = false
+    await first
+    for (let i = 1; i < 200; i++) await results.next()
+    const early = native.packs.length
+    assert.equal((await scores(results)).length, 1800)
+    assert.ok(early < native.packs.length / 2, `${early} of ${native.packs.length} packs`)
   })
 
   it('run in smaller packs where memory runs out, and stay with those', async () => {

@@ -18,12 +18,11 @@ export interface CallOptions extends Pick<TreeOptions, 'share'> {
   answersFirst: boolean
 }
 
-/** Windows grow from a few packs, so that native starts soon, to many, so that much is shared. */
-const firstWindowPacks = 2
-const lastWindowPacks = 32
-/** A window is sorted in one slice, so those of large packs hold fewer of them. */
-const lastWindowTokens = 2 ** 17
-/** Of the largest window: what may be read and not yet handed out. */
+/** A window is large, so that much is shared, and of this many packs while native has nothing to do. */
+const idleWindowPacks = 2
+/** A window is sorted in one slice of work. */
+const fullWindowTokens = 2 ** 17
+/** What may be read and not yet handed out. */
 const windowsAhead = 2
 /** Stands for a request's own memory, so that tiny requests are bounded too. */
 const tokensPerRequest = 16
@@ -41,9 +40,10 @@ export class ScoreCall implements QueuedCall {
   private readonly options: CallOptions
   private readonly ready: Tree[] = []
   private readonly answers = new Map<number, Answer>()
+  /** What the latest of `ready` were planned with. */
+  private readyBudget = 0
   private window: Sequence[] = []
   private windowTokens = 0
-  private windowLimit: number
   private aheadTokens = 0
   private treesOpen = 0
   private stalled = false
@@ -67,7 +67,6 @@ export class ScoreCall implements QueuedCall {
     this.queue = queue
     this.options = options
     this.topK = options.topK
-    this.windowLimit = firstWindowPacks * queue.packTokens
   }
 
   /** @param encode a request, given its index, as sequences */
@@ -102,6 +101,7 @@ export class ScoreCall implements QueuedCall {
   }
 
   take(room: number): Tree | undefined {
+    if (this.queue.packTokens < this.readyBudget) this.planAgain()
     const tree = this.ready[0]
     if (!tree || tree.tokens > room) return undefined
     this.ready.shift()
@@ -155,16 +155,17 @@ export class ScoreCall implements QueuedCall {
     requests: Source<Request>,
     encode: (request: Request, index: number) => EncodedRequest,
   ): Promise<void> {
-    const ahead = windowsAhead * lastWindow(this.queue.packTokens)
+    const few = idleWindowPacks * this.queue.packTokens
+    const many = Math.max(few, fullWindowTokens)
     for await (const request of pull(requests, this.left.signal, stalled => this.stall(stalled))) {
       if (this.ended) return
       this.enter(encode(request, this.requestsRead))
-      if (this.windowTokens >= this.windowLimit) {
+      if (this.windowTokens >= (this.treesOpen === 0 ? few : many)) {
         // Planning is a slice of work of its own.
         await nextTurn()
         this.plan()
       }
-      while (!this.ended && this.aheadTokens >= ahead) {
+      while (!this.ended && this.aheadTokens >= windowsAhead * many) {
         this.plan()
         await this.changes.wait()
       }
@@ -214,17 +215,32 @@ export class ScoreCall implements QueuedCall {
   /** Turns the window into trees for the queue. */
   private plan(): void {
     if (this.window.length === 0 || this.ended) return
-    const trees = planTrees(this.window, { budget: this.queue.packTokens, share: this.options.share })
+    this.makeReady(this.window)
+    this.window = []
+    this.windowTokens = 0
+    this.queue.wake()
+  }
+
+  /** Memory has run out since the waiting trees were planned. */
+  private planAgain(): void {
+    const trees = this.ready.splice(0)
+    for (const tree of trees) {
+      this.readyTokens -= tree.tokens
+      this.tokensPlanned -= tree.tokens
+    }
+    this.treesOpen -= trees.length
+    this.makeReady(trees.flatMap(({ leaves }) => leaves.flatMap(({ sequences }) => sequences)))
+  }
+
+  private makeReady(sequences: readonly Sequence[]): void {
+    this.readyBudget = this.queue.packTokens
+    const trees = planTrees(sequences, { budget: this.readyBudget, share: this.options.share })
     for (const tree of trees) {
       this.ready.push(tree)
       this.readyTokens += tree.tokens
       this.tokensPlanned += tree.tokens
     }
     this.treesOpen += trees.length
-    this.window = []
-    this.windowTokens = 0
-    this.windowLimit = Math.min(2 * this.windowLimit, lastWindow(this.queue.packTokens))
-    this.queue.wake()
   }
 
   private report(): void {
@@ -241,11 +257,6 @@ export class ScoreCall implements QueuedCall {
   private isAnswered(index: number): boolean {
     return this.answers.get(index)?.remaining === 0
   }
-}
-
-/** Tokens of the largest window. */
-function lastWindow(packTokens: number): number {
-  return Math.max(firstWindowPacks * packTokens, Math.min(lastWindowPacks * packTokens, lastWindowTokens))
 }
 
 function continuationScore(

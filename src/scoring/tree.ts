@@ -25,11 +25,18 @@ export interface TreeOptions {
   share: boolean
 }
 
-/** The trees of a window of sequences, in lexicographic order of their tokens. */
+/** The trees of a window of sequences, in the order of their first requests, so that answers can go out early. */
 export function planTrees(sequences: readonly Sequence[], { budget, share }: TreeOptions): Tree[] {
   if (!share) return sequences.map(s => single({ ids: s.ids, length: computedLength(s), sequences: [s] }))
-  const leaves = mergeLeaves(sequences)
-  return group(leaves, budget).flatMap(g => split(g, budget))
+  const trees = group(mergeLeaves(sequences), budget).flatMap(g => split(g, budget))
+  const order = new Map(trees.map(tree => [tree, firstRequest(tree)]))
+  return trees.sort((a, b) => order.get(a)! - order.get(b)!)
+}
+
+function firstRequest({ leaves }: Tree): number {
+  let first = Number.POSITIVE_INFINITY
+  for (const { sequences } of leaves) for (const { request } of sequences) first = Math.min(first, request)
+  return first
 }
 
 /** Sorted leaves: equal sequences, and those that are a beginning of a longer one, ride with it. */
