@@ -1,4 +1,4 @@
-// The pool's protocol: tasks are taken by decrementing one word; sleeping and waking is the classic flag-then-check.
+// The pool's protocol: tasks are taken by decrementing a word; sleeping and waking is the classic flag-then-check.
 #include "thread_pool.h"
 
 #include <string>
@@ -37,7 +37,7 @@ constexpr uint32_t untaken(uint64_t state) { return static_cast<uint32_t>(state)
 
 }  // namespace
 
-ThreadPool::ThreadPool(int threads) {
+ThreadPool::ThreadPool(int threads) : shares_(threads) {
   try {
     for (int worker = 1; worker < threads; worker++) workers_.emplace_back([this, worker] { work(worker); });
   } catch (const std::system_error& error) {
@@ -68,16 +68,19 @@ void ThreadPool::run(int tasks, Call call, void* context) {
   context_ = context;
   tasks_ = tasks;
   finished_.store(0, std::memory_order_relaxed);
-  const uint64_t loop = (state_.load(std::memory_order_relaxed) >> 32) + 1;
-  state_ = loop << 32 | static_cast<uint32_t>(tasks);
-  // A worker counts itself as sleeping before it looks at state_ for the last time, and state_ was written before
+  const uint32_t loop = loop_.load(std::memory_order_relaxed) + 1;
+  for (int share = 0; share < threads(); share++) {
+    const auto count = static_cast<uint32_t>(first_task(share + 1, tasks) - first_task(share, tasks));
+    shares_[share].state.store(uint64_t{loop} << 32 | count, std::memory_order_release);
+  }
+  loop_ = loop;
+  // A worker counts itself as sleeping before it looks at loop_ for the last time, and loop_ was written before
   // this look at the count: one of the two sees the other.
   if (sleeping_workers_ > 0) {
     { std::lock_guard lock(mutex_); }
     wake_workers_.notify_all();
   }
-  while (run_one(0)) {
-  }
+  run_tasks(0);
   const auto all_finished = [this] { return finished_.load(std::memory_order_acquire) == tasks_; };
   if (spin_until(all_finished)) return;
   std::unique_lock lock(mutex_);
@@ -86,13 +89,20 @@ void ThreadPool::run(int tasks, Call call, void* context) {
   caller_sleeps_ = false;
 }
 
-bool ThreadPool::run_one(int worker) {
-  uint64_t state = state_.load(std::memory_order_acquire);
+void ThreadPool::run_tasks(int worker) {
+  for (int i = 0; i < threads(); i++)
+    while (run_one((worker + i) % threads(), worker)) {
+    }
+}
+
+bool ThreadPool::run_one(int share, int worker) {
+  std::atomic<uint64_t>& shared = shares_[share].state;
+  uint64_t state = shared.load(std::memory_order_acquire);
   do {
     if (untaken(state) == 0) return false;
-  } while (!state_.compare_exchange_weak(state, state - 1, std::memory_order_acq_rel, std::memory_order_acquire));
+  } while (!shared.compare_exchange_weak(state, state - 1, std::memory_order_acq_rel, std::memory_order_acquire));
   const int tasks = tasks_;
-  call_(context_, tasks - static_cast<int>(untaken(state)), worker);
+  call_(context_, first_task(share + 1, tasks) - static_cast<int>(untaken(state)), worker);
   // Once the last task is counted the caller may return, so nothing of the loop is read after this.
   if (finished_.fetch_add(1) + 1 == tasks && caller_sleeps_) {
     { std::lock_guard lock(mutex_); }
@@ -102,14 +112,15 @@ bool ThreadPool::run_one(int worker) {
 }
 
 void ThreadPool::work(int worker) {
-  const auto has_work = [this] { return untaken(state_.load(std::memory_order_acquire)) > 0 || stop_; };
+  uint32_t seen = 0;
+  const auto has_work = [&] { return loop_.load(std::memory_order_acquire) != seen || stop_; };
   while (!stop_) {
-    while (run_one(worker)) {
-    }
+    seen = loop_.load(std::memory_order_acquire);
+    run_tasks(worker);
     if (spin_until(has_work)) continue;
     std::unique_lock lock(mutex_);
     sleeping_workers_++;
-    wake_workers_.wait(lock, [this] { return untaken(state_) > 0 || stop_; });
+    wake_workers_.wait(lock, [&] { return loop_ != seen || stop_; });
     sleeping_workers_--;
   }
 }

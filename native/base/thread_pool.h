@@ -20,11 +20,12 @@ class ThreadPool {
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
-  int threads() const { return static_cast<int>(workers_.size()) + 1; }
+  int threads() const { return static_cast<int>(shares_.size()); }
 
-  // Calls fn(task, worker) once for each task in 0 .. tasks - 1 and returns when all have returned. Threads take the
-  // next task when they are done with one. `worker` is 0 for the caller and below threads(): an index for scratch
-  // memory. fn may not throw, nor call parallel_for(). One caller at a time.
+  // Calls fn(task, worker) once for each task in 0 .. tasks - 1 and returns when all have returned. `worker` is 0 for
+  // the caller and below threads(): an index for scratch memory. Each worker starts with its own share of the tasks, an
+  // equal run of neighbours, in ascending order, and then takes from the others': loops over the same rows find them in
+  // the cache of the core that last wrote them. fn may not throw, nor call parallel_for(). One caller at a time.
   template <class Fn>
   void parallel_for(int tasks, Fn&& fn) {
     using Function = std::remove_reference_t<Fn>;
@@ -36,20 +37,28 @@ class ThreadPool {
  private:
   using Call = void (*)(void* context, int task, int worker);
 
+  // The tasks of one worker. High half: number of the loop. Low half: tasks not yet taken. One word, so that a thread
+  // that comes late can never take a task of a loop other than the one it looked at.
+  struct alignas(64) Share {
+    std::atomic<uint64_t> state{0};
+  };
+
   void run(int tasks, Call call, void* context);
   void work(int worker);
   void stop();
-  // Takes a task of the running loop and runs it; false if none is left to take.
-  bool run_one(int worker);
+  // Runs tasks until none is left to take: the worker's own first, then the others'.
+  void run_tasks(int worker);
+  // Takes a task of this share and runs it; false if none is left to take.
+  bool run_one(int share, int worker);
+  int first_task(int share, int tasks) const { return static_cast<int>(int64_t{tasks} * share / threads()); }
 
-  // The loop. Written before state_ announces it; whoever has taken a task may read it until that task is counted.
+  // The loop. Written before a share announces it; whoever has taken a task may read it until that task is counted.
   Call call_ = nullptr;
   void* context_ = nullptr;
   int tasks_ = 0;
 
-  // High half: number of the loop. Low half: tasks not yet taken. One word, so that a thread that comes late
-  // can never take a task of a loop other than the one it looked at.
-  alignas(64) std::atomic<uint64_t> state_{0};
+  std::vector<Share> shares_;                  // one a worker
+  alignas(64) std::atomic<uint32_t> loop_{0};  // number of the loop whose shares have all been announced
   alignas(64) std::atomic<int> finished_{0};
 
   alignas(64) std::mutex mutex_;

@@ -259,8 +259,7 @@ void Attention::run(const std::vector<QueryTile>& tiles, const std::vector<int32
   const GemmKernel& gemm = bf16 ? *kernels_.attention_bf16 : kernels_.attention_f32;
   const int count = static_cast<int>(tiles.size());
   pool_.parallel_for(count * shape.kv_heads, [&](int task, int worker) {
-    // Last tiles first: in a long sequence they see the most.
-    const QueryTile& tile = tiles[count - 1 - task / shape.kv_heads];
+    const QueryTile& tile = tiles[task / shape.kv_heads];
     const int kv_head = task % shape.kv_heads;
     const ptrdiff_t column = ptrdiff_t(kv_head) * shape.head_dim;
     const Sequence sequence = {static_cast<const float*>(k.data) + column,

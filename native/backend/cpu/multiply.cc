@@ -114,12 +114,19 @@ void Multiplier::multiply(View h, const CpuMatrix& w, int panel_block,
   const size_t tile = size_t(row_block) * panel;
   for (Memory& memory : tiles_) memory.reserve_zeroed(tile * 4 * (one_pass ? 1 : panel_block));
 
-  const int panel_tasks = divide_up(panels, panel_block);
+  const int panel_tasks = divide_up(panels, panel_block), threads = pool_.threads();
   pool_.parallel_for(panel_tasks * row_blocks, [&](int task, int worker) {
-    // Neighbouring tasks share panels: those come from memory once. Tiles take so much less time for a panel that
-    // reading rows anew would cost more: there neighbours share rows, which stay in the second-level cache.
-    const int panel_task = tiles ? task % panel_tasks : task / row_blocks;
-    const int row_task = tiles ? task / panel_tasks : task % row_blocks;
+    int row_task = task / panel_tasks, panel_task = task % panel_tasks;
+    if (!tiles) {
+      // A thread takes a panel through all its rows, so that the panel comes from memory once. Tiles take so much less
+      // time for a panel that reading rows anew would cost more: there neighbours share rows, which stay in the
+      // second-level cache.
+      const int thread = ((row_task + 1) * threads - 1) / row_blocks;
+      const int begin = row_blocks * thread / threads, own = row_blocks * (thread + 1) / threads - begin;
+      const int i = task - begin * panel_tasks;
+      row_task = begin + i % own;
+      panel_task = i / own;
+    }
     const int first = panel_task * panel_block, last = std::min(panels, first + panel_block);
     const int row = row_task * row_block, rows = std::min(h.rows - row, row_block);
     const auto* a = static_cast<const std::byte*>(input.data) + size_t(row) * input.lda * element;
