@@ -226,7 +226,7 @@ export interface NativeAddon {
   /** The GPUs in the order of their numbers, or none and why: this build, the driver or the machine lacks something. */
   gpus(control: Control): Promise<{ gpus: NativeGpu[]; reason: string }>
   /**
-   * Bytes that this process may still take of a GPU.
+   * Bytes that this process may still take of a GPU. Makes its CUDA context there, once, which stays.
    * @throws DEVICE_UNAVAILABLE where the GPU cannot be used, with the reason
    */
   gpuFreeBytes(ordinal: number, control: Control): Promise<number>

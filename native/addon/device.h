@@ -57,7 +57,7 @@ struct Gpus {
 // Takes no memory of any GPU.
 Gpus list_gpus();
 
-// Throws DEVICE_UNAVAILABLE.
+// Makes the process's context of the GPU, which a load finds then: see Device. Throws DEVICE_UNAVAILABLE.
 size_t gpu_free_bytes(int ordinal);
 
 }  // namespace mt::addon

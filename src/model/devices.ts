@@ -39,7 +39,7 @@ export interface Devices {
   noGpus: string | undefined
 }
 
-/** Where models can run on this machine. */
+/** Where models can run on this machine. Free memory is asked for through a CUDA context on each GPU, which stays. */
 export async function listDevices(): Promise<Devices> {
   const addon = loadAddon()
   const { gpus, reason } = await nativeJob(() => addon.gpus(newControl()))
