@@ -28,11 +28,12 @@ std::vector<DeviceInfo> list_devices(std::string& reason);
 enum class Lane : uint8_t { kCompute, kCopy };
 
 // One device and its lanes. Not copyable: memory belongs to it.
-// The first one of a GPU in a process makes the CUDA runtime's context there; it stays, and the others share it. Free
-// memory cannot be asked for without a context, and the runtime gives one up by cudaDeviceReset() only, which would take
-// the memory of all others on the GPU with it.
 // Every member throws Error: OUT_OF_MEMORY, DEVICE_UNAVAILABLE, or INTERNAL for a failure of the device, which may be
 // that of any op queued since the last wait; a freed or destroyed object never throws.
+//
+// The first Device of a GPU makes the CUDA runtime's context there, which stays for those that follow in the process:
+// free memory cannot be asked for without one, and cudaDeviceReset(), which alone gives it up, would take the memory of
+// every other Device of that GPU with it.
 class Device {
  public:
   explicit Device(int ordinal);
