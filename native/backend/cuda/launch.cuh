@@ -51,11 +51,12 @@ void launch(Device& device, const Grid& grid, void (*kernel)(Parameters...),
     config.stream = static_cast<cudaStream_t>(device.stream());
     error = cudaLaunchKernelEx(&config, kernel, arguments...);
   }
-  if (error != cudaSuccess)
-    throw Error(ErrorCode::INTERNAL, std::string(device.op()) + ": a kernel could not be launched: " +
-                                         cudaGetErrorString(error) + " (" + std::to_string(grid.x) + " x " +
-                                         std::to_string(grid.y) + " blocks, " + std::to_string(grid.threads) +
-                                         " threads, " + std::to_string(grid.shared) + " bytes of shared memory)");
+  if (error != cudaSuccess)  // memory: a kernel's code is loaded at its first launch
+    throw Error(error == cudaErrorMemoryAllocation ? ErrorCode::OUT_OF_MEMORY : ErrorCode::INTERNAL,
+                std::string(device.op()) + ": a kernel could not be launched: " + cudaGetErrorString(error) + " (" +
+                    std::to_string(grid.x) + " x " + std::to_string(grid.y) + " blocks, " +
+                    std::to_string(grid.threads) + " threads, " + std::to_string(grid.shared) +
+                    " bytes of shared memory)");
 }
 
 #endif

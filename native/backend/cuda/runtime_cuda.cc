@@ -95,7 +95,10 @@ void* Device::allocate(size_t bytes) {
   return p;
 }
 void Device::free(void* p) noexcept {
+  if (!p) return;
   cudaSetDevice(ordinal_);
+  // cudaFree() may wait for what is queued, by its documentation, and need not.
+  for (const auto& lane : lanes_) cudaStreamSynchronize(static_cast<cudaStream_t>(lane.get()));
   cudaFree(p);
 }
 
