@@ -141,7 +141,8 @@ class Backend {
   virtual void wait() {}
 
   // ---- weights ----
-  // Bytes of the memory that create_matrix() needs, so that a load can be refused before it starts.
+  // Bytes of the memory that create_matrix() needs, so that a load can be refused before it starts. Throws
+  // INVALID_ARGUMENT for heads that the backend has no attention for.
   virtual size_t matrix_bytes(int rows, int cols, MatrixKind kind, HeadShape shape, DType dtype) const = 0;
   // `memory` is of that size, aligned as a Buffer's, and stays as long as the matrix.
   virtual std::unique_ptr<Matrix> create_matrix(int rows, int cols, MatrixKind kind, HeadShape shape, DType dtype,

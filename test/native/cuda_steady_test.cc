@@ -255,6 +255,13 @@ LlamaConfig with(int vocab, int heads, int head_dim, int context_length) {
   return config;
 }
 
+void heads_too_large_for_attention_are_refused_before_a_load() {
+  const LlamaConfig config = with(9, 2, 258, 500);
+  std::string message;
+  CHECK_EQ(error_of([&] { load(config, DType::kBFloat16); }, &message), "INVALID_ARGUMENT");
+  CHECK(message.find("headDim is 258; attention on a GPU takes at most 256") != std::string::npos);
+}
+
 // Scores all rows of packs of short sequences, and of the longest there may be.
 void reserved_packs_fit_whatever_others_take_of_what_is_left(const LlamaConfig& config) {
   const auto model = load(config, DType::kBFloat16);
@@ -308,6 +315,7 @@ int main() {
   packs_that_grow_seldom_take_memory();
   a_step_that_finds_no_memory_goes_on_in_smaller_packs();
   packs_are_as_large_as_half_of_the_free_memory_holds();
+  heads_too_large_for_attention_are_refused_before_a_load();
   // What ops take most for: padded rows, logits, partial sums, RoPE's table.
   for (const LlamaConfig& config :
        {with(9, 30, 10, 500), with(300, 4, 8, 500), with(9, 6, 8, 1200), with(9, 2, 128, 500)})

@@ -159,6 +159,10 @@ class CudaBackend final : public Backend {
   // ---- weights ----
 
   size_t matrix_bytes(int rows, int cols, MatrixKind kind, HeadShape shape, DType dtype) const override {
+    if (shape.head_dim > kLargestHead)
+      throw Error(ErrorCode::INVALID_ARGUMENT, "config: headDim is " + std::to_string(shape.head_dim) +
+                                                   "; attention on a GPU takes at most " +
+                                                   std::to_string(kLargestHead) + ", on the device cpu any");
     return RowLayout(rows, cols, kind, shape, dtype).bytes();
   }
   std::unique_ptr<Matrix> create_matrix(int rows, int cols, MatrixKind kind, HeadShape shape, DType dtype,
