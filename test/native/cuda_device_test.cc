@@ -50,6 +50,11 @@ void test_mistakes() {
   expect(error_of({.threads = 32, .shared = 16}, unaligned_copy, bytes), "cp_async16 at an address");
   expect(error_of({.threads = 32, .shared = 16}, forgotten_copy, bytes), "copies in flight");
   expect(error_of({.threads = 33}, early_exit), "33 threads");
+  expect(error_of({.threads = 32, .shared = (99 << 10) + 1}, early_exit), "101377 bytes of shared memory");
+  set_compute_capability(9);
+  CHECK_EQ(error_of({.threads = 32, .shared = 227 << 10}, early_exit), "");
+  expect(error_of({.threads = 32, .shared = (227 << 10) + 1}, early_exit), "232449 bytes of shared memory");
+  set_compute_capability(8);
 }
 
 // ---- what is undefined reads as NaN ----

@@ -283,6 +283,9 @@ void run_block(char* stacks) {
       throw Error(ErrorCode::INTERNAL, place(i) + " overran its stack of " + std::to_string(kStackBytes) + " bytes");
 }
 
+// Bytes that a block may have: compute capability 8.6 and 8.9 give the fewest of 8.x.
+size_t most_shared() { return (capability == 9 ? 227 : 99) << 10; }
+
 }  // namespace
 
 void set_schedule(Schedule s) { schedule = s; }
@@ -295,6 +298,10 @@ void run_grid(const Grid& grid, const std::function<void()>& kernel) {
   if (grid.threads < 32 || grid.threads > 1024 || grid.threads % 32 || grid.x < 1 || grid.y < 1 || grid.y > 65535)
     throw Error(ErrorCode::INTERNAL, "a launch of " + std::to_string(grid.x) + " x " + std::to_string(grid.y) +
                                          " blocks of " + std::to_string(grid.threads) + " threads");
+  if (grid.shared > most_shared())
+    throw Error(ErrorCode::INTERNAL, "a launch with " + std::to_string(grid.shared) +
+                                         " bytes of shared memory, of which a block has at most " +
+                                         std::to_string(most_shared()));
   thread_local std::unique_ptr<char[]> stacks;
   thread_local size_t stack_count = 0;
   if (stack_count < static_cast<size_t>(grid.threads)) {
