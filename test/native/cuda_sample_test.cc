@@ -19,12 +19,10 @@ namespace {
 using namespace MT_TARGET;
 
 // Shares no factor with a period of the sweep.
-#if !defined(MT_DEVICE_HOST)
-constexpr int kEvery = 1;
-#elif defined(__SANITIZE_ADDRESS__)
-constexpr int kEvery = 29;
+#if defined(__SANITIZE_ADDRESS__)
+const int kEvery = 29;
 #else
-constexpr int kEvery = 13;
+const int kEvery = reduced() ? 29 : kFibers ? 13 : 1;
 #endif
 
 int draws = 0, other_tokens = 0;
