@@ -6,10 +6,12 @@
 #include <cstring>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "backend/cuda/device.cuh"
 #include "backend/cuda/host/fibers.h"
 #include "backend/cuda/ops.h"
+#include "base/error.h"
 #include "check.h"
 #include "random.h"
 
@@ -177,6 +179,21 @@ void test_type(Device& device, const char* name) {
   test_bits<T>(device, name, {130, 64, 47});
 }
 
+// A thread whose first call is a product, on a device that another one has made.
+void test_new_thread(Device& device) {
+  Product<bf16> product(device, {3, 64, 17});
+  std::string error;
+  std::thread([&] {
+    set_compute_capability(9);
+    try {
+      product.run(Tiling::kSmall, 0, 3);
+    } catch (const Error& e) {
+      error = e.what();
+    }
+  }).join();
+  check(error.empty(), "a product in a new thread: %s", error.c_str());
+}
+
 }  // namespace
 }  // namespace mt::host_device
 
@@ -192,5 +209,6 @@ int main() {
   test_sums<f16>(hopper, "float16 on Hopper", {21, 192, 48});
   test_bits<f16>(hopper, "float16 on Hopper", {35, 192, 200});
   test_bits<bf16>(hopper, "bfloat16 on Hopper", {130, 320, 328});  // several tiles a block: the ring goes round
+  test_new_thread(hopper);
   return mt::test::finish("cuda_gemm_test");
 }

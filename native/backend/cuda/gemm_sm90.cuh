@@ -143,6 +143,7 @@ void launch_gemm_sm90(Device& device, const GemmOperands<T>& g, const Epilogue& 
   const HopperGrid grid = {(g.m + Tile::kM - 1) / Tile::kM, (g.n + Tile::kN - 1) / Tile::kN,
                            (g.k + kBoxCols - 1) / kBoxCols};
   const int blocks = std::min(grid.tiles_m * grid.tiles_n, device.info().multiprocessors * Tile::kBlocks);
+  device.select();  // for the tensor maps, which are made before launch() selects
   launch(device, {.x = blocks, .threads = Tile::kThreads, .shared = Tile::kSharedBytes},
          gemm_sm90_kernel<T, Tile, Epilogue>, make_tensor_map(g.a, g.m, g.k, g.stride, Tile::kM),
          make_tensor_map(g.b, g.n, g.k, g.stride, Tile::kN), grid, epilogue);

@@ -50,6 +50,7 @@ wgmma_peak_kernel(MT_GRID_CONSTANT TensorMap a, MT_GRID_CONSTANT TensorMap b, in
 
 template <class T>
 void launch_wgmma_peak(Device& device, const T* operands, int steps, float* out) {
+  device.select();
   launch(device,
          {.x = device.info().multiprocessors,
           .threads = kWgmmaThreads,

@@ -43,7 +43,8 @@ class Device {
 
   const DeviceInfo& info() const { return info_; }
 
-  // Makes it the calling thread's device, which launches and allocations need; the members do it themselves.
+  // Makes it the calling thread's device, which launches, allocations and tensor maps need; the members do it
+  // themselves.
   void select();
 
   // 256-byte aligned; the contents are undefined (NaNs on the host).

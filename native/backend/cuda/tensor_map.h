@@ -25,8 +25,8 @@ struct alignas(128) TensorMap {
 #endif
 
 // Of a matrix [rows, cols] of halves with rows of `stride` elements in device memory, for boxes of box_rows x kBoxCols,
-// swizzled. data is a multiple of 16, and so are the stride's bytes. Throws Error: DEVICE_UNAVAILABLE where the driver
-// cannot do it, INTERNAL where it refuses the matrix.
+// swizzled. data is a multiple of 16, and so are the stride's bytes. The calling thread must have selected the device
+// (runtime.h). Throws Error: DEVICE_UNAVAILABLE where the driver cannot do it, INTERNAL where it refuses the matrix.
 TensorMap make_tensor_map(const void* data, int rows, int cols, int64_t stride, int box_rows);
 
 }  // namespace mt::MT_TARGET

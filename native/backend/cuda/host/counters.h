@@ -17,4 +17,8 @@ Counters counters();
 // The stream or event that is asked for after `made` more is refused, the later ones are not.
 void fail_handle_after(int made);
 
+// Whether the calling thread has made or selected a Device: on a GPU that gives it the context which the driver wants
+// for a tensor map.
+bool is_device_selected();
+
 }  // namespace mt::host_device

@@ -21,6 +21,7 @@ namespace {
 
 std::atomic<int64_t> allocations, waits, launches, handles;
 std::atomic<int> handles_until_failure = -1;
+thread_local bool selected = false;
 
 // The device memory that is held, of all devices and threads.
 struct Held {
@@ -87,6 +88,7 @@ HostLane& lane_of(void* lane) { return *static_cast<HostLane*>(lane); }
 
 Counters counters() { return {allocations, static_cast<int64_t>(held_bytes()), waits, launches, handles}; }
 void fail_handle_after(int made) { handles_until_failure = made; }
+bool is_device_selected() { return selected; }
 
 std::vector<DeviceInfo> list_devices(std::string&) {
   return {{.name = "host",
@@ -101,11 +103,12 @@ Device::Device(int ordinal) : ordinal_(ordinal) {
   if (ordinal != 0)
     throw Error(ErrorCode::DEVICE_UNAVAILABLE, "cuda:" + std::to_string(ordinal) + ": the host is cuda:0");
   info_ = list_devices(reason)[0];
+  select();
   for (auto& lane : lanes_) lane.reset(make_handle<HostLane>(ErrorCode::DEVICE_UNAVAILABLE));
 }
 Device::~Device() = default;
 void Device::DestroyStream::operator()(void* stream) const noexcept { destroy_handle<HostLane>(stream); }
-void Device::select() {}
+void Device::select() { selected = true; }
 
 void* Device::allocate(size_t bytes) {
   const std::lock_guard lock(held().mutex);
