@@ -185,7 +185,19 @@ void test_loads() {
 
 // ---- wgmma ----
 
-enum class Mistake { kNone, kNoFence, kEarlyWrite, kTouched, kMisaligned, kNoSwizzle, kOutside, kNoWait, kDiverged };
+enum class Mistake {
+  kNone,
+  kNoFence,
+  kOtherFence,
+  kLateWrite,
+  kEarlyWrite,
+  kTouched,
+  kMisaligned,
+  kNoSwizzle,
+  kOutside,
+  kNoWait,
+  kDiverged
+};
 
 template <int kCols>
 constexpr size_t kProductShared = 2 * kAtomBytes + (64 + 8 * kCols) * kBoxBytes;
@@ -208,7 +220,12 @@ product(MT_GRID_CONSTANT TensorMap a, MT_GRID_CONSTANT TensorMap b, float* c, fl
   float acc[kCols][4];
   for (int j = 0; j < kCols; j++)
     for (int e = 0; e < 4; e++) acc[j][e] = c[(row + e / 2 * 8) * kN + 8 * j + col + e % 2];
-  if (mistake != Mistake::kNoFence) wgmma_fence();
+  float other[kCols][4] = {};
+  if (mistake == Mistake::kOtherFence)
+    wgmma_fence(other);
+  else if (mistake != Mistake::kNoFence)
+    wgmma_fence(acc);
+  if (mistake == Mistake::kLateWrite) acc[kCols - 1][3] += 1;
   for (int k = 0; k < 4; k++) {
     uint64_t from = wgmma_descriptor(at_a + 32 * k);
     if (mistake == Mistake::kMisaligned) from += 128 >> 4;
@@ -252,6 +269,8 @@ void test_product() {
     return error_of(grid, product<T, kCols>, map_a, map_b, c.data(), early.data(), mistake);
   };
   expect(with(Mistake::kNoFence), "no wgmma_fence since");
+  expect(with(Mistake::kOtherFence), "no wgmma_fence since");
+  expect(with(Mistake::kLateWrite), "the accumulators were written after wgmma_fence");
   expect(with(Mistake::kEarlyWrite), "a or b was written while wgmma was reading it");
   expect(with(Mistake::kTouched), "the accumulators were written in flight");
   expect(with(Mistake::kMisaligned), "no multiple of 1024 plus 0, 32, 64 or 96");

@@ -39,7 +39,10 @@ inline void tma_load(void* shared, const TensorMap& map, int col, int row, uint6
   issue_load(shared, map, col, row, barrier);
 }
 
-inline void wgmma_fence() { fence_accumulators(); }
+template <int kCols>
+void wgmma_fence(float (&c)[kCols][4]) {
+  fence_accumulators(&c[0][0], 8 * kCols);
+}
 template <class T, int kCols>
 void wgmma(float (&c)[kCols][4], uint64_t a, uint64_t b) {
   static_assert(kCols == 4 || kCols == 16 || kCols == 32);

@@ -70,7 +70,18 @@ MT_DEVICE void tma_load(void* shared, const TensorMap& map, int col, int row, ui
 
 // ---- wgmma ----
 
-MT_DEVICE void wgmma_fence() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
+// No access to c moves past this: the compiler sees nothing that ties c to a fence or a wait.
+template <int kCols>
+MT_DEVICE void pin_accumulators(float (&c)[kCols][4]) {
+#pragma unroll
+  for (int j = 0; j < kCols; j++)
+    asm volatile("" : "+f"(c[j][0]), "+f"(c[j][1]), "+f"(c[j][2]), "+f"(c[j][3])::"memory");
+}
+template <int kCols>
+MT_DEVICE void wgmma_fence(float (&c)[kCols][4]) {
+  pin_accumulators(c);
+  asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
+}
 MT_DEVICE void wgmma_commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
 template <int kPending>
 MT_DEVICE void wgmma_wait() {
@@ -79,10 +90,7 @@ MT_DEVICE void wgmma_wait() {
 template <int kCols>
 MT_DEVICE void wgmma_finish(float (&c)[kCols][4]) {
   wgmma_wait<0>();
-  // Says that the wait changes c, else the compiler could move reads of c ahead of it.
-#pragma unroll
-  for (int j = 0; j < kCols; j++)
-    asm volatile("" : "+f"(c[j][0]), "+f"(c[j][1]), "+f"(c[j][2]), "+f"(c[j][3])::"memory");
+  pin_accumulators(c);
 }
 
 // The accumulators of fragments j and up, and their places in an assembly string.

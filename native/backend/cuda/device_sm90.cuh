@@ -25,8 +25,8 @@
 //       bytes, and 16-byte chunk i of row r lies in the place of chunk i ^ r % 8: the 128-byte swizzle.
 //
 // A warpgroup is four warps from a multiple of 4. All its threads call
-//   wgmma_fence()
-//       before the first wgmma after other accesses to its accumulators
+//   wgmma_fence(c)
+//       before the first wgmma on c after other accesses to it; none may come between
 //   wgmma<T>(c, a, b)
 //       c[64, n] += a[64, 16] b[n, 16]^T with T = bf16 or f16 in float32, n = 8 kCols = 32, 128 or 256. Warp w has rows
 //       16 w and up: c[j] is the fragment of mma_m16n8k16 at column 8 j. a and b are wgmma_descriptor()s. c must not

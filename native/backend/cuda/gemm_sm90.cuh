@@ -95,7 +95,7 @@ MT_DEVICE void consume(int group, HopperGrid grid, const char* stages, uint64_t*
       mbarrier_wait(full + at.stage, at.parity);
       const char* a = stages + at.stage * Tile::kStageBytes + group * 64 * kBoxBytes;
       const char* b = stages + at.stage * Tile::kStageBytes + Tile::kM * kBoxBytes;
-      wgmma_fence();
+      wgmma_fence(acc.c[0]);
 #pragma unroll
       for (int k = 0; k < kBoxBytes; k += 32) wgmma<T>(acc.c[0], wgmma_descriptor(a + k), wgmma_descriptor(b + k));
       wgmma_commit();

@@ -33,7 +33,7 @@ wgmma_peak_kernel(MT_GRID_CONSTANT TensorMap a, MT_GRID_CONSTANT TensorMap b, in
   const char* cols = operands + kRowsA * kBoxBytes;
   float c[kRowsB / 8][4] = {};
   for (int step = 0; step < steps; step++) {
-    wgmma_fence();
+    wgmma_fence(c);
 #pragma unroll
     for (int k = 0; k < kBoxBytes; k += 32) wgmma<T>(c, wgmma_descriptor(rows + k), wgmma_descriptor(cols + k));
     wgmma_commit();

@@ -65,7 +65,8 @@ struct Product {
 using Products = std::vector<std::shared_ptr<const Product>>;
 
 struct Thread {
-  bool fenced = false;
+  const float* fenced = nullptr;     // accumulators
+  std::vector<float> fenced_values;  // as they were then
   Products uncommitted;
   std::vector<Products> groups;  // committed, oldest first
   std::shared_ptr<Chain> chain;  // in flight
@@ -222,7 +223,10 @@ void check_wgmma(void* const* lanes) {
     if (thread.chain.get() != chain) fail("wgmma: only a part of the warpgroup has waited for the products before");
     if (chain && (chain->n != mine.n || chain->c[i] != mine.c))
       fail("wgmma: other accumulators than those of the products in flight");
-    if (!chain && !thread.fenced) fail("wgmma: no wgmma_fence since the accumulators were free");
+    if (chain) continue;
+    if (thread.fenced != mine.c) fail("wgmma: no wgmma_fence since the accumulators were free");
+    if (std::memcmp(mine.c, thread.fenced_values.data(), mine.n / 2 * sizeof(float)) != 0)
+      fail("wgmma: the accumulators were written after wgmma_fence");
   }
 }
 
@@ -267,7 +271,7 @@ void land(Thread& thread, const Product& product) {
     if (std::bit_cast<uint32_t>(c[i]) != 0xffffffffu) fail("wgmma_wait: the accumulators were written in flight");
   for_fragment(me, chain.n, [&](int element, int at) { c[element] = chain.sums[at]; });
   thread.chain = nullptr;
-  thread.fenced = false;
+  thread.fenced = nullptr;
 }
 
 }  // namespace
@@ -368,7 +372,12 @@ bool land_load(bool newest) {
 
 // ---- wgmma ----
 
-void fence_accumulators() { self().fenced = true; }
+void fence_accumulators(const float* c, int n) {
+  Thread& thread = self();
+  if (thread.chain) return;  // products on the same accumulators need none
+  thread.fenced = c;
+  thread.fenced_values.assign(c, c + n / 2);
+}
 
 void issue_wgmma(float* c, int n, uint64_t a, uint64_t b, float (*widen)(uint16_t)) {
   WgmmaOperands mine = {current_thread(), c, n, a, b, widen};

@@ -1,9 +1,9 @@
 // What a block of the host device layer has in flight on Hopper: barriers in shared memory, TMA loads, wgmma.
 //
 // Mistakes show: a load's target holds NaNs from its issue until it lands, which is as late as can be, when no thread
-// can go on otherwise; accumulators hold NaNs from wgmma to the wait, and it is an error to have changed them or the
-// operands meanwhile. Barriers are checked at every use: not initialised, initialised without the fence, one arrival
-// too many. A wait that nothing can answer ends the launch with an Error naming block, thread and barrier.
+// can go on otherwise; accumulators hold NaNs from wgmma to the wait, and it is an error to have changed them since the
+// fence, or the operands meanwhile. Barriers are checked at every use: not initialised, initialised without the fence,
+// one arrival too many. A wait that nothing can answer ends the launch with an Error naming block, thread and barrier.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -35,7 +35,8 @@ void wait_mbarrier(uint64_t* barrier, uint32_t parity);
 
 void issue_load(void* shared, const TensorMap& map, int col, int row, uint64_t* barrier);
 
-void fence_accumulators();
+// c [n / 8][4] of the running thread.
+void fence_accumulators(const float* c, int n);
 // c [n / 8][4] of every thread of the warpgroup; widen says what number 16 bits are.
 void issue_wgmma(float* c, int n, uint64_t a, uint64_t b, float (*widen)(uint16_t));
 void commit_wgmma();
