@@ -14,7 +14,8 @@ const archs = ['80', '86', '89', '90a']
 const archsOf = file => (file.endsWith('_sm90.cu') ? ['90a'] : archs)
 const hopper = ['HGMMA', 'UTMALDG']
 
-// Kernels by name: opcodes that must occur and that must not. float32 has no tensor cores: they would round to tf32.
+// Kernels by name: opcodes that must occur and that must not, and registers where a kernel divides them among its
+// warps. float32 has no tensor cores: they would round to tf32.
 const rules = [
   { kernel: /^gemm_kernel<(bf16|f16)\b/, some: ['HMMA', 'LDSM', 'LDGSTS'] },
   { kernel: /^gemm_kernel<float\b/, some: ['FFMA', 'LDGSTS'], none: ['HMMA'] },
@@ -22,6 +23,7 @@ const rules = [
   { kernel: /^mma_peak_kernel</, some: ['HMMA'] },
   { kernel: /^fma_peak_kernel\b/, some: ['FFMA'], none: ['HMMA'] },
   { kernel: /^gemm_sm90_kernel<(bf16|f16)\b/, some: hopper, none: ['HMMA', 'LDSM', 'LDGSTS'] },
+  { kernel: /^gemm_sm90_kernel<.*\bHopperTile<2, 256,/, registers: 168 },
   { file: /_sm90\.cu$/, some: hopper, none: ['HMMA'] },
 ]
 
@@ -176,13 +178,15 @@ function demangle(symbols) {
     })
 }
 
-function apply({ file = /./, kernel = /./, some = [], none = [] }) {
+function apply({ file = /./, kernel = /./, some = [], none = [], registers }) {
   const rows = kernels.filter(row => file.test(row.file) && kernel.test(row.name))
   if (rows.length === 0 && wanted.length === 0 && device.some(source => file.test(source.file)))
     faults.add(`no kernel is called ${kernel} any more: change the rules of scripts/check-cuda.mjs`)
   for (const row of rows)
     for (const arch of archsOf(row.file)) {
-      const counts = row.archs.get(arch)?.counts ?? {}
+      const { counts = {}, report } = row.archs.get(arch) ?? {}
+      if (registers && report?.registers !== registers)
+        faults.add(`${row.file}: ${row.name}, sm_${arch}: ${report?.registers} registers, not ${registers}`)
       for (const opcode of some)
         if (!(counts[opcode] > 0)) faults.add(`${row.file}: ${row.name}, sm_${arch}: no ${opcode}`)
       for (const opcode of none)

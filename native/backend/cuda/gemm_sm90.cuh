@@ -31,10 +31,14 @@ struct HopperTile {
   static constexpr int kBlocks = kBlocks_;
   static constexpr int kStageBytes = (kM + kN) * kBoxBytes;
   static constexpr size_t kSharedBytes = kAtomBytes + size_t{kStages} * (kStageBytes + 2 * sizeof(uint64_t));
-  // 504 x 128 registers, what 384 threads get, divided anew: 128 accumulators need more than the 168 of all.
+  // What each of 384 threads gets, divided anew: 128 accumulators need more. A warpgroup that asks for registers which
+  // nobody has given back waits for ever; scripts/check-cuda.mjs holds the compiler to kRegisters.
   static constexpr bool kDivideRegisters = kN == 256;
+  static constexpr int kRegisters = 168;
   static constexpr int kProducerRegisters = 40;
   static constexpr int kConsumerRegisters = 232;
+  static_assert(!kDivideRegisters ||
+                kProducerRegisters + kConsumers * kConsumerRegisters <= (kConsumers + 1) * kRegisters);
 };
 
 using HopperLargeTile = HopperTile<2, 256, 4, 1>;
