@@ -9,7 +9,8 @@
 // tensor cores where tiles are large, by reading b where rows are few.
 //
 // On such a GPU every product of halves comes here, a single row's too: c[i, j] is one chain of wgmma's steps of 16 k
-// from k = 0 up, in every tile, whatever m and n. What lies past m, n or k is loaded as zeros, which change no sum.
+// from k = 0 up, in every tile, whatever m and n; README.md says what that rests on. What lies past m, n or k is loaded
+// as zeros, which change no sum.
 #pragma once
 #include <algorithm>
 
