@@ -124,11 +124,12 @@ describe('calls of score()', () => {
     }
     const results = start(queue, endless())
     for (let i = 0; i < 3; i++) await results.next()
-    await delay(50)
-    const ahead = read
+    let ahead = 0
+    while (read > ahead) {
+      ahead = read
+      await delay(50)
+    }
     assert.ok(ahead < 2 ** 18 / 16, `${ahead} read`)
-    await delay(20)
-    assert.equal(read, ahead)
     await results.return()
     assert.equal(native.running, 0)
   })
