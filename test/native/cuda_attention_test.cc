@@ -292,6 +292,24 @@ void test_all_bits(Device& device) {
                 {500, 560, 1, 1}});
 }
 
+// Values that no number of T holds, or none at all, reach only the rows that see them.
+template <class T>
+void test_values_stay_with_those_who_see_them(Device& device) {
+  for (const HeadShape shape : {HeadShape{4, 2, 16}, HeadShape{1, 1, 160}}) {
+    Inputs in = make_inputs({{0, 70, {5, 9, 3}}, {0, 0, {40}}}, shape);
+    const auto spoilt = [](int token) { return (token >= 75 && token < 84) || token >= 107; };
+    const Floats want = attend<T>(device, in);
+    for (size_t i = 0; i < in.v.size(); i++)
+      if (spoilt(static_cast<int>(i) / in.kv_dim())) in.v[i] = i % 3 == 0 ? NAN : i % 3 == 1 ? INFINITY : -INFINITY;
+    const Floats got = attend<T>(device, in);
+    const size_t q_dim = size_t(shape.heads) * shape.head_dim;
+    for (int t = 0; t < in.tokens(); t++)
+      check(spoilt(t) || std::memcmp(&got[t * q_dim], &want[t * q_dim], q_dim * sizeof(float)) == 0,
+            "%s heads of %d: token %d does not see the values that are no numbers, but changes with them",
+            std::string(dtype_name(dtype_of<T>())).c_str(), shape.head_dim, t);
+  }
+}
+
 // A step of decoding: the partial sums are those of the rows there are, not of whole tiles.
 void test_scratch_of_decoding() {
   constexpr int kSequences = 64, kSplits = 8, kHeads = 32, kHeadDim = 128;
@@ -325,5 +343,8 @@ int main() {
   test_all_bits<float>(device);
   test_all_bits<bf16>(device);
   test_all_bits<f16>(device);
+  test_values_stay_with_those_who_see_them<float>(device);
+  test_values_stay_with_those_who_see_them<bf16>(device);
+  test_values_stay_with_those_who_see_them<f16>(device);
   return finish("cuda_attention_test");
 }

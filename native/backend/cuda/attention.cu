@@ -7,6 +7,8 @@
 // own keys, few as they are, are copied at once, and every warp goes through the branches of its rows by itself. A key
 // stands at the same place of its block wherever it lies, and one that a row does not see has weight 0, which leaves a
 // sum as it was.
+#include <type_traits>
+
 #include "attention.cuh"
 #include "launch.cuh"
 
@@ -34,29 +36,53 @@ struct TileArguments {
   bool vectors;  // heads are whole 32 bytes, and aligned to 16
 };
 
-template <class T>
-MT_DEVICE Vec16<uint32_t> round8(const Vec16<float>& low, const Vec16<float>& high) {
-  return {pack2<T>(low.v[0], low.v[1]), pack2<T>(low.v[2], low.v[3]), pack2<T>(high.v[0], high.v[1]),
-          pack2<T>(high.v[2], high.v[3])};
-}
-
-// Eight floats rounded to T, those past `count` as zeros. kVectors: `from` is a multiple of 16 bytes, count of 8.
-template <class T, bool kVectors>
-MT_DEVICE Vec16<uint32_t> load_rounded(const float* from, int count) {
+struct Eight {
   Vec16<float> low = {}, high = {};
+};
+
+// Eight floats, those past `count` as zeros. kVectors: `from` is a multiple of 16 bytes, count of 8.
+template <bool kVectors>
+MT_DEVICE Eight load_eight(const float* from, int count) {
+  Eight x;
   if constexpr (kVectors) {
     if (count > 0) {
-      low = load16_constant(from);
-      high = load16_constant(from + 4);
+      x.low = load16_constant(from);
+      x.high = load16_constant(from + 4);
     }
   } else {
 #pragma unroll
     for (int i = 0; i < 4; i++) {
-      if (i < count) low.v[i] = from[i];
-      if (i + 4 < count) high.v[i] = from[i + 4];
+      if (i < count) x.low.v[i] = from[i];
+      if (i + 4 < count) x.high.v[i] = from[i + 4];
     }
   }
-  return round8<T>(low, high);
+  return x;
+}
+
+template <class T>
+MT_DEVICE Vec16<uint32_t> rounded(const Eight& x) {
+  return {pack2<T>(x.low.v[0], x.low.v[1]), pack2<T>(x.low.v[2], x.low.v[3]), pack2<T>(x.high.v[0], x.high.v[1]),
+          pack2<T>(x.high.v[2], x.high.v[3])};
+}
+
+// The nearest number of T; any for NaN.
+template <class T>
+MT_DEVICE float finite(float x) {
+  constexpr float kLargest = std::is_same_v<T, bf16> ? 0x1.fep127f : 65504.0f;
+  const float above = x > -kLargest ? x : -kLargest;
+  return above < kLargest ? above : kLargest;
+}
+
+// Values: an infinity times the weight 0 of a row that does not see it would be NaN there. A row that sees NaNs gets
+// them by the key.
+template <class T>
+MT_DEVICE Vec16<uint32_t> rounded_finite(Eight x) {
+#pragma unroll
+  for (int i = 0; i < 4; i++) {
+    x.low.v[i] = finite<T>(x.low.v[i]);
+    x.high.v[i] = finite<T>(x.high.v[i]);
+  }
+  return rounded<T>(x);
 }
 
 // How the keys of a block lie in shared memory: the i-th in row base + i, from `cut` on `shift` rows further.
@@ -118,7 +144,8 @@ class TileJob {
       const int r = i / kChunks, c = i % kChunks * 8;
       const int left = r < count ? d - c : 0;
       const Sequence::Rows from = source(r < count ? r : 0);
-      const auto k = load_rounded<T, kVectors>(from.k + c, left), v = load_rounded<T, kVectors>(from.v + c, left);
+      const auto k = rounded<T>(load_eight<kVectors>(from.k + c, left));
+      const auto v = rounded_finite<T>(load_eight<kVectors>(from.v + c, left));
       const int to = (base + r) * kStride + c * static_cast<int>(sizeof(T));
       store16(reinterpret_cast<uint32_t*>(keys_ + to), k);
       store16(reinterpret_cast<uint32_t*>(values_ + to), v);
@@ -132,7 +159,7 @@ class TileJob {
       const int left = r < tile_.rows ? d - c : 0;
       const float* from = a_.q + query_offset(a_.shape, tile_.first_row + (r < tile_.rows ? r : 0), kv_head_) + c;
       store16(reinterpret_cast<uint32_t*>(queries_ + r * kStride + c * static_cast<int>(sizeof(T))),
-              vectors_ ? load_rounded<T, true>(from, left) : load_rounded<T, false>(from, left));
+              rounded<T>(vectors_ ? load_eight<true>(from, left) : load_eight<false>(from, left)));
     }
     sync_block();
     if constexpr (Config::kQueriesInRegisters) {
