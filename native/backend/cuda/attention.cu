@@ -65,10 +65,11 @@ MT_DEVICE Vec16<uint32_t> rounded(const Eight& x) {
           pack2<T>(x.high.v[2], x.high.v[3])};
 }
 
-// The nearest number of T; any for NaN.
+// The nearest of the numbers of T that attention takes; any for NaN. A tensor core aligns a product with 0 as if it
+// were 2^-126 times the other factor (MMA-Sim, arXiv 2511.10909): with 2^96 at most, sums above 2^-32 keep their bits.
 template <class T>
-MT_DEVICE float finite(float x) {
-  constexpr float kLargest = std::is_same_v<T, bf16> ? 0x1.fep127f : 65504.0f;
+MT_DEVICE float bounded(float x) {
+  constexpr float kLargest = std::is_same_v<T, bf16> ? 0x1p96f : 65504.0f;
   const float above = x > -kLargest ? x : -kLargest;
   return above < kLargest ? above : kLargest;
 }
@@ -76,11 +77,11 @@ MT_DEVICE float finite(float x) {
 // Values: an infinity times the weight 0 of a row that does not see it would be NaN there. A row that sees NaNs gets
 // them by the key.
 template <class T>
-MT_DEVICE Vec16<uint32_t> rounded_finite(Eight x) {
+MT_DEVICE Vec16<uint32_t> rounded_values(Eight x) {
 #pragma unroll
   for (int i = 0; i < 4; i++) {
-    x.low.v[i] = finite<T>(x.low.v[i]);
-    x.high.v[i] = finite<T>(x.high.v[i]);
+    x.low.v[i] = bounded<T>(x.low.v[i]);
+    x.high.v[i] = bounded<T>(x.high.v[i]);
   }
   return rounded<T>(x);
 }
@@ -145,7 +146,7 @@ class TileJob {
       const int left = r < count ? d - c : 0;
       const Sequence::Rows from = source(r < count ? r : 0);
       const auto k = rounded<T>(load_eight<kVectors>(from.k + c, left));
-      const auto v = rounded_finite<T>(load_eight<kVectors>(from.v + c, left));
+      const auto v = rounded_values<T>(load_eight<kVectors>(from.v + c, left));
       const int to = (base + r) * kStride + c * static_cast<int>(sizeof(T));
       store16(reinterpret_cast<uint32_t*>(keys_ + to), k);
       store16(reinterpret_cast<uint32_t*>(values_ + to), v);
