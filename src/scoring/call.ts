@@ -56,7 +56,7 @@ export class ScoreCall implements QueuedCall {
   /** Of the packs that run. */
   private readonly tokensRunning = new Map<object, number>()
   private readonly start = performance.now()
-  private ended = false
+  /** Aborted once the call has ended. */
   private readonly left = new AbortController()
   private failure: unknown
   /** Why there are no more requests, where that is an error. */
@@ -142,7 +142,6 @@ export class ScoreCall implements QueuedCall {
   }
 
   private end(): void {
-    this.ended = true
     this.left.abort()
     this.queue.remove(this)
     this.ready.length = 0
@@ -252,6 +251,10 @@ export class ScoreCall implements QueuedCall {
       tokensTotal: this.sourceEnded ? this.tokensPlanned : undefined,
       tokensPerSecond: tokensDone / ((performance.now() - this.start) / 1000),
     })
+  }
+
+  private get ended(): boolean {
+    return this.left.signal.aborted
   }
 
   private isAnswered(index: number): boolean {
