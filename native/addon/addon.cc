@@ -106,6 +106,14 @@ Napi::Value time_op(const Napi::CallbackInfo& info) {
   return promise_of(info.Env(), [&] { return engine_of(info)->push(info.Env(), new_time_op_job(info)); });
 }
 
+// A promise of what `compute` gives on the engine thread.
+template <class Value>
+Napi::Value push_value(const Napi::CallbackInfo& info, Napi::Value control, typename ValueJob<Value>::Compute compute,
+                       typename ValueJob<Value>::Convert convert) {
+  return engine_of(info)->push(info.Env(),
+                               std::make_unique<ValueJob<Value>>(info.Env(), control, std::move(compute), convert));
+}
+
 Napi::Value number_of(Napi::Env env, const size_t& value) { return Napi::Number::New(env, static_cast<double>(value)); }
 
 Napi::Value weight_bytes_of(const Napi::CallbackInfo& info) {
@@ -115,8 +123,7 @@ Napi::Value weight_bytes_of(const Napi::CallbackInfo& info) {
       // The size does not depend on the threads.
       return weight_bytes(*make_backend(options.device, 1), config, tensors, options.dtype);
     };
-    return engine_of(info)->push(info.Env(),
-                                 std::make_unique<ValueJob<size_t>>(info.Env(), info[3], compute, number_of));
+    return push_value<size_t>(info, info[3], compute, number_of);
   });
 }
 
@@ -139,17 +146,13 @@ Napi::Value gpus_object(Napi::Env env, const Gpus& found) {
 }
 
 Napi::Value gpus(const Napi::CallbackInfo& info) {
-  return promise_of(info.Env(), [&] {
-    return engine_of(info)->push(info.Env(),
-                                 std::make_unique<ValueJob<Gpus>>(info.Env(), info[0], list_gpus, gpus_object));
-  });
+  return promise_of(info.Env(), [&] { return push_value<Gpus>(info, info[0], list_gpus, gpus_object); });
 }
 
 Napi::Value free_bytes_of(const Napi::CallbackInfo& info) {
   return promise_of(info.Env(), [&] {
     const auto compute = [ordinal = read_int(info[0], "ordinal")] { return gpu_free_bytes(ordinal); };
-    return engine_of(info)->push(info.Env(),
-                                 std::make_unique<ValueJob<size_t>>(info.Env(), info[1], compute, number_of));
+    return push_value<size_t>(info, info[1], compute, number_of);
   });
 }
 
