@@ -6,8 +6,8 @@
 // round are compared before any time is printed. The harness gets the batch size of --batches that is fastest on a
 // task's first items. Needs test:native (it builds the op bench), peers/setup.sh and peers/make_models.sh.
 import { parseArgs } from 'node:util'
-import type { DType } from '../src/binding.ts'
 import { loadModel, type Model, type ScoreRequest } from '../src/index.ts'
+import type { DType } from '../src/native/types.ts'
 import { shared } from '../test/shared.ts'
 import { measurePeaks } from './peaks.ts'
 import { machine, median, table } from './report.ts'

@@ -1,6 +1,7 @@
 // The arithmetic this machine can do, measured in the same run as what is compared to it.
-import { type DType, loadAddon } from '../src/binding.ts'
-import { newControl } from '../src/scoring/native-job.ts'
+import { loadAddon } from '../src/native/addon.ts'
+import { newControl } from '../src/native/job.ts'
+import type { DType } from '../src/native/types.ts'
 
 export interface Peaks {
   /** GFLOP/s by the instruction that the dtype goes through; what has no instruction of its own is widened to float32. */

@@ -6,8 +6,8 @@
 // transformers gets them as 32 sequences in batches of 16, the head on the last 4 rows, as one writes it by hand.
 // All stay loaded and take turns. --alone leaves the peers out. Weights are random (peers/make_models.sh).
 import { parseArgs } from 'node:util'
-import type { DType } from '../src/binding.ts'
 import { loadModel, type Model, type ScoreRequest } from '../src/index.ts'
+import type { DType } from '../src/native/types.ts'
 import { measurePeaks } from './peaks.ts'
 import { machine, median, table } from './report.ts'
 import { peers, python, Rival } from './rival.ts'

@@ -13,7 +13,8 @@ const nativeLayers = [
 ]
 const sourceLayers = [
   ['src/errors'],
-  ['src/binding'],
+  ['src/native'],
+  ['src/calls'],
   ['src/checkpoint', 'src/tokenizer'],
   ['src/scoring', 'src/generation', 'src/chat'],
   ['src/model'],
@@ -28,7 +29,7 @@ const faults = [
   ...check('native', nativeLayers, /\.(cc|h|inc|cu|cuh)$/, /^\s*#\s*include\s*"([^"]+)"/gm),
   ...check('src', sourceLayers, /\.ts$/, /(?:\bfrom|\bimport\s*\(|\bimport)\s*['"](\.[^'"]+)['"]/g),
   ...only('native/addon/', 'native', /\.(cc|h|inc|cu|cuh)$/, /<(napi|node_api|uv)\.h>/),
-  ...only('src/binding.ts', 'src', /\.ts$/, /node-gyp-build|\.node['"]/),
+  ...only('src/native/addon.ts', 'src', /\.ts$/, /node-gyp-build|\.node['"]/),
 ]
 for (const fault of faults) console.error(fault)
 process.exitCode = faults.length > 0 ? 1 : 0

@@ -1,5 +1,6 @@
 // Public names, nothing else.
-export type { Device, DType } from './binding.ts'
+
+export type { Source } from './calls/source.ts'
 export type { ChatMessage } from './chat/chat-template.ts'
 export type { Checkpoint, LlamaConfig, RopeScaling, TokenizerSource } from './checkpoint/checkpoint.ts'
 export { openCheckpoint } from './checkpoint/open.ts'
@@ -15,6 +16,7 @@ export {
 export type { ModelInfo } from './model/info.ts'
 export { type LoadOptions, type LoadProgress, loadModel } from './model/load.ts'
 export type { ChatOptions, ChatTemplateOptions, Model, PerplexityOptions } from './model.ts'
+export type { Device, DType } from './native/types.ts'
 export type { Text } from './scoring/encode.ts'
 export type {
   Alternative,
@@ -26,7 +28,6 @@ export type {
   TooLong,
 } from './scoring/request.ts'
 export type { PerplexityResult } from './scoring/rolling.ts'
-export type { Source } from './scoring/source.ts'
 export type { BoundaryRule } from './tokenizer/boundary.ts'
 export { loadTokenizer } from './tokenizer/load.ts'
 export type { DecodeOptions, DecodeStream, EncodeOptions, Tokenizer } from './tokenizer/tokenizer.ts'

@@ -1,4 +1,7 @@
 // A loaded model: scoring, generation, chat. Thin: each method reads its options and hands on to its own room.
+
+import { checkChoice, checkInteger, checkSignal } from './calls/checks.ts'
+import { isSource, type Source } from './calls/source.ts'
 import {
   type ChatMessage,
   checkMessages,
@@ -16,6 +19,7 @@ import { TextStream } from './generation/text-stream.ts'
 import { type ModelInfo, type ModelParts, modelInfo } from './model/info.ts'
 import { kvBytesPerToken } from './model/memory.ts'
 import type { PlannerOptions } from './model/planner-options.ts'
+import { cancel, disposedError, nativeJob, newControl, onAbort } from './native/job.ts'
 import { type CallOptions, ScoreCall } from './scoring/call.ts'
 import {
   type EncodeContext,
@@ -26,12 +30,10 @@ import {
   prefixToken,
   type Text,
 } from './scoring/encode.ts'
-import { cancel, disposedError, nativeJob, newControl, onAbort } from './scoring/native-job.ts'
 import { ScoreQueue } from './scoring/queue.ts'
 import type { ScoreOptions, ScoreProgress, ScoreRequest, ScoreResult } from './scoring/request.ts'
 import { type PerplexityResult, perplexityResult, rollingWindows } from './scoring/rolling.ts'
-import { checkChoice, checkInteger, checkSignal, encodeSettings } from './scoring/settings.ts'
-import { isSource, type Source } from './scoring/source.ts'
+import { encodeSettings } from './scoring/settings.ts'
 import type { Tokenizer } from './tokenizer/tokenizer.ts'
 
 export interface PerplexityOptions {

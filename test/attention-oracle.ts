@@ -1,5 +1,5 @@
 // Stands in for native scoring in tests of the planner: says of each scored row exactly what it can see.
-import type { NativePack, NativeScores } from '../src/binding.ts'
+import type { NativePack, NativeScores } from '../src/native/types.ts'
 
 /** A number in [-1, 0) that tells contexts and targets apart. */
 export function fingerprint(context: ArrayLike<number>, target: number): number {

@@ -6,7 +6,7 @@ import { bothNeeds, checkNeeds, modelNeed, opsNeeds, peaksNeed } from '../src/be
 import { randomCheckpoint } from '../src/bench/random-checkpoint.ts'
 import { shapeConfig, shapeNames } from '../src/bench/shapes.ts'
 import { timingOf } from '../src/bench/timing.ts'
-import type { NativePeaks } from '../src/binding.ts'
+import type { NativePeaks } from '../src/native/types.ts'
 
 const never = new AbortController().signal
 const tiny = {

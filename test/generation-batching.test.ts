@@ -1,13 +1,13 @@
 // Texts that join a batch while others run in it: who runs when, in which rows, and that no bit depends on it.
 import { strict as assert } from 'node:assert'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { NativeSession } from '../src/binding.ts'
 import { GenerateCall } from '../src/generation/call.ts'
 import { Continuation } from '../src/generation/continuation.ts'
 import { Generator, mostSequences } from '../src/generation/generator.ts'
 import { RowPool } from '../src/generation/row-pool.ts'
 import { type GenerateOptions, loadModel, type Model } from '../src/index.ts'
 import { openModel } from '../src/model/load.ts'
+import type { NativeSession } from '../src/native/types.ts'
 import { defaultModel } from './tiny-model.ts'
 import { waitingSource } from './waiting-source.ts'
 

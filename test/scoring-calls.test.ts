@@ -2,7 +2,7 @@
 import { strict as assert } from 'node:assert'
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises'
 import { runInNewContext } from 'node:vm'
-import type { Control, NativePack, NativeScores } from '../src/binding.ts'
+import type { Control, NativePack, NativeScores } from '../src/native/types.ts'
 import { type CallOptions, ScoreCall } from '../src/scoring/call.ts'
 import { ScoreQueue } from '../src/scoring/queue.ts'
 import { fingerprint, randomNumbers, scorePack } from './attention-oracle.ts'

@@ -1,7 +1,8 @@
 // What the parts of a benchmark share.
-import type { Control, NativeLoadOptions, NativePeaks, NativeSampling } from '../binding.ts'
+
 import type { LlamaConfig } from '../checkpoint/checkpoint.ts'
-import { cancel, nativeJob, newControl, onAbort } from '../scoring/native-job.ts'
+import { cancel, nativeJob, newControl, onAbort } from '../native/job.ts'
+import type { Control, NativeLoadOptions, NativePeaks, NativeSampling } from '../native/types.ts'
 import type { Timing } from './timing.ts'
 
 export interface BenchContext {

@@ -1,7 +1,8 @@
 // How much arithmetic and memory a pass through a model takes at least, and what share of a peak that is.
-import type { DType, NativePeaks } from '../binding.ts'
+
 import type { LlamaConfig } from '../checkpoint/checkpoint.ts'
 import { kvBytesPerToken } from '../model/memory.ts'
+import type { DType, NativePeaks } from '../native/types.ts'
 
 export const dtypeBytes: Record<DType, number> = { float32: 4, bfloat16: 2, float16: 2 }
 

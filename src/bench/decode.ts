@@ -1,6 +1,6 @@
 // Steps of one token for each of some sequences: how fast texts are written. A step reads every weight once,
 // and all keys and values.
-import type { NativeModel } from '../binding.ts'
+import type { NativeModel } from '../native/types.ts'
 import { type BenchContext, greedy, micros, runNative, someIds } from './context.ts'
 import { boundOf, stepFlops, stepKvBytes, stepWeightBytes } from './counts.ts'
 import type { DecodeReport } from './report.ts'

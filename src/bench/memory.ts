@@ -1,8 +1,9 @@
 // How much memory a benchmark takes, and refusing one that does not fit before it starts.
-import type { DType } from '../binding.ts'
+
 import type { LlamaConfig } from '../checkpoint/checkpoint.ts'
 import { MtLlamaError } from '../errors.ts'
 import { activationBytes, kvBytesPerToken } from '../model/memory.ts'
+import type { DType } from '../native/types.ts'
 import { dtypeBytes } from './counts.ts'
 
 /** What the peak of reading goes through, and the copies of an op's weights take (native/bench/op_timing.cc). */

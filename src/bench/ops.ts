@@ -1,6 +1,8 @@
 // Times each op of the forward pass at a model's shape, after native has compared it with the reference.
-import { loadAddon, type NativeOp } from '../binding.ts'
+
 import { sizesOf } from '../checkpoint/checkpoint.ts'
+import { loadAddon } from '../native/addon.ts'
+import type { NativeOp } from '../native/types.ts'
 import { type BenchContext, micros, runNative } from './context.ts'
 import { boundOf } from './counts.ts'
 import type { OpReport } from './report.ts'

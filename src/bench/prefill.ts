@@ -1,6 +1,7 @@
 // One long sequence whose last row alone is scored: how fast prompts are read.
-import type { NativeModel, NativePack } from '../binding.ts'
+
 import { MtLlamaError } from '../errors.ts'
+import type { NativeModel, NativePack } from '../native/types.ts'
 import { type BenchContext, greedy, micros, runNative, someIds } from './context.ts'
 import { boundOf, prefillFlops } from './counts.ts'
 import type { PrefillReport } from './report.ts'

@@ -5,11 +5,11 @@ import { rmSync, statfsSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import type { DType, NativeTensor, StoredType } from '../binding.ts'
 import type { Checkpoint, LlamaConfig } from '../checkpoint/checkpoint.ts'
 import { neededTensors } from '../checkpoint/tensors.ts'
 import { MtLlamaError } from '../errors.ts'
-import { abortedError } from '../scoring/native-job.ts'
+import { abortedError } from '../native/job.ts'
+import type { DType, NativeTensor, StoredType } from '../native/types.ts'
 
 export interface RandomCheckpoint {
   /** Can be loaded between write() and remove(). */

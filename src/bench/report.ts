@@ -1,5 +1,5 @@
 // What a benchmark says, as programs get it. Rates are per second of the median time.
-import type { Device, DType, LlamaSizes } from '../binding.ts'
+import type { Device, DType, LlamaSizes } from '../native/types.ts'
 import type { Bound } from './counts.ts'
 
 export interface BenchReport {

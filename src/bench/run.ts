@@ -1,5 +1,5 @@
 // Runs the parts of a benchmark one after another.
-import { type DType, loadAddon } from '../binding.ts'
+
 import { sizesOf } from '../checkpoint/checkpoint.ts'
 import { nativeConfig } from '../checkpoint/native-config.ts'
 import { openCheckpoint } from '../checkpoint/open.ts'
@@ -8,6 +8,8 @@ import { chosenDevice, type DeviceChoice, gpuOrdinal, listDevices, threadsOn } f
 import { loadParts } from '../model/load.ts'
 import { availableBytes } from '../model/memory.ts'
 import { leastPackTokens, mostPackTokens } from '../model/planner-options.ts'
+import { loadAddon } from '../native/addon.ts'
+import type { DType } from '../native/types.ts'
 import { type BenchContext, runNative } from './context.ts'
 import { decodePositions, decodeSequences, leastDecodeContext, timeDecode } from './decode.ts'
 import { bothNeeds, checkNeeds, modelNeed, opsNeeds, peaksNeed } from './memory.ts'

@@ -1,6 +1,7 @@
 // The shapes that can be timed without a checkpoint, as models of that size have them.
-import type { LlamaSizes } from '../binding.ts'
+
 import type { LlamaConfig } from '../checkpoint/checkpoint.ts'
+import type { LlamaSizes } from '../native/types.ts'
 
 export const shapeNames = ['135M', '1.1B', '7B'] as const
 export type ShapeName = (typeof shapeNames)[number]

@@ -1,5 +1,5 @@
 // What a checkpoint on disk says, whatever its format: readers fill this in and nothing else looks at the files.
-import type { LlamaSizes, NativeTensor } from '../binding.ts'
+import type { LlamaSizes, NativeTensor } from '../native/types.ts'
 
 /** RoPE as the files state it; `ropeFrequencies` in rope.ts turns it into numbers. */
 export type RopeScaling =

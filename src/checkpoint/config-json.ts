@@ -1,6 +1,7 @@
 // config.json for a checkpoint: the way back from hf-config.ts.
-import type { DType } from '../binding.ts'
+
 import { MtLlamaError } from '../errors.ts'
+import type { DType } from '../native/types.ts'
 import type { LlamaConfig, RopeScaling } from './checkpoint.ts'
 import { ropeFrequencies } from './rope.ts'
 

@@ -1,5 +1,5 @@
 // Stored rows as float32, and float32 as the dtypes a checkpoint is written in.
-import type { DType, StoredType } from '../binding.ts'
+import type { DType, StoredType } from '../native/types.ts'
 
 interface Codec {
   /** Elements of a block, and its bytes. */

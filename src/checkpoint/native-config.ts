@@ -1,5 +1,5 @@
 // What the native forward pass needs to know of a checkpoint, and whether the tokenizer's vocabulary fits it.
-import type { NativeConfig } from '../binding.ts'
+import type { NativeConfig } from '../native/types.ts'
 import { type Checkpoint, sizesOf } from './checkpoint.ts'
 import { ropeFrequencies } from './rope.ts'
 

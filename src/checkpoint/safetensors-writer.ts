@@ -1,7 +1,7 @@
 // Writes safetensors files of tensors that come piece by piece, in shards with an index where they are large.
 import { type FileHandle, open, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { DType } from '../binding.ts'
+import type { DType } from '../native/types.ts'
 
 export interface OutputTensor {
   name: string

@@ -1,7 +1,7 @@
 // The tensors a LLaMA needs, their shapes, and picking them out of what the files hold.
 import { basename } from 'node:path'
-import type { NativeTensor, StoredType } from '../binding.ts'
 import { MtLlamaError } from '../errors.ts'
+import type { NativeTensor, StoredType } from '../native/types.ts'
 import type { Checkpoint, LlamaConfig } from './checkpoint.ts'
 import { show } from './json.ts'
 

@@ -1,7 +1,7 @@
 // mt-llama convert: a GGUF file to a Hugging Face directory.
 import { type Command, Option } from 'commander'
-import type { DType } from '../binding.ts'
 import { convertGguf } from '../checkpoint/convert.ts'
+import type { DType } from '../native/types.ts'
 import { type CommonOptions, folder, newCommand } from './command.ts'
 import { type Io, note, print, printJson } from './io.ts'
 import { startByteProgress } from './progress.ts'

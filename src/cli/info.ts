@@ -1,9 +1,10 @@
 // mt-llama info: what a checkpoint holds, from its headers alone.
 import type { Command } from 'commander'
-import { type DType, loadAddon } from '../binding.ts'
 import { nativeConfig } from '../checkpoint/native-config.ts'
 import { openCheckpoint } from '../checkpoint/open.ts'
-import { nativeJob, newControl } from '../scoring/native-job.ts'
+import { loadAddon } from '../native/addon.ts'
+import { nativeJob, newControl } from '../native/job.ts'
+import type { DType } from '../native/types.ts'
 import { loadTokenizer } from '../tokenizer/load.ts'
 import { type CommonOptions, newCommand } from './command.ts'
 import { note, print, printJson } from './io.ts'

@@ -1,8 +1,8 @@
 // Tells checkpoints apart by what is in them, without reading all their gigabytes.
 import { createHash } from 'node:crypto'
 import { type FileHandle, open, readFile } from 'node:fs/promises'
-import type { NativeTensor } from '../binding.ts'
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
+import type { NativeTensor } from '../native/types.ts'
 
 /** Bytes read at the start and at the middle of each tensor. */
 const probe = 1024

@@ -1,7 +1,8 @@
 // One call of generate(): reads prompts ahead of the generator, gives the results in input order.
-import type { NativeSampling } from '../binding.ts'
-import { Changes } from '../scoring/changes.ts'
-import { pull, type Source } from '../scoring/source.ts'
+
+import { Signal } from '../calls/signal.ts'
+import { pull, type Source } from '../calls/source.ts'
+import type { NativeSampling } from '../native/types.ts'
 import type { Continuation } from './continuation.ts'
 import { type Generator, mostSequences, type TextQueue } from './generator.ts'
 import type { GenerateOptions, GenerateResult } from './options.ts'
@@ -24,7 +25,7 @@ export class GenerateCall implements TextQueue {
   private readonly options: GenerateCallOptions
   /** In the order of the prompts; undefined: skipped. */
   private readonly ahead: (Continuation | undefined)[] = []
-  private readonly changes = new Changes()
+  private readonly changes = new Signal()
   private readonly left = new AbortController()
   private promptsRead = 0
   private promptsDone = 0

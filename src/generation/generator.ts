@@ -1,15 +1,9 @@
 // Runs generations on native sessions: prompts and new tokens of many texts share each step, and as texts end, waiting
 // ones take their places.
-import type { Control, NativeModel, NativeSampling, NativeSession } from '../binding.ts'
+
 import type { MtLlamaError } from '../errors.ts'
-import {
-  cancel,
-  disposedError,
-  isOutOfMemory,
-  nativeJob,
-  newControl,
-  onAbort,
-} from '../scoring/native-job.ts'
+import { cancel, disposedError, isOutOfMemory, nativeJob, newControl, onAbort } from '../native/job.ts'
+import type { Control, NativeModel, NativeSampling, NativeSession } from '../native/types.ts'
 import type { Continuation } from './continuation.ts'
 import { KvBudget } from './kv-budget.ts'
 import { RowPool } from './row-pool.ts'

@@ -1,7 +1,8 @@
 // Reads the options of a generation, checked, with their defaults.
-import type { NativeSampling } from '../binding.ts'
+
+import { checkInteger, checkNumber } from '../calls/checks.ts'
 import { MtLlamaError, message } from '../errors.ts'
-import { checkInteger, checkNumber } from '../scoring/settings.ts'
+import type { NativeSampling } from '../native/types.ts'
 import type { GenerateOptions } from './options.ts'
 
 export interface GenerateSettings {

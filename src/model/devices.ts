@@ -1,7 +1,9 @@
 // The devices a model can run on: which there are, and which one a caller means.
-import { type Device, loadAddon } from '../binding.ts'
-import { nativeJob, newControl } from '../scoring/native-job.ts'
-import { checkChoice } from '../scoring/settings.ts'
+
+import { checkChoice } from '../calls/checks.ts'
+import { loadAddon } from '../native/addon.ts'
+import { nativeJob, newControl } from '../native/job.ts'
+import type { Device } from '../native/types.ts'
 
 /** 'auto': the first GPU that can be used, else 'cpu'. 'cuda' is 'cuda:0'. */
 export type DeviceChoice = 'auto' | 'cuda' | Device

@@ -1,6 +1,7 @@
 // What a loaded model says of itself.
-import type { Device, DType, LlamaSizes, NativeModel } from '../binding.ts'
+
 import { type Checkpoint, sizesOf } from '../checkpoint/checkpoint.ts'
+import type { Device, DType, LlamaSizes, NativeModel } from '../native/types.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 
 export interface ModelInfo extends LlamaSizes {

@@ -1,12 +1,14 @@
 // Loads a checkpoint: header first, then the memory check, then weights (in native) and tokenizer side by side.
-import { type Control, type DType, loadAddon } from '../binding.ts'
+
+import { checkChoice, checkInteger, checkSignal } from '../calls/checks.ts'
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import { nativeConfig, vocabularyWarning } from '../checkpoint/native-config.ts'
 import { openCheckpoint } from '../checkpoint/open.ts'
 import { MtLlamaError } from '../errors.ts'
 import { Model } from '../model.ts'
-import { cancel, nativeJob, newControl, onAbort } from '../scoring/native-job.ts'
-import { checkChoice, checkInteger, checkSignal } from '../scoring/settings.ts'
+import { loadAddon } from '../native/addon.ts'
+import { cancel, nativeJob, newControl, onAbort } from '../native/job.ts'
+import type { Control, DType } from '../native/types.ts'
 import { loadTokenizer } from '../tokenizer/load.ts'
 import { checkDevice, chosenDevice, type DeviceChoice, gpuOrdinal, threadsOn } from './devices.ts'
 import type { ModelParts } from './info.ts'

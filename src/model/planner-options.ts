@@ -1,5 +1,5 @@
 // What the planner is run with; tests of determinism run others.
-import type { Device } from '../binding.ts'
+import type { Device } from '../native/types.ts'
 import { gpuOrdinal } from './devices.ts'
 
 export interface PlannerOptions {

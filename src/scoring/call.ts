@@ -1,13 +1,13 @@
 // One call of score(): reads requests ahead, plans their trees for the queue, hands out answers in input order.
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { Changes } from './changes.ts'
+import { Signal } from '../calls/signal.ts'
+import { pull, type Source } from '../calls/source.ts'
+import { onAbort } from '../native/job.ts'
 import type { EncodedRequest } from './encode.ts'
-import { onAbort } from './native-job.ts'
 import type { SequenceScores } from './pack.ts'
 import type { QueuedCall, ScoreQueue } from './queue.ts'
 import type { ContinuationScore, ScoreProgress, ScoreResult } from './request.ts'
 import type { Sequence } from './sequence.ts'
-import { pull, type Source } from './source.ts'
 import { planTrees, type Tree, type TreeOptions } from './tree.ts'
 
 export interface CallOptions extends Pick<TreeOptions, 'share'> {
@@ -61,7 +61,7 @@ export class ScoreCall implements QueuedCall {
   private failure: unknown
   /** Why there are no more requests, where that is an error. */
   private broken: { error: unknown } | undefined
-  private readonly changes = new Changes()
+  private readonly changes = new Signal()
 
   constructor(queue: ScoreQueue, options: CallOptions) {
     this.queue = queue

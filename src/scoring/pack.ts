@@ -1,5 +1,5 @@
 // Lays trees out as one pack of the flat-tree layout, and finds each sequence's scores in what comes back.
-import type { NativePack, NativeScores } from '../binding.ts'
+import type { NativePack, NativeScores } from '../native/types.ts'
 import type { Sequence } from './sequence.ts'
 import type { Tree } from './tree.ts'
 

@@ -1,7 +1,8 @@
 // Fills packs from all running calls in turn and keeps native busy: one pack running, one waiting behind it.
-import type { Control, NativeModel } from '../binding.ts'
+
 import { MtLlamaError } from '../errors.ts'
-import { cancel, disposedError, isOutOfMemory, nativeJob, newControl } from './native-job.ts'
+import { cancel, disposedError, isOutOfMemory, nativeJob, newControl } from '../native/job.ts'
+import type { Control, NativeModel } from '../native/types.ts'
 import { layOut, type SequenceScores, scoresAt } from './pack.ts'
 import type { Sequence } from './sequence.ts'
 import { halves, type Tree } from './tree.ts'

@@ -3,13 +3,8 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import {
-  loadAddon,
-  type NativeConfig,
-  type NativeModel,
-  type NativePack,
-  type NativeTensor,
-} from '../../src/binding.ts'
+import { loadAddon } from '../../src/native/addon.ts'
+import type { NativeConfig, NativeModel, NativePack, NativeTensor } from '../../src/native/types.ts'
 import { newControl, type RandomModel, randomPack, writeRandomModel } from './random-model.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: wrong types are what is tested

@@ -1,7 +1,8 @@
 // The addon's peaks() and timeOp(): what they count, held to counts by hand; what they refuse; and that they can be ended.
 import assert from 'node:assert/strict'
 import { opNames } from '../../src/bench/ops.ts'
-import { type Device, loadAddon, type NativeOp, type NativeOpRequest } from '../../src/binding.ts'
+import { loadAddon } from '../../src/native/addon.ts'
+import type { Device, NativeOp, NativeOpRequest } from '../../src/native/types.ts'
 import { newControl } from './random-model.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: wrong types are what is tested

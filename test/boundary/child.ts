@@ -2,7 +2,8 @@
 //   child.ts FOLDER STAGE EXIT
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isMainThread, parentPort, workerData } from 'node:worker_threads'
-import { loadAddon, type NativeLoadOptions, type NativeModel } from '../../src/binding.ts'
+import { loadAddon } from '../../src/native/addon.ts'
+import type { NativeLoadOptions, NativeModel } from '../../src/native/types.ts'
 import { deep, newControl, randomModel, randomPack } from './random-model.ts'
 import { startWorker } from './start-worker.ts'
 

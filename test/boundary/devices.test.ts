@@ -1,9 +1,9 @@
 // Devices by name, in whatever build is loaded, on a machine with or without a GPU.
 import assert from 'node:assert/strict'
-import { loadAddon } from '../../src/binding.ts'
 import { listDevices } from '../../src/index.ts'
 import { checkDevice, chosenDevice } from '../../src/model/devices.ts'
-import { newControl } from '../../src/scoring/native-job.ts'
+import { loadAddon } from '../../src/native/addon.ts'
+import { newControl } from '../../src/native/job.ts'
 import { withTinyModel } from '../tiny-model.ts'
 
 const prompt = [1, 2, 3, 4, 5]

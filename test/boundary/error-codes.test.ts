@@ -1,7 +1,7 @@
 // The two lists of error codes: native/base/error.h as the addon reports it, and src/errors.ts.
 import assert from 'node:assert/strict'
-import { loadAddon } from '../../src/binding.ts'
 import { nativeErrorCodes } from '../../src/errors.ts'
+import { loadAddon } from '../../src/native/addon.ts'
 
 describe('error codes', () => {
   it('are the same on both sides of the boundary', () => {

@@ -7,7 +7,8 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { type Control, loadAddon, type NativeLoadOptions, type NativeModel } from '../../src/binding.ts'
+import { loadAddon } from '../../src/native/addon.ts'
+import type { Control, NativeLoadOptions, NativeModel } from '../../src/native/types.ts'
 import { deep, newControl, type RandomModel, randomPack, writeRandomModel } from './random-model.ts'
 
 const cpu: NativeLoadOptions = { dtype: 'float32', device: 'cpu', threads: 0 }

@@ -14,12 +14,12 @@ describe('loading the addon', () => {
 
   it('lists where it looked and what builds it, where there is none', () => {
     // as an installed package: the code in dist, and no prebuild
-    mkdirSync(path.join(home, 'dist'))
-    for (const file of ['binding.ts', 'errors.ts'])
+    mkdirSync(path.join(home, 'dist', 'native'), { recursive: true })
+    for (const file of ['native/addon.ts', 'errors.ts'])
       copyFileSync(path.join('src', file), path.join(home, 'dist', file))
     symlinkSync(path.resolve('node_modules'), path.join(home, 'node_modules'))
     writeFileSync(path.join(home, 'package.json'), '{ "type": "module" }')
-    const { code, message } = load(path.join(home, 'dist', 'binding.ts'))
+    const { code, message } = load(path.join(home, 'dist', 'native', 'addon.ts'))
     assert.equal(code, 'ADDON_NOT_FOUND')
     assert.match(message, /native addon of mt-llama: none was found/)
     assert.match(message, /build\/Release: no such folder/)
@@ -46,12 +46,12 @@ describe('loading the addon', () => {
 })
 
 function loadFrom(home: string): { code: string; message: string } {
-  return load('./src/binding.ts', { MT_LLAMA_PREBUILD: home })
+  return load('./src/native/addon.ts', { MT_LLAMA_PREBUILD: home })
 }
 
-function load(binding: string, env: NodeJS.ProcessEnv = {}): { code: string; message: string } {
+function load(addon: string, env: NodeJS.ProcessEnv = {}): { code: string; message: string } {
   const script = `
-    import { loadAddon } from ${JSON.stringify(binding)}
+    import { loadAddon } from ${JSON.stringify(addon)}
     try { loadAddon() } catch ({ code, message }) { console.log(JSON.stringify({ code, message })) }`
   const { MT_LLAMA_PREBUILD: _, ...rest } = process.env
   const { stdout, stderr } = spawnSync(

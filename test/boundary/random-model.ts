@@ -1,7 +1,7 @@
 // A small random LLaMA as a Hugging Face folder, and as the addon's load() takes it; and packs to run through it.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import type { NativeConfig, NativePack, NativeTensor } from '../../src/binding.ts'
+import type { NativeConfig, NativePack, NativeTensor } from '../../src/native/types.ts'
 
 export interface RandomModel {
   folder: string

@@ -1,6 +1,6 @@
 // Run by workers.test.ts in a Worker: scores the random pack and posts the scores.
 import { parentPort, workerData } from 'node:worker_threads'
-import { loadAddon } from '../../src/binding.ts'
+import { loadAddon } from '../../src/native/addon.ts'
 import { newControl, randomModel, randomPack } from './random-model.ts'
 
 const { config, tensors } = randomModel(workerData)

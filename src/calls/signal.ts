@@ -1,6 +1,6 @@
 // Lets the parts of a call wait until something about it has changed.
 
-export class Changes {
+export class Signal {
   private waiting: (() => void)[] = []
 
   /** Until the next tell(): a waiter looks again at what it waits for. */

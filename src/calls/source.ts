@@ -1,6 +1,6 @@
 // Where a call's requests come from, and reading them without holding the event loop up.
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { onAbort } from './native-job.ts'
+import { onAbort } from '../native/job.ts'
 
 export type Source<Item> = Iterable<Item> | AsyncIterable<Item>
 

@@ -1,6 +1,7 @@
 // What every native job needs: the word that cancels it, and its errors as ours.
-import type { Control } from '../binding.ts'
+
 import { type ErrorCode, MtLlamaError, nativeErrorCodes } from '../errors.ts'
+import type { Control } from './types.ts'
 
 export function abortedError(signal: AbortSignal): MtLlamaError {
   return new MtLlamaError('ABORTED', 'the call was aborted by its signal', { cause: signal.reason })
