@@ -12,7 +12,7 @@ const nativeLayers = [
   ['native/addon'],
 ]
 const sourceLayers = [
-  ['src/errors'],
+  ['src/errors', 'src/data'],
   ['src/native'],
   ['src/calls'],
   ['src/checkpoint', 'src/tokenizer'],

@@ -1,6 +1,7 @@
 // Public names, nothing else.
 
 export type { Source } from './calls/source.ts'
+export type { Text } from './calls/text.ts'
 export type { ChatMessage } from './chat/chat-template.ts'
 export type { Checkpoint, LlamaConfig, RopeScaling, TokenizerSource } from './checkpoint/checkpoint.ts'
 export { openCheckpoint } from './checkpoint/open.ts'
@@ -17,7 +18,6 @@ export type { ModelInfo } from './model/info.ts'
 export { type LoadOptions, type LoadProgress, loadModel } from './model/load.ts'
 export type { ChatOptions, ChatTemplateOptions, Model, PerplexityOptions } from './model.ts'
 export type { Device, DType } from './native/types.ts'
-export type { Text } from './scoring/encode.ts'
 export type {
   Alternative,
   ContinuationScore,

@@ -2,6 +2,7 @@
 
 import { checkChoice, checkInteger, checkSignal } from './calls/checks.ts'
 import { isSource, type Source } from './calls/source.ts'
+import { type ReadText, reading, readText, type Text } from './calls/text.ts'
 import {
   type ChatMessage,
   checkMessages,
@@ -9,7 +10,7 @@ import {
   renderChatTemplate,
   renderRelease,
 } from './chat/chat-template.ts'
-import { MtLlamaError, message } from './errors.ts'
+import { type Message, MtLlamaError, message } from './errors.ts'
 import { GenerateCall, type GenerateCallOptions } from './generation/call.ts'
 import { Continuation } from './generation/continuation.ts'
 import { Generator } from './generation/generator.ts'
@@ -28,9 +29,9 @@ import {
   encodeRequest,
   encodeText,
   prefixToken,
-  type Text,
 } from './scoring/encode.ts'
 import { ScoreQueue } from './scoring/queue.ts'
+import { type ReadRequest, readRequest } from './scoring/read-request.ts'
 import type { ScoreOptions, ScoreProgress, ScoreRequest, ScoreResult } from './scoring/request.ts'
 import { type PerplexityResult, perplexityResult, rollingWindows } from './scoring/rolling.ts'
 import { encodeSettings } from './scoring/settings.ts'
@@ -103,7 +104,8 @@ export class Model {
   }
 
   /**
-   * Log-likelihoods of continuations given prompts, in the order of the requests.
+   * Log-likelihoods of continuations given prompts, in the order of the requests. An array is read at the call: what it
+   * holds may be changed then. Another source is read as requests are needed.
    * @throws INVALID_ARGUMENT, TOKEN_OUT_OF_RANGE, CONTEXT_LENGTH naming the request; TOKENIZER, ABORTED, DISPOSED
    */
   async score(requests: Source<ScoreRequest>, options: ScoreOptions = {}): Promise<ScoreResult[]> {
@@ -111,8 +113,8 @@ export class Model {
   }
 
   /**
-   * score() for any number of requests: reads a bounded number ahead and gives each result in its turn, those before a
-   * request that is wrong too. Nothing is read before the first result is asked for; a loop that is left ends the call.
+   * score() for any number of requests: reads a bounded number ahead, of an array too, and gives each result in its turn,
+   * those before a request that is wrong too. Nothing is read before the first result is asked for; a loop that is left ends the call.
    */
   scoreStream(
     requests: Source<ScoreRequest>,
@@ -122,7 +124,7 @@ export class Model {
   }
 
   /**
-   * Texts that follow the prompts, in their order.
+   * Texts that follow the prompts, in their order. An array is read at the call: what it holds may be changed then.
    * @throws INVALID_ARGUMENT, TOKEN_OUT_OF_RANGE, CONTEXT_LENGTH naming the prompt; TOKENIZER, ABORTED, DISPOSED
    */
   async generate(prompts: Source<Text>, options: GenerateOptions = {}): Promise<GenerateResult[]> {
@@ -176,7 +178,8 @@ export class Model {
    */
   async perplexity(text: Text, options: PerplexityOptions = {}): Promise<PerplexityResult> {
     const { parseSpecial = true } = options
-    const ids = encodeText(this.context, text, 'the text', parseSpecial)
+    const own = readOne(text, 'the text', this.info.vocabSize)
+    const ids = encodeText(this.context, own, 'the text', parseSpecial)
     if (ids.length === 0)
       throw new MtLlamaError('INVALID_ARGUMENT', 'the text is empty; there is nothing to score')
     const prefix = prefixToken(this.context, 'the text')
@@ -198,14 +201,19 @@ export class Model {
       answersFirst: false,
     }))
       logLikelihood += continuations[0]!.logLikelihood
-    return perplexityResult(logLikelihood, ids.length, typeof text === 'string' ? text : undefined)
+    return perplexityResult(logLikelihood, ids.length, typeof own === 'string' ? own : undefined)
   }
 
   /** Logits after each of the ids, row-major [ids.length, vocabSize]; the ids are taken as they are. */
-  async logits(ids: ArrayLike<number>, { signal }: { signal?: AbortSignal } = {}): Promise<Float32Array> {
+  async logits(
+    ids: ArrayLike<number | bigint>,
+    { signal }: { signal?: AbortSignal } = {},
+  ): Promise<Float32Array> {
     if (this.closing.signal.aborted) throw disposedError()
     checkSignal(signal)
-    encodeText(this.context, ids, 'the sequence', true)
+    const own = readOne(ids, 'the sequence', this.info.vocabSize)
+    if (typeof own === 'string')
+      throw new MtLlamaError('INVALID_ARGUMENT', 'the sequence is a text; expected token ids')
     const control = newControl()
     const signals = signal ? [signal, this.closing.signal] : [this.closing.signal]
     let stopListening = () => {}
@@ -216,10 +224,7 @@ export class Model {
           reject(this.closing.signal.aborted ? disposedError() : error)
         })
       })
-      return await Promise.race([
-        nativeJob(() => this.parts.native.logits(Int32Array.from(ids), control)),
-        ended,
-      ])
+      return await Promise.race([nativeJob(() => this.parts.native.logits(own, control)), ended])
     } finally {
       stopListening()
     }
@@ -286,9 +291,14 @@ export class Model {
     checkSource('requests', requests)
     const settings = encodeSettings(options)
     const topK = checkInteger('topK', options.topK ?? 0, 0, this.info.vocabSize)
-    const encode = (request: ScoreRequest, index: number) =>
+    const { vocabSize } = this.info
+    const read = (request: unknown, index: number) => readRequest(request, index, vocabSize)
+    const encode = (request: ReadRequest, index: number) =>
       encodeRequest(this.context, request, index, settings)
-    return this.run(requests, encode, options, { topK, answersFirst })
+    const how = { topK, answersFirst }
+    if (!answersFirst && Array.isArray(requests))
+      return this.run(readAll('requests', requests, read), encode, options, how)
+    return this.run(requests, (request, index) => encode(read(request, index), index), options, how)
   }
 
   private run<Request>(
@@ -317,19 +327,41 @@ export class Model {
         'TOKENIZER',
         message`${{ kind: 'option', name: 'stop' }} needs texts, but the checkpoint has no tokenizer. Leave it out${{ kind: 'remedy', option: 'stopIds', values: [] }}`,
       )
-    const begin = (prompt: Text, stream: number) => {
+    const read = (prompt: unknown, index: number) =>
+      reading(promptName(index), () => readText(prompt, promptName(index), vocabSize))
+    const begin = (prompt: ReadText, stream: number) => {
       const encoded = encodePrompt(this.context, prompt, stream, maxTokens, settings)
       return encoded && new Continuation(encoded, { ...rest, tokenizer, maxTokens, contextLength, stream })
     }
     const { signal, onProgress } = options
     checkSignal(signal)
-    return new GenerateCall(this.generator, {
+    const call = new GenerateCall(this.generator, {
       ...how,
       sampling,
       ...(signal && { signal }),
       ...(onProgress && { onProgress }),
-    }).results(prompts, begin)
+    })
+    if (!how.answersFirst && Array.isArray(prompts))
+      return call.results(readAll('prompts', prompts, read), begin)
+    return call.results(prompts, (prompt, index) => begin(read(prompt, index), index))
   }
+}
+
+/** What an array holds now: its owner may change it while the call runs. */
+function readAll<Read>(
+  name: string,
+  items: readonly unknown[],
+  read: (item: unknown, index: number) => Read,
+): Read[] {
+  return reading(name, () => Array.from(items, read))
+}
+
+function readOne(text: unknown, where: string, vocabSize: number): ReadText {
+  return reading(where, () => readText(text, where, vocabSize))
+}
+
+function promptName(index: number): Message {
+  return message`${{ kind: 'prompt', index }}`
 }
 
 async function collect<Result>(results: AsyncGenerator<Result>): Promise<Result[]> {

@@ -141,7 +141,7 @@ describe('Model.score()', () => {
       name: 'a negative id in a prompt',
       requests: [{ prompt: [1, 2, -1], continuations: [[3]] }],
       code: 'TOKEN_OUT_OF_RANGE',
-      message: /^request 0, continuation 0, prompt: token 2 is -1;/,
+      message: /^request 0, prompt: token 2 is -1;/,
     },
     {
       name: 'an id that is no integer',
@@ -159,13 +159,13 @@ describe('Model.score()', () => {
       name: 'no continuations',
       requests: [{ prompt: 'a', continuations: [] }],
       code: 'INVALID_ARGUMENT',
-      message: /^request 0: "continuations" is an array of 0; expected at least one/,
+      message: /^request 0: "continuations" is \[\]; expected an array of at least one/,
     },
     {
       name: 'a prompt that is missing',
       requests: [{ continuations: ['a'] } as unknown as ScoreRequest],
       code: 'INVALID_ARGUMENT',
-      message: /^request 0: "prompt" is undefined; expected a text or an array of token ids/,
+      message: /^request 0, prompt is undefined; expected a text or an array of token ids/,
     },
     {
       name: 'a prompt and continuation that are too long',

@@ -32,7 +32,7 @@ export function generateSettings(
   return {
     maxTokens: checkInteger('maxTokens', maxTokens, 1, 2 ** 31 - 1),
     stopIds: new Set(stopIds),
-    ...{ stop, skipSpecialTokens },
+    ...{ stop: [...stop], skipSpecialTokens },
     sampling: {
       temperature: checkNumber('temperature', temperature, 0, 1000),
       topK: checkInteger('topK', topK, 0, vocabSize),

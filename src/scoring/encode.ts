@@ -1,8 +1,11 @@
 // Turns prompts and continuations into token ids: BOS, boundaries, limits, and what is cut where a limit is passed.
+import { checkId, type ReadText } from '../calls/text.ts'
+import { shown } from '../data/shown.ts'
 import { type Message, MtLlamaError, message } from '../errors.ts'
 import { type BoundaryRule, splitContinuation } from '../tokenizer/boundary.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
-import type { ScoreRequest, TooLong } from './request.ts'
+import type { ReadRequest } from './read-request.ts'
+import type { TooLong } from './request.ts'
 import type { Sequence } from './sequence.ts'
 
 /** What encoding needs to know of a model. */
@@ -34,33 +37,20 @@ const remedy = {
   values: ['truncate-left', 'truncate-right', 'skip'],
 } as const
 
-export type Text = string | ArrayLike<number>
-
 /** A request as sequences to score, one a continuation. `request` is its index, for sequences and messages. */
 export function encodeRequest(
   context: EncodeContext,
-  scoreRequest: ScoreRequest,
+  { prompt, continuations }: ReadRequest,
   request: number,
   settings: EncodeSettings,
 ): EncodedRequest {
-  const here = { kind: 'request', index: request } as const
-  if (typeof scoreRequest !== 'object' || scoreRequest === null)
-    throw invalid(message`${here} is ${describe(scoreRequest)}; expected { prompt, continuations }`)
-  const { prompt, continuations } = scoreRequest
-  if (!isText(prompt))
-    throw invalid(message`${here}: "prompt" is ${describe(prompt)}; expected a text or an array of token ids`)
-  if (!Array.isArray(continuations) || continuations.length === 0)
-    throw invalid(message`${here}: "continuations" is ${describe(continuations)}; expected at least one`)
   const encoded: EncodedRequest = { sequences: [], truncatedTokens: 0, skipped: false }
   for (const [index, continuation] of continuations.entries()) {
-    const where = message`${here}, continuation ${index}`
-    if (!isText(continuation))
-      throw invalid(message`${where} is ${describe(continuation)}; expected a text or an array of token ids`)
-    if (continuation.length === 0) throw invalid(message`${where} is empty; there is nothing to score`)
+    const where = message`${{ kind: 'request', index: request }}, continuation ${index}`
     const { before, scored } = encodePair(context, prompt, continuation, where, settings)
     if (scored.length === 0)
       throw invalid(
-        message`${where}: ${JSON.stringify(continuation)} adds no token to the prompt under ${{ kind: 'option', name: 'boundary', value: settings.boundary }}; there is nothing to score`,
+        message`${where}: ${shown(continuation)} adds no token to the prompt under ${{ kind: 'option', name: 'boundary', value: settings.boundary }}; there is nothing to score`,
       )
     const start = withBos(context, before, typeof prompt === 'string', settings.addBos)
     if (start.length === 0) start.push(prefixToken(context, where))
@@ -80,14 +70,12 @@ export function encodeRequest(
 /** A prompt for generation, with room left for `newTokens`; undefined where `tooLong` skips it. */
 export function encodePrompt(
   context: EncodeContext,
-  prompt: Text,
+  prompt: ReadText,
   index: number,
   newTokens: number,
   settings: Omit<EncodeSettings, 'boundary'>,
 ): { ids: Int32Array; truncatedTokens: number } | undefined {
   const where = message`${{ kind: 'prompt', index }}`
-  if (!isText(prompt))
-    throw invalid(message`${where} is ${describe(prompt)}; expected a text or an array of token ids`)
   const ids = encodeText(context, prompt, where, settings.parseSpecial)
   const start = withBos(context, ids, typeof prompt === 'string', settings.addBos)
   if (start.length === 0) start.push(prefixToken(context, where))
@@ -105,16 +93,15 @@ export function encodePrompt(
   return fitted && { ids: Int32Array.from(fitted), truncatedTokens: start.length - fitted.length }
 }
 
-/** The tokens of a text without BOS, or ids that were checked. */
+/** The tokens of a text without BOS. */
 export function encodeText(
   context: EncodeContext,
-  text: Text,
+  text: ReadText,
   where: string | Message,
   parseSpecial: boolean,
 ): ArrayLike<number> {
-  if (typeof text === 'string')
-    return checkIds(context, needTokenizer(context, where).encode(text, { parseSpecial }), where)
-  return checkIds(context, text, where)
+  if (typeof text !== 'string') return text
+  return checkIds(context, needTokenizer(context, where).encode(text, { parseSpecial }), where)
 }
 
 /** The token an empty prompt and the first rolling window are scored after: BOS, else EOS. */
@@ -129,8 +116,8 @@ export function prefixToken(context: EncodeContext, where: string | Message): nu
 
 function encodePair(
   context: EncodeContext,
-  prompt: Text,
-  continuation: Text,
+  prompt: ReadText,
+  continuation: ReadText,
   where: string | Message,
   { boundary, parseSpecial }: EncodeSettings,
 ): { before: ArrayLike<number>; scored: ArrayLike<number> } {
@@ -199,19 +186,13 @@ function tooLong(
   return new MtLlamaError('CONTEXT_LENGTH', message`${where}: ${found}; ${limit}. Shorten it${remedy}`)
 }
 
+/** What a tokenizer gives: it may know of more tokens than the model does. */
 function checkIds(
   context: EncodeContext,
   ids: ArrayLike<number>,
   where: string | Message,
 ): ArrayLike<number> {
-  for (let i = 0; i < ids.length; i++) {
-    const id = ids[i]!
-    if (id >= 0 && id < context.vocabSize && Number.isInteger(id)) continue
-    throw new MtLlamaError(
-      'TOKEN_OUT_OF_RANGE',
-      message`${where}: token ${i} is ${id}; ids of this model are 0 to ${context.vocabSize - 1} (rows of its embedding)`,
-    )
-  }
+  for (let i = 0; i < ids.length; i++) checkId(ids[i]!, i, where, context.vocabSize)
   return ids
 }
 
@@ -221,20 +202,6 @@ function needTokenizer(context: EncodeContext, where: string | Message): Tokeniz
     'TOKENIZER',
     message`${where} is a text, but the checkpoint has no tokenizer; give token ids`,
   )
-}
-
-function isText(value: unknown): value is Text {
-  return (
-    typeof value === 'string' ||
-    Array.isArray(value) ||
-    (ArrayBuffer.isView(value) && !(value instanceof DataView))
-  )
-}
-
-function describe(value: unknown): string {
-  if (Array.isArray(value)) return `an array of ${value.length}`
-  if (value === null || value === undefined) return String(value)
-  return typeof value === 'string' ? 'a text' : `a ${typeof value}`
 }
 
 function invalid(what: string | Message): MtLlamaError {

@@ -1,11 +1,12 @@
 // What a caller asks of scoring and what comes back.
+import type { Text } from '../calls/text.ts'
 import type { BoundaryRule } from '../tokenizer/boundary.ts'
 
 /** A prompt and the texts that may follow it. Strings are tokenised by the model's tokenizer; ids are taken as they are. */
 export interface ScoreRequest {
-  prompt: string | ArrayLike<number>
+  prompt: Text
   /** At least one; none may be empty. */
-  continuations: readonly (string | ArrayLike<number>)[]
+  continuations: readonly Text[]
 }
 
 /**
