@@ -7,6 +7,7 @@ import { readGguf } from '../src/checkpoint/gguf.ts'
 import { ggmlName } from '../src/checkpoint/gguf-llama.ts'
 import { openCheckpoint } from '../src/checkpoint/open.ts'
 import type { ErrorCode } from '../src/errors.ts'
+import { loadModel } from '../src/index.ts'
 import {
   type FileTensor,
   type GgufValue,
@@ -54,6 +55,46 @@ function openBytes(bytes: Uint8Array): Promise<Checkpoint> {
   })
 }
 
+/** Ends of a generation by llama.cpp's rules: texts by id, keys, and the ids that end. */
+const ends: [name: string, tokens: Record<number, string>, keys: Record<string, number>, want: number[]][] = [
+  ['an end of turn known by its text', { 7: '<|eot_id|>' }, {}, [2, 7]],
+  [
+    'ends of turns of many families',
+    { 3: '<end_of_turn>', 5: '<|im_end|>', 9: '<|eom_id|>' },
+    {},
+    [2, 3, 5, 9],
+  ],
+  ['an end that is known both ways once', { 2: '<|end_of_text|>' }, { eot: 2 }, [2]],
+  ['a text that only looks alike', { 4: '<|im_end|> ', 5: '<|IM_END|>', 6: '<|im_start|>' }, {}, [2]],
+  [
+    'the ends of messages and of filling in',
+    {},
+    { eom: 4, fim_pad: 5, fim_rep: 6, fim_sep: 7 },
+    [2, 4, 5, 6, 7],
+  ],
+  [
+    'texts of filling in where the keys are absent',
+    { 4: '<PAD>', 6: '<|fim_pad|>' },
+    { fim_rep: 8 },
+    [2, 8, 4],
+  ],
+  ['<|end|>', { 4: '<|end|>', 5: '<|return|>' }, {}, [2, 4, 5]],
+  [
+    'no <|end|> where <|return|> and <|call|> end',
+    { 4: '<|end|>', 5: '<|return|>', 6: '<|call|>' },
+    {},
+    [2, 5, 6],
+  ],
+  [
+    'no <|end|> where <|flush|> and <|calls|> end',
+    { 4: '<|end|>', 5: '<|flush|>', 6: '<|calls|>' },
+    {},
+    [2, 5, 6],
+  ],
+  ['</s> beside another end', { 4: '</s>' }, {}, [2, 4]],
+  ['no </s> where <|tool_response> ends', { 4: '</s>', 5: '<|tool_response>' }, {}, [2, 5]],
+]
+
 describe('GGUF checkpoints', () => {
   const accepted: [name: string, metadata: Record<string, GgufValue>, want: Partial<LlamaConfig>][] = [
     [
@@ -62,6 +103,16 @@ describe('GGUF checkpoints', () => {
       { vocabSize: 10, kvHeads: 2, headDim: 4, ropeTheta: 10000, ropeScaling: { type: 'default' } },
     ],
     ['special tokens', { 'tokenizer.ggml.eot_token_id': 5 }, { bosTokenId: 1, eosTokenIds: [2, 5] }],
+    ...ends.map(([name, tokens, keys, eosTokenIds]): (typeof accepted)[number] => [
+      name,
+      {
+        'tokenizer.ggml.tokens': Array.from({ length: 10 }, (_, id) => tokens[id] ?? `token ${id}`),
+        ...Object.fromEntries(
+          Object.entries(keys).map(([key, id]) => [`tokenizer.ggml.${key}_token_id`, id]),
+        ),
+      },
+      { eosTokenIds },
+    ]),
     ['the vocabulary size', { 'llama.vocab_size': 10 }, { vocabSize: 10 }],
     ['rotation of whole heads', { 'llama.rope.dimension_count': 4 }, { headDim: 4 }],
     [
@@ -189,7 +240,7 @@ describe('GGUF checkpoints', () => {
       'a nest of arrays',
       { a: { raw: Buffer.concat([u32(9), ...Array(9).fill(Buffer.concat([u32(9), u64(1)]))]) } },
       'CHECKPOINT_CORRUPT',
-      /"a" nests arrays deeper than 4/,
+      /"a" is an array of arrays; expected one of numbers or strings/,
     ],
     ['an unknown value type', { a: { raw: u32(13) } }, 'CHECKPOINT_CORRUPT', /"a" has the value type 13/],
   ]
@@ -342,6 +393,20 @@ describe('GGUF checkpoints: golden', () => {
       code: 'CHECKPOINT_UNSUPPORTED',
       message: /model\.gguf: "blk\.0\.attn_v\.weight" is stored as Q5_0/,
     }))
+})
+
+describe('GGUF checkpoints: generation', () => {
+  it('ends at an end of turn that is known by its text alone', async function () {
+    if (sharedMissing) skip(this, sharedMissing)
+    await using model = await loadModel(shared('cases', 'gguf-eot-by-text', 'model.gguf'), {
+      dtype: 'float32',
+    })
+    const [text] = await model.generate([[314, 268, 306]], { maxTokens: 4 })
+    assert.deepEqual(
+      { tokens: [...text!.tokens], finishReason: text!.finishReason },
+      { tokens: [139], finishReason: 'stop' },
+    )
+  })
 })
 
 describe('hostile GGUF', () => {

@@ -6,6 +6,7 @@ import type { Checkpoint, LlamaConfig } from '../src/checkpoint/checkpoint.ts'
 import { nativeConfig, vocabularyWarning } from '../src/checkpoint/native-config.ts'
 import { openCheckpoint } from '../src/checkpoint/open.ts'
 import type { ErrorCode } from '../src/errors.ts'
+import { loadModel } from '../src/index.ts'
 import {
   type FileTensor,
   openTiny,
@@ -27,10 +28,25 @@ function withTensor(name: string, type: string, ...shape: number[]): Map<string,
 }
 
 describe('Hugging Face checkpoints: files', () => {
-  it('takes the ends of generation_config.json in addition', async () => {
-    const files = { 'generation_config.json': { eos_token_id: [2, 7] } }
-    assert.deepEqual((await openTiny({}, tinyTensors(), files)).config.eosTokenIds, [2, 7])
-  })
+  // As transformers 5.24 sets generation_config.eos_token_id of a model it loads.
+  const ends: [config: object, generation: object | undefined, want: number[]][] = [
+    [{}, undefined, []],
+    [{}, {}, []],
+    [{}, { eos_token_id: [3, 7] }, [3, 7]],
+    [{ eos_token_id: 5 }, undefined, [5]],
+    [{ eos_token_id: [5, 6] }, undefined, [5, 6]],
+    [{ eos_token_id: 5 }, {}, []],
+    [{ eos_token_id: 5 }, { eos_token_id: null }, []],
+    [{ eos_token_id: 5 }, { eos_token_id: 7 }, [7]],
+    [{ eos_token_id: [5, 6] }, { eos_token_id: [] }, []],
+    [{ eos_token_id: null }, { eos_token_id: [3, 7] }, [3, 7]],
+  ]
+  for (const [config, generation, want] of ends) {
+    const files = generation && { 'generation_config.json': generation }
+    const name = `${JSON.stringify(config)} with ${generation ? JSON.stringify(generation) : 'no'} generation_config.json`
+    it(`ends texts at [${want}] by config.json ${name}`, async () =>
+      assert.deepEqual((await openTiny(config, tinyTensors(), files)).config.eosTokenIds, want))
+  }
 
   it('finds tokenizer.json before tokenizer.model, and tokenizer_config.json', async () => {
     const files = { 'tokenizer.json': '{}', 'tokenizer.model': '', 'tokenizer_config.json': '{}' }
@@ -255,6 +271,18 @@ describe('Hugging Face checkpoints: shards', () => {
   const index = (map: object | undefined) => ({ metadata: {}, weight_map: map })
   const all = (file: string) => Object.fromEntries([...tinyTensors().keys()].map(name => [name, file]))
 
+  /** Opens a folder with this index, all tensors in a.safetensors, and other files. */
+  const openShards = (map: object | undefined, files: Record<string, Uint8Array> = {}) =>
+    withFolder(async dir => {
+      writeFiles(dir, {
+        'config.json': tinyConfig,
+        'model.safetensors.index.json': index(map),
+        'a.safetensors': safetensorsBytes(tinyTensors()),
+        ...files,
+      })
+      return openCheckpoint(dir)
+    })
+
   it('takes each tensor from the shard the index names', () =>
     withFolder(async dir => {
       const map = { ...all('a.safetensors'), 'model.norm.weight': 'b.safetensors' }
@@ -270,6 +298,45 @@ describe('Hugging Face checkpoints: shards', () => {
       assert.equal(files.get('lm_head.weight'), 'a.safetensors')
     }))
 
+  it('takes what a listed shard holds and the index leaves out', async () => {
+    const { tensors, warnings } = await openShards({ 'model.norm.weight': 'a.safetensors' })
+    assert.equal(tensors.length, tinyTensors().size)
+    assert.deepEqual(warnings, [])
+  })
+
+  it('takes a tensor from another shard than the index says, where that lacks it', async () => {
+    const map = { ...all('a.safetensors'), 'model.norm.weight': 'b.safetensors' }
+    const { tensors } = await openShards(map, { 'b.safetensors': safetensorsBytes(new Map()) })
+    const norm = tensors.find(tensor => tensor.name === 'model.norm.weight')
+    assert.equal(basename(norm!.file), 'a.safetensors')
+  })
+
+  it('warns of names that no shard holds and the model does not need', async () => {
+    const { warnings } = await openShards({ ...all('a.safetensors'), 'mtp.fc.weight': 'a.safetensors' })
+    assert.deepEqual(warnings, [
+      'model.safetensors.index.json: names 1 that no shard holds and the model does not need: ["mtp.fc.weight"]',
+    ])
+  })
+
+  it('keeps to the scores of transformers where the index names an absent tensor', async function () {
+    if (sharedMissing) skip(this, sharedMissing)
+    await using model = await loadModel(shared('cases', 'index-names-absent-tensor'), { dtype: 'float32' })
+    const [scores] = await model.score([{ prompt: [1, 20, 30], continuations: [[40, 50], [7]] }])
+    const got = scores!.continuations.map(({ logLikelihood }) => logLikelihood)
+    for (const [i, want] of [-14.1856, -11.4998].entries())
+      assert.ok(Math.abs(got[i]! - want) < 2e-4, `${got}`)
+  })
+
+  it('generates to the ends that transformers takes where config.json names none', async function () {
+    if (sharedMissing) skip(this, sharedMissing)
+    await using model = await loadModel(shared('cases', 'eos-of-config-absent'), { dtype: 'float32' })
+    const [text] = await model.generate([[103]], { maxTokens: 24 })
+    assert.deepEqual(
+      { tokens: [...text!.tokens], finishReason: text!.finishReason },
+      { tokens: [192, 2, 166], finishReason: 'stop' },
+    )
+  })
+
   const refused: [name: string, map: object | undefined, code: ErrorCode, message: RegExp][] = [
     [
       'a missing shard',
@@ -278,16 +345,16 @@ describe('Hugging Face checkpoints: shards', () => {
       /c\.safetensors: no such file, but model\.safetensors\.index\.json names it \(for "model\.norm\.weight"\)/,
     ],
     [
-      'a tensor that is not in its shard',
-      { ...all('a.safetensors'), 'x.weight': 'a.safetensors' },
+      'a tensor that is in no shard, which the index names',
+      { ...all('norm.safetensors'), 'model.norm.weight': 'norm.safetensors' },
       'TENSOR_MISSING',
-      /a\.safetensors: no tensor "x\.weight", which model\.safetensors\.index\.json says is there/,
+      /norm\.safetensors: no tensor "model\.embed_tokens\.weight", which model\.safetensors\.index\.json says is there/,
     ],
     [
-      'a tensor that the index leaves out',
-      { 'model.norm.weight': 'a.safetensors' },
+      'a tensor that is in no shard and the index',
+      { 'model.norm.weight': 'norm.safetensors' },
       'TENSOR_MISSING',
-      /index\.json: no tensor "model\.embed_tokens\.weight"/,
+      /index\.json: no tensor "model\.embed_tokens\.weight", which every LLaMA has/,
     ],
     [
       'a path that leads out of the folder',
@@ -297,19 +364,16 @@ describe('Hugging Face checkpoints: shards', () => {
     ],
     ['an absolute path', { x: '/dev/zero' }, 'CHECKPOINT_CORRUPT', /"x" is in "\/dev\/zero"/],
     ['a shard that is no name', { x: 7 }, 'CHECKPOINT_CORRUPT', /"x" is in 7/],
-    ['no map', undefined, 'CHECKPOINT_CORRUPT', /index\.json: "weight_map" is undefined, expected an object/],
+    ['no map', undefined, 'CHECKPOINT_CORRUPT', /index\.json: "weight_map" is not there, expected an object/],
   ]
   for (const [name, map, code, message] of refused) {
-    it(`refuses ${name}`, () =>
-      withFolder(async dir => {
-        const weights = safetensorsBytes(tinyTensors())
-        writeFiles(dir, {
-          'config.json': tinyConfig,
-          'model.safetensors.index.json': index(map),
-          'a.safetensors': weights,
-        })
-        await assert.rejects(openCheckpoint(dir), { code, message })
-      }))
+    it(`refuses ${name}`, () => {
+      const norm = new Map([['model.norm.weight', { type: 'F32', shape: [8] }]])
+      return assert.rejects(openShards(map, { 'norm.safetensors': safetensorsBytes(norm) }), {
+        code,
+        message,
+      })
+    })
   }
 })
 

@@ -6,6 +6,7 @@ import type { Checkpoint, LlamaConfig, RopeScaling } from './checkpoint.ts'
 import { Fields } from './fields.ts'
 import { readExactly } from './files.ts'
 import { type Gguf, type GgufMetadata, readGguf } from './gguf.ts'
+import { endOfGenerationIds } from './gguf-ends.ts'
 import { show } from './json.ts'
 import { type Naming, type StoredTensor, storedTypes, takeTensors } from './tensors.ts'
 
@@ -154,7 +155,6 @@ function parseConfig(fields: Fields, { metadata }: Gguf, stored: Map<string, Sto
     throw fields.unsupported(window, `a window below llama.context_length = ${contextLength} does not run`)
   }
   const vocabSize = Array.isArray(tokens) ? tokens.length : embedding?.shape[0]
-  const ids = (name: string) => fields.tokenIds(`${TOKENIZER_PREFIX}${name}`)
   return {
     architecture: 'LlamaForCausalLM',
     vocabSize: fields.size('llama.vocab_size', vocabSize),
@@ -171,8 +171,8 @@ function parseConfig(fields: Fields, { metadata }: Gguf, stored: Map<string, Sto
     tiedHead: !stored.has('output.weight'),
     attentionBias: stored.has('blk.0.attn_q.bias'),
     mlpBias: stored.has('blk.0.ffn_gate.bias'),
-    bosTokenId: ids('bos_token_id')[0],
-    eosTokenIds: [...new Set([...ids('eos_token_id'), ...ids('eot_token_id')])],
+    bosTokenId: fields.tokenIds(`${TOKENIZER_PREFIX}bos_token_id`)[0],
+    eosTokenIds: endOfGenerationIds(fields),
   }
 }
 

@@ -24,9 +24,6 @@ const MAX_HEADER_BYTES = 256 * 2 ** 20
 /** Enough for most headers at once. */
 const FIRST_READ_BYTES = 4 * 2 ** 20
 
-/** Metadata knows arrays of arrays; a nest of thousands is made to overflow the stack. */
-const MAX_ARRAY_DEPTH = 4
-
 /** ggml's GGML_MAX_DIMS. */
 const MAX_DIMENSIONS = 4
 
@@ -84,7 +81,7 @@ function parse(reader: Reader, file: string): Gguf {
   for (let i = 0; i < metadataCount; i++) {
     const key = reader.string(`the key of metadata entry ${i + 1} of ${metadataCount}`)
     if (metadata.has(key)) throw reader.corrupt(`the key ${show(key)} comes twice`)
-    metadata.set(key, reader.value(reader.u32(`the type of ${show(key)}`), show(key), 0))
+    metadata.set(key, reader.value(reader.u32(`the type of ${show(key)}`), show(key)))
   }
   const infos = new Map<string, StoredTensor>()
   for (let i = 0; i < tensorCount; i++) {
@@ -235,18 +232,20 @@ class Reader {
   }
 
   /** @param type GGUF's id of the value's type @param what for messages, e.g. the key in quotes */
-  value(type: number, what: string, depth: number): unknown {
-    if (type === 8) return this.string(what)
-    if (type === 9) return this.array(what, depth)
+  value(type: number, what: string): unknown {
+    if (type === STRING) return this.string(what)
+    if (type === ARRAY) return this.array(what)
     const scalar = scalars[type]
     if (scalar === undefined) throw this.corrupt(`${what} has the value type ${type}, which there is not`)
     const value = scalar.read(this.buffer, this.skip(scalar.bytes, what))
     return typeof value === 'bigint' && Number.isSafeInteger(Number(value)) ? Number(value) : value
   }
 
-  private array(what: string, depth: number): unknown {
-    if (depth === MAX_ARRAY_DEPTH) throw this.corrupt(`${what} nests arrays deeper than ${MAX_ARRAY_DEPTH}`)
+  private array(what: string): unknown {
     const type = this.u32(`the type of ${what}`)
+    // ggml reads none either, and an empty array of 12 bytes would become an object of hundreds.
+    if (type === ARRAY)
+      throw this.corrupt(`${what} is an array of arrays; expected one of numbers or strings`)
     const scalar = scalars[type]
     const count = this.count(`elements of ${what}`, scalar?.bytes ?? 8)
     if (scalar !== undefined) {
@@ -255,9 +254,8 @@ class Reader {
         bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer,
       )
     }
-    const values: unknown[] = []
-    for (let i = 0; i < count; i++) values.push(this.value(type, what, depth + 1))
-    return values
+    if (type !== STRING) throw this.corrupt(`${what} has elements of type ${type}, which there is not`)
+    return Array.from({ length: count }, () => this.string(what))
   }
 
   corrupt(what: string): MtLlamaError {
@@ -275,7 +273,11 @@ interface Scalar {
   Array: new (bytes: ArrayBuffer) => ArrayLike<number | bigint>
 }
 
-/** By GGUF's id; 8 is a string, 9 an array. */
+/** GGUF's ids of the values that are no scalars. */
+const STRING = 8
+const ARRAY = 9
+
+/** By GGUF's id. */
 const scalars: Readonly<Record<number, Scalar>> = {
   0: { bytes: 1, read: (b, at) => b.readUInt8(at), Array: Uint8Array },
   1: { bytes: 1, read: (b, at) => b.readInt8(at), Array: Int8Array },

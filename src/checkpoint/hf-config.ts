@@ -71,7 +71,8 @@ export function parseHfConfig(json: JsonObject, where: string, warnings: string[
     attentionBias: fields.boolean('attention_bias', false),
     mlpBias: fields.boolean('mlp_bias', false),
     bosTokenId: fields.isAbsent('bos_token_id') ? 1 : fields.tokenIds('bos_token_id')[0],
-    eosTokenIds: fields.isAbsent('eos_token_id') ? [2] : fields.tokenIds('eos_token_id'),
+    // transformers 5 generates with the file's own value: the default of LlamaConfig, 2, ends nothing.
+    eosTokenIds: fields.tokenIds('eos_token_id'),
   }
 }
 
@@ -116,7 +117,7 @@ function refuseSlidingWindow(fields: Fields, assumed: number | undefined, contex
   )
 }
 
-/** The ids that generation_config.json adds to the ends of a generation. */
+/** The ids that end a generation by generation_config.json. It counts in the place of config.json, also where it names none. */
 export function generationEosIds(json: JsonObject, where: string): number[] {
   return new Fields(json, where).tokenIds('eos_token_id')
 }

@@ -5,9 +5,10 @@ import { MtLlamaError } from '../errors.ts'
 import type { Checkpoint, TokenizerSource } from './checkpoint.ts'
 import { pathKind, readExactly } from './files.ts'
 import { generationEosIds, parseHfConfig } from './hf-config.ts'
-import { isJsonObject, type JsonObject, readJsonObject, show } from './json.ts'
+import { cut, isJsonObject, type JsonObject, readJsonObject, readJsonText, show } from './json.ts'
+import { objectEntries } from './json-entries.ts'
 import { readSafetensors } from './safetensors.ts'
-import { type Naming, type StoredTensor, storedTypes, takeTensors } from './tensors.ts'
+import { type Naming, neededTensors, type StoredTensor, storedTypes, takeTensors } from './tensors.ts'
 
 const SINGLE = 'model.safetensors'
 const INDEX = 'model.safetensors.index.json'
@@ -37,17 +38,28 @@ export async function openHuggingFace(path: string): Promise<Checkpoint> {
   const config = parseHfConfig(await readJsonObject(join(path, 'config.json')), 'config.json', warnings)
   const generation = await readOptional(path, 'generation_config.json')
   if (generation !== undefined) {
-    const ids = generationEosIds(generation, 'generation_config.json')
-    config.eosTokenIds = [...new Set([...config.eosTokenIds, ...ids])]
+    config.eosTokenIds = generationEosIds(generation, 'generation_config.json')
   }
 
-  const { stored, weights } = await readWeights(path)
+  const { stored, weights, absent } = await readWeights(path)
   if (config.tiedHead) config.tiedHead = await tieHead(stored, warnings)
+  for (const { name } of neededTensors(config)) {
+    if (!stored.has(name) && absent.has(name)) {
+      throw new MtLlamaError(
+        'TENSOR_MISSING',
+        `${absent.get(name)}: no tensor ${show(name)}, which ${INDEX} says is there`,
+      )
+    }
+  }
   const tensors = takeTensors(config, stored, { ...naming, weights })
   const used = new Set(tensors.map(tensor => tensor.name))
   const ignored = [...stored.keys()].filter(
     name => !used.has(name) && !superfluous.test(name) && !(config.tiedHead && name === 'lm_head.weight'),
   )
+  if (absent.size > 0)
+    warnings.push(
+      `${INDEX}: names ${absent.size} that no shard holds and the model does not need: ${show([...absent.keys()])}`,
+    )
   if (ignored.length > 0) warnings.push(`${weights}: not used (${ignored.length}): ${show(ignored)}`)
 
   const tokenizerConfig = await readOptional(path, 'tokenizer_config.json')
@@ -63,13 +75,14 @@ export async function openHuggingFace(path: string): Promise<Checkpoint> {
   }
 }
 
-async function readWeights(path: string): Promise<{ stored: Map<string, StoredTensor>; weights: string }> {
+async function readWeights(path: string): Promise<StoredWeights> {
   if ((await pathKind(join(path, SINGLE))) !== 'missing') {
     const tensors = await readSafetensors(join(path, SINGLE))
-    return { stored: new Map(tensors.map(tensor => [tensor.name, tensor])), weights: SINGLE }
+    const stored = new Map(tensors.map(tensor => [tensor.name, tensor]))
+    return { stored, weights: SINGLE, absent: new Map() }
   }
   if ((await pathKind(join(path, INDEX))) !== 'missing') {
-    return { stored: await readShards(path), weights: INDEX }
+    return readShards(path)
   }
   for (const pickle of ['pytorch_model.bin', 'pytorch_model.bin.index.json']) {
     if ((await pathKind(join(path, pickle))) !== 'missing') {
@@ -85,22 +98,24 @@ async function readWeights(path: string): Promise<{ stored: Map<string, StoredTe
   )
 }
 
-/** Each tensor the index names must be in the shard the index names; what else a shard holds is not seen. */
-async function readShards(path: string): Promise<Map<string, StoredTensor>> {
-  const map = (await readJsonObject(join(path, INDEX))).weight_map
-  if (!isJsonObject(map)) {
-    throw new MtLlamaError('CHECKPOINT_CORRUPT', `${INDEX}: "weight_map" is ${show(map)}, expected an object`)
-  }
+/** The tensors of a checkpoint's files. */
+interface StoredWeights {
+  stored: Map<string, StoredTensor>
+  /** The file that should hold every tensor, for messages. */
+  weights: string
+  /** Tensors that the index names and the shard it names for them lacks: name -> shard. */
+  absent: Map<string, string>
+}
+
+/**
+ * Every tensor of the shards that the index lists, as transformers sees them: the index need not name them all. Where two
+ * shards hold a tensor, the one that the index names for it counts.
+ */
+async function readShards(path: string): Promise<StoredWeights> {
   const shards = new Map<string, Map<string, StoredTensor>>()
   const stored = new Map<string, StoredTensor>()
-  for (const [name, file] of Object.entries(map)) {
-    // A bare name: "../../etc/passwd" or "/dev/zero" would open any file of the machine.
-    if (typeof file !== 'string' || !/^[\w.-]+\.safetensors$/.test(file)) {
-      throw new MtLlamaError(
-        'CHECKPOINT_CORRUPT',
-        `${INDEX}: ${show(name)} is in ${show(file)}; expected the name of a .safetensors file in the same folder`,
-      )
-    }
+  const absent = new Map<string, string>()
+  for (const [name, file] of weightMap(await readJsonText(join(path, INDEX)))) {
     let shard = shards.get(file)
     if (shard === undefined) {
       if ((await pathKind(join(path, file))) === 'missing') {
@@ -113,15 +128,35 @@ async function readShards(path: string): Promise<Map<string, StoredTensor>> {
       shards.set(file, shard)
     }
     const tensor = shard.get(name)
-    if (tensor === undefined) {
+    if (tensor === undefined) absent.set(name, file)
+    else stored.set(name, tensor)
+  }
+  for (const shard of shards.values())
+    for (const [name, tensor] of shard) if (!stored.has(name)) stored.set(name, tensor)
+  for (const name of stored.keys()) absent.delete(name)
+  return { stored, weights: INDEX, absent }
+}
+
+/** [tensor, file] of the index's weight_map. */
+function* weightMap(text: string): Generator<[name: string, file: string]> {
+  const map = new Map(objectEntries(text, INDEX)).get('weight_map')
+  if (!map?.startsWith('{')) {
+    throw new MtLlamaError(
+      'CHECKPOINT_CORRUPT',
+      `${INDEX}: "weight_map" is ${map === undefined ? 'not there' : cut(map)}, expected an object`,
+    )
+  }
+  for (const [name, value] of objectEntries(map, `${INDEX}, weight_map`)) {
+    // A bare name: "../../etc/passwd" or "/dev/zero" would open any file of the machine.
+    const file = /^"([\w.-]+\.safetensors)"\s*$/.exec(value)?.[1]
+    if (file === undefined) {
       throw new MtLlamaError(
-        'TENSOR_MISSING',
-        `${file}: no tensor ${show(name)}, which ${INDEX} says is there`,
+        'CHECKPOINT_CORRUPT',
+        `${INDEX}: ${show(name)} is in ${cut(value)}; expected the name of a .safetensors file in the same folder`,
       )
     }
-    stored.set(name, tensor)
+    yield [name, file]
   }
-  return stored
 }
 
 /**

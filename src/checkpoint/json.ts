@@ -3,40 +3,59 @@ import { basename } from 'node:path'
 import { MtLlamaError } from '../errors.ts'
 import { fileSize, openFile } from './files.ts'
 
-/** A config or an index is kilobytes; tokenizer_config.json of the largest vocabularies a few MiB. A file beyond this is not one. */
-const MAX_JSON_BYTES = 64 * 2 ** 20
+/** A config is kilobytes, tokenizer_config.json of the largest vocabularies a few MiB. A file beyond this is not one. */
+const MAX_OBJECT_BYTES = 16 * 2 ** 20
+
+/** The index of a checkpoint with 150,000 tensors has 15 MiB. */
+const MAX_TEXT_BYTES = 64 * 2 ** 20
+
+/** An empty list is 3 characters of a file and 50 bytes of memory: real files have one list or object in 30 at the most. */
+const MIN_CHARACTERS_PER_NEST = 12
+const FREE_NESTS = 1000
 
 /** No file of a checkpoint nests beyond 8; a nest of thousands is made to overflow a parser's stack. */
-const MAX_DEPTH = 64
+export const MAX_DEPTH = 64
 
 export type JsonObject = { [key: string]: unknown }
 
 /** The object a JSON file holds. @throws CHECKPOINT_NOT_FOUND, FILE_READ, CHECKPOINT_CORRUPT */
 export async function readJsonObject(file: string): Promise<JsonObject> {
+  return parseJsonObject(await readJsonText(file, MAX_OBJECT_BYTES), basename(file))
+}
+
+/** The text of a JSON file. @throws CHECKPOINT_NOT_FOUND, FILE_READ, CHECKPOINT_CORRUPT (its size, or no UTF-8) */
+export async function readJsonText(file: string, maxBytes = MAX_TEXT_BYTES): Promise<string> {
   const size = await fileSize(file)
-  if (size > MAX_JSON_BYTES) {
+  if (size > maxBytes) {
     throw new MtLlamaError(
       'CHECKPOINT_CORRUPT',
-      `${basename(file)}: ${size} bytes; at most ${MAX_JSON_BYTES} are read of a JSON file`,
+      `${basename(file)}: ${size} bytes; at most ${maxBytes} are read of such a file`,
     )
   }
   const handle = await openFile(file)
   try {
-    return parseJsonObject(await handle.readFile(), basename(file))
+    return decodeJson(await handle.readFile(), basename(file))
   } finally {
     await handle.close()
   }
 }
 
+/** @param where begins the message of an error @throws CHECKPOINT_CORRUPT for bytes that are no UTF-8 */
+export function decodeJson(bytes: Uint8Array, where: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch (error) {
+    throw new MtLlamaError('CHECKPOINT_CORRUPT', `${where}: not valid JSON (${(error as Error).message})`)
+  }
+}
+
 /**
- * Parses an object strictly: UTF-8 is checked, a key may come once in an object, nesting is limited.
+ * Parses an object strictly: a key may come once in an object, nesting is limited.
  * @param where begins the message of an error
  */
-export function parseJsonObject(bytes: Uint8Array, where: string): JsonObject {
-  let text: string
+export function parseJsonObject(text: string, where: string): JsonObject {
   let value: unknown
   try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
     checkStructure(text, where)
     value = JSON.parse(text)
   } catch (error) {
@@ -55,16 +74,22 @@ export function isJsonObject(value: unknown): value is JsonObject {
 
 /** A value as an error message shows it: JSON, cut to 80 characters. */
 export function show(value: unknown): string {
-  const text = JSON.stringify(value, (_, v) => (typeof v === 'bigint' ? `${v}` : v)) ?? String(value)
+  return cut(JSON.stringify(value, (_, v) => (typeof v === 'bigint' ? `${v}` : v)) ?? String(value))
+}
+
+/** A text of a file as an error message shows it: its first 80 characters. */
+export function cut(text: string): string {
   return text.length > 80 ? `${text.slice(0, 77)}...` : text
 }
 
 /**
- * Limits nesting, and refuses a key that comes twice: JSON.parse keeps the last of the two, other parsers the first, so
+ * Limits nesting and the number of lists and objects, and refuses a key that comes twice: JSON.parse keeps the last of the two, other parsers the first, so
  * that whoever checks one may load the other. One pass over the text, before anything is built from it.
  */
 function checkStructure(text: string, where: string): void {
   const keys: (Set<string> | undefined)[] = [] // one entry a level: the keys of an object, undefined for an array
+  const maxNests = FREE_NESTS + text.length / MIN_CHARACTERS_PER_NEST
+  let nests = 0
   let last = '' // the latest string literal: a key if a colon follows
   for (let i = 0; i < text.length; i++) {
     const c = text[i]
@@ -74,6 +99,12 @@ function checkStructure(text: string, where: string): void {
       last = text.slice(start, i + 1)
     } else if (c === '{' || c === '[') {
       keys.push(c === '{' ? new Set() : undefined)
+      if (++nests > maxNests) {
+        throw new MtLlamaError(
+          'CHECKPOINT_CORRUPT',
+          `${where}: more than ${Math.floor(maxNests)} lists and objects in ${text.length} characters`,
+        )
+      }
       if (keys.length > MAX_DEPTH) {
         throw new MtLlamaError('CHECKPOINT_CORRUPT', `${where}: nested deeper than ${MAX_DEPTH} levels`)
       }

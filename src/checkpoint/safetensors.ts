@@ -3,11 +3,15 @@
 import { basename } from 'node:path'
 import { MtLlamaError } from '../errors.ts'
 import { fileSize, openFile, readExactly } from './files.ts'
-import { isJsonObject, parseJsonObject, show } from './json.ts'
+import { cut, decodeJson, parseJsonObject, show } from './json.ts'
+import { objectEntries } from './json-entries.ts'
 import type { StoredTensor } from './tensors.ts'
 
 /** The format's own limit; a declared length alone must not make anyone allocate terabytes. */
 const MAX_HEADER_BYTES = 100_000_000
+
+/** Name, dtype, shape and offsets are some 100 characters; a longer entry is made to become many objects. */
+const MAX_ENTRY_CHARACTERS = 4096
 
 /** Weights have two dimensions; a shape of thousands is made to overflow the product. */
 const MAX_DIMENSIONS = 8
@@ -72,11 +76,12 @@ export async function readSafetensors(file: string): Promise<StoredTensor[]> {
 function parseHeader(header: Buffer, file: string, dataStart: number, dataBytes: number): StoredTensor[] {
   const where = basename(file)
   const tensors: StoredTensor[] = []
-  for (const [name, entry] of Object.entries(parseJsonObject(header, `${where}, header`))) {
+  for (const [name, entry] of objectEntries(decodeJson(header, `${where}, header`), `${where}, header`)) {
     if (name === '__metadata__') continue
     const here = `${where}: ${show(name)}`
-    if (!isJsonObject(entry)) throw corrupt(here, `is ${show(entry)}; expected dtype, shape and data_offsets`)
-    const { dtype, shape, data_offsets: offsets } = entry
+    if (!entry.startsWith('{') || entry.length > MAX_ENTRY_CHARACTERS)
+      throw corrupt(here, `is ${cut(entry)}; expected dtype, shape and data_offsets`)
+    const { dtype, shape, data_offsets: offsets } = parseJsonObject(entry, here)
     const bytesEach =
       typeof dtype === 'string' && Object.hasOwn(elementBytes, dtype) ? elementBytes[dtype] : undefined
     if (bytesEach === undefined) {

@@ -27,7 +27,7 @@ export interface ModelInfo extends LlamaSizes {
   /** Whether scoring and generation put BOS before a text unless told otherwise. */
   addBos: boolean
   bosTokenId: number | undefined
-  /** Ids that end a generation. */
+  /** Ids that end a generation: the checkpoint's (generation_config.json goes before config.json) and the tokenizer's EOS. */
   eosTokenIds: readonly number[]
   /** Whether the checkpoint has its own chat template. */
   hasChatTemplate: boolean

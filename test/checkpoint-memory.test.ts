@@ -1,0 +1,95 @@
+// Files made to fill the memory: opening one may take a few times its size, whatever it declares.
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { safetensorsWithHeader, tinyConfig, u32, u64, withFolder, writeFiles } from './checkpoint-files.ts'
+import { skip } from './skip.ts'
+
+const program = fileURLToPath(new URL('open-peak.ts', import.meta.url))
+/** What the process takes for reading any checkpoint at all: code, buffers, room of the garbage collector. */
+const baseBytes = 64 * 2 ** 20
+
+const config = JSON.stringify(tinyConfig)
+const repeated = (count: number, text: (i: number) => string) =>
+  Array.from({ length: count }, (_, i) => text(i)).join(',')
+const withHeader = (header: string) => ({
+  'config.json': config,
+  'model.safetensors': safetensorsWithHeader(header),
+})
+const emptyArrays = (count: number) =>
+  Buffer.concat([
+    Buffer.concat([Buffer.from('GGUF'), u32(3), u64(0), u64(1), u64(1), Buffer.from('x')]),
+    Buffer.concat([u32(9), u32(9), u64(count)]),
+    Buffer.alloc(12 * count),
+  ])
+
+const rows: [name: string, files: () => Record<string, string | Buffer>, message: RegExp][] = [
+  [
+    'a GGUF of empty arrays in an array',
+    () => ({ 'model.gguf': emptyArrays(4_000_000) }),
+    /^model\.gguf: "x" is an array of arrays/,
+  ],
+  [
+    'a safetensors header of empty lists',
+    () => withHeader(`{"x":[${repeated(2_000_000, () => '[]')}]}`),
+    /^model\.safetensors: "x" is \[\[\],\[\].*; expected dtype/,
+  ],
+  [
+    'a safetensors header of empty lists in a shape',
+    () => withHeader(`{"x":{"dtype":"F32","shape":[${repeated(2_000_000, () => '[]')}]}}`),
+    /^model\.safetensors: "x" is \{"dtype".*; expected dtype/,
+  ],
+  [
+    'a safetensors header of short keys',
+    () => withHeader(`{${repeated(600_000, i => `"${i.toString(36)}":0`)}}`),
+    /^model\.safetensors: "0" is 0; expected dtype/,
+  ],
+  [
+    'a safetensors header of short keys in its metadata',
+    () => withHeader(`{"__metadata__":{${repeated(600_000, i => `"${i.toString(36)}":0`)}}}`),
+    /no tensor/,
+  ],
+  [
+    'an index of empty lists',
+    () => ({
+      'config.json': config,
+      'model.safetensors.index.json': `{"weight_map":{"x":[${repeated(2_000_000, () => '[]')}]}}`,
+    }),
+    /"x" is in \[\[\],/,
+  ],
+  [
+    'a config of empty lists',
+    () => ({ 'config.json': `{"x":[${repeated(2_000_000, () => '[]')}]}` }),
+    /^config\.json: more than 501000 lists and objects in 6000007 characters/,
+  ],
+  [
+    'a config larger than any',
+    () => ({ 'config.json': `{${repeated(3_000_000, i => `"${i.toString(36)}":0`)}}` }),
+    /^config\.json: 28\d{6} bytes; at most 16777216 are read/,
+  ],
+]
+
+describe('memory of opening a checkpoint', () => {
+  before(function () {
+    if (process.platform !== 'linux') skip(this, 'only Linux tells the peak of a process')
+  })
+
+  for (const [name, files, message] of rows)
+    it(`stays near the size of ${name}`, () =>
+      withFolder(async folder => {
+        const all = files()
+        writeFiles(folder, all)
+        const { stdout, stderr } = spawnSync(process.execPath, ['--import', 'tsx', program, folder], {
+          encoding: 'utf8',
+          timeout: 50_000,
+          killSignal: 'SIGKILL',
+        })
+        assert.notEqual(stdout, '', stderr)
+        const { error, peakBytes } = JSON.parse(stdout)
+        assert.match(error?.message ?? 'opened', message)
+        const size = Object.values(all).reduce((sum, file) => sum + file.length, 0)
+        const peak = `${(peakBytes / 2 ** 20).toFixed(0)} MiB for ${(size / 2 ** 20).toFixed(1)} MiB of files`
+        assert.ok(peakBytes < baseBytes + 4 * size, peak)
+        console.log(`      ${peak}`)
+      }))
+})
