@@ -21,7 +21,7 @@ import { type ModelInfo, type ModelParts, modelInfo } from './model/info.ts'
 import { kvBytesPerToken } from './model/memory.ts'
 import type { PlannerOptions } from './model/planner-options.ts'
 import { cancel, disposedError, nativeJob, newControl, onAbort } from './native/job.ts'
-import { type CallOptions, ScoreCall } from './scoring/call.ts'
+import { ScoreCall, type ScoreCallOptions } from './scoring/call.ts'
 import {
   type EncodeContext,
   type EncodedRequest,
@@ -149,16 +149,12 @@ export class Model {
   ): AsyncGenerator<string, GenerateResult, undefined> {
     const { signal } = options
     checkSignal(signal)
-    const left = new AbortController()
-    const signals = signal ? [left.signal, signal] : [left.signal]
+    const leaving = new AbortController()
+    const stopListening = onAbort(signal, () => leaving.abort(signal!.reason))
     const stream = new TextStream()
     const onText = (piece: string) => stream.push(piece)
     const running = collect(
-      this.continue(
-        [prompt],
-        { ...options, signal: AbortSignal.any(signals) },
-        { answersFirst: false, onText },
-      ),
+      this.continue([prompt], { ...options, signal: leaving.signal }, { answersFirst: false, onText }),
     )
     const ended = running.catch(() => {}).then(() => stream.end())
     try {
@@ -167,7 +163,8 @@ export class Model {
       return result!
     } finally {
       // A loop that is left early ends the generation.
-      left.abort()
+      stopListening()
+      leaving.abort()
       await ended
     }
   }
@@ -215,14 +212,17 @@ export class Model {
     if (typeof own === 'string')
       throw new MtLlamaError('INVALID_ARGUMENT', 'the sequence is a text; expected token ids')
     const control = newControl()
-    const signals = signal ? [signal, this.closing.signal] : [this.closing.signal]
     let stopListening = () => {}
     try {
       const ended = new Promise<never>((_, reject) => {
-        stopListening = onAbort(AbortSignal.any(signals), error => {
+        const end = (error: MtLlamaError) => {
           cancel(control)
-          reject(this.closing.signal.aborted ? disposedError() : error)
-        })
+          reject(error)
+        }
+        const stops = [onAbort(this.closing.signal, () => end(disposedError())), onAbort(signal, end)]
+        stopListening = () => {
+          for (const stop of stops) stop()
+        }
       })
       return await Promise.race([nativeJob(() => this.parts.native.logits(own, control)), ended])
     } finally {
@@ -305,11 +305,11 @@ export class Model {
     requests: Source<Request>,
     encode: (request: Request, index: number) => EncodedRequest,
     { signal, onProgress }: Pick<ScoreOptions, 'signal' | 'onProgress'>,
-    how: Pick<CallOptions, 'topK' | 'answersFirst'>,
+    how: Pick<ScoreCallOptions, 'topK' | 'answersFirst'>,
   ): AsyncGenerator<ScoreResult, void, undefined> {
     const { share } = this.planner
     checkSignal(signal)
-    return new ScoreCall(this.queue, { ...how, signal, onProgress, share }).results(requests, encode)
+    return new ScoreCall(this.queue, { ...how, signal, onProgress, share }, encode).results(requests)
   }
 
   private continue(
@@ -335,15 +335,11 @@ export class Model {
     }
     const { signal, onProgress } = options
     checkSignal(signal)
-    const call = new GenerateCall(this.generator, {
-      ...how,
-      sampling,
-      ...(signal && { signal }),
-      ...(onProgress && { onProgress }),
-    })
+    const callOptions = { ...how, sampling, ...(signal && { signal }), ...(onProgress && { onProgress }) }
     if (!how.answersFirst && Array.isArray(prompts))
-      return call.results(readAll('prompts', prompts, read), begin)
-    return call.results(prompts, (prompt, index) => begin(read(prompt, index), index))
+      return new GenerateCall(this.generator, callOptions, begin).results(readAll('prompts', prompts, read))
+    const readAndBegin = (prompt: Text, index: number) => begin(read(prompt, index), index)
+    return new GenerateCall(this.generator, callOptions, readAndBegin).results(prompts)
   }
 }
 

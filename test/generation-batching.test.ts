@@ -3,7 +3,7 @@ import { strict as assert } from 'node:assert'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { GenerateCall } from '../src/generation/call.ts'
 import { Continuation } from '../src/generation/continuation.ts'
-import { Generator, mostSequences } from '../src/generation/generator.ts'
+import { Generator, maxSequences } from '../src/generation/generator.ts'
 import { RowPool } from '../src/generation/row-pool.ts'
 import { type GenerateOptions, loadModel, type Model } from '../src/index.ts'
 import { openModel } from '../src/model/load.ts'
@@ -84,13 +84,10 @@ describe('Generator', () => {
     const native = fakeNative(steps, mostRows)
     const generator = new Generator(native, { stepTokens: 1000, kvBytesPerToken: 1, kvBytes })
     const call = (options: Pick<GenerateOptions, 'signal' | 'onProgress'> = {}, texts = lengths) =>
-      new GenerateCall(generator, {
-        sampling: { temperature: 0, topK: 0, topP: 1, seed: 0 },
-        answersFirst: false,
-        ...options,
-      }).results(
-        source?.(texts) ?? texts,
-        (maxTokens, stream) =>
+      new GenerateCall(
+        generator,
+        { sampling: { temperature: 0, topK: 0, topP: 1, seed: 0 }, answersFirst: false, ...options },
+        (maxTokens: number, stream) =>
           new Continuation(
             { ids: Int32Array.of(1), truncatedTokens: 0 },
             {
@@ -98,7 +95,7 @@ describe('Generator', () => {
               ...{ stopIds: new Set(), stop: [], skipSpecialTokens: true },
             },
           ),
-      )
+      ).results(source?.(texts) ?? texts)
     return { steps, native, call }
   }
   const ended = async (results: AsyncIterable<{ tokens: number[] }>) => {
@@ -115,8 +112,8 @@ describe('Generator', () => {
     assert.deepEqual(await ended(call()), lengths)
     const tokens = lengths.reduce((a, b) => a + b, 0)
     for (const [i, length] of lengths.entries()) assert.equal(isOpen(steps, i), length)
-    const full = steps.filter(({ sequences }) => sequences.length === mostSequences)
-    assert.ok(full.length >= 0.7 * (tokens / mostSequences), `${full.length} full steps of ${tokens} tokens`)
+    const full = steps.filter(({ sequences }) => sequences.length === maxSequences)
+    assert.ok(full.length >= 0.7 * (tokens / maxSequences), `${full.length} full steps of ${tokens} tokens`)
     assert.equal(steps.length, 40)
     assert.deepEqual(new Set(steps.map(step => step.session)), new Set([0]))
   })
@@ -197,7 +194,7 @@ describe('Generator', () => {
     const results = call()
     await results.next()
     await sleep(50)
-    assert.ok(given >= mostSequences && given <= 4 * mostSequences + 2, `${given} read`)
+    assert.ok(given >= maxSequences && given <= 4 * maxSequences + 2, `${given} read`)
     const { value } = await results.return()
     assert.equal(value, undefined)
     const before = given

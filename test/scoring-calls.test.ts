@@ -3,7 +3,7 @@ import { strict as assert } from 'node:assert'
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises'
 import { runInNewContext } from 'node:vm'
 import type { Control, NativePack, NativeScores } from '../src/native/types.ts'
-import { type CallOptions, ScoreCall } from '../src/scoring/call.ts'
+import { ScoreCall, type ScoreCallOptions } from '../src/scoring/call.ts'
 import { ScoreQueue } from '../src/scoring/queue.ts'
 import { fingerprint, randomNumbers, scorePack } from './attention-oracle.ts'
 import { waitingSource } from './waiting-source.ts'
@@ -15,7 +15,7 @@ class SlowNative {
   packs: NativePack[] = []
   controls: Control[] = []
   running = 0
-  mostRunning = 0
+  maxRunning = 0
   /** Packs wait while this is true. */
   held = false
   /** Tokens of the largest pack there is memory for. */
@@ -24,7 +24,7 @@ class SlowNative {
   async score(pack: NativePack, control: Control): Promise<NativeScores> {
     this.packs.push(pack)
     this.controls.push(control)
-    this.mostRunning = Math.max(this.mostRunning, ++this.running)
+    this.maxRunning = Math.max(this.maxRunning, ++this.running)
     await nextTurn()
     while (this.held && Atomics.load(control, 0) === 0) await delay(1)
     this.running--
@@ -48,10 +48,10 @@ const expected = (ids: Ids) =>
 function start(
   queue: ScoreQueue,
   requests: Iterable<Ids> | AsyncIterable<Ids>,
-  options: Partial<CallOptions> = {},
+  options: Partial<ScoreCallOptions> = {},
 ) {
   const defaults = { topK: 0, signal: undefined, onProgress: undefined, share: true, answersFirst: false }
-  return new ScoreCall(queue, { ...defaults, ...options }).results(requests, encode)
+  return new ScoreCall(queue, { ...defaults, ...options }, encode).results(requests)
 }
 
 async function scores(results: ReturnType<typeof start>): Promise<number[]> {
@@ -91,7 +91,7 @@ describe('calls of score()', () => {
     }
     for (const form of [requests, new Set(requests), source()])
       assert.deepEqual(await scores(start(queue, form)), requests.map(expected))
-    assert.equal(native.mostRunning, 2, 'one pack waits behind the one that runs')
+    assert.equal(native.maxRunning, 2, 'one pack waits behind the one that runs')
   })
 
   it('share packs where they overlap, a tree of each in turn', async () => {
@@ -356,7 +356,7 @@ describe('calls of score()', () => {
 
   it('report progress up to the totals', async () => {
     const requests = randomRequests(300, 7)
-    const seen: Parameters<NonNullable<CallOptions['onProgress']>>[0][] = []
+    const seen: Parameters<NonNullable<ScoreCallOptions['onProgress']>>[0][] = []
     await scores(start(queue, requests, { onProgress: progress => seen.push(progress) }))
     const last = seen.at(-1)!
     assert.equal(last.requestsDone, 300)

@@ -11,9 +11,9 @@ export const decodeSequences: readonly number[] = [1, 8, 32]
 export const decodePositions = 64
 const promptTokens = 16
 const seconds = 2
-const fewestSteps = 5
+const minSteps = 5
 /** Positions a model must have: the prompt's, of the step that is not timed, of one that is. */
-export const leastDecodeContext = 3
+export const minDecodeContext = 3
 
 export async function timeDecode(
   context: BenchContext,
@@ -40,7 +40,7 @@ export async function timeDecode(
     const first = prompt + 1
     const times: number[] = []
     for (let spent = 0; first + times.length < capacity; spent += times.at(-1)!) {
-      if (spent >= seconds && times.length >= fewestSteps) break
+      if (spent >= seconds && times.length >= minSteps) break
       const start = performance.now()
       ids = await step(ids, first + times.length, 1)
       times.push((performance.now() - start) / 1000)

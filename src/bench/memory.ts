@@ -47,12 +47,12 @@ export function modelNeed(config: LlamaConfig, weightBytes: number, tokens: numb
  * @throws OUT_OF_MEMORY with the figures
  */
 export function checkNeeds(name: string, needs: readonly Need[], available: number): void {
-  const most = needs.reduce((a, b) => (b.bytes > a.bytes ? b : a))
-  if (most.bytes <= available) return
+  const largest = needs.reduce((a, b) => (b.bytes > a.bytes ? b : a))
+  if (largest.bytes <= available) return
   const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(2)} GiB`
   throw new MtLlamaError(
     'OUT_OF_MEMORY',
-    `${name}: the benchmark takes ${gib(most.bytes)} (${most.what}), but ${gib(available)} are available. ` +
+    `${name}: the benchmark takes ${gib(largest.bytes)} (${largest.what}), but ${gib(available)} are available. ` +
       'A smaller model, shape or dtype, or fewer parts of it, would do',
   )
 }

@@ -10,7 +10,7 @@ import type { OpReport } from './report.ts'
 /** Of timing an op. */
 const seconds = 0.2
 /** More rows of logits than these are gigabytes. */
-const mostLogitRows = 64
+const maxLogitRows = 64
 const decodeCache = 2048
 
 export const opNames: readonly NativeOp[] = [
@@ -27,7 +27,7 @@ export async function timeOps(
   const { contextLength } = context.config
   for (const op of opNames) {
     for (const count of rows) {
-      if (op === 'head_logits' && count > mostLogitRows) continue
+      if (op === 'head_logits' && count > maxLogitRows) continue
       reports.push(await timeOp(context, op, count, 0))
     }
     // As a decode step has it.

@@ -7,7 +7,7 @@ import { boundOf, prefillFlops } from './counts.ts'
 import type { PrefillReport } from './report.ts'
 import { timeRuns } from './timing.ts'
 
-const mostTokens = 512
+const maxTokens = 512
 /** Compared with a session before anything is timed. */
 const checkedTokens = 32
 
@@ -16,12 +16,12 @@ export async function timePrefill(context: BenchContext, model: NativeModel): Pr
   const { config, native, peaks, signal } = context
   context.onStep('checking')
   await check(context, model, someIds(config, 0, Math.min(checkedTokens, config.contextLength)))
-  const tokens = Math.min(mostTokens, config.contextLength)
+  const tokens = Math.min(maxTokens, config.contextLength)
   context.onStep(`${tokens} ids`)
   const pack = lastRow(someIds(config, 0, tokens), 0)
   const timing = await timeRuns(() => runNative(signal, control => model.score(pack, control)), {
     seconds: 2,
-    least: 3,
+    minRuns: 3,
   })
   const { seconds, runs } = timing
   const flops = prefillFlops(config, tokens)

@@ -7,17 +7,17 @@ import { MtLlamaError } from '../errors.ts'
 import { chosenDevice, type DeviceChoice, gpuOrdinal, listDevices, threadsOn } from '../model/devices.ts'
 import { loadParts } from '../model/load.ts'
 import { availableBytes } from '../model/memory.ts'
-import { leastPackTokens, mostPackTokens } from '../model/planner-options.ts'
+import { maxPackTokens, minPackTokens } from '../model/planner-options.ts'
 import { loadAddon } from '../native/addon.ts'
 import type { DType } from '../native/types.ts'
 import { type BenchContext, runNative } from './context.ts'
-import { decodePositions, decodeSequences, leastDecodeContext, timeDecode } from './decode.ts'
+import { decodePositions, decodeSequences, minDecodeContext, timeDecode } from './decode.ts'
 import { bothNeeds, checkNeeds, modelNeed, opsNeeds, peaksNeed } from './memory.ts'
 import { timeOps } from './ops.ts'
 import { timePrefill } from './prefill.ts'
 import { randomCheckpoint } from './random-checkpoint.ts'
 import type { BenchReport } from './report.ts'
-import { leastScoringContext, timeScoring } from './scoring.ts'
+import { minScoringContext, timeScoring } from './scoring.ts'
 import { type ShapeName, shapeConfig } from './shapes.ts'
 
 export const benchParts = ['ops', 'prefill', 'decode', 'scoring'] as const
@@ -60,7 +60,7 @@ export async function runBench(options: BenchOptions, report: BenchReport): Prom
   )
 
   const positions = parts.includes('decode') ? Math.max(...decodeSequences) * decodePositions : 0
-  const packTokens = leastPackTokens(device, mostPackTokens(device))
+  const packTokens = minPackTokens(device, maxPackTokens(device))
   const modelNeeds = needsModel(parts) ? [modelNeed(config, weightBytes, packTokens, positions)] : []
   const ops = parts.includes('ops') ? [opsNeeds(config, dtype)] : []
   const name = `${checkpoint.path} as ${dtype} on ${device}`
@@ -128,18 +128,18 @@ function needsModel(parts: readonly BenchPart[]): boolean {
   return parts.some(part => part !== 'ops')
 }
 
-const leastContext: Partial<Record<BenchPart, number>> = {
-  decode: leastDecodeContext,
-  scoring: leastScoringContext,
+const minContext: Partial<Record<BenchPart, number>> = {
+  decode: minDecodeContext,
+  scoring: minScoringContext,
 }
 
 function checkContext(path: string, contextLength: number, parts: readonly BenchPart[]): void {
   for (const part of parts) {
-    const least = leastContext[part] ?? 1
-    if (contextLength < least)
+    const min = minContext[part] ?? 1
+    if (contextLength < min)
       throw new MtLlamaError(
         'CONTEXT_LENGTH',
-        `${path}: the model has ${contextLength} positions; '${part}' takes ${least}. The other parts can be run`,
+        `${path}: the model has ${contextLength} positions; '${part}' takes ${min}. The other parts can be run`,
       )
   }
 }

@@ -9,18 +9,18 @@ import type { ScoringReport } from './report.ts'
 import { timeRuns } from './timing.ts'
 
 const prompts = 8
-const mostPromptTokens = 96
+const maxPromptTokens = 96
 const continuations = 4
 const continuationTokens = 4
 /** Scored without sharing too, before anything is timed. */
 const checkedPrompts = 2
 /** Positions a model must have: a continuation's, after one of the prompt. */
-export const leastScoringContext = continuationTokens + 1
+export const minScoringContext = continuationTokens + 1
 
 /** @throws INTERNAL where sharing changes a score */
 export async function timeScoring(context: BenchContext, parts: ModelParts): Promise<ScoringReport> {
   const { config, signal } = context
-  const promptTokens = Math.min(mostPromptTokens, config.contextLength - continuationTokens)
+  const promptTokens = Math.min(maxPromptTokens, config.contextLength - continuationTokens)
   const requests = Array.from({ length: prompts }, (_, i): ScoreRequest => {
     const start = 1000 * i
     return {
@@ -40,7 +40,10 @@ export async function timeScoring(context: BenchContext, parts: ModelParts): Pro
   const onProgress = ({ tokensDone }: { tokensDone: number }) => {
     tokensRun = tokensDone
   }
-  const timing = await timeRuns(() => model.score(requests, { signal, onProgress }), { seconds: 2, least: 3 })
+  const timing = await timeRuns(() => model.score(requests, { signal, onProgress }), {
+    seconds: 2,
+    minRuns: 3,
+  })
   return {
     ...{ prompts, continuations, promptTokens, continuationTokens, runs: timing.runs, ...micros(timing) },
     tokensRun,

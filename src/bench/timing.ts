@@ -9,14 +9,14 @@ export interface Timing {
   runs: number
 }
 
-/** Runs it once for nothing, then for about `seconds` and at least `least` times. */
+/** Runs it once for nothing, then for about `seconds` and at least `minRuns` times. */
 export async function timeRuns(
   run: () => Promise<unknown>,
-  { seconds, least }: { seconds: number; least: number },
+  { seconds, minRuns }: { seconds: number; minRuns: number },
 ): Promise<Timing> {
   await run()
   const times: number[] = []
-  for (let spent = 0; times.length < least || spent < seconds; spent += times.at(-1)!) {
+  for (let spent = 0; times.length < minRuns || spent < seconds; spent += times.at(-1)!) {
     const start = performance.now()
     await run()
     times.push((performance.now() - start) / 1000)

@@ -1,5 +1,5 @@
 // Checks of options that all calls share.
-import { inspect } from 'node:util'
+import { shown } from '../data/shown.ts'
 import { MtLlamaError, message } from '../errors.ts'
 
 /** @throws INVALID_ARGUMENT naming the choices */
@@ -13,29 +13,28 @@ export function checkChoice<T extends string>(name: string, value: T, choices: r
 }
 
 /** @throws INVALID_ARGUMENT naming the range */
-export function checkInteger(name: string, value: number, least: number, most: number): number {
-  if (Number.isInteger(value) && value >= least && value <= most) return value
+export function checkInteger(name: string, value: number, min: number, max: number): number {
+  if (Number.isInteger(value) && value >= min && value <= max) return value
   throw new MtLlamaError(
     'INVALID_ARGUMENT',
-    message`${{ kind: 'option', name }} is ${value}; expected an integer from ${least} to ${most}`,
+    message`${{ kind: 'option', name }} is ${value}; expected an integer from ${min} to ${max}`,
   )
 }
 
 /** @throws INVALID_ARGUMENT naming the range */
-export function checkNumber(name: string, value: number, least: number, most: number): number {
-  if (typeof value === 'number' && value >= least && value <= most) return value
+export function checkNumber(name: string, value: number, min: number, max: number): number {
+  if (typeof value === 'number' && value >= min && value <= max) return value
   throw new MtLlamaError(
     'INVALID_ARGUMENT',
-    message`${{ kind: 'option', name }} is ${value}; expected a number from ${least} to ${most}`,
+    message`${{ kind: 'option', name }} is ${value}; expected a number from ${min} to ${max}`,
   )
 }
 
 /** @throws INVALID_ARGUMENT for anything but an AbortSignal or undefined */
 export function checkSignal(signal: AbortSignal | undefined): void {
   if (signal === undefined || signal instanceof AbortSignal) return
-  const found = inspect(signal, { compact: true, breakLength: Number.POSITIVE_INFINITY }).slice(0, 80)
   throw new MtLlamaError(
     'INVALID_ARGUMENT',
-    message`${{ kind: 'option', name: 'signal' }} is ${found}; expected an AbortSignal`,
+    message`${{ kind: 'option', name: 'signal' }} is ${shown(signal)}; expected an AbortSignal`,
   )
 }

@@ -17,12 +17,12 @@ export function isSource(value: unknown): value is Source<unknown> {
 
 /**
  * The items of a source; leaving the loop over them ends it.
- * @param left ends it at once, while an item is waited for too
+ * @param closed ends it at once, while an item is waited for too
  * @param onStall told when an item takes long, and when it has come
  */
 export async function* pull<Item>(
   source: Source<Item>,
-  left: AbortSignal,
+  closed: AbortSignal,
   onStall: (stalled: boolean) => void,
 ): AsyncGenerator<Item, void, undefined> {
   const items = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]()
@@ -35,7 +35,7 @@ export async function* pull<Item>(
       .then(() => items.return?.())
       .catch(() => {})
   }
-  const stopListening = onAbort(left, close)
+  const stopListening = onAbort(closed, close)
   let turn = performance.now()
   try {
     while (open) {

@@ -1,7 +1,7 @@
 // What all commands have in common: help with examples and exit codes, --json, --quiet, errors of usage.
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { checkDevice, type DeviceChoice } from '../model/devices.ts'
-import { mostThreads } from '../model/load.ts'
+import { maxThreads } from '../model/load.ts'
 import { exitCodeHelp } from './exit-codes.ts'
 
 export interface CommonOptions {
@@ -41,7 +41,7 @@ export function addDeviceOptions(command: Command): Command {
   return command
     .addOption(choice('--dtype <type>', 'number format of the weights', dtypes).default('auto'))
     .option('--device <name>', 'where to run: auto, cpu, cuda, cuda:1 and so on, reference', device, 'auto')
-    .option('--threads <n>', 'threads; 0: one a core', integer(0, mostThreads), 0)
+    .option('--threads <n>', 'threads; 0: one a core', integer(0, maxThreads), 0)
 }
 
 export interface ModelOptions extends CommonOptions {

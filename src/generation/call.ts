@@ -1,14 +1,14 @@
-// One call of generate(): reads prompts ahead of the generator, gives the results in input order.
+// One call of generate(): hands its prompts to the generator as they are read, and its texts out in input order.
 
-import { Signal } from '../calls/signal.ts'
-import { pull, type Source } from '../calls/source.ts'
+import { type Answerer, type Entry, OrderedCall } from '../calls/ordered-call.ts'
+import type { Source } from '../calls/source.ts'
 import type { NativeSampling } from '../native/types.ts'
 import type { Continuation } from './continuation.ts'
-import { type Generator, mostSequences, type TextQueue } from './generator.ts'
+import { type Generator, maxSequences, type TextQueue } from './generator.ts'
 import type { GenerateOptions, GenerateResult } from './options.ts'
 
 /** Prompts that are read and not handed out: a long text must not keep places empty behind it for long. */
-const promptsAhead = 4 * mostSequences
+const promptsAhead = 4 * maxSequences
 
 export interface GenerateCallOptions extends Pick<GenerateOptions, 'signal' | 'onProgress'> {
   sampling: NativeSampling
@@ -18,131 +18,96 @@ export interface GenerateCallOptions extends Pick<GenerateOptions, 'signal' | 'o
   onText?: ((piece: string) => void) | undefined
 }
 
-export class GenerateCall implements TextQueue {
+export class GenerateCall<Prompt> implements TextQueue, Answerer<Prompt, GenerateResult, PromptText> {
   readonly waiting: Continuation[] = []
-  ended = false
   private readonly generator: Generator
   private readonly options: GenerateCallOptions
-  /** In the order of the prompts; undefined: skipped. */
-  private readonly ahead: (Continuation | undefined)[] = []
-  private readonly changes = new Signal()
-  private readonly left = new AbortController()
-  private promptsRead = 0
+  private readonly prepare: (prompt: Prompt, index: number) => Continuation | undefined
+  private readonly call: OrderedCall<Prompt, GenerateResult, PromptText>
   private promptsDone = 0
-  private promptsTotal: number | undefined
   private tokensDone = 0
   private readonly start = performance.now()
-  /** No more prompts for now: the source takes long, or enough are ahead. */
-  private resting = false
-  private failure: { error: unknown } | undefined
-  /** Why there are no more prompts, where that is an error. */
-  private broken: { error: unknown } | undefined
 
-  constructor(generator: Generator, options: GenerateCallOptions) {
+  /** @param prepare a prompt, given its index, as a text to generate; undefined skips it */
+  constructor(
+    generator: Generator,
+    options: GenerateCallOptions,
+    prepare: (prompt: Prompt, index: number) => Continuation | undefined,
+  ) {
     this.generator = generator
     this.options = options
+    this.prepare = prepare
+    this.call = new OrderedCall<Prompt, GenerateResult, PromptText>(this, {
+      ...options,
+      maxAhead: promptsAhead,
+    })
   }
 
-  /** @param begin a prompt, given its index, as a text to generate; undefined skips it */
-  async *results<Prompt>(
-    prompts: Source<Prompt>,
-    begin: (prompt: Prompt, index: number) => Continuation | undefined,
-  ): AsyncGenerator<GenerateResult, void, undefined> {
-    const { sampling, signal, onText = () => {} } = this.options
-    const signals = signal ? [signal, this.left.signal] : [this.left.signal]
+  results(prompts: Source<Prompt>): AsyncGenerator<GenerateResult, void, undefined> {
+    return this.call.answers(prompts)
+  }
+
+  begin(): void {
+    const { sampling, onText = () => {} } = this.options
     const onStep = (tokens: number, ended: number) => this.step(tokens, ended)
     this.generator
-      .run(this, sampling, { onText, onStep }, AbortSignal.any(signals))
-      .catch(error => this.fail(error))
-    if (Array.isArray(prompts)) this.promptsTotal = prompts.length
-    this.read(prompts, begin).catch(error => this.break(error))
-    try {
-      for (;;) {
-        while (!this.failure && !this.isFirstDone() && !(this.ended && this.ahead.length === 0))
-          await this.changes.wait()
-        if (this.failure) throw this.failure.error
-        if (this.ahead.length === 0) {
-          if (this.broken) throw this.broken.error
-          return
-        }
-        const text = this.ahead.shift()
-        this.changes.tell()
-        yield text?.result() ?? skippedResult()
-      }
-    } finally {
-      this.fail(undefined)
-    }
+      .run(this, sampling, { onText, onStep }, this.call.closed)
+      .catch(error => this.call.fail(error))
+  }
+
+  enter(prompt: Prompt, index: number): PromptText {
+    const text = this.prepare(prompt, index)
+    if (text) this.waiting.push(text)
+    else this.promptsDone++
+    return new PromptText(text)
+  }
+
+  entered(): undefined {
+    this.call.changed.tell()
+  }
+
+  end(): void {
+    this.waiting.length = 0
+  }
+
+  get ended(): boolean {
+    return this.call.closed.aborted || this.call.reading === 'ended'
   }
 
   async ready(): Promise<boolean> {
-    while (!this.ended && this.waiting.length < mostSequences && !(this.resting && this.waiting.length > 0))
-      await this.changes.wait()
-    return this.waiting.length > 0
-  }
-
-  private async read<Prompt>(
-    prompts: Source<Prompt>,
-    begin: (prompt: Prompt, index: number) => Continuation | undefined,
-  ): Promise<void> {
-    for await (const prompt of pull(prompts, this.left.signal, stalled => this.rest(stalled))) {
-      if (this.failure) return
-      const text = begin(prompt, this.promptsRead)
-      this.promptsRead++
-      this.ahead.push(text)
-      if (text) this.waiting.push(text)
-      else this.promptsDone++
-      this.changes.tell()
-      if (this.ahead.length < promptsAhead) continue
-      this.rest(true)
-      while (!this.failure && this.ahead.length >= promptsAhead) await this.changes.wait()
-      this.rest(false)
-    }
-    this.endSource()
-  }
-
-  private endSource(): void {
-    this.ended = true
-    this.promptsTotal = this.promptsRead
-    this.changes.tell()
-  }
-
-  private break(error: unknown): void {
-    if (!this.options.answersFirst) this.fail(error)
-    else {
-      this.broken = { error }
-      this.endSource()
-    }
-  }
-
-  private rest(resting: boolean): void {
-    this.resting = resting
-    this.changes.tell()
+    const { waiting, call } = this
+    const isEnough = () => waiting.length >= maxSequences || (waiting.length > 0 && call.reading !== 'open')
+    while (!this.ended && !isEnough()) await call.changed.wait()
+    return waiting.length > 0
   }
 
   private step(tokens: number, ended: number): void {
     this.tokensDone += tokens
     this.promptsDone += ended
-    if (ended > 0) this.changes.tell()
-    const { promptsDone, promptsTotal, tokensDone } = this
+    if (ended > 0) this.call.changed.tell()
+    const { promptsDone, tokensDone } = this
     this.options.onProgress?.({
-      ...{ promptsDone, promptsTotal, tokensDone },
+      ...{ promptsDone, promptsTotal: this.call.itemsTotal, tokensDone },
       tokensPerSecond: tokensDone / ((performance.now() - this.start) / 1000),
     })
   }
+}
 
-  /** The first failure counts; after the end there is none. */
-  private fail(error: unknown): void {
-    if (this.failure) return
-    this.failure = { error }
-    this.ended = true
-    this.waiting.length = 0
-    this.left.abort()
-    this.changes.tell()
+/** The text of a prompt; none where it is skipped. */
+class PromptText implements Entry<GenerateResult> {
+  readonly weight = 1
+  private readonly text: Continuation | undefined
+
+  constructor(text: Continuation | undefined) {
+    this.text = text
   }
 
-  private isFirstDone(): boolean {
-    const { ahead } = this
-    return ahead.length > 0 && (ahead[0] === undefined || ahead[0].finishReason !== undefined)
+  isDone(): boolean {
+    return this.text === undefined || this.text.finishReason !== undefined
+  }
+
+  answer(): GenerateResult {
+    return this.text?.result() ?? skippedResult()
   }
 }
 

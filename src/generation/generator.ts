@@ -35,7 +35,7 @@ export interface GeneratorCallbacks {
 }
 
 /** More texts a step no longer make a token cheaper. */
-export const mostSequences = 64
+export const maxSequences = 64
 
 interface Run {
   control: Control
@@ -145,11 +145,11 @@ export class Generator {
   private rowsFor({ waiting, ended }: TextQueue): number {
     const capacities = waiting.map(text => text.capacity)
     const wanted =
-      ended && waiting.length <= mostSequences
+      ended && waiting.length <= maxSequences
         ? capacities.reduce((rows, capacity) => rows + capacity, 0)
-        : mostSequences * Math.max(...capacities)
-    const most = Math.floor(this.kvBytes / this.limits.kvBytesPerToken)
-    return Math.max(capacities[0]!, Math.min(wanted, most))
+        : maxSequences * Math.max(...capacities)
+    const maxRows = Math.floor(this.kvBytes / this.limits.kvBytesPerToken)
+    return Math.max(capacities[0]!, Math.min(wanted, maxRows))
   }
 
   /** Each step gives one token to every text past its prompt, and what room is left to prompts in order. */
@@ -162,7 +162,7 @@ export class Generator {
   ): Promise<void> {
     let running: Running[] = []
     for (let begun = false; ; begun = true) {
-      while (running.length < mostSequences && queue.waiting.length > 0 && !(begun && this.budget.isWanted)) {
+      while (running.length < maxSequences && queue.waiting.length > 0 && !(begun && this.budget.isWanted)) {
         const firstRow = pool.take(queue.waiting[0]!.capacity)
         if (firstRow === undefined) break
         running.push({ text: queue.waiting.shift()!, firstRow, length: 0 })

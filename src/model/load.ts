@@ -13,7 +13,7 @@ import { loadTokenizer } from '../tokenizer/load.ts'
 import { checkDevice, chosenDevice, type DeviceChoice, gpuOrdinal, threadsOn } from './devices.ts'
 import type { ModelParts } from './info.ts'
 import { activationBytes, availableBytes, checkMemory, kvBytes, loadingBytes } from './memory.ts'
-import { defaultPlanner, leastPackTokens, mostPackTokens, type PlannerOptions } from './planner-options.ts'
+import { defaultPlanner, maxPackTokens, minPackTokens, type PlannerOptions } from './planner-options.ts'
 
 export interface LoadOptions {
   /** Numbers to compute in. 'auto': as stored; a quantised GGUF as bfloat16. @default 'auto' */
@@ -41,7 +41,7 @@ export interface LoadProgress {
 
 const progressMs = 100
 /** Native takes no more. */
-export const mostThreads = 1024
+export const maxThreads = 1024
 
 /**
  * Loads a checkpoint: a Hugging Face directory, a GGUF file, or a folder with one.
@@ -75,7 +75,7 @@ export async function loadOpened(
 function checkOptions({ dtype = 'auto', device = 'auto', threads = 0, signal }: LoadOptions): void {
   checkDevice(device)
   checkChoice('dtype', dtype, ['auto', 'float32', 'bfloat16', 'float16'] as const)
-  checkInteger('threads', threads, 0, mostThreads)
+  checkInteger('threads', threads, 0, maxThreads)
   checkSignal(signal)
 }
 
@@ -98,8 +98,8 @@ export async function loadParts(
   const weights = await nativeJob(() =>
     addon.weightBytes(config, checkpoint.tensors, nativeOptions, newControl()),
   )
-  const most = packTokens ?? mostPackTokens(device)
-  const activations = activationBytes(checkpoint.config, leastPackTokens(device, most))
+  const wanted = packTokens ?? maxPackTokens(device)
+  const activations = activationBytes(checkpoint.config, minPackTokens(device, wanted))
   const loading = ordinal === undefined ? loadingBytes : 0
   const available =
     ordinal === undefined
@@ -124,7 +124,7 @@ export async function loadParts(
     })
     const parts = Promise.all([reading, checkpoint.tokenizer && loadTokenizer(checkpoint.tokenizer)])
     const [native, tokenizer] = await Promise.race([parts, failed])
-    const memory = await Promise.race([nativeJob(() => native.reserve(most, newControl())), failed])
+    const memory = await Promise.race([nativeJob(() => native.reserve(wanted, newControl())), failed])
     tell(1)
     const tooMany = tokenizer && vocabularyWarning(checkpoint, tokenizer.vocabSize)
     const warnings = [...checkpoint.warnings, ...(tooMany ? [tooMany] : [])]

@@ -3,7 +3,7 @@ import type { Device } from '../native/types.ts'
 import { gpuOrdinal } from './devices.ts'
 
 export interface PlannerOptions {
-  /** Tokens a pack should have; a longer sequence makes a pack of its own. @default mostPackTokens() */
+  /** Tokens a pack should have; a longer sequence makes a pack of its own. @default maxPackTokens() */
   packTokens?: number
   /** Whether requests share prefixes. */
   share: boolean
@@ -16,14 +16,14 @@ const processorPackTokens = 1024
 /** Enough rows for matrix products to fill any GPU many times over. */
 const gpuPackTokens = 16384
 /** A GPU whose memory does not hold so many is not worth loading to. */
-const leastGpuPackTokens = 256
+const minGpuPackTokens = 256
 
 /** Tokens of a pack by default; fewer where a GPU's memory does not hold them. */
-export function mostPackTokens(device: Device): number {
+export function maxPackTokens(device: Device): number {
   return gpuOrdinal(device) === undefined ? processorPackTokens : gpuPackTokens
 }
 
-/** Tokens of a pack that there must be memory for, of the most that there should be. */
-export function leastPackTokens(device: Device, most: number): number {
-  return gpuOrdinal(device) === undefined ? most : Math.min(most, leastGpuPackTokens)
+/** Tokens of a pack that there must be memory for, of those that there should be. */
+export function minPackTokens(device: Device, wanted: number): number {
+  return gpuOrdinal(device) === undefined ? wanted : Math.min(wanted, minGpuPackTokens)
 }

@@ -1,5 +1,5 @@
 // What every native job needs: the word that cancels it, and its errors as ours.
-
+import { setMaxListeners } from 'node:events'
 import { type ErrorCode, MtLlamaError, nativeErrorCodes } from '../errors.ts'
 import type { Control } from './types.ts'
 
@@ -20,13 +20,37 @@ export function cancel(control: Control): void {
   Atomics.store(control, 0, 1)
 }
 
-/** Runs `onAbort` when the signal fires, at once if it has; the function returned stops listening. */
+/**
+ * Runs `onAbort` when the signal fires, at once if it has; the function returned stops listening. However many listen to
+ * a signal this way, it has no listener by that.
+ */
 export function onAbort(signal: AbortSignal | undefined, onAbort: (error: MtLlamaError) => void): () => void {
   if (!signal) return () => {}
   const listener = () => onAbort(abortedError(signal))
-  if (signal.aborted) listener()
-  else signal.addEventListener('abort', listener, { once: true })
-  return () => signal.removeEventListener('abort', listener)
+  if (signal.aborted) {
+    listener()
+    return () => {}
+  }
+  const follower = followerOf(signal)
+  follower.addEventListener('abort', listener, { once: true })
+  return () => follower.removeEventListener('abort', listener)
+}
+
+/** One signal for each that was given, which fires when that one does. */
+const followers = new WeakMap<AbortSignal, AbortSignal>()
+
+/**
+ * All listeners are put on a signal of our own: Node warns of a leak where the caller's has more than ten, and Node 20
+ * keeps a little memory for each signal that AbortSignal.any() makes of one that lives long.
+ */
+function followerOf(signal: AbortSignal): AbortSignal {
+  let follower = followers.get(signal)
+  if (!follower) {
+    follower = AbortSignal.any([signal])
+    setMaxListeners(0, follower)
+    followers.set(signal, follower)
+  }
+  return follower
 }
 
 /** Runs native work; its plain errors with a code become MtLlamaErrors. */

@@ -42,7 +42,7 @@ export class ScoreQueue {
   private readonly native: Pick<NativeModel, 'score'>
   /** Halves of packs that found no memory; they go before all else. */
   private readonly retries: Load[] = []
-  private readonly mostTokens: number
+  private readonly maxPackTokens: number
   private budget: number
   private readonly calls = new Set<QueuedCall>()
   private readonly flights = new Set<Flight>()
@@ -52,7 +52,7 @@ export class ScoreQueue {
   /** @param packTokens tokens a pack should have; a longer tree makes a pack of its own */
   constructor(native: Pick<NativeModel, 'score'>, packTokens: number) {
     this.native = native
-    this.mostTokens = packTokens
+    this.maxPackTokens = packTokens
     this.budget = packTokens
   }
 
@@ -165,7 +165,7 @@ export class ScoreQueue {
       const parts = halves(tree)
       if (!parts) {
         // No size helped; where memory comes back, packs are not to stay tiny.
-        this.budget = this.mostTokens
+        this.budget = this.maxPackTokens
         call.fail(treeTooLarge(tree, error))
         return
       }
