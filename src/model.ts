@@ -23,6 +23,7 @@ import type { PlannerOptions } from './model/planner-options.ts'
 import { cancel, disposedError, nativeJob, newControl, onAbort } from './native/job.ts'
 import { ScoreCall, type ScoreCallOptions } from './scoring/call.ts'
 import {
+  afterPrefix,
   type EncodeContext,
   type EncodedRequest,
   encodePrompt,
@@ -87,7 +88,8 @@ export class Model {
     this.parts = parts
     this.planner = planner
     this.tokenizer = tokenizer
-    const bosTokenId = tokenizer?.bosTokenId ?? config.bosTokenId
+    // A tokenizer without BOS has none, whatever config.json says or LlamaConfig assumes.
+    const { bosTokenId } = tokenizer ?? config
     const eosTokenIds = new Set(config.eosTokenIds)
     if (tokenizer?.eosTokenId !== undefined) eosTokenIds.add(tokenizer.eosTokenId)
     this.info = modelInfo(parts, bosTokenId, [...eosTokenIds])
@@ -171,15 +173,16 @@ export class Model {
 
   /**
    * Log-likelihood of a whole text over windows that slide, and the perplexities that follow from it. The first window is
-   * scored after BOS, else EOS.
+   * scored after BOS, else EOS, which is not scored itself where the text begins with it.
    */
   async perplexity(text: Text, options: PerplexityOptions = {}): Promise<PerplexityResult> {
     const { parseSpecial = true } = options
     const own = readOne(text, 'the text', this.info.vocabSize)
-    const ids = encodeText(this.context, own, 'the text', parseSpecial)
+    const whole = encodeText(this.context, own, 'the text', parseSpecial)
+    const prefix = prefixToken(this.context, 'the text')
+    const ids = afterPrefix(prefix, whole)
     if (ids.length === 0)
       throw new MtLlamaError('INVALID_ARGUMENT', 'the text is empty; there is nothing to score')
-    const prefix = prefixToken(this.context, 'the text')
     const window = checkInteger(
       'window',
       options.window ?? this.info.contextLength,
@@ -265,7 +268,7 @@ export class Model {
       id === undefined ? '' : (this.tokenizer?.tokenText(id) ?? '')
     return renderChatTemplate(chatTemplate, messages, {
       bosToken: tokenText(this.context.bosTokenId),
-      eosToken: tokenText(this.context.eosTokenId),
+      eosToken: tokenText(this.tokenizer?.eosTokenId),
       addGenerationPrompt,
     })
   }

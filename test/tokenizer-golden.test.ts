@@ -94,7 +94,7 @@ const table: Row[] = [
     rows: 'llama3/tokenizer_json',
     vectors: 'llama3/vectors',
     boundaries: 'llama3',
-    facts: { kind: 'gguf', ...llama3, addBos: false },
+    facts: { kind: 'gguf', ...llama3, addBos: true },
   },
   {
     name: 'llama tokenizer.json',

@@ -206,6 +206,33 @@ describe('GGUF tokenizers', () => {
     assert.equal(tokenizer.decode(tokenizer.encode('a bc é')), 'a bc é')
   })
 
+  it('cuts user-defined and unknown pieces out of the text as it is, each followed by a space', async () => {
+    const tokens = (llama().get('tokens') as string[]).map(text => (text === 'b c' ? '<x>' : text))
+    const marked = await load(new Map([...llama(), ['tokens', tokens]]))
+    const marks = (ids: number[]) => ids.map(id => marked.tokenText(id))
+    assert.deepEqual(marks(marked.encode('<x>a<x><unk>bc')), ['<x>', '▁a', '<x>', '<unk>', '▁', 'bc'])
+    assert.deepEqual(marks(marked.encode('<x>a', { parseSpecial: false })), ['<x>', '▁a'])
+  })
+
+  for (const [pre, addBos] of [
+    ['llama-bpe', true],
+    ['llama3', true],
+    ['llama-v3', true],
+    ['falcon3', true],
+    ['pixtral', true],
+    ['gpt-2', false],
+    ['smollm', false],
+    ['refact', false],
+  ] as const) {
+    it(`${addBos ? 'puts' : 'puts no'} BOS first for ${pre}, unless add_bos_token says`, async () => {
+      const keys = new Map([...gpt2(), ['pre', pre], ['bos_token_id', 258]] as [string, unknown][])
+      assert.equal((await load(keys)).addBos, addBos)
+      assert.equal((await load(new Map([...keys, ['add_bos_token', !addBos]]))).addBos, !addBos)
+      keys.delete('bos_token_id')
+      assert.equal((await load(keys)).addBos, false)
+    })
+  }
+
   it('obeys its keys', async () => {
     const set = new Map<string, unknown>([
       ...llama(),

@@ -64,10 +64,19 @@ export interface Checkpoint {
   warnings: string[]
 }
 
+/** Files that lie beside a tokenizer and change it; undefined where they are not there. */
+export interface TokenizerSettingsFiles {
+  /** tokenizer_config.json */
+  configFile?: string | undefined
+  /** special_tokens_map.json */
+  specialTokensFile?: string | undefined
+  /** added_tokens.json */
+  addedTokensFile?: string | undefined
+}
+
 export type TokenizerSource =
-  /** tokenizer.json, with tokenizer_config.json beside it if there. */
-  | { kind: 'tokenizer.json'; file: string; configFile?: string | undefined }
+  | ({ kind: 'tokenizer.json'; file: string } & TokenizerSettingsFiles)
   /** SentencePiece tokenizer.model. */
-  | { kind: 'tokenizer.model'; file: string; configFile?: string | undefined }
+  | ({ kind: 'tokenizer.model'; file: string } & TokenizerSettingsFiles)
   /** The metadata of a GGUF file: tokenizer.ggml.* keys without that prefix; arrays of numbers are typed arrays. */
   | { kind: 'gguf'; file: string; metadata: Map<string, unknown> }

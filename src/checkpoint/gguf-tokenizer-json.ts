@@ -1,6 +1,6 @@
 // tokenizer.json and tokenizer_config.json out of a GGUF's metadata, for the tokenizers library and transformers.
 import { MtLlamaError } from '../errors.ts'
-import { wordRules } from '../tokenizer/gguf.ts'
+import { addsBosByDefault, wordRules } from '../tokenizer/gguf.ts'
 import { pieceType } from '../tokenizer/pieces.ts'
 import { splitMerge } from '../tokenizer/vocabulary.ts'
 import type { LlamaConfig } from './checkpoint.ts'
@@ -37,7 +37,7 @@ export function tokenizerFiles(
   }
   const bos = config.bosTokenId === undefined ? undefined : texts[config.bosTokenId]
   const eos = textOf('eos_token_id')
-  const addBos = fields.boolean('add_bos_token', model === 'llama')
+  const addBos = fields.boolean('add_bos_token', addsBosByDefault(model, fields.get('pre')))
   const addEos = fields.boolean('add_eos_token', false)
   return {
     'tokenizer.json': {

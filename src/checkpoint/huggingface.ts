@@ -202,10 +202,14 @@ const COMPARE_BYTES = 4 * 2 ** 20
 async function findTokenizer(path: string): Promise<TokenizerSource | undefined> {
   const there = async (name: string) =>
     (await pathKind(join(path, name))) === 'file' ? join(path, name) : undefined
-  const configFile = await there('tokenizer_config.json')
+  const settings = {
+    configFile: await there('tokenizer_config.json'),
+    specialTokensFile: await there('special_tokens_map.json'),
+    addedTokensFile: await there('added_tokens.json'),
+  }
   for (const kind of ['tokenizer.json', 'tokenizer.model'] as const) {
     const file = await there(kind)
-    if (file !== undefined) return { kind, file, configFile }
+    if (file !== undefined) return { kind, file, ...settings }
   }
   return undefined
 }

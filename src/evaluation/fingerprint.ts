@@ -17,8 +17,9 @@ export async function fingerprint({ config, tensors, tokenizer }: Checkpoint): P
   if (tokenizer?.kind === 'gguf') {
     for (const [key, value] of tokenizer.metadata) hash.update(JSON.stringify([key, value], plain))
   } else if (tokenizer) {
-    hash.update(await readFile(tokenizer.file))
-    if (tokenizer.configFile) hash.update(await readFile(tokenizer.configFile))
+    const { file, configFile, specialTokensFile, addedTokensFile } = tokenizer
+    for (const name of [file, configFile, specialTokensFile, addedTokensFile])
+      if (name !== undefined) hash.update(await readFile(name))
   }
   const files = new Map<string, FileHandle>()
   try {

@@ -47,13 +47,18 @@ export function encodeRequest(
   const encoded: EncodedRequest = { sequences: [], truncatedTokens: 0, skipped: false }
   for (const [index, continuation] of continuations.entries()) {
     const where = message`${{ kind: 'request', index: request }}, continuation ${index}`
-    const { before, scored } = encodePair(context, prompt, continuation, where, settings)
+    const pair = encodePair(context, prompt, continuation, where, settings)
+    const start = withBos(context, pair.before, typeof prompt === 'string', settings.addBos)
+    if (start.length === 0) start.push(prefixToken(context, where))
+    const scored = pair.before.length > 0 ? pair.scored : afterPrefix(start[0]!, pair.scored)
+    if (scored.length === 0 && pair.scored.length > 0)
+      throw invalid(
+        message`${where} is token ${start[0]!} alone, which an empty prompt is scored after; there is nothing to score`,
+      )
     if (scored.length === 0)
       throw invalid(
         message`${where}: ${shown(continuation)} adds no token to the prompt under ${{ kind: 'option', name: 'boundary', value: settings.boundary }}; there is nothing to score`,
       )
-    const start = withBos(context, before, typeof prompt === 'string', settings.addBos)
-    if (start.length === 0) start.push(prefixToken(context, where))
     // The last scored token needs no position: nothing is predicted from it.
     const room = context.contextLength + 1 - scored.length
     const fitted = fit(context, start, room, settings.tooLong, () => tooLong(context, where, start, scored))
@@ -112,6 +117,14 @@ export function prefixToken(context: EncodeContext, where: string | Message): nu
       message`${where}: the prompt is empty and the model has neither BOS nor EOS to score after; give at least one token`,
     )
   return token
+}
+
+/**
+ * What is scored of a text after the prefix token: a text that begins with that token itself brings it along and is not
+ * scored after a second one, as in lm-evaluation-harness.
+ */
+export function afterPrefix(prefix: number, ids: ArrayLike<number>): ArrayLike<number> {
+  return ids[0] === prefix ? Array.prototype.slice.call(ids, 1) : ids
 }
 
 function encodePair(

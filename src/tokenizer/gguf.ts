@@ -4,7 +4,7 @@ import { Bpe } from './bpe.ts'
 import { byteSpelling } from './byte-level.ts'
 import { byteLevelDecoder } from './decoder-json.ts'
 import { Field, shown } from './field.ts'
-import { pieceType, tokenizerFromPieces } from './pieces.ts'
+import { addedPieces, pieceType, tokenizerFromPieces } from './pieces.ts'
 import { PipelineTokenizer } from './pipeline.ts'
 import { gpt2Pattern, isolateSteps } from './pre-tokenizer.ts'
 import { byteSymbols } from './symbols.ts'
@@ -18,11 +18,17 @@ interface WordRule {
   /** Each cuts the words of the one before. */
   patterns: string[]
   ignoreMerges: boolean
+  /** Whether BOS goes first where tokenizer.ggml.add_bos_token does not say. */
+  addsBos: boolean
 }
 
-const gpt2: WordRule = { patterns: [gpt2Pattern], ignoreMerges: false }
-const singleDigits: WordRule = { patterns: ['\\p{N}', gpt2Pattern], ignoreMerges: false }
-const llama3: WordRule = { patterns: [llama3Pattern], ignoreMerges: true }
+const gpt2: WordRule = { patterns: [gpt2Pattern], ignoreMerges: false, addsBos: false }
+const singleDigits: WordRule = {
+  patterns: ['\\p{N}', gpt2Pattern],
+  ignoreMerges: false,
+  addsBos: false,
+}
+const llama3: WordRule = { patterns: [llama3Pattern], ignoreMerges: true, addsBos: true }
 
 /** How text is cut into words, by llama.cpp's name for it (tokenizer.ggml.pre). */
 export const wordRules: Readonly<Record<string, WordRule>> = {
@@ -33,6 +39,17 @@ export const wordRules: Readonly<Record<string, WordRule>> = {
   'llama-bpe': llama3,
   llama3,
   'llama-v3': llama3,
+  falcon3: llama3,
+  'falcon-h1': llama3,
+  pixtral: llama3,
+  'midm-2.0': llama3,
+  lfm2: llama3,
+}
+
+/** Whether a text gets BOS where tokenizer.ggml.add_bos_token does not say, as llama.cpp decides it. */
+export function addsBosByDefault(model: unknown, pre: unknown): boolean {
+  if (model === 'llama') return true
+  return typeof pre === 'string' && Object.hasOwn(wordRules, pre) && wordRules[pre]!.addsBos
 }
 
 /**
@@ -76,7 +93,7 @@ function byteLevelTokenizer(root: Field): Tokenizer {
   const special = added.filter(token => token.special)
   const finder = new AddedTokenFinder(added)
   return new PipelineTokenizer({
-    ...readEnds(root, texts.length, false, undefined, undefined),
+    ...readEnds(root, texts.length, undefined, undefined),
     kind: 'gguf',
     vocabSize: texts.length,
     addsSpace: false,
@@ -102,12 +119,13 @@ function piecesTokenizer(root: Field): Tokenizer {
   const scores = readNumbers(root.get('scores'), texts.length, 0)
   const pieces = texts.map((text, id) => ({ text, score: scores(id), type: types(id) }))
   return tokenizerFromPieces(pieces, {
-    ...readEnds(root, texts.length, true, 1, 2),
+    ...readEnds(root, texts.length, 1, 2),
     file: root.file,
     kind: 'gguf',
     byteFallback: pieces.some(piece => piece.type === pieceType.byte),
     mapCharacters: undefined,
-    dummyPrefix: root.get('add_space_prefix').boolean(true),
+    rawTokens: addedPieces(pieces, [pieceType.unknown, pieceType.control, pieceType.userDefined]),
+    dummyPrefix: root.get('add_space_prefix').boolean(true) ? 'always' : 'never',
     removeExtraSpaces: false,
     unknownSurface: ' \u2047 ',
     parsesSpecial: true,
@@ -118,7 +136,6 @@ function piecesTokenizer(root: Field): Tokenizer {
 function readEnds(
   root: Field,
   vocabSize: number,
-  addsBos: boolean,
   usualBos: number | undefined,
   usualEos: number | undefined,
 ) {
@@ -130,7 +147,9 @@ function readEnds(
   }
   const bosTokenId = read('bos_token_id', usualBos)
   const eosTokenId = read('eos_token_id', usualEos)
-  const addBos = root.get('add_bos_token').boolean(addsBos)
+  const asked = root.get('add_bos_token')
+  const addsBos = addsBosByDefault(root.get('model').value, root.get('pre').value)
+  const addBos = asked.missing ? addsBos && bosTokenId !== undefined : asked.boolean()
   if (addBos && bosTokenId === undefined)
     throw root.get('bos_token_id').error('an id, as add_bos_token is true')
   const addEos = root.get('add_eos_token').boolean(false)

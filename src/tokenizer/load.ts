@@ -1,10 +1,11 @@
 // Opens a tokenizer wherever a checkpoint keeps it.
 import { readFile } from 'node:fs/promises'
-import type { TokenizerSource } from '../checkpoint/checkpoint.ts'
+import type { TokenizerSettingsFiles, TokenizerSource } from '../checkpoint/checkpoint.ts'
 import { MtLlamaError } from '../errors.ts'
 import { Field, tokenizerError } from './field.ts'
 import { tokenizerFromGguf } from './gguf.ts'
 import { tokenizerFromSentencePiece } from './sentencepiece.ts'
+import { readSettings, type TokenizerSettings } from './settings.ts'
 import type { Tokenizer } from './tokenizer.ts'
 import { tokenizerFromJson } from './tokenizer-json.ts'
 
@@ -21,12 +22,10 @@ export async function loadTokenizer(source: TokenizerSource): Promise<Tokenizer>
 
 async function load(source: TokenizerSource): Promise<Tokenizer> {
   switch (source.kind) {
-    case 'tokenizer.json': {
-      const config = source.configFile === undefined ? undefined : await readJson(source.configFile)
-      return tokenizerFromJson(await readJson(source.file), config)
-    }
+    case 'tokenizer.json':
+      return tokenizerFromJson(await readJson(source.file), await loadSettings(source))
     case 'tokenizer.model':
-      return tokenizerFromSentencePiece(source.file, await readBytes(source.file))
+      return tokenizerFromSentencePiece(source.file, await readBytes(source.file), await loadSettings(source))
     case 'gguf':
       return tokenizerFromGguf(source.file, source.metadata)
     default:
@@ -35,6 +34,15 @@ async function load(source: TokenizerSource): Promise<Tokenizer> {
         `kind is ${JSON.stringify((source as { kind?: unknown }).kind)}; expected 'tokenizer.json', 'tokenizer.model' or 'gguf'`,
       )
   }
+}
+
+async function loadSettings(files: TokenizerSettingsFiles): Promise<TokenizerSettings | undefined> {
+  const read = async (file: string | undefined) => (file === undefined ? undefined : await readJson(file))
+  return readSettings({
+    config: await read(files.configFile),
+    specialTokens: await read(files.specialTokensFile),
+    addedTokens: await read(files.addedTokensFile),
+  })
 }
 
 async function readBytes(file: string): Promise<Buffer> {

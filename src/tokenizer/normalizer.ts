@@ -2,8 +2,8 @@
 import type { Field } from './field.ts'
 import { readPattern } from './pre-tokenizer.ts'
 
-/** Called on each stretch of text between added tokens. */
-export type Normalizer = (text: string) => string
+/** Called on each stretch of text between added tokens. @param atStart whether it begins the whole text */
+export type Normalizer = (text: string, atStart: boolean) => string
 
 /** @throws TOKENIZER for a kind that is not known here */
 export function readNormalizer(field: Field): Normalizer | undefined {
@@ -12,7 +12,7 @@ export function readNormalizer(field: Field): Normalizer | undefined {
   switch (type) {
     case 'Sequence': {
       const steps = field.get('normalizers').items().map(readNormalizer)
-      return text => steps.reduce((done, step) => step?.(done) ?? done, text)
+      return (text, atStart) => steps.reduce((done, step) => step?.(done, atStart) ?? done, text)
     }
     case 'Prepend': {
       const prefix = field.get('prepend').string()

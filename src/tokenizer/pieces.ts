@@ -25,8 +25,13 @@ export interface PieceSettings
   byteFallback: boolean
   /** Rewrites characters before all else. */
   mapCharacters: ((text: string) => string) | undefined
-  /** Put a space before a text. */
-  dummyPrefix: boolean
+  /**
+   * Tokens that are cut out of the text before anything else looks at it; those with ids beyond the pieces are added to
+   * them. User-defined pieces that are none of these are found in the normalised text, as sentencepiece does.
+   */
+  rawTokens: readonly AddedToken[]
+  /** Put a space before the text: before each stretch between `rawTokens`, or before one that begins the whole text. */
+  dummyPrefix: 'always' | 'first' | 'never'
   /** Trim the text and make runs of spaces one. */
   removeExtraSpaces: boolean
   /** What an unknown token decodes to. */
@@ -39,7 +44,7 @@ const longestPiece = 1024
 
 /** @throws TOKENIZER for pieces that cannot be told apart or used */
 export function tokenizerFromPieces(pieces: readonly ScoredPiece[], settings: PieceSettings): Tokenizer {
-  const { file, dummyPrefix } = settings
+  const { file, rawTokens, dummyPrefix } = settings
   const known = new Map<string, number>()
   for (const [id, { text, score, type }] of pieces.entries()) {
     if (type < 1 || type > 6)
@@ -61,28 +66,35 @@ export function tokenizerFromPieces(pieces: readonly ScoredPiece[], settings: Pi
     known.set(text, id)
   }
   const { bpe, cuts } = makeBpe(pieces, settings)
-  const control = addedTokens(pieces, pieceType.control)
+  const raw = new Map(rawTokens.map(token => [token.id, token]))
+  const special = rawTokens.filter(token => token.special)
+  const userDefined = addedPieces(pieces, [pieceType.userDefined]).filter(token => !raw.has(token.id))
   const split = (words: string[]) => words
   return new PipelineTokenizer({
     ...settings,
-    vocabSize: pieces.length,
-    addsSpace: dummyPrefix,
-    specialTokens: new Map(control.map(token => [token.content, token.id])),
-    rawTokens: new AddedTokenFinder(control),
-    normalizedTokens: new AddedTokenFinder(addedTokens(pieces, pieceType.userDefined)),
-    normalize: text => normalize(text, settings),
+    vocabSize: rawTokens.reduce((size, { id }) => Math.max(size, id + 1), pieces.length),
+    addsSpace: dummyPrefix !== 'never',
+    specialTokens: new Map(special.map(token => [token.content, token.id])),
+    rawTokens: new AddedTokenFinder(rawTokens),
+    normalizedTokens: new AddedTokenFinder(userDefined),
+    normalize: (text, atStart) => normalize(text, atStart, settings),
     split: cuts === undefined ? split : cutWith(split, cuts),
     bpe,
     prefix: settings.addBos && settings.bosTokenId !== undefined ? [settings.bosTokenId] : [],
-    newDecodeStream: decoder(pieces, settings),
-    tokenText: id => pieces[id]?.text ?? '',
+    newDecodeStream: decoder(pieces, raw, settings),
+    tokenText: id => pieces[id]?.text ?? raw.get(id)?.content ?? '',
   })
 }
 
-function normalize(text: string, { mapCharacters, removeExtraSpaces, dummyPrefix }: PieceSettings): string {
+function normalize(
+  text: string,
+  atStart: boolean,
+  { mapCharacters, removeExtraSpaces, dummyPrefix }: PieceSettings,
+): string {
   const mapped = mapCharacters?.(text) ?? text
   const trimmed = removeExtraSpaces ? mapped.replace(/ +/g, ' ').replace(/^ | $/g, '') : mapped
-  const spelt = trimmed === '' ? '' : (dummyPrefix ? space : '') + trimmed.replaceAll(' ', space)
+  const prefix = dummyPrefix === 'always' || (dummyPrefix === 'first' && atStart) ? space : ''
+  const spelt = trimmed === '' ? '' : prefix + trimmed.replaceAll(' ', space)
   if (!removeExtraSpaces) return spelt
   // A ▁ of the text itself counts as a space at the end, and nowhere else.
   let end = spelt.length
@@ -90,10 +102,11 @@ function normalize(text: string, { mapCharacters, removeExtraSpaces, dummyPrefix
   return spelt.slice(0, end)
 }
 
-function addedTokens(pieces: readonly ScoredPiece[], type: number): AddedToken[] {
+/** The pieces of some types as tokens to find in a text; all but user-defined ones are special. */
+export function addedPieces(pieces: readonly ScoredPiece[], types: readonly number[]): AddedToken[] {
   const flags = { singleWord: false, lstrip: false, rstrip: false, normalized: false }
-  return pieces.flatMap((piece, id) =>
-    piece.type === type ? [{ ...flags, id, content: piece.text, special: type === pieceType.control }] : [],
+  return pieces.flatMap(({ text, type }, id) =>
+    types.includes(type) ? [{ ...flags, id, content: text, special: type !== pieceType.userDefined }] : [],
   )
 }
 
@@ -166,24 +179,27 @@ function pairsOf(
   return table
 }
 
-function decoder(pieces: readonly ScoredPiece[], settings: PieceSettings) {
-  const { dummyPrefix, removeExtraSpaces, unknownSurface } = settings
+function decoder(
+  pieces: readonly ScoredPiece[],
+  raw: ReadonlyMap<number, AddedToken>,
+  { dummyPrefix, removeExtraSpaces, unknownSurface }: PieceSettings,
+) {
   const decoded: Piece[] = pieces.map(({ text, type }) => {
     if (type === pieceType.byte) return { byte: bytePiece(text) }
     if (type === pieceType.unknown) return { text: unknownSurface }
-    return { text, control: type === pieceType.control }
+    return { text }
   })
+  for (const { id, content, special } of raw.values()) decoded[id] = { text: content, control: special }
   const leading: PieceRules['leading'] = removeExtraSpaces
     ? { rule: 'extra' }
-    : dummyPrefix
-      ? { rule: 'dummy-prefix' }
-      : { rule: 'text', count: 0 }
-  const isControl = (id: number) => pieces[id]?.type === pieceType.control
+    : dummyPrefix === 'never'
+      ? { rule: 'text', count: 0 }
+      : { rule: 'dummy-prefix' }
   // It has no text of its own, and still ends a run of bytes.
   const silent: Piece = { text: '', control: true }
   return (skipSpecialTokens: boolean) =>
     new PieceDecodeStream({
-      pieceOf: id => (skipSpecialTokens && isControl(id) ? silent : decoded[id]),
+      pieceOf: id => (skipSpecialTokens && raw.get(id)?.special ? silent : decoded[id]),
       space,
       brokenRun: 'broken',
       leading,

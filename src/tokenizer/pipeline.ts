@@ -88,7 +88,7 @@ export class PipelineTokenizer implements Tokenizer {
 
   #encodeSection(text: string, atStart: boolean, parseSpecial: boolean, ids: number[]): void {
     const { normalize, normalizedTokens, split, bpe } = this.#parts
-    const normal = normalize === undefined ? text : normalize(text)
+    const normal = normalize === undefined ? text : normalize(text, atStart)
     for (const section of normalizedTokens.split(normal, parseSpecial)) {
       if ('id' in section) {
         ids.push(section.id)

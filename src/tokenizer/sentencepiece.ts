@@ -1,15 +1,25 @@
 // SentencePiece's tokenizer.model: a protobuf of pieces, the trainer's and the normaliser's settings.
+import { withDeclared } from './added-vocabulary.ts'
 import { readCharsmap } from './charsmap.ts'
 import { tokenizerError } from './field.ts'
-import { pieceType, tokenizerFromPieces } from './pieces.ts'
+import { addedPieces, type PieceSettings, pieceType, tokenizerFromPieces } from './pieces.ts'
 import { Message } from './protobuf.ts'
+import type { TokenizerSettings } from './settings.ts'
 import type { Tokenizer } from './tokenizer.ts'
 
 const modelTypes = ['unknown', 'unigram', 'BPE', 'word', 'char']
 const bpeModel = 2
 
-/** Field numbers are those of sentencepiece_model.proto. @throws TOKENIZER naming the file and what is wrong in it */
-export function tokenizerFromSentencePiece(file: string, bytes: Buffer): Tokenizer {
+/**
+ * Field numbers are those of sentencepiece_model.proto.
+ * @param settings of the files beside it: what they declare is added as transformers adds it
+ * @throws TOKENIZER naming the file and what is wrong in it
+ */
+export function tokenizerFromSentencePiece(
+  file: string,
+  bytes: Buffer,
+  settings: TokenizerSettings | undefined,
+): Tokenizer {
   const model = new Message(file, 'the file', bytes)
   const trainer = model.message(2, 'trainer_spec')
   const normalizer = model.message(3, 'normalizer_spec')
@@ -33,24 +43,38 @@ export function tokenizerFromSentencePiece(file: string, bytes: Buffer): Tokeniz
   if (pieces.some(piece => piece.type === pieceType.unused))
     throw refuse('a piece', 'of type unused', 'none of that type')
 
-  const idOf = (text: string) => {
-    const id = pieces.findIndex(piece => piece.text === text && piece.type === pieceType.control)
-    return id < 0 ? undefined : id
+  const vocabulary = { file, ids: new Map<string, number>(), texts: pieces.map(piece => piece.text) }
+  for (const [id, { text }] of pieces.entries()) if (!vocabulary.ids.has(text)) vocabulary.ids.set(text, id)
+  const control = addedPieces(pieces, [pieceType.control])
+  const added = withDeclared(control, settings?.declared ?? [], vocabulary, pieces.length)
+  const end = (said: string | null | undefined, own: string) => {
+    if (said !== undefined) return said === null ? undefined : vocabulary.ids.get(said)
+    return control.find(token => token.content === own)?.id
   }
   const charsmap = normalizer.bytes(2, 'precompiled_charsmap')
-  const bosTokenId = idOf(trainer.string(46, 'bos_piece', '<s>'))
+  const bosTokenId = end(settings?.bos, trainer.string(46, 'bos_piece', '<s>'))
+  const eosTokenId = end(settings?.eos, trainer.string(47, 'eos_piece', '</s>'))
+  const addBos = bosTokenId !== undefined && settings?.addBos !== false
   return tokenizerFromPieces(pieces, {
     file,
     kind: 'tokenizer.model',
     byteFallback: trainer.boolean(35, 'byte_fallback', false),
     mapCharacters: charsmap.length > 0 ? readCharsmap(file, charsmap) : undefined,
-    dummyPrefix: normalizer.boolean(3, 'add_dummy_prefix', true),
+    dummyPrefix: dummyPrefix(normalizer.boolean(3, 'add_dummy_prefix', true), settings),
     removeExtraSpaces: normalizer.boolean(4, 'remove_extra_whitespaces', true),
     unknownSurface: trainer.string(44, 'unk_surface', ' \u2047 '),
+    rawTokens: added,
     bosTokenId,
-    eosTokenId: idOf(trainer.string(47, 'eos_piece', '</s>')),
-    addBos: bosTokenId !== undefined,
-    parsesSpecial: false,
-    suffix: [],
+    eosTokenId,
+    addBos,
+    parsesSpecial: settings?.declaresMore === true && !settings.splitsSpecial,
+    suffix: settings?.addEos && eosTokenId !== undefined ? [eosTokenId] : [],
   })
+}
+
+/** transformers' LlamaTokenizer puts a space before the first text alone unless told to be as it was (`legacy`). */
+function dummyPrefix(own: boolean, settings: TokenizerSettings | undefined): PieceSettings['dummyPrefix'] {
+  if (!(settings?.addPrefixSpace ?? own)) return 'never'
+  const legacy = settings?.legacy ?? !settings?.className.endsWith('LlamaTokenizer')
+  return legacy ? 'always' : 'first'
 }

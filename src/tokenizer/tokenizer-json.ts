@@ -1,5 +1,6 @@
-// Hugging Face's tokenizer.json, with tokenizer_config.json beside it.
+// Hugging Face's tokenizer.json, with the settings that lie beside it.
 import { type AddedToken, AddedTokenFinder } from './added-tokens.ts'
+import { withDeclared } from './added-vocabulary.ts'
 import { bosAndEos } from './bos-eos.ts'
 import { Bpe } from './bpe.ts'
 import { byteSpelling } from './byte-level.ts'
@@ -8,6 +9,8 @@ import { type Field, isTokenId } from './field.ts'
 import { prepends, readNormalizer } from './normalizer.ts'
 import { PipelineTokenizer } from './pipeline.ts'
 import { cutWith, readPreTokenizer } from './pre-tokenizer.ts'
+import { withPrefixSpace } from './prefix-space.ts'
+import type { TokenizerSettings } from './settings.ts'
 import { byteSymbols, characterSymbols, spaceCuts } from './symbols.ts'
 import { readTemplate } from './template.ts'
 import type { Tokenizer } from './tokenizer.ts'
@@ -22,31 +25,33 @@ import {
 
 /**
  * @param root the parsed file
- * @param config tokenizer_config.json
+ * @param settings of the files beside it
  * @throws TOKENIZER naming the file and the field
  */
-export function tokenizerFromJson(root: Field, config: Field | undefined): Tokenizer {
+export function tokenizerFromJson(file: Field, settings: TokenizerSettings | undefined): Tokenizer {
+  const root = withPrefixSpace(file, settings)
   const model = root.get('model')
   const modelVocabulary = readVocabulary(model.get('vocab'))
   const vocabulary = copyOf(modelVocabulary)
-  const added = readAddedTokens(root.get('added_tokens'), vocabulary)
+  const listed = readAddedTokens(root.get('added_tokens'), vocabulary)
+  const added = withDeclared(listed, settings?.declared ?? [], vocabulary, modelVocabulary.ids.size)
   const special = added.filter(token => token.special)
   const preTokenizer = readPreTokenizer(root.get('pre_tokenizer'))
   const { bpe, cuts } = readModel(model, modelVocabulary, preTokenizer.byteLevel)
   const normalize = readNormalizer(root.get('normalizer'))
   const template = readTemplate(root.get('post_processor'))
   return new PipelineTokenizer({
-    ...bosAndEos(template.prefix, vocabulary.ids, config),
+    ...bosAndEos(template.prefix, vocabulary.ids, settings),
     kind: 'tokenizer.json',
     vocabSize: vocabulary.texts.length,
     addsSpace: preTokenizer.addsPrefix || prepends(root.get('normalizer')),
     specialTokens: new Map(special.map(token => [token.content, token.id])),
-    parsesSpecial: true,
+    parsesSpecial: settings?.splitsSpecial !== true,
     rawTokens: new AddedTokenFinder(added.filter(token => !token.normalized)),
     normalizedTokens: new AddedTokenFinder(
       added
         .filter(token => token.normalized)
-        .map(token => ({ ...token, content: normalize?.(token.content) ?? token.content })),
+        .map(token => ({ ...token, content: normalize?.(token.content, false) ?? token.content })),
     ),
     normalize,
     split: cuts === undefined ? preTokenizer.split : cutWith(preTokenizer.split, cuts),

@@ -4,8 +4,9 @@ export interface EncodeOptions {
   /** Add what the tokenizer adds by itself (BOS, say). Default false: prompts get their BOS from the model. */
   addSpecialTokens?: boolean
   /**
-   * Read special tokens written in the text (`</s>`) as themselves. Default as the file's own library does:
-   * true, but false for tokenizer.model, where sentencepiece takes all text as plain.
+   * Read special tokens written in the text (`</s>`) as themselves. Default as the file's own library does: true, but
+   * false for a tokenizer.model to which no file beside it adds tokens, as sentencepiece takes all text as plain, and where
+   * tokenizer_config.json has split_special_tokens.
    */
   parseSpecial?: boolean
 }

@@ -1,0 +1,29 @@
+// Added tokens and their ids: those the tokenizer's own file lists, and those its settings declare besides.
+import type { AddedToken } from './added-tokens.ts'
+import type { DeclaredToken } from './settings.ts'
+import { addToken, type Vocabulary } from './vocabulary.ts'
+
+/**
+ * Adds declared tokens as the tokenizers library does: a text that is a token already keeps its id, another gets the next id
+ * after those of the model and of the added tokens, whatever id the settings give it.
+ * @param vocabulary of the model and the added tokens; new tokens are entered
+ * @param modelSize how many tokens the model has without added ones
+ */
+export function withDeclared(
+  added: readonly AddedToken[],
+  declared: readonly DeclaredToken[],
+  vocabulary: Vocabulary,
+  modelSize: number,
+): AddedToken[] {
+  const byContent = new Map(added.map(token => [token.content, token]))
+  let nextId = added.reduce((next, { id }) => Math.max(next, id + 1), modelSize)
+  for (const { replaces, ...token } of declared) {
+    const known = byContent.get(token.content)
+    if (token.content === '' || (known !== undefined && !replaces)) continue
+    const id = known?.id ?? vocabulary.ids.get(token.content) ?? nextId
+    nextId = Math.max(nextId, id + 1)
+    addToken(vocabulary, token.content, id, 'a token of the settings beside it')
+    byContent.set(token.content, { ...token, id, special: token.special || known?.special === true })
+  }
+  return [...byContent.values()]
+}
