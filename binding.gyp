@@ -3,7 +3,7 @@
   'targets': [{
     'target_name': 'mt_llama',
     'sources': [
-      '<!@(node -p "[\'sources.txt\', \'sources_addon.txt\'].map(f => require(\'fs\').readFileSync(\'native/\' + f, \'utf8\').trim().split(/\\s+/).join(\' \')).join(\' \')")',
+      '<!@(node -p "[\'sources.txt\', \'sources_addon.txt\', \'sources_no_cuda.txt\'].map(f => require(\'fs\').readFileSync(\'native/\' + f, \'utf8\').trim().split(/\\s+/).join(\' \')).join(\' \')")',
     ],
     'include_dirs': ["<!(node -p \"require('node-addon-api').include_dir\")"],
     'defines': [

@@ -1,5 +1,5 @@
-// Checks that native/sources*.txt hold every .cc and .cu under native, sorted. `--fix` writes them. The host device layer
-// of the CUDA backend (backend/cuda/host) is part of the tests, not of the addon: CMakeLists.txt names it.
+// Checks that native/sources*.txt hold every .cc and .cu under native, sorted. `--fix` writes them. native/simulator
+// is part of the tests, not of the addon: CMakeLists.txt names it.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 
 const files = readdirSync('native', { recursive: true })
@@ -7,14 +7,19 @@ const files = readdirSync('native', { recursive: true })
   .filter(file => /\.(cc|cu)$/.test(file))
   .sort()
 const isAddon = file => file.startsWith('native/addon/')
+const isNoCuda = file => file === 'native/backend/no_cuda.cc'
 const isCuda = file => file.startsWith('native/backend/cuda/')
-const isHost = file => file.startsWith('native/backend/cuda/host/')
+const isSimulator = file => file.startsWith('native/simulator/')
 
 let wrong = 0
 for (const [list, found] of [
-  ['native/sources.txt', files.filter(file => !isAddon(file) && !isCuda(file))],
+  [
+    'native/sources.txt',
+    files.filter(file => ![isAddon, isCuda, isNoCuda, isSimulator].some(is => is(file))),
+  ],
   ['native/sources_addon.txt', files.filter(isAddon)],
-  ['native/sources_cuda.txt', files.filter(file => isCuda(file) && !isHost(file))],
+  ['native/sources_cuda.txt', files.filter(isCuda)],
+  ['native/sources_no_cuda.txt', files.filter(isNoCuda)],
 ]) {
   const want = found.map(file => `${file}\n`).join('')
   if (process.argv.includes('--fix')) {

@@ -11,14 +11,14 @@ export function fingerprint(context: ArrayLike<number>, target: number): number 
 
 /** Reads a pack by the rules at struct Pack in native/backend/backend.h; a target's "log-probability" is its fingerprint. */
 export function scorePack(pack: NativePack): NativeScores {
-  const { ids, positions, lo, trees, rows, targets, topK } = pack
+  const { ids, positions, branchStart, trees, rows, targets, topK } = pack
   const treeOf = new Int32Array(ids.length).fill(-1)
   for (let t = 0; t < trees.length / 3; t++) treeOf.fill(t, trees[3 * t]!, trees[3 * t + 1]!)
   const logProbs = Float32Array.from(rows, (row, i) => {
     const [start, , prefixLength] = trees.subarray(3 * treeOf[row]!, 3 * treeOf[row]! + 3)
     const context: number[] = []
     for (let column = start!; column <= row; column++) {
-      if (column < lo[row]! && column >= start! + prefixLength!) continue
+      if (column < branchStart[row]! && column >= start! + prefixLength!) continue
       if (positions[column] !== context.length)
         throw new Error(`row ${row} sees position ${positions[column]} out of order`)
       context.push(ids[column]!)

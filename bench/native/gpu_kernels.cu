@@ -1,6 +1,6 @@
 // Random numbers into memory. Blocks of 256 threads that stride over the array; bound by memory.
-#include "backend/cuda/device.cuh"
-#include "backend/cuda/launch.cuh"
+#include "backend/cuda/device/device.cuh"
+#include "backend/cuda/runtime/launch.cuh"
 #include "gpu_timing.h"
 
 namespace mt::MT_TARGET {
@@ -33,9 +33,9 @@ namespace mt::bench {
 template <class T>
 void fill_random(Device& device, T* to, int64_t count, uint32_t seed, float scale) {
   const int64_t blocks = (count + MT_TARGET::kFillThreads - 1) / MT_TARGET::kFillThreads;
-  const int most = 32 * device.info().multiprocessors;
+  const int max_blocks = 32 * device.info().multiprocessors;
   MT_TARGET::launch(device,
-                    {.x = static_cast<int>(std::min<int64_t>(blocks, most)), .threads = MT_TARGET::kFillThreads},
+                    {.x = static_cast<int>(std::min<int64_t>(blocks, max_blocks)), .threads = MT_TARGET::kFillThreads},
                     MT_TARGET::fill_kernel<T>, to, count, seed, scale);
 }
 

@@ -8,7 +8,7 @@
 #include <cstring>
 
 #include "backend/cuda/cuda_backend.h"
-#include "backend/cuda/peak.h"
+#include "backend/cuda/peak/peak.h"
 #include "check.h"
 #include "gpu_model.h"
 #include "gpu_timing.h"

@@ -21,7 +21,7 @@ float to_float(f16 x) { return f16_to_f32(x.bits); }
 double tolerance(int k) { return k * double{kWeightScale} * 0x1p-19; }
 
 // The larger of two, or NaN where one of them is that.
-double worse(double most, double error) { return error > most || std::isnan(error) ? error : most; }
+double worse(double worst, double error) { return error > worst || std::isnan(error) ? error : worst; }
 
 double silu(double x) { return x / (1 + std::exp(-x)); }
 
@@ -116,32 +116,32 @@ double Product<T>::worst_linear_add(int first, int count, const std::vector<floa
   const int64_t n = shape_.n, at = first * n, length = count * n;
   const std::vector<float> got = x_->read(device_, at, length);
   const std::vector<float> start = x_->read(device_, copies_ * m_ * n + at, length);
-  double most = 0;
+  double worst = 0;
   for (int64_t i = 0; i < length; i++)
-    most = worse(most, std::fabs(got[i] - (double{start[i]} + c[i])) / tolerance(shape_.k));
-  return most;
+    worst = worse(worst, std::fabs(got[i] - (double{start[i]} + c[i])) / tolerance(shape_.k));
+  return worst;
 }
 
 template <class T>
 double Product<T>::worst_swiglu(int first, int count, const std::vector<float>& c) {
   const int64_t ffn = shape_.n / 2;
   const std::vector<T> got = f_->read(device_, first * ffn, count * ffn);
-  double most = 0;
+  double worst = 0;
   for (int64_t r = 0; r < count; r++)
     for (int64_t i = 0; i < ffn; i++) {
       const float* group = &c[r * shape_.n + i / 8 * 16];
       const double gate = group[i % 8], up = group[8 + i % 8], want = silu(gate) * up;
       const double allowed = (1.1 * std::fabs(up) + std::fabs(gate) + 1e-3) * tolerance(shape_.k) +
                              std::fabs(want) * (std::is_same_v<T, bf16> ? 0x1p-8 : 0x1p-11) + 0x1p-24;
-      most = worse(most, std::fabs(to_float(got[r * ffn + i]) - want) / allowed);
+      worst = worse(worst, std::fabs(to_float(got[r * ffn + i]) - want) / allowed);
     }
-  return most;
+  return worst;
 }
 
 template <class T>
 double Product<T>::worst_qkv(int first, int count, const std::vector<float>& c) {
   const int64_t third = shape_.n / 3, d = shape_.head_dim, half = d / 2;
-  double most = 0;
+  double worst = 0;
   for (int part = 0; part < 3; part++) {
     const std::vector<float> got = x_->read(device_, part * m_ * third + first * third, count * third);
     for (int64_t r = 0; r < count; r++) {
@@ -155,11 +155,11 @@ double Product<T>::worst_qkv(int first, int count, const std::vector<float>& c) 
         const bool is_low = i % d < half;
         double want = is_low ? low : high;
         if (part < 2) want = is_low ? low * cosine - high * sine : high * cosine + low * sine;
-        most = worse(most, std::fabs(got[r * third + i] - want) / (2 * tolerance(shape_.k)));
+        worst = worse(worst, std::fabs(got[r * third + i] - want) / (2 * tolerance(shape_.k)));
       }
     }
   }
-  return most;
+  return worst;
 }
 
 template <class T>
@@ -169,7 +169,7 @@ double Product<T>::worst_head(int first, int count, const std::vector<float>& c)
   const std::vector<float> logits = target_logits_->read(device_, first, count);
   const std::vector<int32_t> targets = targets_->read(device_, first, count);
   const double allowed = tolerance(shape_.k) + 1e-5;
-  double most = 0;
+  double worst = 0;
   for (int64_t r = 0; r < count; r++) {
     const float* row = &c[r * shape_.n];
     for (int p = 0; p < per_row; p++) {
@@ -178,13 +178,13 @@ double Product<T>::worst_head(int first, int count, const std::vector<float>& c)
       const double largest = *std::max_element(row + begin, row + end);
       double sum = 0;
       for (int i = begin; i < end; i++) sum += std::exp(row[i] - largest);
-      most = worse(most, std::fabs(partial.largest + std::log(partial.sum) - (largest + std::log(sum))) / allowed);
+      worst = worse(worst, std::fabs(partial.largest + std::log(partial.sum) - (largest + std::log(sum))) / allowed);
       const bool inside = partial.argmax >= begin && partial.argmax < end;
-      most = worse(most, inside ? std::fabs(row[partial.argmax] - largest) / (2 * allowed) : INFINITY);
+      worst = worse(worst, inside ? std::fabs(row[partial.argmax] - largest) / (2 * allowed) : INFINITY);
     }
-    most = worse(most, std::fabs(double{logits[r]} - row[targets[r]]) / allowed);
+    worst = worse(worst, std::fabs(double{logits[r]} - row[targets[r]]) / allowed);
   }
-  return most;
+  return worst;
 }
 
 template class Product<bf16>;

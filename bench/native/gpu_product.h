@@ -1,9 +1,9 @@
-// One matrix product of LLaMA in buffers of its own, run by the launcher of backend/cuda/ops.h that has it, and what
-// its output should be. Buffers are there several times, so that a run in turn finds none of its own in the L2.
+// One matrix product of LLaMA in buffers of its own, run by the launcher of backend/cuda/ops/ops.h that has it, and
+// what its output should be. Buffers are there several times, so that a run in turn finds none of its own in the L2.
 #pragma once
 #include <memory>
 
-#include "backend/cuda/ops.h"
+#include "backend/cuda/ops/ops.h"
 #include "gpu_timing.h"
 
 namespace mt::bench {

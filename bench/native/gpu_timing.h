@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "backend/cuda/runtime.h"
-#include "backend/cuda/types.h"
+#include "backend/cuda/device/types.h"
+#include "backend/cuda/runtime/runtime.h"
 
 namespace mt::bench {
 

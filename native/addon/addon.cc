@@ -1,5 +1,6 @@
 // The module: errorCodes, cpu(), gpus(), gpuFreeBytes(), weightBytes(), load(), peaks(), timeOp() (NativeAddon of
 // src/binding.ts).
+#include "../backend/gpus.h"
 #include "../base/cpu_info.h"
 #include "bench_jobs.h"
 #include "device.h"
@@ -40,17 +41,17 @@ LlamaConfig read_config(Napi::Value value) {
 }
 
 StoredTensor read_tensor(Napi::Value value) {
-  constexpr int64_t kMost = int64_t{1} << 53;
+  constexpr int64_t kMax = int64_t{1} << 53;
   const Napi::Object object = read_object(value, "tensor");
   StoredTensor tensor;
   tensor.name = read_string(object["name"], "tensor name");
   tensor.file = read_string(object["file"], "tensor file");
-  tensor.offset = static_cast<uint64_t>(read_integer(object["offset"], "tensor offset", 0, kMost));
-  tensor.bytes = static_cast<uint64_t>(read_integer(object["bytes"], "tensor bytes", 0, kMost));
+  tensor.offset = static_cast<uint64_t>(read_integer(object["offset"], "tensor offset", 0, kMax));
+  tensor.bytes = static_cast<uint64_t>(read_integer(object["bytes"], "tensor bytes", 0, kMax));
   tensor.type = stored_type(read_string(object["type"], "tensor type"), tensor.file + ": \"" + tensor.name + "\"");
   const Napi::Array shape = read_array(object["shape"], "tensor shape");
   for (uint32_t i = 0; i < shape.Length(); i++) {
-    tensor.shape.push_back(read_integer(shape[i], "tensor shape", 0, kMost));
+    tensor.shape.push_back(read_integer(shape[i], "tensor shape", 0, kMax));
   }
   const Napi::Value interleaved = object["ropeInterleaved"];
   tensor.rope_interleaved = !interleaved.IsUndefined() && read_bool(interleaved, "ropeInterleaved");

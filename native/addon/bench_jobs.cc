@@ -57,24 +57,24 @@ bench::Op read_op(Napi::Value value) {
 }
 
 bench::OpCase read_case(Napi::Value value, DType dtype) {
-  constexpr int kMostTokens = 1 << 20, kMostSize = 1 << 24;
+  constexpr int kMaxTokens = 1 << 20, kMaxSize = 1 << 24;
   const Napi::Object object = read_object(value, "request");
-  const auto size = [&](const char* name, int most) {
-    return static_cast<int>(read_integer(object[name], name, 1, most));
+  const auto size = [&](const char* name, int max) {
+    return static_cast<int>(read_integer(object[name], name, 1, max));
   };
   bench::ModelShape shape = {.name = "of this shape",
-                             .dim = size("hiddenSize", kMostSize),
-                             .ffn = size("intermediateSize", kMostSize),
-                             .heads = size("heads", kMostSize),
-                             .kv_heads = size("kvHeads", kMostSize),
-                             .head_dim = size("headDim", kMostSize),
-                             .vocab = size("vocabSize", kMostSize)};
-  if (int64_t{shape.heads} * shape.head_dim > kMostSize)
-    throw Error(ErrorCode::INVALID_ARGUMENT, "heads * headDim is more than " + std::to_string(kMostSize));
+                             .dim = size("hiddenSize", kMaxSize),
+                             .ffn = size("intermediateSize", kMaxSize),
+                             .heads = size("heads", kMaxSize),
+                             .kv_heads = size("kvHeads", kMaxSize),
+                             .head_dim = size("headDim", kMaxSize),
+                             .vocab = size("vocabSize", kMaxSize)};
+  if (int64_t{shape.heads} * shape.head_dim > kMaxSize)
+    throw Error(ErrorCode::INVALID_ARGUMENT, "heads * headDim is more than " + std::to_string(kMaxSize));
   if (shape.heads % shape.kv_heads != 0 || shape.head_dim % 2 != 0)
     throw Error(ErrorCode::INVALID_ARGUMENT, "heads are to be a multiple of kvHeads and headDim even");
-  const int cache = static_cast<int>(read_integer(object["cache"], "cache", 0, kMostTokens));
-  return {read_op(object["op"]), shape, dtype, {{cache, 0, {size("rows", kMostTokens)}}}};
+  const int cache = static_cast<int>(read_integer(object["cache"], "cache", 0, kMaxTokens));
+  return {read_op(object["op"]), shape, dtype, {{cache, 0, {size("rows", kMaxTokens)}}}};
 }
 
 class TimeOpJob final : public Job {
@@ -84,8 +84,8 @@ class TimeOpJob final : public Job {
         options_(read_run_options(info[1])),
         case_(read_case(info[0], options_.dtype)),
         seconds_(read_number(read_object(info[0], "request")["seconds"], "seconds")) {
-    constexpr double kMostSeconds = 3600;
-    if (!(seconds_ >= 0 && seconds_ <= kMostSeconds))
+    constexpr double kMaxSeconds = 3600;
+    if (!(seconds_ >= 0 && seconds_ <= kMaxSeconds))
       throw Error(ErrorCode::INVALID_ARGUMENT, "seconds is not in 0 .. 3600");
   }
 

@@ -1,59 +1,14 @@
-// MT_LLAMA_CUDA: this build has the CUDA backend. Its runtime looks for the driver when it is first asked.
+// The names of devices and number types that JavaScript gives, and the backends they stand for.
 #include "device.h"
 
 #include <charconv>
 
+#include "../backend/gpus.h"
 #include "../base/cpu_info.h"
 #include "javascript.h"
-#ifdef MT_LLAMA_CUDA
-#include "../backend/cuda/cuda_backend.h"
-#include "../backend/cuda/peak.h"
-#endif
 
 namespace mt::addon {
 namespace {
-
-#ifdef MT_LLAMA_CUDA
-
-std::unique_ptr<Backend> make_cuda_backend(int ordinal) { return MT_TARGET::make_backend(ordinal); }
-
-std::string cuda_version(int number) {
-  return std::to_string(number / 1000) + "." + std::to_string(number % 1000 / 10);
-}
-
-Gpus find_gpus() {
-  Gpus found;
-  for (const MT_TARGET::DeviceInfo& gpu : MT_TARGET::list_devices(found.reason)) {
-    found.gpus.push_back({.name = gpu.name,
-                          .compute_capability = std::to_string(gpu.major) + "." + std::to_string(gpu.minor),
-                          .multiprocessors = gpu.multiprocessors,
-                          .total_bytes = gpu.total_bytes,
-                          .driver = cuda_version(gpu.driver),
-                          .runtime = cuda_version(gpu.runtime)});
-  }
-  return found;
-}
-
-Peaks measure_cuda_peaks(int ordinal, const Control& control) { return MT_TARGET::measure_peaks(ordinal, control); }
-
-size_t free_bytes(int ordinal) { return MT_TARGET::Device(ordinal).free_bytes(); }
-
-#else
-
-constexpr const char* kNoCuda =
-    "this build of mt-llama has no CUDA; in a clone, on a machine with nvcc, `npm run build:cuda` makes one, which "
-    "MT_LLAMA_PREBUILD=build/cuda loads";
-
-[[noreturn]] void no_cuda(int ordinal) {
-  throw Error(ErrorCode::DEVICE_UNAVAILABLE, "cuda:" + std::to_string(ordinal) + ": " + kNoCuda);
-}
-
-std::unique_ptr<Backend> make_cuda_backend(int ordinal) { no_cuda(ordinal); }
-Peaks measure_cuda_peaks(int ordinal, const Control&) { no_cuda(ordinal); }
-Gpus find_gpus() { return {{}, kNoCuda}; }
-size_t free_bytes(int ordinal) { no_cuda(ordinal); }
-
-#endif
 
 DType read_dtype(const std::string& name) {
   for (const DType dtype : {DType::kFloat32, DType::kBFloat16, DType::kFloat16}) {
@@ -79,8 +34,8 @@ DeviceName read_device(const std::string& name) {
 }
 
 int read_threads(Napi::Value value) {
-  constexpr int kMostThreads = 1024;
-  return static_cast<int>(read_integer(value, "threads", 0, kMostThreads));
+  constexpr int kMaxThreads = 1024;
+  return static_cast<int>(read_integer(value, "threads", 0, kMaxThreads));
 }
 
 RunOptions read_run_options(Napi::Value value) {
@@ -95,7 +50,7 @@ std::unique_ptr<Backend> make_backend(DeviceName device, int threads) {
     case DeviceName::Kind::kReference:
       return make_reference_backend();
     case DeviceName::Kind::kCuda:
-      return make_cuda_backend(device.ordinal);
+      return make_gpu_backend(device.ordinal);
     case DeviceName::Kind::kCpu:
       break;
   }
@@ -107,14 +62,11 @@ Peaks measure_peaks(DeviceName device, int threads, const Control& control) {
     case DeviceName::Kind::kReference:
       return measure_scalar_peaks(control);
     case DeviceName::Kind::kCuda:
-      return measure_cuda_peaks(device.ordinal, control);
+      return measure_gpu_peaks(device.ordinal, control);
     case DeviceName::Kind::kCpu:
       break;
   }
   return measure_cpu_peaks(threads == 0 ? usable_threads() : threads, control);
 }
-
-Gpus list_gpus() { return find_gpus(); }
-size_t gpu_free_bytes(int ordinal) { return free_bytes(ordinal); }
 
 }  // namespace mt::addon

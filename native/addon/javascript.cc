@@ -114,10 +114,10 @@ int32_t* shared_words(Napi::Value value, size_t count, const char* name) {
 template <class Array>
 Array ResultArray<Array>::new_array(Napi::Env env, size_t count) {
   // V8 aborts the process on sizes that no typed array can have.
-  constexpr size_t kMostElements = (size_t{1} << 32) - 1;
-  if (count > kMostElements) {
+  constexpr size_t kMaxElements = (size_t{1} << 32) - 1;
+  if (count > kMaxElements) {
     throw Error(ErrorCode::OUT_OF_MEMORY, "a result of " + std::to_string(count) + " numbers; a typed array holds " +
-                                              std::to_string(kMostElements));
+                                              std::to_string(kMaxElements));
   }
   try {
     return Array::New(env, count);

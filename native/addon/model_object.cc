@@ -59,11 +59,11 @@ class ScoreJob final : public Job {
     const Napi::Object pack = read_object(info[0], "pack");
     ids_ = read_int32s(pack["ids"], "ids");
     positions_ = read_int32s(pack["positions"], "positions");
-    lo_ = read_int32s(pack["lo"], "lo");
+    branch_start_ = read_int32s(pack["branchStart"], "branchStart");
     trees_ = read_trees(pack["trees"]);
     rows_ = read_int32s(pack["rows"], "rows");
     targets_ = read_int32s(pack["targets"], "targets");
-    request_ = {.pack = {ids_, positions_, lo_, trees_},
+    request_ = {.pack = {ids_, positions_, branch_start_, trees_},
                 .rows = rows_,
                 .targets = targets_,
                 .top_k = read_int(pack["topK"], "topK")};
@@ -93,7 +93,7 @@ class ScoreJob final : public Job {
 
  private:
   std::shared_ptr<Llama> llama_;
-  std::vector<int32_t> ids_, positions_, lo_, rows_, targets_;
+  std::vector<int32_t> ids_, positions_, branch_start_, rows_, targets_;
   std::vector<Tree> trees_;
   ScoreRequest request_;
   ResultArray<Napi::Float32Array> log_probs_, top_log_probs_;
@@ -105,11 +105,11 @@ class ReserveJob final : public Job {
   ReserveJob(const Napi::CallbackInfo& info, std::shared_ptr<Llama> llama)
       : Job(info.Env(), info[1]),
         llama_(std::move(llama)),
-        most_(static_cast<int>(read_integer(info[0], "packTokens", 1, 1 << 24))) {}
+        max_tokens_(static_cast<int>(read_integer(info[0], "packTokens", 1, 1 << 24))) {}
 
   void run(const Control&) override {
     const std::shared_ptr<Llama> llama = std::move(llama_);
-    pack_tokens_ = llama->reserve(most_);
+    pack_tokens_ = llama->reserve(max_tokens_);
     free_bytes_ = llama->free_bytes();
   }
 
@@ -122,7 +122,7 @@ class ReserveJob final : public Job {
 
  private:
   std::shared_ptr<Llama> llama_;
-  int most_;
+  int max_tokens_;
   int pack_tokens_ = 0;
   size_t free_bytes_ = 0;
 };

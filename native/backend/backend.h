@@ -63,15 +63,15 @@ struct Tree {
 };
 
 // The flat tree, on the host. Within a tree, row r sees column c of the same tree if
-//   c <= r and (c >= lo[r] or c < start + prefix_len)
-// and every row of the tree's segment. Prefix rows have lo = start. pos[] restarts after the prefix in every branch:
-// position = segment_len + offset in the prefix, or segment_len + prefix_len + offset in the branch.
+//   c <= r and (c >= branch_start[r] or c < start + prefix_len)
+// and every row of the tree's segment. Prefix rows have branch_start = start. pos[] restarts after the prefix in every
+// branch: position = segment_len + offset in the prefix, or segment_len + prefix_len + offset in the branch.
 struct Pack {
-  std::span<const int32_t> ids;        // [tokens] in 0 .. vocab_size - 1
-  std::span<const int32_t> pos;        // [tokens]
-  std::span<const int32_t> lo;         // [tokens]
-  std::span<const Tree> trees;         // contiguous, in order, covering all tokens
-  std::span<const int32_t> rows = {};  // those that gather_rows() picks, in their order; a row may come twice
+  std::span<const int32_t> ids;           // [tokens] in 0 .. vocab_size - 1
+  std::span<const int32_t> pos;           // [tokens]
+  std::span<const int32_t> branch_start;  // [tokens]
+  std::span<const Tree> trees;            // contiguous, in order, covering all tokens
+  std::span<const int32_t> rows = {};     // those that gather_rows() picks, in their order; a row may come twice
   // [tokens], or empty: the row of the KV cache that append_kv() copies each token's keys and values to.
   std::span<const int32_t> cache_rows = {};
 };

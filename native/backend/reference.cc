@@ -41,7 +41,7 @@ const ReferenceMatrix& reference(const Matrix& matrix) { return static_cast<cons
 
 class ReferencePack final : public PlacedPack {
  public:
-  std::vector<int32_t> ids, pos, lo, rows, cache_rows;
+  std::vector<int32_t> ids, pos, branch_start, rows, cache_rows;
   std::vector<Tree> trees;
 };
 
@@ -138,7 +138,7 @@ class ReferenceBackend final : public Backend {
     placed->tokens = static_cast<int>(pack.ids.size());
     placed->ids.assign(pack.ids.begin(), pack.ids.end());
     placed->pos.assign(pack.pos.begin(), pack.pos.end());
-    placed->lo.assign(pack.lo.begin(), pack.lo.end());
+    placed->branch_start.assign(pack.branch_start.begin(), pack.branch_start.end());
     placed->trees.assign(pack.trees.begin(), pack.trees.end());
     placed->rows.assign(pack.rows.begin(), pack.rows.end());
     placed->cache_rows.assign(pack.cache_rows.begin(), pack.cache_rows.end());
@@ -197,7 +197,7 @@ class ReferenceBackend final : public Backend {
           values.push_back(row_of(cache->v[layer], tree.segment_row + i));
         }
         for (int c = tree.start; c <= r; c++) {
-          if (c < p.lo[r] && c >= tree.start + tree.prefix_len) continue;
+          if (c < p.branch_start[r] && c >= tree.start + tree.prefix_len) continue;
           keys.push_back(row_of(k, c));
           values.push_back(row_of(v, c));
         }

@@ -91,10 +91,10 @@ Choice choose_token(std::span<const float> logits, const Sampling& sampling, uin
     kept.push_back({static_cast<int32_t>(i), key_of(logits[i]), weight});
   }
   if (total == 0) return {0, NAN};
-  const auto most = static_cast<size_t>(sampling.top_k);
-  if (most > 0 && most < kept.size()) {
-    std::nth_element(kept.begin(), kept.begin() + most, kept.end(), better);
-    kept.resize(most);
+  const auto count = static_cast<size_t>(sampling.top_k);
+  if (count > 0 && count < kept.size()) {
+    std::nth_element(kept.begin(), kept.begin() + count, kept.end(), better);
+    kept.resize(count);
   }
   if (sampling.top_p < 1) {
     const double enough = double{sampling.top_p} * static_cast<double>(sum_of(kept));

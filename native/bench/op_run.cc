@@ -110,9 +110,9 @@ void OpRun::make_pack() {
     Tree tree = {tokens_, 0, spec.prefix, cache_rows_, spec.segment};
     cache_rows_ += spec.segment;
     const auto add = [&](int count, int position) {
-      const int lo = tokens_;
+      const int branch_start = tokens_;
       for (int i = 0; i < count; i++, tokens_++) {
-        lo_.push_back(lo);
+        branch_start_.push_back(branch_start);
         pos_.push_back(position + i);
         ids_.push_back(static_cast<int32_t>(source.next() % case_.shape.vocab));
       }
@@ -127,7 +127,7 @@ void OpRun::make_pack() {
     rows.push_back((i * 7 + 3) % tokens_);
     cache_rows.push_back(tokens_ - 1 - i);
   }
-  pack_ = backend_.place({ids_, pos_, lo_, trees_, rows, cache_rows}, heads_);
+  pack_ = backend_.place({ids_, pos_, branch_start_, trees_, rows, cache_rows}, heads_);
 }
 
 void OpRun::make_weights(int out, int in, MatrixKind kind) {
@@ -164,7 +164,7 @@ void OpRun::add_cache() {
 bool OpRun::rotate(size_t bytes) {
   const double one = memory_bytes();
   if (one == 0) return false;
-  const size_t copies = std::min(kMostCopies, static_cast<size_t>(bytes / one) + 1);
+  const size_t copies = std::min(kMaxCopies, static_cast<size_t>(bytes / one) + 1);
   if (case_.op == Op::kAttention) {
     while (caches_.size() < copies) add_cache();
   } else {
@@ -261,7 +261,7 @@ double OpRun::pairs() const {
   for (const Tree& tree : trees_)
     for (int r = tree.start; r < tree.end; r++) {
       const bool in_prefix = r < tree.start + tree.prefix_len;
-      sum += tree.segment_len + (in_prefix ? 0 : tree.prefix_len) + r - lo_[r] + 1;
+      sum += tree.segment_len + (in_prefix ? 0 : tree.prefix_len) + r - branch_start_[r] + 1;
     }
   return sum;
 }

@@ -19,7 +19,7 @@ struct OpInput {
 
 class OpRun {
  public:
-  static constexpr size_t kMostCopies = 4096;
+  static constexpr size_t kMaxCopies = 4096;
 
   // Inputs are rounded to the backend's activations, or to `rounding` for comparison with another backend.
   OpRun(Backend& backend, const OpCase& c) : OpRun(backend, c, backend.activation_dtype(c.dtype)) {}
@@ -27,7 +27,7 @@ class OpRun {
 
   // With rotate(): on the next copy of the weights.
   void run();
-  // Copies the weights, or the cached keys and values, until `bytes` of them lie apart or there are kMostCopies, so
+  // Copies the weights, or the cached keys and values, until `bytes` of them lie apart or there are kMaxCopies, so
   // that runs in turn read them from memory, as the layers of a model do, and not from a cache.
   // Returns whether they do: those of a tiny model stay in caches.
   bool rotate(size_t bytes);
@@ -64,7 +64,7 @@ class OpRun {
   std::vector<KvCache> caches_;                    // copies of one
   size_t turn_ = 0;
   std::unique_ptr<PlacedPack> pack_;
-  std::vector<int32_t> ids_, pos_, lo_, targets_;
+  std::vector<int32_t> ids_, pos_, branch_start_, targets_;
   std::vector<Tree> trees_;
   View x_, y_, bias_, q_, k_, v_, norm_;
   RopeTable rope_;

@@ -29,9 +29,9 @@ double time_runs(Backend& backend, OpRun& run, int count) {
 // The case with its first rows alone, where those do not depend on the number of rows.
 OpCase first_rows(OpCase c) {
   if (c.op == Op::kAppendKv || c.op == Op::kGather) return c;
-  const int most = c.op == Op::kAttention ? kCheckedAttentionRows : kCheckedRows;
+  const int max_rows = c.op == Op::kAttention ? kCheckedAttentionRows : kCheckedRows;
   if (c.trees.size() == 1 && c.trees[0].prefix == 0 && c.trees[0].branches.size() == 1)
-    c.trees[0].branches[0] = std::min(c.trees[0].branches[0], most);
+    c.trees[0].branches[0] = std::min(c.trees[0].branches[0], max_rows);
   return c;
 }
 

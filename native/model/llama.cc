@@ -12,7 +12,7 @@ namespace mt {
 namespace {
 
 // Packs of fewer are not worth running.
-constexpr int kLeastTokens = 64;
+constexpr int kMinTokens = 64;
 
 // Whether these are all rows in their order: then there is nothing to gather.
 bool are_all(std::span<const int32_t> rows, size_t tokens) {
@@ -66,11 +66,11 @@ View Llama::forward(const Pack& pack, const KvCache* cache, const Control& contr
   return h;
 }
 
-int Llama::reserve(int most) {
+int Llama::reserve(int max_tokens) {
   Activations views;
   const auto bytes = [&](int tokens) { return place(views, tokens, tokens, nullptr); };
-  int tokens = std::min(most, kLeastTokens);
-  for (int end = most; tokens < end;) {
+  int tokens = std::min(max_tokens, kMinTokens);
+  for (int end = max_tokens; tokens < end;) {
     const int middle = end - (end - tokens) / 2;
     if (bytes(middle) <= free_beside(middle) / 2)
       tokens = middle;
@@ -83,7 +83,7 @@ int Llama::reserve(int most) {
       reserved_ = workspace_->bytes();
       return reserved_tokens_ = tokens;
     } catch (const Error& error) {  // others may take memory of the device meanwhile
-      if (error.code() != ErrorCode::OUT_OF_MEMORY || tokens <= kLeastTokens) throw;
+      if (error.code() != ErrorCode::OUT_OF_MEMORY || tokens <= kMinTokens) throw;
     }
   }
 }
@@ -106,7 +106,7 @@ size_t Llama::free_beside(int tokens) const {
 size_t Llama::place(Activations& views, int tokens, int rows, std::byte* base) const {
   const int dim = config_.hidden_size, q = config_.q_size(), kv = config_.kv_size(), ffn = config_.intermediate_size;
   const DType f32 = DType::kFloat32, act = activation_dtype_;
-  const int most = std::max(tokens, rows);  // a row may be asked for more than once
+  const int max_rows = std::max(tokens, rows);  // a row may be asked for more than once
   views = {
       .x = {nullptr, tokens, dim, f32},
       .h = {nullptr, tokens, dim, act},
@@ -120,7 +120,7 @@ size_t Llama::place(Activations& views, int tokens, int rows, std::byte* base) c
   size_t offset = 0;
   for (View* view : {&views.x, &views.h, &views.q, &views.k, &views.v, &views.a, &views.f, &views.x_scored}) {
     view->data = base ? base + offset : nullptr;
-    const size_t held = view == &views.h || view == &views.f ? most : view->rows;
+    const size_t held = view == &views.h || view == &views.f ? max_rows : view->rows;
     offset += (held * view->cols * dtype_size(view->dtype) + 255) / 256 * 256;
   }
   return offset;

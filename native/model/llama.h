@@ -19,10 +19,10 @@ class Llama {
   // [vocab, dim]
   const Matrix& head() const { return weights_.head ? *weights_.head : *weights_.embedding; }
 
-  // Takes memory for the activations of packs of `most` tokens, or of as many as half of the device's free memory
+  // Takes memory for the activations of packs of `max_tokens` tokens, or of as many as half of the device's free memory
   // holds, what else such packs take set aside, and returns how many: larger packs may have to wait for more memory,
   // and find none. Throws OUT_OF_MEMORY.
-  int reserve(int most);
+  int reserve(int max_tokens);
   // What reserve() said last; 0 before.
   int reserved_tokens() const { return reserved_tokens_; }
   // Bytes of the device that those packs leave to others. SIZE_MAX where its memory is the machine's.

@@ -32,16 +32,17 @@ void check_tree(const Pack& pack, size_t index, int32_t start) {
   if (tree.segment_len != 0) fail(name + " has a segment, but there is no KV cache");
 }
 
-// Branches follow the prefix without a gap: a row's lo is its own index (it begins a branch) or that of the row before.
+// Branches follow the prefix without a gap: a row's branch_start is its own index (it begins a branch) or that of the
+// row before.
 void check_rows_of_tree(const Pack& pack, const Tree& tree, int context_length) {
   const int32_t branches = tree.start + tree.prefix_len;
   for (int32_t r = tree.start; r < tree.end; r++) {
     const bool prefix = r < branches;
-    const int32_t lo = pack.lo[r];
-    const bool begins = r == branches || (r > branches && lo == r);
-    const int32_t want = prefix ? tree.start : begins ? r : pack.lo[r - 1];
-    if (lo != want) fail(at("lo", r, lo) + ", expected " + std::to_string(want));
-    const int32_t position = prefix ? r - tree.start : tree.prefix_len + r - lo;
+    const int32_t branch_start = pack.branch_start[r];
+    const bool begins = r == branches || (r > branches && branch_start == r);
+    const int32_t want = prefix ? tree.start : begins ? r : pack.branch_start[r - 1];
+    if (branch_start != want) fail(at("branchStart", r, branch_start) + ", expected " + std::to_string(want));
+    const int32_t position = prefix ? r - tree.start : tree.prefix_len + r - branch_start;
     if (position >= context_length) {
       throw Error(ErrorCode::CONTEXT_LENGTH,
                   at("positions", r, position) + "; the model has " + std::to_string(context_length) + " positions");
@@ -64,9 +65,10 @@ void check_ids(std::span<const int32_t> ids, int vocab_size, const char* name) {
 void check_pack(const Pack& pack, const LlamaConfig& config) {
   if (pack.ids.empty()) fail("a pack without tokens");
   if (pack.ids.size() > INT32_MAX / 2) fail("a pack of " + std::to_string(pack.ids.size()) + " tokens");
-  if (pack.pos.size() != pack.ids.size() || pack.lo.size() != pack.ids.size()) {
-    fail("ids, positions and lo have " + std::to_string(pack.ids.size()) + ", " + std::to_string(pack.pos.size()) +
-         " and " + std::to_string(pack.lo.size()) + " elements, expected as many of each");
+  if (pack.pos.size() != pack.ids.size() || pack.branch_start.size() != pack.ids.size()) {
+    fail("ids, positions and branchStart have " + std::to_string(pack.ids.size()) + ", " +
+         std::to_string(pack.pos.size()) + " and " + std::to_string(pack.branch_start.size()) +
+         " elements, expected as many of each");
   }
   check_ids(pack.ids, config.vocab_size, "ids");
   int32_t end = 0;

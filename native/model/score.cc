@@ -44,10 +44,10 @@ void check_sequence(std::span<const int32_t> ids, const LlamaConfig& config) {
 
 void sequence_logits(Llama& model, std::span<const int32_t> ids, float* logits, const Control& control) {
   const int32_t tokens = static_cast<int32_t>(ids.size());
-  std::vector<int32_t> positions(tokens), lo(tokens, 0);
+  std::vector<int32_t> positions(tokens), branch_start(tokens, 0);
   std::iota(positions.begin(), positions.end(), 0);
   const Tree tree = {.start = 0, .end = tokens};
-  const View h = model.forward({ids, positions, lo, {&tree, 1}, positions}, nullptr, control);
+  const View h = model.forward({ids, positions, branch_start, {&tree, 1}, positions}, nullptr, control);
   control.poll();
   model.backend().head_logits(h, model.head(), logits);
 }

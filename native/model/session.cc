@@ -14,7 +14,7 @@ constexpr int32_t kPackTokens = 512;
 // Of the packs that there is memory for: a GPU, which has it for more, needs more rows to be busy.
 constexpr int32_t kReservedShare = 4;
 // Packs of fewer are not tried where memory runs out.
-constexpr int32_t kLeastPackTokens = 16;
+constexpr int32_t kMinPackTokens = 16;
 
 [[noreturn]] void fail(const std::string& message) { throw Error(ErrorCode::INVALID_ARGUMENT, message); }
 
@@ -41,8 +41,8 @@ void Session::step(const StepRequest& request, std::span<int32_t> ids, std::span
       at = next;
     } catch (const Error& error) {  // what it has put in the cache is put there again
       const auto tokens = static_cast<int32_t>(pack_.ids.size());
-      if (error.code() != ErrorCode::OUT_OF_MEMORY || tokens <= kLeastPackTokens) throw;
-      pack_tokens_ = std::max(kLeastPackTokens, tokens / 2);
+      if (error.code() != ErrorCode::OUT_OF_MEMORY || tokens <= kMinPackTokens) throw;
+      pack_tokens_ = std::max(kMinPackTokens, tokens / 2);
     }
   }
 }
@@ -75,7 +75,7 @@ void Session::append(const SessionSequence& sequence, int32_t length, std::span<
     pack_.cache_rows.push_back(sequence.first_row + position);
     pack_.ids.push_back(ids[i]);
     pack_.pos.push_back(position);
-    pack_.lo.push_back(start);
+    pack_.branch_start.push_back(start);
   }
   pack_.trees.push_back({.start = start,
                          .end = static_cast<int32_t>(pack_.ids.size()),
@@ -86,7 +86,7 @@ void Session::append(const SessionSequence& sequence, int32_t length, std::span<
 
 void Session::run_pack(const StepRequest& request, std::span<int32_t> ids, std::span<float> log_probs,
                        const Control& control) {
-  const Pack pack = {pack_.ids, pack_.pos, pack_.lo, pack_.trees, pack_.ending_row, pack_.cache_rows};
+  const Pack pack = {pack_.ids, pack_.pos, pack_.branch_start, pack_.trees, pack_.ending_row, pack_.cache_rows};
   const View h = model_->forward(pack, &cache_, control);
   const size_t n = pack_.ending.size();
   if (n == 0) return;
@@ -181,7 +181,7 @@ void Session::allocate_cache() {
 }
 
 void Session::StepPack::clear() {
-  for (std::vector<int32_t>* v : {&ids, &pos, &lo, &cache_rows, &ending, &ending_row}) v->clear();
+  for (std::vector<int32_t>* v : {&ids, &pos, &branch_start, &cache_rows, &ending, &ending_row}) v->clear();
   trees.clear();
 }
 

@@ -36,7 +36,7 @@ class Session {
  private:
   // One pack of a step, and which of the step's sequences end in it. Kept to reuse its memory.
   struct StepPack {
-    std::vector<int32_t> ids, pos, lo, cache_rows;
+    std::vector<int32_t> ids, pos, branch_start, cache_rows;
     std::vector<Tree> trees;
     std::vector<int32_t> ending;      // indices into the step
     std::vector<int32_t> ending_row;  // row of the pack that predicts the next token

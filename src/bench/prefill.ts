@@ -55,7 +55,7 @@ function lastRow(ids: Int32Array, target: number): NativePack {
   return {
     ids,
     positions: ids.map((_, i) => i),
-    lo: new Int32Array(ids.length),
+    branchStart: new Int32Array(ids.length),
     trees: Int32Array.of(0, ids.length, 0),
     rows: Int32Array.of(ids.length - 1),
     targets: Int32Array.of(target),

@@ -69,7 +69,7 @@ export interface NativePack {
   /** [tokens] rotary positions. */
   positions: Int32Array
   /** [tokens] start of the token's branch. */
-  lo: Int32Array
+  branchStart: Int32Array
   /** [trees, 3]: start, end, prefix length. */
   trees: Int32Array
   /** [scored] index of the pack row whose output predicts the target. */

@@ -24,7 +24,7 @@ export function layOut(trees: readonly Tree[], topK: number): Pack {
   const tokens = trees.reduce((n, tree) => n + tree.tokens, 0)
   const ids = new Int32Array(tokens)
   const positions = new Int32Array(tokens)
-  const lo = new Int32Array(tokens)
+  const branchStart = new Int32Array(tokens)
   const bounds = new Int32Array(3 * trees.length)
   const scored = new ScoredRows()
   const slots = new Map<Sequence, Int32Array>()
@@ -36,7 +36,7 @@ export function layOut(trees: readonly Tree[], topK: number): Pack {
     ids.set(source.subarray(from, to), at)
     for (let position = from; position < to; position++, at++) {
       positions[at] = position
-      lo[at] = start
+      branchStart[at] = start
     }
   }
 
@@ -60,7 +60,15 @@ export function layOut(trees: readonly Tree[], topK: number): Pack {
     bounds.set([start, at, prefixLength], 3 * t)
   }
   return {
-    native: { ids, positions, lo, trees: bounds, rows: scored.rows(), targets: scored.targets(), topK },
+    native: {
+      ids,
+      positions,
+      branchStart,
+      trees: bounds,
+      rows: scored.rows(),
+      targets: scored.targets(),
+      topK,
+    },
     slots,
   }
 }

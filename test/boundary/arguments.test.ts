@@ -43,10 +43,18 @@ describe('arguments', () => {
       ],
       ['a negative position', { positions: Int32Array.of(0, -1, 2, 0, 1, 2) }, 'INVALID_ARGUMENT'],
       ['too few positions', { positions: Int32Array.of(0, 1, 2) }, 'INVALID_ARGUMENT'],
-      ['too few branch starts', { lo: Int32Array.of(0, 0) }, 'INVALID_ARGUMENT'],
-      ['a branch that starts after the token', { lo: Int32Array.of(0, 0, 5, 3, 3, 3) }, 'INVALID_ARGUMENT'],
-      ['a branch that starts in another tree', { lo: Int32Array.of(0, 0, 0, 0, 3, 3) }, 'INVALID_ARGUMENT'],
-      ['a negative branch start', { lo: Int32Array.of(0, 0, -1, 3, 3, 3) }, 'INVALID_ARGUMENT'],
+      ['too few branch starts', { branchStart: Int32Array.of(0, 0) }, 'INVALID_ARGUMENT'],
+      [
+        'a branch that starts after the token',
+        { branchStart: Int32Array.of(0, 0, 5, 3, 3, 3) },
+        'INVALID_ARGUMENT',
+      ],
+      [
+        'a branch that starts in another tree',
+        { branchStart: Int32Array.of(0, 0, 0, 0, 3, 3) },
+        'INVALID_ARGUMENT',
+      ],
+      ['a negative branch start', { branchStart: Int32Array.of(0, 0, -1, 3, 3, 3) }, 'INVALID_ARGUMENT'],
       ['fewer targets than rows', { targets: Int32Array.of(1) }, 'INVALID_ARGUMENT'],
       ['a negative row', { rows: Int32Array.of(-1, 1, 3, 4) }, 'INVALID_ARGUMENT'],
       ['a row past the pack', { rows: Int32Array.of(0, 1, 3, 6) }, 'INVALID_ARGUMENT'],
@@ -69,7 +77,7 @@ describe('arguments', () => {
     it('a sequence longer than the context: CONTEXT_LENGTH', () =>
       refuses(() => model.score(randomPack(random.config, 1, 513), newControl()), 'CONTEXT_LENGTH'))
 
-    for (const field of ['ids', 'positions', 'lo', 'trees', 'rows', 'targets'] as const)
+    for (const field of ['ids', 'positions', 'branchStart', 'trees', 'rows', 'targets'] as const)
       it(`${field} of another type: INVALID_ARGUMENT`, async () => {
         for (const value of notThese)
           await refuses(() => model.score(pack({ [field]: value }), newControl()), 'INVALID_ARGUMENT')
@@ -85,7 +93,7 @@ describe('arguments', () => {
     })
 
     it('a getter that throws: its error', async () => {
-      const trap = Object.defineProperty(pack(), 'lo', {
+      const trap = Object.defineProperty(pack(), 'branchStart', {
         get() {
           throw new RangeError('trap')
         },

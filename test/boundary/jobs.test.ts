@@ -111,7 +111,7 @@ describe('jobs', () => {
     const pack = randomPack(small.config, 8, 64)
     const expected = await model.score(pack, newControl())
     const running = model.score(pack, newControl())
-    for (const array of [pack.ids, pack.positions, pack.lo, pack.trees, pack.rows, pack.targets])
+    for (const array of [pack.ids, pack.positions, pack.branchStart, pack.trees, pack.rows, pack.targets])
       array.fill(-1)
     assert.deepEqual(await running, expected)
     model.dispose()

@@ -138,7 +138,7 @@ export function randomPack(config: NativeConfig, sequences: number, length: numb
   return {
     ids,
     positions: Int32Array.from(within),
-    lo: Int32Array.from(within, (offset, row) => row - offset),
+    branchStart: Int32Array.from(within, (offset, row) => row - offset),
     trees: Int32Array.from(
       Array.from({ length: sequences }, (_, i) => [i * length, (i + 1) * length, 0]).flat(),
     ),

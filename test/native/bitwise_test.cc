@@ -166,14 +166,14 @@ Rows attend(Bench& b, HeadShape shape, const Rows& q, const Rows& k, const Rows&
   constexpr int kSkew = 3;  // cache rows, and pack rows of another tree, before ours
   Rows pack_q = random_rows(kSkew, shape.heads * shape.head_dim, 21), pack_k = random_rows(kSkew, kv_dim, 22),
        pack_v = random_rows(kSkew, kv_dim, 23);
-  std::vector<int32_t> lo(kSkew, 0), pos = {0, 1, 2};
+  std::vector<int32_t> branch_start(kSkew, 0), pos = {0, 1, 2};
   const auto add = [&](const Rows& rq, const Rows& rk, const Rows& rv, int from, int to, int position) {
-    const int start = static_cast<int>(lo.size());
+    const int start = static_cast<int>(branch_start.size());
     for (int i = from; i < to; i++) {
       pack_q.push_back(rq[i]);
       pack_k.push_back(rk[i]);
       pack_v.push_back(rv[i]);
-      lo.push_back(start);
+      branch_start.push_back(start);
       pos.push_back(position + i - from);
     }
   };
@@ -184,18 +184,19 @@ Rows attend(Bench& b, HeadShape shape, const Rows& q, const Rows& k, const Rows&
   const int shared = a.segment + a.prefix;
   if (a.prefix) add(q, k, v, a.segment, shared, a.segment);
   other_branch(a.before, 31);
-  const int ours = static_cast<int>(lo.size());
+  const int ours = static_cast<int>(branch_start.size());
   add(q, k, v, shared, length, shared);
   other_branch(a.after, 41);
 
-  const Tree trees[] = {{0, kSkew, 0, 0, 0}, {kSkew, static_cast<int>(lo.size()), a.prefix, kSkew, a.segment}};
+  const Tree trees[] = {{0, kSkew, 0, 0, 0},
+                        {kSkew, static_cast<int>(branch_start.size()), a.prefix, kSkew, a.segment}};
   Rows cache_k = random_rows(kSkew, kv_dim, 51), cache_v = random_rows(kSkew, kv_dim, 52);
   cache_k.insert(cache_k.end(), k.begin(), k.begin() + a.segment);
   cache_v.insert(cache_v.end(), v.begin(), v.begin() + a.segment);
   const KvCache cache = {{b.upload(cache_k, DType::kFloat32)}, {b.upload(cache_v, DType::kFloat32)}};
-  const std::vector<int32_t> ids(lo.size(), 0);
-  const auto placed = b.backend->place({ids, pos, lo, trees}, shape);
-  const View out = b.view(static_cast<int>(lo.size()), shape.heads * shape.head_dim, b.activation);
+  const std::vector<int32_t> ids(branch_start.size(), 0);
+  const auto placed = b.backend->place({ids, pos, branch_start, trees}, shape);
+  const View out = b.view(static_cast<int>(branch_start.size()), shape.heads * shape.head_dim, b.activation);
   b.backend->attention(*placed, b.upload(pack_q, DType::kFloat32), b.upload(pack_k, DType::kFloat32),
                        b.upload(pack_v, DType::kFloat32), &cache, 0, shape, out);
   const Rows all = Bench::read(out);

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <string>
 
-#include "backend/cuda/attention.h"
+#include "backend/cuda/attention/attention.h"
 #include "cases.h"
 #include "check.h"
 #include "cuda_memory.h"
@@ -29,20 +29,20 @@ using Floats = std::vector<float>;
 
 struct Inputs {
   HeadShape shape;
-  std::vector<int32_t> ids, pos, lo;
+  std::vector<int32_t> ids, pos, branch_start;
   std::vector<Tree> trees;
   Floats q, k, v, cache_k, cache_v;
 
-  int tokens() const { return static_cast<int>(lo.size()); }
+  int tokens() const { return static_cast<int>(branch_start.size()); }
   int kv_dim() const { return shape.kv_heads * shape.head_dim; }
-  Pack pack() const { return {ids, pos, lo, trees}; }
+  Pack pack() const { return {ids, pos, branch_start, trees}; }
 
   // `count` tokens of a new branch, or of a prefix.
   void add(int count, int position) {
     const int start = tokens();
     for (int i = 0; i < count; i++) {
       ids.push_back(0);
-      lo.push_back(start);
+      branch_start.push_back(start);
       pos.push_back(position + i);
     }
   }
@@ -74,14 +74,14 @@ Floats attend(Device& device, const Inputs& in, int max_slots = kManySlots, int 
   const AttentionPlan plan = plan_attention(in.pack(), in.shape, max_slots);
   const Placed<AttentionTile> tiles(device, plan.tiles);
   const Placed<MergedTile> merged(device, plan.merged);
-  const Placed<int32_t> lo(device, in.lo);
+  const Placed<int32_t> branch_start(device, in.branch_start);
   const Placed<float> q(device, in.q, shift), k(device, in.k, shift), v(device, in.v, shift),
       cache_k(device, in.cache_k, shift), cache_v(device, in.cache_v, shift),
       partials(device, plan.slots * partial_floats(in.shape), 0);
   const Placed<T> out(device, in.q.size(), shift);
   attention(device, plan,
-            {tiles.data(), merged.data(), lo.data(), q.data(), k.data(), v.data(), cache_k.data(), cache_v.data(),
-             plan.slots ? partials.data() : nullptr, in.shape},
+            {tiles.data(), merged.data(), branch_start.data(), q.data(), k.data(), v.data(), cache_k.data(),
+             cache_v.data(), plan.slots ? partials.data() : nullptr, in.shape},
             out.data());
   return widen(out.read());
 }
@@ -121,7 +121,7 @@ Floats attend_plainly(const Inputs& in, DType dtype) {
           values.push_back(&cache_v[size_t(tree.segment_row + i) * in.kv_dim() + column]);
         }
         for (int c = tree.start; c <= t; c++)
-          if (c >= in.lo[t] || c < tree.start + tree.prefix_len) {
+          if (c >= in.branch_start[t] || c < tree.start + tree.prefix_len) {
             keys.push_back(&k[size_t(c) * in.kv_dim() + column]);
             values.push_back(&v[size_t(c) * in.kv_dim() + column]);
           }
@@ -313,7 +313,7 @@ void test_values_stay_with_those_who_see_them(Device& device) {
 // A step of decoding: the partial sums are those of the rows there are, not of whole tiles.
 void test_scratch_of_decoding() {
   constexpr int kSequences = 64, kSplits = 8, kHeads = 32, kHeadDim = 128;
-  constexpr int kMostBytes = 128 << 20;
+  constexpr int kMaxBytes = 128 << 20;
   for (const int kv_heads : {kHeads, 8}) {
     const HeadShape shape = {kHeads, kv_heads, kHeadDim};
     Inputs in;
@@ -322,7 +322,7 @@ void test_scratch_of_decoding() {
       in.add(1, kSplits * kSplit - 1);
     }
     const size_t slot_bytes = partial_floats(shape) * sizeof(float);
-    const AttentionPlan plan = plan_attention(in.pack(), shape, static_cast<int>(kMostBytes / slot_bytes));
+    const AttentionPlan plan = plan_attention(in.pack(), shape, static_cast<int>(kMaxBytes / slot_bytes));
     CHECK_EQ(plan.steps.size(), 1u);
     CHECK_EQ(plan.tiles.size(), size_t{kSequences} * kSplits);
     CHECK_EQ(plan.slots * slot_bytes, sizeof(float) * kSequences * kSplits * kHeads * (kHeadDim + 2));

@@ -5,8 +5,8 @@
 #include <utility>
 #include <vector>
 
-#include "backend/cuda/device.cuh"
-#include "backend/cuda/launch.cuh"
+#include "backend/cuda/device/device.cuh"
+#include "backend/cuda/runtime/launch.cuh"
 #include "base/error.h"
 #include "check.h"
 #include "cuda_launch_error.h"

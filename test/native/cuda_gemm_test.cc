@@ -8,12 +8,12 @@
 #include <string>
 #include <thread>
 
-#include "backend/cuda/device.cuh"
-#include "backend/cuda/host/fibers.h"
-#include "backend/cuda/ops.h"
+#include "backend/cuda/device/device.cuh"
+#include "backend/cuda/ops/ops.h"
 #include "base/error.h"
 #include "check.h"
 #include "random.h"
+#include "simulator/fibers.h"
 
 namespace mt::host_device {
 namespace {

@@ -32,7 +32,7 @@ std::shared_ptr<Llama> load(const GoldenCase& golden, DType dtype) {
 
 // The largest difference of a logit, as a part of the largest logit of its sequence.
 double compare_logits(Llama& model, const GoldenCase& golden) {
-  double most = 0;
+  double max_error = 0;
   for (const GoldenSequence& sequence : golden.sequences) {
     std::vector<float> logits(sequence.ids.size() * golden.config.vocab_size);
     check_sequence(sequence.ids, golden.config);
@@ -46,9 +46,9 @@ double compare_logits(Llama& model, const GoldenCase& golden) {
     }
     check(worst <= kLogitTolerance * largest, "%s, %s: logits are off by %.3g of the largest, want %.3g at most",
           golden.name.c_str(), sequence.label.c_str(), worst / largest, kLogitTolerance);
-    most = std::max(most, worst / largest);
+    max_error = std::max(max_error, worst / largest);
   }
-  return most;
+  return max_error;
 }
 
 std::vector<Request> requests_of(const GoldenCase& golden) {
@@ -69,7 +69,7 @@ double compare_scores(Llama& model, const GoldenCase& golden, const std::vector<
   PackBuilding pack;
   for (const Request& request : requests) pack.add_tree(request);
   const Scores scores = pack.score(model);
-  double most = 0;
+  double max_error = 0;
   size_t at = 0;
   for (const GoldenRequest& request : golden.requests)
     for (const std::vector<GoldenToken>& tokens : request.continuations)
@@ -80,11 +80,11 @@ double compare_scores(Llama& model, const GoldenCase& golden, const std::vector<
         if (token.margin >= kSmallMargin)
           check((scores.argmax[at] == token.id) == token.is_argmax, "%s: scored token %zu is %d, the best is %d",
                 golden.name.c_str(), at, token.id, scores.argmax[at]);
-        most = std::max(most, difference);
+        max_error = std::max(max_error, difference);
         at++;
       }
   CHECK_EQ(at, scores.log_prob.size());
-  return most;
+  return max_error;
 }
 
 // All texts in one session; after a step that either of two tokens wins a text is compared no further.
@@ -160,10 +160,10 @@ void test_case(const GoldenCase& golden) {
                     scores);
     } else {
       const std::string name(dtype_name(dtype));
-      const double error = rounding_error(*model, golden), most = bound(dtype) * golden.bfloat16_error;
-      check(error <= most, "%s in %s: log-probabilities are off by %.3g in the mean, want %.3g at most",
-            golden.name.c_str(), name.c_str(), error, most);
-      std::snprintf(figures, sizeof figures, "; %s: %.2g of %.2g", name.c_str(), error, most);
+      const double error = rounding_error(*model, golden), allowed = bound(dtype) * golden.bfloat16_error;
+      check(error <= allowed, "%s in %s: log-probabilities are off by %.3g in the mean, want %.3g at most",
+            golden.name.c_str(), name.c_str(), error, allowed);
+      std::snprintf(figures, sizeof figures, "; %s: %.2g of %.2g", name.c_str(), error, allowed);
     }
     line += figures;
     if (kFibers || reduced()) continue;

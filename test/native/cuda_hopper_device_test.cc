@@ -2,8 +2,8 @@
 #include <cmath>
 #include <string>
 
-#include "backend/cuda/device_sm90.cuh"
-#include "backend/cuda/launch.cuh"
+#include "backend/cuda/device/device_sm90.cuh"
+#include "backend/cuda/runtime/launch.cuh"
 #include "base/error.h"
 #include "check.h"
 #include "cuda_launch_error.h"

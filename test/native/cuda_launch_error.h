@@ -2,7 +2,7 @@
 #pragma once
 #include <string>
 
-#include "backend/cuda/launch.cuh"
+#include "backend/cuda/runtime/launch.cuh"
 #include "base/error.h"
 #include "check.h"
 

@@ -3,8 +3,8 @@
 #include <type_traits>
 #include <vector>
 
-#include "backend/cuda/runtime.h"
-#include "backend/cuda/types.h"
+#include "backend/cuda/device/types.h"
+#include "backend/cuda/runtime/runtime.h"
 #include "base/dtype.h"
 
 namespace mt::test {

@@ -18,10 +18,11 @@ std::shared_ptr<Llama> load(Tiling tiling, DType dtype) { return load_tiny(MT_TA
 
 // The largest difference of a log-probability.
 double difference(const std::vector<std::vector<float>>& a, const std::vector<std::vector<float>>& b) {
-  double most = 0;
+  double max_difference = 0;
   for (size_t i = 0; i < a.size(); i++)
-    for (size_t j = 0; j < a[i].size(); j++) most = std::max(most, std::fabs(double{a[i][j]} - b[i][j]));
-  return most;
+    for (size_t j = 0; j < a[i].size(); j++)
+      max_difference = std::max(max_difference, std::fabs(double{a[i][j]} - b[i][j]));
+  return max_difference;
 }
 
 const std::vector<size_t> kLongPrompts = {1, 2, 15, 16, 17, 63, 64, 65, 128, 129, 300, 600};
@@ -69,8 +70,10 @@ int main() {
     // Twice the error of the plain computation, though the reference keeps float16's activations in float32.
     const double bound = dtype == DType::kFloat32 ? 2e-5 : 2 * plain;
     const std::string name = std::string(dtype_name(dtype)) + (capability == 9 ? " as Hopper" : "");
-    std::printf("%s: log-probabilities off by %.2g at most, the reference's by %.2g\n", name.c_str(), error, plain);
-    check(error <= bound, "%s: log-probabilities are off by %.3g, want %.3g at most", name.c_str(), error, bound);
+    std::printf("%s: log-probabilities off by %.2g at max_difference, the reference's by %.2g\n", name.c_str(), error,
+                plain);
+    check(error <= bound, "%s: log-probabilities are off by %.3g, want %.3g at max_difference", name.c_str(), error,
+          bound);
     trees_and_packs_change_nothing(*model, requests, alone);
     sessions_equal_one_pass(model, few ? 150 : 700, few ? 40 : 90);
     a_sampled_sequence_ignores_its_batch(model);

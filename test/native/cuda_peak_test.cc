@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "backend/cuda/peak.h"
+#include "backend/cuda/peak/peak.h"
 #include "check.h"
 #include "cuda_target.h"
 

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <string>
 
-#include "backend/cuda/ops.h"
+#include "backend/cuda/ops/ops.h"
 #include "check.h"
 #include "cuda_memory.h"
 #include "cuda_target.h"

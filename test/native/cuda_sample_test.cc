@@ -5,7 +5,7 @@
 #include <span>
 #include <string>
 
-#include "backend/cuda/ops.h"
+#include "backend/cuda/ops/ops.h"
 #include "check.h"
 #include "cuda_memory.h"
 #include "cuda_target.h"

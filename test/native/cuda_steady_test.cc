@@ -4,12 +4,12 @@
 #include <cstring>
 #include <numeric>
 
-#include "backend/cuda/host/counters.h"
 #include "base/growth.h"
 #include "check.h"
 #include "cuda_target.h"
 #include "model/score.h"
 #include "model/session.h"
+#include "simulator/counters.h"
 #include "tiny_model.h"
 
 namespace mt::test {
@@ -86,15 +86,15 @@ void a_pack_like_the_last_takes_no_memory_and_one_wait(const std::shared_ptr<Lla
   constexpr int32_t kTokens = 40;
   std::mt19937 random(3);
   const std::vector<int32_t> ids = random_ids(random, kTokens, vocab), targets = random_ids(random, kTokens, vocab);
-  std::vector<int32_t> pos(kTokens), lo(kTokens, 0), argmax(kTokens);
+  std::vector<int32_t> pos(kTokens), branch_start(kTokens, 0), argmax(kTokens);
   std::iota(pos.begin(), pos.end(), 0);
   const Tree tree = {0, kTokens};
   for (const int top_k : {0, 1, 3}) {
     std::vector<float> log_prob(kTokens), top_log_prob(kTokens * top_k);
     std::vector<int32_t> top_ids(kTokens * top_k);
     const auto run = [&] {
-      score(*model, {{ids, pos, lo, {&tree, 1}}, pos, targets, top_k}, {log_prob, argmax, top_ids, top_log_prob},
-            Control());
+      score(*model, {{ids, pos, branch_start, {&tree, 1}}, pos, targets, top_k},
+            {log_prob, argmax, top_ids, top_log_prob}, Control());
     };
     run();
     const Counters asked = asked_by(run);
@@ -116,13 +116,13 @@ void score_last(Llama& model, std::span<const int32_t> ids) {
   const auto tokens = static_cast<int32_t>(ids.size());
   std::vector<int32_t> pos(tokens);
   std::iota(pos.begin(), pos.end(), 0);
-  const std::vector<int32_t> lo(tokens, 0);
+  const std::vector<int32_t> branch_start(tokens, 0);
   const Tree tree = {0, tokens};
   const int32_t row = tokens - 1, target = 0;
   float log_prob;
   int32_t argmax;
-  score(model, {{ids, pos, lo, {&tree, 1}}, {&row, 1}, {&target, 1}, 0}, {{&log_prob, 1}, {&argmax, 1}, {}, {}},
-        Control());
+  score(model, {{ids, pos, branch_start, {&tree, 1}}, {&row, 1}, {&target, 1}, 0},
+        {{&log_prob, 1}, {&argmax, 1}, {}, {}}, Control());
 }
 
 // Activations and padded rows grow by a quarter; RoPE's table, and what goes up and comes down, to powers of two.
@@ -271,19 +271,21 @@ void reserved_packs_fit_whatever_others_take_of_what_is_left(const LlamaConfig& 
   const std::unique_ptr<Buffer> others = model->backend().allocate(model->free_bytes());
   for (const int32_t length : {30, config.context_length}) {
     constexpr int kTop = 2;  // logits in memory
-    std::vector<int32_t> ids(tokens, 1), pos(tokens), lo(tokens), rows(tokens), argmax(tokens), top_ids(kTop * tokens);
+    std::vector<int32_t> ids(tokens, 1), pos(tokens), branch_start(tokens), rows(tokens), argmax(tokens),
+        top_ids(kTop * tokens);
     std::vector<Tree> trees;
     std::iota(rows.begin(), rows.end(), 0);
     for (int32_t t = 0; t < tokens; t++) {
       pos[t] = t % length;
-      lo[t] = t - pos[t];
+      branch_start[t] = t - pos[t];
       if (pos[t] == 0) trees.push_back({t, std::min(t + length, tokens)});
     }
     std::vector<float> log_prob(tokens), top_log_prob(kTop * tokens);
     std::string message;
     error_of(
         [&] {
-          score(*model, {{ids, pos, lo, trees}, rows, ids, kTop}, {log_prob, argmax, top_ids, top_log_prob}, Control());
+          score(*model, {{ids, pos, branch_start, trees}, rows, ids, kTop}, {log_prob, argmax, top_ids, top_log_prob},
+                Control());
         },
         &message);
     CHECK_EQ(message, "");

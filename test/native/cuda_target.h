@@ -7,7 +7,7 @@
 
 #include "backend/cuda/cuda_backend.h"
 #ifdef MT_DEVICE_HOST
-#include "backend/cuda/host/fibers.h"
+#include "simulator/fibers.h"
 #endif
 
 namespace mt::test {

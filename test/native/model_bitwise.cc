@@ -72,11 +72,12 @@ namespace {
 
 // The log-probability of the greedy token after each prefix of the sequence, by plain logits.
 std::vector<float> greedy_log_probs(Llama& model, const std::vector<int32_t>& ids) {
-  std::vector<int32_t> pos(ids.size()), lo(ids.size(), 0), argmax(ids.size()), top(ids.size());
+  std::vector<int32_t> pos(ids.size()), branch_start(ids.size(), 0), argmax(ids.size()), top(ids.size());
   std::iota(pos.begin(), pos.end(), 0);
   std::vector<float> log_prob(ids.size()), top_log_prob(ids.size());
   const Tree tree = {0, static_cast<int32_t>(ids.size())};
-  mt::score(model, {{ids, pos, lo, {&tree, 1}}, pos, ids, 1}, {log_prob, argmax, top, top_log_prob}, Control());
+  mt::score(model, {{ids, pos, branch_start, {&tree, 1}}, pos, ids, 1}, {log_prob, argmax, top, top_log_prob},
+            Control());
   return top_log_prob;
 }
 
@@ -87,20 +88,20 @@ void sessions_equal_one_pass(const std::shared_ptr<Llama>& model, size_t longer,
   const std::vector<std::vector<int32_t>> sequences = {random_ids(random, longer, 77), random_ids(random, shorter, 77)};
   const std::vector<std::vector<float>> want = {greedy_log_probs(*model, sequences[0]),
                                                 greedy_log_probs(*model, sequences[1])};
-  for (const unsigned most : {1000u, 64u, 17u}) {
+  for (const unsigned max_tokens : {1000u, 64u, 17u}) {
     const int32_t rows = static_cast<int32_t>(longer + shorter);
     Session session(model, rows, {});
     std::vector<size_t> fed(2, 0);
     // the shorter one lies in front or behind
-    const int32_t first[2] = {most == 64 ? static_cast<int32_t>(shorter) : 0,
-                              most == 64 ? 0 : static_cast<int32_t>(longer)};
+    const int32_t first[2] = {max_tokens == 64 ? static_cast<int32_t>(shorter) : 0,
+                              max_tokens == 64 ? 0 : static_cast<int32_t>(longer)};
     while (fed[0] < longer || fed[1] < shorter) {
       std::vector<SessionSequence> placed;
       std::vector<int32_t> which, offsets = {0}, ids;
       for (int32_t s = 0; s < 2; s++) {
         const size_t left = sequences[s].size() - fed[s];
         if (left == 0 || (random() % 3 == 0 && fed[1 - s] < sequences[1 - s].size())) continue;
-        const size_t count = std::min<size_t>(left, 1 + random() % most);
+        const size_t count = std::min<size_t>(left, 1 + random() % max_tokens);
         which.push_back(s);
         placed.push_back({.first_row = first[s], .length = static_cast<int32_t>(fed[s])});
         ids.insert(ids.end(), sequences[s].begin() + fed[s], sequences[s].begin() + fed[s] + count);

@@ -12,13 +12,13 @@ namespace {
 struct Arrays {
   std::vector<int32_t> ids = {1, 2, 3, 4, 5, 6, 7};
   std::vector<int32_t> pos = {0, 1, 2, 3, 2, 0, 1};
-  std::vector<int32_t> lo = {0, 0, 2, 2, 4, 5, 5};
+  std::vector<int32_t> branch_start = {0, 0, 2, 2, 4, 5, 5};
   std::vector<Tree> trees = {{0, 5, 2}, {5, 7, 0}};
   std::vector<int32_t> rows = {1, 3, 6};
   std::vector<int32_t> targets = {3, 0, 76};
   int top_k = 2;
 
-  ScoreRequest request() const { return {{ids, pos, lo, trees}, rows, targets, top_k}; }
+  ScoreRequest request() const { return {{ids, pos, branch_start, trees}, rows, targets, top_k}; }
 };
 
 struct Case {
@@ -30,13 +30,14 @@ struct Case {
 const Case kCases[] = {
     {"", "", [](Arrays&) {}},
     {"INVALID_ARGUMENT", "a pack without tokens", [](Arrays& a) { a.ids.clear(); }},
-    {"INVALID_ARGUMENT", "ids, positions and lo have 7, 6 and 7 elements", [](Arrays& a) { a.pos.pop_back(); }},
+    {"INVALID_ARGUMENT", "ids, positions and branchStart have 7, 6 and 7 elements",
+     [](Arrays& a) { a.pos.pop_back(); }},
     {"TOKEN_OUT_OF_RANGE", "ids[3] is 77; the model's ids are 0 .. 76", [](Arrays& a) { a.ids[3] = 77; }},
     {"TOKEN_OUT_OF_RANGE", "ids[0] is -1;", [](Arrays& a) { a.ids[0] = -1; }},
     {"INVALID_ARGUMENT", "positions[4] is 4, expected 2", [](Arrays& a) { a.pos[4] = 4; }},
-    {"INVALID_ARGUMENT", "lo[1] is 1, expected 0", [](Arrays& a) { a.lo[1] = 1; }},
-    {"INVALID_ARGUMENT", "lo[2] is 0, expected 2", [](Arrays& a) { a.lo[2] = 0; }},
-    {"INVALID_ARGUMENT", "lo[6] is 2147483647, expected 5", [](Arrays& a) { a.lo[6] = INT32_MAX; }},
+    {"INVALID_ARGUMENT", "branchStart[1] is 1, expected 0", [](Arrays& a) { a.branch_start[1] = 1; }},
+    {"INVALID_ARGUMENT", "branchStart[2] is 0, expected 2", [](Arrays& a) { a.branch_start[2] = 0; }},
+    {"INVALID_ARGUMENT", "branchStart[6] is 2147483647, expected 5", [](Arrays& a) { a.branch_start[6] = INT32_MAX; }},
     {"INVALID_ARGUMENT", "the trees end at 5, expected 7", [](Arrays& a) { a.trees.pop_back(); }},
     {"INVALID_ARGUMENT", "the trees end at 0, expected 7", [](Arrays& a) { a.trees.clear(); }},
     {"INVALID_ARGUMENT", "tree 1 starts at 4, expected 5", [](Arrays& a) { a.trees[1].start = 4; }},
@@ -52,7 +53,7 @@ const Case kCases[] = {
     {"CONTEXT_LENGTH", "positions[1500] is 1500; the model has 1500 positions",
      [](Arrays& a) {
        a.ids.assign(1501, 1);
-       a.lo.assign(1501, 0);
+       a.branch_start.assign(1501, 0);
        a.pos.resize(1501);
        for (int i = 0; i <= 1500; i++) a.pos[i] = i;
        a.trees = {{0, 1501, 0}};
@@ -79,7 +80,7 @@ void random_requests_are_refused_or_run(Llama& model) {
     Arrays a;
     for (unsigned change = random() % 3; change > 0; change--) {
       const int32_t value = wild[random() % std::size(wild)];
-      std::vector<int32_t>* const arrays[] = {&a.ids, &a.pos, &a.lo, &a.rows, &a.targets};
+      std::vector<int32_t>* const arrays[] = {&a.ids, &a.pos, &a.branch_start, &a.rows, &a.targets};
       std::vector<int32_t>& array = *arrays[random() % 5];
       Tree& tree = a.trees[random() % 2];
       int32_t* const fields[] = {&tree.start, &tree.end, &tree.prefix_len, &tree.segment_len, &a.top_k};

@@ -35,7 +35,7 @@ void PackBuilding::add_unsplit(const Request& request, const std::vector<int32_t
 
 Scores PackBuilding::score(Llama& model) const {
   Scores scores = {std::vector<float>(rows.size()), std::vector<int32_t>(rows.size())};
-  const ScoreRequest request = {{ids, pos, lo, trees}, rows, targets, 0};
+  const ScoreRequest request = {{ids, pos, branch_start, trees}, rows, targets, 0};
   check_request(request, model.config());
   mt::score(model, request, {scores.log_prob, scores.argmax, {}, {}}, Control());
   return scores;
@@ -44,7 +44,7 @@ Scores PackBuilding::score(Llama& model) const {
 void PackBuilding::add(int32_t id, int32_t position, int32_t begin) {
   ids.push_back(id);
   pos.push_back(position);
-  lo.push_back(begin);
+  branch_start.push_back(begin);
 }
 
 void PackBuilding::add_branch(const std::vector<int32_t>& continuation, int32_t predictor, int32_t position) {

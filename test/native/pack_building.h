@@ -20,7 +20,7 @@ struct Scores {
 // A pack under construction, with the rows to score in order of (request, continuation, token). The last token of a
 // continuation is not in it: nothing is predicted from that.
 struct PackBuilding {
-  std::vector<int32_t> ids, pos, lo, rows, targets;
+  std::vector<int32_t> ids, pos, branch_start, rows, targets;
   std::vector<Tree> trees;
 
   // The prompt once, and the continuations as its branches.

@@ -34,11 +34,11 @@ struct Sequence {
   const float* cache_v;
   ptrdiff_t stride;  // floats from row to row
   Tree tree;
-  int lo;
+  int branch_start;
 
   int shared() const { return tree.segment_len + tree.prefix_len; }
   int position(int row) const {
-    return row < tree.start + tree.prefix_len ? tree.segment_len + row - tree.start : shared() + row - lo;
+    return row < tree.start + tree.prefix_len ? tree.segment_len + row - tree.start : shared() + row - branch_start;
   }
   const float* key(int position) const { return at(position, cache_k, k); }
   const float* value(int position) const { return at(position, cache_v, v); }
@@ -47,7 +47,7 @@ struct Sequence {
   const float* at(int position, const float* cache, const float* pack) const {
     if (position < tree.segment_len) return cache + (tree.segment_row + position) * stride;
     if (position < shared()) return pack + (tree.start + position - tree.segment_len) * stride;
-    return pack + (lo + position - shared()) * stride;
+    return pack + (branch_start + position - shared()) * stride;
   }
 };
 
@@ -78,23 +78,24 @@ class TileJob {
     seen_ = reinterpret_cast<int*>(next);
   }
 
-  void run(const QueryTile& tile, const int32_t* lo, const View& q, int kv_head, Sequence sequence, const View& out) {
+  void run(const QueryTile& tile, const int32_t* branch_start, const View& q, int kv_head, Sequence sequence,
+           const View& out) {
     const int rows = (tile.end - tile.begin) * group_;
     std::fill(sums_, sums_ + size_t(rows) * dim_out_, 0.0f);
     std::fill(max_, max_ + rows, -std::numeric_limits<float>::infinity());
     std::fill(total_, total_ + rows, 0.0f);
 
     // Blocks that lie in segment and prefix are the same keys for all rows; the rest goes branch by branch.
-    const bool one_branch = lo[tile.begin] == lo[tile.end - 1];
+    const bool one_branch = branch_start[tile.begin] == branch_start[tile.end - 1];
     const int together = one_branch ? 0 : sequence.shared() / kBlock;
-    sequence.lo = lo[tile.begin];
+    sequence.branch_start = branch_start[tile.begin];
     if (together > 0) {
       load_queries(q, tile.begin, tile.end, kv_head);
       for (int b = 0; b < together; b++) block(sequence, b, tile.begin, tile.end, 0);
     }
     for (int r = tile.begin, end; r < tile.end; r = end) {
-      for (end = r + 1; end < tile.end && lo[end] == lo[r];) end++;
-      sequence.lo = lo[r];
+      for (end = r + 1; end < tile.end && branch_start[end] == branch_start[r];) end++;
+      sequence.branch_start = branch_start[r];
       load_queries(q, r, end, kv_head);
       for (int b = together; b * kBlock <= sequence.position(end - 1); b++)
         block(sequence, b, r, end, (r - tile.begin) * group_);
@@ -253,8 +254,8 @@ std::vector<QueryTile> query_tiles(const Pack& pack, HeadShape shape) {
 Attention::Attention(const CpuKernels& kernels, ThreadPool& pool)
     : kernels_(kernels), pool_(pool), scratch_(pool.threads()) {}
 
-void Attention::run(const std::vector<QueryTile>& tiles, const std::vector<int32_t>& lo, View q, View k, View v,
-                    const float* cache_k, const float* cache_v, HeadShape shape, View out) {
+void Attention::run(const std::vector<QueryTile>& tiles, const std::vector<int32_t>& branch_start, View q, View k,
+                    View v, const float* cache_k, const float* cache_v, HeadShape shape, View out) {
   const bool bf16 = out.dtype == DType::kBFloat16 && kernels_.attention_bf16;
   const GemmKernel& gemm = bf16 ? *kernels_.attention_bf16 : kernels_.attention_f32;
   const int count = static_cast<int>(tiles.size());
@@ -269,7 +270,7 @@ void Attention::run(const std::vector<QueryTile>& tiles, const std::vector<int32
                                k.cols,
                                tile.tree,
                                0};
-    TileJob(kernels_, gemm, shape, scratch_[worker]).run(tile, lo.data(), q, kv_head, sequence, out);
+    TileJob(kernels_, gemm, shape, scratch_[worker]).run(tile, branch_start.data(), q, kv_head, sequence, out);
   });
 }
 

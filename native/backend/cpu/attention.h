@@ -24,7 +24,7 @@ class Attention {
   Attention(const CpuKernels& kernels, ThreadPool& pool);
 
   // As Backend::attention; keys and values of the segment are rows of cache_k and cache_v.
-  void run(const std::vector<QueryTile>& tiles, const std::vector<int32_t>& lo, View q, View k, View v,
+  void run(const std::vector<QueryTile>& tiles, const std::vector<int32_t>& branch_start, View q, View k, View v,
            const float* cache_k, const float* cache_v, HeadShape shape, View out);
 
  private:

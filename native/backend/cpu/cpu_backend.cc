@@ -11,10 +11,10 @@
 #include "../../base/thread_pool.h"
 #include "attention.h"
 #include "dispatch.h"
+#include "gemm.h"
 #include "head.h"
 #include "matrix.h"
 #include "memory.h"
-#include "multiply.h"
 
 namespace mt::cpu {
 namespace {
@@ -31,7 +31,7 @@ class CpuBuffer final : public Buffer {
 
 class CpuPack final : public PlacedPack {
  public:
-  std::vector<int32_t> ids, pos, lo, rows, cache_rows;
+  std::vector<int32_t> ids, pos, branch_start, rows, cache_rows;
   std::vector<QueryTile> tiles;
 };
 
@@ -45,7 +45,7 @@ const float* bias_at(View bias, int i) { return bias.data ? static_cast<const fl
 class CpuBackend final : public Backend {
  public:
   CpuBackend(const CpuKernels& kernels, int threads)
-      : kernels_(kernels), pool_(threads), multiplier_(kernels, pool_), attention_(kernels, pool_) {}
+      : kernels_(kernels), pool_(threads), gemm_(kernels, pool_), attention_(kernels, pool_) {}
 
   std::string name() const override { return std::string("cpu ") + kernels_.name; }
 
@@ -82,7 +82,7 @@ class CpuBackend final : public Backend {
     p->tokens = static_cast<int>(pack.ids.size());
     p->ids.assign(pack.ids.begin(), pack.ids.end());
     p->pos.assign(pack.pos.begin(), pack.pos.end());
-    p->lo.assign(pack.lo.begin(), pack.lo.end());
+    p->branch_start.assign(pack.branch_start.begin(), pack.branch_start.end());
     p->rows.assign(pack.rows.begin(), pack.rows.end());
     p->cache_rows.assign(pack.cache_rows.begin(), pack.cache_rows.end());
     p->tiles = query_tiles(pack, shape);
@@ -111,7 +111,7 @@ class CpuBackend final : public Backend {
     const int half_dim = shape.head_dim / 2, pairs = w.rows / 2;
     const int key_heads = shape.heads + shape.kv_heads;
     const std::vector<int32_t>& pos = placed(pack).pos;
-    multiplier_.multiply(h, packed(w), 0, [&](const ProductTile& tile) {
+    gemm_.multiply(h, packed(w), 0, [&](const ProductTile& tile) {
       const int half = packed(w).shape.panel / 2;
       const int first = tile.panel * half, last = std::min(first + half, pairs);
       for (int pair = first, n; pair < last; pair += n) {
@@ -132,7 +132,7 @@ class CpuBackend final : public Backend {
   void attention(const PlacedPack& pack, View q, View k, View v, const KvCache* cache, int layer, HeadShape shape,
                  View out) override {
     const CpuPack& p = placed(pack);
-    attention_.run(p.tiles, p.lo, q, k, v, cache ? floats(cache->k[layer], 0) : nullptr,
+    attention_.run(p.tiles, p.branch_start, q, k, v, cache ? floats(cache->k[layer], 0) : nullptr,
                    cache ? floats(cache->v[layer], 0) : nullptr, shape, out);
   }
 
@@ -145,7 +145,7 @@ class CpuBackend final : public Backend {
   }
 
   void linear_add(View a, const Matrix& w, View bias, View x) override {
-    multiplier_.multiply(a, packed(w), 0, [&](const ProductTile& tile) {
+    gemm_.multiply(a, packed(w), 0, [&](const ProductTile& tile) {
       const int panel = packed(w).shape.panel, first = tile.panel * panel;
       kernels_.add_tile(tile.c, tile.ldc, tile.rows, std::min(panel, x.cols - first), bias_at(bias, first),
                         floats(x, tile.row) + first, x.cols);
@@ -153,7 +153,7 @@ class CpuBackend final : public Backend {
   }
 
   void swiglu(View h, const Matrix& w, View bias, View f) override {
-    multiplier_.multiply(h, packed(w), 0, [&](const ProductTile& tile) {
+    gemm_.multiply(h, packed(w), 0, [&](const ProductTile& tile) {
       const int half = packed(w).shape.panel / 2, first = tile.panel * half, cols = std::min(half, f.cols - first);
       const float *gate = bias_at(bias, first), *up = bias_at(bias, f.cols + first);
       if (f.dtype == DType::kFloat32)
@@ -170,7 +170,7 @@ class CpuBackend final : public Backend {
   }
 
   void head_score(View h, const Matrix& w, std::span<const int32_t> targets, int top_k, HeadResult result) override {
-    cpu::head_score(kernels_, multiplier_, h, packed(w), targets, top_k, result);
+    cpu::head_score(kernels_, gemm_, h, packed(w), targets, top_k, result);
   }
 
   void head_sample(View h, const Matrix& w, const Sampling& sampling, std::span<const uint64_t> random,
@@ -192,7 +192,7 @@ class CpuBackend final : public Backend {
   }
 
   void head_logits(View h, const Matrix& w, float* logits) override {
-    multiplier_.multiply(h, packed(w), 0, [&](const ProductTile& tile) {
+    gemm_.multiply(h, packed(w), 0, [&](const ProductTile& tile) {
       const int panel = packed(w).shape.panel, first = tile.panel * panel;
       kernels_.copy_tile(tile.c, tile.ldc, tile.rows, std::min(panel, w.rows - first),
                          logits + size_t(tile.row) * w.rows + first, w.rows);
@@ -211,7 +211,7 @@ class CpuBackend final : public Backend {
 
   const CpuKernels& kernels_;
   ThreadPool pool_;
-  Multiplier multiplier_;
+  Gemm gemm_;
   Attention attention_;
   std::vector<float> logits_;  // of the rows that are sampled
 };

@@ -26,14 +26,14 @@ void insert(Candidate* best, int k, Candidate c) {
 
 }  // namespace
 
-void head_score(const CpuKernels& kernels, Multiplier& multiplier, View h, const CpuMatrix& w,
-                std::span<const int32_t> targets, int top_k, HeadResult result) {
+void head_score(const CpuKernels& kernels, Gemm& gemm, View h, const CpuMatrix& w, std::span<const int32_t> targets,
+                int top_k, HeadResult result) {
   const int panel = w.shape.panel, ranges = (w.rows + kRange - 1) / kRange;
   std::vector<HeadPartial> partials(size_t(ranges) * h.rows, {kLowest, 0, 0});
   std::vector<Candidate> candidates(partials.size() * top_k, {kLowest, 0});
   std::vector<float> target_logits(h.rows);
 
-  multiplier.multiply(h, w, kRange / panel, [&](const ProductTile& tile) {
+  gemm.multiply(h, w, kRange / panel, [&](const ProductTile& tile) {
     const int first = tile.panel * panel, cols = std::min(panel, w.rows - first);
     const size_t at = size_t(first / kRange) * h.rows + tile.row;
     kernels.head_tile(tile.c, tile.ldc, tile.rows, cols, first, &partials[at]);

@@ -7,9 +7,9 @@
 #include <type_traits>
 
 #include "../../base/error.h"
-#include "attention.h"
-#include "matrix.h"
-#include "staging.h"
+#include "attention/attention.h"
+#include "gemm/matrix.h"
+#include "runtime/staging.h"
 
 namespace mt::MT_TARGET {
 namespace {
@@ -19,7 +19,7 @@ constexpr size_t kHeadBytes = 64u << 20;
 // Attention over long sequences goes in steps whose partial sums take at most this.
 constexpr size_t kPartialBytes = 128u << 20;
 
-int most_slots(HeadShape shape) { return static_cast<int>(kPartialBytes / sizeof(float) / partial_floats(shape)); }
+int max_slots(HeadShape shape) { return static_cast<int>(kPartialBytes / sizeof(float) / partial_floats(shape)); }
 
 // What attention's partial sums take at most.
 size_t partial_bytes(const PackLimits& limits) {
@@ -28,7 +28,7 @@ size_t partial_bytes(const PackLimits& limits) {
   if (splits < 2) return 0;
   const size_t rows = static_cast<size_t>(limits.tokens) * (shape.heads / shape.kv_heads);
   const size_t tile = std::min<size_t>(rows, attention_block(shape.head_dim)) * splits;
-  return std::min(rows * splits, std::max<size_t>(tile, most_slots(shape))) * partial_floats(shape) * sizeof(float);
+  return std::min(rows * splits, std::max<size_t>(tile, max_slots(shape))) * partial_floats(shape) * sizeof(float);
 }
 
 // Words of a row of the head beside the lists of top_k: see head_score().
@@ -75,12 +75,13 @@ class Layout {
 class CudaPack final : public PlacedPack {
  public:
   CudaPack(Device& device, MemoryPool& pool, UploadRing& ring, const Pack& pack, HeadShape shape)
-      : plan(plan_attention(pack, shape, most_slots(shape))),
+      : plan(plan_attention(pack, shape, max_slots(shape))),
         row_count(static_cast<int>(pack.rows.size())),
         pool_(pool) {
     tokens = static_cast<int>(pack.ids.size());
     Layout layout;
-    const size_t ids_at = layout.add(pack.ids), pos_at = layout.add(pack.pos), lo_at = layout.add(pack.lo);
+    const size_t ids_at = layout.add(pack.ids), pos_at = layout.add(pack.pos),
+                 branch_start_at = layout.add(pack.branch_start);
     const size_t rows_at = layout.add(pack.rows), cache_rows_at = layout.add(pack.cache_rows);
     const size_t tiles_at = layout.add(std::span<const AttentionTile>(plan.tiles));
     const size_t merged_at = layout.add(std::span<const MergedTile>(plan.merged));
@@ -92,7 +93,7 @@ class CudaPack final : public PlacedPack {
     const auto* base = static_cast<const std::byte*>(memory_->data());
     ids = reinterpret_cast<const int32_t*>(base + ids_at);
     pos = reinterpret_cast<const int32_t*>(base + pos_at);
-    lo = reinterpret_cast<const int32_t*>(base + lo_at);
+    branch_start = reinterpret_cast<const int32_t*>(base + branch_start_at);
     rows = reinterpret_cast<const int32_t*>(base + rows_at);
     cache_rows = reinterpret_cast<const int32_t*>(base + cache_rows_at);
     tiles = reinterpret_cast<const AttentionTile*>(base + tiles_at);
@@ -102,7 +103,7 @@ class CudaPack final : public PlacedPack {
 
   AttentionPlan plan;
   int row_count;
-  const int32_t *ids, *pos, *lo, *rows, *cache_rows;
+  const int32_t *ids, *pos, *branch_start, *rows, *cache_rows;
   const AttentionTile* tiles;
   const MergedTile* merged;
 
@@ -221,7 +222,7 @@ class CudaBackend final : public Backend {
     const size_t partials = p.plan.slots * partial_floats(shape);
     const AttentionArguments arguments = {p.tiles,
                                           p.merged,
-                                          p.lo,
+                                          p.branch_start,
                                           floats(q),
                                           floats(k),
                                           floats(v),

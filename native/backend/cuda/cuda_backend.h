@@ -3,7 +3,7 @@
 #include <memory>
 
 #include "../backend.h"
-#include "ops.h"
+#include "ops/ops.h"
 
 namespace mt::MT_TARGET {
 

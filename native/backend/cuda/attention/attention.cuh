@@ -1,0 +1,67 @@
+// What both attention kernels share: where a row's keys lie, and where its result goes.
+#pragma once
+#include "../device/device.cuh"
+#include "attention.h"
+
+namespace mt::MT_TARGET {
+
+// The keys and values, at one kv head, of the virtual sequence that a branch (or the prefix) is the end of.
+struct Sequence {
+  const float *k, *v;  // of the pack
+  const float *cache_k, *cache_v;
+  int64_t stride;
+  int64_t column;  // of the kv head
+  Tree tree;
+  int branch_start;
+
+  struct Rows {
+    const float *k, *v;
+  };
+
+  MT_DEVICE int shared() const { return tree.segment_len + tree.prefix_len; }
+  MT_DEVICE int position(int token) const {
+    return token < tree.start + tree.prefix_len ? tree.segment_len + token - tree.start
+                                                : shared() + token - branch_start;
+  }
+  // Without branches, so that loads of many keys are in flight.
+  MT_DEVICE Rows at(int position) const {
+    const bool cached = position < tree.segment_len;
+    const int own = position < shared() ? tree.start + position - tree.segment_len : branch_start + position - shared();
+    const int64_t offset = (cached ? tree.segment_row + position : own) * stride + column;
+    return {(cached ? cache_k : k) + offset, (cached ? cache_v : v) + offset};
+  }
+};
+
+MT_DEVICE Sequence sequence_of(const AttentionArguments& a, const AttentionTile& tile, int kv_head, int branch_start) {
+  const int64_t d = a.shape.head_dim;
+  return {a.k, a.v, a.cache_k, a.cache_v, a.shape.kv_heads * d, kv_head * d, tile.tree, branch_start};
+}
+
+// Query row `row` of a kv head starts at this element of q and out.
+MT_DEVICE int64_t query_offset(const HeadShape& s, int row, int kv_head) {
+  const int group = s.heads / s.kv_heads;
+  return (static_cast<int64_t>(row / group) * s.heads + kv_head * group + row % group) * s.head_dim;
+}
+
+// The partial sums of a tile's rows at one kv head, from slot `slot` on.
+struct Partial {
+  float* sums;    // [rows, head_dim]
+  float* totals;  // [rows, 2] maximum and total
+};
+MT_DEVICE Partial partial_of(const AttentionArguments& a, int slot, int kv_head, int rows) {
+  const int64_t first = static_cast<int64_t>(slot) * a.shape.kv_heads + static_cast<int64_t>(kv_head) * rows;
+  float* sums = a.partials + first * (a.shape.head_dim + 2);
+  return {sums, sums + static_cast<int64_t>(rows) * a.shape.head_dim};
+}
+
+// A row's result from its sum and 1 / total. Never -0: whether zeros were added to a sum may not show.
+MT_DEVICE float normalized(float sum, float inverse) { return sum * inverse + 0.0f; }
+
+// attention_merge.cu: out from the partial sums of merged tiles [begin, end) of the plan's.
+template <class T>
+void merge_attention(Device& device, const AttentionStep& step, const AttentionArguments& a, T* out);
+
+// attention_f32.cu: the tiles of a step.
+void attend_f32(Device& device, const AttentionStep& step, const AttentionArguments& a, float* out);
+
+}  // namespace mt::MT_TARGET

@@ -1,0 +1,98 @@
+// Cuts a pack's queries into tiles and splits, and those into launches whose partial sums fit the scratch memory.
+#include <algorithm>
+
+#include "attention.h"
+
+namespace mt::MT_TARGET {
+namespace {
+
+class Planner {
+ public:
+  Planner(const Pack& pack, HeadShape shape, int max_slots)
+      : pack_(pack),
+        group_(shape.heads / shape.kv_heads),
+        tile_rows_(attention_block(shape.head_dim)),
+        max_slots_(max_slots) {}
+
+  AttentionPlan run() {
+    for (const Tree& tree : pack_.trees) {
+      const int branches = tree.start + tree.prefix_len;
+      add_run(tree, tree.start, branches, tree.segment_len + tree.prefix_len);
+      for (int begin = branches; begin < tree.end;) begin = add_branches(tree, begin);
+    }
+    if (step_.tiles_begin < tile_count()) end_step();
+    return std::move(plan_);
+  }
+
+ private:
+  int tile_count() const { return static_cast<int>(plan_.tiles.size()); }
+  int merged_count() const { return static_cast<int>(plan_.merged.size()); }
+
+  int branch_end(const Tree& tree, int begin) const {
+    int end = begin + 1;
+    while (end < tree.end && pack_.branch_start[end] == pack_.branch_start[begin]) end++;
+    return end;
+  }
+
+  // As many whole branches from `begin` on as fit a tile, or one that does not in several. Returns where they end.
+  int add_branches(const Tree& tree, int begin) {
+    const int shared = tree.segment_len + tree.prefix_len;
+    int end = branch_end(tree, begin), longest = end - begin;
+    while (end < tree.end) {
+      const int next = branch_end(tree, end);
+      if ((next - begin) * group_ > tile_rows_) break;
+      longest = std::max(longest, next - end);
+      end = next;
+    }
+    if ((end - begin) * group_ <= tile_rows_) {
+      add_tile(tree, begin * group_, (end - begin) * group_, shared + longest);
+    } else {
+      add_run(tree, begin, end, shared + end - begin);
+    }
+    return end;
+  }
+
+  // Tokens [begin, end) of one sequence, the last of which sees `keys` positions.
+  void add_run(const Tree& tree, int begin, int end, int keys) {
+    for (int row = begin * group_; row < end * group_; row += tile_rows_) {
+      const int rows = std::min(tile_rows_, end * group_ - row), last = (row + rows - 1) / group_;
+      add_tile(tree, row, rows, keys - (end - 1 - last));
+    }
+  }
+
+  // Rows that see `keys` positions at most.
+  void add_tile(const Tree& tree, int first_row, int rows, int keys) {
+    const int splits = (keys + kSplit - 1) / kSplit;
+    if (splits == 1) {
+      plan_.tiles.push_back({tree, first_row, rows, 0, -1});
+      return;
+    }
+    if (slots_ > 0 && slots_ + splits * rows > max_slots_) end_step();
+    for (int s = 0; s < splits; s++) plan_.tiles.push_back({tree, first_row, rows, s, slots_ + s * rows});
+    plan_.merged.push_back({first_row, rows, slots_, splits});
+    slots_ += splits * rows;
+  }
+
+  void end_step() {
+    step_.tiles_end = tile_count();
+    step_.merged_end = merged_count();
+    plan_.steps.push_back(step_);
+    plan_.slots = std::max(plan_.slots, slots_);
+    step_ = {tile_count(), 0, merged_count(), 0};
+    slots_ = 0;
+  }
+
+  const Pack& pack_;
+  const int group_, tile_rows_, max_slots_;
+  AttentionPlan plan_;
+  AttentionStep step_ = {};
+  int slots_ = 0;  // of the step at hand
+};
+
+}  // namespace
+
+AttentionPlan plan_attention(const Pack& pack, HeadShape shape, int max_slots) {
+  return Planner(pack, shape, max_slots).run();
+}
+
+}  // namespace mt::MT_TARGET
