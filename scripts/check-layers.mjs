@@ -14,6 +14,7 @@ const nativeLayers = [
 ]
 const sourceLayers = [
   ['src/errors', 'src/data'],
+  ['src/files'],
   ['src/native'],
   ['src/calls'],
   ['src/checkpoint', 'src/tokenizer'],

@@ -36,7 +36,9 @@ export const typescriptErrorCodes = [
   'DATA_NOT_FOUND',
   /** A row of a data file lacks a field or holds a wrong value; the message names file, row and field. */
   'DATA_INVALID',
-  /** An output file or folder cannot be written, or holds results of another run. */
+  /** A model gave NaN or an infinity for a score: a value overflowed, or the checkpoint is broken. */
+  'SCORE_NOT_FINITE',
+  /** An output file or folder cannot be written, holds results of another run, or another process writes to it. */
   'OUTPUT',
 ] as const
 

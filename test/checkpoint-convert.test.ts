@@ -1,7 +1,8 @@
 // GGUF -> Hugging Face directory: tensors, config, tokenizer, and what is left behind when it fails.
 // bench/peers/check_convert.py holds the result against transformers.
 import assert from 'node:assert/strict'
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { type ConvertOptions, convertGguf } from '../src/checkpoint/convert.ts'
 import { fromFloat32, toFloat32 } from '../src/checkpoint/dequantize.ts'
@@ -10,6 +11,7 @@ import { ggmlName } from '../src/checkpoint/gguf-llama.ts'
 import { tokenizerFiles } from '../src/checkpoint/gguf-tokenizer-json.ts'
 import { openCheckpoint } from '../src/checkpoint/open.ts'
 import type { ErrorCode } from '../src/errors.ts'
+import { takeLock } from '../src/files/lock.ts'
 import type { StoredType } from '../src/native/types.ts'
 import { loadTokenizer } from '../src/tokenizer/load.ts'
 import { Message } from '../src/tokenizer/protobuf.ts'
@@ -374,6 +376,87 @@ describe('convertGguf: failure leaves nothing behind', () => {
       await convertGguf(file, join(folder, 'deep', 'er'))
       await assert.rejects(convertGguf(file, join(file, 'out')), { code: 'OUTPUT' })
     }))
+})
+
+describe('convertGguf: others that write to the same folder', () => {
+  const convertTo = (folder: string, options: ConvertOptions = {}) => {
+    writeFiles(folder, { 'x.gguf': tinyGguf() })
+    return convertGguf(join(folder, 'x.gguf'), join(folder, 'out'), options)
+  }
+
+  it('are refused while one runs, and it comes to its end', () =>
+    withFolder(async folder => {
+      const outcomes: string[] = []
+      let other: Promise<unknown> | undefined
+      await convertTo(folder, {
+        onProgress: () => {
+          other ??= convertTo(folder).catch(error => outcomes.push(error.message))
+        },
+      })
+      await other
+      assert.match(
+        outcomes.join(),
+        /out is being written by this process\. Name another folder\.|out: is not empty/,
+      )
+      assert.deepEqual(readdirSync(folder), ['out', 'x.gguf'])
+      await openCheckpoint(join(folder, 'out'))
+    }))
+
+  it('that were killed are named, and what they left is removed; nothing else is', () =>
+    withFolder(async folder => {
+      const { id, release } = await takeLock(join(folder, 'out'), { words: ['', ''], onAbandoned: () => {} })
+      await release()
+      const dead = id.replace(/\d+$/, '1')
+      for (const name of [`out.partial-${dead}`, 'out.partial-other', 'out.partial']) {
+        mkdirSync(join(folder, name))
+        writeFiles(join(folder, name), { 'model.safetensors': Buffer.from('half') })
+      }
+      writeFiles(folder, { [`out.lock-${dead}`]: Buffer.alloc(0) })
+      const abandoned: string[] = []
+      await convertTo(folder, { onAbandoned: holder => abandoned.push(holder.id) })
+      assert.deepEqual(abandoned, [dead])
+      assert.deepEqual(readdirSync(folder).sort(), ['out', 'out.partial', 'out.partial-other', 'x.gguf'])
+    }))
+
+  it('links are not followed: in place of the folder, to an empty one too', () =>
+    withFolder(async folder => {
+      mkdirSync(join(folder, 'empty'))
+      for (const to of ['empty', 'nothing']) {
+        symlinkSync(join(folder, to), join(folder, 'out'))
+        await assert.rejects(convertTo(folder), {
+          code: 'OUTPUT',
+          message: /out: is a link; give a new folder/,
+        })
+        rmSync(join(folder, 'out'))
+      }
+      assert.deepEqual(readdirSync(folder).sort(), ['empty', 'x.gguf'])
+    }))
+
+  it('a disk that fills up is named, and nothing is left', async function () {
+    await withFolder(async folder => {
+      const disk = join(folder, 'disk')
+      mkdirSync(disk)
+      try {
+        execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8k', 'tmpfs', disk], {
+          stdio: 'pipe',
+          timeout: 10_000,
+        })
+      } catch (error) {
+        skip(this, `no tmpfs can be mounted (${(error as Error).message.trim().split('\n').at(-1)})`)
+      }
+      try {
+        writeFiles(folder, { 'x.gguf': tinyGguf() })
+        await assert.rejects(convertGguf(join(folder, 'x.gguf'), join(disk, 'out')), {
+          code: 'OUTPUT',
+          message:
+            /disk\/out: the disk is full\. Nothing is left there; make room, or name a folder on another disk\./,
+        })
+        assert.deepEqual(readdirSync(disk), [])
+      } finally {
+        execFileSync('umount', [disk], { timeout: 10_000 })
+      }
+    })
+  })
 })
 
 describe('dequantize', () => {

@@ -53,7 +53,7 @@ describe('parity with lm-evaluation-harness', function () {
   })
 
   const run = async (task: TaskName, dataDir: string, limit: number) => {
-    const out = await RunFolder.open(join(folder, `${task}-out`))
+    await using out = await RunFolder.open(join(folder, `${task}-out`))
     const data: DataOptions = { dataDir, protocol: 'card', limit }
     const work = await loadTasks([task], data)
     const settings = await runSettings(model, data, 'error')

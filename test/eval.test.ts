@@ -4,61 +4,16 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { MtLlamaError, message } from '../src/errors.ts'
 import { type EvaluateOptions, evaluate } from '../src/evaluation/evaluate.ts'
 import { report } from '../src/evaluation/report.ts'
 import type { ChoiceRecord, RunResults, Settings } from '../src/evaluation/results.ts'
 import { RunFolder } from '../src/evaluation/run-folder.ts'
 import type { Scorer } from '../src/evaluation/run-task.ts'
-import type { ModelInfo } from '../src/model/info.ts'
 import { loadTasks } from '../src/tasks/load-samples.ts'
 import { type TaskName, taskNames } from '../src/tasks/registry.ts'
+import { fakeModel, settings } from './fake-model.ts'
 import { skip } from './skip.ts'
-
-const dataDir = fileURLToPath(new URL('../default/data', import.meta.url))
-
-const settings: Settings = {
-  ...{ version: '0.0.0', protocol: 'card', modelFingerprint: 'f00d', dtype: 'float32', backend: 'fake' },
-  ...{ addBos: true, tooLong: 'error', dataDir, limit: null },
-}
-
-/** Scores a continuation by its length, so that longer choices lose; answers every question with the prompt's length. */
-function fakeModel(before: (request: number) => void = () => {}): Scorer {
-  let count = 0
-  return {
-    info: { path: '/models/fake' } as ModelInfo,
-    async *scoreStream(requests, options) {
-      for await (const { continuations } of requests) {
-        before(count++)
-        options?.onProgress?.({
-          ...{
-            requestsDone: count,
-            requestsTotal: undefined,
-            tokensDone: 10 * count,
-            tokensTotal: undefined,
-          },
-          tokensPerSecond: 1,
-        })
-        yield {
-          continuations: continuations.map(text => ({
-            logLikelihood: -text.length,
-            tokenLogProbs: Float32Array.of(-text.length),
-            isGreedy: false,
-            tokens: Int32Array.of(1),
-          })),
-          truncatedTokens: 0,
-          skipped: false,
-        }
-      }
-    },
-    async *generateEach(prompts) {
-      before(count++)
-      for await (const _ of prompts)
-        yield { text: ' the mill ', tokens: [1], finishReason: 'stop', logProbs: [0], truncatedTokens: 0 }
-    },
-  }
-}
 
 describe('evaluate', () => {
   let out: string
@@ -76,6 +31,11 @@ describe('evaluate', () => {
     const options = { settings, ...changes }
     return evaluate(model, { ...options, work: await loadTasks(names, options.settings) })
   }
+  /** The same, saved in `out`. */
+  const runSaved: typeof run = async (model, names, changes) => {
+    await using folder = await RunFolder.open(out)
+    return run(model, names, { folder, ...changes })
+  }
   const saved = (): RunResults => JSON.parse(readFileSync(join(out, 'results.json'), 'utf8'))
   const samples = (task: TaskName) =>
     readFileSync(join(out, 'samples', `${task}.jsonl`), 'utf8')
@@ -84,7 +44,7 @@ describe('evaluate', () => {
       .map(line => JSON.parse(line))
 
   it('runs all tasks in the order of the tables and saves results, samples and tables', async () => {
-    const results = await run(fakeModel(), taskNames, { folder: await RunFolder.open(out) })
+    const results = await runSaved(fakeModel(), taskNames)
     assert.deepEqual(Object.keys(results.tasks), taskNames)
     assert.deepEqual(saved(), JSON.parse(JSON.stringify(results)))
     assert.deepEqual(readdirSync(out).sort(), ['results.json', 'samples', 'table.md'])
@@ -93,7 +53,7 @@ describe('evaluate', () => {
   })
 
   it('a choice sample holds prompt, choices, log-likelihoods, prediction and gold; metrics are means over them', async () => {
-    const { tasks } = await run(fakeModel(), ['copa'], { folder: await RunFolder.open(out) })
+    const { tasks } = await runSaved(fakeModel(), ['copa'])
     const records: ChoiceRecord[] = samples('copa')
     assert.deepEqual(records[0], {
       id: '0',
@@ -119,7 +79,7 @@ describe('evaluate', () => {
   })
 
   it('an answer is stripped and scored by the SQuAD metric', async () => {
-    const { tasks } = await run(fakeModel(), ['squad'], { folder: await RunFolder.open(out) })
+    const { tasks } = await runSaved(fakeModel(), ['squad'])
     const last = samples('squad').at(-1)
     assert.equal(last.generated, ' the mill ')
     assert.equal(last.prediction, 'the mill')
@@ -141,8 +101,7 @@ describe('evaluate', () => {
       controller.abort()
       throw new MtLlamaError('ABORTED', 'stopped')
     })
-    const folder = await RunFolder.open(out)
-    const results = await run(model, ['copa', 'wic', 'rte'], { folder, signal: controller.signal })
+    const results = await runSaved(model, ['copa', 'wic', 'rte'], { signal: controller.signal })
     assert.equal(results.tasks.copa?.status, 'complete')
     assert.deepEqual([results.tasks.wic?.status, results.tasks.wic?.samplesDone], ['partial', 2])
     assert.equal(results.tasks.rte, undefined)
@@ -158,7 +117,7 @@ describe('evaluate', () => {
       if (request < 8) return
       throw new MtLlamaError('CONTEXT_LENGTH', message`${{ kind: 'request', index: 2 }}: too long`)
     })
-    const failed = run(model, ['copa', 'wic'], { folder: await RunFolder.open(out) })
+    const failed = runSaved(model, ['copa', 'wic'])
     await assert.rejects(failed, { code: 'CONTEXT_LENGTH', message: 'WiC, sample 3 ("2"): too long' })
     assert.deepEqual([saved().tasks.copa?.status, saved().tasks.wic?.status], ['complete', 'partial'])
   })
@@ -167,7 +126,7 @@ describe('evaluate', () => {
     const again = async (
       changes: Partial<Omit<EvaluateOptions, 'work'>> = {},
       names: readonly TaskName[] = ['copa'],
-    ) => run(fakeModel(), names, { folder: await RunFolder.open(out), ...changes })
+    ) => runSaved(fakeModel(), names, changes)
 
     it('of the same settings keeps its other tasks', async () => {
       await again()

@@ -1,8 +1,9 @@
 // Converts a GGUF file to a Hugging Face directory that transformers loads.
-import { randomBytes } from 'node:crypto'
-import { type FileHandle, mkdir, open, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { type FileHandle, lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { MtLlamaError } from '../errors.ts'
+import { type Holder, takeLock } from '../files/lock.ts'
+import { outputError, writeNewFile } from '../files/output.ts'
 import type { DType, NativeTensor } from '../native/types.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { configJson, specialIds } from './config-json.ts'
@@ -20,6 +21,8 @@ export interface ConvertOptions {
   onProgress?: (doneBytes: number, totalBytes: number) => void
   /** Rejects with ABORTED. */
   signal?: AbortSignal
+  /** Told of a conversion to the same folder that has ended before its end; what it has left is removed. */
+  onAbandoned?: (holder: Holder) => void
 }
 
 interface ConvertedTensor extends OutputTensor {
@@ -32,35 +35,55 @@ const PIECE_BYTES = 4 * 2 ** 20
 /**
  * The folder appears whole or not at all: it is written beside its place under another name.
  * @param dir must not exist, or be an empty folder
- * @throws OUTPUT, ABORTED, TOKENIZER, TENSOR_DTYPE (a value past float16), and what opening a GGUF throws
+ * @throws OUTPUT, where another process converts to it too; ABORTED, TOKENIZER, TENSOR_DTYPE (a value past float16), and
+ *   what opening a GGUF throws
  */
 export async function convertGguf(file: string, dir: string, options: ConvertOptions = {}): Promise<void> {
   const target = resolve(dir)
-  await refuseUsed(target, dir)
   if ((await pathKind(file)) === 'folder')
     throw new MtLlamaError('CHECKPOINT_UNSUPPORTED', `${file}: a folder; expected the GGUF file to convert`)
+  await refuseUsed(target, dir)
   const checkpoint = await openGguf(file)
   const files = describe(checkpoint, options.dtype)
-  const partial = `${target}.partial-${randomBytes(4).toString('hex')}`
+  const partial = (id: string) => `${target}.partial-${id}`
+  const remove = (folder: string) => rm(folder, { recursive: true, force: true })
   try {
     await makeFolder(dirname(target))
-    await mkdir(partial)
-    for (const [name, content] of Object.entries(files)) {
-      await writeFile(join(partial, name), `${JSON.stringify(content, null, 2)}\n`)
+    const lock = await takeLock(target, {
+      words: [dir, 'Name another folder'],
+      onAbandoned: async holder => {
+        options.onAbandoned?.(holder)
+        await remove(partial(holder.id))
+      },
+    })
+    const made = partial(lock.id)
+    try {
+      await refuseUsed(target, dir)
+      await mkdir(made)
+      for (const [name, content] of Object.entries(files)) {
+        await writeNewFile(join(made, name), `${JSON.stringify(content, null, 2)}\n`)
+      }
+      await writeTensors(checkpoint, made, options)
+      await rename(made, target)
+    } catch (error) {
+      await remove(made).catch(() => {}) // the first error is the one to tell
+      throw error
+    } finally {
+      await lock.release()
     }
-    await writeTensors(checkpoint, partial, options)
-    await rename(partial, target)
   } catch (error) {
-    await rm(partial, { recursive: true, force: true }).catch(() => {}) // the first error is the one to tell
-    if (error instanceof MtLlamaError) throw error
-    throw new MtLlamaError('OUTPUT', `${dir}: ${(error as Error).message}`, { cause: error })
+    throw outputError(dir, { folder: 'folder', kept: 'Nothing is left there' }, error)
   }
 }
 
 async function refuseUsed(target: string, dir: string): Promise<void> {
   const kind = await pathKind(target)
-  if (kind === 'missing' || (kind === 'folder' && (await readdir(target)).length === 0)) return
-  const what = kind === 'folder' ? 'is not empty' : 'is a file'
+  const isLink = await lstat(target).then(
+    found => found.isSymbolicLink(),
+    () => false,
+  )
+  if (!isLink && (kind === 'missing' || (kind === 'folder' && (await readdir(target)).length === 0))) return
+  const what = isLink ? 'is a link' : kind === 'folder' ? 'is not empty' : 'is a file'
   throw new MtLlamaError('OUTPUT', `${dir}: ${what}; give a new folder`)
 }
 

@@ -1,6 +1,7 @@
 // Writes safetensors files of tensors that come piece by piece, in shards with an index where they are large.
-import { type FileHandle, open, writeFile } from 'node:fs/promises'
+import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
+import { writeNewFile } from '../files/output.ts'
 import type { DType } from '../native/types.ts'
 
 export interface OutputTensor {
@@ -42,7 +43,7 @@ export async function writeSafetensors<T extends OutputTensor>(
   if (shards.length === 1) return
   const totalSize = tensors.reduce((sum, tensor) => sum + outputBytes(tensor), 0)
   const index = { metadata: { total_size: totalSize }, weight_map: weightMap }
-  await writeFile(join(dir, 'model.safetensors.index.json'), `${JSON.stringify(index, null, 2)}\n`)
+  await writeNewFile(join(dir, 'model.safetensors.index.json'), `${JSON.stringify(index, null, 2)}\n`)
 }
 
 function cutShards<T extends OutputTensor>(tensors: readonly T[], maxShardBytes: number): T[][] {

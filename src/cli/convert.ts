@@ -1,6 +1,7 @@
 // mt-llama convert: a GGUF file to a Hugging Face directory.
 import { type Command, Option } from 'commander'
 import { convertGguf } from '../checkpoint/convert.ts'
+import { holderName } from '../files/lock.ts'
 import type { DType } from '../native/types.ts'
 import { type CommonOptions, folder, newCommand } from './command.ts'
 import { type Io, note, print, printJson } from './io.ts'
@@ -30,6 +31,8 @@ async function run(io: Io, file: string, dir: string, options: ConvertCommandOpt
     ...(options.dtype && { dtype: options.dtype }),
     signal: io.signal,
     onProgress: progress.update,
+    onAbandoned: holder =>
+      note(`${dir}: ${holderName(holder)}, has ended before its end; what it has left is removed`, options),
   }).finally(progress.stop)
   if (options.json) await printJson({ path: dir })
   else await print(`${dir}\n`)

@@ -2,10 +2,11 @@
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { type EvaluateProgress, evaluate } from '../evaluation/evaluate.ts'
+import { type EvaluateProgress, evaluate, type KeptSamples } from '../evaluation/evaluate.ts'
 import { report } from '../evaluation/report.ts'
 import { RunFolder } from '../evaluation/run-folder.ts'
 import { runSettings } from '../evaluation/settings.ts'
+import { holderName } from '../files/lock.ts'
 import { type DataOptions, loadTasks } from '../tasks/load-samples.ts'
 import { type TaskName, taskNames, tasks } from '../tasks/registry.ts'
 import { addModelOptions, choice, folder, integer, type ModelOptions, newCommand } from './command.ts'
@@ -18,6 +19,8 @@ interface EvalOptions extends ModelOptions {
   tasks: TaskName[]
   limit?: number
   out?: string
+  redo?: boolean
+  allowNan?: boolean
   card?: boolean
   tooLong: 'error' | 'truncate-left'
 }
@@ -55,7 +58,13 @@ export function evalCommand(io: Io): Command {
         .default([...taskNames], 'all'),
     )
     .option('--limit <n>', 'only the first n samples of each task', integer(1))
-    .option('--out <dir>', 'folder to save in; it may hold results of the same model and settings', folder)
+    .option(
+      '--out <dir>',
+      'folder to save in; results of the same model and settings that it holds are gone on with',
+      folder,
+    )
+    .option('--redo', 'run tasks from their start that the folder holds already')
+    .option('--allow-nan', 'count samples whose scores are NaN or infinite as wrong, and show how many')
     .option('--card', "show the model card's own figures too")
     .addOption(
       choice('--too-long <policy>', 'prompts longer than the context', ['error', 'truncate-left']).default(
@@ -77,7 +86,7 @@ function parseTasks(text: string): TaskName[] {
 }
 
 async function run(io: Io, options: EvalOptions): Promise<void> {
-  const saved = options.out === undefined ? undefined : await RunFolder.open(options.out)
+  await using saved = await openFolder(options)
   const data: DataOptions = {
     dataDir: resolve(options.dataDir ?? embeddedData),
     protocol: 'card',
@@ -91,7 +100,9 @@ async function run(io: Io, options: EvalOptions): Promise<void> {
   const progress = taskProgress(options)
   const results = await evaluate(model, {
     ...{ work, settings, folder: saved },
-    ...{ card: options.card ?? false, signal: io.signal, onProgress: progress.update },
+    ...{ redo: options.redo ?? false, allowNan: options.allowNan ?? false, card: options.card ?? false },
+    ...{ signal: io.signal, onProgress: progress.update },
+    onKept: kept => note(keptWords(kept), options),
   }).finally(progress.stop)
 
   if (options.json) await printJson(results)
@@ -101,6 +112,26 @@ async function run(io: Io, options: EvalOptions): Promise<void> {
     saved ? `saved in ${saved.path}` : 'nothing saved; --out DIR saves results, tables and samples',
     options,
   )
+}
+
+async function openFolder(options: EvalOptions): Promise<RunFolder | undefined> {
+  if (options.out === undefined) return undefined
+  return RunFolder.open(options.out, holder =>
+    note(
+      `${options.out}: ${holderName(holder)}, has ended without giving the folder back; it is taken over`,
+      options,
+    ),
+  )
+}
+
+function keptWords({ task, samplesKept, samplesTotal, reason }: KeptSamples): string {
+  const { title } = tasks[task]
+  const count = `${samplesKept} of ${samplesTotal} samples`
+  if (reason === 'redo')
+    return `${title}: stopped before it had done as many as before; the earlier ${count} stay`
+  if (samplesKept < samplesTotal)
+    return `${title}: ${count} are done, going on with the others (--redo runs all again)`
+  return `${title}: done already, all ${samplesTotal} samples (--redo runs them again)`
 }
 
 /** A bar a task, one after the other. */

@@ -1,14 +1,11 @@
 // The main job: runs tasks in order on one model, saves as it goes, and adds up the results.
-import { relative } from 'node:path'
-import { performance } from 'node:perf_hooks'
-import { MtLlamaError } from '../errors.ts'
 import type { TaskSamples } from '../tasks/load-samples.ts'
 import { type TaskName, taskNames } from '../tasks/registry.ts'
 import { report } from './report.ts'
-import type { RunResults, Settings, TaskResult } from './results.ts'
+import type { RunResults, Settings } from './results.ts'
 import type { RunFolder } from './run-folder.ts'
-import { runTask, type Scorer } from './run-task.ts'
-import { Tally } from './tally.ts'
+import type { Scorer } from './run-task.ts'
+import { runAndSave } from './save-task.ts'
 
 export interface EvaluateOptions {
   /** The samples of each task to run, from loadTasks(): bad data ends a run before it costs anything. */
@@ -17,11 +14,26 @@ export interface EvaluateOptions {
   settings: Settings
   /** Where to save; undefined: nowhere. */
   folder?: RunFolder | undefined
+  /** Run tasks from their start that the folder has results of. @default false: complete ones are kept, others gone on with */
+  redo?: boolean
+  /** Count samples for which the model gives NaN or an infinity as wrong, and go on. @default false: an error */
+  allowNan?: boolean
   /** Add the model card's own figures to table.md. @default false */
   card?: boolean
   /** Stops the run; what is done is saved and returned. */
   signal?: AbortSignal
   onProgress?: (progress: EvaluateProgress) => void
+  /** Told of samples of earlier runs that stay as they are: all of a complete task, the first of a partial one. */
+  onKept?: (kept: KeptSamples) => void
+}
+
+export interface KeptSamples {
+  task: TaskName
+  /** Done by earlier runs. */
+  samplesKept: number
+  samplesTotal: number
+  /** 'done': they are not run again. 'redo': the run that was to replace them was stopped before it had done as many. */
+  reason: 'done' | 'redo'
 }
 
 export interface EvaluateProgress {
@@ -35,9 +47,10 @@ export interface EvaluateProgress {
 }
 
 /**
- * Results of the same settings that the folder holds already are kept, those of a task that runs again are replaced.
+ * Goes on with the results of the same settings that the folder holds: a sample that is done is not run again, and
+ * nothing that is done is ever replaced by less.
  * @returns the folder's results; after an abort the running task's are partial and later ones are missing
- * @throws OUTPUT, and what scoring throws; tasks finished before are saved
+ * @throws OUTPUT, SCORE_NOT_FINITE, and what scoring throws; samples done before are saved
  */
 export async function evaluate(model: Scorer, options: EvaluateOptions): Promise<RunResults> {
   const { settings, folder, signal } = options
@@ -49,72 +62,20 @@ export async function evaluate(model: Scorer, options: EvaluateOptions): Promise
     platform: `${process.platform}-${process.arch}`,
     tasks: { ...earlier?.tasks },
   }
+  // Before the first sample: a journal whose settings are not known would be worth nothing after a kill.
+  await folder?.write(results, '')
   for (const [name, samples] of options.work) {
     if (signal?.aborted) break
-    const { result, error } = await runAndSave(model, name, samples, options)
-    if (result.samplesDone > 0) {
+    const before = results.tasks[name]
+    const { result, error } = await runAndSave(model, name, samples, before, options)
+    // A journal that somebody has removed leaves its results, until there are as many again.
+    if (result && (options.redo || result.samplesDone >= (before?.samplesDone ?? 0))) {
       results.tasks = inOrder({ ...results.tasks, [name]: result })
       await folder?.write(results, report(results, { card: options.card ?? false }))
     }
     if (error !== undefined) throw error
   }
   return results
-}
-
-/** Runs a task to its end, its failure or the abort. A failure comes back beside what was done before it. */
-async function runAndSave(
-  model: Scorer,
-  name: TaskName,
-  work: TaskSamples,
-  { settings, folder, signal, onProgress }: EvaluateOptions,
-): Promise<{ result: TaskResult; error?: unknown }> {
-  const start = performance.now()
-  const seconds = () => (performance.now() - start) / 1000
-  const tally = new Tally()
-  let tokens = 0
-  const tell = () =>
-    onProgress?.({
-      task: name,
-      samplesDone: tally.samples,
-      samplesTotal: work.samples.length,
-      tokens,
-      seconds: seconds(),
-    })
-  const onTokens = (count: number) => {
-    tokens = count
-    tell()
-  }
-  const file = await folder?.samples(name)
-  let error: unknown
-  try {
-    try {
-      for await (const record of runTask(model, work, { tooLong: settings.tooLong, signal, onTokens })) {
-        tally.add(record)
-        await file?.add(record)
-        tell()
-      }
-    } catch (thrown) {
-      if (thrown instanceof MtLlamaError && thrown.code === 'OUTPUT') throw thrown
-      if (!signal?.aborted) error = thrown
-    }
-    if (tally.samples > 0) await file?.close()
-    else await file?.discard()
-  } catch (thrown) {
-    await file?.discard()
-    throw thrown
-  }
-  const result: TaskResult = {
-    status: tally.samples === work.samples.length ? 'complete' : 'partial',
-    files: work.files.map(path => relative(settings.dataDir, path)),
-    samplesTotal: work.samples.length,
-    samplesDone: tally.samples,
-    metrics: tally.metrics(),
-    ties: tally.ties,
-    truncated: tally.truncated,
-    tokens,
-    seconds: seconds(),
-  }
-  return { result, error }
 }
 
 function inOrder(done: RunResults['tasks']): RunResults['tasks'] {

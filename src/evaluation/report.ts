@@ -79,12 +79,14 @@ function notes({ settings, tasks: done }: RunResults): string {
   )
   const ties = list(result => result.ties)
   const truncated = list(result => result.truncated)
+  const notFinite = list(result => result.notFinite)
   const lines = [
     `Protocol ${settings.protocol}, ${settings.dtype}, ${settings.backend}, ${settings.addBos ? 'BOS' : 'no BOS'} before each prompt.`,
     `Samples: ${list(result => result.samplesDone)}${settings.limit === null ? '' : ` (limit ${settings.limit})`}.`,
     partial && `\\* Stopped early, the figure is that of the first samples: ${partial}.`,
     normalised && `Accuracy by log-likelihood per character: ${normalised}.`,
     ties && `Ties (the first choice counts): ${ties}.`,
+    notFinite && `The model gave NaN or an infinity (counted as wrong): ${notFinite}.`,
     truncated && `Prompts cut on the left to fit the context: ${truncated}.`,
   ]
   return lines

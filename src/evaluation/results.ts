@@ -1,4 +1,4 @@
-// What an evaluation leaves behind: results.json, and a line a sample in samples/TASK.jsonl.
+// What an evaluation leaves behind: results.json, and a line a sample in samples/TASK.jsonl (see journal.ts).
 import type { ModelInfo } from '../model/info.ts'
 import type { TaskName } from '../tasks/registry.ts'
 import type { Protocol } from '../tasks/task.ts'
@@ -46,7 +46,9 @@ export interface TaskResult {
   ties: number
   /** Samples whose prompt was cut to fit the context. */
   truncated: number
-  /** Tokens the model ran, shared prefixes once. */
+  /** Samples for which the model gave NaN or an infinity; they count as wrong. 0 unless the run allows them. */
+  notFinite: number
+  /** Tokens the model ran, shared prefixes once. As `seconds`, without those of runs that were killed. */
   tokens: number
   seconds: number
 }
@@ -69,9 +71,9 @@ export interface ChoiceRecord {
   id: string
   prompt: string
   choices: string[]
-  /** Of " " + choice given the prompt, one per choice. */
-  logLikelihoods: number[]
-  /** Index of the choice. */
+  /** Of " " + choice given the prompt, one per choice; null: NaN or an infinity. */
+  logLikelihoods: (number | null)[]
+  /** Index of the choice; -1 where a log-likelihood is null. */
   prediction: number
   gold: number
   correct: boolean
@@ -92,5 +94,7 @@ export interface AnswerRecord {
   exactMatch: number
   f1: number
   finishReason: string
+  /** A token's log-probability is NaN or an infinity: the text means nothing and counts as wrong. */
+  notFinite?: true
   truncatedTokens: number
 }

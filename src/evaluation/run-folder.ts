@@ -1,35 +1,56 @@
-// The folder a run writes to: results.json, table.md, samples/TASK.jsonl. Nothing half-written under these names.
-import { type FileHandle, open, readFile, rename, rm } from 'node:fs/promises'
+// The folder a run writes to: journals in samples/, and what is derived from them, results.json and table.md.
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeFolder } from '../checkpoint/files.ts'
 import { type Message, MtLlamaError, message } from '../errors.ts'
+import { type Holder, type Lock, takeLock } from '../files/lock.ts'
+import { createFile, readOwnFile, replaceFile, writing } from '../files/output.ts'
 import type { TaskName } from '../tasks/registry.ts'
 import { isRecord } from '../tasks/row.ts'
-import type { RunResults, SampleRecord, Settings } from './results.ts'
-
-/** Sample lines held back before they are written, in characters. */
-const bufferedCharacters = 1 << 16
+import { outFolder } from './journal.ts'
+import type { RunResults, Settings } from './results.ts'
 
 export class RunFolder {
   readonly path: string
+  readonly #lock: Lock
 
-  private constructor(path: string) {
+  private constructor(path: string, lock: Lock) {
     this.path = path
+    this.#lock = lock
   }
 
   /**
-   * Makes the folder if it is not there and tries that it can be written.
-   * @throws OUTPUT
+   * Makes the folder if it is not there, locks it and tries that it can be written.
+   * @param onAbandoned told of a process that has ended without giving the folder back
+   * @throws OUTPUT, where another process writes to it too
    */
-  static async open(path: string): Promise<RunFolder> {
-    const folder = new RunFolder(path)
-    await writing(join(path, 'samples'), async () => {
-      await makeFolder(join(path, 'samples'))
-      const trial = join(path, '.trial')
-      await (await open(trial, 'w')).close()
-      await rm(trial)
+  static async open(path: string, onAbandoned: (holder: Holder) => void = () => {}): Promise<RunFolder> {
+    const samples = join(path, 'samples')
+    return writing(samples, outFolder, async () => {
+      await makeFolder(samples)
+      const lock = await takeLock(join(path, 'run'), {
+        words: [path, 'Name another --out folder'],
+        onAbandoned,
+      })
+      try {
+        const trial = join(samples, '.trial')
+        await (await createFile(trial)).close()
+        await rm(trial)
+      } catch (error) {
+        await lock.release()
+        throw error
+      }
+      return new RunFolder(path, lock)
     })
-    return folder
+  }
+
+  /** Gives the folder back to others. */
+  async close(): Promise<void> {
+    await this.#lock.release()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
   }
 
   /**
@@ -38,13 +59,10 @@ export class RunFolder {
    */
   async earlier(settings: Settings): Promise<RunResults | undefined> {
     const file = join(this.path, 'results.json')
-    const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return undefined
-      throw failure(file, error)
-    })
-    if (text === undefined) return undefined
+    const content = await writing(file, outFolder, () => readOwnFile(file))
+    if (!content) return undefined
     const way = 'Name another --out folder, or remove this one.'
-    const results = parsedResults(text)
+    const results = parsedResults(content.toString())
     if (!results) throw new MtLlamaError('OUTPUT', `${file}: not results of this program. ${way}`)
     const differences = differing(results.settings, settings)
     if (differences.length > 0) {
@@ -56,109 +74,20 @@ export class RunFolder {
     return results
   }
 
-  samples(task: TaskName): Promise<SampleFile> {
-    return SampleFile.create(join(this.path, 'samples', `${task}.jsonl`))
+  /** The journal of a task: see journal.ts. */
+  journal(task: TaskName): string {
+    return join(this.path, 'samples', `${task}.jsonl`)
   }
 
-  /** @param table Markdown */
+  /** @param table Markdown; '' writes none */
   async write(results: RunResults, table: string): Promise<void> {
-    await replaceFile(join(this.path, 'results.json'), `${JSON.stringify(results, null, 2)}\n`)
-    await replaceFile(join(this.path, 'table.md'), table)
-  }
-}
-
-/** One task's records; the file appears under its name when it is closed. */
-export class SampleFile {
-  readonly #file: string
-  readonly #handle: FileHandle
-  #pending = ''
-
-  private constructor(file: string, handle: FileHandle) {
-    this.#file = file
-    this.#handle = handle
-  }
-
-  static create(file: string): Promise<SampleFile> {
-    return writing(file, async () => new SampleFile(file, await open(temporary(file), 'w')))
-  }
-
-  async add(record: SampleRecord): Promise<void> {
-    this.#pending += `${JSON.stringify(record)}\n`
-    if (this.#pending.length >= bufferedCharacters) await this.#flush()
-  }
-
-  /** Gives the file its name. */
-  async close(): Promise<void> {
-    await this.#flush()
-    await writing(this.#file, async () => {
-      await this.#handle.sync()
-      await this.#handle.close()
-      await rename(temporary(this.#file), this.#file)
-    })
-  }
-
-  /** Removes what was written. */
-  async discard(): Promise<void> {
-    await this.#handle.close().catch(() => undefined)
-    await rm(temporary(this.#file), { force: true })
-  }
-
-  async #flush(): Promise<void> {
-    const text = this.#pending
-    this.#pending = ''
-    await writing(this.#file, () => this.#handle.appendFile(text))
-  }
-}
-
-/** Writes beside the file, then renames: a reader sees the old content or the new. */
-async function replaceFile(file: string, text: string): Promise<void> {
-  await writing(file, async () => {
-    try {
-      const handle = await open(temporary(file), 'w')
-      try {
-        await handle.writeFile(text)
-        await handle.sync()
-      } finally {
-        await handle.close()
-      }
-      await rename(temporary(file), file)
-    } catch (error) {
-      await rm(temporary(file), { force: true })
-      throw error
+    const files: [name: string, text: string][] = [['results.json', `${JSON.stringify(results, null, 2)}\n`]]
+    if (table !== '') files.push(['table.md', table])
+    for (const [name, text] of files) {
+      const file = join(this.path, name)
+      await writing(file, outFolder, () => replaceFile(file, text))
     }
-  })
-}
-
-function temporary(file: string): string {
-  return `${file}.part`
-}
-
-/** Runs an action that writes a file, and words its failure. */
-async function writing<T>(file: string, action: () => Promise<T>): Promise<T> {
-  try {
-    return await action()
-  } catch (error) {
-    throw failure(file, error as NodeJS.ErrnoException)
   }
-}
-
-const reasons: Record<string, string> = {
-  ENOSPC:
-    'the disk is full. What was finished before is saved; make room, or name an --out folder on another disk',
-  EDQUOT: 'the disk quota is used up. Make room, or name an --out folder on another disk',
-  EACCES: 'no permission to write there. Name another --out folder',
-  EPERM: 'writing there is not permitted. Name another --out folder',
-  // Of a folder that takes no others, as /proc.
-  ENOENT: 'it cannot be made there; the file system may be read-only. Name another --out folder',
-  EROFS: 'the file system is read-only. Name another --out folder',
-  ENOTDIR: 'a part of the path is a file, not a folder. Name another --out folder',
-  EEXIST: 'a file is in the way of the folder. Name another --out folder',
-  EISDIR: 'a folder is in the way of the file. Name another --out folder',
-}
-
-function failure(file: string, error: NodeJS.ErrnoException): MtLlamaError {
-  const reason = reasons[error.code ?? ''] ?? error.message
-  return new MtLlamaError('OUTPUT', `${file}: ${reason}.`, { cause: error })
 }
 
 function parsedResults(text: string): RunResults | undefined {

@@ -11,6 +11,8 @@ import type { AnswerRecord, ChoiceRecord, SampleRecord, Settings } from './resul
 export type Scorer = Pick<Model, 'scoreStream' | 'generateEach' | 'info'>
 
 export interface RunTaskOptions {
+  /** Samples at the start that are left out: an earlier run has done them. */
+  skip: number
   tooLong: Settings['tooLong']
   signal: AbortSignal | undefined
   /** @param tokens run so far in this task */
@@ -26,7 +28,8 @@ export async function* runTask(
   work: TaskSamples,
   options: RunTaskOptions,
 ): AsyncGenerator<SampleRecord> {
-  const { task, samples } = work
+  const { task } = work
+  const samples = work.samples.slice(options.skip)
   try {
     if (task.kind === 'choice') yield* rankChoices(model, samples as ChoiceSample[], options)
     else yield* answerQuestions(model, task, samples as AnswerSample[], options)
@@ -35,10 +38,15 @@ export async function* runTask(
     // Scoring knows the samples as requests.
     throw error.reworded(term =>
       term.kind === 'request' || term.kind === 'prompt'
-        ? `${task.title}, sample ${term.index + 1} (${JSON.stringify(samples[term.index]!.id)})`
+        ? sampleName(work, options.skip + term.index)
         : undefined,
     )
   }
+}
+
+/** 'COPA, sample 3 ("2")' for messages, of the index 2. */
+export function sampleName({ task, samples }: TaskSamples, index: number): string {
+  return `${task.title}, sample ${index + 1} (${JSON.stringify(samples[index]!.id)})`
 }
 
 async function* rankChoices(
@@ -58,11 +66,19 @@ async function* rankChoices(
   let i = 0
   for await (const { continuations, truncatedTokens } of results) {
     const { id, prompt, choices, gold } = samples[i++]!
-    const logLikelihoods = continuations.map(continuation => continuation.logLikelihood)
-    const { prediction, tied } = rank(logLikelihoods)
-    const normalised = rank(perCharacter(logLikelihoods, choices)).prediction
+    const scores = continuations.map(continuation => continuation.logLikelihood)
+    if (!scores.every(Number.isFinite)) {
+      const logLikelihoods = scores.map(score => (Number.isFinite(score) ? score : null))
+      yield {
+        ...{ id, prompt, choices, logLikelihoods, prediction: -1, gold },
+        ...{ correct: false, correctNormalised: false, tied: false, truncatedTokens },
+      }
+      continue
+    }
+    const { prediction, tied } = rank(scores)
+    const normalised = rank(perCharacter(scores, choices)).prediction
     yield {
-      ...{ id, prompt, choices, logLikelihoods, prediction, gold },
+      ...{ id, prompt, choices, logLikelihoods: scores, prediction, gold },
       correct: prediction === gold,
       correctNormalised: normalised === gold,
       ...{ tied, truncatedTokens },
@@ -87,14 +103,15 @@ async function* answerQuestions(
     },
   )
   let i = 0
-  for await (const { text, finishReason, truncatedTokens } of results) {
+  for await (const { text, finishReason, logProbs, truncatedTokens } of results) {
     const { id, prompt, answers } = samples[i++]!
     const prediction = strip(text)
-    const scores = task.metric(prediction, answers)
+    const allFinite = logProbs.every(Number.isFinite)
     yield {
       ...{ id, prompt, generated: text, prediction, answers },
-      ...scores,
+      ...(allFinite ? task.metric(prediction, answers) : { exactMatch: 0, f1: 0 }),
       finishReason,
+      ...(!allFinite && { notFinite: true as const }),
       truncatedTokens,
     }
   }

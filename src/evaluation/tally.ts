@@ -1,10 +1,13 @@
 // Adds up a task's sample records to its metrics.
+
+import { isNotFinite } from './not-finite.ts'
 import type { AnswerMetrics, ChoiceMetrics, SampleRecord } from './results.ts'
 
 export class Tally {
   samples = 0
   ties = 0
   truncated = 0
+  notFinite = 0
   #choice = { accuracy: 0, accuracyNormalised: 0 }
   #answer = { exactMatch: 0, f1: 0 }
   #kind: 'choice' | 'answer' = 'choice'
@@ -12,6 +15,7 @@ export class Tally {
   add(record: SampleRecord): void {
     this.samples++
     if (record.truncatedTokens > 0) this.truncated++
+    if (isNotFinite(record)) this.notFinite++
     if ('choices' in record) {
       this.#choice.accuracy += Number(record.correct)
       this.#choice.accuracyNormalised += Number(record.correctNormalised)

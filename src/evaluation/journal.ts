@@ -1,0 +1,141 @@
+// A task's journal, samples/TASK.jsonl: a line a sample, in the data's order, appended as answers come. A process that
+// is killed leaves the lines it has written; what is torn at the end is cut before more is appended.
+import { type FileHandle, rename, rm } from 'node:fs/promises'
+import { MtLlamaError, message } from '../errors.ts'
+import { createFile, openOwnFile, type Place, partOf, readOwnFile, writing } from '../files/output.ts'
+import { isRecord } from '../tasks/row.ts'
+import type { SampleRecord } from './results.ts'
+
+export const outFolder: Place = { folder: '--out folder', kept: 'What was finished before is saved' }
+
+/** What a journal holds. */
+export interface JournalContent {
+  records: SampleRecord[]
+  /** Length of their lines; what follows is torn. */
+  bytes: number
+}
+
+/** Characters of lines that may wait for the disk before add() waits too. */
+const maxPending = 1 << 20
+
+/**
+ * The records of a journal; none where there is no file.
+ * @throws OUTPUT where a line that others follow is no record
+ */
+export async function readJournal(file: string): Promise<JournalContent> {
+  const content = (await writing(file, outFolder, () => readOwnFile(file))) ?? Buffer.alloc(0)
+  const records: SampleRecord[] = []
+  let bytes = 0
+  for (let end = content.indexOf(10); end >= 0; end = content.indexOf(10, bytes)) {
+    const record = parsedRecord(content.toString('utf8', bytes, end))
+    if (!record) break
+    records.push(record)
+    bytes = end + 1
+  }
+  // A line that was being written, or the zeros that a crash of the system leaves.
+  const isTorn = content.indexOf(10, bytes) < 0 || content.indexOf(10, bytes) === content.length - 1
+  if (isTorn) return { records, bytes }
+  throw new MtLlamaError(
+    'OUTPUT',
+    message`${file}, line ${records.length + 1}: not a record of a sample, and other lines follow. Name another --out folder, or give ${{ kind: 'option', name: 'redo' }}, which runs the task from its start.`,
+  )
+}
+
+function parsedRecord(line: string): SampleRecord | undefined {
+  try {
+    const value: unknown = JSON.parse(line)
+    return isRecord(value) && typeof value.prompt === 'string'
+      ? (value as unknown as SampleRecord)
+      : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Appends records. They reach the system as fast as it takes them: a kill loses those of the last moments. */
+export class Journal {
+  readonly #file: string
+  readonly #name: string
+  readonly #handle: FileHandle
+  /** Length of the lines that are written whole. */
+  #bytes: number
+  #pending: string[] = []
+  #pendingLength = 0
+  #writing: Promise<void> | undefined
+  #failure: unknown
+
+  private constructor(file: string, name: string, handle: FileHandle, bytes: number) {
+    this.#file = file
+    this.#name = name
+    this.#handle = handle
+    this.#bytes = bytes
+  }
+
+  /** Goes on with a journal, or begins it, after what readJournal() has found. @throws OUTPUT */
+  static append(file: string, { bytes }: JournalContent): Promise<Journal> {
+    return writing(file, outFolder, async () => {
+      const handle = (await openOwnFile(file)) ?? (await createFile(file))
+      await handle.truncate(bytes)
+      return new Journal(file, file, handle, bytes)
+    })
+  }
+
+  /** Begins another one beside a journal, which stands until close(). @throws OUTPUT */
+  static replace(file: string): Promise<Journal> {
+    const part = partOf(file)
+    return writing(part, outFolder, async () => new Journal(part, file, await createFile(part), 0))
+  }
+
+  /** @throws OUTPUT, of an earlier record too */
+  async add(record: SampleRecord): Promise<void> {
+    const line = `${JSON.stringify(record)}\n`
+    this.#pending.push(line)
+    this.#pendingLength += line.length
+    this.#writing ??= this.#write()
+    if (this.#pendingLength > maxPending) await this.#writing
+    if (this.#failure) throw this.#failure
+  }
+
+  /** Writes what is left, to the disk itself, and gives the file its name. @throws OUTPUT */
+  async close(): Promise<void> {
+    await this.#writing
+    try {
+      if (this.#failure) throw this.#failure
+      await writing(this.#file, outFolder, () => this.#handle.sync())
+    } finally {
+      await this.#handle.close()
+    }
+    if (this.#file !== this.#name) await writing(this.#file, outFolder, () => rename(this.#file, this.#name))
+  }
+
+  /** Ends a replacement that is not wanted: the journal that was there stands. */
+  async discard(): Promise<void> {
+    await this.#writing
+    await this.#handle.close()
+    await rm(this.#file, { force: true })
+  }
+
+  /** Writes lines until none is left. Never rejects. */
+  async #write(): Promise<void> {
+    while (this.#pending.length > 0 && !this.#failure) {
+      const lines = Buffer.from(this.#pending.join(''))
+      this.#pending = []
+      this.#pendingLength = 0
+      try {
+        await writing(this.#file, outFolder, () => this.#handle.appendFile(lines))
+        this.#bytes += lines.length
+      } catch (error) {
+        this.#failure = error
+        await this.#cutTorn(lines).catch(() => {})
+      }
+    }
+    this.#writing = undefined
+  }
+
+  /** A full disk may have taken a part of the lines: those that are whole stay. */
+  async #cutTorn(lines: Buffer): Promise<void> {
+    const written = (await this.#handle.stat()).size - this.#bytes
+    if (written > 0) this.#bytes += lines.lastIndexOf(10, written - 1) + 1
+    await this.#handle.truncate(this.#bytes)
+  }
+}

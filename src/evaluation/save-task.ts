@@ -1,0 +1,192 @@
+// Runs one task from where its journal ends, and keeps the journal so that nothing that is done is lost.
+import { relative } from 'node:path'
+import { performance } from 'node:perf_hooks'
+import { isDeepStrictEqual } from 'node:util'
+import { shown } from '../data/shown.ts'
+import { MtLlamaError, message } from '../errors.ts'
+import type { TaskSamples } from '../tasks/load-samples.ts'
+import type { TaskName } from '../tasks/registry.ts'
+import type { AnswerSample, ChoiceSample } from '../tasks/task.ts'
+import type { EvaluateOptions } from './evaluate.ts'
+import { Journal, readJournal } from './journal.ts'
+import { isNotFinite, notFiniteError } from './not-finite.ts'
+import type { SampleRecord, TaskResult } from './results.ts'
+import { runTask, type Scorer, sampleName } from './run-task.ts'
+import { Tally } from './tally.ts'
+
+/** What a task has come to, by this run or by earlier ones too. */
+interface Progress {
+  tally: Tally
+  tokens: number
+  seconds: number
+}
+
+/**
+ * Runs a task to its end, its failure or the abort.
+ * @param before the task's result of earlier runs
+ * @returns the result, undefined where not one sample is done; a failure beside what was done before it
+ * @throws OUTPUT
+ */
+export async function runAndSave(
+  model: Scorer,
+  name: TaskName,
+  work: TaskSamples,
+  before: TaskResult | undefined,
+  options: EvaluateOptions,
+): Promise<{ result?: TaskResult; error?: unknown }> {
+  const { settings, folder, redo = false, onKept } = options
+  const samplesTotal = work.samples.length
+  const file = folder?.journal(name)
+  const done = file === undefined ? { records: [], bytes: 0 } : await readDone(file, work, redo)
+  const samplesKept = done.records.length
+  const isEmpty = samplesKept === 0
+  const earlier: Progress = {
+    tally: new Tally(),
+    tokens: isEmpty ? 0 : (before?.tokens ?? 0),
+    seconds: isEmpty ? 0 : (before?.seconds ?? 0),
+  }
+  for (const record of done.records) {
+    if (!redo) checkFinite(model, work, record, earlier.tally.samples, options)
+    earlier.tally.add(record)
+  }
+  const tell = (reason: 'done' | 'redo') =>
+    isEmpty ? undefined : onKept?.({ task: name, samplesKept, samplesTotal, reason })
+
+  let state = earlier
+  let error: unknown
+  if (redo) {
+    const journal = file === undefined ? undefined : await Journal.replace(file)
+    state = { tally: new Tally(), tokens: 0, seconds: 0 }
+    error = await run(model, name, work, state, journal, options)
+    if (!isOutput(error) && state.tally.samples > 0 && state.tally.samples >= samplesKept) {
+      await journal?.close()
+    } else {
+      await journal?.discard()
+      tell('redo')
+      state = earlier
+    }
+  } else {
+    tell('done')
+    if (samplesKept < samplesTotal) {
+      const journal = file === undefined ? undefined : await Journal.append(file, done)
+      error = await run(model, name, work, state, journal, options)
+      await journal?.close()
+    }
+  }
+  const { tally, tokens, seconds } = state
+  if (tally.samples === 0) return { error }
+  const result: TaskResult = {
+    status: tally.samples === samplesTotal ? 'complete' : 'partial',
+    files: work.files.map(path => relative(settings.dataDir, path)),
+    samplesTotal,
+    samplesDone: tally.samples,
+    metrics: tally.metrics(),
+    ties: tally.ties,
+    truncated: tally.truncated,
+    notFinite: tally.notFinite,
+    tokens,
+    seconds,
+  }
+  return { result, error }
+}
+
+/**
+ * Runs the samples that `state` has not, and adds them to it.
+ * @returns why it ended early; undefined at its end and after an abort
+ */
+async function run(
+  model: Scorer,
+  name: TaskName,
+  work: TaskSamples,
+  state: Progress,
+  journal: Journal | undefined,
+  options: EvaluateOptions,
+): Promise<unknown> {
+  const { settings, signal, onProgress } = options
+  const start = performance.now()
+  const { tokens: tokensBefore, seconds: secondsBefore } = state
+  const skip = state.tally.samples
+  const tell = () => {
+    const seconds = (performance.now() - start) / 1000
+    state.seconds = secondsBefore + seconds
+    onProgress?.({
+      ...{ task: name, samplesDone: state.tally.samples, samplesTotal: work.samples.length },
+      ...{ tokens: state.tokens - tokensBefore, seconds },
+    })
+  }
+  const onTokens = (count: number) => {
+    state.tokens = tokensBefore + count
+    tell()
+  }
+  try {
+    for await (const record of runTask(model, work, { skip, tooLong: settings.tooLong, signal, onTokens })) {
+      checkFinite(model, work, record, state.tally.samples, options)
+      await journal?.add(record)
+      state.tally.add(record)
+      tell()
+    }
+  } catch (error) {
+    if (!signal?.aborted || isOutput(error)) return error
+  }
+  return undefined
+}
+
+function isOutput(error: unknown): boolean {
+  return error instanceof MtLlamaError && error.code === 'OUTPUT'
+}
+
+/** @throws SCORE_NOT_FINITE unless the run allows such scores */
+function checkFinite(
+  model: Scorer,
+  work: TaskSamples,
+  record: SampleRecord,
+  index: number,
+  { allowNan = false }: EvaluateOptions,
+): void {
+  if (isNotFinite(record) && !allowNan)
+    throw notFiniteError(record, sampleName(work, index), model.info.dtype)
+}
+
+/** The journal's samples, if they are the data's. A run that replaces them takes what it cannot read for nothing. */
+async function readDone(file: string, work: TaskSamples, redo: boolean): ReturnType<typeof readJournal> {
+  try {
+    const content = await readJournal(file)
+    checkSame(file, content.records, work)
+    return content
+  } catch (error) {
+    if (redo) return { records: [], bytes: 0 }
+    throw error
+  }
+}
+
+/** @throws OUTPUT where the data has changed since */
+function checkSame(file: string, records: readonly SampleRecord[], work: TaskSamples): void {
+  const index = records.findIndex((record, i) => !isOf(record, work.samples[i]))
+  if (index < 0) return
+  const there = index < work.samples.length ? 'another sample' : 'no sample'
+  throw new MtLlamaError(
+    'OUTPUT',
+    message`${file}, line ${index + 1}: a record of sample ${shown(records[index]!.id)}; the data has ${there} at this place, so it has changed since. Name another --out folder, or give ${{ kind: 'option', name: 'redo' }}, which runs the task from its start.`,
+  )
+}
+
+function isOf(record: SampleRecord, sample: ChoiceSample | AnswerSample | undefined): boolean {
+  if (!sample) return false
+  const same = Object.entries(sample).every(([name, value]) =>
+    isDeepStrictEqual(value, record[name as keyof SampleRecord]),
+  )
+  return same && hasScores(record)
+}
+
+function hasScores(record: SampleRecord): boolean {
+  if ('choices' in record) {
+    const { choices, logLikelihoods: scores, correct, correctNormalised, tied } = record
+    return (
+      Array.isArray(scores) &&
+      scores.length === choices.length &&
+      scores.every(score => score === null || typeof score === 'number') &&
+      [correct, correctNormalised, tied].every(value => typeof value === 'boolean')
+    )
+  }
+  return [record.exactMatch, record.f1].every(value => value >= 0 && value <= 1)
+}

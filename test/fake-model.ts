@@ -1,0 +1,52 @@
+// A model without weights, and settings to run it with, for tests of the evaluation.
+import { fileURLToPath } from 'node:url'
+import type { Settings } from '../src/evaluation/results.ts'
+import type { Scorer } from '../src/evaluation/run-task.ts'
+import type { ModelInfo } from '../src/model/info.ts'
+
+const dataDir = fileURLToPath(new URL('../default/data', import.meta.url))
+
+export const settings: Settings = {
+  ...{ version: '0.0.0', protocol: 'card', modelFingerprint: 'f00d', dtype: 'float32', backend: 'fake' },
+  ...{ addBos: true, tooLong: 'error', dataDir, limit: null },
+}
+
+/**
+ * Scores a continuation by its length, so that longer choices lose; answers every question alike.
+ * @param before called with the number of each request of a choice task, and of each call for answers; may throw
+ */
+export function fakeModel(before: (request: number) => void = () => {}): Scorer {
+  let count = 0
+  return {
+    info: { path: '/models/fake' } as ModelInfo,
+    async *scoreStream(requests, options) {
+      for await (const { continuations } of requests) {
+        before(count++)
+        options?.onProgress?.({
+          ...{
+            requestsDone: count,
+            requestsTotal: undefined,
+            tokensDone: 10 * count,
+            tokensTotal: undefined,
+          },
+          tokensPerSecond: 1,
+        })
+        yield {
+          continuations: continuations.map(text => ({
+            logLikelihood: -text.length,
+            tokenLogProbs: Float32Array.of(-text.length),
+            isGreedy: false,
+            tokens: Int32Array.of(1),
+          })),
+          truncatedTokens: 0,
+          skipped: false,
+        }
+      }
+    },
+    async *generateEach(prompts) {
+      before(count++)
+      for await (const _ of prompts)
+        yield { text: ' the mill ', tokens: [1], finishReason: 'stop', logProbs: [0], truncatedTokens: 0 }
+    },
+  }
+}
