@@ -1,7 +1,7 @@
 // The command line on the embedded default: output, input and exit codes.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { taskNames } from '../src/tasks/registry.ts'
@@ -143,11 +143,8 @@ describe('mt-llama', () => {
           onStart: child => {
             // Once the first task is saved the second is running.
             const timer = setInterval(() => {
-              try {
-                readFileSync(join(out, 'results.json'))
-              } catch {
-                return
-              }
+              const results = join(out, 'results.json')
+              if (!existsSync(results) || !JSON.parse(readFileSync(results, 'utf8')).tasks.copa) return
               clearInterval(timer)
               child.kill(signal)
             }, 20)

@@ -45,7 +45,8 @@ export class Continuation {
 
   /** Takes the next token; returns the text that has become certain with it. */
   push(token: number, logProb: number): string {
-    if (this.stopIds.has(token)) return this.finish('stop')
+    // Which token comes first among NaN means nothing: it ends no text, so that its log-probability is seen.
+    if (this.stopIds.has(token) && !Number.isNaN(logProb)) return this.finish('stop')
     this.tokens.push(token)
     this.logProbs.push(logProb)
     let piece = this.emit(this.decoder?.push(token) ?? '')
