@@ -31,12 +31,13 @@ export function tokenizerFiles(
   const model = fields.get('model')
   const rest = model === 'gpt2' ? byteLevel(source) : model === 'llama' ? pieces(source, metadata) : undefined
   if (rest === undefined) throw tokenizerError(fields, 'model', 'gpt2 and llama are converted')
-  const textOf = (name: string) => {
-    const id = fields.tokenIds(name)[0]
+  const textOf = (name: string, usual?: number) => {
+    const id = fields.tokenIds(name)[0] ?? usual
     return id === undefined ? undefined : texts[id]
   }
-  const bos = config.bosTokenId === undefined ? undefined : texts[config.bosTokenId]
-  const eos = textOf('eos_token_id')
+  // The ids that llama.cpp assumes for this kind.
+  const bos = textOf('bos_token_id', model === 'llama' ? 1 : undefined)
+  const eos = textOf('eos_token_id', model === 'llama' ? 2 : undefined)
   const addBos = fields.boolean('add_bos_token', addsBosByDefault(model, fields.get('pre')))
   const addEos = fields.boolean('add_eos_token', false)
   return {
