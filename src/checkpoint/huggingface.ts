@@ -199,7 +199,8 @@ async function sameBytes(a: StoredTensor, b: StoredTensor): Promise<boolean> {
 /** Read at a time when comparing: large enough for the disk, small beside any model. */
 const COMPARE_BYTES = 4 * 2 ** 20
 
-async function findTokenizer(path: string): Promise<TokenizerSource | undefined> {
+/** Where a folder keeps its tokenizer, and the files beside it that change it. */
+export async function findTokenizer(path: string): Promise<TokenizerSource | undefined> {
   const there = async (name: string) =>
     (await pathKind(join(path, name))) === 'file' ? join(path, name) : undefined
   const settings = {

@@ -19,11 +19,12 @@ export function withDeclared(
   let nextId = added.reduce((next, { id }) => Math.max(next, id + 1), modelSize)
   for (const { replaces, ...token } of declared) {
     const known = byContent.get(token.content)
-    if (token.content === '' || (known !== undefined && !replaces)) continue
+    if (token.content === '') continue
     const id = known?.id ?? vocabulary.ids.get(token.content) ?? nextId
     nextId = Math.max(nextId, id + 1)
     addToken(vocabulary, token.content, id, 'a token of the settings beside it')
-    byContent.set(token.content, { ...token, id, special: token.special || known?.special === true })
+    const special = token.special || known?.special === true
+    byContent.set(token.content, { ...(known && !replaces ? known : token), id, special })
   }
   return [...byContent.values()]
 }

@@ -9,7 +9,7 @@ export interface BosAndEos {
   prefix: number[]
 }
 
-/** Ends of text by the names LLaMA-like tokenizers give them, where no file says. */
+/** Ends of text by the names LLaMA-like tokenizers give them, where there is no tokenizer_config.json to say. */
 const usualEnds = ['</s>', '<|end_of_text|>', '<|endoftext|>']
 
 /**
@@ -24,8 +24,8 @@ export function bosAndEos(
   const idOf = (text: string | null | undefined) =>
     text === undefined || text === null ? undefined : ids.get(text)
   const bosTokenId = idOf(settings?.bos) ?? prefix[0]
-  const usualEnd = settings ? undefined : usualEnds.find(text => ids.has(text))
-  const eosTokenId = idOf(settings?.eos ?? usualEnd)
+  const usualEnd = settings?.className === undefined ? usualEnds.find(text => ids.has(text)) : undefined
+  const eosTokenId = idOf(settings?.eos === undefined ? usualEnd : settings.eos)
   const has = bosTokenId !== undefined && prefix.includes(bosTokenId)
   // Where BOS is asked for and there is none, transformers adds none.
   const adds = !has && settings?.addBos === true && bosTokenId !== undefined

@@ -5,18 +5,24 @@ import { readPattern } from './pre-tokenizer.ts'
 /** Called on each stretch of text between added tokens. @param atStart whether it begins the whole text */
 export type Normalizer = (text: string, atStart: boolean) => string
 
-/** @throws TOKENIZER for a kind that is not known here */
-export function readNormalizer(field: Field): Normalizer | undefined {
+/**
+ * @param prependsAtStart whether Prepend is for the beginning of the text alone
+ * @throws TOKENIZER for a kind that is not known here
+ */
+export function readNormalizer(field: Field, prependsAtStart: boolean): Normalizer | undefined {
   if (field.missing) return undefined
   const type = field.get('type').string()
   switch (type) {
     case 'Sequence': {
-      const steps = field.get('normalizers').items().map(readNormalizer)
+      const steps = field
+        .get('normalizers')
+        .items()
+        .map(step => readNormalizer(step, prependsAtStart))
       return (text, atStart) => steps.reduce((done, step) => step?.(done, atStart) ?? done, text)
     }
     case 'Prepend': {
       const prefix = field.get('prepend').string()
-      return text => (text === '' ? '' : prefix + text)
+      return (text, atStart) => (text === '' || (prependsAtStart && !atStart) ? text : prefix + text)
     }
     case 'Replace': {
       const pattern = readPattern(field.get('pattern'))

@@ -2,55 +2,70 @@
 import { Field } from './field.ts'
 import type { TokenizerSettings } from './settings.ts'
 
-/** Classes of transformers that spell a space ▁, and those of GPT-2's byte alphabet. */
+/** Classes of transformers that spell a space \u2581, and those of GPT-2's byte alphabet. */
 const pieceClasses = ['LlamaTokenizer', 'CodeLlamaTokenizer']
 const byteClasses = ['GPT2Tokenizer', 'Qwen2Tokenizer']
 
 /**
- * The file with the space that its settings ask for. Only classes of transformers that know add_prefix_space heed it;
- * PreTrainedTokenizerFast takes the file as it is.
+ * The steps of the file with the space that its settings ask for, and whether a Prepend among them is for the beginning of
+ * the text alone. Only classes of transformers that know add_prefix_space and legacy heed them; PreTrainedTokenizerFast
+ * takes the file as it is.
  */
-export function withPrefixSpace(root: Field, settings: TokenizerSettings | undefined): Field {
-  if (settings === undefined) return root
-  const { className, addPrefixSpace, legacy } = settings
-  const preTokenizer = root.get('pre_tokenizer')
-  const isByteLevel = JSON.stringify(preTokenizer.value ?? null).includes('"ByteLevel"')
-  if (byteClasses.includes(className) && isByteLevel) {
-    const spaced = withByteLevelSpace(preTokenizer.value, addPrefixSpace ?? false)
-    return new Field(root.file, root.path, { ...root.object(), pre_tokenizer: spaced })
+export function withPrefixSpace(
+  root: Field,
+  settings: TokenizerSettings | undefined,
+): { root: Field; prependsAtStart: boolean } {
+  const { className = '', addPrefixSpace, legacy } = settings ?? {}
+  const file = root.object()
+  const changed = (steps: object) => new Field(root.file, root.path, { ...file, ...steps })
+  const isByteLevel = stepsOf(file.pre_tokenizer).some(step => step.type === 'ByteLevel')
+  if (isByteLevel && byteClasses.includes(className)) {
+    const preTokenizer = withStep(file.pre_tokenizer, step =>
+      step.type === 'ByteLevel' ? { ...step, add_prefix_space: addPrefixSpace ?? false } : step,
+    )
+    return { root: changed({ pre_tokenizer: preTokenizer }), prependsAtStart: false }
   }
-  if (!pieceClasses.includes(className) || isByteLevel || addPrefixSpace === undefined) return root
-  return new Field(root.file, root.path, { ...root.object(), ...pieceSteps(addPrefixSpace, legacy ?? false) })
-}
-
-/** Every ByteLevel step with add_prefix_space as given. */
-function withByteLevelSpace(step: unknown, spaced: boolean): unknown {
-  if (Array.isArray(step)) return step.map(one => withByteLevelSpace(one, spaced))
-  if (typeof step !== 'object' || step === null) return step
-  if ('type' in step && step.type === 'ByteLevel') return { ...step, add_prefix_space: spaced }
-  return 'pretokenizers' in step
-    ? { ...step, pretokenizers: withByteLevelSpace(step.pretokenizers, spaced) }
-    : step
-}
-
-/** The steps around the model that LlamaTokenizer makes by its settings, whatever the file holds. */
-function pieceSteps(spaced: boolean, legacy: boolean): object {
-  const space = '▁'
+  if (isByteLevel || !pieceClasses.includes(className)) return { root, prependsAtStart: false }
   const scheme = legacy ? 'always' : 'first'
+  if (addPrefixSpace !== undefined)
+    return { root: changed(pieceSteps(addPrefixSpace ? scheme : 'never')), prependsAtStart: false }
+  if (legacy === undefined) return { root, prependsAtStart: false }
+  const preTokenizer = withStep(file.pre_tokenizer, step => {
+    const adds = step.prepend_scheme !== 'never' && step.add_prefix_space !== false
+    return step.type === 'Metaspace' && adds ? { ...step, prepend_scheme: scheme } : step
+  })
+  return { root: changed({ pre_tokenizer: preTokenizer }), prependsAtStart: !legacy }
+}
+
+type Step = Record<string, unknown>
+
+/** The step, or those of a Sequence. */
+function stepsOf(step: unknown): Step[] {
+  if (typeof step !== 'object' || step === null) return []
+  const { pretokenizers } = step as Step
+  return Array.isArray(pretokenizers) ? pretokenizers.flatMap(stepsOf) : [step as Step]
+}
+
+/** The step, or those of a Sequence, changed. */
+function withStep(step: unknown, change: (step: Step) => Step): unknown {
+  if (typeof step !== 'object' || step === null) return step
+  const { pretokenizers } = step as Step
+  if (!Array.isArray(pretokenizers)) return change(step as Step)
+  return { ...step, pretokenizers: pretokenizers.map(one => withStep(one, change)) }
+}
+
+/** The steps around the model that LlamaTokenizer makes of add_prefix_space, whatever the file holds. */
+function pieceSteps(scheme: 'always' | 'first' | 'never'): object {
+  const space = '\u2581'
   const decoders = [
     { type: 'Replace', pattern: { String: space }, content: ' ' },
     { type: 'ByteFallback' },
     { type: 'Fuse' },
-    ...(spaced ? [{ type: 'Strip', content: ' ', start: 1, stop: 0 }] : []),
+    ...(scheme === 'never' ? [] : [{ type: 'Strip', content: ' ', start: 1, stop: 0 }]),
   ]
   return {
     normalizer: null,
-    pre_tokenizer: {
-      type: 'Metaspace',
-      replacement: space,
-      prepend_scheme: spaced ? scheme : 'never',
-      split: false,
-    },
+    pre_tokenizer: { type: 'Metaspace', replacement: space, prepend_scheme: scheme, split: false },
     decoder: { type: 'Sequence', decoders },
   }
 }

@@ -72,9 +72,12 @@ export function tokenizerFromSentencePiece(
   })
 }
 
-/** transformers' LlamaTokenizer puts a space before the first text alone unless told to be as it was (`legacy`). */
+/**
+ * transformers' LlamaTokenizer puts a space first whatever the model says, and before the beginning alone unless told to be
+ * as it was (`legacy`).
+ */
 function dummyPrefix(own: boolean, settings: TokenizerSettings | undefined): PieceSettings['dummyPrefix'] {
-  if (!(settings?.addPrefixSpace ?? own)) return 'never'
-  const legacy = settings?.legacy ?? !settings?.className.endsWith('LlamaTokenizer')
-  return legacy ? 'always' : 'first'
+  const isLlama = settings?.className?.endsWith('LlamaTokenizer') === true
+  if (!(settings?.addPrefixSpace ?? (own || isLlama))) return 'never'
+  return (settings?.legacy ?? !isLlama) ? 'always' : 'first'
 }

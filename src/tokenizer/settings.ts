@@ -24,8 +24,8 @@ export interface TokenizerSettings {
   legacy: boolean | undefined
   /** Whether special tokens written in a text are left as text. */
   splitsSpecial: boolean
-  /** The tokenizer's class in transformers without `Fast`; '' where none is named. */
-  className: string
+  /** The tokenizer's class in transformers without `Fast`; '' where none is named, undefined without tokenizer_config.json. */
+  className: string | undefined
 }
 
 /** The parsed files; undefined where they are not there. */
@@ -64,8 +64,8 @@ export function readSettings({
   const files = [decodes ? undefined : specialTokens, config].filter(file => file !== undefined)
   if (files.length === 0 && addedTokens === undefined) return undefined
 
-  const className = config?.get('tokenizer_class').string('').replace(/Fast$/, '') ?? ''
-  const assumed = Object.hasOwn(classTokens, className) ? classTokens[className]! : {}
+  const className = config?.get('tokenizer_class').string('').replace(/Fast$/, '')
+  const assumed = Object.hasOwn(classTokens, className ?? '') ? classTokens[className!]! : {}
   const named = new Map<string, DeclaredToken | null | undefined>()
   for (const name of tokenNames) {
     const field = saying(name, files)
@@ -75,14 +75,18 @@ export function readSettings({
   for (const field of ownTokens(config)) named.set(field.path, specialToken(field))
   const names = [...named.values()].filter(token => token !== null && token !== undefined)
   const more = moreTokens(files)
-  const isSpecial = (content: string) => [...names, ...more].some(token => token.content === content)
-  const listed = decodes ? decodedTokens(decoder) : listedTokens(addedTokens, isSpecial)
-  const isName = (content: string) => names.some(token => token.content === content)
+  const namedTexts = new Set(names.map(token => token.content))
+  const specialTexts = new Set([...names, ...more].map(token => token.content))
+  const listed = decodes ? decodedTokens(decoder) : listedTokens(addedTokens, specialTexts)
   return {
     bos: contentOf(named.get('bos_token')),
     eos: contentOf(named.get('eos_token')),
     declared: [
-      ...listed.map(token => ({ ...token, special: token.special || isName(token.content), replaces: true })),
+      ...listed.map(token => ({
+        ...token,
+        special: token.special || namedTexts.has(token.content),
+        replaces: true,
+      })),
       ...names,
       ...more,
     ],
@@ -165,8 +169,8 @@ function decodedTokens(field: Field): DeclaredToken[] {
 }
 
 /** added_tokens.json: ids by the tokens' texts. */
-function listedTokens(field: Field | undefined, isSpecial: (content: string) => boolean): DeclaredToken[] {
+function listedTokens(field: Field | undefined, special: ReadonlySet<string>): DeclaredToken[] {
   if (field === undefined) return []
   const ids = Object.keys(field.object()).map(content => ({ content, id: field.get(content).id() }))
-  return ids.sort((a, b) => a.id - b.id).map(({ content }) => plain(content, isSpecial(content)))
+  return ids.sort((a, b) => a.id - b.id).map(({ content }) => plain(content, special.has(content)))
 }

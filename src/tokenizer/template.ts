@@ -12,7 +12,13 @@ export function readTemplate(field: Field): Template {
   const type = field.get('type').string()
   if (type === 'ByteLevel') return { prefix: [], suffix: [] }
   if (type === 'TemplateProcessing') return readTemplateProcessing(field)
-  if (type !== 'Sequence') throw field.get('type').error('TemplateProcessing, ByteLevel or Sequence')
+  if (type === 'RobertaProcessing' || type === 'BertProcessing') {
+    return { prefix: [idOf(field.get('cls'))], suffix: [idOf(field.get('sep'))] }
+  }
+  if (type !== 'Sequence') {
+    const known = 'TemplateProcessing, ByteLevel, RobertaProcessing, BertProcessing or Sequence'
+    throw field.get('type').error(known)
+  }
   const result: Template = { prefix: [], suffix: [] }
   for (const processor of field.get('processors').items()) {
     const { prefix, suffix } = readTemplate(processor)
@@ -43,4 +49,11 @@ function readTemplateProcessing(field: Field): Template {
   }
   if (!textSeen) throw field.get('single').error('a place for the text')
   return result
+}
+
+/** The id of a token given as `[text, id]`. */
+function idOf(field: Field): number {
+  const [, id] = field.items()
+  if (id === undefined) throw field.error('a token and its id')
+  return id.id()
 }

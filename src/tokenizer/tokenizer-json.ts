@@ -29,7 +29,7 @@ import {
  * @throws TOKENIZER naming the file and the field
  */
 export function tokenizerFromJson(file: Field, settings: TokenizerSettings | undefined): Tokenizer {
-  const root = withPrefixSpace(file, settings)
+  const { root, prependsAtStart } = withPrefixSpace(file, settings)
   const model = root.get('model')
   const modelVocabulary = readVocabulary(model.get('vocab'))
   const vocabulary = copyOf(modelVocabulary)
@@ -38,7 +38,7 @@ export function tokenizerFromJson(file: Field, settings: TokenizerSettings | und
   const special = added.filter(token => token.special)
   const preTokenizer = readPreTokenizer(root.get('pre_tokenizer'))
   const { bpe, cuts } = readModel(model, modelVocabulary, preTokenizer.byteLevel)
-  const normalize = readNormalizer(root.get('normalizer'))
+  const normalize = readNormalizer(root.get('normalizer'), prependsAtStart)
   const template = readTemplate(root.get('post_processor'))
   return new PipelineTokenizer({
     ...bosAndEos(template.prefix, vocabulary.ids, settings),
