@@ -4,6 +4,7 @@ import { readdir, readFile, stat } from 'node:fs/promises'
 import { extname, join } from 'node:path'
 import { MtLlamaError } from '../errors.ts'
 import { notReadable, parseJsonLine, readLines } from './lines.ts'
+import { parquetFields } from './parquet.ts'
 import { isRecord, Row } from './row.ts'
 import type { Task } from './task.ts'
 
@@ -134,22 +135,9 @@ async function* tsvRows(file: string): AsyncGenerator<Row> {
 }
 
 async function* parquetRows(file: string): AsyncGenerator<Row> {
-  // Loaded here: the decompressors are large and most runs read no Parquet.
-  const { asyncBufferFromFile, parquetReadObjects } = await import('hyparquet')
-  const { compressors } = await import('hyparquet-compressors')
-  let rows: Record<string, unknown>[]
-  try {
-    rows = await parquetReadObjects({ file: await asyncBufferFromFile(file), compressors })
-  } catch (error) {
-    throw new MtLlamaError('DATA_INVALID', `${file}: not readable as Parquet (${(error as Error).message}).`)
+  let number = 0
+  for await (const fields of parquetFields(file)) {
+    number++
+    yield new Row(fields, `${file}, row ${number}`, number)
   }
-  for (const [i, fields] of rows.entries()) {
-    yield new Row(withNumbers(fields), `${file}, row ${i + 1}`, i + 1)
-  }
-}
-
-/** 64-bit columns arrive as bigint; labels and indices are small. */
-function withNumbers(fields: Record<string, unknown>): Record<string, unknown> {
-  const plain = (value: unknown) => (typeof value === 'bigint' ? Number(value) : value)
-  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, plain(value)]))
 }
