@@ -35,7 +35,7 @@ const strangers = ['native/backend/reference', 'native/backend/cpu', 'native/bac
 
 const faults = [
   ...check('native', nativeLayers, /\.(cc|h|inc|cu|cuh)$/, /^\s*#\s*include\s*"([^"]+)"/gm),
-  ...check('src', sourceLayers, /\.ts$/, /(?:\bfrom|\bimport\s*\(|\bimport)\s*['"](\.[^'"]+)['"]/g),
+  ...check('src', sourceLayers, /\.[jt]s$/, /(?:\bfrom|\bimport\s*\(|\bimport)\s*['"](\.[^'"]+)['"]/g),
   ...only('native/addon/', 'native', /\.(cc|h|inc|cu|cuh)$/, /<(napi|node_api|uv)\.h>/),
   ...only('src/native/addon.ts', 'src', /\.ts$/, /node-gyp-build|\.node['"]/),
 ]

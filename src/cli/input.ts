@@ -1,6 +1,7 @@
 // Reads the JSONL a command works on, from a file or stdin, and says which line is wrong.
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
+import { shown } from '../data/shown.ts'
 import { MtLlamaError } from '../errors.ts'
 import { notReadable, parseJsonLine, readLines } from '../tasks/lines.ts'
 
@@ -61,7 +62,7 @@ export function textOrIds(value: unknown): value is string | number[] {
 
 /** @throws DATA_INVALID: what the field holds and what it should hold */
 export function wrongField(where: string, name: string, value: unknown, expected: string): never {
-  const found = value === undefined ? 'is missing' : `is ${JSON.stringify(value).slice(0, 80)}`
+  const found = value === undefined ? 'is missing' : `is ${shown(value)}`
   throw new MtLlamaError('DATA_INVALID', `${where}: "${name}" ${found}; expected ${expected}.`)
 }
 

@@ -1,9 +1,11 @@
 // Finds a task's data file in a data folder and reads its rows: JSONL, JSON, TSV or Parquet (docs/data.md).
-import { createReadStream } from 'node:fs'
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { constants as bufferConstants } from 'node:buffer'
+import { constants } from 'node:fs'
+import { type FileHandle, open, readdir, stat } from 'node:fs/promises'
 import { extname, join } from 'node:path'
+import { shown } from '../data/shown.ts'
 import { MtLlamaError } from '../errors.ts'
-import { notReadable, parseJsonLine, readLines } from './lines.ts'
+import { type Line, notReadable, parseJsonLine, readLines } from './lines.ts'
 import { parquetFields } from './parquet.ts'
 import { isRecord, Row } from './row.ts'
 import type { Task } from './task.ts'
@@ -78,8 +80,23 @@ export async function* readRows(files: readonly string[]): AsyncGenerator<Row> {
   }
 }
 
+/** Opens a regular file. A pipe is refused without waiting for its other end. @throws DATA_NOT_FOUND */
+async function openData(file: string): Promise<FileHandle> {
+  const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK)
+  const found = await handle.stat()
+  if (found.isFile()) return handle
+  await handle.close()
+  const what = found.isDirectory() ? 'EISDIR: it is a folder' : 'it is a pipe or a device'
+  throw new MtLlamaError('DATA_NOT_FOUND', `${file}: cannot be read (${what}).`)
+}
+
+async function* lines(file: string): AsyncGenerator<Line> {
+  await using handle = await openData(file)
+  yield* readLines(handle.createReadStream({ autoClose: false }), file)
+}
+
 async function* jsonlRows(file: string): AsyncGenerator<Row> {
-  for await (const line of readLines(createReadStream(file), file)) {
+  for await (const line of lines(file)) {
     yield new Row(parseJsonLine(line, file), `${file}, line ${line.number}`, line.number)
   }
 }
@@ -87,10 +104,10 @@ async function* jsonlRows(file: string): AsyncGenerator<Row> {
 /** A list of objects, or SQuAD's nested articles. */
 async function* jsonRows(file: string): AsyncGenerator<Row> {
   const invalid = (what: string) => new MtLlamaError('DATA_INVALID', `${file}: ${what}.`)
-  const text = await readFile(file, 'utf8')
+  const text = await wholeText(file)
   let root: unknown
   try {
-    root = JSON.parse(text.replace(/^\uFEFF/, ''))
+    root = JSON.parse(text)
   } catch (error) {
     throw invalid(`not JSON (${(error as Error).message})`)
   }
@@ -98,7 +115,7 @@ async function* jsonRows(file: string): AsyncGenerator<Row> {
   if (Array.isArray(root)) {
     for (const item of root) {
       number++
-      if (!isRecord(item)) throw invalid(`row ${number} is ${JSON.stringify(item)}; expected an object`)
+      if (!isRecord(item)) throw invalid(`row ${number} is ${shown(item)}; expected an object`)
       yield new Row(item, `${file}, row ${number}`, number)
     }
   } else if (isRecord(root) && Array.isArray(root.data)) {
@@ -114,10 +131,34 @@ async function* jsonRows(file: string): AsyncGenerator<Row> {
   } else throw invalid('expected a list of rows, or an object whose "data" lists articles as in SQuAD')
 }
 
+/** Without a byte order mark. @throws DATA_INVALID */
+async function wholeText(file: string): Promise<string> {
+  await using handle = await openData(file)
+  const { size } = await handle.stat()
+  if (size > bufferConstants.MAX_STRING_LENGTH) {
+    throw new MtLlamaError(
+      'DATA_INVALID',
+      `${file}: has ${size} bytes; JSON is read whole, up to ${bufferConstants.MAX_STRING_LENGTH}. JSONL may have any size.`,
+    )
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(await handle.readFile())
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error
+    throw new MtLlamaError('DATA_INVALID', `${file}: the text is not UTF-8.`)
+  }
+}
+
 /** A header line, then a row a line; cells between tabs, quotes mean themselves (as in GLUE's files). */
 async function* tsvRows(file: string): AsyncGenerator<Row> {
   let header: string[] | undefined
-  for await (const line of readLines(createReadStream(file), file)) {
+  for await (const line of lines(file)) {
+    // JSON refuses it by itself.
+    if (line.text.includes('\0'))
+      throw new MtLlamaError(
+        'DATA_INVALID',
+        `${file}, line ${line.number}: holds a NUL, so it is no text in UTF-8.`,
+      )
     const cells = line.text.split('\t')
     if (!header) {
       header = cells
@@ -135,6 +176,7 @@ async function* tsvRows(file: string): AsyncGenerator<Row> {
 }
 
 async function* parquetRows(file: string): AsyncGenerator<Row> {
+  await (await openData(file)).close()
   let number = 0
   for await (const fields of parquetFields(file)) {
     number++

@@ -1,4 +1,5 @@
 // Splits a stream of bytes into lines of text. (node:readline also breaks at U+2028, which JSON texts may hold.)
+import { shown } from '../data/shown.ts'
 import { MtLlamaError } from '../errors.ts'
 
 export interface Line {
@@ -7,10 +8,13 @@ export interface Line {
   number: number
 }
 
+/** Bytes of a line: a file without line ends is refused before it fills memory. */
+const maxLineBytes = 2 ** 28
+
 /**
  * Lines that hold more than white space, without their ends (\n or \r\n).
  * @param name of the file, for messages
- * @throws DATA_INVALID where a line is not UTF-8
+ * @throws DATA_INVALID where a line is not UTF-8, or longer than 256 MiB
  */
 export async function* readLines(stream: AsyncIterable<Uint8Array>, name: string): AsyncGenerator<Line> {
   const decoder = new TextDecoder('utf-8', { fatal: true })
@@ -24,15 +28,24 @@ export async function* readLines(stream: AsyncIterable<Uint8Array>, name: string
     }
   }
   let pending: Uint8Array[] = []
+  let pendingBytes = 0
   for await (const chunk of stream) {
     let start = 0
     for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, start)) {
       const one = line(Buffer.concat([...pending, chunk.subarray(start, end)]))
       pending = []
+      pendingBytes = 0
       start = end + 1
       if (one.text.trim() !== '') yield one
     }
     if (start < chunk.length) pending.push(chunk.subarray(start))
+    pendingBytes += chunk.length - start
+    if (pendingBytes > maxLineBytes) {
+      throw new MtLlamaError(
+        'DATA_INVALID',
+        `${name}:${number + 1}: the line is longer than ${maxLineBytes / 2 ** 20} MiB; expected one object a line.`,
+      )
+    }
   }
   if (pending.length > 0) {
     const one = line(Buffer.concat(pending))
@@ -42,7 +55,7 @@ export async function* readLines(stream: AsyncIterable<Uint8Array>, name: string
 
 /** What reading a file threw; the system's own errors worded, with the file's name. */
 export function notReadable(name: string, error: unknown): unknown {
-  if (!(error instanceof Error && 'syscall' in error)) return error
+  if (!(error instanceof Error && 'code' in error) || error instanceof MtLlamaError) return error
   return new MtLlamaError('DATA_NOT_FOUND', `${name}: cannot be read (${error.message}).`, { cause: error })
 }
 
@@ -60,7 +73,7 @@ export function parseJsonLine(line: Line, name: string): Record<string, unknown>
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new MtLlamaError(
       'DATA_INVALID',
-      `${name}:${line.number}: expected an object, found ${Array.isArray(value) ? 'a list' : JSON.stringify(value)}.`,
+      `${name}:${line.number}: expected an object, found ${Array.isArray(value) ? 'a list' : shown(value)}.`,
     )
   }
   return value as Record<string, unknown>

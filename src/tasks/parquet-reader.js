@@ -6,7 +6,6 @@ import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { Worker } from 'node:worker_threads'
 import { parquetMetadataAsync, parquetReadObjects } from 'hyparquet'
-import { compressors } from 'hyparquet-compressors'
 import { checkPages, countValues } from './parquet-checks.js'
 
 /** Rows in a message. */
@@ -81,6 +80,7 @@ async function read(path) {
   const values = countValues(file, metadata)
   guard.postMessage({ cpuSeconds: values / 1e5, bytes: 100 * values })
   await checkPages(file, metadata)
+  const compressors = await compressorsFor(metadata)
   let rowStart = 0
   for (const { num_rows } of metadata.row_groups) {
     const rowEnd = rowStart + Number(num_rows)
@@ -92,6 +92,17 @@ async function read(path) {
   }
   await send({ end: true })
   process.exit()
+}
+
+/**
+ * Those beside Snappy, which hyparquet has itself, are large and rarely needed.
+ * @param {import('hyparquet').FileMetaData} metadata
+ */
+async function compressorsFor({ row_groups }) {
+  const codecs = row_groups.flatMap(group => group.columns.map(column => column.meta_data?.codec))
+  if (codecs.every(codec => codec === 'SNAPPY' || codec === 'UNCOMPRESSED')) return {}
+  const { compressors } = await import('hyparquet-compressors')
+  return compressors
 }
 
 /**

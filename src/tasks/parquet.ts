@@ -16,30 +16,26 @@ export async function* parquetFields(file: string): AsyncGenerator<Fields> {
     ...{ execArgv: [], detached: true, serialization: 'advanced' },
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
   })
-  const ended = new Promise<string>((resolve, reject) => {
-    child.once('error', reject)
+  const end = new Promise<string>(resolve => {
     child.once('close', (code, signal) => resolve(signal ?? `code ${code}`))
   })
-  ended.catch(() => {})
   try {
-    for await (const [told] of on(child, 'message', { close: ['close'] }) as AsyncIterable<[Told]>) {
+    const messages = on(child, 'message', { close: ['close'] })
+    for await (const [told] of messages as AsyncIterable<[Told]>) {
       if ('end' in told) return
       if ('error' in told) throw invalid(file, told.error)
       yield* told.rows
     }
-    const end = await ended.catch(error => {
-      throw new MtLlamaError(
-        'INTERNAL',
-        `${file}: no process to read it could be started (${error.message}).`,
-        {
-          cause: error,
-        },
-      )
-    })
     throw invalid(
       file,
-      reasons[end] ?? `reading it takes more memory than its size can need, or breaks the reader: ${end}`,
+      reasons[await end] ?? `its reader broke, or took more memory than its size can need: ${await end}`,
     )
+  } catch (error) {
+    if (error instanceof MtLlamaError) throw error
+    const { message } = error as Error
+    throw new MtLlamaError('INTERNAL', `${file}: no process to read it could be started (${message}).`, {
+      cause: error,
+    })
   } finally {
     child.kill('SIGKILL')
   }

@@ -1,4 +1,5 @@
 // One row of a data file, read field by field: what is missing or wrong is an error that says where.
+import { shown } from '../data/shown.ts'
 import { MtLlamaError } from '../errors.ts'
 
 export class Row {
@@ -22,7 +23,7 @@ export class Row {
   id(): string {
     const name = ['id', 'idx'].find(candidate => candidate in this.#fields)
     const value = name === undefined ? this.number : this.#fields[name]
-    return typeof value === 'string' ? value : JSON.stringify(value)
+    return typeof value === 'string' ? value : shown(value)
   }
 
   has(name: string): boolean {
@@ -122,9 +123,4 @@ function isTexts(value: unknown): value is string[] {
 
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function shown(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value)
-  return text.length > 80 ? `${text.slice(0, 80)}...` : text
 }
