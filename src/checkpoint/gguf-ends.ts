@@ -1,22 +1,12 @@
 // Which tokens end a generation of a GGUF model: by their keys and by their texts, as llama.cpp collects them.
+import { endTexts, fillTexts } from '../tokenizer/gguf-texts.ts'
 import type { Fields } from './fields.ts'
 
 /** The keys, without `tokenizer.ggml.` before and `_token_id` after them. */
 const keys = ['eos', 'eot', 'eom', 'fim_pad', 'fim_rep', 'fim_sep']
 
-/** Texts of tokens that end a turn or a text, whatever the keys say (llama_vocab, special_eog_ids). */
-const endTexts = new Set([
-  ...['<|eot_id|>', '<|im_end|>', '<|end|>', '<|return|>', '<|call|>', '<|flush|>', '<|calls|>'],
-  ...['<end_of_turn>', '<|endoftext|>', '</s>', '<|eom_id|>', '<EOT>', '_<EOT>', '[EOT]', '[EOS]'],
-  ...['<|end_of_text|>', '<end_of_utterance>', '<eos>', '<turn|>', '<|tool_response>'],
-])
-
-/** Texts that stand for a key of filling in the middle where the file lacks it; the first in the vocabulary counts. */
-const fillTexts: Readonly<Record<string, readonly string[]>> = {
-  fim_pad: ['<|fim_pad|>', '<fim-pad>', '<fim_pad>', '<PAD>', '[PAD]'],
-  fim_rep: ['<|fim_repo|>', '<|repo_name|>', '<fim-repo>', '<REPO>', '<reponame>'],
-  fim_sep: ['<|file_sep|>'],
-}
+/** Of these a file may lack the key, and still have the token by its text. */
+const fillKeys = ['fim_pad', 'fim_rep', 'fim_sep'] as const
 
 /**
  * Ids in the order eos, eot, eom, then as the vocabulary has them; each once.
@@ -27,9 +17,9 @@ export function endOfGenerationIds(fields: Fields): number[] {
   const tokens = fields.get('tokenizer.ggml.tokens')
   const idOf = new Map<unknown, number>()
   if (Array.isArray(tokens)) for (const [id, text] of tokens.entries()) idOf.set(text, id)
-  for (const [key, texts] of Object.entries(fillTexts)) {
+  for (const key of fillKeys) {
     if (!fields.isAbsent(`tokenizer.ggml.${key}_token_id`)) continue
-    const found = texts.map(text => idOf.get(text)).filter(id => id !== undefined)
+    const found = fillTexts[key].map(text => idOf.get(text)).filter(id => id !== undefined)
     if (found.length > 0) ids.add(Math.min(...found))
   }
   for (const [text, id] of idOf) if (endTexts.has(text as string)) ids.add(id)

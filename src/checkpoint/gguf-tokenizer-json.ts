@@ -1,6 +1,7 @@
 // tokenizer.json and tokenizer_config.json out of a GGUF's metadata, for the tokenizers library and transformers.
 import { MtLlamaError } from '../errors.ts'
 import { addsBosByDefault, wordRules } from '../tokenizer/gguf.ts'
+import { isControlText } from '../tokenizer/gguf-texts.ts'
 import { pieceType } from '../tokenizer/pieces.ts'
 import { splitMerge } from '../tokenizer/vocabulary.ts'
 import type { LlamaConfig } from './checkpoint.ts'
@@ -86,7 +87,8 @@ function readSource(where: string, metadata: ReadonlyMap<string, unknown>): Sour
 function addedTokens({ texts, types }: Source): object[] {
   const added: object[] = []
   for (const [id, content] of texts.entries()) {
-    const special = types[id] === pieceType.control || types[id] === pieceType.unknown
+    const byType = types[id] === pieceType.control || types[id] === pieceType.unknown
+    const special = byType || isControlText(content)
     if (!special && types[id] !== pieceType.userDefined) continue
     added.push({ id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special })
   }

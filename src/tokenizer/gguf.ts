@@ -4,6 +4,7 @@ import { Bpe } from './bpe.ts'
 import { byteSpelling } from './byte-level.ts'
 import { byteLevelDecoder } from './decoder-json.ts'
 import { Field, shown } from './field.ts'
+import { isControlText } from './gguf-texts.ts'
 import { addedPieces, pieceType, tokenizerFromPieces } from './pieces.ts'
 import { PipelineTokenizer } from './pipeline.ts'
 import { gpt2Pattern, isolateSteps } from './pre-tokenizer.ts'
@@ -71,7 +72,8 @@ function byteLevelTokenizer(root: Field): Tokenizer {
   const added: AddedToken[] = []
   for (const [id, text] of texts.entries()) {
     const type = types(id)
-    const special = type === pieceType.control || type === pieceType.unknown
+    const byText = isControlText(text)
+    const special = type === pieceType.control || type === pieceType.unknown || byText
     if (special || type === pieceType.userDefined) {
       added.push({
         id,
@@ -82,7 +84,8 @@ function byteLevelTokenizer(root: Field): Tokenizer {
         rstrip: false,
         normalized: false,
       })
-    } else if (type === pieceType.normal) addToken(vocabulary, text, id, root.get('tokens').path)
+    }
+    if (type === pieceType.normal) addToken(vocabulary, text, id, root.get('tokens').path)
   }
   const pre = root.get('pre')
   const rule = Object.hasOwn(wordRules, pre.string()) ? wordRules[pre.string()] : undefined
@@ -124,7 +127,11 @@ function piecesTokenizer(root: Field): Tokenizer {
     kind: 'gguf',
     byteFallback: pieces.some(piece => piece.type === pieceType.byte),
     mapCharacters: undefined,
-    rawTokens: addedPieces(pieces, [pieceType.unknown, pieceType.control, pieceType.userDefined]),
+    rawTokens: addedPieces(
+      pieces,
+      [pieceType.unknown, pieceType.control, pieceType.userDefined],
+      isControlText,
+    ),
     dummyPrefix: root.get('add_space_prefix').boolean(true) ? 'always' : 'never',
     removeExtraSpaces: false,
     unknownSurface: ' \u2047 ',

@@ -102,12 +102,21 @@ function normalize(
   return spelt.slice(0, end)
 }
 
-/** The pieces of some types as tokens to find in a text; all but user-defined ones are special. */
-export function addedPieces(pieces: readonly ScoredPiece[], types: readonly number[]): AddedToken[] {
+/**
+ * The pieces of some types as tokens to find in a text; all but user-defined ones are special.
+ * @param isControl whether a piece is a control one by its text
+ */
+export function addedPieces(
+  pieces: readonly ScoredPiece[],
+  types: readonly number[],
+  isControl = (_: string) => false,
+): AddedToken[] {
   const flags = { singleWord: false, lstrip: false, rstrip: false, normalized: false }
-  return pieces.flatMap(({ text, type }, id) =>
-    types.includes(type) ? [{ ...flags, id, content: text, special: type !== pieceType.userDefined }] : [],
-  )
+  return pieces.flatMap(({ text, type }, id) => {
+    const byText = isControl(text)
+    const special = type !== pieceType.userDefined || byText
+    return types.includes(type) || byText ? [{ ...flags, id, content: text, special }] : []
+  })
 }
 
 /** Two neighbours merge where their texts together are a piece; the best score goes first. */
