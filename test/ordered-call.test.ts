@@ -83,16 +83,21 @@ async function rest(answers: AsyncIterable<number>): Promise<number[]> {
   return all
 }
 
-const settle = () => delay(20)
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await delay(1)
+}
+
+/** Long enough for what should not happen to be seen in most runs. */
+const aWhile = () => delay(20)
 
 describe('OrderedCall', () => {
   it('reads nothing before the first answer is asked for, and gives answers in the order of the source', async () => {
     const doubler = new Doubler()
     const answers = doubler.call.answers([1, 2, 3])
-    await settle()
+    await aWhile()
     assert.deepEqual(doubler.log, [])
     const all = rest(answers)
-    await settle()
+    await until(() => doubler.call.reading === 'ended')
     assert.deepEqual(doubler.log, ['begin', 'enter 1 at 0', 'enter 2 at 1', 'enter 3 at 2'])
     for (const index of [2, 0, 1]) doubler.finish(index)
     assert.deepEqual(await all, [2, 4, 6])
@@ -102,12 +107,13 @@ describe('OrderedCall', () => {
   it('knows the number of items of an array from the start, of others at their end', async () => {
     const doubler = new Doubler()
     void rest(doubler.call.answers([1, 2, 3, 4, 5, 6]))
-    await settle()
+    assert.equal(doubler.call.itemsTotal, 6)
+    await until(() => doubler.call.reading === 'full')
     assert.deepEqual([doubler.call.itemsRead, doubler.call.itemsTotal], [4, 6])
     const other = new Doubler()
     const all = rest(other.call.answers(new Set([1, 2, 3])))
     assert.equal(other.call.itemsTotal, undefined)
-    await settle()
+    await until(() => other.call.reading === 'ended')
     assert.equal(other.call.itemsTotal, 3)
     await Promise.all([other.finishAll(), all])
   })
@@ -115,10 +121,12 @@ describe('OrderedCall', () => {
   it('rests while enough is read ahead, and tells of it', async () => {
     const doubler = new Doubler()
     const all = rest(doubler.call.answers([1, 2, 3, 4, 5, 6]))
-    await settle()
+    await until(() => doubler.call.itemsRead === 4)
+    await aWhile()
     assert.deepEqual([doubler.call.reading, doubler.readings], ['full', ['full']])
     doubler.finish(0)
-    await settle()
+    await until(() => doubler.call.itemsRead === 5)
+    await aWhile()
     assert.deepEqual([doubler.call.itemsRead, doubler.call.reading], [5, 'full'])
     await Promise.all([doubler.finishAll(1), all])
     assert.equal(doubler.readings.at(-1), 'ended')
@@ -164,7 +172,7 @@ describe('OrderedCall', () => {
         const refused = assert.rejects(failing, {
           message: kind === 'source' ? 'the source ends early' : 'refused 3',
         })
-        await settle()
+        await until(() => (answersFirst ? doubler.call.reading === 'ended' : doubler.call.closed.aborted))
         assert.equal(doubler.call.closed.aborted, !answersFirst)
         await Promise.all([doubler.finishAll(), refused])
         assert.deepEqual(seen, answersFirst ? [2, 4] : [])
@@ -176,11 +184,11 @@ describe('OrderedCall', () => {
     const doubler = new Doubler()
     const { source, state } = watched(false)
     const failing = assert.rejects(rest(doubler.call.answers(source)), { message: 'first' })
-    await settle()
+    await until(() => doubler.call.reading === 'full')
     doubler.call.fail(new Error('first'))
     doubler.call.fail(new Error('second'))
     await failing
-    await settle()
+    await until(() => state.closed)
     assert.deepEqual([state.closed, doubler.log.filter(line => line === 'end').length], [true, 1])
   })
 
@@ -189,11 +197,11 @@ describe('OrderedCall', () => {
     const { source, state } = watched(false)
     const answers = doubler.call.answers(source)
     const first = answers.next()
-    await settle()
+    await until(() => doubler.call.itemsRead > 0)
     doubler.finish(0)
     assert.deepEqual(await first, { done: false, value: 2 })
     await answers.return()
-    await settle()
+    await until(() => state.closed)
     assert.deepEqual([state.closed, doubler.log.at(-1)], [true, 'end'])
     assert.deepEqual(await answers.next(), { done: true, value: undefined })
   })
@@ -208,7 +216,7 @@ describe('OrderedCall', () => {
       const doubler = new Doubler({ signal: abort.signal })
       const failing = assert.rejects(rest(doubler.call.answers(items)), { code: 'ABORTED' })
       if (items !== source) await Promise.resolve()
-      else await settle()
+      else await until(() => doubler.call.itemsRead === 1)
       abort.abort()
       await failing
       assert.equal(doubler.log.at(-1), 'end')
