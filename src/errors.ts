@@ -1,4 +1,5 @@
 // Every error this package throws on purpose: one class, a code for programs, a message for people.
+import { shown } from './data/shown.ts'
 
 /** Codes thrown by native code; `native/base/error.h` holds the same list and a test compares the two. */
 export const nativeErrorCodes = [
@@ -62,9 +63,10 @@ export function message(
 ): Message {
   const parts: (string | Term)[] = [strings[0]!]
   for (const [i, value] of values.entries()) {
-    if (typeof value === 'number') parts.push(String(value))
-    else if (isMessage(value)) parts.push(...value)
-    else parts.push(value)
+    if (isMessage(value)) parts.push(...value)
+    else if (isTerm(value)) parts.push(value)
+    // A caller's value may be of another type than was declared.
+    else parts.push(typeof value === 'string' ? value : shown(value))
     parts.push(strings[i + 1]!)
   }
   return parts
@@ -115,6 +117,10 @@ export function oneOf(words: readonly string[]): string {
   return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`
 }
 
-function isMessage(value: string | Term | Message): value is Message {
-  return Array.isArray(value)
+function isMessage(value: unknown): value is Message {
+  return Array.isArray(value) && value.every(part => typeof part === 'string' || isTerm(part))
+}
+
+function isTerm(value: unknown): value is Term {
+  return typeof value === 'object' && value !== null && 'kind' in value
 }

@@ -1,8 +1,16 @@
 // A loaded model: scoring, generation, chat. Thin: each method reads its options and hands on to its own room.
 
-import { checkChoice, checkInteger, checkSignal } from './calls/checks.ts'
+import {
+  booleanOption,
+  callbackOption,
+  checkOptions,
+  choiceOption,
+  integerOption,
+  signalOption,
+} from './calls/options.ts'
+import { reading } from './calls/reading.ts'
 import { isSource, type Source } from './calls/source.ts'
-import { type ReadText, reading, readText, type Text } from './calls/text.ts'
+import { type ReadText, readIds, readText, type Text } from './calls/text.ts'
 import {
   type ChatMessage,
   checkMessages,
@@ -10,12 +18,13 @@ import {
   renderChatTemplate,
   renderRelease,
 } from './chat/chat-template.ts'
-import { type Message, MtLlamaError, message } from './errors.ts'
+import { shown } from './data/shown.ts'
+import { MtLlamaError, message } from './errors.ts'
 import { GenerateCall, type GenerateCallOptions } from './generation/call.ts'
 import { Continuation } from './generation/continuation.ts'
 import { Generator } from './generation/generator.ts'
 import type { GenerateOptions, GenerateResult } from './generation/options.ts'
-import { generateSettings } from './generation/settings.ts'
+import { type GenerateSettings, generateSettings } from './generation/settings.ts'
 import { TextStream } from './generation/text-stream.ts'
 import { type ModelInfo, type ModelParts, modelInfo } from './model/info.ts'
 import { kvBytesPerToken } from './model/memory.ts'
@@ -67,6 +76,7 @@ export interface ChatTemplateOptions {
   addGenerationPrompt?: boolean
 }
 
+const generateTokens = 128
 const chatTokens = 512
 
 /** Made by loadModel(). Calls may overlap: they queue fairly and share packs. */
@@ -130,7 +140,7 @@ export class Model {
    * @throws INVALID_ARGUMENT, TOKEN_OUT_OF_RANGE, CONTEXT_LENGTH naming the prompt; TOKENIZER, ABORTED, DISPOSED
    */
   async generate(prompts: Source<Text>, options: GenerateOptions = {}): Promise<GenerateResult[]> {
-    return collect(this.continue(prompts, options, { answersFirst: false }))
+    return collect(this.continue(prompts, this.generation(options), { answersFirst: false }))
   }
 
   /**
@@ -141,34 +151,16 @@ export class Model {
     prompts: Source<Text>,
     options: GenerateOptions = {},
   ): AsyncGenerator<GenerateResult, void, undefined> {
-    return this.continue(prompts, options, { answersFirst: true })
+    return this.continue(prompts, this.generation(options), { answersFirst: true })
   }
 
   /** One text, piece by piece as it becomes certain. The generator's return value is the result. */
-  async *generateStream(
+  generateStream(
     prompt: Text,
     options: GenerateOptions = {},
   ): AsyncGenerator<string, GenerateResult, undefined> {
-    const { signal } = options
-    checkSignal(signal)
-    const leaving = new AbortController()
-    const stopListening = onAbort(signal, () => leaving.abort(signal!.reason))
-    const stream = new TextStream()
-    const onText = (piece: string) => stream.push(piece)
-    const running = collect(
-      this.continue([prompt], { ...options, signal: leaving.signal }, { answersFirst: false, onText }),
-    )
-    const ended = running.catch(() => {}).then(() => stream.end())
-    try {
-      yield* stream.read()
-      const [result] = await running
-      return result!
-    } finally {
-      // A loop that is left early ends the generation.
-      stopListening()
-      leaving.abort()
-      await ended
-    }
+    const own = this.readPrompt(prompt, 0)
+    return this.stream(own, this.generation(options))
   }
 
   /**
@@ -176,27 +168,26 @@ export class Model {
    * scored after BOS, else EOS, which is not scored itself where the text begins with it.
    */
   async perplexity(text: Text, options: PerplexityOptions = {}): Promise<PerplexityResult> {
-    const { parseSpecial = true } = options
-    const own = readOne(text, 'the text', this.info.vocabSize)
+    checkOptions(options)
+    const { vocabSize, contextLength } = this.info
+    const parseSpecial = booleanOption(options, 'parseSpecial', true)
+    const window = integerOption(options, 'window', 1, contextLength, contextLength)
+    const stride = integerOption(options, 'stride', 1, window, window)
+    const callOptions = { signal: signalOption(options), onProgress: callbackOption(options, 'onProgress') }
+    const own = readText(text, 'the text', vocabSize)
     const whole = encodeText(this.context, own, 'the text', parseSpecial)
     const prefix = prefixToken(this.context, 'the text')
     const ids = afterPrefix(prefix, whole)
     if (ids.length === 0)
       throw new MtLlamaError('INVALID_ARGUMENT', 'the text is empty; there is nothing to score')
-    const window = checkInteger(
-      'window',
-      options.window ?? this.info.contextLength,
-      1,
-      this.info.contextLength,
-    )
-    const stride = checkInteger('stride', options.stride ?? window, 1, window)
     const windows = [...rollingWindows(ids, prefix, window, stride)]
     const encode = ({ ids, first }: (typeof windows)[number], request: number): EncodedRequest => ({
       sequences: [{ ids, first, request, continuation: 0 }],
       ...{ truncatedTokens: 0, skipped: false },
     })
     let logLikelihood = 0
-    for await (const { continuations } of this.run(windows, encode, options, {
+    for await (const { continuations } of this.run(windows, encode, {
+      ...callOptions,
       topK: 0,
       answersFirst: false,
     }))
@@ -207,13 +198,14 @@ export class Model {
   /** Logits after each of the ids, row-major [ids.length, vocabSize]; the ids are taken as they are. */
   async logits(
     ids: ArrayLike<number | bigint>,
-    { signal }: { signal?: AbortSignal } = {},
+    options: { signal?: AbortSignal } = {},
   ): Promise<Float32Array> {
     if (this.closing.signal.aborted) throw disposedError()
-    checkSignal(signal)
-    const own = readOne(ids, 'the sequence', this.info.vocabSize)
-    if (typeof own === 'string')
-      throw new MtLlamaError('INVALID_ARGUMENT', 'the sequence is a text; expected token ids')
+    checkOptions(options)
+    const signal = signalOption(options)
+    const own = readIds(ids, 'the sequence', this.info.vocabSize)
+    if (own.length === 0)
+      throw new MtLlamaError('INVALID_ARGUMENT', 'the sequence is empty; expected at least one token id')
     const control = newControl()
     let stopListening = () => {}
     try {
@@ -235,7 +227,9 @@ export class Model {
 
   /** An answer to a conversation: generate() on applyChatTemplate(). @default maxTokens 512 */
   async chat(messages: readonly ChatMessage[], options: ChatOptions = {}): Promise<GenerateResult> {
-    const [answer] = await this.generate([this.applyChatTemplate(messages, options)], chatDefaults(options))
+    const settings = this.chatSettings(options)
+    const prompt = this.applyChatTemplate(messages, options)
+    const [answer] = await collect(this.continue([prompt], settings, { answersFirst: false }))
     return answer!
   }
 
@@ -244,20 +238,23 @@ export class Model {
     messages: readonly ChatMessage[],
     options: ChatOptions = {},
   ): AsyncGenerator<string, GenerateResult, undefined> {
-    return this.generateStream(this.applyChatTemplate(messages, options), chatDefaults(options))
+    const settings = this.chatSettings(options)
+    return this.stream(this.applyChatTemplate(messages, options), settings)
   }
 
   /**
    * A conversation as a prompt. It holds the special tokens its template writes, BOS among them, as texts.
    * @throws CHAT_TEMPLATE
    */
-  applyChatTemplate(
-    messages: readonly ChatMessage[],
-    { template = 'checkpoint', addGenerationPrompt = true }: ChatTemplateOptions = {},
-  ): string {
-    checkChoice('template', template, ['checkpoint', 'release'] as const)
-    checkMessages(messages)
-    if (template === 'release') return renderRelease(messages, addGenerationPrompt)
+  applyChatTemplate(messages: readonly ChatMessage[], options: ChatTemplateOptions = {}): string {
+    checkOptions(options)
+    const template = templateOf(options)
+    const addGenerationPrompt = booleanOption(options, 'addGenerationPrompt', true)
+    const own = reading('messages', () => {
+      checkMessages(messages)
+      return [...messages]
+    })
+    if (template === 'release') return renderRelease(own, addGenerationPrompt)
     const { chatTemplate, path } = this.parts.checkpoint
     if (chatTemplate === undefined)
       throw new MtLlamaError(
@@ -266,7 +263,7 @@ export class Model {
       )
     const tokenText = (id: number | undefined) =>
       id === undefined ? '' : (this.tokenizer?.tokenText(id) ?? '')
-    return renderChatTemplate(chatTemplate, messages, {
+    return renderChatTemplate(chatTemplate, own, {
       bosToken: tokenText(this.context.bosTokenId),
       eosToken: tokenText(this.tokenizer?.eosTokenId),
       addGenerationPrompt,
@@ -292,58 +289,100 @@ export class Model {
     answersFirst: boolean,
   ): AsyncGenerator<ScoreResult, void, undefined> {
     checkSource('requests', requests)
-    const settings = encodeSettings(options)
-    const topK = checkInteger('topK', options.topK ?? 0, 0, this.info.vocabSize)
+    checkOptions(options)
     const { vocabSize } = this.info
+    const settings = encodeSettings(options)
+    const how = {
+      ...{ topK: integerOption(options, 'topK', 0, vocabSize, 0), answersFirst },
+      ...{ signal: signalOption(options), onProgress: callbackOption(options, 'onProgress') },
+    }
     const read = (request: unknown, index: number) => readRequest(request, index, vocabSize)
     const encode = (request: ReadRequest, index: number) =>
       encodeRequest(this.context, request, index, settings)
-    const how = { topK, answersFirst }
     if (!answersFirst && Array.isArray(requests))
-      return this.run(readAll('requests', requests, read), encode, options, how)
-    return this.run(requests, (request, index) => encode(read(request, index), index), options, how)
+      return this.run(readAll('requests', requests, read), encode, how)
+    return this.run(requests, (request, index) => encode(read(request, index), index), how)
   }
 
   private run<Request>(
     requests: Source<Request>,
     encode: (request: Request, index: number) => EncodedRequest,
-    { signal, onProgress }: Pick<ScoreOptions, 'signal' | 'onProgress'>,
-    how: Pick<ScoreCallOptions, 'topK' | 'answersFirst'>,
+    how: Omit<ScoreCallOptions, 'share'>,
   ): AsyncGenerator<ScoreResult, void, undefined> {
     const { share } = this.planner
-    checkSignal(signal)
-    return new ScoreCall(this.queue, { ...how, signal, onProgress, share }, encode).results(requests)
+    return new ScoreCall(this.queue, { ...how, share }, encode).results(requests)
+  }
+
+  private generation(options: GenerateOptions, maxTokens = generateTokens): GenerateSettings {
+    const { eosTokenIds, vocabSize } = this.info
+    return generateSettings(options, { stopIds: eosTokenIds, maxTokens }, vocabSize)
+  }
+
+  private chatSettings(options: ChatOptions): GenerateSettings {
+    const settings = this.generation(options, chatTokens)
+    if (templateOf(options) === 'release') return { ...settings, stop: [...settings.stop, releaseStop] }
+    // A checkpoint's template writes its own BOS; the released form is plain text.
+    const { encoding } = settings
+    return { ...settings, encoding: { ...encoding, addBos: encoding.addBos ?? false } }
+  }
+
+  private readPrompt(prompt: unknown, index: number): ReadText {
+    const name = message`${{ kind: 'prompt', index }}`
+    return readText(prompt, name, this.info.vocabSize)
   }
 
   private continue(
     prompts: Source<Text>,
-    options: GenerateOptions,
+    { encoding, sampling, signal, onProgress, ...settings }: GenerateSettings,
     how: Pick<GenerateCallOptions, 'answersFirst' | 'onText'>,
   ): AsyncGenerator<GenerateResult, void, undefined> {
-    const { eosTokenIds, vocabSize, contextLength } = this.info
-    const { maxTokens, sampling, ...rest } = generateSettings(options, eosTokenIds, vocabSize)
-    const settings = encodeSettings(options)
-    const { tokenizer } = this
     checkSource('prompts', prompts)
-    if (rest.stop.length > 0 && !tokenizer)
+    const { contextLength } = this.info
+    const { tokenizer } = this
+    if (settings.stop.length > 0 && !tokenizer)
       throw new MtLlamaError(
         'TOKENIZER',
         message`${{ kind: 'option', name: 'stop' }} needs texts, but the checkpoint has no tokenizer. Leave it out${{ kind: 'remedy', option: 'stopIds', values: [] }}`,
       )
-    const read = (prompt: unknown, index: number) =>
-      reading(promptName(index), () => readText(prompt, promptName(index), vocabSize))
+    const read = (prompt: unknown, index: number) => this.readPrompt(prompt, index)
     const begin = (prompt: ReadText, stream: number) => {
-      const encoded = encodePrompt(this.context, prompt, stream, maxTokens, settings)
-      return encoded && new Continuation(encoded, { ...rest, tokenizer, maxTokens, contextLength, stream })
+      const encoded = encodePrompt(this.context, prompt, stream, settings.maxTokens, encoding)
+      return encoded && new Continuation(encoded, { ...settings, tokenizer, contextLength, stream })
     }
-    const { signal, onProgress } = options
-    checkSignal(signal)
-    const callOptions = { ...how, sampling, ...(signal && { signal }), ...(onProgress && { onProgress }) }
+    const options = { ...how, sampling, signal, onProgress }
     if (!how.answersFirst && Array.isArray(prompts))
-      return new GenerateCall(this.generator, callOptions, begin).results(readAll('prompts', prompts, read))
+      return new GenerateCall(this.generator, options, begin).results(readAll('prompts', prompts, read))
     const readAndBegin = (prompt: Text, index: number) => begin(read(prompt, index), index)
-    return new GenerateCall(this.generator, callOptions, readAndBegin).results(prompts)
+    return new GenerateCall(this.generator, options, readAndBegin).results(prompts)
   }
+
+  private async *stream(
+    prompt: ReadText,
+    settings: GenerateSettings,
+  ): AsyncGenerator<string, GenerateResult, undefined> {
+    const { signal } = settings
+    const leaving = new AbortController()
+    const stopListening = onAbort(signal, () => leaving.abort(signal!.reason))
+    const text = new TextStream()
+    const onText = (piece: string) => text.push(piece)
+    const own = { ...settings, signal: leaving.signal }
+    const running = collect(this.continue([prompt], own, { answersFirst: false, onText }))
+    const ended = running.catch(() => {}).then(() => text.end())
+    try {
+      yield* text.read()
+      const [result] = await running
+      return result!
+    } finally {
+      // A loop that is left early ends the generation.
+      stopListening()
+      leaving.abort()
+      await ended
+    }
+  }
+}
+
+function templateOf(options: ChatTemplateOptions): 'checkpoint' | 'release' {
+  return choiceOption(options, 'template', ['checkpoint', 'release'], 'checkpoint')
 }
 
 /** What an array holds now: its owner may change it while the call runs. */
@@ -355,14 +394,6 @@ function readAll<Read>(
   return reading(name, () => Array.from(items, read))
 }
 
-function readOne(text: unknown, where: string, vocabSize: number): ReadText {
-  return reading(where, () => readText(text, where, vocabSize))
-}
-
-function promptName(index: number): Message {
-  return message`${{ kind: 'prompt', index }}`
-}
-
 async function collect<Result>(results: AsyncGenerator<Result>): Promise<Result[]> {
   const all: Result[] = []
   for await (const result of results) all.push(result)
@@ -371,16 +402,9 @@ async function collect<Result>(results: AsyncGenerator<Result>): Promise<Result[
 
 /** @throws INVALID_ARGUMENT */
 function checkSource(name: 'prompts' | 'requests', value: unknown): void {
-  if (isSource(value)) return
+  if (reading(name, () => isSource(value))) return
   throw new MtLlamaError(
     'INVALID_ARGUMENT',
-    `${name} is ${JSON.stringify(value)?.slice(0, 80)}; expected an array or an (async) iterable of ${name}`,
+    `${name} is ${shown(value)}; expected an array or an (async) iterable of ${name}`,
   )
-}
-
-function chatDefaults({ template, ...options }: ChatOptions): GenerateOptions {
-  const defaults = { maxTokens: chatTokens, ...options }
-  // A checkpoint's template writes its own BOS; the released form is plain text.
-  if (template === 'release') return { ...defaults, stop: [...(options.stop ?? []), releaseStop] }
-  return { addBos: false, ...defaults }
 }

@@ -38,7 +38,7 @@ class Doubler implements Answerer<number, number, Doubled> {
   constructor(options: Partial<OrderedCallOptions> = {}, refused: (item: number) => boolean = () => false) {
     this.refused = refused
     this.call = new OrderedCall<number, number, Doubled>(this, {
-      answersFirst: false,
+      ...{ sourceName: 'items', answersFirst: false },
       maxAhead: 4,
       ...options,
     })

@@ -38,6 +38,8 @@ export interface Answerer<Item, Answer, Own extends Entry<Answer>> {
 }
 
 export interface OrderedCallOptions {
+  /** What messages call the source. */
+  sourceName: string
   /** Ends the call with ABORTED. */
   signal?: AbortSignal | undefined
   /** A source or an item that is wrong ends the call once the items before it are answered, not at once. */
@@ -129,7 +131,7 @@ export class OrderedCall<Item, Answer, Own extends Entry<Answer>> {
 
   private async read(source: Source<Item>): Promise<void> {
     const onStall = (stalled: boolean) => this.setReading(stalled ? 'stalled' : 'open')
-    for await (const item of pull(source, this.closed, onStall)) {
+    for await (const { value: item } of pull(source, this.options.sourceName, this.closed, onStall)) {
       if (this.closed.aborted) return
       const entering = this.answerer.enter(item, this.itemsRead)
       const entry = entering instanceof Promise ? await entering : entering

@@ -1,5 +1,7 @@
 // Where a call's requests come from, and reading them without holding the event loop up.
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { shown } from '../data/shown.ts'
+import { MtLlamaError } from '../errors.ts'
 import { onAbort } from '../native/job.ts'
 
 export type Source<Item> = Iterable<Item> | AsyncIterable<Item>
@@ -12,20 +14,25 @@ const stallMs = 5
 /** An array or another (async) iterable, but no text. */
 export function isSource(value: unknown): value is Source<unknown> {
   if (typeof value !== 'object' || value === null) return false
-  return Symbol.iterator in value || Symbol.asyncIterator in value
+  const { [Symbol.asyncIterator]: later, [Symbol.iterator]: now } = value as Partial<AsyncIterable<unknown>> &
+    Partial<Iterable<unknown>>
+  return typeof (later ?? now) === 'function'
 }
 
 /**
- * The items of a source; leaving the loop over them ends it.
+ * The results of a source's iterator; leaving the loop over them ends it. What the source throws is thrown as it is.
+ * @param name of the source, for messages: 'requests'
  * @param closed ends it at once, while an item is waited for too
  * @param onStall told when an item takes long, and when it has come
+ * @throws INVALID_ARGUMENT where its iterator is none
  */
 export async function* pull<Item>(
   source: Source<Item>,
+  name: string,
   closed: AbortSignal,
   onStall: (stalled: boolean) => void,
-): AsyncGenerator<Item, void, undefined> {
-  const items = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]()
+): AsyncGenerator<IteratorYieldResult<Item>, void, undefined> {
+  const items = iteratorOf(source, name)
   let open = true
   const close = () => {
     if (!open) return
@@ -40,10 +47,12 @@ export async function* pull<Item>(
   try {
     while (open) {
       const pulled = items.next()
-      const next = 'then' in pulled ? await watched(pulled, onStall) : pulled
+      const next = isObject(pulled) && 'then' in pulled ? await watched(pulled, onStall) : pulled
+      if (!isObject(next)) throw wrongIterator(name, 'what its next() gives', next, '{ done, value }')
       if (next.done) open = false
       if (!open) return
-      yield next.value
+      // Yielded by itself, a value that is a promise or a Proxy would be asked for its then().
+      yield next as IteratorYieldResult<Item>
       if (performance.now() - turn < sliceMs) continue
       await nextTurn()
       turn = performance.now()
@@ -56,6 +65,22 @@ export async function* pull<Item>(
     stopListening()
     close()
   }
+}
+
+function iteratorOf<Item>(source: Source<Item>, name: string): Iterator<Item> | AsyncIterator<Item> {
+  const { [Symbol.asyncIterator]: later } = source as Partial<AsyncIterable<Item>>
+  const items = later ? later.call(source) : (source as Iterable<Item>)[Symbol.iterator]()
+  if (isObject(items) && typeof items.next === 'function') return items
+  throw wrongIterator(name, 'its iterator', items, 'an object with next()')
+}
+
+/** The types say that it is one, but a caller need not have kept to them. */
+function isObject(value: unknown): value is object {
+  return (typeof value === 'object' && value !== null) || typeof value === 'function'
+}
+
+function wrongIterator(name: string, what: string, found: unknown, expected: string): MtLlamaError {
+  return new MtLlamaError('INVALID_ARGUMENT', `${name}: ${what} is ${shown(found)}; expected ${expected}`)
 }
 
 async function watched<T>(pulled: Promise<T>, onStall: (stalled: boolean) => void): Promise<T> {

@@ -1,6 +1,7 @@
 // Texts as callers give them, strings or token ids: checked, and copied, so that a caller may change his arrays later.
 import { shown } from '../data/shown.ts'
 import { type Message, MtLlamaError, message } from '../errors.ts'
+import { reading } from './reading.ts'
 
 /** A text, or its token ids: integers, as numbers or bigints, in an array or a typed array. */
 export type Text = string | ArrayLike<number | bigint>
@@ -13,39 +14,40 @@ export type ReadText = string | Int32Array
  * @throws INVALID_ARGUMENT for what is neither, or holds something that is no number; TOKEN_OUT_OF_RANGE
  */
 export function readText(value: unknown, where: string | Message, vocabSize: number): ReadText {
-  if (typeof value === 'string') return value
-  // A Buffer is nearly always a text that was not decoded; as ids its bytes would give wrong scores in silence.
-  if (Buffer.isBuffer(value))
-    throw invalid(message`${where} is a Buffer; expected a text (its toString()) or an array of token ids`)
-  if (Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView)))
-    return readIds(value as ArrayLike<unknown>, where, vocabSize)
-  throw invalid(message`${where} is ${shown(value)}; expected a text or an array of token ids`)
+  return typeof value === 'string'
+    ? value
+    : readArray(value, where, vocabSize, 'a text or an array of token ids')
 }
 
-/** Runs `read` on what a caller gave; what its getters and Proxies throw becomes an INVALID_ARGUMENT. */
-export function reading<T>(where: string | Message, read: () => T): T {
-  try {
-    return read()
-  } catch (error) {
-    if (error instanceof MtLlamaError) throw error
-    const why = error instanceof Error ? error.message : shown(error)
-    throw new MtLlamaError('INVALID_ARGUMENT', message`${where} cannot be read: ${why}`, { cause: error })
-  }
+/** Ids where a text would not do. @throws as readText() does */
+export function readIds(value: unknown, where: string | Message, vocabSize: number): Int32Array {
+  return readArray(value, where, vocabSize, 'an array of token ids')
 }
 
-function readIds(values: ArrayLike<unknown>, where: string | Message, vocabSize: number): Int32Array {
-  const ids = new Int32Array(values.length)
-  for (let i = 0; i < ids.length; i++) {
-    const value = values[i]
-    const id = typeof value === 'bigint' ? Number(value) : value
-    if (typeof id !== 'number')
-      throw invalid(
-        message`${where}: token ${i} is ${kindOf(value)}; expected a token id, an integer from 0 to ${vocabSize - 1}`,
-      )
-    checkId(id, i, where, vocabSize)
-    ids[i] = id
-  }
-  return ids
+function readArray(
+  values: unknown,
+  where: string | Message,
+  vocabSize: number,
+  expected: string,
+): Int32Array {
+  return reading(where, () => {
+    if (!isArray(values)) throw invalid(message`${where} is ${shown(values)}; expected ${expected}`)
+    // A Buffer is nearly always a text that was not decoded; as ids its bytes would give wrong scores in silence.
+    if (Buffer.isBuffer(values))
+      throw invalid(message`${where} is a Buffer; expected ${expected}. Its toString() is a text`)
+    const ids = new Int32Array(values.length)
+    for (let i = 0; i < ids.length; i++) {
+      const value = values[i]
+      const id = typeof value === 'bigint' ? Number(value) : value
+      if (typeof id !== 'number')
+        throw invalid(
+          message`${where}: token ${i} is ${kindOf(value)}; expected a token id, an integer from 0 to ${vocabSize - 1}`,
+        )
+      checkId(id, i, where, vocabSize)
+      ids[i] = id
+    }
+    return ids
+  })
 }
 
 /** @throws TOKEN_OUT_OF_RANGE */
@@ -55,6 +57,10 @@ export function checkId(id: number, index: number, where: string | Message, voca
     'TOKEN_OUT_OF_RANGE',
     message`${where}: token ${index} is ${id}; ids of this model are 0 to ${vocabSize - 1} (rows of its embedding)`,
   )
+}
+
+function isArray(value: unknown): value is ArrayLike<unknown> {
+  return Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView))
 }
 
 function kindOf(value: unknown): string {

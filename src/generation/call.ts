@@ -2,16 +2,17 @@
 
 import { type Answerer, type Entry, OrderedCall } from '../calls/ordered-call.ts'
 import type { Source } from '../calls/source.ts'
-import type { NativeSampling } from '../native/types.ts'
 import type { Continuation } from './continuation.ts'
 import { type Generator, maxSequences, type TextQueue } from './generator.ts'
-import type { GenerateOptions, GenerateResult } from './options.ts'
+import type { GenerateResult } from './options.ts'
+import type { GenerateSettings } from './settings.ts'
 
 /** Prompts that are read and not handed out: a long text must not keep places empty behind it for long. */
 const promptsAhead = 4 * maxSequences
 
-export interface GenerateCallOptions extends Pick<GenerateOptions, 'signal' | 'onProgress'> {
-  sampling: NativeSampling
+export interface GenerateCallOptions
+  extends Pick<GenerateSettings, 'sampling'>,
+    Partial<Pick<GenerateSettings, 'signal' | 'onProgress'>> {
   /** A source or a prompt that is wrong ends the call once the prompts before it are answered, not at once. */
   answersFirst: boolean
   /** Text that became certain, of any prompt. */
@@ -39,7 +40,7 @@ export class GenerateCall<Prompt> implements TextQueue, Answerer<Prompt, Generat
     this.prepare = prepare
     this.call = new OrderedCall<Prompt, GenerateResult, PromptText>(this, {
       ...options,
-      maxAhead: promptsAhead,
+      ...{ maxAhead: promptsAhead, sourceName: 'prompts' },
     })
   }
 

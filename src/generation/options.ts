@@ -5,7 +5,7 @@ export interface GenerateOptions {
   /** Most new tokens per prompt. @default 128 */
   maxTokens?: number
   /** Ids that end a text; they are not part of it. Default: the checkpoint's EOS ids. [] generates through EOS. */
-  stopIds?: readonly number[]
+  stopIds?: ArrayLike<number | bigint>
   /** Texts that end a text; it is cut before the first of them. @default [] */
   stop?: readonly string[]
   /** 0 is greedy. @default 0 */

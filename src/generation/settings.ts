@@ -1,59 +1,73 @@
 // Reads the options of a generation, checked, with their defaults.
 
-import { checkInteger, checkNumber } from '../calls/checks.ts'
-import { MtLlamaError, message } from '../errors.ts'
+import {
+  booleanOption,
+  callbackOption,
+  checkOptions,
+  integerOption,
+  numberOption,
+  optionName,
+  optionOf,
+  signalOption,
+  textsOption,
+  wrongOption,
+} from '../calls/options.ts'
+import { readIds } from '../calls/text.ts'
 import type { NativeSampling } from '../native/types.ts'
-import type { GenerateOptions } from './options.ts'
+import type { EncodeSettings } from '../scoring/encode.ts'
+import { promptSettings } from '../scoring/settings.ts'
+import type { GenerateOptions, GenerateProgress } from './options.ts'
 
 export interface GenerateSettings {
+  encoding: Omit<EncodeSettings, 'boundary'>
   maxTokens: number
   stopIds: ReadonlySet<number>
   stop: readonly string[]
   skipSpecialTokens: boolean
   sampling: NativeSampling
+  signal: AbortSignal | undefined
+  onProgress: ((progress: GenerateProgress) => void) | undefined
 }
 
-/** @param eosTokenIds what ends a text by default */
+/** What a call without options does, as far as that is not the same for all. */
+export interface GenerateDefaults {
+  /** The ids that end a text. */
+  stopIds: readonly number[]
+  maxTokens: number
+}
+
+/** @throws INVALID_ARGUMENT, TOKEN_OUT_OF_RANGE */
 export function generateSettings(
   options: GenerateOptions,
-  eosTokenIds: readonly number[],
+  defaults: GenerateDefaults,
   vocabSize: number,
 ): GenerateSettings {
-  const { maxTokens = 128, stopIds = eosTokenIds, stop = [], skipSpecialTokens = true } = options
-  const { temperature = 0, topK = 0, topP = 1, seed = 0 } = options
-  checkArray('stop', stop, 'texts')
-  checkArray('stopIds', stopIds, 'token ids')
-  for (const text of stop)
-    if (typeof text !== 'string' || text === '')
-      throw new MtLlamaError(
-        'INVALID_ARGUMENT',
-        message`${{ kind: 'option', name: 'stop' }} holds ${JSON.stringify(text)}; expected texts that are not empty`,
-      )
+  checkOptions(options)
   return {
-    maxTokens: checkInteger('maxTokens', maxTokens, 1, 2 ** 31 - 1),
-    stopIds: new Set(stopIds),
-    ...{ stop: [...stop], skipSpecialTokens },
+    encoding: promptSettings(options),
+    maxTokens: integerOption(options, 'maxTokens', 1, 2 ** 31 - 1, defaults.maxTokens),
+    stopIds: new Set(stopIdsOf(options, vocabSize) ?? defaults.stopIds),
+    stop: textsOption(options, 'stop'),
+    skipSpecialTokens: booleanOption(options, 'skipSpecialTokens', true),
     sampling: {
-      temperature: checkNumber('temperature', temperature, 0, 1000),
-      topK: checkInteger('topK', topK, 0, vocabSize),
-      topP: checkShare('topP', topP),
-      seed: checkInteger('seed', seed, 0, Number.MAX_SAFE_INTEGER),
+      temperature: numberOption(options, 'temperature', 0, 1000, 0),
+      topK: integerOption(options, 'topK', 0, vocabSize, 0),
+      topP: topPOf(options),
+      seed: integerOption(options, 'seed', 0, Number.MAX_SAFE_INTEGER, 0),
     },
+    signal: signalOption(options),
+    onProgress: callbackOption(options, 'onProgress'),
   }
 }
 
-function checkShare(name: string, value: number): number {
-  if (typeof value === 'number' && value > 0 && value <= 1) return value
-  throw new MtLlamaError(
-    'INVALID_ARGUMENT',
-    message`${{ kind: 'option', name }} is ${value}; expected a number above 0, at most 1`,
-  )
+function stopIdsOf(options: GenerateOptions, vocabSize: number): Int32Array | undefined {
+  const value = optionOf(options, 'stopIds', undefined)
+  const name = optionName('stopIds')
+  return value === undefined ? undefined : readIds(value, name, vocabSize)
 }
 
-function checkArray(name: string, value: unknown, of: string): void {
-  if (Array.isArray(value)) return
-  throw new MtLlamaError(
-    'INVALID_ARGUMENT',
-    message`${{ kind: 'option', name }} is ${JSON.stringify(value)}; expected an array of ${of}`,
-  )
+function topPOf(options: GenerateOptions): number {
+  const value = optionOf(options, 'topP', 1)
+  if (typeof value === 'number' && value > 0 && value <= 1) return value
+  throw wrongOption('topP', value, 'a number above 0, at most 1')
 }

@@ -1,6 +1,6 @@
 // The devices a model can run on: which there are, and which one a caller means.
 
-import { checkChoice } from '../calls/checks.ts'
+import { checkChoice } from '../calls/options.ts'
 import { loadAddon } from '../native/addon.ts'
 import { nativeJob, newControl } from '../native/job.ts'
 import type { Device } from '../native/types.ts'
@@ -63,9 +63,9 @@ export async function listDevices(): Promise<Devices> {
 }
 
 /** @throws INVALID_ARGUMENT */
-export function checkDevice(device: string): DeviceChoice {
-  if (/^cuda:\d{1,4}$/.test(device)) return device as `cuda:${number}`
-  return checkChoice('device', device as DeviceChoice, ['auto', 'cpu', 'reference', 'cuda', 'cuda:0'])
+export function checkDevice(device: unknown): DeviceChoice {
+  if (typeof device === 'string' && /^cuda:\d{1,4}$/.test(device)) return device as `cuda:${number}`
+  return checkChoice<DeviceChoice>('device', device, ['auto', 'cpu', 'reference', 'cuda', 'cuda:0'])
 }
 
 /** The device meant. It may turn out to be unavailable. */

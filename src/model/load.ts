@@ -1,10 +1,16 @@
 // Loads a checkpoint: header first, then the memory check, then weights (in native) and tokenizer side by side.
 
-import { checkChoice, checkInteger, checkSignal } from '../calls/checks.ts'
+import {
+  callbackOption,
+  checkOptions,
+  choiceOption,
+  integerOption,
+  optionOf,
+  signalOption,
+} from '../calls/options.ts'
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import { nativeConfig, vocabularyWarning } from '../checkpoint/native-config.ts'
 import { openCheckpoint } from '../checkpoint/open.ts'
-import { MtLlamaError } from '../errors.ts'
 import { Model } from '../model.ts'
 import { loadAddon } from '../native/addon.ts'
 import { cancel, nativeJob, newControl, onAbort } from '../native/job.ts'
@@ -54,13 +60,8 @@ export function loadModel(path: string, options: LoadOptions = {}): Promise<Mode
 
 /** loadModel() with a planner that tests can change. */
 export async function openModel(path: string, options: LoadOptions, planner: PlannerOptions): Promise<Model> {
-  if (typeof path !== 'string')
-    throw new MtLlamaError(
-      'INVALID_ARGUMENT',
-      `path is ${String(path)}; expected the name of a folder or file`,
-    )
-  checkOptions(options)
-  return loadOpened(await openCheckpoint(path), options, planner)
+  const own = readLoadOptions(options)
+  return loadOpened(await openCheckpoint(path), own, planner)
 }
 
 /** openModel() of a checkpoint that was opened. @param options that were checked */
@@ -72,11 +73,17 @@ export async function loadOpened(
   return new Model(await loadParts(checkpoint, options, planner.packTokens), planner)
 }
 
-function checkOptions({ dtype = 'auto', device = 'auto', threads = 0, signal }: LoadOptions): void {
-  checkDevice(device)
-  checkChoice('dtype', dtype, ['auto', 'float32', 'bfloat16', 'float16'] as const)
-  checkInteger('threads', threads, 0, maxThreads)
-  checkSignal(signal)
+function readLoadOptions(options: LoadOptions): LoadOptions {
+  checkOptions(options)
+  const signal = signalOption(options)
+  const onProgress = callbackOption(options, 'onProgress')
+  return {
+    device: checkDevice(optionOf(options, 'device', 'auto')),
+    dtype: choiceOption(options, 'dtype', ['auto', 'float32', 'bfloat16', 'float16'], 'auto'),
+    threads: integerOption(options, 'threads', 0, maxThreads, 0),
+    ...(signal && { signal }),
+    ...(onProgress && { onProgress }),
+  }
 }
 
 /**

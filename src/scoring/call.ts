@@ -48,7 +48,9 @@ export class ScoreCall<Request> implements QueuedCall, Answerer<Request, ScoreRe
     this.topK = options.topK
     this.planner = new Planner(queue, options.share)
     const maxAhead = windowsAhead * Planner.maxWindowTokens(queue)
-    this.call = new OrderedCall<Request, ScoreResult, RequestScores>(this, { ...options, maxAhead })
+    this.call = new OrderedCall<Request, ScoreResult, RequestScores>(this, {
+      ...{ ...options, maxAhead, sourceName: 'requests' },
+    })
   }
 
   results(requests: Source<Request>): AsyncGenerator<ScoreResult, void, undefined> {

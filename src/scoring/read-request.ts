@@ -1,5 +1,6 @@
 // Reads a request as its caller gave it: checked, and copied, so that the caller may change it later.
-import { type ReadText, reading, readText } from '../calls/text.ts'
+import { reading } from '../calls/reading.ts'
+import { type ReadText, readText } from '../calls/text.ts'
 import { shown } from '../data/shown.ts'
 import { type Message, MtLlamaError, message } from '../errors.ts'
 

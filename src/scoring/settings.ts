@@ -1,18 +1,22 @@
-// Reads the options of a call, checked, with their defaults.
-import { checkChoice } from '../calls/checks.ts'
+// Reads the options of a call that say how texts become tokens, checked, with their defaults.
+import { booleanOption, choiceOption } from '../calls/options.ts'
 import type { EncodeSettings } from './encode.ts'
-import type { ScoreOptions, TooLong } from './request.ts'
-
-const boundaries = ['joint', 'harness', 'separate'] as const
-const policies = ['error', 'truncate-left', 'truncate-right', 'skip'] as const
+import type { ScoreOptions } from './request.ts'
 
 export function encodeSettings(
   options: Pick<ScoreOptions, 'boundary' | 'addBos' | 'parseSpecial' | 'tooLong'>,
 ): EncodeSettings {
-  const { boundary = 'joint', addBos, parseSpecial = true, tooLong = 'error' } = options
+  const boundary = choiceOption(options, 'boundary', ['joint', 'harness', 'separate'], 'joint')
+  return { boundary, ...promptSettings(options) }
+}
+
+/** What a prompt by itself needs. */
+export function promptSettings(
+  options: Pick<ScoreOptions, 'addBos' | 'parseSpecial' | 'tooLong'>,
+): Omit<EncodeSettings, 'boundary'> {
   return {
-    boundary: checkChoice('boundary', boundary, boundaries),
-    ...{ addBos, parseSpecial },
-    tooLong: checkChoice<TooLong>('tooLong', tooLong, policies),
+    addBos: booleanOption(options, 'addBos', undefined),
+    parseSpecial: booleanOption(options, 'parseSpecial', true),
+    tooLong: choiceOption(options, 'tooLong', ['error', 'truncate-left', 'truncate-right', 'skip'], 'error'),
   }
 }

@@ -1,6 +1,8 @@
 // Opens a tokenizer wherever a checkpoint keeps it.
 import { readFile } from 'node:fs/promises'
+import { reading } from '../calls/reading.ts'
 import type { TokenizerSettingsFiles, TokenizerSource } from '../checkpoint/checkpoint.ts'
+import { shown } from '../data/shown.ts'
 import { MtLlamaError } from '../errors.ts'
 import { Field, tokenizerError } from './field.ts'
 import { tokenizerFromGguf } from './gguf.ts'
@@ -11,6 +13,13 @@ import { tokenizerFromJson } from './tokenizer-json.ts'
 
 /** @throws TOKENIZER naming the file, the field and the value where it is missing, broken or of an unsupported kind */
 export async function loadTokenizer(source: TokenizerSource): Promise<Tokenizer> {
+  const kinds = ['tokenizer.json', 'tokenizer.model', 'gguf']
+  const isSource = () => kinds.includes(source?.kind) && typeof source.file === 'string'
+  if (!reading('source', isSource))
+    throw new MtLlamaError(
+      'INVALID_ARGUMENT',
+      `source is ${shown(source)}; expected { kind, file } of kind 'tokenizer.json', 'tokenizer.model' or 'gguf'`,
+    )
   try {
     return await load(source)
   } catch (cause) {
@@ -28,11 +37,6 @@ async function load(source: TokenizerSource): Promise<Tokenizer> {
       return tokenizerFromSentencePiece(source.file, await readBytes(source.file), await loadSettings(source))
     case 'gguf':
       return tokenizerFromGguf(source.file, source.metadata)
-    default:
-      throw new MtLlamaError(
-        'INVALID_ARGUMENT',
-        `kind is ${JSON.stringify((source as { kind?: unknown }).kind)}; expected 'tokenizer.json', 'tokenizer.model' or 'gguf'`,
-      )
   }
 }
 
