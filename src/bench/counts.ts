@@ -6,7 +6,7 @@ import type { DType, NativePeaks } from '../native/types.ts'
 
 export const dtypeBytes: Record<DType, number> = { float32: 4, bfloat16: 2, float16: 2 }
 
-/** Elements of a layer's matrices: those that every token goes through, and the feed-forward's. */
+/** Elements of a layer's matrices, those of the feed-forward apart. */
 function layerElements({ hiddenSize, intermediateSize, heads, kvHeads, headDim }: LlamaConfig) {
   const [q, kv] = [heads * headDim, kvHeads * headDim]
   return {
@@ -34,7 +34,7 @@ export function stepFlops(config: LlamaConfig, sequences: number, positions: num
   return sequences * (2 * stepElements(config) + attention)
 }
 
-/** Bytes of weights that it reads, whatever the number of sequences: of the embedding only a few rows. */
+/** Bytes of weights that such a step reads, whatever the number of sequences. The few rows of the embedding do not count. */
 export function stepWeightBytes(config: LlamaConfig, dtype: DType): number {
   return stepElements(config) * dtypeBytes[dtype]
 }
@@ -52,11 +52,11 @@ function stepElements(config: LlamaConfig): number {
 export interface Bound {
   /** The peak that takes longer: the instruction's name, or 'read'. Null where neither counts. */
   bound: string | null
-  /** Of that peak; above 1 where weights came from a cache. */
+  /** The share of that peak that was reached; above 1 where weights came from a cache. */
   share: number | null
 }
 
-/** @param flops, bytes what was done, and read from memory, in so many seconds */
+/** @param flops operations done. @param bytes read from memory, both in so many seconds */
 export function boundOf(
   { flops, bytes, seconds }: { flops: number; bytes: number; seconds: number },
   peaks: NativePeaks,

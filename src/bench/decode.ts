@@ -7,12 +7,12 @@ import type { DecodeReport } from './report.ts'
 import { timingOf } from './timing.ts'
 
 export const decodeSequences: readonly number[] = [1, 8, 32]
-/** Positions of a sequence, at most: a prompt, a step that is not timed, and those that are. */
+/** Positions a sequence may have: those of a prompt, of a step that is not timed, and of steps that are. */
 export const decodePositions = 64
 const promptTokens = 16
 const seconds = 2
 const minSteps = 5
-/** Positions a model must have: the prompt's, of the step that is not timed, of one that is. */
+/** Positions a model must have: one for the prompt, one for the step that is not timed, one for a step that is. */
 export const minDecodeContext = 3
 
 export async function timeDecode(
@@ -25,7 +25,7 @@ export async function timeDecode(
   const capacity = Math.min(decodePositions, config.contextLength)
   const prompt = Math.min(promptTokens, Math.ceil(capacity / 4))
   const session = model.session(sequences * capacity, greedy)
-  // `each` tokens of every sequence, which hold `length` so far.
+  // Appends `each` tokens to every sequence, which holds `length` so far.
   const step = async (ids: Int32Array, length: number, each: number) => {
     const places = Array.from({ length: sequences }, (_, i) => [i * capacity, length, i])
     const offsets = Int32Array.from({ length: sequences + 1 }, (_, i) => i * each)

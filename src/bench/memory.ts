@@ -6,9 +6,9 @@ import { activationBytes, kvBytesPerToken } from '../model/memory.ts'
 import type { DType } from '../native/types.ts'
 import { dtypeBytes } from './counts.ts'
 
-/** What the peak of reading goes through, and the copies of an op's weights take (native/bench/op_timing.cc). */
+/** Bytes that the peak of reading goes through, and that the copies of an op's weights take (native/bench/op_timing.cc). */
 const pastCaches = 512 * 2 ** 20
-/** Of the largest matrix as float32, while an op is made and compared: its numbers, the reference's, both rounded. */
+/** Copies of the largest matrix, as float32, while an op is made and compared: its numbers, the reference's, both rounded. */
 const hostCopies = 5
 
 export interface Need {
@@ -17,10 +17,10 @@ export interface Need {
   bytes: number
 }
 
-/** On the device. */
+/** The need of the peaks on the device. */
 export const peaksNeed: Need = { what: 'measuring the peaks', bytes: pastCaches }
 
-/** On the device, and on the host beside it. */
+/** The needs of an op on the device, and on the host beside it. */
 export function opsNeeds(config: LlamaConfig, dtype: DType): { device: Need; host: Need } {
   const { hiddenSize, intermediateSize, vocabSize, heads, kvHeads, headDim } = config
   const largest = hiddenSize * Math.max(vocabSize, 2 * intermediateSize, (heads + 2 * kvHeads) * headDim)
@@ -31,7 +31,7 @@ export function opsNeeds(config: LlamaConfig, dtype: DType): { device: Need; hos
   }
 }
 
-/** Where the device's memory is the host's. */
+/** Both needs together, for a device whose memory is the host's. */
 export function bothNeeds({ device, host }: { device: Need; host: Need }): Need {
   return { what: `${device.what}, ${host.what}`, bytes: device.bytes + host.bytes }
 }

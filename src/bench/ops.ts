@@ -7,9 +7,9 @@ import { type BenchContext, micros, runNative } from './context.ts'
 import { boundOf } from './counts.ts'
 import type { OpReport } from './report.ts'
 
-/** Of timing an op. */
+/** How long an op is timed. */
 const seconds = 0.2
-/** More rows of logits than these are gigabytes. */
+/** Rows of logits that are timed at the most: more would be gigabytes. */
 const maxLogitRows = 64
 const decodeCache = 2048
 
@@ -30,7 +30,7 @@ export async function timeOps(
       if (op === 'head_logits' && count > maxLogitRows) continue
       reports.push(await timeOp(context, op, count, 0))
     }
-    // As a decode step has it.
+    // A decode step has one row after many.
     if (op === 'attention')
       reports.push(await timeOp(context, op, 1, Math.min(decodeCache, contextLength) - 1))
   }

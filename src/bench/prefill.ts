@@ -8,7 +8,7 @@ import type { PrefillReport } from './report.ts'
 import { timeRuns } from './timing.ts'
 
 const maxTokens = 512
-/** Compared with a session before anything is timed. */
+/** Tokens that are compared with a session's before anything is timed. */
 const checkedTokens = 32
 
 /** @throws INTERNAL where a session predicts otherwise than scoring does */
@@ -32,7 +32,7 @@ export async function timePrefill(context: BenchContext, model: NativeModel): Pr
   }
 }
 
-/** The same token with the same log-probability, bit for bit, comes of a step of a session. */
+/** Sees that a step of a session gives the same token with the same log-probability, bit for bit. */
 async function check({ signal }: BenchContext, model: NativeModel, ids: Int32Array): Promise<void> {
   const session = model.session(ids.length, greedy)
   const [first, whole] = [Int32Array.of(0, 0, 0), Int32Array.of(0, ids.length)]
@@ -50,7 +50,7 @@ async function check({ signal }: BenchContext, model: NativeModel, ids: Int32Arr
   )
 }
 
-/** One sequence, its last row scored. */
+/** A pack of one sequence of which the last row is scored. */
 function lastRow(ids: Int32Array, target: number): NativePack {
   return {
     ids,

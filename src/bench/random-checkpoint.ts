@@ -29,7 +29,7 @@ interface Format {
   /** Array of one element's bits. */
   Bits: Uint16ArrayConstructor | Uint32ArrayConstructor
   one: number
-  /** Of the bits of a number: where the sign is, those of 2^-6, those of the fraction. */
+  /** Bits of a number: the sign, the exponent of 2^-6, the whole fraction. */
   sign: number
   sixtyFourth: number
   fraction: number
@@ -94,7 +94,7 @@ export function randomCheckpoint(name: string, config: LlamaConfig, dtype: DType
   }
 }
 
-/** Plus or minus 1/64 to 1/32, about as large as the weights of a trained model. */
+/** Numbers of plus or minus 1/64 to 1/32, about as large as the weights of a trained model. */
 function randomBytes({ Bits, sign, sixtyFourth, fraction }: Format): Uint8Array {
   const numbers = new Bits(period)
   let state = 1

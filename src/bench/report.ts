@@ -42,17 +42,17 @@ interface Micros {
 
 export interface OpReport extends Micros, Bound {
   op: string
-  /** Tokens. */
+  /** The tokens that the op ran on. */
   rows: number
-  /** Positions before them in the KV cache. */
+  /** Positions before the rows in the KV cache. */
   cache: number
   runs: number
-  /** Of a run. */
+  /** Operations of a run. */
   flops: number
   bytes: number
-  /** Of the bytes, those that come from memory: weights, cached keys and values. */
+  /** Those of `bytes` that come from memory: weights, cached keys and values. */
   memoryBytes: number
-  /** Whether those came from memory and not, being few, from a cache: then no share of its peak is given. */
+  /** Whether memoryBytes came from memory. If not, being few, they came from a cache, and no share of memory's peak is given. */
   fromMemory: boolean
   gflopPerSecond: number
   gigabytesPerSecond: number
@@ -72,7 +72,7 @@ export interface DecodeReport extends Micros, Bound {
   steps: number
   /** Positions of a sequence before the first step that was timed. */
   positions: number
-  /** Of the step in the middle, and what it reads. */
+  /** Operations of the step in the middle. The bytes are what it reads. */
   flops: number
   weightBytes: number
   kvBytes: number
@@ -91,6 +91,6 @@ export interface ScoringReport extends Micros {
   tokensRun: number
   tokensUnshared: number
   promptsPerSecond: number
-  /** Of tokensRun. */
+  /** Tokens of tokensRun in a second. */
   tokensPerSecond: number
 }

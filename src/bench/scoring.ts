@@ -12,9 +12,9 @@ const prompts = 8
 const maxPromptTokens = 96
 const continuations = 4
 const continuationTokens = 4
-/** Scored without sharing too, before anything is timed. */
+/** Prompts that are scored without sharing too, before anything is timed. */
 const checkedPrompts = 2
-/** Positions a model must have: a continuation's, after one of the prompt. */
+/** Positions a model must have: those of a continuation, after one of the prompt. */
 export const minScoringContext = continuationTokens + 1
 
 /** @throws INTERNAL where sharing changes a score */

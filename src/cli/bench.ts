@@ -16,7 +16,7 @@ interface BenchCommandOptions extends ModelOptions {
 }
 
 /** More would be gigabytes of activations. */
-const mostRows = 65_536
+const maxRows = 65_536
 const summary = 'How fast this machine runs a model, beside what it can do at most.'
 const description = `${summary}
 
@@ -50,7 +50,7 @@ export function benchCommand(io: Io): Command {
     )
     .addOption(
       new Option('--rows <list>', 'numbers of tokens that ops are timed at')
-        .argParser(integers(1, mostRows))
+        .argParser(integers(1, maxRows))
         .default([1, 32, 512], '1,32,512'),
     )
     .action((options: BenchCommandOptions) => run(io, options))

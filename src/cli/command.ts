@@ -65,28 +65,28 @@ function device(text: string): DeviceChoice {
   }
 }
 
-/** Parses a whole number from `least` to `most`. */
-export function integer(least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
+/** Parses a whole number from `min` to `max`. */
+export function integer(min: number, max = Number.MAX_SAFE_INTEGER): (text: string) => number {
   return text => {
     const value = Number(text)
-    if (/^\d+$/.test(text) && value >= least && value <= most) return value
-    const hasLimit = most < Number.MAX_SAFE_INTEGER || value > most
-    const range = hasLimit ? `from ${least} to ${most}` : `of at least ${least}`
+    if (/^\d+$/.test(text) && value >= min && value <= max) return value
+    const hasLimit = max < Number.MAX_SAFE_INTEGER || value > max
+    const range = hasLimit ? `from ${min} to ${max}` : `of at least ${min}`
     throw new InvalidArgumentError(`Expected a whole number ${range}.`)
   }
 }
 
 /** Parses a list like 1,32,512 of such numbers. */
-export function integers(least: number, most: number): (text: string) => number[] {
-  return text => text.split(',').map(integer(least, most))
+export function integers(min: number, max: number): (text: string) => number[] {
+  return text => text.split(',').map(integer(min, max))
 }
 
-/** Parses a number from `least` to `most`. */
-export function number(least: number, most: number): (text: string) => number {
+/** Parses a number from `min` to `max`. */
+export function number(min: number, max: number): (text: string) => number {
   return text => {
     const value = Number(text)
-    if (text.trim() === '' || !(value >= least && value <= most))
-      throw new InvalidArgumentError(`Expected a number from ${least} to ${most}.`)
+    if (text.trim() === '' || !(value >= min && value <= max))
+      throw new InvalidArgumentError(`Expected a number from ${min} to ${max}.`)
     return value
   }
 }

@@ -22,7 +22,7 @@ export interface ContinuationOptions {
 export class Continuation {
   readonly prompt: EncodedPrompt
   readonly stream: number
-  /** Positions it can come to need: the last new token needs none. */
+  /** Positions that the text can come to need: its last new token needs none. */
   readonly capacity: number
   readonly tokens: number[] = []
   text = ''

@@ -9,9 +9,9 @@ import { KvBudget } from './kv-budget.ts'
 import { RowPool } from './row-pool.ts'
 
 export interface GeneratorLimits {
-  /** Most tokens of one step. */
+  /** The tokens a step may have. */
   stepTokens: number
-  /** Keys and values of one position. */
+  /** Bytes that the keys and values of one position take. */
   kvBytesPerToken: number
   /** Bytes for keys and values, over all generations that run. */
   kvBytes: number
@@ -19,11 +19,11 @@ export interface GeneratorLimits {
 
 /** The texts of a call. */
 export interface TextQueue {
-  /** Read and not begun, in order; the generator takes from the front. */
+  /** Texts that were read and not begun, in order; the generator takes from the front. */
   readonly waiting: Continuation[]
   /** No more will come. */
   readonly ended: boolean
-  /** Waits until there are enough to begin with, or no more for now; false: all have begun and no more will come. */
+  /** Waits until there are texts enough to begin with, or no more for now. False: all have begun and no more will come. */
   ready(): Promise<boolean>
 }
 
@@ -34,7 +34,7 @@ export interface GeneratorCallbacks {
   onStep: (tokens: number, ended: number) => void
 }
 
-/** More texts a step no longer make a token cheaper. */
+/** Texts that a step may have: more of them no longer make a token cheaper. */
 export const maxSequences = 64
 
 interface Run {
@@ -54,7 +54,7 @@ export class Generator {
   private readonly native: Pick<NativeModel, 'session'>
   private readonly limits: GeneratorLimits
   private readonly budget: KvBudget
-  /** Of the limits', smaller once so many bytes were not to be had. */
+  /** Bytes that a session may take: the limit's, and fewer once an allocation of so many has failed. */
   private kvBytes: number
   private readonly runs = new Set<Run>()
   private disposed = false
@@ -102,7 +102,7 @@ export class Generator {
     for (const run of this.runs) run.fail(disposedError())
   }
 
-  /** One session after the other: each lasts while texts come that fit into it and no other call waits for its memory. */
+  /** Runs one session after the other. Each lasts while texts come that fit into it and no other call waits for its memory. */
   private async runSessions(
     queue: TextQueue,
     sampling: NativeSampling,
@@ -110,7 +110,7 @@ export class Generator {
     callbacks: GeneratorCallbacks,
   ): Promise<void> {
     while (await queue.ready()) {
-      // Between the two the call may have ended.
+      // The call may have ended since it was ready.
       if (queue.waiting.length === 0) continue
       const rows = this.rowsFor(queue)
       const release = await this.budget.acquire(rows * this.limits.kvBytesPerToken)
@@ -121,11 +121,11 @@ export class Generator {
           await this.runSession(session, new RowPool(rows), queue, control, callbacks)
         } catch (error) {
           if (!(error instanceof NotBegun)) throw error
-          // Nothing was generated: fewer texts at a time may find memory.
+          // Nothing was generated yet, and fewer texts at a time may find memory.
           if (rows > queue.waiting[0]!.capacity)
             this.kvBytes = Math.min(this.kvBytes, (rows * this.limits.kvBytesPerToken) / 2)
           else {
-            // No number helped; where memory comes back, texts are not to stay alone.
+            // No number of texts helped. Where memory comes back, texts are not to stay alone.
             this.kvBytes = this.limits.kvBytes
             throw error.cause
           }
@@ -152,7 +152,7 @@ export class Generator {
     return Math.max(capacities[0]!, Math.min(wanted, maxRows))
   }
 
-  /** Each step gives one token to every text past its prompt, and what room is left to prompts in order. */
+  /** Each step gives one token to every text past its prompt, and the room that is left to prompts in their order. */
   private async runSession(
     session: NativeSession,
     pool: RowPool,
@@ -177,11 +177,11 @@ export class Generator {
           throw new NotBegun(error)
         },
       )
-      for (const [i, { of, ids }] of parts.entries()) {
-        of.length += ids.length
+      for (const [i, { place, ids }] of parts.entries()) {
+        place.length += ids.length
         // A prompt that is not at its end yet says nothing of what follows it.
-        if (of.length < of.text.prompt.ids.length) continue
-        const piece = of.text.push(next.ids[i]!, next.logProbs[i]!)
+        if (place.length < place.text.prompt.ids.length) continue
+        const piece = place.text.push(next.ids[i]!, next.logProbs[i]!)
         if (piece !== '') onText(piece)
       }
       const ended = running.filter(({ text }) => text.finishReason !== undefined)
@@ -200,22 +200,22 @@ class NotBegun extends Error {
 }
 
 interface StepPart {
-  of: Running
+  place: Running
   ids: Int32Array
 }
 
 function stepParts(running: readonly Running[], stepTokens: number): StepPart[] {
   const parts: StepPart[] = []
   let room = stepTokens
-  for (const of of running) {
-    const { prompt, tokens } = of.text
-    const left = prompt.ids.length - of.length
-    if (left > 0 && room <= 0) continue
+  for (const place of running) {
+    const { prompt, tokens } = place.text
+    const unread = prompt.ids.length - place.length
+    if (unread > 0 && room <= 0) continue
     const ids =
-      left > 0
-        ? prompt.ids.subarray(of.length, of.length + Math.min(left, room))
+      unread > 0
+        ? prompt.ids.subarray(place.length, place.length + Math.min(unread, room))
         : Int32Array.of(tokens.at(-1)!)
-    parts.push({ of, ids })
+    parts.push({ place, ids })
     room -= ids.length
   }
   return parts
@@ -224,8 +224,8 @@ function stepParts(running: readonly Running[], stepTokens: number): StepPart[] 
 function concatenate(parts: readonly StepPart[]) {
   const sequences = new Int32Array(3 * parts.length)
   const offsets = new Int32Array(parts.length + 1)
-  for (const [i, { of, ids }] of parts.entries()) {
-    sequences.set([of.firstRow, of.length, of.text.stream], 3 * i)
+  for (const [i, { place, ids }] of parts.entries()) {
+    sequences.set([place.firstRow, place.length, place.text.stream], 3 * i)
     offsets[i + 1] = offsets[i]! + ids.length
   }
   const ids = new Int32Array(offsets.at(-1)!)

@@ -2,7 +2,7 @@
 import type { TooLong } from '../scoring/request.ts'
 
 export interface GenerateOptions {
-  /** Most new tokens per prompt. @default 128 */
+  /** New tokens a prompt may get. @default 128 */
   maxTokens?: number
   /** Ids that end a text; they are not part of it. Default: the checkpoint's EOS ids. [] generates through EOS. */
   stopIds?: ArrayLike<number | bigint>

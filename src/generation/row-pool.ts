@@ -6,7 +6,7 @@ interface Range {
 }
 
 export class RowPool {
-  /** In order, with taken rows between them. */
+  /** The free ranges in order, with taken rows between them. */
   private free: Range[]
 
   constructor(rows: number) {

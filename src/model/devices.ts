@@ -68,7 +68,7 @@ export function checkDevice(device: unknown): DeviceChoice {
   return checkChoice<DeviceChoice>('device', device, ['auto', 'cpu', 'reference', 'cuda', 'cuda:0'])
 }
 
-/** The device meant. It may turn out to be unavailable. */
+/** The device that a choice means. It may turn out to be unavailable. */
 export async function chosenDevice(choice: DeviceChoice): Promise<Device> {
   if (choice === 'cuda') return 'cuda:0'
   if (choice !== 'auto') return choice
@@ -77,7 +77,7 @@ export async function chosenDevice(choice: DeviceChoice): Promise<Device> {
   return 'cpu'
 }
 
-/** Threads that a device runs on, of those asked for; 0: one a core. */
+/** Threads that a device runs on. @param threads asked for; 0: one a core */
 export function threadsOn(device: Device, threads: number): number {
   return device === 'cpu' ? threads || loadAddon().cpu().threads : 1
 }

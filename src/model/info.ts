@@ -18,7 +18,7 @@ export interface ModelInfo extends LlamaSizes {
   device: Device
   /** The device's own name for what it does: 'cpu avx512_bf16'. */
   backend: string
-  /** Of the processor; 1 where a GPU does the work. */
+  /** Threads that compute on the processor; 1 where a GPU does the work. */
   threads: number
   /** Bytes of weights on the device. */
   weightBytes: number
@@ -31,7 +31,7 @@ export interface ModelInfo extends LlamaSizes {
   eosTokenIds: readonly number[]
   /** Whether the checkpoint has its own chat template. */
   hasChatTemplate: boolean
-  /** Worth knowing: ignored tensors, tokens that the embedding has no row for. */
+  /** What is worth knowing: ignored tensors, tokens that the embedding has no row for. */
   warnings: readonly string[]
 }
 

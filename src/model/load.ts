@@ -46,7 +46,7 @@ export interface LoadProgress {
 }
 
 const progressMs = 100
-/** Native takes no more. */
+/** Threads that native takes at the most. */
 export const maxThreads = 1024
 
 /**

@@ -12,10 +12,10 @@ export interface LoadBytes {
   loading: number
 }
 
-/** LoadBytes.loading, of the machine's memory: none of a GPU's. */
+/** LoadBytes.loading on a processor; a GPU's memory is not loaded through. */
 export const loadingBytes = 64 * 2 ** 20
 
-/** Activations of a pack: see Activations in native/model/llama.h. All counted as float32. */
+/** Bytes of the activations of a pack (struct Activations in native/model/llama.h), all counted as float32. */
 export function activationBytes(config: LlamaConfig, tokens: number): number {
   const attention = (2 * config.heads + 2 * config.kvHeads) * config.headDim
   return 4 * tokens * (3 * config.hiddenSize + attention + config.intermediateSize)
@@ -26,7 +26,7 @@ export function kvBytesPerToken(config: LlamaConfig): number {
   return 4 * 2 * config.layers * config.kvHeads * config.headDim
 }
 
-/** Of the machine's free memory, others may want the most; a GPU's has no other use. */
+/** Shares of free memory for keys and values: other programs want the most of a machine's, nobody else that of a GPU. */
 const machineKvShare = 0.25
 const gpuKvShare = 0.75
 
@@ -35,7 +35,7 @@ export function kvBytes(gpuFreeBytes: number | undefined): number {
   return gpuFreeBytes === undefined ? machineKvShare * availableBytes() : gpuKvShare * gpuFreeBytes
 }
 
-/** Bytes this process may still take: of the machine's, and of a container's limit where it has one. */
+/** Bytes this process may still take of the machine's memory, and of a container's limit where it has one. */
 export function availableBytes(): number {
   const left = process.availableMemory?.() ?? freemem()
   return Math.min(freemem(), left + cachedFileBytes())

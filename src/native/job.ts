@@ -36,7 +36,7 @@ export function onAbort(signal: AbortSignal | undefined, onAbort: (error: MtLlam
   return () => follower.removeEventListener('abort', listener)
 }
 
-/** One signal for each that was given, which fires when that one does. */
+/** The follower of each signal that was given: it fires when that one does. */
 const followers = new WeakMap<AbortSignal, AbortSignal>()
 
 /**

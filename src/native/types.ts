@@ -14,7 +14,7 @@ export interface LlamaSizes {
   heads: number
   kvHeads: number
   headDim: number
-  /** Most positions a sequence can have. */
+  /** Positions that a sequence can have. */
   contextLength: number
 }
 
@@ -191,9 +191,9 @@ export interface NativeOpRequest extends Omit<LlamaSizes, 'layers' | 'contextLen
   op: NativeOp
   /** Tokens of one sequence. */
   rows: number
-  /** Positions of it that are in the KV cache already. */
+  /** Positions of the sequence that are in the KV cache already. */
   cache: number
-  /** To time for, about. */
+  /** How long to time for, about. */
   seconds: number
 }
 
@@ -207,9 +207,9 @@ export interface NativeOpTiming {
   flops: number
   /** Bytes that a run must read or write at least once. */
   bytes: number
-  /** Of those, the ones that come from memory: weights, cached keys and values. Activations lie in caches. */
+  /** Those of `bytes` that come from memory: weights, cached keys and values. Activations lie in caches. */
   memoryBytes: number
-  /** Whether those came from memory and not, being few, from a cache. */
+  /** Whether memoryBytes came from memory and not, being few, from a cache. */
   fromMemory: boolean
   /** Rows of the result that were compared with the reference before anything was timed. */
   rowsChecked: number
@@ -238,7 +238,7 @@ export interface NativeAddon {
     options: NativeLoadOptions,
     control: Control,
   ): Promise<NativeModel>
-  /** What the device can do at most; takes some seconds. */
+  /** Measures what the device can do at the most, for some seconds. */
   peaks(device: Device, threads: number, control: Control): Promise<NativePeaks>
   /**
    * Times an op on random numbers, with as many copies of its weights as caches do not hold.

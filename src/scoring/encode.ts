@@ -11,7 +11,7 @@ import type { Sequence } from './sequence.ts'
 /** What encoding needs to know of a model. */
 export interface EncodeContext {
   tokenizer: Tokenizer | undefined
-  /** Of the tokenizer, else of the checkpoint's config. */
+  /** The tokenizer's where there is one, else the one that the checkpoint's config names. */
   bosTokenId: number | undefined
   eosTokenId: number | undefined
   vocabSize: number

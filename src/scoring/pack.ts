@@ -98,14 +98,14 @@ export function scoresAt(
   return own
 }
 
-/** Pairs of row and target, each once. */
+/** The pairs of row and target that a pack scores, each once. */
 class ScoredRows {
   private readonly rowOf: number[] = []
   private readonly targetOf: number[] = []
   private readonly slotOf = new Map<number, number>()
 
   add(row: number, target: number): number {
-    // Exact for packs of up to 4 million tokens.
+    // The key is exact for packs of up to 4 million tokens.
     const key = row * 2 ** 31 + target
     const known = this.slotOf.get(key)
     if (known !== undefined) return known

@@ -3,7 +3,7 @@ import type { ScoreQueue } from './queue.ts'
 import type { Sequence } from './sequence.ts'
 import { planTrees, type Tree } from './tree.ts'
 
-/** A window is large, so that much is shared, and of this many packs while native has nothing to do. */
+/** Packs that a window may fill while native has nothing to do; else a window is large, so that much is shared. */
 const idleWindowPacks = 2
 /** A window of so many tokens is sorted in one slice of work. */
 const fullWindowTokens = 2 ** 17
@@ -29,7 +29,7 @@ export class Planner {
     this.share = share
   }
 
-  /** Tokens of a window at the most. */
+  /** The tokens that a window may grow to. */
   static maxWindowTokens(queue: ScoreQueue): number {
     return Math.max(idleWindowPacks * queue.packTokens, fullWindowTokens)
   }
@@ -56,7 +56,7 @@ export class Planner {
     this.queue.wake()
   }
 
-  /** See QueuedCall. */
+  /** Hands the first waiting tree to the queue, if it has at most `room` tokens. */
   take(room: number): Tree | undefined {
     if (this.queue.packTokens < this.readyBudget) this.planAgain()
     const tree = this.ready[0]
@@ -72,7 +72,7 @@ export class Planner {
     this.tokensPlanned += parts.reduce((n, part) => n + part.tokens, -tree.tokens)
   }
 
-  /** Nothing more will be taken. */
+  /** Drops all that waits, when the call has ended. */
   clear(): void {
     this.window = []
     this.windowTokens = 0

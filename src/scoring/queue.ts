@@ -14,9 +14,9 @@ export interface QueuedCall {
   readonly readyTokens: number
   /** The first waiting tree, if it has at most `room` tokens. */
   take(room: number): Tree | undefined
-  /** The scores of a sequence of a tree that was taken. */
+  /** Brings the scores of a sequence of a tree that was taken. */
   answer(sequence: Sequence, scores: SequenceScores): void
-  /** Tokens of its trees in a pack that have been run so far, while the pack runs; 0 too where it has found no memory. */
+  /** While a pack runs: how many tokens of the call's trees in it have been run; 0 where the pack has found no memory. */
   running(pack: object, tokens: number): void
   /** A tree that found no memory was cut into others. */
   divided(tree: Tree, parts: readonly Tree[]): void
@@ -119,7 +119,7 @@ export class ScoreQueue {
       }
       turn = next
     }
-    // Who was first is last next time.
+    // The call that came first comes last next time.
     const [first] = this.calls
     if (first && this.calls.delete(first)) this.calls.add(first)
     return loadOf(taken)
@@ -150,7 +150,7 @@ export class ScoreQueue {
     }
   }
 
-  /** Has the trees of a pack that found no memory run in two packs, and packs be smaller from now on. */
+  /** Runs the trees of a pack that found no memory in two packs, and makes packs smaller from now on. */
   private halve(flight: Flight, error: MtLlamaError): void {
     let trees: Entry[] = []
     for (const [call, own] of flight.calls) {

@@ -1,9 +1,9 @@
 // Groups sequences into prefix trees one level deep, so that the fewest tokens are run.
 import { computedLength, type Sequence } from './sequence.ts'
 
-/** Sequences whose computed tokens are the same, or a beginning of the longest one's. */
+/** Sequences whose computed tokens are all a beginning of the longest one's, or equal to them. */
 export interface Leaf {
-  /** The longest of them: its computed tokens are the leaf's. */
+  /** The ids of the longest sequence, whose computed tokens are the leaf's. */
   ids: Int32Array
   /** Computed tokens. */
   length: number
@@ -39,7 +39,7 @@ function firstRequest({ leaves }: Tree): number {
   return first
 }
 
-/** Sorted leaves: equal sequences, and those that are a beginning of a longer one, ride with it. */
+/** The leaves in sorted order. Equal sequences share a leaf, and one that is a beginning of another shares that one's. */
 function mergeLeaves(sequences: readonly Sequence[]): Leaf[] {
   const sorted = [...sequences].sort(compareComputed)
   const leaves: Leaf[] = []
@@ -128,7 +128,7 @@ function close(depth: number, children: Node[], budget: number): Node {
   return { depth, count, length, leaves, cost: shared, groups }
 }
 
-/** Branch tokens a tree takes: what the prefix leaves of the budget, more where a long prefix would be repeated too often. */
+/** Tokens that a tree's branches may have: the budget less the prefix, but more where a long prefix would be repeated too often. */
 function branchRoom(prefixLength: number, budget: number): number {
   return Math.max(budget - prefixLength, Math.min(2 * prefixLength, 4 * budget))
 }
