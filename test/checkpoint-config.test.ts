@@ -11,7 +11,7 @@ describe('Hugging Face checkpoints: config.json', () => {
     [
       'defaults',
       {},
-      { kvHeads: 2, headDim: 4, rmsNormEps: 1e-6, ropeTheta: 10000, bosTokenId: 1, eosTokenIds: [] },
+      { kvHeads: 2, headDim: 4, rmsNormEps: 1e-6, ropeTheta: 10000, bosTokenId: undefined, eosTokenIds: [] },
     ],
     ['defaults of the head', {}, { tiedHead: false, attentionBias: false, mlpBias: false }],
     [

@@ -70,8 +70,8 @@ export function parseHfConfig(json: JsonObject, where: string, warnings: string[
     tiedHead: fields.boolean('tie_word_embeddings', false),
     attentionBias: fields.boolean('attention_bias', false),
     mlpBias: fields.boolean('mlp_bias', false),
-    bosTokenId: fields.isAbsent('bos_token_id') ? 1 : fields.tokenIds('bos_token_id')[0],
-    // transformers 5 generates with the file's own value: the default of LlamaConfig, 2, ends nothing.
+    // LlamaConfig's defaults, 1 and 2, are any tokens of another vocabulary: no text begins with the one or ends with the other.
+    bosTokenId: fields.tokenIds('bos_token_id')[0],
     eosTokenIds: fields.tokenIds('eos_token_id'),
   }
 }
