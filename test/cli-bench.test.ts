@@ -13,7 +13,7 @@ import { defaultModel, randomTinyTensors } from './tiny-model.ts'
 const hostDevice = `${root}build/host-device`
 const opNames = [
   ...['embed', 'rms_norm', 'qkv', 'attention', 'append_kv', 'linear_add out', 'swiglu'],
-  ...['linear_add down', 'gather_rows', 'head_score', 'head_logits'],
+  ...['linear_add down', 'gather_rows', 'head_score', 'head_sample', 'head_logits'],
 ]
 
 describe('mt-llama bench', function () {
@@ -213,6 +213,7 @@ function checkWhole(stdout: string, rows: number): Whole {
       swiglu: 2 * hiddenSize * intermediateSize,
       'linear_add down': hiddenSize * intermediateSize,
       head_score: hiddenSize * vocabSize,
+      head_sample: hiddenSize * vocabSize,
       head_logits: hiddenSize * vocabSize,
     }
     const weights = products[op.op]

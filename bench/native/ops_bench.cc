@@ -108,7 +108,8 @@ int run(int count, char** arguments) {
         if (!o.dtype.empty() && o.dtype != dtype_name(dtype)) continue;
         for (const int rows : {1, 64, 512, 2048}) {
           if (o.rows && o.rows != rows) continue;
-          if (op.op == Op::kHeadLogits && rows > 64) continue;  // gigabytes of logits
+          const bool keeps_logits = op.op == Op::kHeadLogits || op.op == Op::kHeadSample;
+          if (keeps_logits && rows > 64) continue;  // gigabytes
           report(o, peaks, *backend, {op.op, shape, dtype, plain(rows)});
         }
         if (op.op == Op::kAttention && !o.rows) report(o, peaks, *backend, {op.op, shape, dtype, decode(2048)});

@@ -24,15 +24,28 @@ struct TreeSpec {
   std::vector<int> branches;
 };
 
-enum class Op { kEmbed, kRmsNorm, kQkv, kAttention, kAppendKv, kOut, kSwiglu, kDown, kGather, kHeadScore, kHeadLogits };
+enum class Op {
+  kEmbed,
+  kRmsNorm,
+  kQkv,
+  kAttention,
+  kAppendKv,
+  kOut,
+  kSwiglu,
+  kDown,
+  kGather,
+  kHeadScore,
+  kHeadSample,
+  kHeadLogits
+};
 
 inline constexpr struct {
   Op op;
   const char* name;
-} kOps[] = {{Op::kEmbed, "embed"},          {Op::kRmsNorm, "rms_norm"},      {Op::kQkv, "qkv"},
-            {Op::kAttention, "attention"},  {Op::kAppendKv, "append_kv"},    {Op::kOut, "linear_add out"},
-            {Op::kSwiglu, "swiglu"},        {Op::kDown, "linear_add down"},  {Op::kGather, "gather_rows"},
-            {Op::kHeadScore, "head_score"}, {Op::kHeadLogits, "head_logits"}};
+} kOps[] = {{Op::kEmbed, "embed"},          {Op::kRmsNorm, "rms_norm"},       {Op::kQkv, "qkv"},
+            {Op::kAttention, "attention"},  {Op::kAppendKv, "append_kv"},     {Op::kOut, "linear_add out"},
+            {Op::kSwiglu, "swiglu"},        {Op::kDown, "linear_add down"},   {Op::kGather, "gather_rows"},
+            {Op::kHeadScore, "head_score"}, {Op::kHeadSample, "head_sample"}, {Op::kHeadLogits, "head_logits"}};
 
 struct OpCase {
   Op op;
@@ -40,7 +53,7 @@ struct OpCase {
   DType dtype;
   std::vector<TreeSpec> trees;
   bool bias = false;
-  int top_k = 0;
+  int top_k = 0;  // of head_score and head_sample
   int shift = 0;  // bytes by which inputs and outputs are off their 64-byte alignment, a multiple of 4
 };
 

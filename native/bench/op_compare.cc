@@ -75,7 +75,8 @@ class Bounds {
         return rounding + 2 * score + 64 * kEps;  // values are at most 1
       }
       case Op::kHeadScore:
-        return 0;
+      case Op::kHeadSample:
+        return 0;  // the comparison goes by the logits
     }
     return 0;
   }
@@ -97,6 +98,17 @@ class Bounds {
   std::vector<double> weight_norms_;
 };
 
+// What choose_token() picks: `id` if it is drawn within 2^-16 of the random number, for a device may round the weights
+// otherwise.
+Choice nearest_choice(std::span<const float> logits, const Sampling& sampling, uint64_t random, float id) {
+  constexpr uint64_t kNear = uint64_t{1} << 48;
+  for (const uint64_t bits : {random - std::min(random, kNear), random + std::min(~random, kNear)}) {
+    const Choice choice = choose_token(logits, sampling, bits);
+    if (static_cast<float>(choice.id) == id) return choice;
+  }
+  return choose_token(logits, sampling, random);
+}
+
 std::string describe(const OpCase& c) {
   std::ostringstream s;
   s << op_name(c.op) << " " << c.shape.name << " " << dtype_name(c.dtype) << " trees";
@@ -117,7 +129,7 @@ Wanted::Wanted(const OpCase& c, DType activation)
     : reference(make_reference_backend()), run(*reference, c, activation) {
   run.run();
   values = run.output();
-  if (c.op != Op::kHeadScore) return;
+  if (c.op != Op::kHeadScore && c.op != Op::kHeadSample) return;
   logits_case = c;
   logits_case.op = Op::kHeadLogits;
   logits_run = std::make_unique<OpRun>(*reference, logits_case, activation);
@@ -155,6 +167,21 @@ std::string mismatch(OpRun& run, const OpCase& c, const Wanted& wanted) {
         const double difference = is_id ? row[int(got[at])] - row[int(want[at])] : got[at] - want[at];
         judge(at, std::fabs(difference), is_id ? widest : 2 * widest + 32 * kEps * (std::fabs(want[at]) + 1));
       }
+    }
+  } else if (c.op == Op::kHeadSample) {
+    // Rounding may move a draw to the token beside it. So the backend's own logits are held to the reference's, and
+    // what it draws to those.
+    const std::vector<float> logits = run.logits(wanted.run.rows());
+    const Bounds bounds(wanted.logits_case, run.activation(), *wanted.logits_run, wanted.logits);
+    const size_t vocab = c.shape.vocab;
+    for (int r = 0; r < wanted.run.rows(); r++) {
+      const size_t at = size_t(r) * width;
+      for (size_t i = 0; i < vocab; i++)
+        judge(at, std::fabs(double{logits[r * vocab + i]} - wanted.logits[r * vocab + i]),
+              bounds.at(r, static_cast<int>(i)));
+      const Choice choice = nearest_choice({&logits[r * vocab], vocab}, run.sampling(), run.draws()[r], got[at]);
+      judge(at, std::fabs(double{got[at]} - choice.id), 0);
+      judge(at + 1, std::fabs(double{got[at + 1]} - choice.log_prob), 1e-5);
     }
   } else {
     const Bounds bounds(c, run.activation(), wanted.run, want);

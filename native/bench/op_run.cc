@@ -101,6 +101,14 @@ OpRun::OpRun(Backend& backend, const OpCase& c, DType rounding)
       top_log_prob_.resize(top_ids_.size());
       for (int i = 0; i < tokens_; i++) targets_.push_back((i * 131 + 7) % s.vocab);
       break;
+    case Op::kHeadSample:
+      input(s.dim, activation_, rounding);
+      make_weights(s.vocab, s.dim, MatrixKind::kPlain);
+      width_ = 2;
+      host_.resize(tokens_);
+      chosen_.resize(tokens_);
+      for (int i = 0; i < tokens_; i++) draws_.push_back(random_bits(7, i, 0));
+      break;
   }
 }
 
@@ -229,6 +237,8 @@ void OpRun::run() {
       return backend_.gather_rows(*pack_, x_, y_);
     case Op::kHeadScore:
       return backend_.head_score(x_, *matrix, targets_, case_.top_k, {host_, argmax_, top_ids_, top_log_prob_});
+    case Op::kHeadSample:
+      return backend_.head_sample(x_, *matrix, sampling(), draws_, chosen_, host_);
     case Op::kHeadLogits:
       return backend_.head_logits(x_, *matrix, host_.data());
   }
@@ -239,6 +249,8 @@ std::vector<float> OpRun::output() {
   std::vector<std::vector<float>> parts;
   if (case_.op == Op::kHeadScore) {
     parts = {host_, {argmax_.begin(), argmax_.end()}, {top_ids_.begin(), top_ids_.end()}, top_log_prob_};
+  } else if (case_.op == Op::kHeadSample) {
+    parts = {{chosen_.begin(), chosen_.end()}, host_};
   } else if (case_.op == Op::kQkv) {
     parts = {read(q_), read(k_), read(v_)};
   } else if (case_.op == Op::kAppendKv) {
@@ -253,6 +265,12 @@ std::vector<float> OpRun::output() {
       all.insert(all.end(), part.begin() + r * cols, part.begin() + (r + 1) * cols);
     }
   return all;
+}
+
+std::vector<float> OpRun::logits(int rows) {
+  std::vector<float> logits(size_t(rows) * case_.shape.vocab);
+  backend_.head_logits({x_.data, rows, x_.cols, x_.dtype}, *matrices_[0], logits.data());
+  return logits;
 }
 
 // Of queries with the keys that they see: those of the segment, of the prefix, and of the branch up to the row.

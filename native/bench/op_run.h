@@ -32,8 +32,13 @@ class OpRun {
   // Returns whether they do: those of a tiny model stay in caches.
   bool rotate(size_t bytes);
   // What the op wrote, as float32 [rows, width]. qkv: q, k and v side by side. head_score: log_prob, argmax, top ids,
-  // top log-probabilities side by side.
+  // top log-probabilities side by side. head_sample: id, log_prob side by side.
   std::vector<float> output();
+  // Of head_sample: the logits [rows, vocab] of the first rows, as the same backend's head_logits gives them; and how
+  // and by which random bits the op draws from them.
+  std::vector<float> logits(int rows);
+  Sampling sampling() const { return {.temperature = 0.8f, .top_k = case_.top_k, .top_p = 0.9f}; }
+  const std::vector<uint64_t>& draws() const { return draws_; }
 
   int rows() const { return rows_; }  // of the output
   int width() const { return width_; }
@@ -69,7 +74,8 @@ class OpRun {
   View x_, y_, bias_, q_, k_, v_, norm_;
   RopeTable rope_;
   std::vector<float> host_, top_log_prob_;
-  std::vector<int32_t> argmax_, top_ids_;
+  std::vector<int32_t> argmax_, top_ids_, chosen_;
+  std::vector<uint64_t> draws_;
 };
 
 }  // namespace mt::bench

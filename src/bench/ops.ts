@@ -7,15 +7,16 @@ import { type BenchContext, micros, runNative } from './context.ts'
 import { boundOf } from './counts.ts'
 import type { OpReport } from './report.ts'
 
-/** How long an op is timed. */
+/** For which one op is timed. */
 const seconds = 0.2
-/** Rows of logits that are timed at the most: more would be gigabytes. */
+/** More rows than these have gigabytes of logits, which the two ops keep. */
 const maxLogitRows = 64
+const logitOps: readonly NativeOp[] = ['head_sample', 'head_logits']
 const decodeCache = 2048
 
 export const opNames: readonly NativeOp[] = [
   ...(['embed', 'rms_norm', 'qkv', 'attention', 'append_kv', 'linear_add out', 'swiglu'] as const),
-  ...(['linear_add down', 'gather_rows', 'head_score', 'head_logits'] as const),
+  ...(['linear_add down', 'gather_rows', 'head_score', 'head_sample', 'head_logits'] as const),
 ]
 
 /** Adds to `reports` as it goes. @param rows numbers of tokens */
@@ -27,7 +28,7 @@ export async function timeOps(
   const { contextLength } = context.config
   for (const op of opNames) {
     for (const count of rows) {
-      if (op === 'head_logits' && count > maxLogitRows) continue
+      if (logitOps.includes(op) && count > maxLogitRows) continue
       reports.push(await timeOp(context, op, count, 0))
     }
     // A decode step has one row after many.

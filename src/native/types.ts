@@ -185,6 +185,7 @@ export type NativeOp =
   | 'linear_add down'
   | 'gather_rows'
   | 'head_score'
+  | 'head_sample'
   | 'head_logits'
 
 export interface NativeOpRequest extends Omit<LlamaSizes, 'layers' | 'contextLength'> {

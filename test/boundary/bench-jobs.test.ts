@@ -38,6 +38,7 @@ describe('bench jobs', function () {
     ['linear_add down', 0, 2 * 8 * 96 * 64, 4 * 96 * 64, 4 * (8 * 96 + 96 * 64 + 8 * 64)],
     ['gather_rows', 0, 0, 0, 4 * (8 * 64 + 8 * 64)],
     ['head_score', 0, 2 * 8 * 64 * 200, 4 * 64 * 200, 4 * (8 * 64 + 64 * 200 + 8 * 2)],
+    ['head_sample', 0, 2 * 8 * 64 * 200, 4 * 64 * 200, 4 * (8 * 64 + 64 * 200 + 8 * 2)],
     ['head_logits', 0, 2 * 8 * 64 * 200, 4 * 64 * 200, 4 * (8 * 64 + 64 * 200 + 8 * 200)],
   ]
   for (const [op, cache, flops, memoryBytes, bytes] of counts)

@@ -1,6 +1,6 @@
-// Holds every op of the CUDA backend to the reference: op_test's sweep, with every tile of the matrix product in turn.
-// Built twice (cuda_target.h): on a GPU it is whole; on the host device layer, whose fibers are slow, it is thinned,
-// threads run in either order, and what has kernels of its own for Hopper goes through those too.
+// Compares every op of the CUDA backend with the reference: the sweep of op_test, with every tile of the matrix product
+// in turn. It is built twice (cuda_target.h). On a GPU the sweep is whole. In the simulator, whose fibers are slow, it
+// is thinned; threads run in either order, and ops with kernels of their own for Hopper go through those too.
 #include "check.h"
 #include "cuda_target.h"
 #include "op_compare.h"
@@ -10,14 +10,15 @@ namespace {
 
 using MT_TARGET::Tiling;
 
-// None divides a period of the sweep (9 shapes, 15 packs, and the turns below).
+// Every how many cases one runs. It shares no factor with the periods of the sweep (9 shapes, 15 packs, and the turns
+// below), so that all of their combinations come.
 #if defined(__SANITIZE_ADDRESS__)
 const int kEvery = 41;
 #else
 const int kEvery = reduced() ? 41 : kFibers ? 7 : 1;
 #endif
 
-// Of halves, on Hopper: gemm_sm90.cuh.
+// Whether the op is a matrix product, which has kernels of its own on Hopper (gemm_sm90.cuh).
 bool is_product(Op op) {
   switch (op) {
     case Op::kQkv:
@@ -25,6 +26,7 @@ bool is_product(Op op) {
     case Op::kSwiglu:
     case Op::kDown:
     case Op::kHeadScore:
+    case Op::kHeadSample:
     case Op::kHeadLogits:
       return true;
     default:

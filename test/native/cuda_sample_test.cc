@@ -1,5 +1,6 @@
-// Sampling on the CUDA backend: the token and log-probability of choose_token(), for every vocabulary, temperature,
-// top-k, top-p and tie. Built twice (cuda_target.h); a GPU's exponential may differ in its last bit.
+// Sampling on the CUDA backend gives the token and the log-probability of choose_token(), whatever vocabulary,
+// temperature, top-k, top-p and ties. It is built twice (cuda_target.h). On a GPU the exponential may differ in its
+// last bit.
 #include <cmath>
 #include <cstring>
 #include <span>
@@ -11,14 +12,13 @@
 #include "cuda_target.h"
 #include "logit_rows.h"
 #include "random.h"
-#include "sample_own_logits.h"
 
 namespace mt::test {
 namespace {
 
 using namespace MT_TARGET;
 
-// Shares no factor with a period of the sweep.
+// Every how many cases one runs. It shares no factor with a period of the sweep.
 #if defined(__SANITIZE_ADDRESS__)
 const int kEvery = 29;
 #else
@@ -41,7 +41,7 @@ std::vector<Choice> sample(Device& device, const std::vector<float>& logits, int
   return choices;
 }
 
-// Row r of logits [rows, vocab] gets what choose_token() says, for random[r].
+// Checks that row r of logits [rows, vocab] gets the choice of choose_token() for random[r].
 void test_choices(Device& device, const char* name, const std::vector<float>& logits, int vocab,
                   const Sampling& sampling, const std::vector<uint64_t>& random) {
   const std::vector<Choice> got = sample(device, logits, vocab, sampling, random);
@@ -63,7 +63,7 @@ void test_choices(Device& device, const char* name, const std::vector<float>& lo
   }
 }
 
-// Rows of multiples of 1 / steps, so that there are ties, and the least and largest random bits.
+// Logits are multiples of 1 / steps, so that there are ties. The random bits include the smallest and the largest.
 void test_random_rows(Device& device, int vocab, float steps, const Sampling& sampling, unsigned seed) {
   std::vector<float> logits = test::random(size_t{3} * vocab, seed, 8);
   for (float& logit : logits) logit = std::round(logit * steps) / steps;
@@ -104,7 +104,7 @@ void test_rows(Device& device) {
   run_threads_backwards(false);
 }
 
-// All draws of a row by even steps through the random bits come as often as their probabilities say, exactly.
+// With evenly spaced random bits, every token is drawn as often as its probability says.
 void frequencies(Device& device) {
   const std::vector<float> one = {std::log(0.2f), std::log(0.4f), std::log(0.1f), std::log(0.3f)};
   constexpr int kDraws = 64;
@@ -116,7 +116,7 @@ void frequencies(Device& device) {
   }
   int counts[4] = {};
   for (const Choice& c : sample(device, logits, 4, {.temperature = 1, .top_p = 0.75f}, random)) counts[c.id]++;
-  // 0.4 + 0.3 < 0.75 <= 0.4 + 0.3 + 0.2
+  // Top-p keeps three tokens, because 0.4 + 0.3 < 0.75 <= 0.4 + 0.3 + 0.2.
   const double want[4] = {2 / 9.0, 4 / 9.0, 0, 3 / 9.0};
   for (int id = 0; id < 4; id++)
     check(std::fabs(counts[id] - want[id] * kDraws) <= 1, "token %d came %d times, want %.1f", id, counts[id],
@@ -133,9 +133,7 @@ int main() {
   sweep(device);
   test_rows(device);
   frequencies(device);
-  for (const mt::DType dtype : {mt::DType::kFloat32, mt::DType::kBFloat16, mt::DType::kFloat16})
-    sample_own_logits(*make_backend(0), dtype);
-  // A draw at the very edge between two tokens may fall on the other side.
+  // A draw at the edge between two tokens may fall on the other side.
   check(other_tokens * 200 <= draws, "%d of %d draws are other tokens than choose_token's", other_tokens, draws);
   return finish("cuda_sample_test");
 }
