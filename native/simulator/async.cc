@@ -1,5 +1,5 @@
-// Barriers, TMA loads and wgmma of one block, by the PTX ISA: "mbarrier", "Tensor copies", "Asynchronous warpgroup
-// level matrix multiply".
+// Barriers, TMA loads and wgmma of one block, as the PTX ISA defines them in "mbarrier", "Tensor copies" and
+// "Asynchronous warpgroup level matrix multiply".
 #include "async.h"
 
 #include <bit>
@@ -17,7 +17,7 @@ namespace {
 
 constexpr int kPoison = 0xff;  // a NaN in float32, bf16 and f16
 constexpr int kWarpgroupThreads = 128;
-constexpr int kTileRows = 64;  // of wgmma
+constexpr int kTileRows = 64;  // m and k of a wgmma instruction
 constexpr int kTileK = 16;
 
 [[noreturn, gnu::format(printf, 1, 2)]] void fail(const char* format, ...) {
@@ -33,13 +33,13 @@ constexpr int kTileK = 16;
 
 enum : uint32_t { kFenced = 0x5a, kNotFenced = 0x35 };
 
-// The 8 bytes in shared memory.
+// The contents of a barrier's 8 bytes.
 struct Barrier {
-  uint32_t count : 12;    // arrivals of a phase
-  uint32_t pending : 12;  // of this one
-  uint32_t tag : 7;
-  uint32_t parity : 1;  // of the phase under way
-  int32_t bytes;        // expected of this phase and not yet there
+  uint32_t count : 12;    // arrivals that complete a phase
+  uint32_t pending : 12;  // arrivals that the current phase still expects
+  uint32_t tag : 7;       // kFenced or kNotFenced; anything else is not initialised
+  uint32_t parity : 1;    // parity of the current phase
+  int32_t bytes;          // bytes that the current phase still expects
 };
 static_assert(sizeof(Barrier) == sizeof(uint64_t));
 
@@ -50,35 +50,35 @@ struct Load {
   uint64_t* barrier;
 };
 
-// One chain of products in flight on the same accumulators.
+// Products in flight that add to the same accumulators, one after another.
 struct Chain {
   int n;
   std::vector<float> sums;     // [64, n]
-  std::vector<float*> c;       // by thread of the warpgroup
-  std::vector<int> in_flight;  // by thread: products that it has not waited for
+  std::vector<float*> c;       // the accumulators of each thread of the warpgroup
+  std::vector<int> in_flight;  // for each thread, the products that it has not waited for
 };
 
 struct Product {
   uint64_t a, b;
-  std::vector<uint16_t> operands;  // as they were when it was issued
+  std::vector<uint16_t> operands;  // the values of a and b when the product was issued
 };
 using Products = std::vector<std::shared_ptr<const Product>>;
 
 struct Thread {
-  const float* fenced = nullptr;     // accumulators
-  std::vector<float> fenced_values;  // as they were then
+  const float* fenced = nullptr;     // the accumulators of the last wgmma_fence
+  std::vector<float> fenced_values;  // their values at that time
   Products uncommitted;
   std::vector<Products> groups;  // committed, oldest first
-  std::shared_ptr<Chain> chain;  // in flight
+  std::shared_ptr<Chain> chain;  // null if nothing is in flight
 };
 
 struct State {
   char* shared = nullptr;
   size_t bytes = 0;
   int thread_count = 0;
-  std::vector<std::pair<uint64_t*, int>> unfenced;  // barriers and who initialised them
+  std::vector<std::pair<uint64_t*, int>> unfenced;  // barriers, and the threads that initialised them
   std::deque<Load> loads;
-  std::vector<Thread> threads;  // none before the first wgmma_fence
+  std::vector<Thread> threads;  // empty before the first wgmma_fence
 };
 
 thread_local State state;
@@ -103,7 +103,7 @@ void check_place(const uint64_t* barrier, const char* what) {
     fail("%s: the barrier is not in shared memory at a multiple of 8", what);
 }
 
-// The barrier, fit for use by the running thread, or by the TMA unit.
+// Reads a barrier, and checks that the running thread or the TMA unit may use it.
 Barrier use(const uint64_t* barrier, const char* what, bool by_tma = false) {
   check_place(barrier, what);
   const Barrier b = read(barrier);
@@ -143,7 +143,7 @@ std::string describe_wait(const void* operands) {
 
 // ---- wgmma ----
 
-// One matrix [rows, 16] of halves by its descriptor: rows of 128 bytes in groups of eight, 128-byte swizzle.
+// A matrix [rows, 16] of 16-bit elements by its descriptor: rows of 128 bytes in groups of eight, 128-byte swizzle.
 struct Operand {
   Operand(uint64_t descriptor, int rows, const char* name) {
     const uint32_t start = (descriptor & 0x3fff) << 4;
@@ -152,7 +152,7 @@ struct Operand {
       fail("wgmma: the descriptor of %s does not ask for the 128-byte swizzle at base offset 0", name);
     if ((start & 1023) > 96 || start % 32 != 0)
       fail("wgmma: %s starts at shared address %u, no multiple of 1024 plus 0, 32, 64 or 96", name, start);
-    // A descriptor has 18 bits of an address, all that shared memory needs.
+    // A descriptor holds 18 bits of an address, which is enough for shared memory.
     first_ = static_cast<int64_t>(start) - kSharedBase;
     const int64_t end = first_ / 1024 * 1024 + (rows / 8 - 1) * int64_t{stride_} + 1024;
     if (first_ < 0 || end > static_cast<int64_t>(state.bytes)) fail("wgmma: %s lies outside shared memory", name);
@@ -181,7 +181,7 @@ std::vector<uint16_t> read_operands(uint64_t a, uint64_t b, int n) {
   return values;
 }
 
-// body(element of c[n / 8][4], index into [64, n]) for a thread's fragment.
+// Calls body(element of c[n / 8][4], index into [64, n]) for all elements of a thread's fragment.
 template <class Body>
 void for_fragment(int thread, int n, const Body& body) {
   const int row = thread / 32 * 16 + thread % 32 / 4, col = thread % 4 * 2;
@@ -211,7 +211,7 @@ struct WgmmaOperands {
   float (*widen)(uint16_t);
 };
 
-// fail() leaves the stack as it is: all checks come before anything is allocated.
+// fail() never unwinds the stack, so all checks come before anything is allocated.
 void check_wgmma(void* const* lanes) {
   const auto& first = *static_cast<const WgmmaOperands*>(lanes[0]);
   const Chain* chain = thread_state(first.thread).chain.get();
@@ -259,7 +259,7 @@ void start_wgmma(void* const* lanes) {
   }
 }
 
-// The running thread's part of a product is done.
+// Completes the running thread's part of a product.
 void land(Thread& thread, const Product& product) {
   const int me = current_thread() % kWarpgroupThreads;
   Chain& chain = *thread.chain;

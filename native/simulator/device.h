@@ -1,4 +1,4 @@
-// The device header's functions in C++: each thread is a fiber (fibers.h).
+// The functions of device.cuh in C++. Each thread is a fiber (fibers.h).
 #pragma once
 #include <cmath>
 #include <cstring>
@@ -60,7 +60,7 @@ inline int lowest_lane(bool condition) {
   return mine.lowest;
 }
 
-// Fibers of a block take turns on one thread.
+// Needs no atomic instruction: the fibers of a block take turns on one thread of the host.
 inline uint32_t atomic_add(uint32_t* shared, uint32_t value) {
   const uint32_t before = *shared;
   *shared += value;
@@ -155,7 +155,7 @@ struct MmaOperands {
   uint32_t b[2];
 };
 
-// Fragment layouts: PTX ISA, "Matrix Fragments for mma.m16n8k16".
+// Multiplies fragments, whose layouts are those of the PTX ISA, "Matrix Fragments for mma.m16n8k16".
 template <class T>
 void multiply_fragments(void* const* lanes) {
   float a[16][16], b[16][8], c[16][8];

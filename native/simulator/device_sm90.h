@@ -1,4 +1,4 @@
-// The functions of device_sm90.cuh in C++, over async.h.
+// The functions of device_sm90.cuh in C++, by those of async.h.
 #pragma once
 #include "async.h"
 
@@ -6,7 +6,7 @@
 
 namespace mt::MT_TARGET {
 
-// Which lane is the hardware's choice: here the first or the last, by the schedule.
+// The hardware may choose any lane. This chooses the first one, or the last one if threads run backwards.
 inline bool elect_one() {
   int lane = current_thread() % 32;
   meet_warp("elect_one", &lane, [](void* const* lanes) {

@@ -1,4 +1,4 @@
-// Fibers: a switch of stacks in a few instructions, and a scheduler that hands over to the next thread that can go on.
+// Fibers: a few instructions switch stacks, and a scheduler hands over to the next thread that can go on.
 #include "fibers.h"
 
 #include <cstring>
@@ -33,7 +33,7 @@ struct Context {
 #else
   void* stack_pointer;
 #endif
-  char* stack = nullptr;  // lowest address; of the main context what AddressSanitizer says
+  char* stack = nullptr;  // its lowest address; for the main context the one that AddressSanitizer tells
   size_t stack_bytes = 0;
   void* fake_stack = nullptr;
 };
@@ -44,7 +44,7 @@ struct Copy {
   int bytes;
 };
 
-// A place where `size` threads meet: `generation` counts up when all have come.
+// A place where `size` threads meet. `generation` is counted up when all have come.
 struct Meeting {
   int size = 0;
   int arrived = 0;
@@ -53,7 +53,7 @@ struct Meeting {
   void* operands[128] = {};
 };
 
-// What a thread waits for on its own.
+// A condition that one thread waits for on its own.
 struct Condition {
   const void* operands = nullptr;
   bool (*ready)(const void*) = nullptr;
@@ -63,11 +63,11 @@ struct Condition {
 struct Fiber {
   Context context;
   bool done = false;
-  const char* operation = nullptr;  // what it waits at
+  const char* operation = nullptr;  // the name of the function in which it waits
   const Meeting* meeting = nullptr;
   uint64_t generation = 0;
   const Condition* condition = nullptr;
-  std::vector<Copy> copies;    // in flight, oldest first
+  std::vector<Copy> copies;    // copies in flight, the oldest first
   std::vector<size_t> groups;  // copies in each committed group
   size_t uncommitted = 0;
 };
@@ -134,7 +134,7 @@ bool runnable(const Fiber& f) {
   return !f.condition || f.condition->ready(f.condition->operands);
 }
 
-// The next thread that can go on, or null.
+// Returns the next thread that can go on, or null.
 Fiber* find_runnable() {
   const int n = block->grid.threads;
   const int step = schedule == Schedule::kForward ? 1 : n - 1;
@@ -150,14 +150,14 @@ Fiber* find_runnable() {
   return nullptr;
 }
 
-// The same; what threads wait for may be a load in flight.
+// The same, but completes loads in flight if no thread can go on without.
 Fiber* next_runnable() {
   Fiber* next = find_runnable();
   while (!next && block->left > 0 && land_load(threads_run_backwards())) next = find_runnable();
   return next;
 }
 
-// Leaves the running thread for one that can go on, or for run_block() where none can.
+// Switches from the running thread to one that can go on, or to run_block() if none can.
 void leave(Fiber& from) {
   const bool ends = from.done || !block->error.empty();
   Fiber* to = block->error.empty() ? next_runnable() : nullptr;
@@ -189,7 +189,7 @@ void enter_fiber() {
   const void* stack;
   size_t bytes;
   __sanitizer_finish_switch_fiber(nullptr, &stack, &bytes);
-  if (!block->main.stack) {  // the first switch of all came from the main stack
+  if (!block->main.stack) {  // this is the first switch, so it came from the main stack
     block->main.stack = static_cast<char*>(const_cast<void*>(stack));
     block->main.stack_bytes = bytes;
   }
@@ -219,7 +219,8 @@ void prepare(Fiber& fiber, char* stack) {
   fiber.context.saved.uc_link = nullptr;
   makecontext(&fiber.context.saved, enter_fiber, 0);
 #else
-  // As if enter_fiber had been called: the stack 8 bytes off a multiple of 16, six registers to pop, then its address.
+  // The stack looks as if enter_fiber were about to be called: six registers to pop, then its address to return to, and
+  // an alignment of 8 bytes off a multiple of 16 after that.
   void** top = reinterpret_cast<void**>(stack + kStackBytes - 64) - 1;
   *--top = reinterpret_cast<void*>(enter_fiber);
   top -= 6;
@@ -232,11 +233,11 @@ std::string place(int thread) {
   return "block (" + std::to_string(block->x) + ", " + std::to_string(block->y) + ") thread " + std::to_string(thread);
 }
 
-// The last of `meeting.size` threads does the work.
+// The running thread joins the meeting. The last thread to come does the work.
 void meet(Meeting& meeting, const char* who, const char* operation, void* operands, void (*work)(void* const*)) {
   const int thread = block->current;
   if (meeting.arrived > 0 && std::strcmp(meeting.operation, operation) != 0) {
-    // Not by fail_thread(): a string made for it would stay behind on a stack that is never unwound.
+    // fail_thread() would leak a string made for it, because the stack of this thread is never unwound.
     block->error =
         place(thread) + ": " + operation + " while another thread of its " + who + " is at " + meeting.operation;
     leave(running());
@@ -283,7 +284,7 @@ void run_block(char* stacks) {
       throw Error(ErrorCode::INTERNAL, place(i) + " overran its stack of " + std::to_string(kStackBytes) + " bytes");
 }
 
-// Bytes that a block may have: compute capability 8.6 and 8.9 give the fewest of 8.x.
+// Shared memory that a block may have, in bytes: the least that any GPU of 8.x gives (8.6 and 8.9), or Hopper's.
 size_t max_shared() { return (capability == 9 ? 227 : 99) << 10; }
 
 }  // namespace
@@ -318,7 +319,8 @@ void run_grid(const Grid& grid, const std::function<void()>& kernel) {
   } guard(&b);
   for (b.y = 0; b.y < grid.y; b.y++) {
     for (b.x = 0; b.x < grid.x; b.x++) {
-      // A new one for each block: what a block leaves behind is not there for the next. No more aligned than promised.
+      // Every block gets new memory, so that it cannot read what another one left. The memory is aligned to no more
+      // than kernels may rely on.
       const std::unique_ptr<char[], void (*)(char*)> memory(
           static_cast<char*>(::operator new(kSharedOffset + grid.shared, std::align_val_t{kSharedAlignment})),
           [](char* p) { ::operator delete(p, std::align_val_t{kSharedAlignment}); });

@@ -1,8 +1,8 @@
-// Runs a grid on the host: every thread of a block is a fiber with a stack of its own, one block after another.
+// Runs a grid on the host, one block after another. Every thread of a block is a fiber with a stack of its own.
 //
-// What a GPU would leave undefined shows here: shared memory starts as NaNs, an asynchronous copy fills its target with
-// NaNs until it is waited for, and a barrier that not all reach ends the launch with an Error naming block, thread and
-// barrier. Shared memory is allocated to the byte, so that AddressSanitizer sees what lies outside.
+// Behaviour that a GPU leaves undefined shows here: shared memory starts as NaNs, an asynchronous copy fills its target
+// with NaNs until it is waited for, and a barrier that not all threads reach ends the launch with an Error that names
+// block, thread and barrier. Shared memory is allocated to the byte, so that AddressSanitizer sees accesses outside it.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -18,24 +18,23 @@ struct Grid {
   size_t shared = 0;
 };
 
-// In which order runnable threads go on; a kernel without races gives the same bits in each.
+// The order in which threads that can go on do so. A kernel without races gives the same bits in both orders.
 enum class Schedule { kForward, kBackward };
 void set_schedule(Schedule schedule);
 bool threads_run_backwards();
 
-// The major compute capability that the host device has from now on, in this thread: 8, or 9 for the kernels for
-// Hopper.
+// Sets the major compute capability that the simulated device has from now on, in the calling thread: 8, or 9 to run
+// the kernels for Hopper.
 void set_compute_capability(int major);
 int compute_capability();
 
-// Calls `kernel` in every thread of every block. Throws Error (INTERNAL) where threads cannot go on or misuse a
-// function.
+// Calls `kernel` in every thread of every block. Throws INTERNAL if threads cannot go on, or if they misuse a function.
 void run_grid(const Grid& grid, const std::function<void()>& kernel);
 
-// How many 16-byte shared memory reads of ldmatrix fell on banks that another row of the same matrix used. Counts up.
+// How many 16-byte reads of ldmatrix have fallen on banks that another row of the same matrix used. It is never reset.
 int64_t ldmatrix_conflicts();
 
-// ---- for device.h: what the running thread sees ----
+// ---- for device.h: the running thread's view ----
 
 int current_thread();
 int current_block_x();
@@ -44,14 +43,14 @@ int current_grid_x();
 char* current_shared();
 
 void wait_block();
-// Waits for all 32 lanes; the last to come runs `work` over their operands, then all go on. Every lane must name the
-// same operation.
+// Waits for all 32 lanes. The last one to come runs `work` on the operands of all, then all go on. Every lane must name
+// the same operation.
 void meet_warp(const char* operation, void* operands, void (*work)(void* const* lanes));
 
 // The same for the 128 threads of a warpgroup.
 void meet_warpgroup(const char* operation, void* operands, void (*work)(void* const* threads));
-// Waits until `ready` says so of the operands, which live as long; `describe` says what for, after "waits at
-// OPERATION".
+// Waits until ready(operands). The operands must live until then. describe(operands) completes the message "waits at
+// OPERATION" of an Error.
 void wait_until(const char* operation, const void* operands, bool (*ready)(const void*),
                 std::string (*describe)(const void*));
 

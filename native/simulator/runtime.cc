@@ -1,7 +1,7 @@
-// The host as a device: memory allocated to the byte, for AddressSanitizer, and filled with NaNs. Copies from and to
-// pinned memory are put off until a kernel of their lane runs or somebody waits, so that memory which is written too
-// early shows.
-//   MT_LLAMA_HOST_DEVICE_BYTES   for tests: the memory there is, 16 GiB by default
+// The host as a device. Memory is allocated to the byte, for AddressSanitizer, and filled with NaNs. Copies from and to
+// pinned memory are put off until a kernel of their lane runs or somebody waits, so that it shows if memory is written
+// again too early.
+//   MT_LLAMA_HOST_DEVICE_BYTES   the memory of the device, 16 GiB by default; tests set it
 #include "../backend/cuda/runtime/runtime.h"
 
 #include <atomic>
@@ -24,7 +24,7 @@ std::atomic<int64_t> allocations, waits, launches, handles;
 std::atomic<int> handles_until_failure = -1;
 thread_local bool selected = false;
 
-// The device memory that is held, of all devices and threads.
+// The device memory that all devices of the process hold.
 struct Held {
   std::mutex mutex;
   std::unordered_map<void*, size_t> pieces;
@@ -51,7 +51,7 @@ struct HostLane {
   int64_t done = 0;
 
   int64_t queued() const { return done + static_cast<int64_t>(pending.size()); }
-  // Whether something had to be done for it.
+  // Does the work queued before `position`. Returns whether there was any.
   bool run_to(int64_t position) {
     const bool any = done < position;
     for (; done < position; done++) {
@@ -68,7 +68,7 @@ struct HostEvent {
   int64_t position = 0;
 };
 
-// A stream or an event.
+// Makes a stream or an event.
 template <class T>
 T* make_handle(ErrorCode code) {
   if (handles_until_failure >= 0 && handles_until_failure-- == 0)

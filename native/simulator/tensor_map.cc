@@ -1,4 +1,4 @@
-// Tensor maps of the host device layer: what the driver would refuse is an error here too.
+// Tensor maps of the simulator. Everything that the driver would refuse is an error here too.
 #include "../backend/cuda/device/tensor_map.h"
 
 #include <string>

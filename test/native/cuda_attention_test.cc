@@ -1,5 +1,6 @@
-// Attention of the CUDA backend: held to the reference on op_test's packs and to the error of
-// the plain computation in its dtype; and the same bits wherever the tokens before a row lie, whatever rides along.
+// Attention of the CUDA backend. On the packs of op_test its error is bounded, and as a whole at most twice that of the
+// plain computation in its dtype. A row's bits do not depend on where the tokens before it lie, nor on what else is in
+// the pack.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -17,7 +18,7 @@ namespace {
 
 using namespace MT_TARGET;
 
-// Under a sanitizer every fifth case.
+// A sanitizer makes the fibers slow: under one, every fifth case runs.
 #if defined(__SANITIZE_ADDRESS__)
 const int kEvery = 5;
 #else
@@ -37,7 +38,7 @@ struct Inputs {
   int kv_dim() const { return shape.kv_heads * shape.head_dim; }
   Pack pack() const { return {ids, pos, branch_start, trees}; }
 
-  // `count` tokens of a new branch, or of a prefix.
+  // Adds `count` tokens of a new branch, or of a prefix.
   void add(int count, int position) {
     const int start = tokens();
     for (int i = 0; i < count; i++) {
@@ -68,7 +69,7 @@ Inputs make_inputs(const std::vector<TreeSpec>& specs, HeadShape shape) {
   return in;
 }
 
-// `shift`: bytes by which all is off its alignment, a multiple of 4.
+// `shift` is by how many bytes, a multiple of 4, all arrays are off their alignment.
 template <class T>
 Floats attend(Device& device, const Inputs& in, int max_slots = kManySlots, int shift = 0) {
   const AttentionPlan plan = plan_attention(in.pack(), in.shape, max_slots);
@@ -105,7 +106,7 @@ Floats rounded(Floats x, DType dtype) {
   return x;
 }
 
-// What a framework computes in `dtype`: inputs, weights and result rounded, scores and sums in float32.
+// Attention as a framework computes it in `dtype`: inputs, weights and result are rounded, scores and sums are float32.
 Floats attend_plainly(const Inputs& in, DType dtype) {
   const int d = in.shape.head_dim, group = in.shape.heads / in.shape.kv_heads;
   const Floats q = rounded(in.q, dtype), k = rounded(in.k, dtype), v = rounded(in.v, dtype),
@@ -156,7 +157,7 @@ double norm(const float* x, int n) {
   return std::sqrt(sum);
 }
 
-// Errors of all cases of one dtype, which must keep to the rule of 2x as a whole.
+// The errors of all cases of one dtype. Ours must be at most twice that of the plain computation.
 struct Tally {
   double ours = 0, plain = 0;
 };
@@ -168,7 +169,8 @@ void compare(Device& device, const Inputs& in, int shift, const std::string& nam
   double largest_key = 0;
   for (const Floats& k : {in.k, in.cache_k})
     for (size_t i = 0; i < k.size(); i += d) largest_key = std::max(largest_key, norm(&k[i], d));
-  // Each of query, key, weight, value and result is off by `unit` at most; float32 sums walk at random.
+  // Query, key, weight, value and result are rounded by at most `unit` each. Errors of float32 sums grow as a random
+  // walk.
   const double unit = sizeof(T) == 4 ? 0x1p-24 : std::is_same_v<T, bf16> ? 0x1p-9 : 0x1p-12;
   for (size_t i = 0; i < want.size(); i++) {
     const double size = norm(&in.q[i / d * d], d) * largest_key;
@@ -208,19 +210,19 @@ void test_cases(Device& device) {
 
 // ---- the same bits ----
 
-// The last tokens of a sequence, of which the first `segment` lie in the cache and the next `prefix` are shared with
-// branches of `before` and `after` tokens beside ours.
+// How a sequence is laid out: its first `segment` tokens lie in the cache, the next `prefix` tokens are a prefix, and
+// the rest is a branch. Other branches of `before` and `after` tokens stand before and after that one.
 struct Arrangement {
   int segment, prefix, before, after;
 };
 
-// Rows of `from`, whose width is `cols`, appended to `to`.
+// Appends rows [begin, end) of `from`, whose width is `cols`, to `to`.
 void append(Floats& to, const Floats& from, int begin, int end, int cols) {
   to.insert(to.end(), from.begin() + size_t(begin) * cols, from.begin() + size_t(end) * cols);
 }
 
 Inputs arrange(const Inputs& plain, const Arrangement& a) {
-  constexpr int kSkew = 3;  // cache rows, and tokens of another tree, before ours
+  constexpr int kSkew = 3;  // rows of the cache, and tokens of another tree, that come before ours
   const int length = plain.tokens(), shared = a.segment + a.prefix, kv_dim = plain.kv_dim();
   const int q_dim = plain.shape.heads * plain.shape.head_dim;
   Inputs in;
@@ -256,7 +258,7 @@ void test_bits(Device& device, HeadShape shape, int length, const std::vector<Ar
   int turn = 0;
   for (const Arrangement& a : arrangements) {
     turn++;
-    // Threads in either order, partial sums in one step or one tile a step, vectors or not.
+    // The turns vary the order of threads, the steps (one, or one for each tile) and whether vectors are used.
     run_threads_backwards(turn % 2 == 0);
     const Floats all = attend<T>(device, arrange(plain, a), turn % 3 ? kManySlots : 1, turn % 5 ? 0 : 4);
     run_threads_backwards(false);
@@ -278,7 +280,7 @@ void test_all_bits(Device& device) {
       {0, 5, 2, 3},  {0, 63, 1, 1},  {0, 64, 0, 9},  {0, 65, 70, 0}, {0, 149, 1, 1},  {0, 147, 9, 30},  {1, 0, 0, 0},
       {63, 0, 0, 0}, {100, 0, 0, 0}, {149, 0, 0, 0}, {64, 64, 2, 2}, {130, 10, 3, 1}, {100, 30, 40, 40}};
   test_bits<T>(device, {4, 2, 16}, 150, around_blocks);
-  // f16 takes the same way as bf16.
+  // f16 goes through the same code as bf16.
   if (kEvery > 1 || std::is_same_v<T, f16>) return;
   test_bits<T>(device, {3, 1, 80}, 150, around_blocks);
   test_bits<T>(device, {1, 1, 256}, 150, {{0, 130, 3, 3}, {149, 0, 0, 0}, {0, 140, 1, 9}, {33, 95, 2, 2}});
@@ -292,7 +294,7 @@ void test_all_bits(Device& device) {
                 {500, 560, 1, 1}});
 }
 
-// Values that no number of T holds, or none at all, reach only the rows that see them.
+// Values that are too large for T, infinite or NaN change only the rows that see them.
 template <class T>
 void test_values_stay_with_those_who_see_them(Device& device) {
   for (const HeadShape shape : {HeadShape{4, 2, 16}, HeadShape{1, 1, 160}}) {
@@ -310,7 +312,7 @@ void test_values_stay_with_those_who_see_them(Device& device) {
   }
 }
 
-// A step of decoding: the partial sums are those of the rows there are, not of whole tiles.
+// In a step of decoding, partial sums take memory for the rows that exist, not for whole tiles.
 void test_scratch_of_decoding() {
   constexpr int kSequences = 64, kSplits = 8, kHeads = 32, kHeadDim = 128;
   constexpr int kMaxBytes = 128 << 20;

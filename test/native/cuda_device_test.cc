@@ -1,4 +1,4 @@
-// The host device layer itself: it must show the mistakes that a GPU would leave undefined.
+// The simulator itself: mistakes whose effect on a GPU is undefined must show in it.
 #include <algorithm>
 #include <cmath>
 #include <string>
@@ -66,7 +66,7 @@ MT_KERNEL(32, 1) fresh_shared_memory(float* out) {
     shared[0] = 1;
   }
 }
-// out: before the wait, after it, and the part that was not to be read.
+// Writes to `out` what shared memory holds before the wait, after it, and where the copy was to fill in zeros.
 MT_KERNEL(32, 1) asynchronous_copy(const float* global, float* out) {
   auto* shared = reinterpret_cast<float*>(shared_memory());
   if (thread_index() > 0) return;
@@ -104,7 +104,7 @@ void test_undefined() {
 
 // ---- operations of a warp ----
 
-// c[16, 8] = a[16, 16] b[8, 16]^T through ldmatrix and mma, and a transposed through ldmatrix_x4_trans.
+// Computes c[16, 8] = a[16, 16] b[8, 16]^T by ldmatrix and mma, and the transpose of a by ldmatrix_x4_trans.
 template <class T>
 MT_KERNEL(32, 1)
 one_product(const T* a, const T* b, float* c, T* transposed) {
@@ -164,13 +164,14 @@ void test_shuffles() {
   }
 }
 
-// out [33, 32]: what each lane hears of those from `first` on, less every eighth.
+// out [first, lane] is what lowest_lane() tells each lane if the condition holds in the lanes from `first` on, except
+// every eighth.
 MT_KERNEL(32, 1) vote(int* out) {
   for (int first = 0; first <= 32; first++)
     out[first * 32 + lane_index()] = lowest_lane(lane_index() >= first && lane_index() % 8 < 7);
 }
 
-// Every thread adds its number + 1; out: what each found there, and at the end the sum.
+// Every thread adds its number + 1. out holds what each of them found before, and at the end the sum.
 MT_KERNEL(64, 1) add_up(uint32_t* out) {
   auto* sum = reinterpret_cast<uint32_t*>(shared_memory());
   if (thread_index() == 0) *sum = 0;
@@ -190,7 +191,7 @@ void test_votes_and_atomics() {
   uint32_t found[65];
   launch(device, {.threads = 64, .shared = 4}, add_up, found);
   CHECK_EQ(found[64], 64u * 65 / 2);
-  std::vector<std::pair<uint32_t, uint32_t>> additions;  // in order: what was there, what came
+  std::vector<std::pair<uint32_t, uint32_t>> additions;  // the sum before each addition, and what was added
   for (uint32_t i = 0; i < 64; i++) additions.push_back({found[i], i + 1});
   std::sort(additions.begin(), additions.end());
   uint32_t sum = 0;

@@ -1,6 +1,6 @@
-// The matrix product of the CUDA backend on the host device layer: right sums, and in every tile, at every number of
-// rows and with threads in either order the same bits; and no bank conflicts. The kernels for Hopper too. op_test's
-// cases are in cuda_op_test.cc.
+// The matrix product of the CUDA backend in the simulator, with the kernels for Hopper too: sums are right, their bits
+// do not depend on the tile, the number of rows or the order of threads, and there are no bank conflicts.
+// cuda_op_test.cc runs the cases of op_test.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -24,7 +24,7 @@ using test::random;
 constexpr Tiling kTilings[] = {Tiling::kSmall, Tiling::kMiddle, Tiling::kLarge};
 constexpr const char* kTilingNames[] = {"auto", "small", "middle", "large"};
 
-// Device memory that holds `values` rounded to T, rows padded to `stride`; what is between them stays NaN.
+// Device memory that holds `values` rounded to T, in rows that are `stride` elements apart. The gaps hold NaNs.
 template <class T>
 std::unique_ptr<DeviceMemory> place(Device& device, const std::vector<float>& values, int rows, int cols,
                                     int64_t stride) {
@@ -39,8 +39,8 @@ struct Shape {
   int m, n, k;
 };
 
-// All epilogues of one product, one after another: residual add [m, n], logits [m, n], SwiGLU [m, n / 2], qkv [m, n],
-// head partials.
+// Runs one product with all epilogues, one after another: residual add [m, n], logits [m, n], SwiGLU [m, n / 2],
+// qkv [m, n], head partials.
 template <class T>
 class Product {
  public:
@@ -61,7 +61,7 @@ class Product {
     angles_ = random(7 * 8, 5, 1);
   }
 
-  // Of rows first .. first + rows - 1; the rest of the product is not there.
+  // Runs it on rows first .. first + rows - 1 alone.
   std::vector<float> run(Tiling tiling, int first, int rows) {
     const T* a = static_cast<const T*>(a_->data()) + first * stride_;
     const GemmOperands<T> g = {a, static_cast<const T*>(b_->data()), rows, s_.n, s_.k, stride_, tiling};
@@ -80,7 +80,7 @@ class Product {
     std::vector<float> target_logits(rows, NAN);
     head_partials(device_, g, targets_.data() + first, partials.data(), target_logits.data());
 
-    std::vector<float> all;  // row by row
+    std::vector<float> all;  // the outputs of all epilogues for the first row, then for the second, and so on
     for (int r = 0; r < rows; r++) {
       const auto add = [&](const std::vector<float>& x) {
         const size_t width = x.size() / rows;
@@ -179,7 +179,7 @@ void test_type(Device& device, const char* name) {
   test_bits<T>(device, name, {130, 64, 47});
 }
 
-// A thread whose first call is a product, on a device that another one has made.
+// A thread may begin with a product on a device that another thread has made.
 void test_new_thread(Device& device) {
   Product<bf16> product(device, {3, 64, 17});
   std::string error;
@@ -208,7 +208,7 @@ int main() {
   test_type<bf16>(hopper, "bfloat16 on Hopper");
   test_sums<f16>(hopper, "float16 on Hopper", {21, 192, 48});
   test_bits<f16>(hopper, "float16 on Hopper", {35, 192, 200});
-  test_bits<bf16>(hopper, "bfloat16 on Hopper", {130, 320, 328});  // several tiles a block: the ring goes round
+  test_bits<bf16>(hopper, "bfloat16 on Hopper", {130, 320, 328});  // a block has several tiles: the ring goes round
   test_new_thread(hopper);
   return mt::test::finish("cuda_gemm_test");
 }

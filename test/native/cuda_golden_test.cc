@@ -1,7 +1,8 @@
-// The golden checkpoints on the CUDA backend, without Node: logits, scores and greedy texts as transformers computes
-// them, and the same bits alone as in one pack. Reads build/golden (test/write-golden.ts) from the folder it is run in.
-// Built twice (cuda_target.h): on a GPU all checkpoints, on the host device layer, whose fibers are slow, two of them.
-//   cuda_golden_test [NAME...]    those alone
+// The golden checkpoints on the CUDA backend, without Node: logits, scores and greedy texts are those of transformers,
+// and a request has the same bits alone as in a pack with all others. The test reads build/golden, which
+// test/write-golden.ts writes, below the folder in which it is run.
+// It is built twice (cuda_target.h): on a GPU it runs all checkpoints, in the simulator, whose fibers are slow, two.
+//   cuda_golden_test [NAME...]    runs the named checkpoints alone
 #include <algorithm>
 #include <cmath>
 #include <string>
@@ -18,19 +19,19 @@ namespace {
 
 constexpr const char* kFolder = "build/golden";
 
-// Of golden/README.md: logits against the largest of the sequence; a log-probability; a margin either token may win.
-constexpr double kLogitTolerance = 4e-5;
-constexpr double kLogProbTolerance = 1e-4;
-constexpr double kSmallMargin = 1e-3;
+// The tolerances of golden/README.md.
+constexpr double kLogitTolerance = 4e-5;    // a part of the largest logit of the sequence
+constexpr double kLogProbTolerance = 1e-4;  // absolute
+constexpr double kSmallMargin = 1e-3;       // with a smaller margin either token may win
 
-// Mean |difference| of the next token's log-probability, as a multiple of the error of transformers in bfloat16.
+// The bound of rounding_error(), as a multiple of the same error of transformers in bfloat16.
 double bound(DType dtype) { return dtype == DType::kBFloat16 ? 1.5 : 0.125; }
 
 std::shared_ptr<Llama> load(const GoldenCase& golden, DType dtype) {
   return std::make_shared<Llama>(MT_TARGET::make_backend(0), golden.config, golden.tensors, dtype, Control());
 }
 
-// The largest difference of a logit, as a part of the largest logit of its sequence.
+// Returns the largest difference of a logit, as a part of the largest logit of its sequence.
 double compare_logits(Llama& model, const GoldenCase& golden) {
   double max_error = 0;
   for (const GoldenSequence& sequence : golden.sequences) {
@@ -64,7 +65,7 @@ std::vector<Request> requests_of(const GoldenCase& golden) {
   return requests;
 }
 
-// The largest difference of a log-probability; all requests are trees of one pack.
+// Returns the largest difference of a log-probability. All requests are trees of one pack.
 double compare_scores(Llama& model, const GoldenCase& golden, const std::vector<Request>& requests) {
   PackBuilding pack;
   for (const Request& request : requests) pack.add_tree(request);
@@ -87,7 +88,7 @@ double compare_scores(Llama& model, const GoldenCase& golden, const std::vector<
   return max_error;
 }
 
-// All texts in one session; after a step that either of two tokens wins a text is compared no further.
+// Generates all texts in one session. A text is compared up to the first step at which either of two tokens may win.
 void compare_texts(const std::shared_ptr<Llama>& model, const GoldenCase& golden) {
   const size_t count = golden.texts.size();
   std::vector<SessionSequence> sequences;
@@ -129,7 +130,8 @@ double log_softmax_at(const float* logits, int count, int target) {
   return logits[target] - largest - std::log(sum);
 }
 
-// Mean |difference| of the log-probabilities of the sequences' own next tokens from transformers' in float32.
+// The mean of |difference| between our log-probabilities of the sequences' own next tokens and those of transformers in
+// float32.
 double rounding_error(Llama& model, const GoldenCase& golden) {
   const int vocab = golden.config.vocab_size;
   double sum = 0;

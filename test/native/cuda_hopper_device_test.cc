@@ -1,4 +1,4 @@
-// The host device layer's Hopper part: barriers, TMA loads and wgmma do what the PTX ISA says, and mistakes show.
+// The Hopper part of the simulator: barriers, TMA loads and wgmma do what the PTX ISA says, and mistakes show.
 #include <cmath>
 #include <string>
 
@@ -26,7 +26,8 @@ MT_DEVICE void start_barriers(int number, int count) {
 
 // ---- barriers ----
 
-// Two warps hand a number to and fro. Parity 1 of the new `free` is no wait; each next phase is one.
+// Two warps hand a number to and fro. The first wait for `free` is for parity 1 of a new barrier and returns at once;
+// each later one waits for the next phase.
 MT_KERNEL(64, 1) ping_pong(int rounds, int* out) {
   start_barriers(2, 32);
   uint64_t *full = barriers(), *free = barriers() + 1;
@@ -45,7 +46,8 @@ MT_KERNEL(64, 1) ping_pong(int rounds, int* out) {
   }
 }
 
-// What the last thread reads while the others are yet to come; the wait is on bytes too.
+// All threads wait for the phase of this parity after so many arrivals, the last of which expects `bytes` if there are
+// any. The barrier counts 3 arrivals a phase.
 MT_KERNEL(32, 1) wait_for_phase(int arrivals, int bytes, uint32_t parity) {
   start_barriers(1, 3);
   if (thread_index() < arrivals) mbarrier_arrive(barriers());
@@ -107,7 +109,7 @@ constexpr size_t kBoxShared = kAtomBytes + kBoxRows * kBoxBytes + 2 * sizeof(uin
 
 MT_DEVICE char* boxes() { return align_to_atom(shared_memory() + 2 * sizeof(uint64_t)); }
 
-// out[16, 64]: the box as it lies in shared memory; early: its first element before the wait.
+// out[16, 64] is the box as it lies in shared memory, `early` its first element before the wait.
 MT_KERNEL(32, 1) load_box(MT_GRID_CONSTANT TensorMap map, int col, int row, uint16_t* early, uint16_t* out) {
   start_barriers(1, 1);
   auto* box = reinterpret_cast<uint16_t*>(boxes());
@@ -137,7 +139,7 @@ MT_KERNEL(32, 1) load_without_wait(MT_GRID_CONSTANT TensorMap map) {
   start_barriers(1, 1);
   if (thread_index() == 0) tma_load(boxes(), map, 0, 0, barriers());
 }
-// A whole box counts, not only what lies in the matrix.
+// A barrier receives the bytes of the whole box, even those outside the matrix.
 MT_KERNEL(32, 1) expect_less(MT_GRID_CONSTANT TensorMap map, int bytes) {
   start_barriers(1, 1);
   if (thread_index() == 0) {
@@ -202,7 +204,7 @@ enum class Mistake {
 template <int kCols>
 constexpr size_t kProductShared = 2 * kAtomBytes + (64 + 8 * kCols) * kBoxBytes;
 
-// c[64, n] += a[64, 64] b[n, 64]^T in four steps of k; early[threads]: c before the wait.
+// c[64, n] += a[64, 64] b[n, 64]^T in four steps of k. early[thread] is an element of c before the wait.
 template <class T, int kCols>
 MT_KERNEL(128, 1)
 product(MT_GRID_CONSTANT TensorMap a, MT_GRID_CONSTANT TensorMap b, float* c, float* early, Mistake mistake) {

@@ -1,5 +1,6 @@
-// A whole model on the CUDA backend: scores near the reference's, the same bits in every pack, tree, session and tile.
-// Built twice (cuda_target.h): on a GPU with longer sequences, and on a model whose products fill many tiles too.
+// A whole model on the CUDA backend: scores are near those of the reference, and their bits do not depend on pack,
+// tree, session or tile. It is built twice (cuda_target.h): on a GPU sequences are longer, and there is a second model,
+// whose products fill many tiles.
 #include <algorithm>
 #include <cmath>
 #include <string>
@@ -51,7 +52,7 @@ int main() {
   const std::vector<std::vector<float>> exact = score_alone(*exact_model, requests);
   struct Variant {
     DType dtype;
-    int capability;  // of the host device layer
+    int capability;  // compute capability of the simulator
   };
   constexpr Variant kVariants[] = {
       {DType::kFloat32, 8},
@@ -67,7 +68,8 @@ int main() {
     const std::vector<std::vector<float>> alone = score_alone(*model, requests);
     const double error = difference(alone, exact);
     const double plain = difference(score_alone(*load_tiny(make_reference_backend(), dtype), requests), exact);
-    // Twice the error of the plain computation, though the reference keeps float16's activations in float32.
+    // The bound is twice the error of the plain computation, although the reference keeps the activations of float16 in
+    // float32.
     const double bound = dtype == DType::kFloat32 ? 2e-5 : 2 * plain;
     const std::string name = std::string(dtype_name(dtype)) + (capability == 9 ? " as Hopper" : "");
     std::printf("%s: log-probabilities off by %.2g at max_difference, the reference's by %.2g\n", name.c_str(), error,

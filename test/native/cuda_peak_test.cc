@@ -1,5 +1,5 @@
-// The peaks of the CUDA backend: every instruction that its products can go through has a rate. How fast is for a GPU
-// to say; on the host device layer the kernels run as they would there, those for Hopper too.
+// The peaks of the CUDA backend: every instruction that its products can use has a rate. The rates of the simulator
+// mean nothing, but all kernels run in it, those for Hopper too.
 #include <algorithm>
 #include <cmath>
 

@@ -1,6 +1,6 @@
-// The launchers of the matrix products: a row has the same bits however many rows come with it and wherever it lies
-// among them, at every number of rows that changes the way (1, a tile's, one more), and the sums are right.
-// Built twice (cuda_target.h): on a GPU at the sizes of real models.
+// The launchers of the matrix products: sums are right, and the bits of a row do not depend on its place or on the
+// number of rows, of which all that select another tile are tried (1, as many as a tile has, one more). It is built
+// twice (cuda_target.h): on a GPU it runs the sizes of real models.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -18,13 +18,13 @@ namespace {
 using namespace MT_TARGET;
 
 struct Shape {
-  int n, k;      // n a multiple of 3 head_dim
-  int head_dim;  // a multiple of 16
+  int n, k;      // n is a multiple of 3 head_dim
+  int head_dim;  // is a multiple of 16
 };
 
 using Floats = std::vector<float>;
 
-// A product of [rows, k] with [n, k], of which every launcher computes any run of rows.
+// A product of [rows, k] with [n, k]. Every launcher can compute it for any range of rows.
 template <class T>
 class Product {
  public:
@@ -44,7 +44,7 @@ class Product {
         pos_(device, counted(rows, 5, rows)),
         targets_(device, counted(rows, 13, shape.n)) {}
 
-  // What each launcher says of rows [first, first + count), row by row.
+  // The result of each launcher for rows [first, first + count), row by row.
   Floats linear_add(int first, int count) {
     const auto from = start_.begin() + size_t(first) * shape_.n;
     Placed<float> x(device_, Floats(from, from + size_t(count) * shape_.n));
@@ -106,7 +106,7 @@ class Product {
     for (int i = 0; i < count; i++) ids[i] = static_cast<int32_t>(int64_t{i} * step % end);
     return ids;
   }
-  // Rows of `stride_` elements; what is between them is NaN.
+  // The values in rows that are `stride_` elements apart. The gaps hold NaNs.
   std::vector<T> padded(const Floats& values, int rows) const {
     if (stride_ == shape_.k) return narrow<T>(values);
     Floats wide(rows * stride_, NAN);
@@ -130,7 +130,7 @@ class Product {
 
 template <class T>
 void test_sums(const char* name, Shape s, int rows, const Product<T>& product, const Floats& logits) {
-  // |a|, |b| <= 1; a tensor core drops bits of a step of 16 products below the last place of the sum so far.
+  // |a|, |b| <= 1. In a step of 16 products a tensor core drops the bits below the last place of the sum so far.
   const double bound = s.k * 0x1p-20;
   Random random(7);
   for (int i = 0; i < 500; i++) {
@@ -171,7 +171,7 @@ void test_product(Device& device, Shape s, const std::vector<int>& counts) {
   test_sums(name.c_str(), s, rows, product, product.head_logits(0, rows));
 }
 
-// `halves` leaves float32 out.
+// With `halves`, only bf16 and f16 are tested, not float32.
 void test_all(Device& device, bool halves) {
   const std::vector<int> counts = {1, 16, 17, 64, 65, 128, 129};
   std::vector<int> more = counts;
@@ -196,7 +196,7 @@ int main() {
   if (no_device()) return kSkipped;
   Device device(0);
   test_all(device, false);
-  if (kFibers) {  // the kernels for Hopper, which has them for halves
+  if (kFibers) {  // the kernels for Hopper, which exist for bf16 and f16
     pretend_capability(9);
     Device hopper(0);
     test_all(hopper, true);

@@ -1,6 +1,6 @@
-// The CUDA backend's ops on rows: copies to the bit, RMSNorm and the head's reductions
-// against plain sums; ties, and the same bits at every number of rows and alignment. op_test's cases are in
-// cuda_op_test.cc.
+// The CUDA backend's ops on rows: copies are exact, RMSNorm and the head's reductions agree with plain sums, ties go to
+// the lowest id, and bits do not depend on the number of rows or their alignment. cuda_op_test.cc runs the cases of
+// op_test.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -84,7 +84,7 @@ void test_rms_norm(Device& device, int cols) {
     for (const float f : row) squares += double{f} * f;
     for (int c = 0; c < cols; c++) {
       const double want = row[c] / std::sqrt(squares / cols + 1e-5) * w[c];
-      // Float32 sums of squares walk at random; three more roundings, and that to T.
+      // The error of a float32 sum of squares grows as a random walk. Three more roundings follow, and that to T.
       const double bound = std::fabs(want) * (unit + (4 + std::sqrt(cols)) * 0x1p-24) + 0x1p-26;
       const float got = all[size_t(r) * cols + c];
       if (std::fabs(got - want) > bound)
@@ -102,7 +102,7 @@ void test_rms_norm(Device& device, int cols) {
 
 // ---- the head ----
 
-// The partials that the head's GEMM makes of logits [rows, vocab].
+// The partials that the head's matrix product makes of logits [rows, vocab].
 std::vector<HeadPartial> partials_of(const Floats& logits, int vocab) {
   std::vector<HeadPartial> partials;
   for (size_t row = 0; row < logits.size(); row += vocab)
@@ -137,7 +137,7 @@ HeadRun run_head(Device& device, const Floats& logits, const Ids& targets, int v
   return {log_probs.read(), log_sums.read(), best.read(), top_log_probs.read(), argmax.read(), top_ids.read()};
 }
 
-// `steps`: logits are multiples of 1 / steps, so that there are ties.
+// Logits are multiples of 1 / steps, so that there are ties.
 void test_head(Device& device, int vocab, float steps, int k) {
   constexpr int kRows = 3;
   Floats logits = random(size_t(kRows) * vocab, vocab, 1);
@@ -169,11 +169,11 @@ void test_head(Device& device, int vocab, float steps, int k) {
     check(same_bits(&alone.log_probs[0], &all.log_probs[r], 1) && same_bits(&alone.log_sums[0], &all.log_sums[r], 1),
           "head_finish vocab %d: row %d alone differs", vocab, r);
   }
-  // A token that is the argmax has one log-probability, as target and as the best.
+  // The log-probability of the argmax is the same as a target and as the best of the top k.
   CHECK_EQ(all.log_probs[2], all.top_log_probs[2 * k]);
 }
 
-// The k best of all rows at once; the first that is wrong is shown.
+// The k best of several rows at once. Of wrong ones the first is shown.
 void test_top_k(Device& device, int vocab, int k) {
   constexpr float kLogSum = 0.25f;
   const std::vector<LogitRow> rows = logit_rows(vocab);

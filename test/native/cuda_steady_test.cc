@@ -1,5 +1,5 @@
-// What the CUDA backend asks of its device, counted by the host device layer: one piece of memory for the weights; for
-// a pack or a step like one before, no memory and one wait; and what it does where there is no more memory.
+// What the CUDA backend asks of its device, counted by the simulator: weights take one piece of memory; a pack or a
+// step like an earlier one takes no memory and one wait; and running out of memory is an error from which it recovers.
 #include <cstdlib>
 #include <cstring>
 #include <numeric>
@@ -15,7 +15,7 @@
 namespace mt::test {
 namespace {
 
-// A sanitizer makes fibers slow.
+// A sanitizer makes fibers slow, so one dtype must do.
 #if defined(__SANITIZE_ADDRESS__)
 constexpr DType kDTypes[] = {DType::kBFloat16};
 constexpr double kLimitGrowth = 2.5;
@@ -27,7 +27,7 @@ constexpr double kLimitGrowth = 1.25;
 using host_device::Counters;
 using host_device::counters;
 
-// What `body` asked for.
+// What `body` asks for.
 template <class Body>
 Counters asked_by(Body body) {
   const Counters before = counters();
@@ -37,7 +37,7 @@ Counters asked_by(Body body) {
           after.launches - before.launches, after.handles - before.handles};
 }
 
-// Whichever of a backend's two streams and its events is refused.
+// Refuses each of the backend's streams and events in turn.
 void a_backend_that_cannot_be_made_leaves_nothing() {
   int refused = 0;
   std::string code;
@@ -51,7 +51,7 @@ void a_backend_that_cannot_be_made_leaves_nothing() {
   CHECK_EQ(refused, 6);
 }
 
-// Rows of 16-byte pieces, unlike tiny_config()'s.
+// A config whose rows are a multiple of 16 bytes, which those of tiny_config() are not.
 LlamaConfig aligned_config() {
   LlamaConfig config = tiny_config();
   config.layers = 2;
@@ -76,7 +76,7 @@ void weights_are_one_piece_of_the_size_foretold(DType dtype) {
   const Counters load_asked = asked_by([&] { model = load(tiny_config(), dtype); });
   CHECK_EQ(load_asked.bytes, static_cast<int64_t>(want));
   CHECK_EQ(model->weight_bytes(), want);
-  CHECK_EQ(load_asked.allocations, 3);  // and two pieces of pinned memory
+  CHECK_EQ(load_asked.allocations, 3);  // one for the weights, and two pieces of pinned memory
   const Counters left = asked_by([&] { model.reset(); });
   CHECK_EQ(left.bytes, -static_cast<int64_t>(want));
 }
@@ -125,7 +125,7 @@ void score_last(Llama& model, std::span<const int32_t> ids) {
         {{&log_prob, 1}, {&argmax, 1}, {}, {}}, Control());
 }
 
-// Activations and padded rows grow by a quarter; RoPE's table, and what goes up and comes down, to powers of two.
+// Activations and padded rows grow by a quarter. RoPE's table and the memory for copies grow to powers of two.
 void packs_that_grow_seldom_take_memory() {
   constexpr int kFirst = 40, kLast = 200;
   const auto model = load(tiny_config(), DType::kBFloat16);
@@ -135,10 +135,10 @@ void packs_that_grow_seldom_take_memory() {
   const Counters asked = asked_by([&] {
     for (size_t tokens = kFirst + 4; tokens <= kLast; tokens += 4) score_last(*model, {ids.data(), tokens});
   });
-  CHECK(asked.allocations <= 2 * 8 + 8);  // 8 quarters more are 40 to 200
+  CHECK(asked.allocations <= 2 * 8 + 8);  // growing by a quarter 8 times leads from 40 to more than 200
 }
 
-// Three sequences behind prompts of `length` and two more.
+// Decodes three sequences, with prompts of `length`, 3 and 40 tokens.
 void a_step_of_decoding_takes_no_memory_and_one_wait(const std::shared_ptr<Llama>& model, int32_t length,
                                                      const Sampling& sampling, int launches) {
   const int32_t lengths[] = {length, 3, 40};
@@ -172,7 +172,7 @@ void a_step_of_decoding_takes_no_memory_and_one_wait(const std::shared_ptr<Llama
   }
 }
 
-// The device has no more than `bytes` beyond what is held now, until the end.
+// While it lives, the device has only `bytes` more memory than is held now.
 class Limit {
  public:
   explicit Limit(int64_t bytes) { setenv(kName, std::to_string(counters().bytes + bytes).c_str(), 1); }
@@ -182,7 +182,8 @@ class Limit {
   static constexpr const char* kName = "MT_LLAMA_HOST_DEVICE_BYTES";
 };
 
-// A prompt of 400 tokens in a session of its own, on a model that has run nothing: its log-probability, or an error.
+// The outcome of a prompt of 400 tokens in a session of its own, on a model that has run nothing: its log-probability,
+// or the code of an error.
 struct Outcome {
   std::string code;
   float log_prob = 0;
@@ -219,7 +220,7 @@ void a_step_that_finds_no_memory_goes_on_in_smaller_packs() {
     } else {
       CHECK_EQ(limited.code, "OUT_OF_MEMORY");
       refused++;
-      const Outcome again = run_prompt(model);  // with memory
+      const Outcome again = run_prompt(model);  // there is memory again
       CHECK_EQ(again.code, "");
       CHECK(std::memcmp(&again.log_prob, &want.log_prob, sizeof(float)) == 0);
     }
@@ -262,7 +263,7 @@ void heads_too_large_for_attention_are_refused_before_a_load() {
   CHECK(message.find("headDim is 258; attention on a GPU takes at most 256") != std::string::npos);
 }
 
-// Scores all rows of packs of short sequences, and of the longest there may be.
+// Scores all rows of packs with short sequences, and of packs with sequences as long as the context.
 void reserved_packs_fit_whatever_others_take_of_what_is_left(const LlamaConfig& config) {
   const auto model = load(config, DType::kBFloat16);
   const Limit limit(3 << 20);
@@ -270,7 +271,7 @@ void reserved_packs_fit_whatever_others_take_of_what_is_left(const LlamaConfig& 
   CHECK(tokens >= 256 && tokens < 1 << 20);
   const std::unique_ptr<Buffer> others = model->backend().allocate(model->free_bytes());
   for (const int32_t length : {30, config.context_length}) {
-    constexpr int kTop = 2;  // logits in memory
+    constexpr int kTop = 2;  // needs logits in memory, which the best one alone does not
     std::vector<int32_t> ids(tokens, 1), pos(tokens), branch_start(tokens), rows(tokens), argmax(tokens),
         top_ids(kTop * tokens);
     std::vector<Tree> trees;
@@ -304,13 +305,13 @@ int main() {
     const auto tiny = load(tiny_config(), dtype), aligned = load(aligned_config(), dtype);
     for (const auto& model : {tiny, aligned}) a_pack_like_the_last_takes_no_memory_and_one_wait(model);
     a_step_of_decoding_takes_no_memory_and_one_wait(tiny, 30, {}, 0);
-    // A layer is norm, qkv, append, attention, o, norm, gate-up, down; before all embed, after them norm, head and its
-    // reduction.
+    // A layer launches norm, qkv, append, attention, o, norm, gate-up and down. embed comes before all layers; norm,
+    // the head and its reduction come after them.
     const int layers = aligned->config().layers;
     a_step_of_decoding_takes_no_memory_and_one_wait(aligned, 50, {}, 8 * layers + 4);
     a_step_of_decoding_takes_no_memory_and_one_wait(aligned, 50, {.temperature = 0.7f, .top_k = 9, .top_p = 0.8f},
                                                     8 * layers + 4);
-    // Long sequences are attended to in splits, which are merged.
+    // For long sequences attention has splits, which one more launch merges.
     if (dtype == DType::kBFloat16) a_step_of_decoding_takes_no_memory_and_one_wait(aligned, 520, {}, 9 * layers + 4);
   }
   memory_grows_by_a_quarter_where_there_is_room();
@@ -318,7 +319,7 @@ int main() {
   a_step_that_finds_no_memory_goes_on_in_smaller_packs();
   packs_are_as_large_as_half_of_the_free_memory_holds();
   heads_too_large_for_attention_are_refused_before_a_load();
-  // What ops take most for: padded rows, logits, partial sums, RoPE's table.
+  // Each config makes one thing take the most memory: padded rows, logits, partial sums, RoPE's table.
   for (const LlamaConfig& config :
        {with(9, 30, 10, 500), with(300, 4, 8, 500), with(9, 6, 8, 1200), with(9, 2, 128, 500)})
     reserved_packs_fit_whatever_others_take_of_what_is_left(config);

@@ -1,4 +1,4 @@
-// The ops of the forward pass on a GPU: memory, and which launcher gets what.
+// The backend over a GPU: it holds the memory, and hands each op to its launcher.
 #include "cuda_backend.h"
 
 #include <algorithm>
@@ -14,14 +14,14 @@
 namespace mt::MT_TARGET {
 namespace {
 
-// The head goes through its rows in parts whose partials, or logits, take at most this.
+// Bytes that the partials or the logits of one part of the head's rows may take.
 constexpr size_t kHeadBytes = 64u << 20;
-// Attention over long sequences goes in steps whose partial sums take at most this.
+// Bytes that the partial sums of one step of attention may take (AttentionStep).
 constexpr size_t kPartialBytes = 128u << 20;
 
 int max_slots(HeadShape shape) { return static_cast<int>(kPartialBytes / sizeof(float) / partial_floats(shape)); }
 
-// What attention's partial sums take at most.
+// Bytes that attention's partial sums may take in packs within these limits.
 size_t partial_bytes(const PackLimits& limits) {
   const HeadShape& shape = limits.shape;
   const size_t splits = (limits.positions + kSplit - 1) / kSplit;
@@ -31,10 +31,11 @@ size_t partial_bytes(const PackLimits& limits) {
   return std::min(rows * splits, std::max<size_t>(tile, max_slots(shape))) * partial_floats(shape) * sizeof(float);
 }
 
-// Words of a row of the head beside the lists of top_k: see head_score().
+// 32-bit words that head_score() keeps of each row, without the lists of top_k.
 constexpr size_t kHeadRowWords = 6;
 
-// A token's share of a pack's arrays, at a tile a token, which is more than all but long sequences have.
+// Bytes of a pack's arrays per token, if every token had an attention tile of its own. Only tokens of long sequences
+// have more.
 constexpr size_t kPackTokenBytes = 5 * sizeof(int32_t) + sizeof(AttentionTile) + sizeof(MergedTile);
 
 class CudaBuffer final : public Buffer {
@@ -116,7 +117,7 @@ const CudaPack& placed(const PlacedPack& pack) { return static_cast<const CudaPa
 const DeviceMatrix& packed(const Matrix& matrix) { return static_cast<const DeviceMatrix&>(matrix); }
 float* floats(View x) { return static_cast<float*>(x.data); }
 
-// body(T{}) with the type of the dtype.
+// Calls body(T{}), T being the type of the dtype.
 template <class Body>
 void with_type(DType dtype, const Body& body) {
   switch (dtype) {
@@ -141,7 +142,7 @@ class CudaBackend final : public Backend {
   size_t free_bytes() override { return device_.free_bytes(); }
   size_t scratch_bytes(const PackLimits& limits) const override {
     const size_t rows = limits.tokens;
-    int64_t stride = 0;  // of rows that multiply() pads
+    int64_t stride = 0;  // the widest row that multiply() pads, in elements
     for (const int cols : limits.widths) {
       const RowLayout layout(1, cols, MatrixKind::kPlain, limits.shape, limits.dtype);
       if (layout.stride != cols) stride = std::max(stride, layout.stride);
@@ -324,7 +325,7 @@ class CudaBackend final : public Backend {
     return {static_cast<std::byte*>(x.data) + offset, std::min(count, x.rows - first), x.cols, x.dtype};
   }
 
-  // body(operands) for the product of the rows of `a` with w.
+  // Calls body(operands), the operands being those of the product of the rows of `a` with w.
   template <class Body>
   void multiply(View a, const Matrix& w, const Body& body) {
     if (a.rows == 0) return;
@@ -342,14 +343,15 @@ class CudaBackend final : public Backend {
     });
   }
 
-  // Logits of a few rows, in scratch memory.
+  // Computes the logits of a few rows in scratch memory, which the next call overwrites.
   float* some_logits(View h, const Matrix& w) {
     float* logits = head_.get<float>(device_, static_cast<size_t>(h.rows) * w.rows);
     multiply(h, w, [&](const auto& g) { MT_TARGET::head_logits(device_, g, logits); });
     return logits;
   }
 
-  // log_prob and the rest of each row from partials, the logits never in memory. target_logits [rows] is scratch.
+  // Computes log_prob and the rest for each row from partials, so that no logits are stored. target_logits [rows] is
+  // scratch memory.
   void score_rows(View h, const Matrix& w, const int32_t* targets, float* target_logits, const HeadRows& out) {
     const size_t per_row = head_partials_per_row(w.rows);
     const int part = rows_at_once(per_row * sizeof(HeadPartial));
@@ -381,7 +383,7 @@ class CudaBackend final : public Backend {
     packs_ring_.queued();
   }
 
-  // `count` values from the device, once all ops are done; until the next call.
+  // Returns `count` values of the device once all ops are done. They stay until the next call.
   template <class T>
   const T* fetch(const void* device, size_t count) {
     std::byte* back = back_.get(count * sizeof(T));
@@ -392,8 +394,8 @@ class CudaBackend final : public Backend {
 
   Device device_;
   Tiling tiling_;
-  std::unique_ptr<UploadRing> weights_ring_;  // while weights are written
-  // Two packs of two pieces each: the host prepares one while the other's may still be copied.
+  std::unique_ptr<UploadRing> weights_ring_;  // null unless weights are being written
+  // A pack takes two pieces, and there are two packs: the host prepares one while the other may still be copied.
   UploadRing packs_ring_{device_, 4, Lane::kCompute};
   MemoryPool packs_{device_};
   PinnedMemory back_{device_};

@@ -1,4 +1,4 @@
-// The backend over one GPU, or over the host device layer.
+// The backend over one GPU, or over the simulator.
 #pragma once
 #include <memory>
 

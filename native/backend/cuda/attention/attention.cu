@@ -1,12 +1,13 @@
-// Attention over the flat tree on the tensor cores: a block a tile, split and kv head; a warp 16 rows. Online softmax
-// as in FlashAttention-2 (Dao 2023): scores and weights stay in registers. Bound by memory where few rows see long
-// segments, by the tensor cores elsewhere. Shared memory: 2 x 2 blocks of keys and values, 70 KB at head_dim 128.
+// Attention over the flat tree on the tensor cores. A block has one tile, which is of one split, at one kv head; a warp
+// has 16 rows. Softmax is online as in FlashAttention-2 (Dao 2023): scores and weights stay in registers. Bound by
+// memory if few rows see long segments, else by the tensor cores. Shared memory: 2 x 2 blocks of keys and values, 70 KB
+// at head_dim 128.
 //
-// Rows of one sequence go through its keys block by block; one block may come while another is still used. Where a tile
-// holds several branches, the blocks before the branches are the same for all; the rest of the prefix and the branches'
-// own keys, few as they are, are copied at once, and every warp goes through the branches of its rows by itself. A key
-// stands at the same place of its block wherever it lies, and one that a row does not see has weight 0, which leaves a
-// sum as it was.
+// If all rows belong to one sequence, they go through its keys block by block, and one block may come while another is
+// still used. If a tile holds several branches, the blocks before the branches are the same for all rows. The rest of
+// the prefix and the branches' own keys, which are few, are then copied at once, and every warp goes through the
+// branches of its rows by itself. A key has the same place in its block whether prefix, branch or cache holds it, and a
+// key that a row does not see has weight 0, which leaves a sum as it was.
 #include <type_traits>
 
 #include "../runtime/launch.cuh"
@@ -21,8 +22,8 @@ struct Config {
   static constexpr int kDim = kDim_;  // head_dim rounded up
   static constexpr int kBlock = attention_block(kDim);
   static constexpr int kThreads = kBlock / 16 * kWarp;
-  static constexpr int kKeys = 2 * kBlock;                       // rows of keys in shared memory, and of values
-  static constexpr int kStride = (kDim + 8) * sizeof(uint16_t);  // of rows in shared memory: no bank conflicts
+  static constexpr int kKeys = 2 * kBlock;                       // rows of keys in shared memory, and rows of values
+  static constexpr int kStride = (kDim + 8) * sizeof(uint16_t);  // bytes of such a row; it avoids bank conflicts
   // Larger heads leave no registers for the queries.
   static constexpr bool kQueriesInRegisters = kDim <= 128;
   static constexpr size_t kShared = (2 * kKeys + (kQueriesInRegisters ? 0 : kBlock)) * kStride;
@@ -33,14 +34,14 @@ struct TileArguments {
   AttentionArguments a;
   int first_tile;
   float scale;
-  bool vectors;  // heads are whole 32 bytes, and aligned to 16
+  bool vectors;  // whether heads take a multiple of 32 bytes and are aligned to 16
 };
 
 struct Eight {
   Vec16<float> low = {}, high = {};
 };
 
-// Eight floats, those past `count` as zeros. kVectors: `from` is a multiple of 16 bytes, count of 8.
+// Loads eight floats; those past `count` are zeros. With kVectors the address is a multiple of 16 and count of 8.
 template <bool kVectors>
 MT_DEVICE Eight load_eight(const float* from, int count) {
   Eight x;
@@ -65,8 +66,9 @@ MT_DEVICE Vec16<uint32_t> rounded(const Eight& x) {
           pack2<T>(x.high.v[2], x.high.v[3])};
 }
 
-// The nearest of the numbers of T that attention takes; any for NaN. A tensor core aligns a product with 0 as if it
-// were 2^-126 times the other factor (MMA-Sim, arXiv 2511.10909): with 2^96 at most, sums above 2^-32 keep their bits.
+// The number nearest to x whose size is at most kLargest; any such number for NaN. A tensor core aligns a product with
+// 0 as if the 0 were 2^-126 (MMA-Sim, arXiv 2511.10909): with factors of at most 2^96, sums above 2^-32 keep their
+// bits.
 template <class T>
 MT_DEVICE float bounded(float x) {
   constexpr float kLargest = std::is_same_v<T, bf16> ? 0x1p96f : 65504.0f;
@@ -74,8 +76,8 @@ MT_DEVICE float bounded(float x) {
   return above < kLargest ? above : kLargest;
 }
 
-// Values: an infinity times the weight 0 of a row that does not see it would be NaN there. A row that sees NaNs gets
-// them by the key.
+// Values are bounded because an infinity or NaN would give NaN even in rows that do not see it, as 0 * infinity is NaN.
+// Rows that see a NaN still get it: a token whose value is NaN has a key that is NaN too.
 template <class T>
 MT_DEVICE Vec16<uint32_t> rounded_values(Eight x) {
 #pragma unroll
@@ -86,7 +88,7 @@ MT_DEVICE Vec16<uint32_t> rounded_values(Eight x) {
   return rounded<T>(x);
 }
 
-// How the keys of a block lie in shared memory: the i-th in row base + i, from `cut` on `shift` rows further.
+// Where the keys of a block lie in shared memory: key i in row base + i, or `shift` rows further if i >= cut.
 struct KeyRows {
   int base, cut, shift;
 };
@@ -115,7 +117,8 @@ class TileJob {
     Sequence s = sequence_of(a_, tile_, kv_head_, a_.branch_start[first]);
     const int begin = tile_.split * kSplit, split_end = begin + kSplit;
     const bool branches = a_.branch_start[last] != s.branch_start;
-    // Where the rows' sequences part, at the start of a block; of one sequence, its end.
+    // The position up to which all rows go together. With branches it is the start of the block in which the rows'
+    // sequences part, with one sequence its end.
     const int parting = branches ? s.shared() / kBlock * kBlock : s.position(last) + 1;
     const int end = parting < split_end ? parting : split_end;
     for (int p = begin; p < end; p += kBlock) attend_block(s, p, end);
@@ -125,10 +128,10 @@ class TileJob {
 
  private:
   MT_DEVICE int token_of(int row) const { return (tile_.first_row + row) / group_; }
-  // Of the lane's two rows of 16.
+  // The first (half 0) or the second of the two rows that the lane holds of the warp's 16.
   MT_DEVICE int row(int half) const { return warp_index() * 16 + lane_index() / 4 + 8 * half; }
 
-  // Rows [base, base + filled) of keys and values: the i-th from source(i), zeros from `count` on.
+  // Fills rows [base, base + filled) of keys and values: row base + i with source(i), or with zeros if i >= count.
   template <class Source>
   MT_DEVICE void load_keys(int base, int count, int filled, const Source& source) {
     if (vectors_)
@@ -166,7 +169,7 @@ class TileJob {
     if constexpr (Config::kQueriesInRegisters) {
 #pragma unroll
       for (int i = 0; i < kSteps; i++) load_query(q_[i], i);
-      sync_block();  // keys come to the same place
+      sync_block();  // keys will overwrite the queries
     }
   }
 
@@ -175,12 +178,12 @@ class TileJob {
     ldmatrix_x4(fragment, queries_ + r * kStride + step * 32 + lane_index() / 16 * 16);
   }
 
-  // Positions [p, min(p + kBlock, end)) of the sequence of all rows, or of what they share.
+  // Adds positions [p, min(p + kBlock, end)), which lie in the part of the sequence that all rows share.
   MT_DEVICE void attend_block(const Sequence& s, int p, int end) {
     const int base = p / kBlock % 2 * kBlock;
     const int count = p + kBlock < end ? kBlock : end - p;
     load_keys(base, count, (count + 15) / 16 * 16, [&](int i) { return s.at(p + i); });
-    sync_block();  // the block has come, and all have done with the one before
+    sync_block();  // the block has come, and nobody reads the one before any more
     const int first = warp_index() * 16;
     if (first >= tile_.rows) return;
     int seen[2];
@@ -194,18 +197,18 @@ class TileJob {
     if (limit > 0) attend({base, kBlock, 0}, seen, limit);
   }
 
-  // How many of `count` keys from position p on a row at `position` sees.
+  // How many of the `count` keys from position p on are seen by a row at `position`.
   MT_DEVICE static int seen_of(int position, int p, int count) {
     const int seen = position + 1 - p;
     return seen < 0 ? 0 : seen < count ? seen : count;
   }
 
-  // What is left from position `parting` on, of whole branches of tokens [first, last].
+  // Adds the positions from `parting` on. Tokens [first, last] are whole branches.
   MT_DEVICE void attend_branches(const Sequence& s, int parting, int first, int last) {
     const int count = s.shared() - parting + last + 1 - first;
-    sync_block();  // all have done with the blocks before
+    sync_block();  // nobody reads the blocks before any more
     const int filled = count + 15 < kKeys ? count + 15 : kKeys;
-    // As if all were one branch, that of the first.
+    // The branches are loaded one after another, as if they were all one branch.
     load_keys(0, count, filled, [&](int i) { return s.at(parting + i); });
     sync_block();
 
@@ -216,7 +219,7 @@ class TileJob {
     for (int token = token_of(warp_row), next; token < stop; token = next) {
       const int branch_start = a_.branch_start[token];
       for (next = token + 1; next < stop && a_.branch_start[next] == branch_start;) next++;
-      const int length = s.shared() + next - branch_start;  // of what the last of them sees
+      const int length = s.shared() + next - branch_start;  // positions that the last of these tokens sees
       const int end = length < begin + kSplit ? length : begin + kSplit;
       for (int p = parting > begin ? parting : begin; p < end; p += kBlock) {
         int seen[2];
@@ -231,7 +234,8 @@ class TileJob {
     }
   }
 
-  // Adds one block's keys to the warp's rows, of which the lane's see the first seen[0, 1] and none more than `limit`.
+  // Adds one block's keys to the warp's rows. The lane's two rows see the first seen[0] and seen[1] of them, and no row
+  // of the warp sees more than `limit`.
   MT_DEVICE void attend(const KeyRows& rows, const int (&seen)[2], int limit) {
     float weights[kBlock / 8][4];
     multiply_keys(weights, rows, limit);
@@ -244,7 +248,7 @@ class TileJob {
     return r < kKeys ? r : kKeys - 1;
   }
 
-  // scores = q k^T, 32 keys at a time: enough independent sums to keep the tensor cores busy.
+  // scores = q k^T. 32 keys at a time are enough independent sums to keep the tensor cores busy.
   MT_DEVICE void multiply_keys(float (&scores)[kBlock / 8][4], const KeyRows& rows, int limit) const {
     const int lane = lane_index();
 #pragma unroll
@@ -281,7 +285,7 @@ class TileJob {
     }
   }
 
-  // Scores become weights exp(scale (score - largest)); sums and totals follow where `largest` grows.
+  // Turns scores into weights exp(scale (score - largest)), and rescales sums and totals when `largest` grows.
   MT_DEVICE void update_softmax(float (&x)[kBlock / 8][4], const int (&seen)[2]) {
     constexpr float kLog2E = 1.44269504088896f;
     const float scale = scale_ * kLog2E;
@@ -322,7 +326,7 @@ class TileJob {
     }
   }
 
-  // sums += weights v: the accumulators of two neighbouring fragments of scores are one of weights.
+  // sums += weights v. Two neighbouring fragments of scores, which are accumulators, make one operand of weights.
   MT_DEVICE void add_values(const float (&w)[kBlock / 8][4], const KeyRows& rows, int limit) {
     const int lane = lane_index();
 #pragma unroll
@@ -395,7 +399,7 @@ class TileJob {
   uint32_t q_[Config::kQueriesInRegisters ? kSteps : 1][4];
   float sums_[kChunks][4] = {};
   float largest_[2] = {-INFINITY, -INFINITY};  // scores, before scaling
-  float total_[2] = {};                        // of the lane's columns
+  float total_[2] = {};                        // summed over the lane's columns alone
 };
 
 template <class Config>

@@ -1,16 +1,16 @@
-// What both attention kernels share: where a row's keys lie, and where its result goes.
+// Shared by the attention kernels: where a row's keys lie, and where its result goes.
 #pragma once
 #include "../device/device.cuh"
 #include "attention.h"
 
 namespace mt::MT_TARGET {
 
-// The keys and values, at one kv head, of the virtual sequence that a branch (or the prefix) is the end of.
+// The virtual sequence that ends in one branch, or in the prefix, with its keys and values at one kv head.
 struct Sequence {
-  const float *k, *v;  // of the pack
-  const float *cache_k, *cache_v;
-  int64_t stride;
-  int64_t column;  // of the kv head
+  const float *k, *v;              // the pack's
+  const float *cache_k, *cache_v;  // the cache's, which hold the segment
+  int64_t stride;                  // elements from one row to the next
+  int64_t column;                  // where the kv head begins in a row
   Tree tree;
   int branch_start;
 
@@ -23,7 +23,7 @@ struct Sequence {
     return token < tree.start + tree.prefix_len ? tree.segment_len + token - tree.start
                                                 : shared() + token - branch_start;
   }
-  // Without branches, so that loads of many keys are in flight.
+  // Has no branches, so that the loads of many keys can be in flight.
   MT_DEVICE Rows at(int position) const {
     const bool cached = position < tree.segment_len;
     const int own = position < shared() ? tree.start + position - tree.segment_len : branch_start + position - shared();
@@ -37,16 +37,16 @@ MT_DEVICE Sequence sequence_of(const AttentionArguments& a, const AttentionTile&
   return {a.k, a.v, a.cache_k, a.cache_v, a.shape.kv_heads * d, kv_head * d, tile.tree, branch_start};
 }
 
-// Query row `row` of a kv head starts at this element of q and out.
+// The element of q and of out at which query row `row` of a kv head starts.
 MT_DEVICE int64_t query_offset(const HeadShape& s, int row, int kv_head) {
   const int group = s.heads / s.kv_heads;
   return (static_cast<int64_t>(row / group) * s.heads + kv_head * group + row % group) * s.head_dim;
 }
 
-// The partial sums of a tile's rows at one kv head, from slot `slot` on.
+// The partial sums of a tile's rows at one kv head. `slot` is the slot of the first row.
 struct Partial {
   float* sums;    // [rows, head_dim]
-  float* totals;  // [rows, 2] maximum and total
+  float* totals;  // [rows, 2]: maximum and total
 };
 MT_DEVICE Partial partial_of(const AttentionArguments& a, int slot, int kv_head, int rows) {
   const int64_t first = static_cast<int64_t>(slot) * a.shape.kv_heads + static_cast<int64_t>(kv_head) * rows;
@@ -54,14 +54,14 @@ MT_DEVICE Partial partial_of(const AttentionArguments& a, int slot, int kv_head,
   return {sums, sums + static_cast<int64_t>(rows) * a.shape.head_dim};
 }
 
-// A row's result from its sum and 1 / total. Never -0: whether zeros were added to a sum may not show.
+// A row's result from its sum and 1 / total. It is never -0, so that it does not show whether zeros were added.
 MT_DEVICE float normalized(float sum, float inverse) { return sum * inverse + 0.0f; }
 
-// attention_merge.cu: out from the partial sums of merged tiles [begin, end) of the plan's.
+// attention_merge.cu: computes `out` from the partial sums of the step's merged tiles.
 template <class T>
 void merge_attention(Device& device, const AttentionStep& step, const AttentionArguments& a, T* out);
 
-// attention_f32.cu: the tiles of a step.
+// attention_f32.cu: computes the tiles of a step.
 void attend_f32(Device& device, const AttentionStep& step, const AttentionArguments& a, float* out);
 
 }  // namespace mt::MT_TARGET

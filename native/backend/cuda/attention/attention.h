@@ -1,10 +1,10 @@
 // Attention over the flat tree: how its rows are cut into tiles and splits (attention_plan.cc), and its launchers.
 //
-// A row is one query: token t of the pack and one head of the group that shares a kv head, row = t * group + head.
-// It sees positions 0 .. its own of one virtual sequence: segment, prefix, own branch. Positions are cut into splits of
-// kSplit; within a split keys come in blocks cut by absolute position; splits are summed apart and merged in order. So
-// the bits of a row depend on its position and on what it sees only: not on the tile, the pack, or which of segment,
-// prefix and branch holds a key.
+// A row is one query: token t of the pack and one of the `group` heads that share a kv head, row = t * group + head.
+// It sees the positions from 0 to its own in one virtual sequence: segment, prefix, own branch. Positions are cut into
+// splits of kSplit. Within a split keys come in blocks, which are cut by absolute position. Splits are summed apart and
+// merged in order. So the bits of a row depend only on its position and on the keys it sees: not on the tile, the pack,
+// or on whether segment, prefix or branch holds a key.
 #pragma once
 #include <vector>
 
@@ -17,20 +17,20 @@ namespace mt::MT_TARGET {
 constexpr int kSplit = 512;
 constexpr int kLargestHead = 256;
 
-// Keys of a block, and rows of a tile at most.
+// The number of keys in a block, which is also the maximum of rows in a tile.
 constexpr int attention_block(int head_dim) { return head_dim <= 128 ? 64 : 32; }
 
-// Rows [first_row, first_row + rows) against one split of what they see. They belong to the prefix, or to one branch,
-// or are whole branches of one tree.
+// Rows [first_row, first_row + rows) and one split of the positions they see. All rows belong to the prefix or all to
+// one branch, or they are whole branches of one tree.
 struct AttentionTile {
   Tree tree;
   int32_t first_row;
   int32_t rows;
-  int32_t split;  // positions [split * kSplit, split * kSplit + kSplit)
-  int32_t slot;   // of the first row's partial sums; -1 where the rows see this split only
+  int32_t split;  // its positions are [split * kSplit, split * kSplit + kSplit)
+  int32_t slot;   // where the first row's partial sums go; -1 if the rows see no other split
 };
 
-// Rows whose partial sums lie in slots [slot, slot + splits * rows): a split after another.
+// Rows whose partial sums lie in slots [slot, slot + splits * rows), one split after another.
 struct MergedTile {
   int32_t first_row;
   int32_t rows;
@@ -38,7 +38,7 @@ struct MergedTile {
   int32_t splits;
 };
 
-// One launch: tiles and merged tiles [begin, end) of the plan's; slots count from 0 in each.
+// One launch: tiles and merged tiles [begin, end) of the plan. Slots count from 0 in each step.
 struct AttentionStep {
   int32_t tiles_begin, tiles_end;
   int32_t merged_begin, merged_end;
@@ -48,17 +48,17 @@ struct AttentionPlan {
   std::vector<AttentionTile> tiles;
   std::vector<MergedTile> merged;
   std::vector<AttentionStep> steps;
-  int slots = 0;  // of the largest step
+  int slots = 0;  // slots of the largest step
 };
 
-// A step has at most `max_slots` slots, or those of one tile.
+// Cuts a pack's rows. A step has at most `max_slots` slots, unless one tile alone needs more.
 AttentionPlan plan_attention(const Pack& pack, HeadShape shape, int max_slots);
 
-// Floats that a slot takes, one row of one split: per kv head the sums [head_dim], the maximum and the total. Those of
-// a tile lie per kv head together: sums [rows, head_dim], then [rows, 2].
+// Floats of a slot, which holds one row of one split: for each kv head the sums [head_dim], the maximum and the total.
+// In memory the rows of a tile lie together for each kv head: sums [rows, head_dim], then maxima and totals [rows, 2].
 constexpr size_t partial_floats(HeadShape shape) { return size_t(shape.kv_heads) * (shape.head_dim + 2); }
 
-// Device memory; tiles and merged are the plan's, partials has room for plan.slots slots.
+// Pointers are device memory. `tiles` and `merged` hold what the plan has, `partials` has room for plan.slots slots.
 struct AttentionArguments {
   const AttentionTile* tiles;
   const MergedTile* merged;
@@ -72,8 +72,8 @@ struct AttentionArguments {
   HeadShape shape;
 };
 
-// out[tokens, heads * d]. bf16 and f16: queries, keys, values and weights are rounded to T for the tensor cores;
-// scores, softmax and sums are float32. float: fused multiply-adds.
+// Writes out [tokens, heads * d]. With bf16 and f16, queries, keys, values and weights are rounded to T for the tensor
+// cores; scores, softmax and sums are float32. With float, all is float32 and by fused multiply-adds.
 template <class T>
 void attention(Device& device, const AttentionPlan& plan, const AttentionArguments& a, T* out);
 

@@ -1,7 +1,7 @@
-// Attention in float32, for parity: a warp a row, a block a tile, split and kv head. Bound by reads of keys, which come
-// from the L1 for all but the first row.
+// Attention in float32. A warp has one row, a block one tile at one kv head. Bound by reads of keys, which come from
+// the L1 for all rows but the first.
 //
-// Per block of 32 positions a lane computes the score of one key; then the lanes share out the columns of the values.
+// For each block of 32 positions a lane computes the score of one key; then each lane adds some columns of the values.
 #include "../runtime/launch.cuh"
 #include "attention.cuh"
 
@@ -10,7 +10,7 @@ namespace {
 
 constexpr int kWarps = 4;
 constexpr int kKeys = kWarp;
-constexpr int kColumns = kLargestHead / kWarp;  // of a lane
+constexpr int kColumns = kLargestHead / kWarp;  // columns of a lane
 
 struct RowSum {
   float largest = -INFINITY;
@@ -24,7 +24,8 @@ MT_DEVICE float score(const float* q, const float* k, int d) {
   return sum;
 }
 
-// Adds the keys of positions [begin, end), at most 32. `weights` are 32 floats of the warp's own.
+// Adds the keys of positions [begin, end), at most 32. `weights` are 32 floats of shared memory that only this warp
+// uses.
 MT_DEVICE void add_block(RowSum& row, const Sequence& s, const float* q, int begin, int end, int d, float scale,
                          float* weights) {
   const int mine = begin + lane_index();
@@ -48,7 +49,7 @@ MT_DEVICE void add_block(RowSum& row, const Sequence& s, const float* q, int beg
       if (c < d) row.sums[i] = fma_f32(w, v[c], row.sums[i]);
     }
   }
-  sync_warp();  // before the weights are written again
+  sync_warp();  // all lanes have read the weights, which the next call overwrites
 }
 
 MT_KERNEL(kWarps* kWarp, 2)

@@ -1,4 +1,5 @@
-// Adds up the splits of rows that see more than one: a warp a row, a block a tile and kv head. Bound by memory.
+// Adds up the splits of rows that see more than one split. A warp has one row, a block one tile at one kv head. Bound
+// by memory.
 #include "../runtime/launch.cuh"
 #include "attention.cuh"
 
@@ -7,7 +8,8 @@ namespace {
 
 constexpr int kWarps = 4;
 
-// Splits in order, each times exp(its maximum - the largest): a row that sees nothing in a split adds zeros.
+// Adds the splits in order, each times exp(its maximum - the largest maximum). A split in which the row sees nothing
+// adds zeros.
 template <class T>
 MT_KERNEL(kWarps* kWarp, 4)
 merge_kernel(AttentionArguments a, int first_tile, float scale, T* out) {

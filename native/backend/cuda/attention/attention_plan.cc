@@ -1,4 +1,4 @@
-// Cuts a pack's queries into tiles and splits, and those into launches whose partial sums fit the scratch memory.
+// Cuts a pack's queries into tiles and splits, and groups those into steps whose partial sums fit the scratch memory.
 #include <algorithm>
 
 #include "attention.h"
@@ -34,7 +34,8 @@ class Planner {
     return end;
   }
 
-  // As many whole branches from `begin` on as fit a tile, or one that does not in several. Returns where they end.
+  // Adds one tile with as many whole branches from `begin` on as fit, or several tiles with one branch that is too long
+  // for one. Returns where the branches end.
   int add_branches(const Tree& tree, int begin) {
     const int shared = tree.segment_len + tree.prefix_len;
     int end = branch_end(tree, begin), longest = end - begin;
@@ -52,7 +53,7 @@ class Planner {
     return end;
   }
 
-  // Tokens [begin, end) of one sequence, the last of which sees `keys` positions.
+  // Adds the tokens [begin, end) of one sequence. The last of them sees `keys` positions.
   void add_run(const Tree& tree, int begin, int end, int keys) {
     for (int row = begin * group_; row < end * group_; row += tile_rows_) {
       const int rows = std::min(tile_rows_, end * group_ - row), last = (row + rows - 1) / group_;
@@ -60,7 +61,7 @@ class Planner {
     }
   }
 
-  // Rows that see `keys` positions at most.
+  // Adds rows of which none sees more than `keys` positions.
   void add_tile(const Tree& tree, int first_row, int rows, int keys) {
     const int splits = (keys + kSplit - 1) / kSplit;
     if (splits == 1) {
@@ -86,7 +87,7 @@ class Planner {
   const int group_, tile_rows_, max_slots_;
   AttentionPlan plan_;
   AttentionStep step_ = {};
-  int slots_ = 0;  // of the step at hand
+  int slots_ = 0;  // slots of the current step
 };
 
 }  // namespace

@@ -1,34 +1,36 @@
-// What kernels may use of a GPU: indices, shared memory, barriers, shuffles, asynchronous copies, tensor cores.
-// device_ptx.cuh says it in PTX (sm_80 and up), native/simulator/device.h in C++ over fibers. README.md has the
-// conventions.
+// The functions through which kernels use a GPU: indices, shared memory, barriers, shuffles, asynchronous copies,
+// tensor cores. device_ptx.cuh implements them in PTX (sm_80 and up), native/simulator/device.h in C++ over fibers. The
+// conventions of a kernel are in ../README.md.
 //
-// Both define, in namespace mt::MT_TARGET:
-//   MT_KERNEL(threads, blocks)  before a kernel's name: threads of a block (at most), blocks an SM shall hold at least
-//   MT_DEVICE                   before any other function that runs on the device
+// Both implementations define, in namespace mt::MT_TARGET:
+//   MT_KERNEL(threads, blocks)  stands before a kernel's name: the maximum of threads in a block, the minimum of blocks
+//                               that an SM shall hold
+//   MT_DEVICE                   stands before any other function that runs on the device
 //   thread_index(), block_x(), block_y(), grid_x()
-//   shared_memory()             the launch's dynamic shared memory, 128-byte aligned; there is no other
-//   sync_block(), sync_warp()   every thread of the block or warp must come
+//   shared_memory()             the launch's dynamic shared memory, 128-byte aligned; kernels have no other
+//   sync_block(), sync_warp()   must be called by every thread of the block or warp
 //   shuffle_xor(value, mask), shuffle(value, lane)
-//       float, int32_t, uint32_t; all 32 lanes must come
+//       of float, int32_t or uint32_t; all 32 lanes must call it
 //   lowest_lane(condition)
-//       the lowest lane for which it holds, -1 where there is none; all 32 lanes must come
+//       the lowest lane whose condition holds, or -1; all 32 lanes must call it
 //   atomic_add(p, value)
-//       to a uint32_t of shared memory; what it held before
+//       adds to a uint32_t of shared memory and returns what it held before
 //   load16_constant(p)
-//       four floats of global memory that no one writes during the launch: such loads may go ahead of stores
+//       loads four floats of global memory that nobody writes during the launch, so that the load may go ahead of
+//       stores
 //   cp_async16(shared, global, bytes)
-//       16 bytes to shared memory, of which the first `bytes` are read and the rest are zero; both addresses are
-//       multiples of 16
+//       writes 16 bytes to shared memory: the first `bytes` are copied, the rest is zero; both addresses are multiples
+//       of 16
 //   cp_async_commit(), cp_async_wait<n>()
-//       what lands is seen by the own thread after wait, by others after sync_block
+//       the copies are visible to the thread that issued them after the wait, to the others after sync_block
 //   ldmatrix_x4(r, row), ldmatrix_x4_trans(r, row)
-//       four 8x8 matrices of 16-bit numbers: lane i gives the address of row i % 8 of matrix i / 8 and gets in r[j]
-//       elements [i / 4][2 (i % 4)] and the next of matrix j, or of its transpose
+//       load four 8x8 matrices of 16-bit numbers. Lane i passes the address of row i % 8 of matrix i / 8. It receives
+//       in r[j] the elements [i / 4][2 (i % 4)] and [i / 4][2 (i % 4) + 1] of matrix j, or of its transpose
 //   mma_m16n8k16<T>(c, a, b0, b1)
-//       c[16, 8] += a[16, 16] b[8, 16]^T with T = bf16 or f16, in float32. Lane i holds c[0, 1] at row i / 4, columns
-//       2 (i % 4) and the next, c[2, 3] eight rows below
+//       c[16, 8] += a[16, 16] b[8, 16]^T in float32, T being bf16 or f16. Lane i holds row i / 4, columns 2 (i % 4) and
+//       2 (i % 4) + 1 in c[0] and c[1], and the same columns eight rows below in c[2] and c[3]
 //   to_float(T), from_float<T>(f), pack2<T>(low, high)
-//       round to nearest even; T = float, bf16, f16
+//       round to nearest even; T is float, bf16 or f16
 //   exp_f32(x), log_f32(x), exp2_fast(x), rsqrt_f32(x), fma_f32(a, b, c)
 #pragma once
 #include <cmath>
@@ -48,7 +50,7 @@ constexpr int kWarp = 32;
 MT_DEVICE int lane_index() { return thread_index() % kWarp; }
 MT_DEVICE int warp_index() { return thread_index() / kWarp; }
 
-// Sums over the warp, in every lane the same bits.
+// The sum over the warp. Every lane gets the same bits.
 MT_DEVICE float warp_sum(float v) {
   for (int mask = kWarp / 2; mask > 0; mask /= 2) v += shuffle_xor(v, mask);
   return v;
@@ -62,7 +64,7 @@ MT_DEVICE float warp_max(float v) {
   return v;
 }
 
-// Vector accesses: the address is a multiple of their size.
+// Vector accesses. The address must be a multiple of their size.
 template <class T>
 MT_DEVICE Vec16<T> load16(const T* p) {
   return *reinterpret_cast<const Vec16<T>*>(p);

@@ -1,4 +1,5 @@
-// The device header's functions in PTX, for sm_80 and up. The only file with inline assembly for the GPU.
+// The functions of device.cuh in PTX, for sm_80 and up. Inline assembly for GPUs is in this file and
+// device_ptx_sm90.cuh alone.
 #pragma once
 
 #define MT_DEVICE __device__ __forceinline__
@@ -112,7 +113,7 @@ MT_DEVICE float from_float<float>(float x) {
 
 MT_DEVICE float exp_f32(float x) { return expf(x); }
 MT_DEVICE float log_f32(float x) { return logf(x); }
-// 2 units in the last place; results below 2^-126 become 0.
+// The error is at most 2 units in the last place; results below 2^-126 become 0.
 MT_DEVICE float exp2_fast(float x) {
   float y;
   asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));

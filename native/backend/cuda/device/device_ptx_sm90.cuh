@@ -31,7 +31,8 @@ MT_DEVICE void fewer_registers() {
 MT_DEVICE void mbarrier_init(uint64_t* barrier, int count) {
   asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(shared_address(barrier)), "r"(count) : "memory");
 }
-// Both for the TMA unit, which sees shared memory by another way (the async proxy), and for the other threads.
+// The first fence is for the other threads, the second for the TMA unit, which accesses shared memory through another
+// path (the async proxy).
 MT_DEVICE void mbarrier_fence_init() {
   asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
   asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
@@ -45,7 +46,7 @@ MT_DEVICE void mbarrier_arrive_expect(uint64_t* barrier, int bytes) {
 }
 MT_DEVICE void mbarrier_wait(uint64_t* barrier, uint32_t parity) {
   uint32_t complete = 0;
-  do {  // each try sleeps for as long as the hardware likes
+  do {  // try_wait suspends the thread for a time that the hardware chooses
     asm volatile(
         "{\n"
         ".reg .pred p;\n"
@@ -70,7 +71,8 @@ MT_DEVICE void tma_load(void* shared, const TensorMap& map, int col, int row, ui
 
 // ---- wgmma ----
 
-// No access to c moves past this: the compiler sees nothing that ties c to a fence or a wait.
+// Keeps the compiler from moving an access to c across this point. Nothing else tells it that fences and waits have to
+// do with c.
 template <int kCols>
 MT_DEVICE void pin_accumulators(float (&c)[kCols][4]) {
 #pragma unroll
@@ -93,7 +95,7 @@ MT_DEVICE void wgmma_finish(float (&c)[kCols][4]) {
   pin_accumulators(c);
 }
 
-// The accumulators of fragments j and up, and their places in an assembly string.
+// The operands for the accumulators of 1, 4, 16 or 32 fragments from j on, and their places in an assembly string.
 #define MT_C1(j) "+f"(c[j][0]), "+f"(c[j][1]), "+f"(c[j][2]), "+f"(c[j][3])
 #define MT_C4(j) MT_C1(j), MT_C1(j + 1), MT_C1(j + 2), MT_C1(j + 3)
 #define MT_C16(j) MT_C4(j), MT_C4(j + 4), MT_C4(j + 8), MT_C4(j + 12)
@@ -113,7 +115,7 @@ MT_DEVICE void wgmma_finish(float (&c)[kCols][4]) {
 
 template <class T, int kCols>
 MT_DEVICE void wgmma(float (&c)[kCols][4], uint64_t a, uint64_t b);
-// Operands after the accumulators and descriptors: add to c, negate neither factor, both K-major.
+// The constants after the accumulators and descriptors say: add to c, negate neither a nor b, both are K-major.
 #define MT_WGMMA(T, type, cols, n, places, accumulators, a_place, b_place)                                     \
   template <>                                                                                                  \
   MT_DEVICE void wgmma<T, cols>(float(&c)[cols][4], uint64_t a, uint64_t b) {                                  \

@@ -1,5 +1,5 @@
-// Describes a matrix to the TMA unit of a Hopper GPU. tensor_map_cuda.cc asks the driver, native/simulator serves
-// the host device layer.
+// Describes a matrix to the TMA unit of a Hopper GPU. tensor_map_cuda.cc implements it by the driver,
+// native/simulator/tensor_map.cc for the simulator.
 #pragma once
 #include <cstdint>
 
@@ -7,8 +7,8 @@
 
 namespace mt::MT_TARGET {
 
-constexpr int kBoxBytes = 128;           // of a row: the span of the swizzle
-constexpr int kBoxCols = kBoxBytes / 2;  // halves
+constexpr int kBoxBytes = 128;           // bytes of a box's row, which is the span of the swizzle
+constexpr int kBoxCols = kBoxBytes / 2;  // bf16 or f16 elements of a box's row
 constexpr int kMaxBoxRows = 256;         // the hardware's limit
 
 #ifdef MT_DEVICE_HOST
@@ -24,9 +24,10 @@ struct alignas(128) TensorMap {
 };
 #endif
 
-// Of a matrix [rows, cols] of halves with rows of `stride` elements in device memory, for boxes of box_rows x kBoxCols,
-// swizzled. data is a multiple of 16, and so are the stride's bytes. The calling thread must have selected the device
-// (runtime.h). Throws Error: DEVICE_UNAVAILABLE where the driver cannot do it, INTERNAL where it refuses the matrix.
+// Describes a matrix [rows, cols] of 16-bit elements in device memory, whose rows are `stride` elements apart, for
+// swizzled boxes of [box_rows, kBoxCols]. The address and the bytes of the stride are multiples of 16. The calling
+// thread must have selected the device (runtime.h). Throws DEVICE_UNAVAILABLE if the driver is too old for tensor maps,
+// INTERNAL if it refuses this one.
 TensorMap make_tensor_map(const void* data, int rows, int cols, int64_t stride, int box_rows);
 
 }  // namespace mt::MT_TARGET

@@ -1,4 +1,4 @@
-// Tensor maps by the driver. It is asked for the function at run time: the addon links no libcuda.
+// Tensor maps by the driver. Its function is looked up at run time, because the addon does not link libcuda.
 #include <cuda.h>
 #include <cuda_runtime.h>
 
@@ -14,7 +14,7 @@ namespace {
 using Encode = decltype(&cuTensorMapEncodeTiled);
 
 Encode find_encode() {
-  constexpr int kSince = 12000;  // the CUDA version that brought it
+  constexpr int kSince = 12000;  // the first CUDA version that has the function
   void* function = nullptr;
   cudaDriverEntryPointQueryResult found = cudaDriverEntryPointSymbolNotFound;
   const cudaError_t error =
@@ -36,7 +36,7 @@ TensorMap make_tensor_map(const void* data, int rows, int cols, int64_t stride, 
   const cuuint64_t strides[] = {static_cast<cuuint64_t>(stride) * sizeof(uint16_t)};
   const cuuint32_t box[] = {kBoxCols, static_cast<cuuint32_t>(box_rows)};
   const cuuint32_t steps[] = {1, 1};
-  // Integers: the halves are copied, and zeros are zeros.
+  // The type may be an integer: elements are only copied, and a zero is the same bits in all types.
   const CUresult result = encode(&map, CU_TENSOR_MAP_DATA_TYPE_UINT16, 2, const_cast<void*>(data), sizes, strides, box,
                                  steps, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
                                  CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);

@@ -28,7 +28,7 @@ struct alignas(8) Vec8 {
   T v[kCount];
 };
 
-// Whether vector accesses of so many bytes may start at p; for launchers.
+// Whether vector accesses of so many bytes may start at p. Launchers ask this.
 inline bool is_aligned(const void* p, size_t bytes) { return reinterpret_cast<uintptr_t>(p) % bytes == 0; }
 
 }  // namespace mt::MT_TARGET

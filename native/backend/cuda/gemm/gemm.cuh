@@ -1,12 +1,12 @@
-// c[m, n] = a[m, k] b[n, k]^T in float32, handed to an epilogue (epilogue.cuh). Here for sm_80 up; gemm() hands halves
-// on Hopper to gemm_sm90.cuh.
+// c[m, n] = a[m, k] b[n, k]^T in float32, handed to an epilogue (epilogue.cuh). This file is for sm_80 and up; gemm()
+// hands bf16 and f16 on Hopper to gemm_sm90.cuh.
 //
-// A block computes a tile of c; rows of a and b come in steps of 64 bytes of k through a ring of stages in shared
-// memory, by cp.async. bf16 and f16 multiply on the tensor cores (m16n8k16), float32 by fused multiply-add; the
-// accumulators lie in the fragment layout of m16n8k16 in both, so that they share the epilogues.
+// A block computes a tile of c. cp.async brings rows of a and b in steps of 64 bytes of k through a ring of stages in
+// shared memory. bf16 and f16 multiply on the tensor cores (m16n8k16), float32 by fused multiply-adds; the accumulators
+// have the fragment layout of m16n8k16 in both cases, so that they share the epilogues.
 //
-// Every element is summed over k in one order, step by step, whatever m, n or the tile: no split of k. What lies past
-// m, n or k counts as zero, which changes no sum.
+// Every element is summed over k in one order, step by step, whatever m, n or the tile; k is never split. Elements past
+// m, n or k count as zero, which changes no sum.
 #pragma once
 #include <algorithm>
 
@@ -17,7 +17,7 @@
 
 namespace mt::MT_TARGET {
 
-constexpr int kStepBytes = 64;  // of a row's k in a stage: 32 halves or 16 floats
+constexpr int kStepBytes = 64;  // bytes of one row in a stage: 32 elements of 16 bits or 16 floats
 constexpr int kStepChunks = kStepBytes / 16;
 
 // kWarpsM x kWarpsN warps, each with kWarpM x kWarpN elements of c.
@@ -30,18 +30,18 @@ struct Tile {
   static constexpr int kN = kWarpsN * kWarpN;
   static constexpr int kThreads = kWarpsM_ * kWarpsN * kWarp;
   static constexpr int kStages = kStages_;
-  static constexpr int kBlocks = kBlocks_;  // an SM
+  static constexpr int kBlocks = kBlocks_;  // blocks that an SM holds
   static constexpr int kStageBytes = (kM + kN) * kStepBytes;
   static constexpr size_t kSharedBytes = size_t{kStages} * kStageBytes;
 };
 
-// 64 accumulators a thread; 64 KiB of shared memory, so that two blocks fit into an A100's or H100's SM.
+// A thread has 64 accumulators, a block 64 KiB of shared memory, so that two blocks fit into an SM of an A100 or H100.
 using LargeTile = Tile<2, 4, 64, 32, 4, 2>;
 using MiddleTile = Tile<2, 2, 32, 32, 4, 3>;
-// For the few rows of decoding: as many bytes of b in flight as fit.
+// For the few rows of decoding. Its stages keep as many bytes of b in flight as fit.
 using SmallTile = Tile<1, 4, 16, 32, 5, 4>;
 
-// Accumulators of a warp: [i][j] is the fragment at row 16 i, column 8 j.
+// The accumulators of a warp: c[i][j] is the fragment at row 16 i, column 8 j.
 template <class Tile>
 struct Accumulators {
   static constexpr int kRows = Tile::kWarpM / 16;
@@ -49,10 +49,11 @@ struct Accumulators {
   float c[kRows][kCols][4];
 };
 
-// Where chunk `chunk` of a row lies in a stage: the 16-byte chunks of 8 neighbouring rows at one k fall on all banks.
+// The offset of a row's 16-byte chunk in a stage. Chunks are swizzled, so that those of 8 neighbouring rows at one k
+// lie on different banks.
 MT_DEVICE int chunk_offset(int row, int chunk) { return row * kStepBytes + ((chunk ^ (row >> 1 & 3)) << 4); }
 
-// Queues the copies of one step of k, of which `k_left` elements are left, for kRows rows of a matrix of `rows` rows.
+// Queues the copies of one step of k for kRows rows of a matrix of `rows` rows. `k_left` elements of k are left.
 template <int kRows, int kThreads, class T>
 MT_DEVICE void copy_rows(char* shared, const T* matrix, int first_row, int rows, int64_t stride, int k_done,
                          int k_left) {
@@ -66,13 +67,13 @@ MT_DEVICE void copy_rows(char* shared, const T* matrix, int first_row, int rows,
     const int row = r + thread_index() / kStepChunks;
     if (kRows % kRowsAtOnce != 0 && row >= kRows) break;
     const bool inside = first_row + row < rows;
-    // An address in the matrix even where nothing is read.
+    // The address lies in the matrix even if nothing is read.
     const T* from = matrix + (inside && bytes > 0 ? (first_row + row) * stride + k_done + chunk * kPerChunk : 0);
     cp_async16(shared + chunk_offset(row, chunk), from, inside ? bytes : 0);
   }
 }
 
-// Adds one step of k, lying at `a` and `b` in shared memory: rows of the warp's own part.
+// Adds one step of k. `a` and `b` are the warp's own rows in shared memory.
 template <class T, class Tile>
 MT_DEVICE void multiply_step(Accumulators<Tile>& acc, const char* a, const char* b) {
   using Acc = Accumulators<Tile>;
@@ -93,7 +94,7 @@ MT_DEVICE void multiply_step(Accumulators<Tile>& acc, const char* a, const char*
   }
 }
 
-// float32, for parity: each element is one chain of fused multiply-adds over k.
+// The same in float32. Each element is one chain of fused multiply-adds over k.
 template <class Tile>
 MT_DEVICE void multiply_step_f32(Accumulators<Tile>& acc, const char* a, const char* b) {
   using Acc = Accumulators<Tile>;
@@ -145,7 +146,7 @@ gemm_kernel(GemmOperands<T> g, int tiles_m, int tiles_n, Epilogue epilogue) {
   for (int step = 0; step < kStages - 1; step++) copy_step(step);
   for (int step = 0; step < steps; step++) {
     cp_async_wait<kStages - 2>();
-    sync_block();  // this step has landed for all, and all have done with the stage that is filled next
+    sync_block();  // this step is in shared memory, and nobody reads the stage that is filled next any more
     copy_step(step + kStages - 1);
     const char* a = shared + step % kStages * Tile::kStageBytes;
     const char* b = a + Tile::kM * kStepBytes;
@@ -164,7 +165,8 @@ void launch_gemm(Device& device, const GemmOperands<T>& g, const Epilogue& epilo
          gemm_kernel<T, Tile, Epilogue>, g, tiles_m, tiles_n, epilogue);
 }
 
-// Large tiles where they fill the device, smaller ones where they would leave multiprocessors idle or rows empty.
+// Chooses large tiles if they fill the device, and smaller ones if large ones would leave multiprocessors idle or rows
+// empty.
 template <class T>
 Tiling choose_tiling(const Device& device, const GemmOperands<T>& g) {
   if (g.tiling != Tiling::kAuto) return g.tiling;
@@ -174,7 +176,7 @@ Tiling choose_tiling(const Device& device, const GemmOperands<T>& g) {
   return g.m > MiddleTile::kM && large >= device.info().multiprocessors ? Tiling::kLarge : Tiling::kMiddle;
 }
 
-// gemm_sm90.cuh's, instantiated in OP_sm90.cu.
+// Defined in gemm_sm90.cuh, instantiated in OP_sm90.cu.
 template <class T, class Epilogue>
 void gemm_sm90(Device& device, const GemmOperands<T>& g, const Epilogue& epilogue);
 
@@ -183,7 +185,7 @@ void gemm(Device& device, const GemmOperands<T>& g, const Epilogue& epilogue) {
   if constexpr (sizeof(T) == 4) {
     launch_gemm<T, MiddleTile>(device, g, epilogue);
   } else {
-    // Compute capability 9 has what sm_90a means, no other has.
+    // sm_90a is compute capability 9 and no other, not even a newer one.
     if (device.info().major == 9) return gemm_sm90(device, g, epilogue);
     switch (choose_tiling(device, g)) {
       case Tiling::kSmall:

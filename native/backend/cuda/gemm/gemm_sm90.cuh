@@ -1,16 +1,17 @@
-// c = a b^T in float32 on Hopper (sm_90a), with gemm.cuh's operands and epilogues: bf16 and f16 by TMA and wgmma.
+// c = a b^T in float32 on Hopper (sm_90a), for bf16 and f16, by TMA and wgmma. Operands and epilogues are those of
+// gemm.cuh.
 //
-// Grid: as many blocks as the multiprocessors hold at once, each with every gridDim-th tile. Block: one warpgroup that
-// produces (one of its threads queues the loads of a and b, 64 elements of k a stage, into a ring in shared memory) and
-// one or two that consume, with 64 rows of the tile each. A stage has two barriers: `full` when its bytes have come,
-// `empty` when all warps that consume have done with it. The ring goes on from tile to tile: the next one's loads run
-// while the epilogue of the last one does.
-// Shared memory: the stages at a multiple of 1024 bytes, then the barriers; 193 KiB, for few rows 109. Bound by the
-// tensor cores where tiles are large, by reading b where rows are few.
+// Grid: as many blocks as the multiprocessors hold at once; a block takes every gridDim-th tile. Block: one producing
+// warpgroup, one thread of which queues the loads of a and b into a ring of stages in shared memory (64 elements of k a
+// stage), and one or two consuming warpgroups, which have 64 rows of the tile each. A stage has two barriers: `full` is
+// complete when its bytes have come, `empty` when all consuming warps are done with it. The ring goes on from tile to
+// tile, so that the loads of the next tile run during the epilogue of the last one.
+// Shared memory: the stages at a multiple of 1024 bytes, then the barriers; 193 KiB, or 109 KiB for few rows. Large
+// tiles are bound by the tensor cores, few rows by reading b.
 //
-// On such a GPU every product of halves comes here, a single row's too: c[i, j] is one chain of wgmma's steps of 16 k
-// from k = 0 up, in every tile, whatever m and n; README.md says what that rests on. What lies past m, n or k is loaded
-// as zeros, which change no sum.
+// On such a GPU every product of bf16 or f16 comes here, even that of a single row: c[i, j] is one chain of wgmma's
+// steps of 16 elements of k, from k = 0 up, in every tile and whatever m and n. ../README.md says what that rests on.
+// Elements past m, n or k are loaded as zeros, which change no sum.
 #pragma once
 #include <algorithm>
 
@@ -21,7 +22,7 @@
 
 namespace mt::MT_TARGET {
 
-// kConsumers x 64 rows, kN columns; kBlocks an SM.
+// A tile of kConsumers x 64 rows and kN columns. An SM holds kBlocks blocks.
 template <int kConsumers_, int kN_, int kStages_, int kBlocks_>
 struct HopperTile {
   static constexpr int kConsumers = kConsumers_;
@@ -32,8 +33,9 @@ struct HopperTile {
   static constexpr int kBlocks = kBlocks_;
   static constexpr int kStageBytes = (kM + kN) * kBoxBytes;
   static constexpr size_t kSharedBytes = kAtomBytes + size_t{kStages} * (kStageBytes + 2 * sizeof(uint64_t));
-  // What each of 384 threads gets, divided anew: 128 accumulators need more. A warpgroup that asks for registers which
-  // nobody has given back waits for ever; scripts/check-cuda.mjs holds the compiler to kRegisters.
+  // 128 accumulators a thread need more than the kRegisters that each of 384 threads starts with, so the consumers take
+  // some from the producer. A warpgroup that asks for registers which nobody has given back waits for ever, so
+  // scripts/check-cuda.mjs checks that the compiler uses kRegisters.
   static constexpr bool kDivideRegisters = kN == 256;
   static constexpr int kRegisters = 168;
   static constexpr int kProducerRegisters = 40;
@@ -44,10 +46,10 @@ struct HopperTile {
 
 using HopperLargeTile = HopperTile<2, 256, 4, 1>;
 using HopperMiddleTile = HopperTile<2, 128, 6, 1>;
-// Few rows: as many blocks and bytes of b in flight as fit, 36 KiB a block.
+// For few rows. Two blocks an SM keep as many bytes of b in flight as fit, 36 KiB a block.
 using HopperSmallTile = HopperTile<1, 32, 9, 2>;
 
-// A warp's part of its warpgroup's 64 rows.
+// The accumulators of a warp: 16 of its warpgroup's 64 rows.
 template <class Tile>
 struct HopperAccumulators {
   static constexpr int kRows = 1;
@@ -55,7 +57,7 @@ struct HopperAccumulators {
   float c[kRows][kCols][4];
 };
 
-// Where the ring stands: a stage, and the parity of the phase that its barriers complete next.
+// A place in the ring: a stage, and the parity of the phase that the stage's barriers complete next.
 template <int kStages>
 struct RingPlace {
   int stage = 0;
@@ -79,7 +81,7 @@ MT_DEVICE void produce(const TensorMap& a, const TensorMap& b, HopperGrid grid, 
   for (int index = block_x(); index < grid.tiles_m * grid.tiles_n; index += grid_x()) {
     const TilePlace tile = place_tile(index, grid.tiles_m, grid.tiles_n);
     for (int step = 0; step < grid.steps; step++) {
-      mbarrier_wait(empty + at.stage, at.parity ^ 1);  // at once in the first round: nothing has been there
+      mbarrier_wait(empty + at.stage, at.parity ^ 1);  // returns at once in the first round
       mbarrier_arrive_expect(full + at.stage, Tile::kStageBytes);
       char* stage = stages + at.stage * Tile::kStageBytes;
       tma_load(stage, a, step * kBoxCols, tile.m * Tile::kM, full + at.stage);
@@ -95,7 +97,7 @@ MT_DEVICE void consume(int group, HopperGrid grid, const char* stages, uint64_t*
   RingPlace<Tile::kStages> at;
   for (int index = block_x(); index < grid.tiles_m * grid.tiles_n; index += grid_x()) {
     HopperAccumulators<Tile> acc = {};
-    int reading = 0;  // the stage of the products in flight
+    int reading = 0;  // the stage that the products in flight read
     for (int step = 0; step < grid.steps; step++) {
       mbarrier_wait(full + at.stage, at.parity);
       const char* a = stages + at.stage * Tile::kStageBytes + group * 64 * kBoxBytes;
@@ -105,7 +107,7 @@ MT_DEVICE void consume(int group, HopperGrid grid, const char* stages, uint64_t*
       for (int k = 0; k < kBoxBytes; k += 32) wgmma<T>(acc.c[0], wgmma_descriptor(a + k), wgmma_descriptor(b + k));
       wgmma_commit();
       wgmma_wait<1>();
-      // Each warp for itself: its wait says nothing of the others' parts.
+      // Every warp arrives for itself: its wait does not cover the products of the other warps.
       if (step > 0 && lane_index() == 0) mbarrier_arrive(empty + reading);
       reading = at.stage;
       at.advance();
@@ -132,7 +134,7 @@ gemm_sm90_kernel(MT_GRID_CONSTANT TensorMap a, MT_GRID_CONSTANT TensorMap b, Hop
   }
   sync_block();
 
-  const int group = shuffle(thread_index() / kWarpgroup, 0);  // tells the compiler that a warp has but one
+  const int group = shuffle(thread_index() / kWarpgroup, 0);  // the shuffle tells the compiler: one value a warp
   if (group == Tile::kConsumers) {
     if constexpr (Tile::kDivideRegisters) fewer_registers<Tile::kProducerRegisters>();
     if (warp_index() % 4 == 0 && elect_one()) produce<Tile>(a, b, grid, stages, full, empty);
@@ -148,22 +150,23 @@ void launch_gemm_sm90(Device& device, const GemmOperands<T>& g, const Epilogue& 
   const HopperGrid grid = {(g.m + Tile::kM - 1) / Tile::kM, (g.n + Tile::kN - 1) / Tile::kN,
                            (g.k + kBoxCols - 1) / kBoxCols};
   const int blocks = std::min(grid.tiles_m * grid.tiles_n, device.info().multiprocessors * Tile::kBlocks);
-  device.select();  // for the tensor maps, which are made before launch() selects
+  device.select();  // tensor maps need it, and they are made before launch() is called
   launch(device, {.x = blocks, .threads = Tile::kThreads, .shared = Tile::kSharedBytes},
          gemm_sm90_kernel<T, Tile, Epilogue>, make_tensor_map(g.a, g.m, g.k, g.stride, Tile::kM),
          make_tensor_map(g.b, g.n, g.k, g.stride, Tile::kN), grid, epilogue);
 }
 
-// Rounds of all multiprocessors that the tiles of a product take.
+// How many times all multiprocessors must be filled for all tiles of a product.
 template <class Tile, class T>
 int64_t count_waves(const GemmOperands<T>& g, int multiprocessors) {
   const int64_t tiles = int64_t{(g.m + Tile::kM - 1) / Tile::kM} * ((g.n + Tile::kN - 1) / Tile::kN);
   return (tiles + multiprocessors - 1) / multiprocessors;
 }
 
-// Small tiles for the rows of decoding, and for up to 64 where one wave of wider ones would leave multiprocessors, and
-// so memory's bandwidth, unused. Else what takes least time, by an estimate: a middle tile has half the products of a
-// large one, but reads more bytes for each, and counts for 5/8 of it.
+// Chooses small tiles for up to 16 rows, and for up to 64 if wider tiles would take one wave, which would leave
+// multiprocessors and so some of the memory's bandwidth unused. Otherwise it estimates the time of large and of middle
+// tiles. A middle tile has half the products of a large one, but reads more bytes for each product, so its time is
+// counted as 5/8 of a large one's.
 template <class T>
 Tiling choose_tiling_sm90(const Device& device, const GemmOperands<T>& g) {
   if (g.tiling != Tiling::kAuto) return g.tiling;

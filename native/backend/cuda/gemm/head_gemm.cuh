@@ -30,9 +30,9 @@ struct StorePartials {
   const int32_t* targets;
   HeadPartial* partials;
   float* target_logits;
-  int rows, vocab, per_row;  // per_row partials
+  int rows, vocab, per_row;  // per_row: partials of a row
 
-  // Four lanes share a row: eight columns each of every 32.
+  // Four lanes share a row; each holds eight of every 32 columns.
   template <class Acc>
   MT_DEVICE void operator()(const Acc& acc, int row, int col) const {
     static_assert(Acc::kCols % 4 == 0, "a warp holds whole runs of 32 columns");
@@ -51,7 +51,7 @@ struct StorePartials {
         }
   }
 
-  // logits[e] is at column c + e / 2 * 8 + e % 2; `first` is the first of the 32 columns.
+  // Combines 32 columns from `first` on. logits[e] is the logit of column c + e / 2 * 8 + e % 2.
   MT_DEVICE void combine(const float (&logits)[8], int r, int first, int c) const {
     const int target = r < rows ? targets[r] : -1;
     float largest = -INFINITY;

@@ -9,7 +9,7 @@ struct AddToResidual {
   float* x;
   const float* bias;
   int rows, cols;
-  bool pairs;  // every pair of columns may be accessed as 8 bytes
+  bool pairs;  // whether each pair of columns may be accessed as 8 bytes
 
   template <class Acc>
   MT_DEVICE void operator()(const Acc& acc, int row, int col) const {
@@ -23,7 +23,7 @@ struct AddToResidual {
   }
 
  private:
-  // Several pairs at once: their loads run side by side, before the first store.
+  // Several pairs at once, so that their loads run side by side before the first store.
   template <class Acc>
   MT_DEVICE void add_pairs(const Acc& acc, int row, int col) const {
     constexpr int kAtOnce = Acc::kCols < 8 ? Acc::kCols : 8;

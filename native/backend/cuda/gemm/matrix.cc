@@ -1,4 +1,4 @@
-// Packing of weights: rounded on the host into pinned memory, copied from there while the host goes on.
+// Packs weights: the host rounds rows into pinned memory, which is copied to the device while the host goes on.
 #include "matrix.h"
 
 #include <algorithm>
@@ -7,7 +7,7 @@
 namespace mt::MT_TARGET {
 namespace {
 
-constexpr int kGroup = 8;  // rows of a kind side by side: the columns of a fragment
+constexpr int kGroup = 8;  // neighbouring rows of one kind: as many as a fragment has columns
 constexpr size_t kPieceBytes = 4u << 20;
 
 int64_t padded(int cols, DType dtype) {
@@ -49,7 +49,7 @@ DeviceMatrix::DeviceMatrix(Device& device, const RowLayout& layout, int r, int c
   cols = c;
   dtype = layout.dtype;
   kind = layout.kind;
-  // On the lane of the copies, which must not be overtaken.
+  // On the lane of the copies, so that it is done before them.
   if (layout_.packed_rows != rows) device.zero(memory, layout_.bytes(), Lane::kCopy);
 }
 
@@ -69,12 +69,13 @@ void DeviceMatrix::write(int row, int count, const float* values, UploadRing& ri
   }
 }
 
-// Queues the copy of as many rows from `row` on as one copy takes: neighbours, or whole groups that lie two groups
-// apart. Returns how many.
+// Queues one copy of as many rows from `row` on as a single copy can take: neighbouring rows, or whole groups that lie
+// two groups apart. Returns how many rows it took.
 int DeviceMatrix::queue_rows(int row, int count, const std::byte* staged) {
   const size_t row_bytes = layout_.stride * dtype_size(dtype);
   const int first = layout_.packed_row(row);
-  const auto run = [&](int from, int place) {  // of neighbours, the first of them at `place`
+  // How many rows from row + from on lie side by side, if the first one lies at `place`.
+  const auto run = [&](int from, int place) {
     int n = 0;
     while (from + n < count && layout_.packed_row(row + from + n) == place + n) n++;
     return n;

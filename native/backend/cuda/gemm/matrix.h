@@ -1,16 +1,16 @@
-// Weights on the device: rows of k padded to a multiple of 16 bytes, in an order that suits the epilogues.
+// Weights on the device: rows are padded to a multiple of 16 bytes and stand in an order that suits the epilogues.
 //
-//   kPlain   row r at r
-//   kGateUp  groups of 16 rows: gate's rows 8 g .. 8 g + 7, then up's
-//   kQkv     each head of q, k and v in groups of 16 rows: 8 of its first half, then the 8 half a head further on
-// Groups at the end of gate or of a head's half may be incomplete: those rows are zero.
+//   kPlain   row r stands at r
+//   kGateUp  groups of 16 rows: rows 8 g .. 8 g + 7 of gate, then the same rows of up
+//   kQkv     each head of q, k and v in groups of 16 rows: 8 rows of its first half, then the 8 rows half a head later
+// The last group of gate or of a head's half may be incomplete; the missing rows are zero.
 #pragma once
 #include "../../backend.h"
 #include "../runtime/staging.h"
 
 namespace mt::MT_TARGET {
 
-// Where the rows of a weight lie.
+// The order of a weight's rows.
 struct RowLayout {
   RowLayout(int rows, int cols, MatrixKind kind, HeadShape shape, DType dtype);
   int packed_row(int row) const;
@@ -18,17 +18,17 @@ struct RowLayout {
 
   MatrixKind kind;
   DType dtype;
-  int part;         // rows that are cut into groups together: ffn, or half a head
-  int packed_rows;  // with those of incomplete groups
-  int64_t stride;   // elements from row to row
+  int part;         // rows that are cut into groups together: those of gate or up, or half a head
+  int packed_rows;  // rows, including the missing ones of incomplete groups
+  int64_t stride;   // elements from one row to the next
 };
 
 class DeviceMatrix final : public Matrix {
  public:
-  // In layout().bytes() bytes of device memory, which are the caller's.
+  // `memory` has layout().bytes() bytes of device memory and belongs to the caller.
   DeviceMatrix(Device& device, const RowLayout& layout, int rows, int cols, void* memory);
-  // Rounds values [count, cols] into pieces of the ring, of kCopy, and queues their copies to rows row .. row + count -
-  // 1.
+  // Rounds values [count, cols] into pieces of the ring, whose lane is kCopy, and queues their copies to the rows
+  // row .. row + count - 1.
   void write(int row, int count, const float* values, UploadRing& ring);
 
   const RowLayout& layout() const { return layout_; }

@@ -1,5 +1,4 @@
-// q, k and v of a pack: the matrix product with bias, rotary embedding and the split in its epilogue. The two elements
-// that RoPE turns into each other, half a head apart, lie in one thread.
+// q, k and v of a pack: the matrix product with bias, rotary embedding and the split in its epilogue (qkv.cuh).
 #include "gemm.cuh"
 #include "qkv.cuh"
 

@@ -1,5 +1,5 @@
-// The epilogue of qkv: bias, rotary embedding and the split. The two elements that RoPE turns into each other, half a
-// head apart, lie in one thread.
+// The epilogue of qkv: bias, rotary embedding and the split. RoPE rotates two elements that are half a head apart; the
+// order of the rows (matrix.h) puts both into one thread.
 #pragma once
 #include "../ops/ops.h"
 #include "epilogue.cuh"
@@ -13,8 +13,8 @@ struct RotateAndSplit {
   int rows;
   bool pairs;
 
-  // Groups of 16 columns hold 8 elements of a head's first half and the 8 half a head further on (matrix.h). Several
-  // groups at once: the loads of their angles run side by side, before the first store.
+  // A group of 16 columns holds 8 elements of a head's first half and the 8 elements half a head later (matrix.h).
+  // Several groups at once, so that the loads of their angles run side by side before the first store.
   template <class Acc>
   MT_DEVICE void operator()(const Acc& acc, int row, int col) const {
     constexpr int kGroups = Acc::kCols / 2, kAtOnce = kGroups < 4 ? kGroups : 4;
@@ -36,7 +36,7 @@ struct RotateAndSplit {
   }
 
  private:
-  // Elements at, at + 1 of a head's first half, how many of them there are, and their angles.
+  // Elements at and at + 1 of a head's first half, how many of the two exist, and their angles.
   struct Pair {
     int head, at, count;
     float cos[2], sin[2];
@@ -45,7 +45,7 @@ struct RotateAndSplit {
   MT_DEVICE bool is_rotated(int head) const { return head < rope.heads + rope.kv_heads; }
 
   MT_DEVICE Pair load(int group, int64_t angles) const {
-    const int half = rope.head_dim / 2, groups = (half + 7) / 8;  // of a head
+    const int half = rope.head_dim / 2, groups = (half + 7) / 8;  // groups of one head
     const int head = group / groups, at = group % groups * 8 + lane_index() % 4 * 2;
     const int left = head < rope.heads + 2 * rope.kv_heads ? half - at : 0;
     Pair pair = {head, at, left < 2 ? left : 2, {}, {}};
@@ -58,7 +58,7 @@ struct RotateAndSplit {
     return pair;
   }
 
-  // first, second [2]: the neighbours in each half.
+  // `first` and `second` are arrays [2]: the pair in the head's first half, and that in its second.
   MT_DEVICE void store(int row, const Pair& pair, const float* first, const float* second) const {
     if (pair.count <= 0) return;
     const int half = rope.head_dim / 2;

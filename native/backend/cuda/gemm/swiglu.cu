@@ -1,4 +1,4 @@
-// f = silu(gate) * up: the matrix product with gate and up rows interleaved, so that one thread holds both.
+// f = silu(gate) * up: the matrix product with the rows of gate and up interleaved, so that one thread holds both.
 #include "gemm.cuh"
 #include "swiglu.cuh"
 

@@ -1,4 +1,4 @@
-// The epilogue of swiglu: f = silu(gate) * up, of which one thread holds both.
+// The epilogue of swiglu: f = silu(gate) * up. One thread holds both factors.
 #pragma once
 #include "../ops/ops.h"
 #include "epilogue.cuh"

@@ -1,4 +1,5 @@
-// Rows of keys and values into the cache: a warp a row, keys in block row 0, values in 1. Bound by memory.
+// Copies rows of keys and values into the cache. A warp copies one row: of keys if block_y() is 0, of values if it
+// is 1. Bound by memory.
 #include "../runtime/launch.cuh"
 #include "copy_row.cuh"
 #include "ops.h"

@@ -1,12 +1,12 @@
-// A row copied, and widened to float32, by one warp: what embed, gather_rows and append_kv are made of.
+// One warp copies a row and widens it to float32. embed, gather_rows and append_kv consist of this.
 #pragma once
 #include "../device/device.cuh"
 
 namespace mt::MT_TARGET {
 
-constexpr int kCopyWarps = 8;  // rows of a block
+constexpr int kCopyWarps = 8;  // warps of a block, and so rows that it copies
 
-// to[c] = from[c]. `vectors`: both rows start at multiples of 16 bytes.
+// to[c] = from[c]. With `vectors`, both rows start at multiples of 16 bytes.
 template <class T>
 MT_DEVICE void copy_row(const T* from, float* to, int cols, bool vectors) {
   constexpr int kCount = Vec16<T>::kCount;

@@ -1,4 +1,4 @@
-// The embedding: a warp a token. Bound by memory.
+// The embedding. A warp copies the row of one token. Bound by memory.
 #include "../runtime/launch.cuh"
 #include "copy_row.cuh"
 #include "ops.h"

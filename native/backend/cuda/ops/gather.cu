@@ -1,4 +1,4 @@
-// Rows of x picked by a list: a warp a row. Bound by memory.
+// Copies the rows of x that a list picks. A warp copies one row. Bound by memory.
 #include "../runtime/launch.cuh"
 #include "copy_row.cuh"
 #include "ops.h"

@@ -1,5 +1,6 @@
-// What the LM head says of a row, from the partials of its columns, or its k best from its logits: a block a row. Bound
-// by memory: one pass over the partials, and one over the logits for every 32 of the k best.
+// The results of the LM head for a row: log-probability and argmax from the row's partials, the k best from its logits.
+// A block has one row. Bound by memory: one pass over the partials, and one pass over the logits for every 32 of the k
+// best.
 #include "../device/device.cuh"
 #include "../runtime/launch.cuh"
 #include "ops.h"
@@ -10,7 +11,8 @@ namespace {
 constexpr int kThreads = 256;
 constexpr int kWarps = kThreads / kWarp;
 
-// A logit and its id; of two the better is the larger, of equals the one with the lower id.
+// A logit and its id. Of two candidates the one with the larger logit is better; with equal logits, the one with the
+// lower id.
 struct Candidate {
   float logit = -INFINITY;
   int32_t id = INT32_MAX;
@@ -20,7 +22,7 @@ struct Candidate {
   }
 };
 
-// The best of the block, in every thread. `warps` is one Candidate a warp of shared memory.
+// The best candidate of the block, returned in every thread. `warps` is shared memory for one Candidate per warp.
 MT_DEVICE Candidate best_of_block(Candidate mine, Candidate* warps) {
 #pragma unroll
   for (int mask = kWarp / 2; mask > 0; mask /= 2) {
@@ -29,7 +31,7 @@ MT_DEVICE Candidate best_of_block(Candidate mine, Candidate* warps) {
     other.id = shuffle_xor(mine.id, mask);
     if (other.better_than(mine)) mine = other;
   }
-  sync_block();  // all have read what `warps` held
+  sync_block();  // nobody reads the old contents of `warps` any more
   if (lane_index() == 0) warps[warp_index()] = mine;
   sync_block();
   Candidate best = warps[0];
@@ -38,7 +40,8 @@ MT_DEVICE Candidate best_of_block(Candidate mine, Candidate* warps) {
   return best;
 }
 
-// Thread i adds partials i, i + 256, ..., then lanes and warps add up: one order for a vocabulary.
+// Thread i adds partials i, i + 256, ...; then the sums of the lanes and those of the warps are added. The order
+// depends on the size of the vocabulary alone.
 MT_KERNEL(kThreads, 4)
 finish_kernel(const HeadPartial* partials, const float* target_logits, int per_row, HeadRows out) {
   const int row = block_x();
@@ -73,12 +76,14 @@ finish_kernel(const HeadPartial* partials, const float* target_logits, int per_r
 
 MT_DEVICE Candidate of_lane(const Candidate& c, int lane) { return {shuffle(c.logit, lane), shuffle(c.id, lane)}; }
 
-// The best `count` that a warp was offered, lane i's the one that i are better than. `last` is the worst of them.
+// The best `count` candidates that a warp has been offered, sorted across its lanes: `mine` of lane 0 is the best one,
+// that of lane 1 the second best, and so on. `last` is the worst of the `count`.
 struct WarpList {
   int count;
   Candidate mine, last;
 
-  // Each lane's own; few are better than the last once the list is full.
+  // Every lane offers a candidate of its own. Once the list is full, few are better than the last, so the loop is
+  // short.
   MT_DEVICE void offer(Candidate c) {
     for (int from; (from = lowest_lane(c.better_than(last))) >= 0;) {
       const Candidate taken = of_lane(c, from), before = of_lane(mine, lane_index() - 1);
@@ -89,10 +94,10 @@ struct WarpList {
   }
 };
 
-constexpr int kBatch = 8;  // loads of a thread that are on their way together
+constexpr int kBatch = 8;  // loads of a thread that are in flight together
 
-// Rounds of the 32 best among those that the last of the round before is better than: a list a warp, and in every warp
-// the best of all lists.
+// Finds 32 of the k best in each round, among the candidates that are worse than the last of the round before. First
+// every warp makes a list of the candidates it reads, then every warp merges all lists into its own.
 MT_KERNEL(kThreads, 4)
 top_k_kernel(const float* logits, const float* log_sums, int vocab, int k, int32_t* ids, float* log_probs) {
   const int row = block_x();
@@ -116,7 +121,7 @@ top_k_kernel(const float* logits, const float* log_sums, int vocab, int k, int32
         list.offer(taken.better_than(c) ? c : Candidate{});
       }
     }
-    sync_block();  // all have read what `lists` held
+    sync_block();  // nobody reads the old contents of `lists` any more
     lists[thread_index()] = list.mine;
     sync_block();
     for (int w = 0; w < kWarps; w++)

@@ -1,7 +1,7 @@
-// Sampling from logits (base/sampling.h): a block a row. Weights are whole numbers, whose sums are the same in any
-// order. Bound by reading the row, which lies in the L2: once for the largest logit, four times each for top-k and
-// top-p (a digit of eight bits of the key at a time), once for the sums of the weights and once for the draw. Once more
-// where tokens of equal logits lie on both sides of a cut.
+// Sampling from logits (base/sampling.h). A block has one row. Weights are whole numbers, whose sums are the same in
+// any order. Bound by reading the row, which lies in the L2: once for the largest logit, four times each for top-k and
+// top-p (each time for a digit of eight bits of the key), once for the sums of the weights and once for the draw. It is
+// read once more if a cut of top-k or top-p falls among tokens of equal logits.
 #include <cstring>
 
 #include "../device/device.cuh"
@@ -11,17 +11,17 @@
 namespace mt::MT_TARGET {
 namespace {
 
-// Of a block: many, so that as much of the row is on its way as the L2 gives; few where the row is short.
+// Threads of a block: many, so that the loads in flight use all of the L2's bandwidth, but few for a short row.
 constexpr int kManyThreads = 512;
 constexpr int kFewThreads = 64;
 constexpr int kShortRow = 2048;
 
-constexpr int kBatch = 8;  // loads of a thread that are on their way together
+constexpr int kBatch = 8;  // loads of a thread that are in flight together
 
 constexpr int kDigitBits = 8;
 constexpr int kDigits = 1 << kDigitBits;
 
-// A number that orders as the logits do; NaN comes before all of them.
+// Maps a logit to an integer of the same order. NaN comes before all logits.
 MT_DEVICE uint32_t key_of(float logit) {
   if (!(logit == logit)) return 0;
   const float positive_zero = logit + 0.0f;
@@ -60,9 +60,9 @@ MT_DEVICE uint64_t warp_sum(uint64_t v) {
   return v;
 }
 
-// Of the lanes above the own.
+// The sum of v over the higher lanes.
 MT_DEVICE uint64_t sum_above(uint64_t v) {
-  uint64_t sum = v;  // of the own and the 2, 4, ... lanes from it on
+  uint64_t sum = v;  // v summed over the next 1, 2, 4, ... lanes, beginning with the own
 #pragma unroll
   for (int step = 1; step < kWarp; step *= 2) {
     const uint64_t next = of_lane(sum, lane_index() + step);
@@ -71,21 +71,23 @@ MT_DEVICE uint64_t sum_above(uint64_t v) {
   return sum - v;
 }
 
-// Shared memory of a block.
+// The shared memory of a block.
 template <int kThreads>
 struct Shared {
   static constexpr int kWarps = kThreads / kWarp;
-  static constexpr int kCopies = kThreads / 64;  // so that few lanes wait for each other: most keys share a first digit
+  // Most keys have the same first digit. With several counters for each digit, few lanes wait for each other.
+  static constexpr int kCopies = kThreads / 64;
 
   uint64_t sums[kWarps];
   uint64_t digits[kDigits];
-  uint32_t low[kDigits * kCopies], high[kDigits * kCopies];  // what a digit measures, in parts; 0 between counts
+  // Partial sums of the digits, as the halves of 64-bit numbers; all are 0 between counts.
+  uint32_t low[kDigits * kCopies], high[kDigits * kCopies];
 
   MT_DEVICE void clear_parts() {
     for (int i = thread_index(); i < kDigits * kCopies; i += kThreads) low[i] = high[i] = 0;
   }
 
-  // 64 bits by atomics of 32: the low half says when it carries.
+  // A 64-bit sum by 32-bit atomics: the result of the first tells whether the low half carries into the high one.
   MT_DEVICE void add(uint32_t digit, uint64_t amount) {
     const int at = digit * kCopies + lane_index() % kCopies;
     const auto added = static_cast<uint32_t>(amount);
@@ -94,7 +96,7 @@ struct Shared {
     if (rest > 0) atomic_add(&high[at], rest);
   }
 
-  // Adds the parts up to `digits`, once all threads have added.
+  // Adds the partial sums up to `digits` once all threads have called add(), and clears them.
   MT_DEVICE void collect() {
     sync_block();
     for (int digit = thread_index(); digit < kDigits; digit += kThreads) {
@@ -108,10 +110,10 @@ struct Shared {
     sync_block();
   }
 
-  // The sum over the block, in every thread.
+  // The sum over the block, returned in every thread.
   MT_DEVICE uint64_t sum(uint64_t mine) {
     mine = warp_sum(mine);
-    sync_block();  // all have read what `sums` held
+    sync_block();  // nobody reads the old contents of `sums` any more
     if (lane_index() == 0) sums[warp_index()] = mine;
     sync_block();
     return warp_sum(lane_index() < kWarps ? sums[lane_index()] : 0);
@@ -126,7 +128,7 @@ struct Shared {
   }
 };
 
-// The tokens that are kept: those of larger keys, and of that key those of lower ids than `end`.
+// The tokens that are kept: those whose key is larger than `key`, and those of this key whose id is below `end`.
 struct Kept {
   uint32_t key = 0;
   int end = INT32_MAX;
@@ -134,13 +136,14 @@ struct Kept {
   MT_DEVICE bool holds(uint32_t other, int id) const { return other > key || (other == key && id < end); }
 };
 
-// The kept tokens and what they measure.
+// The kept tokens, and the sum of their measures.
 struct Selection {
   Kept kept;
   uint64_t sum;
 };
 
-// A row of logits; measure(logit, id) below says what a token counts.
+// A row of logits. measure(logit, id) below gives the measure of a token, which is 1 for top-k and its weight for
+// top-p.
 template <int kThreads>
 struct Row {
   static constexpr int kWarps = kThreads / kWarp;
@@ -149,7 +152,7 @@ struct Row {
   int vocab;
   Shared<kThreads>& shared;
 
-  // visit(logit, id) for ids first, first + step, ... below `end`.
+  // Calls visit(logit, id) for the ids first, first + step, ... below `end`.
   template <class Visit>
   MT_DEVICE void for_each(int first, int end, int step, const Visit& visit) const {
     for (; first < end; first += kBatch * step) {
@@ -161,13 +164,14 @@ struct Row {
         if (first + i * step < end) visit(batch[i], first + i * step);
     }
   }
-  // The same for all ids of the row, each in one thread.
+  // Calls visit(logit, id) for all ids of the row, each in one thread.
   template <class Visit>
   MT_DEVICE void for_all(const Visit& visit) const {
     for_each(thread_index(), vocab, kThreads, visit);
   }
 
-  // The lowest id whose measures up to it exceed `rest`: a warp a part, then the part that it lies in. 0 where none do.
+  // The lowest id for which the sum of measures up to and including it exceeds `rest`, or 0 if there is none. Each warp
+  // sums a part of the row; the search goes on in the part in which the id lies.
   template <class Measure>
   MT_DEVICE int find(uint64_t rest, const Measure& measure) const {
     int begin = 0, count = vocab;
@@ -189,19 +193,20 @@ struct Row {
     return begin < vocab && count > 0 ? begin : 0;
   }
 
-  // The fewest of `kept`, best first, whose measures reach `enough`, which all of them do. measure(logit): tokens of
-  // one key measure the same. The worst key that is kept is found digit by digit, then how many tokens of it.
+  // Selects as few of the kept tokens as possible, best first, so that the sum of their measures reaches `enough`. All
+  // of them together must reach it. Here measure(logit) takes no id: tokens of one key have the same measure. The worst
+  // key to keep is found digit by digit, then how many of its tokens to keep.
   template <class Measure>
   MT_DEVICE Selection select(Kept kept, uint64_t enough, const Measure& measure) const {
-    uint32_t key = 0, known = 0;  // the digits that are found, and their bits
-    uint64_t above = 0, at = 0;   // what the tokens of larger keys measure, and those of the key
+    uint32_t key = 0, known = 0;  // the digits found so far, and a mask of their bits
+    uint64_t above = 0, at = 0;   // the measures of tokens of larger keys, and of the tokens of this key
     for (int shift = 32 - kDigitBits; shift >= 0; shift -= kDigitBits) {
       for_all([&](float logit, int id) {
         const uint32_t other = key_of(logit);
         if ((other & known) == key && kept.holds(other, id)) shared.add(other >> shift & (kDigits - 1), measure(logit));
       });
       shared.collect();
-      constexpr int kOwn = kDigits / kWarp;  // digits of a lane
+      constexpr int kOwn = kDigits / kWarp;  // digits that a lane looks at
       const uint64_t* own = shared.digits + lane_index() * kOwn;
       uint64_t sum = 0;
       for (int i = 0; i < kOwn; i++) sum += own[i];
@@ -247,7 +252,8 @@ sample_kernel(SampleArguments a) {
   Kept kept;
   if (a.sampling.top_k > 0 && a.sampling.top_k < a.vocab)
     kept = row.select(kept, a.sampling.top_k, [](float) { return uint64_t{1}; }).kept;
-  uint64_t total = 0, left = 0;  // of all at temperature 1, of the kept
+  // The weights of all tokens at temperature 1, and of the kept tokens at the temperature asked for.
+  uint64_t total = 0, left = 0;
   row.for_all([&](float logit, int id) {
     total += weight_of(logit, largest, 1.0f);
     if (kept.holds(key_of(logit), id)) left += weight(logit);

@@ -1,5 +1,5 @@
-// Copies rows to a stride of whole 16-byte chunks, for matrix products whose rows have an odd length. A thread an
-// element.
+// Copies rows to places that are a multiple of 16 bytes apart, for matrix products whose rows have an odd length. A
+// thread copies one element.
 #include "../device/device.cuh"
 #include "../runtime/launch.cuh"
 #include "ops.h"

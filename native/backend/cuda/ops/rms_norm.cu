@@ -1,5 +1,5 @@
-// RMSNorm: a block a row, so that the few rows of decoding take a few loads each. Bound by memory: reads x twice (the
-// second time from the L1), writes y.
+// RMSNorm. A block has one row, so that a thread has few loads even if there are only the few rows of decoding. Bound
+// by memory: it reads x twice (the second time from the L1) and writes y.
 #include <algorithm>
 
 #include "../device/device.cuh"
@@ -9,11 +9,11 @@
 namespace mt::MT_TARGET {
 namespace {
 
-constexpr int kThreads = 256;  // at most
+constexpr int kThreads = 256;  // maximum of threads in a block
 constexpr int kVector = 4;
 
-// Thread i sums the squares of columns [4 i, 4 i + 4), then of those 4 `threads` further; lanes, then warps add up. One
-// order for a number of columns, with and without vector accesses.
+// Thread i sums the squares of columns [4 i, 4 i + 4), then of those 4 * threads further, and so on; then the sums of
+// the lanes and those of the warps are added. The order depends on the number of columns alone, not on `vectors`.
 template <class T>
 MT_KERNEL(kThreads, 4)
 rms_norm_kernel(const float* x, const float* w, float eps, int cols, int threads, bool vectors, T* y) {

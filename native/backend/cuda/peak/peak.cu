@@ -1,6 +1,6 @@
-// The peaks of a GPU, those of Hopper's tensor cores aside (peak_sm90.cu): independent chains of one instruction on
-// registers, and a sum over memory. Blocks of 256 threads, as many as fill the multiprocessors; bound by the
-// instruction's rate, and by memory.
+// The peaks of a GPU, except those of Hopper's tensor cores (peak_sm90.cu). One kernel for each instruction runs
+// independent chains of it on registers, and one sums over memory. Blocks have 256 threads, and there are as many as
+// fill the multiprocessors. Bound by the instruction's rate, and by memory.
 #include <algorithm>
 #include <chrono>
 #include <vector>
@@ -13,9 +13,9 @@ namespace mt::MT_TARGET {
 namespace {
 
 constexpr int kThreads = 256;
-constexpr int kBlocks = 4;  // of a multiprocessor: 1,024 threads, which all have room for
-constexpr int kChains = 8;  // of a thread: hide the latency of an instruction
-constexpr int kLoads = 8;   // of 16 bytes that a thread has under way
+constexpr int kBlocks = 4;  // blocks of a multiprocessor; every GPU has room for their 1,024 threads
+constexpr int kChains = 8;  // chains of a thread, enough to hide the latency of an instruction
+constexpr int kLoads = 8;   // loads of 16 bytes that a thread has in flight
 
 MT_DEVICE int global_thread() { return block_x() * kThreads + thread_index(); }
 
@@ -34,7 +34,7 @@ MT_KERNEL(kThreads, kBlocks) fma_peak_kernel(int steps, float* out) {
   out[global_thread()] = total;
 }
 
-// Operands in -1 .. 1 that differ from lane to lane: zeros take less power and flatter the clock.
+// The operands lie in -1 .. 1 and differ from lane to lane: zeros would take less power and allow a higher clock.
 template <class T>
 MT_KERNEL(kThreads, kBlocks)
 mma_peak_kernel(int steps, float* out) {
@@ -56,7 +56,7 @@ mma_peak_kernel(int steps, float* out) {
   out[global_thread()] = total;
 }
 
-// Each step of a block reads kLoads stretches of 4 KiB that lie grid_x() such stretches apart.
+// In each step a block reads kLoads pieces of 4 KiB, which lie grid_x() such pieces apart.
 MT_KERNEL(kThreads, kBlocks) read_peak_kernel(const float* p, int64_t vectors, int passes, float* out) {
   const int64_t stride = static_cast<int64_t>(grid_x()) * kThreads;
   float total = 0;
@@ -77,8 +77,8 @@ class Meter {
   Meter(Device& device, const Control& control)
       : device_(device), control_(control), out_(device, size_t{sizeof(float)} * blocks() * kThreads) {}
 
-  // Units a second, of launch(steps), which does `units` a step. Launches are long enough that queueing one and waiting
-  // for it, some 10 us, do not count; the best of ten.
+  // Units per second of launch(steps), which does `units` in a step: the best of ten launches. Each is so long that the
+  // 10 us or so for queueing it and waiting for it do not count.
   template <class Launch>
   double rate(double units, const Launch& launch) {
     constexpr double kEnough = 20e-3;
@@ -108,7 +108,8 @@ class Meter {
     std::vector<uint16_t> halves(size_t{kWgmmaRows} * 64);
     for (size_t i = 0; i < halves.size(); i++) {
       const uint32_t random = static_cast<uint32_t>(i) * 2654435761u >> 16;
-      halves[i] = (random & 0x8000) | 0x3800 | (random & 0x7f);  // the sign and the fraction; 2^-15 or 2^-1 in size
+      // Random signs and fractions; the exponent makes the size about 2^-15 as bf16 and 2^-1 as f16.
+      halves[i] = (random & 0x8000) | 0x3800 | (random & 0x7f);
     }
     const DeviceMemory operands(device_, halves.size() * sizeof(uint16_t));
     device_.upload(operands.data(), halves.data(), operands.bytes());
@@ -144,7 +145,7 @@ class Meter {
 
   Device& device_;
   const Control& control_;
-  DeviceMemory out_;  // a float a thread, so that no loop is dropped
+  DeviceMemory out_;  // one float per thread, which keeps the compiler from dropping the loops
 };
 
 }  // namespace
@@ -155,7 +156,8 @@ Peaks measure_peaks(int ordinal, const Control& control) {
   Peaks peaks;
   const auto add = [&](DType dtype, const char* instruction, double flops) {
     peaks.arithmetic.push_back({instruction, flops});
-    peaks.by_dtype[static_cast<int>(dtype)] = instruction;  // the last one added: gemm() takes the best
+    // gemm() uses the best instruction, which is the last one that is added.
+    peaks.by_dtype[static_cast<int>(dtype)] = instruction;
   };
   add(DType::kFloat32, "fma", meter.fma());
   add(DType::kBFloat16, "mma.sync bf16", meter.mma<bf16>());

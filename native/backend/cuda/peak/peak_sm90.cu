@@ -1,5 +1,5 @@
-// The peak of Hopper's tensor cores. Grid: a block a multiprocessor, of two warpgroups with 64 rows of a each. Shared
-// memory: a [128, 64] and b [256, 64], brought by TMA once, then the barrier. Bound by wgmma's rate.
+// The peak of Hopper's tensor cores. Each multiprocessor has one block of two warpgroups, which have 64 rows of a each.
+// Shared memory: a [128, 64] and b [256, 64], which TMA loads once, then the barrier. Bound by the rate of wgmma.
 #include "../device/device_sm90.cuh"
 #include "../runtime/launch.cuh"
 #include "peak.h"

@@ -1,4 +1,5 @@
-// launch(device, {.x, .y, .threads, .shared}, kernel, arguments...): queues a kernel, on the GPU or on fibers.
+// launch(device, {.x, .y, .threads, .shared}, kernel, arguments...) queues a kernel on the GPU, or runs it in the
+// simulator.
 #pragma once
 #include <tuple>
 #include <type_traits>
@@ -41,7 +42,7 @@ void launch(Device& device, const Grid& grid, void (*kernel)(Parameters...),
             std::type_identity_t<Parameters>... arguments) {
   device.select();
   cudaError_t error = cudaSuccess;
-  if (grid.shared > 48 << 10)  // more than any kernel gets unasked
+  if (grid.shared > 48 << 10)  // a kernel gets more than 48 KiB only on request
     error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(grid.shared));
   if (error == cudaSuccess) {
     cudaLaunchConfig_t config = {};
@@ -51,7 +52,7 @@ void launch(Device& device, const Grid& grid, void (*kernel)(Parameters...),
     config.stream = static_cast<cudaStream_t>(device.stream());
     error = cudaLaunchKernelEx(&config, kernel, arguments...);
   }
-  if (error != cudaSuccess)  // memory: a kernel's code is loaded at its first launch
+  if (error != cudaSuccess)  // memory may be short because a kernel's code is loaded at its first launch
     throw Error(error == cudaErrorMemoryAllocation ? ErrorCode::OUT_OF_MEMORY : ErrorCode::INTERNAL,
                 std::string(device.op()) + ": a kernel could not be launched: " + cudaGetErrorString(error) + " (" +
                     std::to_string(grid.x) + " x " + std::to_string(grid.y) + " blocks, " +

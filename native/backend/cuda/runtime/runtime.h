@@ -1,5 +1,5 @@
-// Memory, copies and launches of one device. runtime_cuda.cc speaks to the CUDA runtime, native/simulator runs on the
-// CPU.
+// Memory and copies of one device, and the order of its work. runtime_cuda.cc implements it over the CUDA runtime,
+// native/simulator/runtime.cc on the CPU.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -17,24 +17,25 @@ struct DeviceInfo {
   int minor = 0;
   size_t total_bytes = 0;
   int multiprocessors = 0;
-  int driver = 0;   // as CUDA counts: 12040 is 12.4; 0 on the host
-  int runtime = 0;  // that of this build
+  int driver = 0;   // the newest CUDA that the driver knows, as CUDA counts: 12040 is 12.4; 0 in the simulator
+  int runtime = 0;  // the CUDA of this build
   size_t l2_bytes = 0;
 };
 
-// The devices there are. Where there is none, `reason` says why: no driver, one that is too old, no device.
+// Lists the devices of this machine. If there is none, `reason` says why: no driver, one that is too old, no device.
 std::vector<DeviceInfo> list_devices(std::string& reason);
 
-// Queues of a device; each works in order, beside the other. Ops run on kCompute, kCopy brings weights up.
+// The two queues of a device. Each works in order, independently of the other: kCompute runs the ops, kCopy uploads
+// weights.
 enum class Lane : uint8_t { kCompute, kCopy };
 
-// One device and its lanes. Not copyable: memory belongs to it.
-// Every member throws Error: OUT_OF_MEMORY, DEVICE_UNAVAILABLE, or INTERNAL for a failure of the device, which may be
-// that of any op queued since the last wait; a freed or destroyed object never throws.
+// One device and its lanes.
+// Members throw Error: OUT_OF_MEMORY, DEVICE_UNAVAILABLE, or INTERNAL if the device fails. Such a failure may come from
+// any op queued since the last wait. Destructors and the functions that free memory never throw.
 //
-// The first Device of a GPU makes the CUDA runtime's context there, which stays for those that follow in the process:
-// free memory cannot be asked for without one, and cudaDeviceReset(), which alone gives it up, would take the memory of
-// every other Device of that GPU with it.
+// The first Device of a GPU makes the CUDA runtime's context there, which all later ones of the process use. It is
+// never given up: free memory cannot be asked for without a context, and cudaDeviceReset(), which alone destroys it,
+// would free the memory of every other Device of that GPU too.
 class Device {
  public:
   explicit Device(int ordinal);
@@ -44,39 +45,39 @@ class Device {
 
   const DeviceInfo& info() const { return info_; }
 
-  // Makes it the calling thread's device, which launches, allocations and tensor maps need; the members do it
+  // Makes this the calling thread's device, which launches, allocations and tensor maps need. Members call it
   // themselves.
   void select();
 
-  // 256-byte aligned; the contents are undefined (NaNs on the host).
+  // Returns memory aligned to 256 bytes; its contents are undefined (NaNs in the simulator).
   void* allocate(size_t bytes);
-  // Waits for what is queued.
+  // Waits for all queued work, which may use the memory, then frees it.
   void free(void* p) noexcept;
   size_t free_bytes();
 
-  // Host memory that queued copies may read and write.
+  // Host memory for queued copies.
   void* allocate_pinned(size_t bytes);
   void free_pinned(void* p) noexcept;
 
   void zero(void* device, size_t bytes, Lane lane = Lane::kCompute);
-  // `height` pieces of `width` bytes, dense in pinned memory, `pitch` bytes apart on the device. Queued: the host
-  // memory must stay as it is until an Event says so.
+  // Queues a copy of `height` pieces of `width` bytes, which lie densely in pinned memory, to places `pitch` bytes
+  // apart on the device. The pinned memory must not change until an Event tells that the copy is done.
   void queue_upload(void* device, size_t pitch, const void* pinned, size_t width, size_t height, Lane lane);
   void queue_download(void* pinned, const void* device, size_t bytes);
 
-  // Any host memory, on kCompute. Both wait for all that is queued there.
+  // These take any host memory. They wait for all work queued on kCompute.
   void upload(void* device, const void* host, size_t bytes);
   void download(void* host, const void* device, size_t bytes);
-  // For what is queued on kCompute.
+  // Waits for all work queued on kCompute.
   void wait();
 
-  // Who queues work from now on, for the messages of errors: the name of an op.
+  // Sets the name of the op that queues work from now on, for messages of errors.
   void set_op(const char* name) { op_ = name; }
   const char* op() const { return op_; }
 
   // The cudaStream_t of a lane.
   void* stream(Lane lane = Lane::kCompute) const { return lanes_[int(lane)].get(); }
-  // Of the host device layer, before it runs a kernel: does the copies that are queued, and counts the launch.
+  // Exists in the simulator only, which calls it before it runs a kernel: does the queued copies, counts the launch.
   void before_launch();
 
  private:
@@ -90,7 +91,7 @@ class Device {
   std::unique_ptr<void, DestroyStream> lanes_[2];  // cudaStream_t
 };
 
-// A place in a lane's queue.
+// Marks a place in a lane's queue.
 class Event {
  public:
   explicit Event(Device& device);
@@ -98,11 +99,11 @@ class Event {
   Event(const Event&) = delete;
   Event& operator=(const Event&) = delete;
 
-  // After what is queued on the lane now.
+  // Marks the place after all work that is queued on the lane now.
   void record(Lane lane);
-  // Until what was recorded is done; returns at once where nothing was.
+  // Waits until the work before the marked place is done; returns at once if no place is marked.
   void wait();
-  // What is queued on the lane from now on waits for it; the host does not.
+  // Makes work queued on the lane from now on wait for the marked place. The host does not wait.
   void hold(Lane lane);
 
  private:

@@ -1,4 +1,5 @@
-// The CUDA runtime, linked statically: it looks for the driver at its first call, so the addon loads without one.
+// runtime.h over the CUDA runtime. It is linked statically and looks for the driver at its first call, so that the
+// addon loads on machines without one.
 #include <cuda_runtime.h>
 
 #include "../../../base/error.h"
@@ -29,7 +30,7 @@ std::vector<DeviceInfo> list_devices(std::string& reason) {
   cudaRuntimeGetVersion(&runtime);
   const cudaError_t error = cudaGetDeviceCount(&count);
   if (error != cudaSuccess || count == 0) {
-    cudaGetLastError();  // forget it
+    cudaGetLastError();  // clears the error
     if (driver == 0) {
       reason = "no NVIDIA driver (libcuda.so.1) on this machine";
     } else if (error == cudaErrorInsufficientDriver) {
@@ -87,7 +88,7 @@ void* Device::allocate(size_t bytes) {
   void* p = nullptr;
   const cudaError_t error = cudaMalloc(&p, bytes);
   if (error == cudaErrorMemoryAllocation) {
-    cudaGetLastError();  // not sticky: the next call may ask for less
+    cudaGetLastError();  // clears the error: the next call may ask for less
     throw Error(ErrorCode::OUT_OF_MEMORY, std::string(op_) + ": no " + std::to_string(bytes) + " bytes on " +
                                               info_.name + ", where " + std::to_string(free_bytes()) + " are free");
   }
@@ -97,7 +98,7 @@ void* Device::allocate(size_t bytes) {
 void Device::free(void* p) noexcept {
   if (!p) return;
   cudaSetDevice(ordinal_);
-  // cudaFree() may wait for what is queued, by its documentation, and need not.
+  // By its documentation cudaFree() may wait for queued work, but need not.
   for (const auto& lane : lanes_) cudaStreamSynchronize(static_cast<cudaStream_t>(lane.get()));
   cudaFree(p);
 }
@@ -143,7 +144,7 @@ void Device::queue_download(void* pinned, const void* device, size_t bytes) {
 void Device::upload(void* device, const void* host, size_t bytes) {
   select();
   check(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, stream_of(*this)), "copy to the device");
-  wait();  // the runtime does not promise to be done with memory that is not pinned
+  wait();  // the runtime may still be reading memory that is not pinned
 }
 void Device::download(void* host, const void* device, size_t bytes) {
   select();

@@ -1,4 +1,4 @@
-// Growing, and whose turn it is.
+// How the kept memory grows, and how the pieces of a ring take turns.
 #include "staging.h"
 
 #include <algorithm>
@@ -9,7 +9,7 @@
 namespace mt::MT_TARGET {
 namespace {
 
-// So that what grows a little at a time seldom asks for more.
+// Rounds up to a power of two, so that memory which grows a little at a time seldom asks for more.
 size_t rounded_up(size_t bytes) { return std::bit_ceil(std::max<size_t>(bytes, 4096)); }
 
 }  // namespace
@@ -30,7 +30,7 @@ UploadRing::UploadRing(Device& device, int pieces, Lane lane) : lane_(lane) {
   for (int i = 0; i < pieces; i++) pieces_.push_back(std::make_unique<Piece>(device));
 }
 
-// Copies out of the pieces may be under way where an error ended their reader.
+// Copies out of the pieces may be under way if an error ended the job that queued them.
 UploadRing::~UploadRing() {
   try {
     wait();
@@ -40,7 +40,7 @@ UploadRing::~UploadRing() {
 }
 
 std::byte* UploadRing::next(size_t bytes) {
-  // All of them at once, so that a ring that was large enough for its work takes no more memory.
+  // All pieces grow at once, so that the next ones of this size take no memory.
   if (bytes > bytes_) {
     wait();
     const size_t more = rounded_up(bytes);
@@ -83,7 +83,7 @@ std::unique_ptr<DeviceMemory> MemoryPool::take(size_t bytes) {
     free_.erase(fits);
     return memory;
   }
-  if (!free_.empty()) free_.pop_back();  // too small from now on
+  if (!free_.empty()) free_.pop_back();  // frees a piece that was too small, as it will be from now on
   return std::make_unique<DeviceMemory>(device_, rounded_up(bytes));
 }
 

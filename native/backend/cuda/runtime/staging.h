@@ -1,4 +1,4 @@
-// Memory that is kept from pack to pack: pinned memory on the way to and from the device, and device memory that grows.
+// Memory that is kept from pack to pack: pinned host memory through which copies go, and device memory that grows.
 #pragma once
 #include <memory>
 #include <vector>
@@ -15,7 +15,7 @@ class PinnedMemory {
   PinnedMemory(const PinnedMemory&) = delete;
   PinnedMemory& operator=(const PinnedMemory&) = delete;
 
-  // At least `bytes`; no queued copy may use what it held.
+  // Returns at least `bytes`. What it returned before is gone then, so no queued copy may still use that.
   std::byte* get(size_t bytes);
 
  private:
@@ -30,11 +30,12 @@ class UploadRing {
   UploadRing(Device& device, int pieces, Lane lane);
   ~UploadRing();
 
-  // The next piece, of at least `bytes`, once the copies out of it are done.
+  // Returns the next piece, of at least `bytes`, once the copies out of it are done.
   std::byte* next(size_t bytes);
-  // To be called when the copies out of that piece are queued. What kCompute gets from now on waits for them.
+  // To be called when the copies out of that piece are queued. Whatever is queued on kCompute from now on waits for
+  // them.
   void queued();
-  // Until all copies are done.
+  // Waits until all copies are done.
   void wait();
 
  private:
@@ -47,17 +48,18 @@ class UploadRing {
   const Lane lane_;
   std::vector<std::unique_ptr<Piece>> pieces_;
   size_t at_ = 0;
-  size_t bytes_ = 0;  // of each piece
+  size_t bytes_ = 0;  // size of each piece
 };
 
-// Device memory for one purpose, which grows. What is queued on kCompute is done with it before it is written again.
+// Device memory for one purpose, which grows. It is used by work on kCompute only, whose order keeps one use from
+// overwriting what the one before still reads.
 class Scratch {
  public:
   template <class T>
   T* get(Device& device, size_t count) {
     return static_cast<T*>(bytes(device, count * sizeof(T)));
   }
-  // Bytes that it may yet take where none is larger than this.
+  // Bytes that it may yet allocate if no request is larger than `bytes`.
   size_t missing(size_t bytes) const;
 
  private:
@@ -66,15 +68,15 @@ class Scratch {
   std::unique_ptr<DeviceMemory> memory_;
 };
 
-// Device memory for things that come and go: what one gives back, the next gets.
+// Device memory that users borrow: what one gives back, the next one gets.
 class MemoryPool {
  public:
   explicit MemoryPool(Device& device) : device_(device) {}
 
-  // Of at least `bytes`.
+  // Returns a piece of at least `bytes`.
   std::unique_ptr<DeviceMemory> take(size_t bytes);
   void give(std::unique_ptr<DeviceMemory> memory) { free_.push_back(std::move(memory)); }
-  // Bytes that take() asks for.
+  // Bytes that take() would allocate.
   size_t missing(size_t bytes) const;
 
  private:

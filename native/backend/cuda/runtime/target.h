@@ -1,5 +1,5 @@
-// This folder is compiled twice: for GPUs by nvcc, and with MT_DEVICE_HOST for the host device layer, where every
-// thread of a block is a fiber. Each has a namespace of its own, so that both fit into one program.
+// backend/cuda is compiled twice: by nvcc for GPUs, and with MT_DEVICE_HOST for the simulator (native/simulator), where
+// every thread of a block is a fiber. Each compilation has a namespace of its own.
 #pragma once
 
 #ifdef MT_DEVICE_HOST
