@@ -1,4 +1,4 @@
-// forward() reads like the paper; below it the memory it works in.
+// forward() reads like the paper. Below it comes the memory that it works in.
 #include "llama.h"
 
 #include <algorithm>
@@ -11,10 +11,10 @@
 namespace mt {
 namespace {
 
-// Packs of fewer are not worth running.
+// Tokens of the smallest pack that reserve() settles for: it would rather fail than make every pack smaller.
 constexpr int kMinTokens = 64;
 
-// Whether these are all rows in their order: then there is nothing to gather.
+// Whether these are all rows in their order, so that there is nothing to gather.
 bool are_all(std::span<const int32_t> rows, size_t tokens) {
   if (rows.size() != tokens) return false;
   for (size_t i = 0; i < tokens; i++)
@@ -51,7 +51,7 @@ View Llama::forward(const Pack& pack, const KvCache* cache, const Control& contr
     if (last && pack.rows.empty()) return {};
     b.attention(*placed, act.q, act.k, act.v, cache, l, shape, act.a);
     b.linear_add(act.a, *layer.o, layer.o_bias, x);
-    if (last && !are_all(pack.rows, pack.ids.size())) {  // from here on a row only depends on itself
+    if (last && !are_all(pack.rows, pack.ids.size())) {  // from here on a row depends on itself alone
       b.gather_rows(*placed, x, act.x_scored);
       x = act.x_scored;
       h.rows = f.rows = x.rows;
@@ -69,10 +69,11 @@ View Llama::forward(const Pack& pack, const KvCache* cache, const Control& contr
 int Llama::reserve(int max_tokens) {
   Activations views;
   const auto bytes = [&](int tokens) { return place(views, tokens, tokens, nullptr); };
+  const size_t free = backend_->free_bytes();
   int tokens = std::min(max_tokens, kMinTokens);
   for (int end = max_tokens; tokens < end;) {
     const int middle = end - (end - tokens) / 2;
-    if (bytes(middle) <= free_beside(middle) / 2)
+    if (bytes(middle) <= free_beside(middle, free) / 2)
       tokens = middle;
     else
       end = middle - 1;
@@ -82,15 +83,17 @@ int Llama::reserve(int max_tokens) {
       allocate(bytes(tokens), reserved_);
       reserved_ = workspace_->bytes();
       return reserved_tokens_ = tokens;
-    } catch (const Error& error) {  // others may take memory of the device meanwhile
+    } catch (const Error& error) {  // another process may have taken memory of the device meanwhile
       if (error.code() != ErrorCode::OUT_OF_MEMORY || tokens <= kMinTokens) throw;
     }
   }
 }
 
-// Bytes of the device that are free, less what packs of `tokens` may yet take beside their activations.
-size_t Llama::free_beside(int tokens) const {
-  const size_t free = backend_->free_bytes();
+size_t Llama::free_bytes() const { return free_beside(reserved_tokens_, backend_->free_bytes()); }
+
+// What remains of `free` bytes of the device after all that packs of `tokens` may yet take beside their activations:
+// scratch memory of the ops, and RoPE's table at its longest.
+size_t Llama::free_beside(int tokens, size_t free) const {
   if (free == SIZE_MAX) return free;
   const int widths[] = {config_.hidden_size, config_.q_size(), config_.intermediate_size};
   const size_t rope_values = static_cast<size_t>(config_.context_length) * (config_.head_dim / 2) * 2;
@@ -106,7 +109,7 @@ size_t Llama::free_beside(int tokens) const {
 size_t Llama::place(Activations& views, int tokens, int rows, std::byte* base) const {
   const int dim = config_.hidden_size, q = config_.q_size(), kv = config_.kv_size(), ffn = config_.intermediate_size;
   const DType f32 = DType::kFloat32, act = activation_dtype_;
-  const int max_rows = std::max(tokens, rows);  // a row may be asked for more than once
+  const int max_rows = std::max(tokens, rows);  // a pack may score a row more than once
   views = {
       .x = {nullptr, tokens, dim, f32},
       .h = {nullptr, tokens, dim, act},
@@ -132,13 +135,13 @@ Llama::Activations Llama::activations(int tokens, int rows) {
   if (!workspace_ || workspace_->bytes() < bytes) {
     const size_t held = workspace_ ? workspace_->bytes() : 0;
     workspace_.reset();
-    allocate(bytes, std::max(reserved_, grown(held, bytes, free_beside(tokens))));
+    allocate(bytes, std::max(reserved_, grown(held, bytes, free_beside(tokens, backend_->free_bytes()))));
   }
   place(views, tokens, rows, static_cast<std::byte*>(workspace_->data()));
   return views;
 }
 
-// `wanted` bytes, if that is more and to be had.
+// Allocates the workspace: `wanted` bytes if that is more than `bytes` and the device has them, else `bytes`.
 void Llama::allocate(size_t bytes, size_t wanted) {
   workspace_.reset();
   if (bytes < wanted) {
@@ -152,7 +155,7 @@ void Llama::allocate(size_t bytes, size_t wanted) {
   workspace_ = backend_->allocate(bytes);
 }
 
-// cos and sin for at least so many positions. They grow by doubling, up to the context length.
+// Makes the table of cos and sin at least so many positions long. It grows by doubling, up to the context length.
 void Llama::reserve_rope(int positions) {
   if (positions <= rope_.cos.rows) return;
   const int rows =

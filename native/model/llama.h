@@ -6,7 +6,7 @@
 
 namespace mt {
 
-// A model on a device. One thread at a time.
+// A model on a device. Only one thread at a time may use it.
 class Llama {
  public:
   // Loads the weights; errors as load_weights().
@@ -16,40 +16,41 @@ class Llama {
   const LlamaConfig& config() const { return config_; }
   Backend& backend() { return *backend_; }
   size_t weight_bytes() const { return weights_.bytes; }
-  // [vocab, dim]
+  // The head's weights [vocab, dim], which may be those of the embedding.
   const Matrix& head() const { return weights_.head ? *weights_.head : *weights_.embedding; }
 
-  // Takes memory for the activations of packs of `max_tokens` tokens, or of as many as half of the device's free memory
-  // holds, what else such packs take set aside, and returns how many: larger packs may have to wait for more memory,
-  // and find none. Throws OUT_OF_MEMORY.
+  // Takes memory for the activations of packs of `max_tokens` tokens, or of fewer. It takes at most half of the memory
+  // that is free on the device once all else that such packs need is set aside. Returns the number of tokens. Larger
+  // packs may be run, but may run out of memory. Throws OUT_OF_MEMORY.
   int reserve(int max_tokens);
-  // What reserve() said last; 0 before.
+  // The last result of reserve(); 0 before the first.
   int reserved_tokens() const { return reserved_tokens_; }
-  // Bytes of the device that those packs leave to others. SIZE_MAX where its memory is the machine's.
-  size_t free_bytes() const { return free_beside(reserved_tokens_); }
+  // Bytes that are free on the device and that packs of that size will never need. SIZE_MAX if the device uses the
+  // machine's memory.
+  size_t free_bytes() const;
 
-  // The final hidden states, normalised: [rows of the pack, dim] in the activation dtype. Valid until the next call.
-  // The pack must have passed check_pack() or be made to its rules. `cache` is where its segments lie and its keys and
-  // values go; null where it has neither segments nor cache rows. Reports each layer.
-  // Throws ABORTED, OUT_OF_MEMORY; the next call finds the model as it was.
+  // Returns the final hidden states, normalised: [rows of the pack, dim] in the activation dtype. They are valid until
+  // the next call. The pack must keep the rules of check_pack(). `cache` holds its segments and receives its keys and
+  // values; it is null if the pack has neither segments nor cache rows. Progress is reported after each layer.
+  // Throws ABORTED or OUT_OF_MEMORY, after which the model can be used as before.
   View forward(const Pack& pack, const KvCache* cache, const Control& control);
 
  private:
-  // Activations of a pack, made once and grown: no allocation in a steady state.
+  // The activations of a pack. Their memory is kept and grows, so that a steady state allocates nothing.
   struct Activations {
     View x;         // [tokens, dim] f32: the residual stream
-    View h;         // [tokens, dim] a norm's output
+    View h;         // [tokens, dim]: output of a norm
     View q;         // [tokens, heads * d] f32
     View k, v;      // [tokens, kv_heads * d] f32
-    View a;         // [tokens, heads * d] the attention's output
+    View a;         // [tokens, heads * d]: output of attention
     View f;         // [tokens, ffn]
     View x_scored;  // [rows, dim] f32
   };
 
-  // Places them one after another from `base` on, which may be null, and returns the bytes they take.
+  // Places them one after another from `base` on, which may be null. Returns the bytes that they take.
   size_t place(Activations& views, int tokens, int rows, std::byte* base) const;
   Activations activations(int tokens, int rows);
-  size_t free_beside(int tokens) const;
+  size_t free_beside(int tokens, size_t free) const;
   void allocate(size_t bytes, size_t wanted);
   void reserve_rope(int positions);
 
@@ -58,7 +59,7 @@ class Llama {
   Weights weights_;
   DType activation_dtype_;
   std::unique_ptr<Buffer> workspace_;
-  size_t reserved_ = 0;  // bytes of workspace_ at least
+  size_t reserved_ = 0;  // minimum size of workspace_ in bytes, from reserve()
   int reserved_tokens_ = 0;
   std::unique_ptr<Buffer> rope_buffer_;
   RopeTable rope_;

@@ -9,7 +9,8 @@ struct Counters {
   int64_t bytes = 0;        // device memory that is held now
   int64_t waits = 0;        // how often the host has waited for the device
   int64_t launches = 0;
-  int64_t handles = 0;  // streams and events that exist now
+  int64_t handles = 0;         // streams and events that exist now
+  int64_t memory_queries = 0;  // how often the device was asked for its free memory
 };
 
 Counters counters();

@@ -20,7 +20,7 @@
 namespace mt::MT_TARGET {
 namespace {
 
-std::atomic<int64_t> allocations, waits, launches, handles;
+std::atomic<int64_t> allocations, waits, launches, handles, memory_queries;
 std::atomic<int> handles_until_failure = -1;
 thread_local bool selected = false;
 
@@ -87,7 +87,9 @@ HostLane& lane_of(void* lane) { return *static_cast<HostLane*>(lane); }
 
 }  // namespace
 
-Counters counters() { return {allocations, static_cast<int64_t>(held_bytes()), waits, launches, handles}; }
+Counters counters() {
+  return {allocations, static_cast<int64_t>(held_bytes()), waits, launches, handles, memory_queries};
+}
 void fail_handle_after(int made) { handles_until_failure = made; }
 bool is_device_selected() { return selected; }
 
@@ -135,6 +137,7 @@ void Device::free(void* p) noexcept {
   ::operator delete(p, kAlignment);
 }
 size_t Device::free_bytes() {
+  memory_queries++;
   const size_t total = total_bytes(), taken = held_bytes();
   return total > taken ? total - taken : 0;
 }

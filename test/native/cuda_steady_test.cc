@@ -33,8 +33,12 @@ Counters asked_by(Body body) {
   const Counters before = counters();
   body();
   const Counters after = counters();
-  return {after.allocations - before.allocations, after.bytes - before.bytes, after.waits - before.waits,
-          after.launches - before.launches, after.handles - before.handles};
+  return {after.allocations - before.allocations,
+          after.bytes - before.bytes,
+          after.waits - before.waits,
+          after.launches - before.launches,
+          after.handles - before.handles,
+          after.memory_queries - before.memory_queries};
 }
 
 // Refuses each of the backend's streams and events in turn.
@@ -231,7 +235,8 @@ void a_step_that_finds_no_memory_goes_on_in_smaller_packs() {
 
 void packs_are_as_large_as_half_of_the_free_memory_holds() {
   const auto model = load(aligned_config(), DType::kBFloat16);
-  CHECK_EQ(model->reserve(300), 300);
+  const Counters asked = asked_by([&] { CHECK_EQ(model->reserve(300), 300); });
+  CHECK_EQ(asked.memory_queries, 1);
   {
     const Limit limit(4 << 20);
     const Counters before = counters();
