@@ -1,0 +1,266 @@
+// Calls the addon's functions with random arguments. No case may crash; every error has a known code; the scores of a
+// valid pack keep their bits whatever was called before and meanwhile.
+import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { opNames } from '../../src/bench/ops.ts'
+import { loadAddon } from '../../src/native/addon.ts'
+import type {
+  Control,
+  NativeLoadOptions,
+  NativeModel,
+  NativePack,
+  NativeScores,
+  NativeSession,
+} from '../../src/native/types.ts'
+import { newControl, randomPack, writeRandomModel } from '../boundary/random-model.ts'
+import { checkError, runCases } from './cases.ts'
+import { mutateBytes } from './mutate.ts'
+import type { Random } from './random.ts'
+
+// biome-ignore lint/suspicious/noExplicitAny: wrong types are what is tested
+type Anything = any
+
+const folder = mkdtempSync(path.join(tmpdir(), 'mt-llama-fuzz-'))
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
+const addon = loadAddon()
+const { config, tensors } = writeRandomModel(folder)
+const weights = readFileSync(tensors[0]!.file)
+const options: NativeLoadOptions = { dtype: 'float32', device: 'cpu', threads: 2 }
+let disposed = false
+let model = await addon.load(config, tensors, options, newControl())
+const packs = [randomPack(config, 1, 9), randomPack(config, 5, 33), { ...randomPack(config, 2, 70), topK: 3 }]
+const expected = await Promise.all(packs.map(pack => model.score(pack, newControl())))
+
+await runCases(async random => {
+  const calls = random.array(random.int(1, 4), () => call(random))
+  const index = random.below(packs.length)
+  const valid = random.chance(0.3) ? score(index) : undefined
+  await Promise.all([valid, ...calls])
+  if (disposed) await replaceModel()
+})
+
+/** Scores a valid pack, whose bits are known. Only a call beside it that disposed the model excuses a failure. */
+async function score(index: number): Promise<void> {
+  let scores: NativeScores
+  try {
+    scores = await model.score(packs[index]!, newControl())
+  } catch (error) {
+    if (disposed && (error as { code?: string }).code === 'DISPOSED') return
+    throw error
+  }
+  assert.deepEqual(scores, expected[index])
+}
+
+async function replaceModel(): Promise<void> {
+  model.dispose()
+  model = await addon.load(config, tensors, options, newControl())
+  disposed = false
+}
+
+/** Runs one random call and checks how it fails. */
+async function call(random: Random): Promise<void> {
+  const [what, run] = random.make(calls(random))
+  let promise: unknown
+  try {
+    promise = run()
+  } catch (error) {
+    throw new Error(`${what} threw instead of rejecting`, { cause: error })
+  }
+  try {
+    await promise
+  } catch (error) {
+    checkError(error, what, Error)
+  }
+}
+
+type Call = [what: string, run: () => unknown]
+
+function calls(random: Random): (() => Call)[] {
+  const control = randomControl(random)
+  return [
+    () => ['score', () => model.score(mutatedPack(random), control)],
+    () => ['score', () => model.score(mutatedPack(random), control)],
+    () => ['score of anything', () => model.score(random.anything() as Anything, control)],
+    () => ['logits', () => model.logits(randomIds(random), control)],
+    () => [
+      'reserve',
+      () => model.reserve(random.chance(0.5) ? random.int(1, 200) : (random.anything() as Anything), control),
+    ],
+    () => ['session', () => steps(random, model)],
+    () => ['load', () => load(random, control)],
+    () => ['load', () => loadFile(random, control)],
+    () => ['weightBytes', () => addon.weightBytes(...loadArguments(random), control)],
+    () => ['timeOp', () => timeOp(random)],
+    () => [
+      'peaks',
+      () =>
+        addon.peaks(
+          random.pick(['cpu', 'reference', 'cuda:0', 'gpu', random.anything()]) as Anything,
+          random.int(-1, 3),
+          cancelledSoon(random),
+        ),
+    ],
+    () => ['gpus', () => addon.gpus(control)],
+    () => ['gpuFreeBytes', () => addon.gpuFreeBytes(random.anything() as Anything, control)],
+    () => [
+      'no arguments',
+      () => (random.pick([addon.load, addon.peaks, addon.timeOp, model.score, model.logits]) as Anything)(),
+    ],
+  ]
+}
+
+/** Shared memory as it should be, at times cancelled or soon to be, or anything at all. */
+function randomControl(random: Random): Control {
+  if (random.chance(0.1)) return random.anything() as Anything
+  return random.chance(0.2) ? cancelledSoon(random) : newControl()
+}
+
+function cancelledSoon(random: Random): Control {
+  const control = newControl()
+  const cancel = () => Atomics.store(control, 0, random.pick([1, -1, 2 ** 31 - 1]))
+  if (random.chance(0.3)) cancel()
+  else setTimeout(cancel, random.int(0, 20))
+  return control
+}
+
+/** A field of an object becomes something else. */
+function spoil<T extends object>(random: Random, object: T): T {
+  const copy = { ...object } as Record<string, unknown>
+  const name = random.pick(Object.keys(copy))
+  if (random.chance(0.1)) delete copy[name]
+  else if (typeof copy[name] === 'number' && random.chance(0.6)) copy[name] = random.oddNumber()
+  else copy[name] = random.anything()
+  return copy as T
+}
+
+function mutatedPack(random: Random): NativePack {
+  const pack: NativePack = {
+    ...randomPack(config, random.int(1, 4), random.int(1, 40)),
+    topK: random.int(0, 3),
+  }
+  for (let i = random.int(0, 3); i > 0; i--) {
+    const name = random.pick(['ids', 'positions', 'branchStart', 'trees', 'rows', 'targets'] as const)
+    const array = Int32Array.from(pack[name])
+    const at = random.below(array.length + 1)
+    random.make<void>([
+      () => void array.fill(random.int(-2, 100), at, at + 1),
+      () =>
+        void array.fill(
+          random.pick([2 ** 31 - 1, -(2 ** 31), config.vocabSize, config.contextLength]),
+          at,
+          at + 1,
+        ),
+      () => void array.copyWithin(0, at),
+      () => void array.reverse(),
+    ])
+    pack[name] = random.chance(0.2) ? array.slice(0, at) : array
+  }
+  return random.chance(0.15) ? spoil(random, pack) : pack
+}
+
+function randomIds(random: Random): Int32Array {
+  if (random.chance(0.3)) return random.anything() as Anything
+  const most = random.chance(0.1) ? config.contextLength + 2 : 40
+  return Int32Array.from({ length: random.int(0, most) }, () =>
+    random.int(random.chance(0.01) ? -1 : 0, config.vocabSize - 1),
+  )
+}
+
+/** Steps of two sequences, at times with arguments that fit nothing. */
+async function steps(random: Random, owner: NativeModel): Promise<void> {
+  const sampling = {
+    temperature: random.pick([0, 0.7]),
+    topK: random.int(0, 5),
+    topP: random.pick([1, 0.5]),
+    seed: 3,
+  }
+  const rows = random.pick([64, 64, 64, 1, 2 ** 31 - 1])
+  const session: NativeSession = owner.session(
+    random.chance(0.1) ? (random.anything() as Anything) : rows,
+    random.chance(0.15) ? spoil(random, sampling) : sampling,
+  )
+  const running: Promise<unknown>[] = []
+  const held = [0, 0]
+  for (let i = random.int(1, 5); i > 0; i--) {
+    const lengths = [random.int(1, 12), random.int(1, 12)]
+    let sequences = Int32Array.of(0, held[0]!, 1, 32, held[1]!, 2)
+    let offsets = Int32Array.of(0, lengths[0]!, lengths[0]! + lengths[1]!)
+    let ids = Int32Array.from({ length: offsets[2]! }, () => random.below(config.vocabSize))
+    if (random.chance(0.15)) sequences = random.typedArray() as Anything
+    if (random.chance(0.15)) offsets = random.anything() as Anything
+    if (random.chance(0.15)) ids = randomIds(random) as Anything
+    for (const k of [0, 1]) held[k]! += lengths[k]!
+    running.push(session.step(sequences, offsets as Anything, ids as Anything, randomControl(random)))
+    if (random.chance(0.1)) session.dispose()
+  }
+  if (random.chance(0.02)) {
+    owner.dispose()
+    disposed = true
+  }
+  for (const ended of await Promise.allSettled(running))
+    if (ended.status === 'rejected') checkError(ended.reason, 'step', Error)
+}
+
+function loadArguments(random: Random): [Anything, Anything, Anything] {
+  const spoilt = random.below(6)
+  let list = tensors
+  if (spoilt === 0 || spoilt === 1) {
+    const at = random.below(tensors.length)
+    list = tensors.map((tensor, i) => (i === at ? spoil(random, tensor) : tensor))
+  } else if (spoilt === 2) list = random.anything() as Anything
+  else if (spoilt === 3) list = tensors.filter(() => random.chance(0.9))
+  return [
+    spoilt === 4 ? spoil(random, config) : config,
+    list,
+    spoilt === 5
+      ? spoil(random, options)
+      : { ...options, dtype: random.pick(['float32', 'bfloat16', 'float16']) },
+  ]
+}
+
+async function load(random: Random, control: Control): Promise<void> {
+  const loaded = await addon.load(...loadArguments(random), control)
+  const logits = loaded.logits(Int32Array.of(1, 2), newControl())
+  if (random.chance(0.5)) loaded.dispose()
+  await logits
+  loaded.dispose()
+}
+
+/** The weights' file with some of its bytes changed or missing. */
+async function loadFile(random: Random, control: Control): Promise<void> {
+  const file = path.join(folder, `weights-${random.below(1e9)}`)
+  writeFileSync(file, mutateBytes(random, weights))
+  try {
+    const loaded = await addon.load(
+      config,
+      tensors.map(tensor => ({ ...tensor, file })),
+      options,
+      control,
+    )
+    await loaded.logits(Int32Array.of(1, 2), newControl())
+    loaded.dispose()
+  } finally {
+    rmSync(file)
+  }
+}
+
+function timeOp(random: Random): Promise<unknown> {
+  const request = {
+    ...{ op: random.pick(opNames), rows: random.int(1, 40), cache: random.pick([0, 0, 70]), seconds: 0 },
+    ...{ hiddenSize: random.int(1, 70), intermediateSize: random.int(1, 70), vocabSize: random.int(1, 300) },
+    ...{ heads: random.int(1, 4), kvHeads: random.int(1, 2), headDim: random.int(1, 20) },
+  }
+  const [name, value] = random.pick([
+    ...(['rows', 'cache', 'hiddenSize', 'heads', 'kvHeads', 'headDim', 'vocabSize', 'seconds'] as const).map(
+      name => [name, random.pick([-1, 0.5, 2 ** 25, Number.NaN, '1', null, undefined])] as const,
+    ),
+    ['op', random.anything()] as const,
+  ])
+  return addon.timeOp(
+    (random.chance(0.4) ? { ...request, [name]: value } : request) as Anything,
+    random.chance(0.2) ? spoil(random, options) : options,
+    random.chance(0.5) ? newControl() : cancelledSoon(random),
+  )
+}
