@@ -1,4 +1,4 @@
-// Two jobs that make a backend of their own, or none.
+// The jobs of the benchmark. They belong to no model: timeOp() makes a backend of its own.
 #include "bench_jobs.h"
 
 #include "../bench/op_timing.h"

@@ -1,4 +1,4 @@
-// What the benchmark asks of a device: its peaks, and the time of an op (peaks() and timeOp() of src/binding.ts).
+// The jobs of the benchmark: peaks of a device, and the time of an op (peaks() and timeOp() of src/native/types.ts).
 #pragma once
 #include "engine_thread.h"
 

@@ -1,4 +1,4 @@
-// Where a model runs, by the names that JavaScript gives.
+// The devices and number types that JavaScript names, and the backends they stand for.
 #pragma once
 #include <napi.h>
 
@@ -13,16 +13,16 @@ namespace mt::addon {
 struct DeviceName {
   enum class Kind { kReference, kCpu, kCuda };
   Kind kind = Kind::kCpu;
-  int ordinal = 0;  // of kCuda
+  int ordinal = 0;  // which GPU; only for kCuda
 };
 
-// "reference", "cpu" or "cuda:N"; throws INVALID_ARGUMENT.
+// Reads "reference", "cpu" or "cuda:N". Throws INVALID_ARGUMENT.
 DeviceName read_device(const std::string& name);
 
-// 0: one a core; throws INVALID_ARGUMENT.
+// Reads a number of threads; 0 means one for each core. Throws INVALID_ARGUMENT.
 int read_threads(Napi::Value value);
 
-// NativeLoadOptions of src/binding.ts.
+// NativeLoadOptions of src/native/types.ts.
 struct RunOptions {
   DType dtype;
   DeviceName device;
@@ -32,10 +32,10 @@ struct RunOptions {
 // Throws INVALID_ARGUMENT.
 RunOptions read_run_options(Napi::Value value);
 
-// Throws DEVICE_UNAVAILABLE, with the reason, where this machine or this build lacks it. `threads` 0: one a core.
+// Throws DEVICE_UNAVAILABLE, with the reason, if this machine or this build lacks the device.
 std::unique_ptr<Backend> make_backend(DeviceName device, int threads);
 
-// What the device can do at most; errors as make_backend(), and ABORTED, OUT_OF_MEMORY.
+// Measures the device's peaks. Throws what make_backend() throws, and ABORTED, OUT_OF_MEMORY.
 Peaks measure_peaks(DeviceName device, int threads, const Control& control);
 
 }  // namespace mt::addon

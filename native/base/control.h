@@ -1,4 +1,4 @@
-// The two words a caller shares with a running job: a flag that cancels it, and how far it is.
+// The two words that a caller shares with a running job: a flag that cancels it, and its progress.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -7,19 +7,19 @@
 
 namespace mt {
 
-// Not an owner: the words live as long as the job that they belong to. Both sides use them as atomics.
+// Refers to the words, which must live as long as the job. Both sides use them as atomics.
 class Control {
  public:
-  // Nobody cancels and nobody watches.
+  // A job with this control is neither cancelled nor watched.
   Control() = default;
-  // words[0]: non-zero cancels. words[1]: parts of 1,000,000 done.
+  // words[0] cancels the job if it is not zero. words[1] is how many of 1,000,000 parts are done.
   explicit Control(int32_t* words) : words_(reinterpret_cast<std::atomic<int32_t>*>(words)) {}
 
   void cancel() const {
     if (words_) words_[0].store(1, std::memory_order_relaxed);
   }
 
-  // Throws ABORTED once the job is cancelled. Cheap: to be called between ops.
+  // Throws ABORTED if the job is cancelled. It is cheap enough to be called between ops.
   void poll() const {
     if (words_ && words_[0].load(std::memory_order_relaxed) != 0)
       throw Error(ErrorCode::ABORTED, "the call was aborted");
@@ -31,8 +31,8 @@ class Control {
     words_[1].store(static_cast<int32_t>(start_ + share * length_), std::memory_order_relaxed);
   }
 
-  // The same words for a piece of the job, items first .. last - 1 of `total`: its reports fill that part of the
-  // million.
+  // A control for a part of the job, the items first .. last - 1 of `total`. Its reports fill that part of the
+  // progress.
   Control part(uint64_t first, uint64_t last, uint64_t total) const {
     Control part = *this;
     part.start_ = 1e6 * static_cast<double>(first) / static_cast<double>(total);

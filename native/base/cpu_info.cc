@@ -1,4 +1,4 @@
-// CPUID for the name; sched_getaffinity and the cgroup files for the number.
+// The name comes from CPUID, the number of threads from sched_getaffinity and the files of the control group.
 #include "cpu_info.h"
 
 #include <algorithm>
@@ -43,7 +43,7 @@ int usable_threads() {
   if (sched_getaffinity(0, sizeof(mask), &mask) == 0) threads = std::max(1, CPU_COUNT(&mask));
   double quota = 0, period = 0;  // a container's limit: microseconds of processor time in each period
   std::ifstream v2("/sys/fs/cgroup/cpu.max");
-  if (!(v2 >> quota >> period)) {  // "max 100000" is no number: no limit
+  if (!(v2 >> quota >> period)) {  // without a limit the file says "max 100000", which is no number
     std::ifstream("/sys/fs/cgroup/cpu/cpu.cfs_quota_us") >> quota;
     std::ifstream("/sys/fs/cgroup/cpu/cpu.cfs_period_us") >> period;
   }

@@ -38,7 +38,8 @@ inline const char* error_code_name(ErrorCode code) {
   return "INTERNAL";
 }
 
-// Says where, what was found, and what was expected; the addon turns it into a JavaScript Error with `code`.
+// Its message says where something is wrong, what was found, and what was expected. The addon turns it into a
+// JavaScript Error with a `code`.
 class Error : public std::runtime_error {
  public:
   Error(ErrorCode code, const std::string& message) : std::runtime_error(message), code_(code) {}

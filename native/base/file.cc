@@ -1,4 +1,4 @@
-// pread until all is there.
+// Calls pread until all bytes are there.
 #include "file.h"
 
 #include <fcntl.h>
@@ -24,7 +24,7 @@ constexpr size_t kMaxRead = size_t{1} << 30;
 }  // namespace
 
 File::File(std::string path) : path_(std::move(path)) {
-  // Non-blocking, so that a named pipe is refused below and not waited for.
+  // Without O_NONBLOCK, opening a named pipe would wait; it is refused below.
   descriptor_ = open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor_ < 0) fail(path_, std::string("cannot be opened: ") + std::strerror(errno));
   struct stat info;

@@ -1,4 +1,4 @@
-// Reading parts of a file. Never by mapping it: a mapped file that another program cuts short kills the reader.
+// Reads parts of a file. It is not mapped: if another program cuts a mapped file short, its reader is killed.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -16,7 +16,7 @@ class File {
 
   const std::string& path() const { return path_; }
 
-  // Reads exactly `bytes` at `offset`. Throws FILE_READ where the file ends before, with the sizes found and expected.
+  // Reads exactly `bytes` at `offset`. If the file ends before, throws FILE_READ with the sizes found and expected.
   void read(uint64_t offset, void* to, size_t bytes) const;
 
  private:

@@ -1,5 +1,5 @@
-// An op at a shape, with a pack: what op_run.h runs. A new op gets a line in kOps, a branch in op_run.cc and a bound in
-// op_compare.cc.
+// A case for op_run.h: an op at a model's shape, with a pack. A new op gets a line in kOps, a branch in op_run.cc and a
+// bound in op_compare.cc.
 #pragma once
 #include <vector>
 
@@ -53,8 +53,8 @@ struct OpCase {
   DType dtype;
   std::vector<TreeSpec> trees;
   bool bias = false;
-  int top_k = 0;  // of head_score and head_sample
-  int shift = 0;  // bytes by which inputs and outputs are off their 64-byte alignment, a multiple of 4
+  int top_k = 0;  // for head_score and head_sample
+  int shift = 0;  // by how many bytes, a multiple of 4, inputs and outputs are off their 64-byte alignment
 };
 
 inline const char* op_name(Op op) {
@@ -65,7 +65,7 @@ inline const char* op_name(Op op) {
 
 // One sequence of `rows` tokens.
 inline std::vector<TreeSpec> plain(int rows) { return {{0, 0, {rows}}}; }
-// One token after a cache of `length`.
+// One token after `length` positions in the cache.
 inline std::vector<TreeSpec> decode(int length) { return {{length, 0, {1}}}; }
 
 }  // namespace mt::bench

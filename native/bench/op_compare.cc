@@ -1,4 +1,4 @@
-// Bounds from rounding, and the comparison.
+// The bounds, and the comparison.
 #include "op_compare.h"
 
 #include <algorithm>
@@ -16,8 +16,8 @@ double norm(const float* x, int n) {
   return std::sqrt(sum);
 }
 
-// How far two right results may lie apart. Rounding errors of a sum of n products walk at random: about
-// 0.7 * 2^-24 * |a| |b| on each side; 8 is more than five times that for the two of them.
+// The largest difference that two right results may have. The rounding error of a sum of products a b grows as a random
+// walk, to about 0.7 * 2^-24 * |a| |b| for each result. A factor of 8 is more than five times that for both together.
 class Bounds {
  public:
   // `activation` is the dtype of the op's rounded inputs and outputs.
@@ -38,7 +38,7 @@ class Bounds {
   double at(int row, int col) const {
     const ModelShape& s = case_.shape;
     const double want = std::fabs(want_[size_t(row) * run_.width() + col]);
-    // A rounded output may fall on the other side of a tie: a unit in the last of its 8, 11 or 24 bits.
+    // A rounded output may fall on the other side of a tie, which is one unit in the last of its 8, 11 or 24 bits.
     const double rounding = activation_ == DType::kBFloat16  ? 0x1p-7 * want
                             : activation_ == DType::kFloat16 ? 0x1p-10 * want + 0x1p-24
                                                              : 2 * kEps * want;
@@ -60,14 +60,14 @@ class Bounds {
       }
       case Op::kSwiglu: {
         const double gate = product(row, col), up = product(row, s.ffn + col);
-        const double size = weight_norms_[col] * row_norm(row) + 1;  // |gate| at most
+        const double size = weight_norms_[col] * row_norm(row) + 1;  // a bound of |gate|
         const double value = weight_norms_[s.ffn + col] * row_norm(row) + 1;
         return rounding + 1.1 * gate * std::min(value, 6 * value / std::sqrt(in_) + 1) + size * up + 16 * kEps * want;
       }
       case Op::kAttention: {
         const float* q = &run_.input().rows[size_t(row) * in_ + col / s.head_dim * s.head_dim];
         if (activation_ != DType::kFloat32) {
-          // Queries, keys, weights and values may be rounded too, each by 2^-9 or 2^-12 at most.
+          // Queries, keys, weights and values may be rounded too, each by at most 2^-9 or 2^-12.
           const double unit = activation_ == DType::kBFloat16 ? 0x1p-9 : 0x1p-12;
           return rounding + 10 * unit * norm(q, s.head_dim) * largest_key_ / s.head_dim + 2 * unit;
         }
@@ -163,7 +163,7 @@ std::string mismatch(OpRun& run, const OpCase& c, const Wanted& wanted) {
           judge(at, INFINITY, widest);
           continue;
         }
-        // Ids may differ where the reference's own logits are closer than the error.
+        // Ids may differ if the reference's own logits for them are closer together than the error.
         const double difference = is_id ? row[int(got[at])] - row[int(want[at])] : got[at] - want[at];
         judge(at, std::fabs(difference), is_id ? widest : 2 * widest + 32 * kEps * (std::fabs(want[at]) + 1));
       }

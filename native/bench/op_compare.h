@@ -1,5 +1,5 @@
-// Holds what a backend computes of a case to what the reference says of it, element by element, within bounds that
-// follow from rounding.
+// Compares what a backend computes for a case with what the reference computes, element by element. Bounds follow from
+// rounding.
 #pragma once
 #include <memory>
 #include <string>

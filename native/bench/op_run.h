@@ -1,4 +1,4 @@
-// One op on one backend, with inputs made from a seed: the same numbers whatever the backend.
+// One op on one backend. Its inputs are made from a seed and are the same numbers for all backends.
 #pragma once
 #include <memory>
 #include <vector>
@@ -8,13 +8,13 @@
 
 namespace mt::bench {
 
-// Inputs as float32, already rounded to what the backend takes.
+// The inputs as float32, rounded to the types that the backend takes.
 struct OpInput {
-  std::vector<float> rows;     // [rows, in]: x, h, a, or q of the op
+  std::vector<float> rows;     // [rows, in]: the op's x, h, a or q
   std::vector<float> weights;  // [out, in] rounded to the dtype
-  std::vector<float> bias;     // [out] or empty
+  std::vector<float> bias;     // [out], or empty
   std::vector<float> k, v;     // [cache rows + tokens, kv_dim]
-  std::vector<float> start;    // [rows, out] what linear_add adds to
+  std::vector<float> start;    // [rows, out]: what linear_add adds to
 };
 
 class OpRun {
@@ -25,27 +25,32 @@ class OpRun {
   OpRun(Backend& backend, const OpCase& c) : OpRun(backend, c, backend.activation_dtype(c.dtype)) {}
   OpRun(Backend& backend, const OpCase& c, DType rounding);
 
-  // With rotate(): on the next copy of the weights.
+  // Runs the op; after rotate(), on the next copy of the weights.
   void run();
-  // Copies the weights, or the cached keys and values, until `bytes` of them lie apart or there are kMaxCopies, so
-  // that runs in turn read them from memory, as the layers of a model do, and not from a cache.
-  // Returns whether they do: those of a tiny model stay in caches.
+  // Copies the weights, or the cached keys and values, until there are `bytes` of them or kMaxCopies. Runs take the
+  // copies in turn, so that they read from memory and not from a cache, as the layers of a model do.
+  // Returns whether there are `bytes`; fewer may stay in caches.
   bool rotate(size_t bytes);
-  // What the op wrote, as float32 [rows, width]. qkv: q, k and v side by side. head_score: log_prob, argmax, top ids,
-  // top log-probabilities side by side. head_sample: id, log_prob side by side.
+  // Returns what the op wrote, as float32 [rows, width]. Side by side are q, k and v of qkv; log_prob, argmax, top ids
+  // and top log-probabilities of head_score; id and log_prob of head_sample.
   std::vector<float> output();
-  // Of head_sample: the logits [rows, vocab] of the first rows, as the same backend's head_logits gives them; and how
-  // and by which random bits the op draws from them.
+  // For head_sample: the logits [rows, vocab] of the first rows, by head_logits of the same backend; the sampling; and
+  // the random bits of each row.
   std::vector<float> logits(int rows);
   Sampling sampling() const { return {.temperature = 0.8f, .top_k = case_.top_k, .top_p = 0.9f}; }
   const std::vector<uint64_t>& draws() const { return draws_; }
 
-  int rows() const { return rows_; }  // of the output
+  // The shape of the output.
+  int rows() const { return rows_; }
   int width() const { return width_; }
-  double flops() const;         // of one run, multiply and add counted apart; 0 where none matter
-  double bytes() const;         // that one run must read or write at least once
-  double memory_bytes() const;  // of those, what rotate() keeps out of caches: weights, cached k and v
-  DType activation() const { return activation_; }  // of the backend
+  // Operations of one run, a multiply-add counting as two; 0 for ops that only move numbers.
+  double flops() const;
+  // Bytes that one run must read or write at least once.
+  double bytes() const;
+  // The part of them that rotate() keeps out of caches: weights, or cached keys and values.
+  double memory_bytes() const;
+  // The type of the backend's activations.
+  DType activation() const { return activation_; }
   const OpInput& input() const { return input_; }
 
  private:
@@ -65,8 +70,8 @@ class OpRun {
   int rows_ = 0, width_ = 0, tokens_ = 0, cache_rows_ = 0;
   OpInput input_;
   std::vector<std::unique_ptr<Buffer>> buffers_;
-  std::vector<std::unique_ptr<Matrix>> matrices_;  // copies of one
-  std::vector<KvCache> caches_;                    // copies of one
+  std::vector<std::unique_ptr<Matrix>> matrices_;  // copies of the weights
+  std::vector<KvCache> caches_;                    // copies of the cache
   size_t turn_ = 0;
   std::unique_ptr<PlacedPack> pack_;
   std::vector<int32_t> ids_, pos_, branch_start_, targets_;

@@ -1,4 +1,4 @@
-// Checks, then times.
+// Compares the op's result with the reference, then times the op.
 #include "op_timing.h"
 
 #include <algorithm>
@@ -9,12 +9,12 @@
 namespace mt::bench {
 namespace {
 
-// What the copies of a weight take together: more than caches hold, as much as the read peak goes through.
+// Bytes of all copies of a weight: more than caches hold, and as much as the read peak goes through.
 constexpr size_t kRotated = size_t{512} << 20;
-// Runs are timed in groups of at least so many seconds, so that waiting for a GPU does not count.
+// Seconds of a group of runs. Groups are timed as a whole, so that waiting for a GPU does not count.
 constexpr double kGroup = 200e-6;
 constexpr size_t kFewestGroups = 5;
-// Rows compared with the reference, which is slow; a row depends on itself alone, or on those before it.
+// Rows that are compared with the reference, which is slow. A row depends on itself alone, or on the rows before it.
 constexpr int kCheckedRows = 4;
 constexpr int kCheckedAttentionRows = 64;
 
@@ -26,7 +26,7 @@ double time_runs(Backend& backend, OpRun& run, int count) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// The case with its first rows alone, where those do not depend on the number of rows.
+// The case with its first rows only, unless those depend on the number of rows.
 OpCase first_rows(OpCase c) {
   if (c.op == Op::kAppendKv || c.op == Op::kGather) return c;
   const int max_rows = c.op == Op::kAttention ? kCheckedAttentionRows : kCheckedRows;

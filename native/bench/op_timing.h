@@ -1,4 +1,4 @@
-// Times one op on one backend, once the reference has agreed with what it computes.
+// Times one op on one backend, after its result has been compared with the reference.
 #pragma once
 #include "../base/control.h"
 #include "op_run.h"
@@ -6,19 +6,19 @@
 namespace mt::bench {
 
 struct OpTiming {
-  double median = 0;  // seconds a run
+  double median = 0;  // seconds of a run
   double low = 0;     // 10th percentile
   double high = 0;    // 90th percentile
   int runs = 0;
-  double flops = 0;          // of a run: see OpRun
-  double bytes = 0;          // of a run
-  double memory_bytes = 0;   // of a run
-  bool from_memory = false;  // whether those came from memory and not, being few, from a cache
-  int rows_checked = 0;      // of the output
+  double flops = 0;  // these three are what OpRun counts for a run
+  double bytes = 0;
+  double memory_bytes = 0;
+  bool from_memory = false;  // whether memory_bytes came from memory; few bytes come from a cache
+  int rows_checked = 0;      // rows of the output that were compared with the reference
 };
 
-// Times runs for about `seconds` and at least five times. Weights come from memory: see OpRun::rotate().
-// Throws INTERNAL where the result is wrong, ABORTED, OUT_OF_MEMORY.
+// Times runs for about `seconds`, at least five times. Weights come from memory (OpRun::rotate()).
+// Throws INTERNAL if the result is wrong, ABORTED, OUT_OF_MEMORY.
 OpTiming time_op(Backend& backend, const OpCase& c, double seconds, const Control& control);
 
 }  // namespace mt::bench

@@ -1,4 +1,4 @@
-// Numbers for benchmarks and tests: the same for a seed on every machine.
+// Random numbers for benchmarks and tests. A seed gives the same numbers on every machine.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -18,7 +18,7 @@ class Random {
     z = (z ^ z >> 27) * 0x94d049bb133111ebu;
     return z ^ z >> 31;
   }
-  // In -1 .. 1.
+  // A number in -1 .. 1.
   float value() { return static_cast<float>(static_cast<int64_t>(next()) >> 39) * 0x1p-24f; }
 
  private:
@@ -29,7 +29,7 @@ inline float round_to(float x, DType t) {
   return t == DType::kFloat32 ? x : t == DType::kBFloat16 ? bf16_to_f32(f32_to_bf16(x)) : f16_to_f32(f32_to_f16(x));
 }
 
-// n numbers in -scale .. scale, rounded to t.
+// n random numbers in -scale .. scale, rounded to t.
 inline std::vector<float> random(size_t n, uint64_t seed, float scale, DType t = DType::kFloat32) {
   Random source(seed);
   std::vector<float> x(n);

@@ -1,4 +1,4 @@
-// Every later product of two of these numbers fits: that is what the limits are for.
+// The limits keep every later product of two of these numbers from overflowing.
 #include "config.h"
 
 #include <cmath>
@@ -9,7 +9,7 @@
 namespace mt {
 namespace {
 
-// No dimension of a LLaMA comes near; with it rows * columns * 4 bytes stays far below 2^63.
+// Far above any dimension of a LLaMA, and small enough that rows * columns * 4 bytes stays far below 2^63.
 constexpr int64_t kMaxDimension = 1 << 24;
 
 [[noreturn]] void fail(const std::string& message) { throw Error(ErrorCode::INVALID_ARGUMENT, "config: " + message); }

@@ -14,17 +14,17 @@ struct LlamaConfig {
   int heads = 0;
   int kv_heads = 0;
   int head_dim = 0;
-  int context_length = 0;  // most positions a sequence can have
+  int context_length = 0;  // maximum of positions in a sequence
   float rms_norm_eps = 0;
-  std::vector<float> rope_frequencies;  // [head_dim / 2] inverse frequencies, scaling applied
+  std::vector<float> rope_frequencies;  // [head_dim / 2]: inverse frequencies, with scaling applied
   float rope_attention_factor = 1;      // multiplies cos and sin
-  bool tied_head = false;               // the head is the embedding
+  bool tied_head = false;               // whether the embedding is the head
 
   int q_size() const { return heads * head_dim; }
   int kv_size() const { return kv_heads * head_dim; }
   HeadShape head_shape() const { return {heads, kv_heads, head_dim}; }
 
-  // Throws INVALID_ARGUMENT naming the field.
+  // Throws INVALID_ARGUMENT naming the wrong field.
   void check() const;
 };
 

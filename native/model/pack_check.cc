@@ -1,4 +1,4 @@
-// One walk over the trees; a message names the array, the index, what it holds and what it should hold.
+// One walk over the trees. A message names the array and the index, what is there, and what should be there.
 #include "pack_check.h"
 
 #include <string>
@@ -32,8 +32,8 @@ void check_tree(const Pack& pack, size_t index, int32_t start) {
   if (tree.segment_len != 0) fail(name + " has a segment, but there is no KV cache");
 }
 
-// Branches follow the prefix without a gap: a row's branch_start is its own index (it begins a branch) or that of the
-// row before.
+// Branches follow the prefix without a gap: a row's branch_start is its own index, where a branch begins, or else the
+// branch_start of the row before.
 void check_rows_of_tree(const Pack& pack, const Tree& tree, int context_length) {
   const int32_t branches = tree.start + tree.prefix_len;
   for (int32_t r = tree.start; r < tree.end; r++) {

@@ -1,18 +1,18 @@
-// Nothing that comes from outside reaches a backend unchecked.
+// Checks packs that come from outside. Backends rely on these rules and check nothing.
 #pragma once
 #include "../backend/backend.h"
 #include "config.h"
 
 namespace mt {
 
-// Throws TOKEN_OUT_OF_RANGE naming index and value.
+// Throws TOKEN_OUT_OF_RANGE naming the array, the index and the id.
 void check_ids(std::span<const int32_t> ids, int vocab_size, const char* name);
 
-// Throws INVALID_ARGUMENT where the pack breaks a rule of struct Pack or has a segment, CONTEXT_LENGTH for a position
-// at or past the context length, TOKEN_OUT_OF_RANGE.
+// Throws INVALID_ARGUMENT if the pack breaks a rule of struct Pack or has a segment, CONTEXT_LENGTH for a position at
+// or past the context length, TOKEN_OUT_OF_RANGE.
 void check_pack(const Pack& pack, const LlamaConfig& config);
 
-// Throws INVALID_ARGUMENT unless all are in 0 .. tokens - 1.
+// Throws INVALID_ARGUMENT unless all rows are in 0 .. tokens - 1.
 void check_rows(std::span<const int32_t> rows, int tokens);
 
 }  // namespace mt

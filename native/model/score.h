@@ -4,7 +4,7 @@
 
 namespace mt {
 
-// Output row rows[i] of the pack is asked for the log-probability of targets[i] and its top_k best tokens.
+// Asks output row rows[i] of the pack for the log-probability of targets[i], and for its top_k best tokens.
 struct ScoreRequest {
   Pack pack;
   std::span<const int32_t> rows;
@@ -12,16 +12,18 @@ struct ScoreRequest {
   int top_k = 0;
 };
 
-// Throws as check_pack(), and INVALID_ARGUMENT for rows, targets or top_k out of range or of different lengths.
+// Throws what check_pack() throws, and INVALID_ARGUMENT if rows, targets or top_k are out of range or if rows and
+// targets have different lengths.
 void check_request(const ScoreRequest& request, const LlamaConfig& config);
 
-// Fills the result's arrays of rows.size() and rows.size() * top_k elements. The request must have passed the check.
+// Fills the arrays of the result, which have rows.size() or rows.size() * top_k elements. The request must have passed
+// check_request().
 void score(Llama& model, const ScoreRequest& request, HeadResult result, const Control& control);
 
-// Throws INVALID_ARGUMENT where there are no ids, TOKEN_OUT_OF_RANGE, CONTEXT_LENGTH.
+// Throws INVALID_ARGUMENT if there are no ids, TOKEN_OUT_OF_RANGE, CONTEXT_LENGTH.
 void check_sequence(std::span<const int32_t> ids, const LlamaConfig& config);
 
-// Logits of every position of one sequence: [ids, vocab]. The ids must have passed the check.
+// Computes the logits of every position of one sequence: [ids, vocab]. The ids must have passed check_sequence().
 void sequence_logits(Llama& model, std::span<const int32_t> ids, float* logits, const Control& control);
 
 }  // namespace mt

@@ -1,4 +1,4 @@
-// One table of formats and one small loop each.
+// One table of formats, and one small loop for each.
 #include "stored.h"
 
 #include <bit>
@@ -33,7 +33,7 @@ uint16_t read_u16(const uint8_t* bytes) {
   return value;
 }
 
-// __restrict lets the compiler make vector code of it.
+// __restrict lets the compiler vectorise the loop.
 template <class ToFloat>
 void decode_halves(const uint8_t* __restrict bytes, size_t values, ToFloat to_float, float* __restrict out) {
   for (size_t i = 0; i < values; i++) out[i] = to_float(read_u16(bytes + 2 * i));

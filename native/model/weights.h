@@ -11,7 +11,8 @@
 
 namespace mt {
 
-// Which bytes of which file are a tensor, under Hugging Face's name (model.layers.0.self_attn.q_proj.weight).
+// A tensor of a checkpoint: its name in Hugging Face's terms (model.layers.0.self_attn.q_proj.weight), and which bytes
+// of which file hold it.
 struct StoredTensor {
   std::string name;
   std::string file;
@@ -19,11 +20,11 @@ struct StoredTensor {
   uint64_t bytes = 0;
   StoredType type = StoredType::kF32;
   std::vector<int64_t> shape;  // [out, in] or [n]
-  // Rows of q or k as llama.cpp keeps them: within each head, stored row 2 i + j is row i + j * head_dim / 2.
+  // Whether rows of q or k are in llama.cpp's order: within each head, stored row 2 i + j is row i + j * head_dim / 2.
   bool rope_interleaved = false;
 };
 
-// Views without data are biases the checkpoint does not have.
+// A bias that the checkpoint does not have is a view without data.
 struct LayerWeights {
   View attention_norm;              // [dim]
   std::unique_ptr<Matrix> qkv;      // [q + 2 kv, dim]
@@ -38,21 +39,21 @@ struct LayerWeights {
 };
 
 struct Weights {
-  std::unique_ptr<Buffer> memory;  // of all of it
-  size_t bytes = 0;
+  std::unique_ptr<Buffer> memory;     // holds all of the weights
+  size_t bytes = 0;                   // size of `memory`
   std::unique_ptr<Matrix> embedding;  // [vocab, dim]
   std::vector<LayerWeights> layers;
   View final_norm;               // [dim]
-  std::unique_ptr<Matrix> head;  // [vocab, dim]; null where it is the embedding
+  std::unique_ptr<Matrix> head;  // [vocab, dim]; null if the embedding is the head
 };
 
-// Weights::bytes, from the tensors' names alone.
+// Returns what Weights::bytes will be. Only the tensors' names matter, because they tell which biases there are.
 size_t weight_bytes(const Backend& backend, const LlamaConfig& config, const std::vector<StoredTensor>& tensors,
                     DType dtype);
 
-// Streams the tensors through a few MiB of host memory. Biases are optional, every other tensor is needed once.
+// Loads the weights through a few MiB of host memory. Biases are optional, every other tensor is needed once.
 // Throws INVALID_ARGUMENT (a tensor is missing, unknown or there twice), TENSOR_SHAPE, FILE_READ, WEIGHT_NOT_FINITE
-// (also for a number too large for `dtype`), OUT_OF_MEMORY, ABORTED.
+// (a number may also be too large for `dtype`), OUT_OF_MEMORY, ABORTED.
 Weights load_weights(Backend& backend, const LlamaConfig& config, const std::vector<StoredTensor>& tensors, DType dtype,
                      const Control& control);
 

@@ -1,4 +1,4 @@
-// Which variants this processor can run, and the one in use.
+// Finds the variants that this processor can run, by CPUID and by what the system saves.
 #include "dispatch.h"
 
 #include <cstdlib>
@@ -29,7 +29,7 @@ struct Cpuid {
 
 bool bit(unsigned word, int index) { return word >> index & 1; }
 
-// Registers that the system saves: XCR0 has all of `mask`.
+// Whether the system saves all registers in `mask`, by XCR0.
 bool system_saves(unsigned mask) {
   if (!bit(Cpuid(1).ecx, 27)) return false;  // OSXSAVE
   unsigned low, high;
@@ -53,7 +53,7 @@ bool supported_amx_bf16() {
   const unsigned d = Cpuid(7).edx;  // AMX-BF16, AMX-TILE
   if (!supported_avx512_bf16() || !bit(d, 22) || !bit(d, 24) || !system_saves(0x60000)) return false;
 #if defined(__linux__)
-  // The kernel gives a process its 8 KiB of tile registers on request only: ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA.
+  // Linux gives a process the 8 KiB of tile registers only on request: ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA.
   return syscall(SYS_arch_prctl, 0x1023, 18) == 0;
 #else
   return false;

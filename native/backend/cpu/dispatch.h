@@ -1,10 +1,11 @@
-// Which variants this processor can run, and the one in use.
+// Finds the variants that this processor can run, and chooses the one to use.
 #pragma once
 #include "kernels.h"
 
 namespace mt::cpu {
 
-// The best variant of the processor, or $MT_LLAMA_CPU; throws DEVICE_UNAVAILABLE where that is not to be had.
+// The best variant of the processor, or the one that $MT_LLAMA_CPU names. Throws DEVICE_UNAVAILABLE if the processor
+// cannot run that one.
 const CpuKernels& choose_kernels();
 
 }  // namespace mt::cpu

@@ -9,11 +9,12 @@ namespace {
 
 int divide_up(int n, int by) { return (n + by - 1) / by; }
 
-// Of a strip in float32 where activations are bf16: as many as one vector, so that whole blocks can be transposed.
+// Rows that are widened for a strip if activations are bf16: as many as a vector has lanes, so that whole blocks can be
+// transposed.
 constexpr int kWidenedRows = 16;
 
-// [16, 32] blocks of one strip of 16 rows, zeros outside of h. Four rows at a time, along which the processor foresees
-// the reads.
+// Writes the [16, 32] blocks of one strip of 16 rows, with zeros outside of h. It takes four rows at a time, because
+// the processor predicts reads along so many rows.
 void pack_tiles(View h, int strip, int k_padded, uint16_t* out) {
   const auto* rows = static_cast<const uint16_t*>(h.data) + size_t(16 * strip) * h.cols;
   const int count = std::min(16, h.rows - 16 * strip);
@@ -31,8 +32,8 @@ void pack_tiles(View h, int strip, int k_padded, uint16_t* out) {
       }
 }
 
-// Rows of short k go in larger blocks, up to 512. All blocks are of one size: a small last one would read all panels
-// for little.
+// Rows of a block: more if k is short, up to 512. All blocks have about the same size, because a small last one would
+// read all panels for little work.
 int tiled_row_block(const GemmKernel& kernel, int rows, int k) {
   const int max_rows = std::min(512, kernel.row_block * kernel.k_block / std::min(k, kernel.k_block));
   return divide_up(divide_up(rows, divide_up(rows, max_rows)), kernel.row_align) * kernel.row_align;
@@ -46,7 +47,7 @@ Gemm::Input Gemm::prepare(View h, const CpuMatrix& w) {
   const int k = w.shape.k_padded;
   switch (w.kernel.input) {
     case InputForm::kFloatRows:
-      break;  // attention's alone
+      break;  // only attention uses it
     case InputForm::kFloatStrips: {
       const int width = w.kernel.row_align, strips = divide_up(h.rows, width);
       input_.reserve_zeroed(size_t(strips) * width * k * 4);
@@ -117,9 +118,9 @@ void Gemm::multiply(View h, const CpuMatrix& w, int panel_block,
   pool_.parallel_for(panel_tasks * row_blocks, [&](int task, int worker) {
     int row_task = task / panel_tasks, panel_task = task % panel_tasks;
     if (!tiles) {
-      // A thread takes a panel through all its rows, so that the panel comes from memory once. Tiles take so much less
-      // time for a panel that reading rows anew would cost more: there neighbours share rows, which stay in the
-      // second-level cache.
+      // A thread takes a panel through all of its rows, so that the panel is read from memory once. Kernels with tiles
+      // need so little time for a panel that reading the rows again for each one would cost more. Their neighbouring
+      // tasks share rows, which stay in the second-level cache.
       const int thread = ((row_task + 1) * threads - 1) / row_blocks;
       const int begin = row_blocks * thread / threads, own = row_blocks * (thread + 1) / threads - begin;
       const int i = task - begin * panel_tasks;

@@ -1,4 +1,5 @@
-// The matrix product of the CPU backend: blocks over threads, each finished tile handed on while it is in the cache.
+// The matrix product of the CPU backend. Threads share its blocks; each finished tile is handed on while it is in the
+// cache.
 #pragma once
 #include <functional>
 #include <vector>
@@ -11,7 +12,7 @@
 
 namespace mt::cpu {
 
-// Rows row .. row + rows - 1 of h w^T in the columns of one panel: c [rows, ldc].
+// Rows row .. row + rows - 1 of h w^T in the columns of one panel, as c [rows, ldc].
 struct ProductTile {
   int worker;
   int row;
@@ -25,8 +26,9 @@ class Gemm {
  public:
   Gemm(const CpuKernels& kernels, ThreadPool& pool);
 
-  // Calls finish(tile) for each tile of h w^T, on any thread. Panels of one task come in ascending order on one thread;
-  // a task has panel_block panels from a multiple of panel_block on, 0 meaning as many as balance the threads.
+  // Calls finish(tile) for each tile of h w^T, on any thread. A task has panel_block panels, the first of which is a
+  // multiple of panel_block; 0 means as many as balance the threads. The panels of one task come in ascending order on
+  // one thread.
   void multiply(View h, const CpuMatrix& w, int panel_block, const std::function<void(const ProductTile&)>& finish);
 
  private:
@@ -34,15 +36,16 @@ class Gemm {
     const void* data;
     ptrdiff_t lda;
   };
-  // Brings h into the form that the kernel reads, rows padded with zeros to the kernel's alignment.
+  // Brings h into the form that the kernel reads, with rows padded with zeros to the kernel's alignment.
   Input prepare(View h, const CpuMatrix& w);
-  // Rows row .. row + width - 1 of h as a strip [k, width] with zeros outside of h; `widened` is scratch memory.
+  // Writes rows row .. row + width - 1 of h as a strip [k, width], with zeros outside of h. `widened` is scratch
+  // memory.
   void pack_float_strip(View h, int row, int width, int k, float* widened, float* out);
 
   const CpuKernels& kernels_;
   ThreadPool& pool_;
   Memory input_;
-  std::vector<Memory> tiles_;  // one a thread
+  std::vector<Memory> tiles_;  // one for each thread
 };
 
 }  // namespace mt::cpu

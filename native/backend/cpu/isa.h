@@ -1,6 +1,7 @@
-// Regions of a file compiled for one instruction set; everything outside stays baseline.
-// Standard headers come before the region, nothing of std:: is instantiated inside it, and all of it has internal
-// linkage: an inline function compiled here may not replace its baseline twin at link time.
+// Marks regions of a file that are compiled for one instruction set; everything outside is compiled for the baseline.
+// Standard headers come before such a region, nothing of std:: is instantiated inside it, and everything in it has
+// internal linkage. Otherwise the linker could take an inline function from here in place of the same function compiled
+// for the baseline.
 #pragma once
 
 #define MT_ISA_STRING(x) #x

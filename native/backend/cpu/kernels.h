@@ -1,4 +1,4 @@
-// What an instruction-set variant provides: one const table of functions, called by the plain C++ of this folder.
+// The table of functions that each instruction-set variant provides. The plain C++ of this folder calls them.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -8,32 +8,32 @@
 
 namespace mt::cpu {
 
-// How a matrix product wants its left side.
+// The form in which a matrix product reads its left side.
 enum class InputForm : uint8_t {
   kFloatRows,    // [rows, k] f32, row-major
-  kFloatStrips,  // [rows / row_align, k, row_align] f32: what a tile reads at one k lies side by side
+  kFloatStrips,  // [rows / row_align, k, row_align] f32: the values that a tile reads at one k lie side by side
   kBf16Rows,     // [rows, k] bf16, row-major
   kBf16Tiles,    // [rows / 16, k / 32, 16, 32] bf16
 };
 
-// c[r, j] (+)= sum over k of a[r, k] * b[k, j], k ascending, for one packed panel of b.
-//   panel layout: [k, panel], or with `pairs` [k / 2, panel, 2]; k padded with zeros to a multiple of k_align
+// c[r, j] (+)= the sum of a[r, k] * b[k, j] over ascending k, for one packed panel of b.
+//   The panel is [k, panel], or with `pairs` [k / 2, panel, 2]; k is padded with zeros to a multiple of k_align.
 struct GemmKernel {
   int panel;      // columns of a packed panel: 16, 32 or 64
   int k_align;    // k0 and k1 are multiples of this
-  int row_align;  // c has room for `rows` rounded up to a multiple of this; so has an a of strips or tiles
+  int row_align;  // c has room for `rows` rounded up to a multiple of this, and so has a if it is strips or tiles
   bool pairs;
   InputForm input;
-  // Blocks of the driver. None changes a bit of the result.
+  // Sizes of the blocks that gemm.cc makes. They do not change a bit of the result.
   int row_block;    // rows of a task, a multiple of row_align
   int panel_block;  // panels of a task
   int k_block;      // k of one pass, a multiple of k_align
-  // a: row 0 at k = 0; lda in elements (strips and tiles: k padded).   b: the panel at k = 0.   c: [rows, ldc]
-  // add = false starts from zero.
+  // a points to row 0 at k = 0; lda counts elements (for strips and tiles it is the padded k). b points to the panel at
+  // k = 0. c is [rows, ldc]. Without `add` sums start from zero.
   void (*run)(const void* a, ptrdiff_t lda, int rows, const void* b, int k0, int k1, float* c, ptrdiff_t ldc, bool add);
 };
 
-// Of the logits seen so far: the largest, its index, and the sum of exp(logit - max).
+// The logits of a row seen so far: the largest, the sum of exp(logit - max), and the index of the largest.
 struct HeadPartial {
   float max;
   float sum;
@@ -42,8 +42,8 @@ struct HeadPartial {
 
 struct CpuKernels {
   const char* name;
-  GemmKernel gemm[3];  // by DType of the weights
-  // The kernels that attention multiplies with; the second, where there is one, where activations are bf16.
+  GemmKernel gemm[3];  // one for each DType of the weights
+  // The kernels of attention. If there is a second one, it is used when activations are bf16.
   GemmKernel attention_f32;
   const GemmKernel* attention_bf16;
 
@@ -60,15 +60,16 @@ struct CpuKernels {
                       const float* bias_up, float* f, ptrdiff_t ldf);
   void (*swiglu_tile_bf16)(const float* c, ptrdiff_t ldc, int up, int rows, int cols, const float* bias_gate,
                            const float* bias_up, uint16_t* f, ptrdiff_t ldf);
-  // Row r, i < n: (y[i], y[half + i]) = (a cos - b sin, b cos + a sin) of a = c[i] + bias[i], b = c[b + i] + bias[half
-  // + i] with row pos[r] of cos and sin [.., half]. bias may be null. cos null: no rotation.
+  // For row r and i < n: (y[i], y[half + i]) = (x cos - z sin, z cos + x sin) with x = c[i] + bias[i],
+  // z = c[b + i] + bias[half + i], and cos and sin from row pos[r] of tables [.., half]. bias may be null. If cos is
+  // null, nothing is rotated.
   void (*rotate_tile)(const float* c, ptrdiff_t ldc, int b, int rows, int n, int half, const float* bias,
                       const float* cos, const float* sin, const int32_t* pos, float* y, ptrdiff_t ldy);
   // Adds columns first .. first + cols - 1, in ascending order, to each row's partial.
   void (*head_tile)(const float* c, ptrdiff_t ldc, int rows, int cols, int first, HeadPartial* partials);
 
-  // One block of an online softmax, row by row: the first seen[r] of scores[r, 0 .. n) become exp(score - max), the
-  // others 0; max and sum move on; factor[r] is what earlier sums are to be multiplied by.
+  // One block of an online softmax. In each row the first seen[r] of scores[r, 0 .. n) become exp(score - max), the
+  // others 0; max and sum are updated; earlier sums are to be multiplied by factor[r].
   void (*softmax_rows)(float* scores, ptrdiff_t ld, int rows, int n, const int* seen, float* max, float* sum,
                        float* factor);
   // x[r, j] *= factor[r]
@@ -76,15 +77,15 @@ struct CpuKernels {
   // y[i] = x[i] * factor
   void (*scale_to)(const float* x, int n, float factor, float* y);
   void (*scale_to_bf16)(const float* x, int n, float factor, uint16_t* y);
-  // y[r * row_step + j / 32 * chunk_step + j % 32] = x[r, j] * factor, rounded; zeros for j = cols .. k - 1
+  // y[r * row_step + j / 32 * chunk_step + j % 32] = x[r, j] * factor, rounded; zeros for j in cols .. k - 1
   void (*rows_to_bf16)(const float* x, ptrdiff_t ldx, int rows, int cols, int k, float factor, uint16_t* y,
                        ptrdiff_t row_step, ptrdiff_t chunk_step);
-  // Pairs of rows as bf16: y[r / 2 * ldy + 2 j + r % 2] = x[r, j] for r < rows, j < cols; zeros for r = rows .. k - 1
+  // Pairs of rows as bf16: y[r / 2 * ldy + 2 j + r % 2] = x[r, j] for r < rows, j < cols; zeros for r in rows .. k - 1
   void (*pair_rows)(const float* x, ptrdiff_t ldx, int rows, int cols, int k, uint16_t* y, ptrdiff_t ldy);
   // y[i] = x[i] widened
   void (*widen_bf16)(const uint16_t* x, int n, float* y);
-  // One strip of InputForm::kFloatStrips: y[j * width + i] = x[i * ldx + j] for i < rows, j < cols; zeros for i = rows
-  // .. width - 1, width being the row_align of gemm[kFloat32]. x has `readable` rows, at least `rows`.
+  // One strip of InputForm::kFloatStrips: y[j * width + i] = x[i * ldx + j] for i < rows, j < cols; zeros for i in
+  // rows .. width - 1, width being the row_align of gemm[kFloat32]. x has `readable` rows, at least `rows`.
   void (*pack_strip)(const float* x, ptrdiff_t ldx, int rows, int readable, int cols, float* y);
   // y[j * ldy + i] = x[i * ldx + j] for i < rows, j < cols
   void (*transpose)(const float* x, ptrdiff_t ldx, int rows, int cols, float* y, ptrdiff_t ldy);

@@ -1,4 +1,4 @@
-// The variant for AMX: bfloat16 weights and activations go through tdpbf16ps, the rest is avx512_bf16's.
+// The variant for AMX: bfloat16 weights and activations go through tdpbf16ps, everything else is as in avx512_bf16.
 #include "kernels.h"
 
 #if MT_X86

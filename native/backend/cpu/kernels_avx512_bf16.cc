@@ -1,5 +1,5 @@
-// The variant for AVX-512 with BF16: bfloat16 weights and activations go through vdpbf16ps and are
-// rounded by instruction; the rest is AVX-512's.
+// The variant for AVX-512 with BF16: bfloat16 weights and activations go through vdpbf16ps, and an instruction rounds
+// to bfloat16; everything else is as in avx512.
 #include "kernels.h"
 
 #if MT_X86

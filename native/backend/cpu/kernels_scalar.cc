@@ -1,4 +1,4 @@
-// The variant for any processor: compiler vectors of four floats, which become SSE2 or NEON.
+// The variant for all processors: compiler vectors of four floats, which are compiled to SSE2 or NEON.
 #include <cstring>
 
 #include "kernels.h"

@@ -1,4 +1,4 @@
-// Packing weights into panels, and reading rows back out of them.
+// Packs weights into panels, and reads rows back out of them.
 #include "matrix.h"
 
 #include <algorithm>
@@ -44,7 +44,7 @@ CpuMatrix::CpuMatrix(const GemmKernel& kernel, int rows_, int cols_, MatrixKind 
   cols = cols_;
   dtype = dtype_;
   kind = kind_;
-  // No more than what pads k, whose last pair may be half filled, and the last panel: rows fill the rest.
+  // Zeroes what no row will fill: the padding of k, whose last pair may be half filled, and the last panel.
   const int whole = kernel.pairs ? cols - cols % 2 : cols;
   const size_t filled = size_t(whole) * shape.panel * dtype_size(dtype);
   for (int p = 0; p + 1 < shape.panels; p++) std::memset(memory_ + p * panel_bytes_ + filled, 0, panel_bytes_ - filled);

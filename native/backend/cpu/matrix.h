@@ -1,18 +1,19 @@
-// A weight packed for the micro-kernels: panels of columns, a column being one row of the checkpoint's [out, in].
+// A weight packed for the micro-kernels, as panels of columns. A column is a row of the checkpoint's [out, in].
 #pragma once
 #include "../backend.h"
 #include "kernels.h"
 
 namespace mt::cpu {
 
-// Where rows of [out, in] lie.
-//   kPlain            row r is column r
-//   kGateUp, kQkv     a panel's first half holds first members of pairs, its second half the second members at the
-//                     same places: (gate j, up j), or elements (i, i + d/2) of a head, heads of q, k and v in order
+// Where a row of [out, in] lies.
+//   kPlain            row r is column r.
+//   kGateUp, kQkv     rows form pairs: (gate j, up j), or the elements (i, i + d/2) of a head of q, k or v. The first
+//                     half of a panel holds the first members of pairs, its second half the second members in the same
+//                     order.
 struct ColumnPlace {
   int panel;
   int slot;
-  int run;  // so many rows from this one on lie side by side
+  int run;  // how many rows from this one on lie side by side
 };
 
 struct PanelShape {
@@ -26,15 +27,16 @@ struct PanelShape {
   int panels;
   int k_padded;
   int rows;
-  int half_dim;  // of a head; kQkv only
+  int half_dim;  // half of a head; only for kQkv
 };
 
 class CpuMatrix final : public Matrix {
  public:
-  // In shape.bytes(dtype) bytes of memory, which are the caller's. Undefined until all rows are written.
+  // `memory` has shape.bytes(dtype) bytes and belongs to the caller. The matrix is undefined until all rows are
+  // written.
   CpuMatrix(const GemmKernel& kernel, int rows, int cols, MatrixKind kind, HeadShape heads, DType dtype, void* memory);
 
-  // Rounds values [count, cols] f32 into rows row .. row + count - 1.
+  // Rounds values [count, cols] f32 and stores them as rows row .. row + count - 1.
   void write_rows(int row, int count, const float* values);
   // y[i] = element i of row `row`, widened
   void read_row(int row, float* y) const;

@@ -25,7 +25,7 @@ Memory::Memory(size_t bytes) : bytes_(bytes) {
     throw Error(ErrorCode::OUT_OF_MEMORY, "the system refused " + std::to_string(bytes) +
                                               " bytes for a buffer; use a smaller model, dtype or token budget");
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
-  if (bytes >= 2 * kHugePage) madvise(data_, bytes, MADV_HUGEPAGE);  // a wish: its failure changes no result
+  if (bytes >= 2 * kHugePage) madvise(data_, bytes, MADV_HUGEPAGE);  // may fail, which changes no result
 #endif
 }
 

@@ -5,7 +5,7 @@
 
 namespace mt::cpu {
 
-// Memory aligned to 64 bytes; large blocks to 2 MiB, in huge pages where the system gives them.
+// Memory aligned to 64 bytes. Large blocks are aligned to 2 MiB and use huge pages if the system has them.
 // Throws OUT_OF_MEMORY. The contents are undefined.
 class Memory {
  public:
@@ -24,7 +24,7 @@ class Memory {
   T* as() const {
     return static_cast<T*>(data_);
   }
-  // Grows to at least `bytes`, zeroed when it does; what was in it is lost then.
+  // Grows to at least `bytes` if it has less. All of it is zero then, and the old contents are lost.
   void reserve_zeroed(size_t bytes);
 
  private:

@@ -1,4 +1,4 @@
-// What the processor can do at most: loops of one instruction on registers, and a sum over memory.
+// The peaks of the processor: loops of one instruction on registers, and a sum over memory.
 #include "../peak.h"
 
 #include <algorithm>
@@ -23,7 +23,7 @@ namespace {
 
 constexpr int64_t kSteps = 400'000;
 
-// Independent chains of 4-wide multiply-adds: what any processor has.
+// Independent chains of multiply-adds of four floats, which all processors can do.
 float portable_loop() {
   typedef float V __attribute__((vector_size(16)));
   V sum[8] = {};
@@ -125,7 +125,7 @@ float sum_loop(const float* p, size_t floats) {
 
 struct Loop {
   const char* variant;
-  double flops;  // of a thread
+  double flops;  // operations of one run on one thread
   float (*run)();
 };
 
@@ -145,7 +145,7 @@ class Meter {
 
   int threads() const { return pool_.threads(); }
 
-  // The best of some rounds in which each thread runs work(): seconds.
+  // Seconds of the fastest of some rounds in which each thread runs work().
   double best_time(int rounds, const std::function<float(int part)>& work) {
     using Clock = std::chrono::steady_clock;
     double best = 1e9;
@@ -175,10 +175,11 @@ class Meter {
  private:
   ThreadPool pool_;
   const Control& control_;
-  std::vector<float> results_;  // so that no loop is dropped
+  std::vector<float> results_;  // keeps the compiler from dropping the loops
 };
 
-// The instruction that weights of this dtype go through: what has no bf16 instruction is widened to float32.
+// The instruction that products with weights of this dtype use. Only bfloat16 uses the bf16 instructions; weights of
+// other dtypes are widened to float32.
 std::string instruction(const std::string& variant, DType dtype) {
   const bool has_bf16 = variant == "amx_bf16" || variant == "avx512_bf16";
   return has_bf16 && dtype != DType::kBFloat16 ? "avx512" : variant;

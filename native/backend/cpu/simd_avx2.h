@@ -1,5 +1,5 @@
-// Vector primitives in AVX2 + FMA + F16C; the meaning of each is in simd_portable.h.
-// Included inside an anonymous namespace in a target region.
+// Vector primitives in AVX2 + FMA + F16C. simd_portable.h defines what each of them does. The file is included inside
+// an anonymous namespace in a target region.
 
 constexpr int kLanes = 8;
 typedef __m256 V;
@@ -16,7 +16,7 @@ inline void store_n(float* p, V v, int n) {
   if (n >= kLanes) return store(p, v);
   _mm256_maskstore_ps(p, lanes_below(n), v);
 }
-// bf16 in the high half of each lane, below it what rounding left.
+// Rounds to bf16 in the high half of each lane. The low half is meaningless.
 inline __m256i rounded_bf16(V v) {
   const __m256i bits = _mm256_castps_si256(v);
   const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
@@ -61,7 +61,7 @@ inline V mul(V a, V b) { return _mm256_mul_ps(a, b); }
 inline V fma(V a, V b, V c) { return _mm256_fmadd_ps(a, b, c); }
 inline V fnma(V a, V b, V c) { return _mm256_fnmadd_ps(a, b, c); }
 inline V reciprocal(V x) {
-  const V y = _mm256_rcp_ps(x);  // 12 bits, doubled by one step of Newton's
+  const V y = _mm256_rcp_ps(x);  // 12 bits, which one step of Newton's method doubles
   return mul(y, fnma(x, y, set1(2.0f)));
 }
 inline V max(V a, V b) { return _mm256_max_ps(a, b); }

@@ -1,6 +1,5 @@
-// Vector primitives in AVX-512 (F, BW, VL, DQ); the meaning of each is in simd_portable.h.
-// Included inside an anonymous namespace in a target region; with MT_BF16_INSTRUCTIONS defined, one that has
-// AVX512_BF16.
+// Vector primitives in AVX-512 (F, BW, VL, DQ). simd_portable.h defines what each of them does. The file is included
+// inside an anonymous namespace in a target region, which has AVX512_BF16 if MT_BF16_INSTRUCTIONS is defined.
 
 constexpr int kLanes = 16;
 typedef __m512 V;
@@ -19,7 +18,7 @@ inline void store_pairs(uint16_t* p, V a, V b) {
   _mm512_storeu_si512(p, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
 }
 #else
-// bf16 in the high half of each lane, below it what rounding left.
+// Rounds to bf16 in the high half of each lane. The low half is meaningless.
 inline __m512i rounded_bf16(V v) {
   const __m512i bits = _mm512_castps_si512(v);
   const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
@@ -52,7 +51,7 @@ inline V mul(V a, V b) { return _mm512_mul_ps(a, b); }
 inline V fma(V a, V b, V c) { return _mm512_fmadd_ps(a, b, c); }
 inline V fnma(V a, V b, V c) { return _mm512_fnmadd_ps(a, b, c); }
 inline V reciprocal(V x) {
-  const V y = _mm512_rcp14_ps(x);  // 14 bits, doubled by one step of Newton's
+  const V y = _mm512_rcp14_ps(x);  // 14 bits, which one step of Newton's method doubles
   return mul(y, fnma(x, y, set1(2.0f)));
 }
 inline V max(V a, V b) { return _mm512_max_ps(a, b); }

@@ -1,5 +1,5 @@
-// Vector primitives in portable C++ (compiler vectors): the scalar variant, and the model of wider ones in tests.
-// Included inside an anonymous namespace with MT_LANES defined.
+// Vector primitives in portable C++ (compiler vectors). The scalar variant uses them, and so do the tests, to model
+// wider instructions. The file is included inside an anonymous namespace with MT_LANES defined.
 
 constexpr int kLanes = MT_LANES;
 typedef float V __attribute__((vector_size(4 * MT_LANES)));
@@ -33,7 +33,7 @@ inline void store(uint16_t* p, V v) {
 inline void store_n(uint16_t* p, V v, int n) {
   for (int i = 0; i < n; i++) p[i] = f32_to_bf16(v[i]);
 }
-// Pairs of bf16: p[2 i] from a, p[2 i + 1] from b.
+// Stores pairs of bf16: p[2 i] from a, p[2 i + 1] from b.
 inline void store_pairs(uint16_t* p, V a, V b) {
   for (int i = 0; i < kLanes; i++) {
     p[2 * i] = f32_to_bf16(a[i]);
@@ -50,7 +50,8 @@ inline V load_bf16_n(const uint16_t* p, int n) {
   for (int i = 0; i < n; i++) v[i] = bf16_to_f32(p[i]);
   return v;
 }
-// The exponent is moved by a multiplication, which also makes subnormals right; 2^16 and above are infinities and NaNs.
+// A multiplication corrects the exponent, which also handles subnormals. Results of 2^16 and above were infinities and
+// NaNs.
 inline V load_f16(const uint16_t* p) {
   Ints bits, sign;
   for (int i = 0; i < kLanes; i++) {
@@ -61,7 +62,7 @@ inline V load_f16(const uint16_t* p) {
   const Ints special = magnitude >= set1(65536.0f);
   return (V)((Ints)magnitude | (special & 0x7f800000) | sign);
 }
-// The even and the odd halves of kLanes bf16 pairs.
+// Load the even or the odd elements of kLanes pairs of bf16.
 inline V load_even(const uint16_t* p) {
   V v;
   for (int i = 0; i < kLanes; i++) v[i] = bf16_to_f32(p[2 * i]);
@@ -77,7 +78,7 @@ inline V sub(V a, V b) { return a - b; }
 inline V mul(V a, V b) { return a * b; }
 inline V fma(V a, V b, V c) { return a * b + c; }
 inline V fnma(V a, V b, V c) { return c - a * b; }
-// 1 / x, within 2 ulp.
+// 1 / x, with an error of at most 2 ulp.
 inline V reciprocal(V x) { return set1(1.0f) / x; }
 inline V max(V a, V b) {
   const Ints m = a > b;
@@ -87,7 +88,7 @@ inline V min(V a, V b) {
   const Ints m = a < b;
   return (V)(((Ints)a & m) | ((Ints)b & ~m));
 }
-// To the nearest integer, for |x| < 2^22.
+// Rounds to the nearest integer, for |x| < 2^22.
 inline V round_even(V x) { return (x + set1(12582912.0f)) - set1(12582912.0f); }
 // x * 2^n for integral n in -126 .. 127
 inline V scale_pow2(V x, V n) {

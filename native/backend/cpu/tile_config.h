@@ -1,4 +1,4 @@
-// How AMX's tiles are laid out, for _tile_loadconfig().
+// The configuration of AMX's tiles, for _tile_loadconfig().
 #pragma once
 #include <cstdint>
 
