@@ -323,6 +323,14 @@ describe('wrong values', () => {
       }
     })
 
+  it('a typed array is no source of texts, even one whose buffer is gone', async () => {
+    const detached = Int32Array.of(1)
+    structuredClone(detached.buffer, { transfer: [detached.buffer] })
+    for (const source of [new Int32Array(0), Int32Array.of(1), detached])
+      for (const call of [model.score(source as never), model.generate(source as never)])
+        await assert.rejects(call, { code: 'INVALID_ARGUMENT', message: /expected an array or an/ })
+  })
+
   it('are not needed: undefined is the default of every option', async () => {
     for (const [name, call] of Object.entries(calls)) {
       await call(undefined as never)

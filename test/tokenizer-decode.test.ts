@@ -150,3 +150,26 @@ function randomText(random: () => number): string {
   }
   return text
 }
+
+describe('decode arguments', () => {
+  const wrong: [what: string, ids: unknown, options?: unknown][] = [
+    ['no ids', undefined],
+    ['a text', 'ab'],
+    ['an object', { length: 2 }],
+    ['a text among ids', [65, 'b']],
+    ['null among ids', [null]],
+    ['a typed array among ids', [new Int32Array(1)]],
+    ['options that are null', [65], null],
+    ['an option of another type', [65], { skipSpecialTokens: 1 }],
+  ]
+  for (const [what, ids, options] of wrong)
+    it(`${what}: INVALID_ARGUMENT`, async () => {
+      const tokenizer = await loadJson(byteJson())
+      assert.throws(() => tokenizer.decode(ids as number[], options as object), { code: 'INVALID_ARGUMENT' })
+    })
+
+  it('ids may be bigints', async () => {
+    const tokenizer = await loadJson(byteJson())
+    assert.equal(tokenizer.decode(BigInt64Array.of(65n, 66n)), tokenizer.decode([65, 66]))
+  })
+})

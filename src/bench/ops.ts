@@ -7,7 +7,7 @@ import { type BenchContext, micros, runNative } from './context.ts'
 import { boundOf } from './counts.ts'
 import type { OpReport } from './report.ts'
 
-/** For which one op is timed. */
+/** How long an op is timed. */
 const seconds = 0.2
 /** More rows than these have gigabytes of logits, which the two ops keep. */
 const maxLogitRows = 64

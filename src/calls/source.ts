@@ -13,7 +13,8 @@ const stallMs = 5
 
 /** An array or another (async) iterable, but no text. */
 export function isSource(value: unknown): value is Source<unknown> {
-  if (typeof value !== 'object' || value === null) return false
+  // A typed array holds numbers: it may be one text, never a source of texts.
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return false
   const { [Symbol.asyncIterator]: later, [Symbol.iterator]: now } = value as Partial<AsyncIterable<unknown>> &
     Partial<Iterable<unknown>>
   return typeof (later ?? now) === 'function'

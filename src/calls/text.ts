@@ -59,7 +59,8 @@ export function checkId(id: number, index: number, where: string | Message, voca
   )
 }
 
-function isArray(value: unknown): value is ArrayLike<unknown> {
+/** Whether it may hold token ids. */
+export function isArray(value: unknown): value is ArrayLike<unknown> {
   return Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView))
 }
 

@@ -1,5 +1,8 @@
 // The tokenizer all files become: find added tokens, normalise, cut into words, BPE each word; and back.
 /// <reference lib="es2024.string" />
+import { booleanOption, checkOptions } from '../calls/options.ts'
+import { isArray } from '../calls/text.ts'
+import { shown } from '../data/shown.ts'
 import { MtLlamaError } from '../errors.ts'
 import type { AddedTokenFinder } from './added-tokens.ts'
 import type { Bpe } from './bpe.ts'
@@ -56,26 +59,36 @@ export class PipelineTokenizer implements Tokenizer {
     const { prefix, suffix, rawTokens, parsesSpecial } = this.#parts
     if (typeof text !== 'string')
       throw new MtLlamaError('INVALID_ARGUMENT', `the text is a ${typeof text}; expected a string`)
-    const parseSpecial = options.parseSpecial ?? parsesSpecial
-    const ids = options.addSpecialTokens ? [...prefix] : []
+    checkOptions(options)
+    const parseSpecial = booleanOption(options, 'parseSpecial', parsesSpecial)
+    const addSpecialTokens = booleanOption(options, 'addSpecialTokens', false)
+    const ids = addSpecialTokens ? [...prefix] : []
     // A lone surrogate is no character: UTF-8 could not hold it.
     for (const section of rawTokens.split(text.toWellFormed(), parseSpecial)) {
       if ('id' in section) ids.push(section.id)
       else this.#encodeSection(section.text, section.start === 0, parseSpecial, ids)
     }
-    if (options.addSpecialTokens) for (const id of suffix) ids.push(id)
+    if (addSpecialTokens) for (const id of suffix) ids.push(id)
     return ids
   }
 
-  decode(ids: ArrayLike<number>, options: DecodeOptions = {}): string {
+  decode(ids: ArrayLike<number | bigint>, options: DecodeOptions = {}): string {
+    if (!isArray(ids))
+      throw new MtLlamaError('INVALID_ARGUMENT', `the ids are ${shown(ids)}; expected an array of token ids`)
     const stream = this.decodeStream(options)
     let text = ''
-    for (let i = 0; i < ids.length; i++) text += stream.push(ids[i]!)
+    for (let i = 0; i < ids.length; i++) {
+      const id = ids[i]
+      if (typeof id !== 'number' && typeof id !== 'bigint')
+        throw new MtLlamaError('INVALID_ARGUMENT', `token ${i} is ${shown(id)}; expected a token id`)
+      text += stream.push(Number(id))
+    }
     return text + stream.end()
   }
 
   decodeStream(options: DecodeOptions = {}): DecodeStream {
-    return this.#parts.newDecodeStream(options.skipSpecialTokens ?? true)
+    checkOptions(options)
+    return this.#parts.newDecodeStream(booleanOption(options, 'skipSpecialTokens', true))
   }
 
   count(text: string, options?: EncodeOptions): number {

@@ -40,8 +40,8 @@ export interface Tokenizer {
   /** Text of each special token -> id. */
   readonly specialTokens: ReadonlyMap<string, number>
   encode(text: string, options?: EncodeOptions): number[]
-  /** Ids without a token give no text. */
-  decode(ids: ArrayLike<number>, options?: DecodeOptions): string
+  /** Ids without a token give no text. @throws INVALID_ARGUMENT for what is no id */
+  decode(ids: ArrayLike<number | bigint>, options?: DecodeOptions): string
   decodeStream(options?: DecodeOptions): DecodeStream
   count(text: string, options?: EncodeOptions): number
   /** The token's own text, for people: byte tokens as <0x0A>. */
