@@ -94,6 +94,42 @@ describe('Model.score()', () => {
     })
   })
 
+  it('scores a text that begins with BOS after that one, not after a second', async () => {
+    const { logLikelihood } = (await one([bos], bytes('you'))).score
+    for (const boundary of ['joint', 'harness', 'separate'] as const) {
+      const { score } = await one('', [bos, ...bytes('you')], { boundary })
+      assert.deepEqual([score.logLikelihood, [...score.tokens]], [logLikelihood, bytes('you')])
+    }
+    await assert.rejects(one([], [bos]), {
+      code: 'INVALID_ARGUMENT',
+      message: /^request 0, continuation 0 is token 256 alone, which an empty prompt is scored after/,
+    })
+    const begun = await model.perplexity([bos, ...bytes('you')])
+    assert.deepEqual(begun.logLikelihood, (await model.perplexity(bytes('you'))).logLikelihood)
+    await assert.rejects(model.perplexity([bos]), { code: 'INVALID_ARGUMENT', message: /nothing to score/ })
+  })
+
+  it('takes no BOS from config.json where the tokenizer has none', async () => {
+    const files = {
+      'tokenizer.json': {
+        added_tokens: [{ id: 7, content: '<e>', special: true }],
+        decoder: { type: 'Sequence', decoders: [{ type: 'Fuse' }] },
+        model: { type: 'BPE', vocab: { a: 3, b: 4 }, merges: [] },
+      },
+      'tokenizer_config.json': { bos_token: null, eos_token: '<e>' },
+    }
+    await withTinyModel({ config: { bos_token_id: 1 }, files }, async tiny => {
+      assert.equal(tiny.info.bosTokenId, undefined)
+      const [empty, afterEos] = await tiny.score([
+        { prompt: '', continuations: ['ab', '<e>ab'] },
+        { prompt: [7], continuations: [[3, 4]] },
+      ])
+      const { logLikelihood } = afterEos!.continuations[0]!
+      for (const score of empty!.continuations) assert.equal(score.logLikelihood, logLikelihood)
+      assert.equal((await tiny.perplexity('ab')).logLikelihood, logLikelihood)
+    })
+  })
+
   it('cuts long prompts by the policy and counts what it cut', async () => {
     const random = randomNumbers(3)
     const long = Array.from({ length: 3000 }, () => Math.floor(random() * 256))
