@@ -137,7 +137,7 @@ export class Model {
 
   /**
    * Texts that follow the prompts, in their order. An array is read at the call: what it holds may be changed then.
-   * @throws INVALID_ARGUMENT, TOKEN_OUT_OF_RANGE, CONTEXT_LENGTH naming the prompt; TOKENIZER, ABORTED, DISPOSED
+   * @throws INVALID_ARGUMENT, TOKEN_OUT_OF_RANGE, CONTEXT_LENGTH naming the prompt; SCORE_NOT_FINITE, TOKENIZER, ABORTED, DISPOSED
    */
   async generate(prompts: Source<Text>, options: GenerateOptions = {}): Promise<GenerateResult[]> {
     return collect(this.continue(prompts, this.generation(options), { answersFirst: false }))
@@ -337,7 +337,7 @@ export class Model {
     how: Pick<GenerateCallOptions, 'answersFirst' | 'onText'>,
   ): AsyncGenerator<GenerateResult, void, undefined> {
     checkSource('prompts', prompts)
-    const { contextLength } = this.info
+    const { contextLength, dtype } = this.info
     const { tokenizer } = this
     if (settings.stop.length > 0 && !tokenizer)
       throw new MtLlamaError(
@@ -347,7 +347,7 @@ export class Model {
     const read = (prompt: unknown, index: number) => this.readPrompt(prompt, index)
     const begin = (prompt: ReadText, stream: number) => {
       const encoded = encodePrompt(this.context, prompt, stream, settings.maxTokens, encoding)
-      return encoded && new Continuation(encoded, { ...settings, tokenizer, contextLength, stream })
+      return encoded && new Continuation(encoded, { ...settings, tokenizer, contextLength, dtype, stream })
     }
     const options = { ...how, sampling, signal, onProgress }
     if (!how.answersFirst && Array.isArray(prompts))

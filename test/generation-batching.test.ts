@@ -92,7 +92,7 @@ describe('Generator', () => {
             { ids: Int32Array.of(1), truncatedTokens: 0 },
             {
               ...{ stream, maxTokens, tokenizer: undefined, contextLength: 1000 },
-              ...{ stopIds: new Set(), stop: [], skipSpecialTokens: true },
+              ...{ stopIds: new Set(), stop: [], skipSpecialTokens: true, allowNan: false, dtype: 'float32' },
             },
           ),
       ).results(source?.(texts) ?? texts)

@@ -80,7 +80,7 @@ describe('Continuation', () => {
       {
         ...options,
         tokenizer: { decodeStream } as unknown as NonNullable<Model['tokenizer']>,
-        skipSpecialTokens: true,
+        ...{ skipSpecialTokens: true, allowNan: false, dtype: 'float32' },
       },
     )
     const pieces = [0x61, 0xc3, 0xa9, 0xe2].map(byte => continuation.push(byte, -1))
@@ -103,7 +103,7 @@ describe('Continuation', () => {
         ...{ stream: 0, maxTokens: 9, contextLength: 100, stopIds: new Set<number>(), stop: ['a\n'] },
         ...{
           tokenizer: { decodeStream } as unknown as NonNullable<Model['tokenizer']>,
-          skipSpecialTokens: true,
+          ...{ skipSpecialTokens: true, allowNan: false, dtype: 'float32' },
         },
       },
     )

@@ -96,6 +96,8 @@ async function* answerQuestions(
     samples.map(sample => sample.prompt),
     {
       maxTokens: answerTokens,
+      // The record of a sample says so, and whoever runs the task decides.
+      allowNan: true,
       stop: ['\n'],
       tooLong,
       ...(signal && { signal }),

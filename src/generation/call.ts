@@ -104,7 +104,7 @@ class PromptText implements Entry<GenerateResult> {
   }
 
   isDone(): boolean {
-    return this.text === undefined || this.text.finishReason !== undefined
+    return this.text?.ended ?? true
   }
 
   answer(): GenerateResult {

@@ -1,4 +1,6 @@
 // One text being generated: takes tokens as they come and knows when it is done.
+import { notFiniteCause } from '../calls/not-finite.ts'
+import { MtLlamaError, message } from '../errors.ts'
 import type { DecodeStream, Tokenizer } from '../tokenizer/tokenizer.ts'
 import type { GenerateResult } from './options.ts'
 import { StopText } from './stop-text.ts'
@@ -17,6 +19,10 @@ export interface ContinuationOptions {
   stopIds: ReadonlySet<number>
   stop: readonly string[]
   skipSpecialTokens: boolean
+  /** Whether it goes on where a log-probability is no finite number. */
+  allowNan: boolean
+  /** What the model computes in, for the message of that error. */
+  dtype: string
 }
 
 export class Continuation {
@@ -27,8 +33,9 @@ export class Continuation {
   readonly tokens: number[] = []
   text = ''
   finishReason: GenerateResult['finishReason'] | undefined
-  private readonly maxTokens: number
-  private readonly stopIds: ReadonlySet<number>
+  /** Why it has ended without a result. */
+  private failure: MtLlamaError | undefined
+  private readonly options: ContinuationOptions
   private readonly decoder: DecodeStream | undefined
   private readonly stopText: StopText
   private readonly logProbs: number[] = []
@@ -36,17 +43,25 @@ export class Continuation {
   constructor(prompt: EncodedPrompt, options: ContinuationOptions) {
     this.prompt = prompt
     this.stream = options.stream
-    this.maxTokens = options.maxTokens
+    this.options = options
     this.capacity = Math.min(prompt.ids.length + options.maxTokens - 1, options.contextLength)
-    this.stopIds = options.stopIds
     this.decoder = options.tokenizer?.decodeStream({ skipSpecialTokens: options.skipSpecialTokens })
     this.stopText = new StopText(options.stop)
   }
 
+  /** Whether no more tokens are to come. */
+  get ended(): boolean {
+    return this.finishReason !== undefined || this.failure !== undefined
+  }
+
   /** Takes the next token; returns the text that has become certain with it. */
   push(token: number, logProb: number): string {
+    if (!Number.isFinite(logProb) && !this.options.allowNan) {
+      this.failure = this.notFinite(logProb)
+      return ''
+    }
     // Which token comes first among NaN means nothing: it ends no text, so that its log-probability is seen.
-    if (this.stopIds.has(token) && !Number.isNaN(logProb)) return this.finish('stop')
+    if (this.options.stopIds.has(token) && !Number.isNaN(logProb)) return this.finish('stop')
     this.tokens.push(token)
     this.logProbs.push(logProb)
     let piece = this.emit(this.decoder?.push(token) ?? '')
@@ -56,13 +71,15 @@ export class Continuation {
       this.finishReason = 'stop'
       return piece
     }
-    if (this.tokens.length === this.maxTokens) return piece + this.finish('length')
+    if (this.tokens.length === this.options.maxTokens) return piece + this.finish('length')
     // The token just taken needs a position for another to follow.
     if (this.prompt.ids.length + this.tokens.length > this.capacity) return piece + this.finish('context')
     return piece
   }
 
+  /** @throws SCORE_NOT_FINITE */
   result(): GenerateResult {
+    if (this.failure) throw this.failure
     return {
       text: this.text,
       tokens: this.tokens,
@@ -70,6 +87,15 @@ export class Continuation {
       logProbs: this.logProbs,
       truncatedTokens: this.prompt.truncatedTokens,
     }
+  }
+
+  private notFinite(logProb: number): MtLlamaError {
+    const { stream, dtype } = this.options
+    const where = message`${{ kind: 'prompt', index: stream }}, new token ${this.tokens.length}`
+    return new MtLlamaError(
+      'SCORE_NOT_FINITE',
+      message`${where}: its log-probability is ${logProb}, so no token is the best. ${notFiniteCause(dtype)}${{ kind: 'remedy', option: 'allowNan', values: [] }}`,
+    )
   }
 
   private finish(reason: 'stop' | 'length' | 'context'): string {

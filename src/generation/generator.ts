@@ -184,9 +184,9 @@ export class Generator {
         const piece = place.text.push(next.ids[i]!, next.logProbs[i]!)
         if (piece !== '') onText(piece)
       }
-      const ended = running.filter(({ text }) => text.finishReason !== undefined)
+      const ended = running.filter(({ text }) => text.ended)
       for (const { text, firstRow } of ended) pool.give(firstRow, text.capacity)
-      running = running.filter(({ text }) => text.finishReason === undefined)
+      running = running.filter(({ text }) => !text.ended)
       onStep(step.ids.length, ended.length)
     }
   }

@@ -27,6 +27,11 @@ export interface GenerateOptions {
    * maxTokens (the other policies, which make that room or skip). @default 'error'
    */
   tooLong?: TooLong
+  /**
+   * Go on where the log-probability of a new token is NaN or infinite: what is chosen then means nothing. Otherwise the
+   * call ends with SCORE_NOT_FINITE. @default false
+   */
+  allowNan?: boolean
   /** Rejects with ABORTED; other calls go on. */
   signal?: AbortSignal
   /** Called after each step. */

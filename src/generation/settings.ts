@@ -24,6 +24,7 @@ export interface GenerateSettings {
   stopIds: ReadonlySet<number>
   stop: readonly string[]
   skipSpecialTokens: boolean
+  allowNan: boolean
   sampling: NativeSampling
   signal: AbortSignal | undefined
   onProgress: ((progress: GenerateProgress) => void) | undefined
@@ -49,6 +50,7 @@ export function generateSettings(
     stopIds: new Set(stopIdsOf(options, vocabSize) ?? defaults.stopIds),
     stop: textsOption(options, 'stop'),
     skipSpecialTokens: booleanOption(options, 'skipSpecialTokens', true),
+    allowNan: booleanOption(options, 'allowNan', false),
     sampling: {
       temperature: numberOption(options, 'temperature', 0, 1000, 0),
       topK: integerOption(options, 'topK', 0, vocabSize, 0),

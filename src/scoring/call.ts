@@ -178,7 +178,8 @@ function continuationScore(
   const score: ContinuationScore = {
     logLikelihood: logProbs.reduce((sum, logProb) => sum + logProb, 0),
     tokenLogProbs: logProbs,
-    isGreedy: tokens.every((token, i) => token === argmax[i]),
+    // Where logits are NaN, no token is the best, whatever argmax says.
+    isGreedy: tokens.every((token, i) => token === argmax[i] && !Number.isNaN(logProbs[i])),
     tokens,
   }
   if (topK > 0)

@@ -58,11 +58,14 @@ export interface Alternative {
 }
 
 export interface ContinuationScore {
-  /** Natural log of the continuation's probability given the prompt: the sum of tokenLogProbs. */
+  /**
+   * Natural log of the continuation's probability given the prompt: the sum of tokenLogProbs. NaN where a value of the
+   * model has overflowed, or its checkpoint is broken; -Infinity for a token of probability 0.
+   */
   logLikelihood: number
   /** [tokens.length] */
   tokenLogProbs: Float32Array
-  /** Whether greedy decoding would have produced exactly these tokens. */
+  /** Whether greedy decoding would have produced exactly these tokens; false where their log-probabilities are NaN. */
   isGreedy: boolean
   /** The scored tokens. Under 'joint' they may begin inside the prompt's text. */
   tokens: Int32Array
