@@ -35,7 +35,7 @@ describe('mt-llama bench', function () {
     )
   })
 
-  it('the same on the host device layer', async function () {
+  it('the same in the simulator of the CUDA backend', async function () {
     if (!existsSync(hostDevice)) skip(this, 'npm run build:host-device has not been run')
     const args = ['bench', '--json', '--quiet', '--model', defaultModel, '--device', 'cuda', '--rows', '4']
     const { code, stdout, stderr } = await cli(args, { env: { MT_LLAMA_PREBUILD: hostDevice } })

@@ -1,4 +1,4 @@
-// cublasGemmEx reads column-major: row-major c is its transpose there, b^T times a.
+// cublasGemmEx is column-major, where a row-major c is read as its transpose. So it is asked for b a^T.
 #include "gpu_cublas.h"
 
 #include <cublas_v2.h>
@@ -8,7 +8,7 @@
 namespace mt::bench {
 namespace {
 
-// What NVIDIA recommends for Hopper.
+// The size that NVIDIA recommends for Hopper.
 constexpr size_t kWorkspaceBytes = 32u << 20;
 
 void check(cublasStatus_t status) {

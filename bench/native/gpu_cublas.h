@@ -1,10 +1,10 @@
-// cuBLAS, the rival of gpu_gemm_bench. It is linked where CMake finds it, then MT_LLAMA_CUBLAS is defined.
+// cuBLAS, with which gpu_gemm_bench compares. If CMake finds it, it is linked and MT_LLAMA_CUBLAS is defined.
 #pragma once
 #include "gpu_timing.h"
 
 namespace mt::bench {
 
-// c[m, n] = a[m, k] b[n, k]^T, row-major, on the device's stream, summed in float32.
+// Queues c[m, n] = a[m, k] b[n, k]^T on the device's stream. Matrices are row-major; sums are float32.
 class Cublas {
  public:
   explicit Cublas(Device& device);

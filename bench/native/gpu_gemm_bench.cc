@@ -1,6 +1,6 @@
 // Times the matrix products of LLaMA-7B through the launchers that the forward pass calls, beside cuBLAS's plain
 // product of the same operands in the same run. Each is checked before it is timed. Prints rows for gpu-check's table.
-//   gpu_gemm_bench [--tiny]    small sizes, for the host device layer: the program, not the figures
+//   gpu_gemm_bench [--tiny]    small sizes, to test the program in the simulator; the figures mean nothing there
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -31,7 +31,7 @@ constexpr ProductShape kTiny[] = {{"qkv", Epilogue::kQkv, 96, 32, 32},
 float widen(bf16 x) { return bf16_to_f32(x.bits); }
 float widen(f16 x) { return f16_to_f32(x.bits); }
 
-// Rows of a b^T from the definition, for where there is no cuBLAS to check against.
+// Rows of a b^T by the definition, to check against if there is no cuBLAS.
 template <class T>
 class HostProduct {
  public:
@@ -82,7 +82,7 @@ class GemmBench {
     }
     std::vector<std::function<void(int)>> sides = {[&](int i) { product.run(i); }};
 #ifdef MT_LLAMA_CUBLAS
-    // The least that it could write: c in T, and no epilogue.
+    // cuBLAS writes c in T without an epilogue, which is the least that a product could write.
     const DeviceMemory c(device_, sizeof(T) * product.copies() * m * shape.n);
     sides.push_back([&](int i) {
       cublas_->multiply(product.a(i), product.b(i), m, shape.n, shape.k,
@@ -102,7 +102,7 @@ class GemmBench {
   }
 
  private:
-  // Over the first, middle and last rows.
+  // The largest error in the first, middle and last rows.
   template <class T>
   double worst_error(Product<T>& product) {
     const int m = product.m();

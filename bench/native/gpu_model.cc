@@ -1,4 +1,4 @@
-// StoredTensors that all begin at one place of one file.
+// All tensors of the model begin at the same place of one file.
 #include "gpu_model.h"
 
 #include <unistd.h>
@@ -29,7 +29,7 @@ LlamaConfig llama(int vocab, int dim, int ffn, int layers, int heads, int head_d
   return c;
 }
 
-// bf16 in a file that is deleted with the object: `ones` ones, then `count` random weights.
+// A file with `ones` ones and then `count` random weights, all bf16. It is deleted with the object.
 class WeightFile {
  public:
   WeightFile(size_t ones, size_t count)
@@ -130,7 +130,7 @@ double matrix_flops(const LlamaConfig& c, double tokens, double rows) {
 }
 
 double step_weight_bytes(const LlamaConfig& c, DType dtype) {
-  // Half of the operations of one row through everything: one a weight.
+  // A row does two operations for each weight, so half of its operations is the number of weights.
   return matrix_flops(c, 1, 1) / 2 * static_cast<double>(dtype_size(dtype));
 }
 

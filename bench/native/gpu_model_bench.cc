@@ -1,8 +1,8 @@
 // Decoding and scoring of LLaMA-7B in bfloat16 with random weights, through native/model as the addon calls it. The
 // bits of trees, packs and sessions are compared before anything is timed. Prints rows for gpu-check's table.
 //   gpu_model_bench [--tiny] [--peer SEQUENCES]
-//     --tiny              small sizes, for the host device layer: the program, not the figures
-//     --peer SEQUENCES    what bench/peers/gpu_scoring.py scored a second on this GPU, to give ratios
+//     --tiny              small sizes, to test the program in the simulator; the figures mean nothing there
+//     --peer SEQUENCES    sequences a second that bench/peers/gpu_scoring.py scored on this GPU, to print ratios
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -23,14 +23,14 @@ struct Sizes {
   std::vector<int> decode_rows;
   int context, steps;
   int prefix, continuations, length;
-  std::vector<int> budgets;  // tokens of a pack
+  std::vector<int> budgets;  // tokens of a pack, in turn
   int rounds;
 };
 
 Sizes real_sizes() { return {llama_7b(), {1, 8, 32, 64}, 512, 20, 150, 4, 6, {1024, 4096, 8192, 16384}, 7}; }
 Sizes tiny_sizes() { return {tiny_llama(), {1, 3}, 20, 3, 15, 4, 6, {60, 100}, 2}; }
 
-// Seconds of a step in which each of `rows` sequences of `context` tokens gets one token more.
+// Returns the seconds of a step that appends one token to each of `rows` sequences of `context` tokens.
 double decode_seconds(const std::shared_ptr<Llama>& model, const Sizes& sizes, int rows) {
   std::mt19937 random(rows);
   const int each = sizes.context + sizes.steps;
@@ -53,7 +53,7 @@ double decode_seconds(const std::shared_ptr<Llama>& model, const Sizes& sizes, i
     const std::vector<int32_t> fed = next;
     const double begin = seconds_now();
     session.step({sequences, offsets, fed}, next, log_probs, Control());
-    if (step >= sizes.steps / 4) times.push_back(seconds_now() - begin);  // the first are to warm up
+    if (step >= sizes.steps / 4) times.push_back(seconds_now() - begin);  // the first quarter warms up
   }
   return median(times);
 }
@@ -94,18 +94,18 @@ void measure_scoring(Llama& model, const Sizes& sizes, double peer) {
     }
 }
 
-// Against counts made by hand: LLaMA-7B has 6,738,415,616 weights, of which 131,072,000 are the embedding and 266,240
-// norms.
+// Checks the counts against counts made by hand: LLaMA-7B has 6,738,415,616 weights, of which 131,072,000 are the
+// embedding and 266,240 are norms.
 void check_counting() {
   CHECK_EQ(step_weight_bytes(llama_7b(), DType::kBFloat16), 2.0 * (6738415616 - 131072000 - 266240));
   std::mt19937 random(1);
   const ScoredPack trees = fill_pack(random, 1024, Sharing::kTrees, 150, 4, 6, 96);
-  CHECK_EQ(trees.requests, 6);  // of 150 + 4 * 5 tokens
+  CHECK_EQ(trees.requests, 6);  // each has 150 + 4 * 5 tokens
   CHECK_EQ(trees.sequences, 24);
   CHECK_EQ(trees.pack.ids.size(), 1020u);
   CHECK_EQ(trees.pack.rows.size(), 144u);
   const ScoredPack plain = fill_pack(random, 1300, Sharing::kPlain, 150, 4, 6, 96);
-  CHECK_EQ(plain.requests, 2);  // of 4 * 155 tokens
+  CHECK_EQ(plain.requests, 2);  // each has 4 * 155 tokens
   CHECK_EQ(plain.pack.ids.size(), 1240u);
   CHECK_EQ(plain.pack.trees.size(), 8u);
   const ScoredPack narrow = fill_pack(random, 1, Sharing::kTrees, 150, 4, 6, 96);

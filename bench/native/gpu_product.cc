@@ -1,4 +1,4 @@
-// Buffers of a product, and each epilogue once more in plain C++ over the product's own elements.
+// The buffers of a product, and each epilogue once more in plain C++.
 #include "gpu_product.h"
 
 #include <cmath>
@@ -17,10 +17,11 @@ constexpr float kWeightScale = 0.02f;
 float to_float(bf16 x) { return bf16_to_f32(x.bits); }
 float to_float(f16 x) { return f16_to_f32(x.bits); }
 
-// Of an element of c: both sides sum float32, in orders of their own; |a| <= 1, |b| <= kWeightScale.
+// The largest difference of an element of c. Both sides sum in float32 but in different orders; |a| <= 1 and
+// |b| <= kWeightScale.
 double tolerance(int k) { return k * double{kWeightScale} * 0x1p-19; }
 
-// The larger of two, or NaN where one of them is that.
+// The larger of two numbers, or NaN if one of them is NaN.
 double worse(double worst, double error) { return error > worst || std::isnan(error) ? error : worst; }
 
 double silu(double x) { return x / (1 + std::exp(-x)); }
@@ -31,14 +32,14 @@ template <class T>
 Product<T>::Product(Device& device, const ProductShape& shape, int m) : device_(device), shape_(shape), m_(m) {
   const int64_t n = shape.n, k = shape.k;
   const double bytes = static_cast<double>((m * k + n * k) * sizeof(T));
-  // So that more than twice the L2 is read between two runs on one copy.
+  // As many copies that more than twice the L2 is read between two runs on the same copy.
   copies_ = 1 + static_cast<int>(std::ceil(2 * static_cast<double>(device.info().l2_bytes) / bytes));
   a_ = std::make_unique<Array<T>>(device, copies_ * m * k);
   b_ = std::make_unique<Array<T>>(device, copies_ * n * k);
   fill_random(device, a_->get(), a_->count, 1, 1);
   fill_random(device, b_->get(), b_->count, 2, kWeightScale);
   switch (shape.epilogue) {
-    case Epilogue::kLinearAdd:  // one copy more, which no run changes
+    case Epilogue::kLinearAdd:  // one more copy, which no run changes
       x_ = std::make_unique<Array<float>>(device, (copies_ + 1) * m * n);
       for (int copy = 0; copy <= copies_; copy++) fill_random(device, x_->get() + copy * m * n, m * n, 3, 1);
       break;
@@ -147,7 +148,7 @@ double Product<T>::worst_qkv(int first, int count, const std::vector<float>& c) 
     for (int64_t r = 0; r < count; r++) {
       const int64_t position = (first + r) % kPositions;
       for (int64_t i = 0; i < third; i++) {
-        // A head's row i of the first half lies 8 before its partner of the second, in groups of 16.
+        // In groups of 16 rows, row i of a head's first half lies 8 rows before its partner in the second half.
         const int64_t head = i / d, of_half = i % half;
         const float* group = &c[r * shape_.n + part * third + head * d + of_half / 8 * 16];
         const double low = group[of_half % 8], high = group[8 + of_half % 8];

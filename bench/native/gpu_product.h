@@ -1,5 +1,5 @@
-// One matrix product of LLaMA in buffers of its own, run by the launcher of backend/cuda/ops/ops.h that has it, and
-// what its output should be. Buffers are there several times, so that a run in turn finds none of its own in the L2.
+// One matrix product of LLaMA in buffers of its own, run by its launcher in backend/cuda/ops/ops.h, and what its output
+// should be. There are several copies of the buffers, so that a run finds none of its own in the L2.
 #pragma once
 #include <memory>
 
@@ -13,8 +13,8 @@ enum class Epilogue { kQkv, kLinearAdd, kSwiglu, kHead };
 struct ProductShape {
   const char* name;
   Epilogue epilogue;
-  int n, k;      // both multiples of 16
-  int head_dim;  // of kQkv, whose heads are n / 3 / head_dim
+  int n, k;      // both are multiples of 16
+  int head_dim;  // only for kQkv, which has n / 3 / head_dim heads
 };
 
 template <class T>
@@ -25,11 +25,11 @@ class Product {
   int m() const { return m_; }
   int copies() const { return copies_; }
   const ProductShape& shape() const { return shape_; }
-  // [m, k] and [n, k] of a copy, counted modulo copies().
+  // a [m, k] and b [n, k] of a copy, counted modulo copies().
   const T* a(int copy) const { return a_->get() + int64_t{copy % copies_} * m_ * shape_.k; }
   const T* b(int copy) const { return b_->get() + int64_t{copy % copies_} * shape_.n * shape_.k; }
 
-  // Queues the launcher on a copy.
+  // Queues the product on a copy.
   void run(int copy);
 
   // Compares rows [first, first + count) of copy 0, which has run once, with what the launcher should make of
@@ -64,7 +64,7 @@ class Product {
   Owned<float> x_, cos_, sin_, target_logits_;
   Owned<MT_TARGET::HeadPartial> partials_;
   Owned<int32_t> pos_, targets_;
-  std::vector<float> start_;  // of copy 0's x
+  std::vector<float> start_;  // what x of copy 0 holds at first
   std::vector<float> cosines_, sines_;
 };
 

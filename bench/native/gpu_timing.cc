@@ -1,4 +1,4 @@
-// Timing by CUDA events; on the host device layer, which runs a launch at once, by the clock.
+// Timing by CUDA events. In the simulator, which runs a launch at once, it is by the clock.
 #include "gpu_timing.h"
 
 #include <chrono>
@@ -76,10 +76,10 @@ std::vector<double> time_in_turns(Device& device, const std::vector<std::functio
   DeviceTimer timer(device);
   std::vector<int> calls;
   for (const auto& side : sides) {
-    side(0);  // its first call may load code
+    side(0);  // the first call may load code, so it is not timed
     timer.start();
     side(1);
-    const double one = std::max(timer.stop(), 1e-9);  // a call may be too short for the clock
+    const double one = std::max(timer.stop(), 1e-9);  // a call may be shorter than the clock can tell
     calls.push_back(static_cast<int>(std::clamp(std::ceil(sample_seconds / one), 1.0, 1000.0)));
   }
   std::vector<std::vector<double>> times(sides.size());

@@ -1,6 +1,6 @@
-// What the GPU benchmarks share: time on the device, rows for gpu-check's table, and memory filled on the device.
-// They are built twice, as the tests are (test/native/cuda_target.h): the host device layer runs their logic at tiny
-// sizes, and its times mean nothing.
+// Shared by the GPU benchmarks: time on the device, rows for gpu-check's table, and memory filled on the device.
+// The benchmarks are built twice, as the tests are (test/native/cuda_target.h): the simulator runs their logic at tiny
+// sizes, where times mean nothing.
 #pragma once
 #include <algorithm>
 #include <functional>
@@ -18,18 +18,18 @@ using MT_TARGET::Device;
 using MT_TARGET::DeviceMemory;
 using MT_TARGET::f16;
 
-// Dense bf16 and f16 products of an H100 SXM and an H200, by their data sheet.
+// The peak of dense bf16 and f16 products on an H100 SXM and an H200, by their data sheet.
 constexpr double kPeakTflops = 989;
 
-// A row of gpu-check's table.
+// Prints a row for gpu-check's table.
 [[gnu::format(printf, 2, 3)]] void row(const std::string& what, const char* figures, ...);
 
-// Seconds between two points of the device's stream.
+// Measures seconds between two points of the device's stream.
 class DeviceTimer {
  public:
   explicit DeviceTimer(Device& device);
   void start();
-  double stop();  // waits
+  double stop();  // waits for the work in between
 
  private:
   struct DestroyEvent {
@@ -38,7 +38,7 @@ class DeviceTimer {
 
   Device& device_;
   std::unique_ptr<void, DestroyEvent> begin_, end_;  // cudaEvent_t
-  double host_begin_ = 0;                            // of the host device layer
+  double host_begin_ = 0;                            // used in the simulator
 };
 
 double seconds_now();
@@ -48,8 +48,8 @@ inline double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-// Sides that take turns: the median seconds of a call of each. A sample is as many calls as take `sample_seconds`
-// together; `call(i)` may use i to rotate its buffers.
+// Times several sides in turns and returns the median seconds of a call of each. A sample is as many calls as take
+// `sample_seconds` together. A side is called as side(i) and may use i to rotate its buffers.
 std::vector<double> time_in_turns(Device& device, const std::vector<std::function<void(int)>>& sides, int samples,
                                   double sample_seconds);
 

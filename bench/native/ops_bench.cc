@@ -1,7 +1,9 @@
-// Times every op of the CPU backend, for work on its kernels: what `mt-llama bench --only ops` does, an op at a time.
+// Times every op of the CPU backend, for work on its kernels. It does what `mt-llama bench --only ops` does, but can
+// time one op alone.
 //   ops_bench [--json] [--threads N] [--op NAME] [--shape NAME] [--dtype NAME] [--rows N] [--time SECONDS]
-// MT_LLAMA_CPU chooses the variant. A share is of the peak of the instruction that the dtype goes through, or of the
-// read bandwidth where an op's weights take longer to read; "-" for what moves activations alone, which lie in caches.
+// MT_LLAMA_CPU chooses the variant. Shares are of the peak of the instruction that the dtype uses, or of the read
+// bandwidth if reading an op's weights takes longer. Ops that only move activations, which lie in caches, have no
+// share.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -14,7 +16,7 @@
 namespace mt::bench {
 namespace {
 
-// The shapes of the figures in docs and README.
+// The shapes of which docs and README give figures.
 const ModelShape kShapes[] = {
     {"135M", 576, 1536, 9, 3, 64, 49152},
     {"110M", 768, 2048, 12, 12, 64, 32000},
@@ -26,7 +28,7 @@ struct Options {
   int threads = usable_threads();
   std::string op, shape, dtype;
   int rows = 0;
-  double seconds = 0.3;  // of timing a case
+  double seconds = 0.3;  // how long a case is timed
 };
 
 double flops_of(const Peaks& peaks, const std::string& instruction) {

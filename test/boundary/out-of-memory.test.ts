@@ -1,5 +1,5 @@
-// A GPU whose memory runs out: packs get smaller, scores keep their bits, and the model goes on. The GPU is the host
-// device layer's (npm run build:host-device), whose memory a variable limits; without it there is nothing to run.
+// A GPU whose memory runs out: packs get smaller, scores keep their bits, and the model goes on. The GPU is the
+// simulator's (npm run build:host-device), whose memory a variable limits; without it there is nothing to run.
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -1,4 +1,5 @@
-// float16 and bfloat16 conversions against the compiler's own arithmetic, over every half and around every rounding.
+// float16 and bfloat16 conversions against the compiler's own arithmetic, over every 16-bit pattern and around every
+// rounding.
 #include <cmath>
 #include <limits>
 
@@ -8,7 +9,7 @@
 namespace mt::test {
 namespace {
 
-// The value of a half by its definition.
+// The value of a float16 by its definition.
 double value_of_f16(uint16_t h) {
   const int exponent = (h >> 10) & 31, mantissa = h & 1023;
   const double magnitude = exponent == 0 ? std::ldexp(mantissa, -24) : std::ldexp(1024 + mantissa, exponent - 25);
@@ -25,11 +26,12 @@ void every_finite_half_is_exact_and_comes_back() {
   }
 }
 
-// Between two neighbours: below the middle to the lower, above to the upper, the middle to the even one.
+// Numbers below the middle of two neighbours round to the lower one, those above it to the upper one, and the middle
+// itself to the even one.
 void halves_round_to_nearest_even() {
   for (uint32_t h = 0; h < 0x7bff; h++) {
     const double low = value_of_f16(static_cast<uint16_t>(h)), high = value_of_f16(static_cast<uint16_t>(h + 1));
-    const float middle = static_cast<float>((low + high) / 2);  // exact: one more bit than a half has
+    const float middle = static_cast<float>((low + high) / 2);  // exact, as it has one bit more than a float16
     CHECK_EQ(f32_to_f16(middle), h % 2 == 0 ? h : h + 1);
     CHECK_EQ(f32_to_f16(std::nextafter(middle, 0.0f)), h);
     CHECK_EQ(f32_to_f16(std::nextafter(middle, 1e30f)), h + 1);
@@ -46,7 +48,7 @@ void the_ends_of_the_range() {
   CHECK_EQ(f16_to_f32(0x7c00), infinity);
   CHECK(std::isnan(f16_to_f32(0x7e01)));
   CHECK(std::isnan(f16_to_f32(f32_to_f16(std::nanf("")))));
-  CHECK_EQ(f32_to_f16(0x1p-25f), 0);  // half of the least subnormal: a tie, to even
+  CHECK_EQ(f32_to_f16(0x1p-25f), 0);  // half of the smallest subnormal is a tie, which goes to even
   CHECK_EQ(f32_to_f16(std::nextafter(0x1p-25f, 1.0f)), 1);
   CHECK(std::isnan(bf16_to_f32(f32_to_bf16(std::bit_cast<float>(0x7f800001u)))));
   CHECK_EQ(bf16_to_f32(f32_to_bf16(std::numeric_limits<float>::max())), infinity);

@@ -1,4 +1,5 @@
-// Checks for the native tests: a failed one prints file, line and the values, and the program exits with 1 at the end.
+// Checks for the native tests. A failed check prints file, line and values, and makes the program exit with 1 at its
+// end.
 #pragma once
 #include <cstdarg>
 #include <cstdio>
@@ -23,7 +24,7 @@ void check_equal(const char* file, int line, const char* what, const A& got, con
   fail(file, line, message.str());
 }
 
-// For a message of its own, in printf's format.
+// A check with its own message, in printf's format.
 [[gnu::format(printf, 2, 3)]] inline void check(bool ok, const char* format, ...) {
   checks++;
   if (ok || ++failures > 20) return;
@@ -34,7 +35,7 @@ void check_equal(const char* file, int line, const char* what, const A& got, con
   std::printf("\n");
 }
 
-// To be returned by main(): prints the tally.
+// Prints the tally and returns the exit code for main().
 inline int finish(const char* name) {
   std::printf("%s: %d checks, %d failed\n", name, checks, failures);
   return failures == 0 && checks > 0 ? 0 : 1;

@@ -1,4 +1,4 @@
-// The errors of launches on the host device layer, for the tests of what it catches.
+// The errors of launches in the simulator, for the tests of what it catches.
 #pragma once
 #include <string>
 
@@ -8,7 +8,7 @@
 
 namespace mt::host_device {
 
-// What the launch's error says, or "".
+// The message of the launch's error, or "".
 template <class... Parameters>
 std::string error_of(const Grid& grid, void (*kernel)(Parameters...), std::type_identity_t<Parameters>... arguments) {
   Device device(0);

@@ -1,4 +1,4 @@
-// Device memory and number types for tests of the CUDA backend's launchers, on the host device layer and on a GPU.
+// Device memory and number types for tests of the CUDA backend's launchers, in the simulator and on a GPU.
 #pragma once
 #include <type_traits>
 #include <vector>
@@ -42,7 +42,7 @@ std::vector<T> narrow(const std::vector<float>& values) {
   return narrow;
 }
 
-// Device memory for `count` of T from `shift` bytes on, and nothing behind them.
+// Device memory for `count` elements of T, which begin `shift` bytes into it and end where it ends.
 template <class T>
 class Placed {
  public:

@@ -1,4 +1,4 @@
-// case.txt is words between white space: a key, then what it says.
+// case.txt consists of words between white space: a key, then its values.
 #include "golden_case.h"
 
 #include <fstream>

@@ -70,7 +70,7 @@ void trees_and_packs_change_nothing(Llama& model, const std::vector<Request>& re
 
 namespace {
 
-// The log-probability of the greedy token after each prefix of the sequence, by plain logits.
+// Computes the log-probability of the greedy token after each prefix of the sequence, by plain logits.
 std::vector<float> greedy_log_probs(Llama& model, const std::vector<int32_t>& ids) {
   std::vector<int32_t> pos(ids.size()), branch_start(ids.size(), 0), argmax(ids.size()), top(ids.size());
   std::iota(pos.begin(), pos.end(), 0);

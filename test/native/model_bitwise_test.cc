@@ -1,5 +1,5 @@
-// A token's scores do not depend, in one bit, on the pack it rode in: plain sequences, prefix trees, many trees, a KV
-// cache filled in steps of any size, and any number of threads give the same.
+// The bits of a token's scores do not depend on the pack that it was in: plain sequences, prefix trees, many trees, a
+// KV cache filled in steps of any size, and any number of threads give the same bits.
 #include "model_bitwise.h"
 
 #include <cstdlib>
@@ -11,7 +11,7 @@
 namespace mt::test {
 namespace {
 
-// A sanitizer makes everything ten times slower: it gets shorter sequences.
+// A sanitizer makes everything ten times slower, so under one sequences are shorter.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 const std::vector<size_t> kPrompts = {1, 16, 65};
 constexpr size_t kLonger = 150, kShorter = 40;

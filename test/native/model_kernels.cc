@@ -26,13 +26,13 @@ namespace lanes16 {
 #include "backend/cpu/float_kernels.inc"
 }  // namespace lanes16
 
-// Both bf16 instructions take a subnormal for zero, and flush what comes out subnormal (Intel SDM).
+// Both bf16 instructions read subnormals as zero and flush subnormal results to zero (Intel SDM).
 float flush(float x) { return std::fabs(x) < 0x1p-126f ? std::copysign(0.0f, x) : x; }
 float widen(uint16_t h) { return flush(bf16_to_f32(h)); }
 float multiply_add(float a, float b, float c) { return flush(static_cast<float>(std::fma(a, b, c))); }
 
 namespace pairs {
-// vdpbf16ps: the odd products first, each a fused multiply-add.
+// Models vdpbf16ps: the odd products are added first, each by a fused multiply-add.
 struct Sum {
   float lane[16];
 };
@@ -67,7 +67,7 @@ Sum dot_pairs(Sum sum, const Pairs& a, const Pairs& b) {
 }  // namespace pairs
 
 namespace tiles {
-// tdpbf16ps: even and odd products run in sums of their own, which are added to the tile at the end.
+// Models tdpbf16ps: even and odd products have sums of their own, which are added to the tile at the end.
 struct Tile {
   unsigned char row[16][64];
 };

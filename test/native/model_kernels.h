@@ -1,4 +1,4 @@
-// The tile logic of the vector variants over scalar models of their instructions, for processors that lack them.
+// The variants' tile logic over scalar models of their instructions, so that it is tested on processors that lack them.
 #pragma once
 #include <vector>
 
@@ -6,7 +6,7 @@
 
 namespace mt::test {
 
-// "avx2 model", "avx512 model", "avx512_bf16 model", "amx_bf16 model".
+// Returns the models "avx2 model", "avx512 model", "avx512_bf16 model", "amx_bf16 model".
 std::vector<cpu::CpuKernels> model_kernels();
 
 }  // namespace mt::test

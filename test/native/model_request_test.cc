@@ -1,5 +1,5 @@
-// What comes from outside is checked: each broken pack, row, target and step has its message, and random ones either
-// are refused or run.
+// Requests from outside are checked: each broken pack, row, target and step has its message, and random ones are either
+// refused or run.
 #include "../../native/model/score.h"
 #include "../../native/model/session.h"
 #include "check.h"
@@ -116,7 +116,7 @@ struct Step {
   std::vector<int32_t> offsets, ids;
 };
 
-// Of a session of 11 rows.
+// Steps of a session of 11 rows.
 const Step kSteps[] = {
     {"INVALID_ARGUMENT", "a step without sequences", {}, {0}, {}},
     {"INVALID_ARGUMENT", "offsets has 1 elements, expected 2", {{0}}, {0}, {}},

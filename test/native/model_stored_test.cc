@@ -1,4 +1,5 @@
-// Decoding of stored number formats: blocks written by hand, and gguf's own vectors where the shared folder is.
+// Decoding of stored number formats: blocks written by hand, and vectors made by the gguf package if the shared folder
+// is there.
 #include <cmath>
 #include <cstring>
 #include <filesystem>
@@ -20,7 +21,7 @@ void append_f16(std::vector<uint8_t>& bytes, float value) {
   bytes.push_back(static_cast<uint8_t>(h >> 8));
 }
 
-// Decodes from an odd address: blocks lie anywhere in a file.
+// Decodes from an odd address, because blocks may lie anywhere in a file.
 std::vector<float> decoded(StoredType type, const std::vector<uint8_t>& bytes, size_t values) {
   std::vector<uint8_t> shifted(1);
   shifted.insert(shifted.end(), bytes.begin(), bytes.end());
@@ -29,7 +30,7 @@ std::vector<float> decoded(StoredType type, const std::vector<uint8_t>& bytes, s
   return out;
 }
 
-// Two blocks, so that a wrong block size shows.
+// Each format has two blocks, so that a wrong block size shows.
 void blocks_by_hand() {
   std::vector<uint8_t> q8, q4_0, q4_1;
   for (const float d : {0.5f, -2.0f}) {

@@ -1,4 +1,5 @@
-// Loading: every way a checkpoint can be wrong gives its code and a message that names the place; rows land in order.
+// Loading: everything that can be wrong with a checkpoint has its code and a message that names the place, and rows are
+// loaded in the right order.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -121,7 +122,7 @@ std::vector<float> logits_of(const LlamaConfig& config, const Checkpoint& checkp
   return logits;
 }
 
-// Writes q and k as llama.cpp keeps them; loading must put the rows back.
+// Writes q and k in llama.cpp's order. Loading must restore the order of the rows.
 void interleaved_rows_are_put_back() {
   const LlamaConfig config = tiny_config();
   Checkpoint checkpoint = random_checkpoint(config, 1);
@@ -146,7 +147,7 @@ void interleaved_rows_are_put_back() {
   CHECK(logits_of(config, checkpoint) != want);
 }
 
-// A part of a stacked bias that the checkpoint leaves out is zero.
+// A stacked bias is zero where the checkpoint has no part of it.
 void a_bias_in_part() {
   const LlamaConfig config = tiny_config();
   Checkpoint zeroed = random_checkpoint(config, 1), dropped = zeroed;
@@ -161,7 +162,7 @@ void the_bytes_of_a_load_are_known() {
   const TemporaryFile file(checkpoint.bytes());
   const auto backend = make_reference_backend();
   const size_t bytes = weight_bytes(*backend, tiny_config(), checkpoint.tensors, DType::kFloat32);
-  // Each matrix and vector begins a piece of 256 bytes.
+  // Each matrix and vector begins at a multiple of 256 bytes.
   const size_t stored = checkpoint.values.size() * sizeof(float);
   CHECK(bytes >= stored && bytes < stored + 256 * checkpoint.tensors.size());
   CHECK_EQ(load_weights(*backend, tiny_config(), checkpoint.in(file), DType::kFloat32, Control()).bytes, bytes);

@@ -1,6 +1,6 @@
-// Holds every op of the CPU backend, in every variant of kernels.inc, to the reference, over swept sizes.
-// A variant that the processor lacks runs its tile logic over a scalar model of its instruction; the run lists those.
-// How to add an op: cases.h.
+// Compares every op of the CPU backend with the reference, in every variant of kernels.inc, over swept sizes.
+// If the processor lacks a variant, its tile logic runs over a scalar model of its instruction; the run lists those.
+// native/README.md says how to add an op.
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -13,7 +13,7 @@
 #include "model_kernels.h"
 #include "op_compare.h"
 
-// What a backend allocates holds NaNs: what it should have zeroed shows.
+// Memory that a backend allocates holds NaNs, so that it shows if the backend fails to zero some of it.
 void* operator new(size_t bytes, std::align_val_t alignment, const std::nothrow_t&) noexcept {
   void* p = nullptr;
   return posix_memalign(&p, size_t(alignment), bytes) == 0 ? std::memset(p, 0xff, bytes) : nullptr;
@@ -23,7 +23,8 @@ void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
 namespace mt::test {
 namespace {
 
-// Sanitizers make a run some twenty times slower: they get every seventh case, 7 dividing no period of the sweep.
+// Sanitizers make a run some twenty times slower, so under them every seventh case runs. 7 divides no period of the
+// sweep.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr int kEvery = 7;
 #else
@@ -33,7 +34,7 @@ constexpr int kEvery = 1;
 struct Variant {
   std::string name;
   std::unique_ptr<Backend> backend;
-  bool whole;  // runs all cases; else, being slow, a third
+  bool whole;  // whether it runs all cases; slow ones run a third
 };
 
 void test(const std::vector<Variant>& variants, const OpCase& c, bool whole) {

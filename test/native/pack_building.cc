@@ -1,4 +1,4 @@
-// The flat tree of struct Pack, token by token.
+// Builds the flat tree of struct Pack token by token.
 #include "pack_building.h"
 
 #include "../../native/model/score.h"

@@ -1,4 +1,4 @@
-// Packs of prompts with continuations, laid out as trees or as plain sequences, and scoring them.
+// Builds packs of prompts with continuations, as trees or as plain sequences, and scores them.
 #pragma once
 #include <vector>
 
@@ -11,23 +11,23 @@ struct Request {
   std::vector<std::vector<int32_t>> continuations;
 };
 
-// Of the scored tokens, in order of (request, continuation, token).
+// The results of the scored tokens, in order of (request, continuation, token).
 struct Scores {
   std::vector<float> log_prob;
   std::vector<int32_t> argmax;
 };
 
-// A pack under construction, with the rows to score in order of (request, continuation, token). The last token of a
-// continuation is not in it: nothing is predicted from that.
+// A pack under construction, and the rows to score in order of (request, continuation, token). It does not hold the
+// last token of a continuation, because nothing is predicted from it.
 struct PackBuilding {
   std::vector<int32_t> ids, pos, branch_start, rows, targets;
   std::vector<Tree> trees;
 
-  // The prompt once, and the continuations as its branches.
+  // Adds the prompt once, with the continuations as its branches.
   void add_tree(const Request& request);
-  // Each continuation by itself behind its own copy of the prompt.
+  // Adds each continuation by itself after its own copy of the prompt.
   void add_plain(const Request& request);
-  // As one sequence without a prefix.
+  // Adds one sequence without a prefix.
   void add_unsplit(const Request& request, const std::vector<int32_t>& continuation);
 
   Scores score(Llama& model) const;

@@ -1,4 +1,4 @@
-// Numbers for tests: those the op bench makes.
+// Random numbers for tests. They come from the generator of native/bench.
 #pragma once
 #include "bench/random.h"
 

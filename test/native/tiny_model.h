@@ -13,7 +13,7 @@
 
 namespace mt::test {
 
-// Deleted with the object.
+// A file with the given bytes, deleted with the object.
 class TemporaryFile {
  public:
   explicit TemporaryFile(const std::string& bytes) {
@@ -30,7 +30,8 @@ class TemporaryFile {
   std::filesystem::path path_;
 };
 
-// Grouped-query attention, an untied head, biases on q, k and v; no size is a multiple of a vector's length.
+// A config with grouped-query attention, an untied head and biases on q, k and v. No size is a multiple of a vector's
+// length.
 inline LlamaConfig tiny_config() {
   LlamaConfig config;
   config.vocab_size = 77;
@@ -46,7 +47,7 @@ inline LlamaConfig tiny_config() {
   return config;
 }
 
-// The tensors of `config` as F32, one after another from the start of one file.
+// A checkpoint with the tensors of `config` as F32, one after another from the start of one file.
 struct Checkpoint {
   std::vector<StoredTensor> tensors;
   std::vector<float> values;
@@ -59,7 +60,7 @@ struct Checkpoint {
   }
   float* data(const std::string& name) { return values.data() + find(name).offset / sizeof(float); }
   std::string bytes() const { return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)}; }
-  // The same tensors in `file`.
+  // The same tensors, stored in `file`.
   std::vector<StoredTensor> in(const TemporaryFile& file) const {
     std::vector<StoredTensor> copy = tensors;
     for (StoredTensor& tensor : copy) tensor.file = file.path();
@@ -67,7 +68,7 @@ struct Checkpoint {
   }
 };
 
-// `deviation` is that of the weights of each layer.
+// `deviation` is the standard deviation of each layer's weights.
 inline Checkpoint random_checkpoint(const LlamaConfig& c, unsigned seed, float deviation = 0.2f) {
   Checkpoint checkpoint;
   std::mt19937 random(seed);
@@ -101,7 +102,7 @@ inline Checkpoint random_checkpoint(const LlamaConfig& c, unsigned seed, float d
   return checkpoint;
 }
 
-// Sizes of a real model of few layers, for GPUs: whole tiles, several blocks in every product.
+// A config for GPUs with the sizes of a real model and few layers: products have whole tiles and many blocks.
 inline LlamaConfig middle_config() {
   LlamaConfig config = tiny_config();
   config.vocab_size = 4000;
@@ -127,7 +128,7 @@ inline std::vector<int32_t> random_ids(std::mt19937& random, size_t count, int v
   return ids;
 }
 
-// Runs `body`; returns the code of the mt::Error that it throws and its message, or "" where it throws none.
+// Runs `body`. Returns the code of the mt::Error that it throws, and its message, or "" if it throws none.
 template <class Body>
 std::string error_of(Body body, std::string* message = nullptr) {
   try {
