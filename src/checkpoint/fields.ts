@@ -1,6 +1,8 @@
 // Reading the fields of a config with checks: an error names file, field and value.
+import { isRecord } from '../data/record.ts'
+import { shown } from '../data/shown.ts'
 import { MtLlamaError } from '../errors.ts'
-import { isJsonObject, type JsonObject, show } from './json.ts'
+import type { JsonObject } from './json.ts'
 
 /**
  * Above any size of a model that exists. Products of two stay below 2^53, and nothing is allocated by a size before the
@@ -70,7 +72,7 @@ export class Fields {
   /** The fields of an object in this one. */
   object(name: string): Fields {
     const value = this.get(name)
-    if (isJsonObject(value)) return new Fields(value, `${this.where}, ${name}`)
+    if (isRecord(value)) return new Fields(value, `${this.where}, ${name}`)
     throw this.corrupt(name, 'expected an object')
   }
 
@@ -85,7 +87,7 @@ export class Fields {
   }
 
   private message(name: string, why: string): string {
-    const found = this.isAbsent(name) ? `no "${name}"` : `"${name}" is ${show(this.get(name))}`
+    const found = this.isAbsent(name) ? `no "${name}"` : `"${name}" is ${shown(this.get(name))}`
     return `${this.where}: ${found}; ${why}`
   }
 }

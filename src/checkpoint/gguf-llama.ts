@@ -1,13 +1,14 @@
 // A LLaMA in a GGUF file, as llama.cpp writes it: config from the metadata, ggml's tensor names, permuted q and k.
+
 import { open } from 'node:fs/promises'
 import { basename } from 'node:path'
+import { shown } from '../data/shown.ts'
 import { MtLlamaError } from '../errors.ts'
 import type { Checkpoint, LlamaConfig, RopeScaling } from './checkpoint.ts'
 import { Fields } from './fields.ts'
 import { readExactly } from './files.ts'
 import { type Gguf, type GgufMetadata, readGguf } from './gguf.ts'
 import { endOfGenerationIds } from './gguf-ends.ts'
-import { show } from './json.ts'
 import { type Naming, type StoredTensor, storedTypes, takeTensors } from './tensors.ts'
 
 const TOKENIZER_PREFIX = 'tokenizer.ggml.'
@@ -99,8 +100,8 @@ export async function openGguf(file: string): Promise<Checkpoint> {
       : undefined,
     chatTemplate: typeof template === 'string' ? template : undefined,
     warnings: [
-      ...unknown.map(name => `${where}: "${name}" = ${show(fields.get(name))} is not known and ignored`),
-      ...(ignored.length > 0 ? [`${where}: not used (${ignored.length}): ${show(ignored)}`] : []),
+      ...unknown.map(name => `${where}: "${name}" = ${shown(fields.get(name))} is not known and ignored`),
+      ...(ignored.length > 0 ? [`${where}: not used (${ignored.length}): ${shown(ignored)}`] : []),
     ],
   }
 }

@@ -1,4 +1,5 @@
 // tokenizer.json and tokenizer_config.json out of a GGUF's metadata, for the tokenizers library and transformers.
+import { shown } from '../data/shown.ts'
 import { MtLlamaError } from '../errors.ts'
 import { addsBosByDefault, wordRules } from '../tokenizer/gguf.ts'
 import { isControlText } from '../tokenizer/gguf-texts.ts'
@@ -6,7 +7,6 @@ import { pieceType } from '../tokenizer/pieces.ts'
 import { splitMerge } from '../tokenizer/vocabulary.ts'
 import type { LlamaConfig } from './checkpoint.ts'
 import { Fields } from './fields.ts'
-import { show } from './json.ts'
 
 interface Source {
   fields: Fields
@@ -78,7 +78,7 @@ function readSource(where: string, metadata: ReadonlyMap<string, unknown>): Sour
     const twice = texts.find(text => seen.size === seen.add(text).size)
     throw new MtLlamaError(
       'TOKENIZER',
-      `${fields.where}: the token ${show(twice)} comes twice; tokenizer.json cannot say so`,
+      `${fields.where}: the token ${shown(twice)} comes twice; tokenizer.json cannot say so`,
     )
   }
   return { fields, texts, types }
@@ -127,7 +127,7 @@ function byteLevel({ fields, texts }: Source): object {
   const merges = lines.map(line => {
     const pair = splitMerge(line)
     if (pair === undefined)
-      throw new MtLlamaError('TOKENIZER', `${fields.where}: the merge ${show(line)} is no pair`)
+      throw new MtLlamaError('TOKENIZER', `${fields.where}: the merge ${shown(line)} is no pair`)
     return pair
   })
   const byteLevelStep = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: false }

@@ -1,9 +1,10 @@
 // The container of a GGUF file: metadata, and which bytes are which tensor. What they mean is gguf-llama.ts.
 // Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md, versions 2 and 3, little endian.
+
 import { basename } from 'node:path'
+import { shown } from '../data/shown.ts'
 import { MtLlamaError } from '../errors.ts'
 import { fileSize, openFile, readExactly } from './files.ts'
-import { show } from './json.ts'
 import type { StoredTensor } from './tensors.ts'
 
 /**
@@ -80,13 +81,13 @@ function parse(reader: Reader, file: string): Gguf {
   const metadata: GgufMetadata = new Map()
   for (let i = 0; i < metadataCount; i++) {
     const key = reader.string(`the key of metadata entry ${i + 1} of ${metadataCount}`)
-    if (metadata.has(key)) throw reader.corrupt(`the key ${show(key)} comes twice`)
-    metadata.set(key, reader.value(reader.u32(`the type of ${show(key)}`), show(key)))
+    if (metadata.has(key)) throw reader.corrupt(`the key ${shown(key)} comes twice`)
+    metadata.set(key, reader.value(reader.u32(`the type of ${shown(key)}`), shown(key)))
   }
   const infos = new Map<string, StoredTensor>()
   for (let i = 0; i < tensorCount; i++) {
     const info = readTensorInfo(reader, file, `tensor ${i + 1} of ${tensorCount}`)
-    if (infos.has(info.name)) throw reader.corrupt(`the tensor ${show(info.name)} comes twice`)
+    if (infos.has(info.name)) throw reader.corrupt(`the tensor ${shown(info.name)} comes twice`)
     infos.set(info.name, info)
   }
   const tensors = [...infos.values()]
@@ -96,7 +97,7 @@ function parse(reader: Reader, file: string): Gguf {
 
 function readMagic(reader: Reader): void {
   const magic = reader.bytes(4, 'the magic "GGUF"').toString('latin1')
-  if (magic !== 'GGUF') throw reader.corrupt(`begins with ${show(magic)}, not "GGUF"; it is no GGUF file`)
+  if (magic !== 'GGUF') throw reader.corrupt(`begins with ${shown(magic)}, not "GGUF"; it is no GGUF file`)
   const version = reader.u32('the version')
   if (version === 2 || version === 3) return
   if ((version & 0xffff) === 0 && version !== 0)
@@ -110,7 +111,7 @@ function readMagic(reader: Reader): void {
  */
 function readTensorInfo(reader: Reader, file: string, which: string): StoredTensor {
   const name = reader.string(`the name of ${which}`)
-  const here = show(name)
+  const here = shown(name)
   const dimensions = reader.u32(`the dimensions of ${here}`)
   if (dimensions < 1 || dimensions > MAX_DIMENSIONS) {
     throw reader.corrupt(`${here} has ${dimensions} dimensions; expected 1 to ${MAX_DIMENSIONS}`)
@@ -141,7 +142,7 @@ function alignmentOf(reader: Reader, metadata: GgufMetadata): number {
   if (typeof value === 'number' && value > 0 && value <= MAX_ALIGNMENT && (value & (value - 1)) === 0)
     return value
   throw reader.corrupt(
-    `"general.alignment" is ${show(value)}; expected a power of two up to ${MAX_ALIGNMENT}`,
+    `"general.alignment" is ${shown(value)}; expected a power of two up to ${MAX_ALIGNMENT}`,
   )
 }
 
@@ -154,16 +155,16 @@ function placeTensors(reader: Reader, tensors: StoredTensor[], alignment: number
   for (const tensor of placed.toSorted((a, b) => a.offset - b.offset)) {
     if (tensor.offset % alignment !== 0) {
       throw reader.corrupt(
-        `${show(tensor.name)} is at ${tensor.offset} of the data, no multiple of ${alignment}`,
+        `${shown(tensor.name)} is at ${tensor.offset} of the data, no multiple of ${alignment}`,
       )
     }
     tensor.offset += dataStart
-    if (tensor.offset < end) throw reader.corrupt(`${show(tensor.name)} overlaps ${show(before)}`)
+    if (tensor.offset < end) throw reader.corrupt(`${shown(tensor.name)} overlaps ${shown(before)}`)
     end = tensor.offset + tensor.bytes
     before = tensor.name
     if (end > reader.size) {
       throw reader.corrupt(
-        `${show(tensor.name)} ends at byte ${end}, the file at ${reader.size}. Is the download complete?`,
+        `${shown(tensor.name)} ends at byte ${end}, the file at ${reader.size}. Is the download complete?`,
       )
     }
   }

@@ -1,8 +1,9 @@
 // config.json of a Hugging Face directory, as transformers 5.23 reads it, in the styles of transformers 4 and 5.
+import { shown } from '../data/shown.ts'
 import type { LlamaConfig } from './checkpoint.ts'
 import { Fields } from './fields.ts'
 import { parseRope } from './hf-rope.ts'
-import { type JsonObject, show } from './json.ts'
+import type { JsonObject } from './json.ts'
 
 /** What transformers' LlamaConfig and MistralConfig assume where a field is absent. */
 const defaults = {
@@ -53,7 +54,7 @@ export function parseHfConfig(json: JsonObject, where: string, warnings: string[
 
   for (const name of Object.keys(json)) {
     if (!knownFields.has(name))
-      warnings.push(`${where}: "${name}" = ${show(json[name])} is not known and ignored`)
+      warnings.push(`${where}: "${name}" = ${shown(json[name])} is not known and ignored`)
   }
   return {
     architecture,

@@ -1,7 +1,7 @@
 // The rotary part of config.json: transformers 4's rope_theta and rope_scaling, transformers 5's rope_parameters.
+import { shown } from '../data/shown.ts'
 import type { LlamaConfig, RopeScaling } from './checkpoint.ts'
 import type { Fields } from './fields.ts'
-import { show } from './json.ts'
 
 /** Fields each type reads beside rope_theta and its own name; others are ignored with a warning, as transformers does. */
 const scalingFields: Readonly<Record<RopeScaling['type'], string[]>> = {
@@ -47,7 +47,7 @@ export function parseRope(
   for (const field of rope.names()) {
     if (!known.includes(field) && !scalingFields[ropeScaling.type].includes(field)) {
       warnings.push(
-        `${rope.where}: "${field}" = ${show(rope.get(field))} is not used by type ${ropeScaling.type}`,
+        `${rope.where}: "${field}" = ${shown(rope.get(field))} is not used by type ${ropeScaling.type}`,
       )
     }
   }

@@ -1,11 +1,14 @@
 // A Hugging Face directory: config.json, safetensors in one file or in shards with an index, tokenizer files beside.
+
 import { open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isRecord } from '../data/record.ts'
+import { cut, shown } from '../data/shown.ts'
 import { MtLlamaError } from '../errors.ts'
 import type { Checkpoint, TokenizerSource } from './checkpoint.ts'
 import { pathKind, readExactly } from './files.ts'
 import { generationEosIds, parseHfConfig } from './hf-config.ts'
-import { cut, isJsonObject, type JsonObject, readJsonObject, readJsonText, show } from './json.ts'
+import { type JsonObject, readJsonObject, readJsonText } from './json.ts'
 import { objectEntries } from './json-entries.ts'
 import { readSafetensors } from './safetensors.ts'
 import { type Naming, neededTensors, type StoredTensor, storedTypes, takeTensors } from './tensors.ts'
@@ -47,7 +50,7 @@ export async function openHuggingFace(path: string): Promise<Checkpoint> {
     if (!stored.has(name) && absent.has(name)) {
       throw new MtLlamaError(
         'TENSOR_MISSING',
-        `${absent.get(name)}: no tensor ${show(name)}, which ${INDEX} says is there`,
+        `${absent.get(name)}: no tensor ${shown(name)}, which ${INDEX} says is there`,
       )
     }
   }
@@ -58,9 +61,9 @@ export async function openHuggingFace(path: string): Promise<Checkpoint> {
   )
   if (absent.size > 0)
     warnings.push(
-      `${INDEX}: names ${absent.size} that no shard holds and the model does not need: ${show([...absent.keys()])}`,
+      `${INDEX}: names ${absent.size} that no shard holds and the model does not need: ${shown([...absent.keys()])}`,
     )
-  if (ignored.length > 0) warnings.push(`${weights}: not used (${ignored.length}): ${show(ignored)}`)
+  if (ignored.length > 0) warnings.push(`${weights}: not used (${ignored.length}): ${shown(ignored)}`)
 
   const tokenizerConfig = await readOptional(path, 'tokenizer_config.json')
   return {
@@ -121,7 +124,7 @@ async function readShards(path: string): Promise<StoredWeights> {
       if ((await pathKind(join(path, file))) === 'missing') {
         throw new MtLlamaError(
           'CHECKPOINT_NOT_FOUND',
-          `${join(path, file)}: no such file, but ${INDEX} names it (for ${show(name)}). Is the download complete?`,
+          `${join(path, file)}: no such file, but ${INDEX} names it (for ${shown(name)}). Is the download complete?`,
         )
       }
       shard = new Map((await readSafetensors(join(path, file))).map(tensor => [tensor.name, tensor]))
@@ -152,7 +155,7 @@ function* weightMap(text: string): Generator<[name: string, file: string]> {
     if (file === undefined) {
       throw new MtLlamaError(
         'CHECKPOINT_CORRUPT',
-        `${INDEX}: ${show(name)} is in ${cut(value)}; expected the name of a .safetensors file in the same folder`,
+        `${INDEX}: ${shown(name)} is in ${cut(value)}; expected the name of a .safetensors file in the same folder`,
       )
     }
     yield [name, file]
@@ -225,7 +228,7 @@ async function findChatTemplate(
   const template = tokenizerConfig?.chat_template
   if (typeof template === 'string') return template
   if (!Array.isArray(template)) return undefined
-  const named = template.find(entry => isJsonObject(entry) && entry.name === 'default')
+  const named = template.find(entry => isRecord(entry) && entry.name === 'default')
   return typeof named?.template === 'string' ? named.template : undefined
 }
 

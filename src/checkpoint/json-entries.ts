@@ -1,6 +1,7 @@
 // Walks over the entries of a JSON object without building it: a text of small values takes many times its size as objects.
+import { cut, shown } from '../data/shown.ts'
 import { MtLlamaError } from '../errors.ts'
-import { cut, MAX_DEPTH, show } from './json.ts'
+import { MAX_DEPTH } from './json.ts'
 
 /** White space, a string, and a run of a value's other characters, each from a place on. */
 const space = /[ \t\n\r]*/y
@@ -18,7 +19,7 @@ export function* objectEntries(text: string, where: string): Generator<[key: str
   let at = 0
   const corrupt = (what: string) => new MtLlamaError('CHECKPOINT_CORRUPT', `${where}: ${what}`)
   const expected = (what: string) =>
-    corrupt(`not valid JSON (expected ${what} at character ${at}, found ${show(text.slice(at, at + 20))})`)
+    corrupt(`not valid JSON (expected ${what} at character ${at}, found ${shown(text.slice(at, at + 20))})`)
   const take = (pattern: RegExp): string | undefined => {
     pattern.lastIndex = at
     const found = pattern.exec(text)?.[0]
@@ -67,7 +68,7 @@ export function* objectEntries(text: string, where: string): Generator<[key: str
       const literal = take(string)
       if (literal === undefined) throw expected('a key')
       const key = parseKey(literal, expected)
-      if (keys.has(key)) throw corrupt(`the key ${show(key)} comes twice`)
+      if (keys.has(key)) throw corrupt(`the key ${shown(key)} comes twice`)
       keys.add(key)
       takeCharacter(':')
       take(space)

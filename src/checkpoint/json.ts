@@ -1,5 +1,7 @@
 // Reads the JSON files of a checkpoint, refusing what JSON.parse would let pass: bad UTF-8, duplicate keys, abysses.
 import { basename } from 'node:path'
+import { isRecord } from '../data/record.ts'
+import { shown } from '../data/shown.ts'
 import { MtLlamaError } from '../errors.ts'
 import { fileSize, openFile } from './files.ts'
 
@@ -62,24 +64,10 @@ export function parseJsonObject(text: string, where: string): JsonObject {
     if (error instanceof MtLlamaError) throw error
     throw new MtLlamaError('CHECKPOINT_CORRUPT', `${where}: not valid JSON (${(error as Error).message})`)
   }
-  if (!isJsonObject(value)) {
-    throw new MtLlamaError('CHECKPOINT_CORRUPT', `${where}: ${show(value)}, expected an object`)
+  if (!isRecord(value)) {
+    throw new MtLlamaError('CHECKPOINT_CORRUPT', `${where}: ${shown(value)}, expected an object`)
   }
   return value
-}
-
-export function isJsonObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-/** A value as an error message shows it: JSON, cut to 80 characters. */
-export function show(value: unknown): string {
-  return cut(JSON.stringify(value, (_, v) => (typeof v === 'bigint' ? `${v}` : v)) ?? String(value))
-}
-
-/** A text of a file as an error message shows it: its first 80 characters. */
-export function cut(text: string): string {
-  return text.length > 80 ? `${text.slice(0, 77)}...` : text
 }
 
 /**
@@ -114,7 +102,7 @@ function checkStructure(text: string, where: string): void {
       const key = JSON.parse(last) as string
       const seen = keys.at(-1)
       if (seen?.has(key))
-        throw new MtLlamaError('CHECKPOINT_CORRUPT', `${where}: the key ${show(key)} comes twice`)
+        throw new MtLlamaError('CHECKPOINT_CORRUPT', `${where}: the key ${shown(key)} comes twice`)
       seen?.add(key)
     }
   }

@@ -1,9 +1,11 @@
 // The header of a safetensors file: which bytes are which tensor. The tensors themselves are read by native code.
 // Format: https://github.com/huggingface/safetensors (8 bytes header length, JSON, data without holes).
+
 import { basename } from 'node:path'
+import { cut, shown } from '../data/shown.ts'
 import { MtLlamaError } from '../errors.ts'
 import { fileSize, openFile, readExactly } from './files.ts'
-import { cut, decodeJson, parseJsonObject, show } from './json.ts'
+import { decodeJson, parseJsonObject } from './json.ts'
 import { objectEntries } from './json-entries.ts'
 import type { StoredTensor } from './tensors.ts'
 
@@ -78,7 +80,7 @@ function parseHeader(header: Buffer, file: string, dataStart: number, dataBytes:
   const tensors: StoredTensor[] = []
   for (const [name, entry] of objectEntries(decodeJson(header, `${where}, header`), `${where}, header`)) {
     if (name === '__metadata__') continue
-    const here = `${where}: ${show(name)}`
+    const here = `${where}: ${shown(name)}`
     if (!entry.startsWith('{') || entry.length > MAX_ENTRY_CHARACTERS)
       throw corrupt(here, `is ${cut(entry)}; expected dtype, shape and data_offsets`)
     const { dtype, shape, data_offsets: offsets } = parseJsonObject(entry, here)
@@ -87,17 +89,17 @@ function parseHeader(header: Buffer, file: string, dataStart: number, dataBytes:
     if (bytesEach === undefined) {
       throw new MtLlamaError(
         'CHECKPOINT_UNSUPPORTED',
-        `${here} has dtype ${show(dtype)}; F32, F16 and BF16 are read`,
+        `${here} has dtype ${shown(dtype)}; F32, F16 and BF16 are read`,
       )
     }
     if (!isCounts(shape) || shape.length > MAX_DIMENSIONS) {
       throw corrupt(
         here,
-        `has shape ${show(shape)}; expected at most ${MAX_DIMENSIONS} whole numbers, none negative`,
+        `has shape ${shown(shape)}; expected at most ${MAX_DIMENSIONS} whole numbers, none negative`,
       )
     }
     if (!isCounts(offsets) || offsets.length !== 2) {
-      throw corrupt(here, `has data_offsets ${show(offsets)}; expected [begin, end], none negative`)
+      throw corrupt(here, `has data_offsets ${shown(offsets)}; expected [begin, end], none negative`)
     }
     const [begin, end] = offsets as [number, number]
     if (begin > end)
@@ -113,7 +115,7 @@ function parseHeader(header: Buffer, file: string, dataStart: number, dataBytes:
     if (bytes !== BigInt(end - begin)) {
       throw corrupt(
         here,
-        `has data_offsets [${begin}, ${end}], ${end - begin} bytes; ${dtype} ${show(shape)} takes ${bytes}`,
+        `has data_offsets [${begin}, ${end}], ${end - begin} bytes; ${dtype} ${shown(shape)} takes ${bytes}`,
       )
     }
     tensors.push({ name, file, offset: dataStart + begin, bytes: end - begin, type: dtype as string, shape })
@@ -126,9 +128,9 @@ function checkLayout(tensors: StoredTensor[], where: string, dataStart: number, 
   let end = dataStart
   let before: StoredTensor | undefined
   for (const tensor of tensors.toSorted((a, b) => a.offset - b.offset || a.bytes - b.bytes)) {
-    if (tensor.offset < end) throw corrupt(where, `${show(tensor.name)} overlaps ${show(before?.name)}`)
+    if (tensor.offset < end) throw corrupt(where, `${shown(tensor.name)} overlaps ${shown(before?.name)}`)
     if (tensor.offset > end) {
-      throw corrupt(where, `${tensor.offset - end} bytes before ${show(tensor.name)} belong to no tensor`)
+      throw corrupt(where, `${tensor.offset - end} bytes before ${shown(tensor.name)} belong to no tensor`)
     }
     end = tensor.offset + tensor.bytes
     before = tensor

@@ -1,9 +1,10 @@
 // The tensors a LLaMA needs, their shapes, and picking them out of what the files hold.
+
 import { basename } from 'node:path'
+import { shown } from '../data/shown.ts'
 import { MtLlamaError } from '../errors.ts'
 import type { NativeTensor, StoredType } from '../native/types.ts'
 import type { Checkpoint, LlamaConfig } from './checkpoint.ts'
-import { show } from './json.ts'
 
 /** A tensor as a file declares it, under the file's own name for it. */
 export interface StoredTensor extends Omit<NativeTensor, 'type'> {
@@ -67,9 +68,9 @@ export function takeTensors(
     const found = stored.get(name)
     if (found === undefined) {
       const why = because(needed.name, config, naming)
-      throw new MtLlamaError('TENSOR_MISSING', `${naming.weights}: no tensor ${show(name)}, which ${why}`)
+      throw new MtLlamaError('TENSOR_MISSING', `${naming.weights}: no tensor ${shown(name)}, which ${why}`)
     }
-    const here = `${basename(found.file)}: ${show(name)}`
+    const here = `${basename(found.file)}: ${shown(name)}`
     if (!naming.types.some(type => type === found.type)) {
       throw new MtLlamaError(
         'CHECKPOINT_UNSUPPORTED',

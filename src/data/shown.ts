@@ -12,6 +12,11 @@ export function shown(value: unknown): string {
     // A getter or the trap of a Proxy has thrown.
     text = `a value of type ${typeof value} that cannot be read`
   }
+  return cut(text)
+}
+
+/** The beginning of a text, of 80 characters at the most. */
+export function cut(text: string): string {
   return text.length > maxLength ? `${text.slice(0, maxLength - 3)}...` : text
 }
 

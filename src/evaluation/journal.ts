@@ -1,9 +1,9 @@
 // A task's journal, samples/TASK.jsonl: a line a sample, in the data's order, appended as answers come. A process that
 // is killed leaves the lines it has written; what is torn at the end is cut before more is appended.
 import { type FileHandle, rename, rm } from 'node:fs/promises'
+import { isRecord } from '../data/record.ts'
 import { MtLlamaError, message } from '../errors.ts'
 import { createFile, openOwnFile, type Place, partOf, readOwnFile, writing } from '../files/output.ts'
-import { isRecord } from '../tasks/row.ts'
 import type { SampleRecord } from './results.ts'
 
 export const outFolder: Place = { folder: '--out folder', kept: 'What was finished before is saved' }

@@ -2,11 +2,11 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeFolder } from '../checkpoint/files.ts'
+import { isRecord } from '../data/record.ts'
 import { type Message, MtLlamaError, message } from '../errors.ts'
 import { type Holder, type Lock, takeLock } from '../files/lock.ts'
 import { createFile, readOwnFile, replaceFile, writing } from '../files/output.ts'
 import type { TaskName } from '../tasks/registry.ts'
-import { isRecord } from '../tasks/row.ts'
 import { outFolder } from './journal.ts'
 import type { RunResults, Settings } from './results.ts'
 

@@ -1,11 +1,7 @@
 // Python's notions of text, where JavaScript's differ: the official metric scripts are Python.
-
-/** What str.isspace() holds for: \x1c-\x1f and \x85 too, and not U+FEFF. Inside a character class. */
-export const pythonSpace =
-  '\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000'
+import { pythonSpace, pythonSpaces } from '../data/white-space.ts'
 
 const edges = new RegExp(`^[${pythonSpace}]+|[${pythonSpace}]+$`, 'gu')
-const gap = new RegExp(`[${pythonSpace}]+`, 'u')
 
 /** str.strip() */
 export function strip(text: string): string {
@@ -14,7 +10,7 @@ export function strip(text: string): string {
 
 /** str.split(): the words between runs of white space, never an empty one. */
 export function words(text: string): string[] {
-  return text.split(gap).filter(word => word !== '')
+  return text.split(pythonSpaces).filter(word => word !== '')
 }
 
 /** re.compile(r'\b(a|an|the)\b'): whole words, where letters, digits and underscore make words. */

@@ -1,6 +1,7 @@
 // Reads a request as its caller gave it: checked, and copied, so that the caller may change it later.
 import { reading } from '../calls/reading.ts'
 import { type ReadText, readText } from '../calls/text.ts'
+import { isRecord } from '../data/record.ts'
 import { shown } from '../data/shown.ts'
 import { type Message, MtLlamaError, message } from '../errors.ts'
 
@@ -17,9 +18,9 @@ export interface ReadRequest {
 export function readRequest(request: unknown, index: number, vocabSize: number): ReadRequest {
   const here = message`${{ kind: 'request', index }}`
   return reading(here, () => {
-    if (typeof request !== 'object' || request === null || Array.isArray(request))
+    if (!isRecord(request))
       throw invalid(message`${here} is ${shown(request)}; expected { prompt, continuations }`)
-    const { prompt, continuations } = request as { prompt?: unknown; continuations?: unknown }
+    const { prompt, continuations } = request
     const read = readText(prompt, message`${here}, prompt`, vocabSize)
     if (!Array.isArray(continuations) || continuations.length === 0)
       throw invalid(

@@ -1,4 +1,5 @@
 // Rolling log-likelihood: windows over a long text such that every token is scored once.
+import { pythonSpaces } from '../data/white-space.ts'
 
 export interface RollingWindow {
   ids: Int32Array
@@ -49,7 +50,7 @@ export function perplexityResult(
   tokens: number,
   text: string | undefined,
 ): PerplexityResult {
-  const words = text === undefined ? undefined : text.split(pythonWhitespace).length
+  const words = text === undefined ? undefined : text.split(pythonSpaces).length
   const bytes = text === undefined ? undefined : Buffer.byteLength(text)
   return {
     logLikelihood,
@@ -60,7 +61,3 @@ export function perplexityResult(
     bitsPerByte: bytes && -logLikelihood / bytes / Math.LN2,
   }
 }
-
-/** What `\s` of Python's re is on str: unlike JavaScript's it has U+001C-U+001F and U+0085, and not U+FEFF. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are whitespace to Python
-const pythonWhitespace = /[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/

@@ -3,11 +3,12 @@ import { constants as bufferConstants } from 'node:buffer'
 import { constants } from 'node:fs'
 import { type FileHandle, open, readdir, stat } from 'node:fs/promises'
 import { extname, join } from 'node:path'
+import { isRecord } from '../data/record.ts'
 import { shown } from '../data/shown.ts'
 import { MtLlamaError } from '../errors.ts'
 import { type Line, notReadable, parseJsonLine, readLines } from './lines.ts'
 import { parquetFields } from './parquet.ts'
-import { isRecord, Row } from './row.ts'
+import { Row } from './row.ts'
 import type { Task } from './task.ts'
 
 const readers = {

@@ -1,4 +1,5 @@
 // Splits a stream of bytes into lines of text. (node:readline also breaks at U+2028, which JSON texts may hold.)
+import { isRecord } from '../data/record.ts'
 import { shown } from '../data/shown.ts'
 import { MtLlamaError } from '../errors.ts'
 
@@ -70,11 +71,11 @@ export function parseJsonLine(line: Line, name: string): Record<string, unknown>
       `${name}:${line.number}: not JSON (${(error as Error).message}); expected one object a line.`,
     )
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+  if (!isRecord(value)) {
     throw new MtLlamaError(
       'DATA_INVALID',
       `${name}:${line.number}: expected an object, found ${Array.isArray(value) ? 'a list' : shown(value)}.`,
     )
   }
-  return value as Record<string, unknown>
+  return value
 }

@@ -1,4 +1,5 @@
 // One row of a data file, read field by field: what is missing or wrong is an error that says where.
+import { isRecord } from '../data/record.ts'
 import { shown } from '../data/shown.ts'
 import { MtLlamaError } from '../errors.ts'
 
@@ -119,8 +120,4 @@ function parsed(value: unknown): unknown {
 
 function isTexts(value: unknown): value is string[] {
   return Array.isArray(value) && value.every(item => typeof item === 'string')
-}
-
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -1,4 +1,5 @@
 // Where a continuation begins among the tokens of prompt + continuation.
+import { pythonSpaces } from '../data/white-space.ts'
 import type { EncodeOptions, Tokenizer } from './tokenizer.ts'
 
 /**
@@ -37,11 +38,10 @@ export function splitContinuation(
   return { prefix: prefix.slice(0, common), continuation: whole.slice(common) }
 }
 
-/** White space as Python's str.rstrip has it: Unicode's and the four separators from U+001C. */
+/** Python's str.rstrip(). */
 function lengthBeforeSpace(prompt: string): number {
-  const isSpace = (c: string) => /\p{White_Space}/u.test(c) || (c >= '\x1c' && c <= '\x1f')
   let end = prompt.length
-  while (end > 0 && isSpace(prompt[end - 1]!)) end--
+  while (end > 0 && pythonSpaces.test(prompt[end - 1]!)) end--
   return end
 }
 

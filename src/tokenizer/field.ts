@@ -1,4 +1,6 @@
 // Reading values of unknown shape out of a tokenizer file: every complaint names the file, the field and the value.
+import { isRecord } from '../data/record.ts'
+import { shown } from '../data/shown.ts'
 import { MtLlamaError } from '../errors.ts'
 
 /** The error every reader of this folder throws. */
@@ -31,10 +33,8 @@ export class Field {
   }
 
   object(): Record<string, unknown> {
-    if (typeof this.value !== 'object' || this.value === null || Array.isArray(this.value)) {
-      throw this.error('an object')
-    }
-    return this.value as Record<string, unknown>
+    if (!isRecord(this.value)) throw this.error('an object')
+    return this.value
   }
 
   items(): Field[] {
@@ -70,10 +70,4 @@ export class Field {
 /** Whether a value is a whole number from 0 to 2^24. */
 export function isTokenId(value: unknown): value is number {
   return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 1 << 24
-}
-
-/** A value in a message, cut short. */
-export function shown(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value)
-  return text.length > 80 ? `${text.slice(0, 77)}...` : text
 }

@@ -1,9 +1,11 @@
 // The tokenizer in the metadata of a GGUF file: byte-level BPE ('gpt2') or SentencePiece's pieces ('llama').
+
+import { shown } from '../data/shown.ts'
 import { type AddedToken, AddedTokenFinder } from './added-tokens.ts'
 import { Bpe } from './bpe.ts'
 import { byteSpelling } from './byte-level.ts'
 import { byteLevelDecoder } from './decoder-json.ts'
-import { Field, shown } from './field.ts'
+import { Field } from './field.ts'
 import { isControlText } from './gguf-texts.ts'
 import { addedPieces, pieceType, tokenizerFromPieces } from './pieces.ts'
 import { PipelineTokenizer } from './pipeline.ts'

@@ -1,8 +1,10 @@
 // BPE by score over SentencePiece's pieces, as a tokenizer.model or a GGUF file lists them.
+
+import { shown } from '../data/shown.ts'
 import { type AddedToken, AddedTokenFinder } from './added-tokens.ts'
 import { Bpe } from './bpe.ts'
 import { type Piece, PieceDecodeStream, type PieceRules } from './decoder.ts'
-import { shown, tokenizerError } from './field.ts'
+import { tokenizerError } from './field.ts'
 import { PairTable } from './pair-table.ts'
 import { type PipelineParts, PipelineTokenizer } from './pipeline.ts'
 import { cutWith } from './pre-tokenizer.ts'

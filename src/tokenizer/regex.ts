@@ -1,5 +1,6 @@
 // Patterns of tokenizer.json (Oniguruma's syntax, Ruby's flavour) as JavaScript regular expressions of equal meaning.
-import { shown, tokenizerError } from './field.ts'
+import { shown } from '../data/shown.ts'
+import { tokenizerError } from './field.ts'
 
 /** White space as Unicode and Rust have it; JavaScript's \s has U+FEFF more and U+0085 less. */
 const whiteSpace = '\\p{White_Space}'

@@ -1,5 +1,6 @@
 // The tokens of a BPE vocabulary and its merges, read and checked.
-import { shown, tokenizerError } from './field.ts'
+import { shown } from '../data/shown.ts'
+import { tokenizerError } from './field.ts'
 import { PairTable } from './pair-table.ts'
 
 export interface Vocabulary {
