@@ -206,6 +206,25 @@ describe('evaluate into a folder that holds results', () => {
     })
   }
 
+  it('of a redo that was killed the samples stay where they are more, whole or torn', async () => {
+    const whole = await undisturbed()
+    const bytesOf = (samples: number) => whole.journal.toString().split('\n', samples).join('\n').length + 1
+    for (const torn of ['', '{"id": "']) {
+      for (const before of [0, 1, 4, 6]) {
+        for (const redone of [0, 1, 4, 5, 6]) {
+          await runUntil(before)
+          const part = whole.journal.subarray(0, redone === 0 ? 0 : bytesOf(redone))
+          writeFileSync(`${journal()}.part`, Buffer.concat([part, Buffer.from(torn)]))
+          const { kept } = await run(fakeModel(), ['wic'])
+          assert.equal(kept[0]?.samplesKept ?? 0, Math.max(before, redone))
+          assert.deepEqual(readFileSync(journal()), whole.journal)
+          assert.deepEqual(readdirSync(join(out, 'samples')), ['wic.jsonl'])
+          rmSync(out, { recursive: true })
+        }
+      }
+    }
+  })
+
   it('results stay where somebody has removed the journal, until there are as many again', async () => {
     await run(fakeModel(), ['wic'])
     rmSync(journal())

@@ -11,8 +11,10 @@ export const outFolder: Place = { folder: '--out folder', kept: 'What was finish
 /** What a journal holds. */
 export interface JournalContent {
   records: SampleRecord[]
-  /** Length of their lines; what follows is torn. */
+  /** Length of their lines. */
   bytes: number
+  /** More follows, which is no whole line. */
+  torn: boolean
 }
 
 /** Characters of lines that may wait for the disk before add() waits too. */
@@ -34,7 +36,7 @@ export async function readJournal(file: string): Promise<JournalContent> {
   }
   // A line that was being written, or the zeros that a crash of the system leaves.
   const isTorn = content.indexOf(10, bytes) < 0 || content.indexOf(10, bytes) === content.length - 1
-  if (isTorn) return { records, bytes }
+  if (isTorn) return { records, bytes, torn: bytes < content.length }
   throw new MtLlamaError(
     'OUTPUT',
     message`${file}, line ${records.length + 1}: not a record of a sample, and other lines follow. Name another --out folder, or give ${{ kind: 'option', name: 'redo' }}, which runs the task from its start.`,

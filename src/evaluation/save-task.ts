@@ -1,14 +1,12 @@
 // Runs one task from where its journal ends, and keeps the journal so that nothing that is done is lost.
 import { relative } from 'node:path'
 import { performance } from 'node:perf_hooks'
-import { isDeepStrictEqual } from 'node:util'
-import { shown } from '../data/shown.ts'
-import { MtLlamaError, message } from '../errors.ts'
+import { MtLlamaError } from '../errors.ts'
 import type { TaskSamples } from '../tasks/load-samples.ts'
 import type { TaskName } from '../tasks/registry.ts'
-import type { AnswerSample, ChoiceSample } from '../tasks/task.ts'
+import { nothingDone, readDone } from './done-samples.ts'
 import type { EvaluateOptions } from './evaluate.ts'
-import { Journal, readJournal } from './journal.ts'
+import { Journal } from './journal.ts'
 import { isNotFinite, notFiniteError } from './not-finite.ts'
 import type { SampleRecord, TaskResult } from './results.ts'
 import { runTask, type Scorer, sampleName } from './run-task.ts'
@@ -37,7 +35,7 @@ export async function runAndSave(
   const { settings, folder, redo = false, onKept } = options
   const samplesTotal = work.samples.length
   const file = folder?.journal(name)
-  const done = file === undefined ? { records: [], bytes: 0 } : await readDone(file, work, redo)
+  const done = file === undefined ? nothingDone : await readDone(file, work, redo)
   const samplesKept = done.records.length
   const isEmpty = samplesKept === 0
   const earlier: Progress = {
@@ -67,9 +65,10 @@ export async function runAndSave(
     }
   } else {
     tell('done')
-    if (samplesKept < samplesTotal) {
+    const isComplete = samplesKept === samplesTotal
+    if (!isComplete || done.torn) {
       const journal = file === undefined ? undefined : await Journal.append(file, done)
-      error = await run(model, name, work, state, journal, options)
+      if (!isComplete) error = await run(model, name, work, state, journal, options)
       await journal?.close()
     }
   }
@@ -145,48 +144,4 @@ function checkFinite(
 ): void {
   if (isNotFinite(record) && !allowNan)
     throw notFiniteError(record, sampleName(work, index), model.info.dtype)
-}
-
-/** The journal's samples, if they are the data's. A run that replaces them takes what it cannot read for nothing. */
-async function readDone(file: string, work: TaskSamples, redo: boolean): ReturnType<typeof readJournal> {
-  try {
-    const content = await readJournal(file)
-    checkSame(file, content.records, work)
-    return content
-  } catch (error) {
-    if (redo) return { records: [], bytes: 0 }
-    throw error
-  }
-}
-
-/** @throws OUTPUT where the data has changed since */
-function checkSame(file: string, records: readonly SampleRecord[], work: TaskSamples): void {
-  const index = records.findIndex((record, i) => !isOf(record, work.samples[i]))
-  if (index < 0) return
-  const there = index < work.samples.length ? 'another sample' : 'no sample'
-  throw new MtLlamaError(
-    'OUTPUT',
-    message`${file}, line ${index + 1}: a record of sample ${shown(records[index]!.id)}; the data has ${there} at this place, so it has changed since. Name another --out folder, or give ${{ kind: 'option', name: 'redo' }}, which runs the task from its start.`,
-  )
-}
-
-function isOf(record: SampleRecord, sample: ChoiceSample | AnswerSample | undefined): boolean {
-  if (!sample) return false
-  const same = Object.entries(sample).every(([name, value]) =>
-    isDeepStrictEqual(value, record[name as keyof SampleRecord]),
-  )
-  return same && hasScores(record)
-}
-
-function hasScores(record: SampleRecord): boolean {
-  if ('choices' in record) {
-    const { choices, logLikelihoods: scores, correct, correctNormalised, tied } = record
-    return (
-      Array.isArray(scores) &&
-      scores.length === choices.length &&
-      scores.every(score => score === null || typeof score === 'number') &&
-      [correct, correctNormalised, tied].every(value => typeof value === 'boolean')
-    )
-  }
-  return [record.exactMatch, record.f1].every(value => value >= 0 && value <= 1)
 }
