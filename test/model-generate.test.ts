@@ -184,6 +184,9 @@ describe('Model.generate()', () => {
     const [best] = await model.generate(['one'], greedy)
     const [sampled] = await model.generate(['one'], { ...greedy, temperature: 0.7, topK: 1 })
     assert.deepEqual(sampled!.tokens, best!.tokens)
+    // Smaller than any float32.
+    const [least] = await model.generate(['one'], { ...greedy, temperature: 0.7, topP: 1e-320 })
+    assert.deepEqual(least!.tokens, best!.tokens)
   })
 
   it('gives the same in small steps and small batches', async () => {

@@ -68,8 +68,11 @@ function stopIdsOf(options: GenerateOptions, vocabSize: number): Int32Array | un
   return value === undefined ? undefined : readIds(value, name, vocabSize)
 }
 
+/** Native computes in float32, whose smallest number keeps the best token alone, as everything below it would. */
+const minTopP = 2 ** -126
+
 function topPOf(options: GenerateOptions): number {
   const value = optionOf(options, 'topP', 1)
-  if (typeof value === 'number' && value > 0 && value <= 1) return value
+  if (typeof value === 'number' && value > 0 && value <= 1) return Math.max(value, minTopP)
   throw wrongOption('topP', value, 'a number above 0, at most 1')
 }
