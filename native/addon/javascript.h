@@ -1,4 +1,5 @@
-// Reading arguments from JavaScript and turning errors into its own. All reads copy: what was checked cannot change.
+// Reads arguments from JavaScript, and turns errors into JavaScript's. All reads copy, so that nothing can change after
+// it was checked.
 #pragma once
 #include <napi.h>
 
@@ -18,7 +19,7 @@ namespace mt::addon {
 // side, else INTERNAL. A JavaScript exception stays what it is.
 Napi::Value error_value(Napi::Env env, std::exception_ptr exception);
 
-// Runs a method's body; an exception becomes a rejected promise.
+// Runs a method's body. An exception becomes a rejected promise.
 template <class Body>
 Napi::Value promise_of(Napi::Env env, Body body) {
   try {
@@ -30,7 +31,7 @@ Napi::Value promise_of(Napi::Env env, Body body) {
   }
 }
 
-// Runs a method's body; an exception is thrown in JavaScript.
+// Runs a method's body. An exception is thrown in JavaScript.
 template <class Body>
 Napi::Value thrown_by(Napi::Env env, Body body) {
   try {
@@ -45,7 +46,7 @@ Napi::Object read_object(Napi::Value value, const char* name);
 Napi::Array read_array(Napi::Value value, const char* name);
 bool read_bool(Napi::Value value, const char* name);
 double read_number(Napi::Value value, const char* name);
-// A whole number in low .. high; at most 2^53.
+// Reads a whole number in low .. high. Neither limit may be beyond 2^53.
 int64_t read_integer(Napi::Value value, const char* name, int64_t low, int64_t high);
 int read_int(Napi::Value value, const char* name);
 std::string read_string(Napi::Value value, const char* name);

@@ -10,7 +10,7 @@
 namespace mt::addon {
 namespace {
 
-// What the closures of one model share. Freed on the engine thread, with its sessions.
+// Shared by the methods of one model. The model is freed on the engine thread, with its sessions.
 class ModelHandle {
  public:
   ModelHandle(std::shared_ptr<EngineThread> engine, std::shared_ptr<Llama> llama)

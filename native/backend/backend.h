@@ -18,7 +18,7 @@
 
 namespace mt {
 
-// Rows of numbers on the device, row-major and dense. Not owned.
+// Rows of numbers on the device, row-major and dense. A view does not own its memory.
 struct View {
   void* data = nullptr;
   int rows = 0;
@@ -26,7 +26,7 @@ struct View {
   DType dtype = DType::kFloat32;
 };
 
-// Memory on the device, freed on destruction. Aligned to 64 bytes at least.
+// Memory on the device, aligned to at least 64 bytes. It is freed with the object.
 class Buffer {
  public:
   virtual ~Buffer() = default;
@@ -34,7 +34,7 @@ class Buffer {
   virtual size_t bytes() const = 0;
 };
 
-// How the output rows of a weight belong together; a backend may lay them out accordingly.
+// Which output rows of a weight belong together. A backend may choose its layout by this.
 enum class MatrixKind : uint8_t {
   kPlain,   // [out, in]
   kQkv,     // [heads * d + 2 * kv_heads * d, in]: all of q, then all of k, then all of v
@@ -62,43 +62,43 @@ struct Tree {
   int32_t segment_len = 0;
 };
 
-// The flat tree, on the host. Within a tree, row r sees column c of the same tree if
+// The flat tree, on the host. Row r of a tree sees every row of the tree's segment, and row c of the same tree if
 //   c <= r and (c >= branch_start[r] or c < start + prefix_len)
-// and every row of the tree's segment. Prefix rows have branch_start = start. pos[] restarts after the prefix in every
-// branch: position = segment_len + offset in the prefix, or segment_len + prefix_len + offset in the branch.
+// Prefix rows have branch_start = start. Positions begin again after the prefix in every branch: a position is
+// segment_len + offset in the prefix, or segment_len + prefix_len + offset in the branch.
 struct Pack {
   std::span<const int32_t> ids;           // [tokens] in 0 .. vocab_size - 1
   std::span<const int32_t> pos;           // [tokens]
   std::span<const int32_t> branch_start;  // [tokens]
   std::span<const Tree> trees;            // contiguous, in order, covering all tokens
-  std::span<const int32_t> rows = {};     // those that gather_rows() picks, in their order; a row may come twice
-  // [tokens], or empty: the row of the KV cache that append_kv() copies each token's keys and values to.
+  std::span<const int32_t> rows = {};     // the rows that gather_rows() picks, in this order; a row may come twice
+  // [tokens], or empty: the row of the KV cache to which append_kv() copies each token's keys and values.
   std::span<const int32_t> cache_rows = {};
 };
 
-// A pack placed on the device, with whatever the backend derives from it (tiles, query runs). Made by Backend::place;
-// the pack's arrays may be changed afterwards.
+// A pack on the device, with what the backend derives from it (tiles, say). Backend::place() makes it, after which the
+// arrays of the Pack may be changed.
 class PlacedPack {
  public:
   virtual ~PlacedPack() = default;
   int tokens = 0;
 };
 
-// Shapes the attention and the rotary embedding need.
+// The shape that attention and rotary embedding need.
 struct HeadShape {
   int heads = 0;
   int kv_heads = 0;
   int head_dim = 0;
 };
 
-// The largest packs of a model, and the sizes that say what its ops take for them.
+// Limits of a model's packs, from which the memory that its ops need for them follows.
 struct PackLimits {
-  int tokens = 0;               // and rows of the head
-  int positions = 0;            // that a row of attention sees
-  std::span<const int> widths;  // columns of the products' inputs
+  int tokens = 0;               // maximum of tokens, and of rows of the head
+  int positions = 0;            // maximum of positions that a row of attention sees
+  std::span<const int> widths;  // the numbers of columns that inputs of matrix products have
   int vocab = 0;
   HeadShape shape;
-  DType dtype = DType::kFloat32;  // of the weights
+  DType dtype = DType::kFloat32;  // the weights' type
 };
 
 // cos and sin of position * frequency, times the scaling's attention factor: [context, head_dim / 2] f32 each.
@@ -107,7 +107,7 @@ struct RopeTable {
   View sin;
 };
 
-// Keys and values that outlive a pack: rows of [kv_heads * head_dim] f32, one K and one V buffer a layer.
+// Keys and values that outlive a pack: rows of [kv_heads * head_dim] f32, in one K and one V buffer for each layer.
 struct KvCache {
   std::vector<View> k;  // [layers] of [rows, kv_heads * head_dim]
   std::vector<View> v;
@@ -131,26 +131,26 @@ class Backend {
   // ---- memory ----
   // Throws OUT_OF_MEMORY. The contents are undefined.
   virtual std::unique_ptr<Buffer> allocate(size_t bytes) = 0;
-  // Bytes that allocate() can still give. SIZE_MAX where the device's memory is the machine's.
+  // Bytes that allocate() can still give. SIZE_MAX if the device uses the machine's memory.
   virtual size_t free_bytes() { return SIZE_MAX; }
-  // Bytes of them that ops may yet take for themselves in such packs, without lists of the head's top_k.
+  // Bytes of them that ops may yet take as scratch for packs within the limits. Lists of the head's top_k come on top.
   virtual size_t scratch_bytes(const PackLimits&) const { return 0; }
   virtual void upload(void* device, const void* host, size_t bytes) = 0;
   virtual void download(void* host, const void* device, size_t bytes) = 0;
-  // Returns when all ops are done that were queued. A backend without a queue has nothing to wait for.
+  // Returns when all queued ops are done. A backend without a queue has nothing to wait for.
   virtual void wait() {}
 
   // ---- weights ----
-  // Bytes of the memory that create_matrix() needs, so that a load can be refused before it starts. Throws
-  // INVALID_ARGUMENT for heads that the backend has no attention for.
+  // Bytes that create_matrix() needs, so that a load can be refused before it starts. Throws INVALID_ARGUMENT for heads
+  // for which the backend has no attention.
   virtual size_t matrix_bytes(int rows, int cols, MatrixKind kind, HeadShape shape, DType dtype) const = 0;
-  // `memory` is of that size, aligned as a Buffer's, and stays as long as the matrix.
+  // `memory` has that size, is aligned as a Buffer, and outlives the matrix.
   virtual std::unique_ptr<Matrix> create_matrix(int rows, int cols, MatrixKind kind, HeadShape shape, DType dtype,
                                                 void* memory) = 0;
-  // Rounds host values [count, cols] f32 to the matrix's dtype and stores them as rows row .. row + count - 1. The
-  // values may be changed afterwards; ops that are queued from then on see the rows.
+  // Rounds host values [count, cols] f32 to the matrix's dtype and stores them as rows row .. row + count - 1. After
+  // the call the values may be changed, and ops that are queued see the rows.
   virtual void write_rows(Matrix& matrix, int row, int count, const float* values) = 0;
-  // Waits for rows that are on their way, and gives back what they needed on it.
+  // Waits until all rows are on the device, and frees the memory that their transfer needed.
   virtual void finish_rows() {}
   // The dtype of the `h`, `a` and `f` inputs below for weights of this dtype.
   virtual DType activation_dtype(DType weights) const = 0;
@@ -207,14 +207,15 @@ class Backend {
   virtual void head_logits(View h, const Matrix& w, float* logits) = 0;
 };
 
-// Plain scalar float32, one thread: the definition the others are held to.
+// Plain scalar float32 on one thread: the definition with which the other backends are compared.
 std::unique_ptr<Backend> make_reference_backend();
 
-// The CPU's own kernels. `threads` 0 means one a core. The instruction set is the best the processor has, or
-// $MT_LLAMA_CPU (a name of cpu_variants()); throws DEVICE_UNAVAILABLE where the processor lacks it.
+// The backend for CPUs. The instruction set is the best that the processor has, or the one that $MT_LLAMA_CPU names (of
+// cpu_variants()). Throws DEVICE_UNAVAILABLE if the processor lacks that one.
 std::unique_ptr<Backend> make_cpu_backend(int threads);
 
-// The instruction sets that the processor has kernels for, best first: amx_bf16, avx512_bf16, avx512, avx2, scalar.
+// The instruction sets that the processor has and that there are kernels for, the best first: amx_bf16, avx512_bf16,
+// avx512, avx2, scalar.
 std::vector<std::string> cpu_variants();
 
 }  // namespace mt

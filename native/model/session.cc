@@ -1,4 +1,5 @@
-// A step is cut into packs of bounded size; each sequence is a tree of one branch behind its own rows of the cache.
+// A step is cut into packs of bounded size. In a pack each sequence is a tree of one branch, whose segment is its rows
+// of the cache.
 #include "session.h"
 
 #include <algorithm>
@@ -9,11 +10,12 @@
 namespace mt {
 namespace {
 
-// Enough rows to keep the matrix products busy, few enough that the activations stay small.
+// Tokens of a pack: enough to keep the matrix products busy, few enough that the activations stay small.
 constexpr int32_t kPackTokens = 512;
-// Of the packs that there is memory for: a GPU, which has it for more, needs more rows to be busy.
+// A GPU needs more rows to be busy. There a pack may have this part of the tokens for which the model has reserved
+// memory.
 constexpr int32_t kReservedShare = 4;
-// Packs of fewer are not tried where memory runs out.
+// Tokens of the smallest pack that is tried after memory has run out.
 constexpr int32_t kMinPackTokens = 16;
 
 [[noreturn]] void fail(const std::string& message) { throw Error(ErrorCode::INVALID_ARGUMENT, message); }
@@ -30,7 +32,7 @@ void Session::step(const StepRequest& request, std::span<int32_t> ids, std::span
                    const Control& control) {
   check(request);
   allocate_cache();
-  // Not by the constructor, which another thread may call while the model reserves.
+  // The constructor cannot do this: it may run on another thread while the model reserves memory.
   if (pack_tokens_ == 0) pack_tokens_ = std::max(kPackTokens, model_->reserved_tokens() / kReservedShare);
   Cursor at;
   while (at.sequence < request.sequences.size()) {
@@ -39,7 +41,7 @@ void Session::step(const StepRequest& request, std::span<int32_t> ids, std::span
     try {
       run_pack(request, ids, log_probs, control.part(at.id, next.id, total));
       at = next;
-    } catch (const Error& error) {  // what it has put in the cache is put there again
+    } catch (const Error& error) {  // the next try writes the same rows of the cache again
       const auto tokens = static_cast<int32_t>(pack_.ids.size());
       if (error.code() != ErrorCode::OUT_OF_MEMORY || tokens <= kMinPackTokens) throw;
       pack_tokens_ = std::max(kMinPackTokens, tokens / 2);
@@ -47,7 +49,7 @@ void Session::step(const StepRequest& request, std::span<int32_t> ids, std::span
   }
 }
 
-// The pack of the tokens from `at` on; returns where it ends.
+// Fills the pack with tokens from `at` on, and returns where it ends.
 Session::Cursor Session::fill_pack(const StepRequest& request, Cursor at) {
   pack_.clear();
   while (at.sequence < request.sequences.size()) {
@@ -67,7 +69,7 @@ Session::Cursor Session::fill_pack(const StepRequest& request, Cursor at) {
   return at;
 }
 
-// Adds tokens to the pack; `length` tokens of the sequence come before them.
+// Adds tokens to the pack. `length` tokens of the sequence come before them.
 void Session::append(const SessionSequence& sequence, int32_t length, std::span<const int32_t> ids) {
   const int32_t start = static_cast<int32_t>(pack_.ids.size());
   for (size_t i = 0; i < ids.size(); i++) {

@@ -1,4 +1,4 @@
-// A slot is one matrix or vector of the model with the tensors it is stacked from; loading fills the slots.
+// A slot is one matrix or vector of the model, with the tensors from which it is stacked. Loading fills the slots.
 #include "weights.h"
 
 #include <algorithm>
@@ -12,10 +12,10 @@
 namespace mt {
 namespace {
 
-// Of each matrix and vector: whole cache lines, and more than any load or copy asks for.
+// The alignment of each matrix and vector: whole cache lines, and more than any load or copy needs.
 constexpr size_t kAlignment = 256;
 
-// float32 values decoded at a time. Beside it lie the raw bytes, at most as many.
+// How many float32 values are decoded at a time. Their raw bytes, which are no more, lie in memory too.
 constexpr size_t kChunkValues = size_t{1} << 20;
 
 struct Part {
@@ -27,8 +27,8 @@ struct Slot {
   std::vector<Part> parts;
   int cols = 1;
   MatrixKind kind = MatrixKind::kPlain;
-  std::unique_ptr<Matrix>* matrix = nullptr;  // where it goes: a matrix
-  View* vector = nullptr;                     // or a vector
+  std::unique_ptr<Matrix>* matrix = nullptr;  // the matrix that it fills, or null
+  View* vector = nullptr;                     // the vector that it fills, or null
   bool optional = false;
 
   int rows() const {
@@ -46,7 +46,7 @@ Slot vector_slot(View& vector, std::vector<Part> parts, bool optional = false) {
   return {.parts = std::move(parts), .vector = &vector, .optional = optional};
 }
 
-// All slots of the model. They point into `weights`, whose layers are made here.
+// Makes all slots of the model, and the layers of `weights`, into which they point.
 std::vector<Slot> make_slots(const LlamaConfig& c, Weights& weights) {
   const int dim = c.hidden_size, ffn = c.intermediate_size, q = c.q_size(), kv = c.kv_size();
   std::vector<Slot> slots;
@@ -82,13 +82,14 @@ std::vector<Slot> make_slots(const LlamaConfig& c, Weights& weights) {
   return slots;
 }
 
-// The slots this checkpoint fills: an optional slot counts if any of its tensors is there, and is zero elsewhere.
+// The slots that this checkpoint fills. An optional slot counts if any of its tensors is there; it is zero where one is
+// missing.
 std::vector<Slot> filled_slots(const LlamaConfig& config, const std::vector<StoredTensor>& tensors, Weights& weights) {
   if (static_cast<size_t>(config.layers) > tensors.size()) {
     throw Error(ErrorCode::INVALID_ARGUMENT, "config: layers is " + std::to_string(config.layers) +
                                                  ", but there are only " + std::to_string(tensors.size()) + " tensors");
   }
-  std::unordered_map<std::string, bool> used;  // name -> a slot wants it
+  std::unordered_map<std::string, bool> used;  // for each tensor's name, whether a slot needs it
   for (const StoredTensor& tensor : tensors) {
     if (!used.emplace(tensor.name, false).second) {
       throw Error(ErrorCode::INVALID_ARGUMENT, "\"" + tensor.name + "\" is there twice");
@@ -116,10 +117,10 @@ std::vector<Slot> filled_slots(const LlamaConfig& config, const std::vector<Stor
   return slots;
 }
 
-// Where the slots lie in one piece of memory: matrices, then vectors.
+// The places of all slots in one piece of memory: matrices first, then vectors.
 struct Arena {
-  std::vector<size_t> offsets;  // of each slot
-  size_t vectors = 0;           // where they begin
+  std::vector<size_t> offsets;  // where each slot begins
+  size_t vectors = 0;           // where the vectors begin
   size_t bytes = 0;
 };
 
@@ -146,7 +147,7 @@ std::string shape_text(const std::vector<int64_t>& shape) {
   return text + "]";
 }
 
-// Where one tensor's values go: rows row .. row + rows - 1 of a matrix, or a place in the vectors.
+// The place of one tensor's values: rows row .. row + rows - 1 of a matrix, or a part of the vectors.
 struct Target {
   Matrix* matrix = nullptr;
   float* vector = nullptr;
@@ -167,7 +168,7 @@ class Loader {
     weights.memory = backend_.allocate(arena.bytes);
     weights.bytes = arena.bytes;
     auto* base = static_cast<std::byte*>(weights.memory->data());
-    // Zero: the parts of a bias that the checkpoint leaves out.
+    // Parts of a bias that the checkpoint does not have stay zero.
     std::vector<float> vectors((arena.bytes - arena.vectors) / sizeof(float));
     std::unordered_map<std::string, Target> targets;
     for (size_t i = 0; i < slots.size(); i++) {
@@ -203,7 +204,7 @@ class Loader {
   }
 
  private:
-  // Shape, byte count and shape against the type's blocks. Throws TENSOR_SHAPE.
+  // Checks the tensor's shape, its number of bytes, and that its type has whole blocks. Throws TENSOR_SHAPE.
   void check(const StoredTensor& tensor, const Target& target) const {
     const std::vector<int64_t> wanted =
         target.matrix ? std::vector<int64_t>{target.rows, target.cols} : std::vector<int64_t>{target.rows};
@@ -246,12 +247,12 @@ class Loader {
   }
 
   void read_matrix(const StoredTensor& tensor, const Target& target) {
-    // The first magnitude that rounds to an infinity.
+    // The smallest magnitude that rounds to infinity.
     const float limit = dtype_ == DType::kFloat16    ? 65520.0f
                         : dtype_ == DType::kBFloat16 ? std::bit_cast<float>(0x7f7f8000u)
                                                      : std::numeric_limits<float>::infinity();
     const size_t cols = target.cols;
-    // Whole heads where rows have to be put back in order.
+    // If the order of rows has to be restored, whole heads are read at a time.
     const int unit = tensor.rope_interleaved ? config_.head_dim : 1;
     const int step = std::max(1, static_cast<int>(kChunkValues / (cols * unit))) * unit;
     for (int row = 0; row < target.rows; row += step) {
@@ -267,14 +268,14 @@ class Loader {
     }
   }
 
-  // Reads and decodes values first .. first + count - 1 of the tensor into values_; none may reach `limit`.
+  // Reads and decodes values first .. first + count - 1 of the tensor into values_. None may be as large as `limit`.
   void fetch(const StoredTensor& tensor, size_t first, size_t count, float limit) {
     control_.poll();
     raw_.resize(stored_bytes(tensor.type, count));
     values_.resize(count);
     file_->read(tensor.offset + stored_bytes(tensor.type, first), raw_.data(), raw_.size());
     decode(tensor.type, raw_.data(), count, values_.data());
-    // Without their signs, floats are in the order of their bits, NaNs last.
+    // Without their signs, floats have the order of their bits; infinities and NaNs come last.
     const int32_t limit_bits = std::bit_cast<int32_t>(limit);
     int32_t too_large = 0;
     for (const float value : values_) too_large |= (std::bit_cast<int32_t>(value) & 0x7fffffff) >= limit_bits;
@@ -292,7 +293,7 @@ class Loader {
                                                   std::to_string(*bad) + ", " + reason);
   }
 
-  // The row that stored row `i` of llama.cpp's order is; counts from the start of any head.
+  // Which row of Hugging Face's order row `i` of llama.cpp's order is. Both count from the start of a head.
   size_t unpermuted(size_t i) const {
     const size_t d = config_.head_dim, in_head = i % d;
     return i - in_head + in_head / 2 + in_head % 2 * (d / 2);

@@ -9,8 +9,8 @@
 
 namespace mt::cpu {
 
-// Rows [begin, end) of one tree, either all of its prefix or all of its branches: they share their loads of the keys
-// that all of them see.
+// Rows [begin, end) of one tree, all of them in its prefix or all in its branches. They share the loads of keys that
+// all of them see.
 struct QueryTile {
   Tree tree;
   int begin;
@@ -23,14 +23,14 @@ class Attention {
  public:
   Attention(const CpuKernels& kernels, ThreadPool& pool);
 
-  // As Backend::attention; keys and values of the segment are rows of cache_k and cache_v.
+  // Does what Backend::attention() does. Keys and values of the segment are rows of cache_k and cache_v.
   void run(const std::vector<QueryTile>& tiles, const std::vector<int32_t>& branch_start, View q, View k, View v,
            const float* cache_k, const float* cache_v, HeadShape shape, View out);
 
  private:
   const CpuKernels& kernels_;
   ThreadPool& pool_;
-  std::vector<Memory> scratch_;  // one a thread
+  std::vector<Memory> scratch_;  // one for each thread
 };
 
 }  // namespace mt::cpu
