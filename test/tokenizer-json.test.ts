@@ -212,9 +212,9 @@ describe('tokenizer.json: refused with the file, the field and the value', () =>
     [
       'a pattern that has no equal',
       changed(j => {
-        j.pre_tokenizer = { type: 'Split', pattern: { Regex: 'a\\Kb' }, behavior: 'Isolated' }
+        j.pre_tokenizer = { type: 'Split', pattern: { Regex: 'a(?(1)b|c)' }, behavior: 'Isolated' }
       }),
-      /tokenizer\.json: pattern "a\\\\Kb" is not supported: \\K has no equal/,
+      /tokenizer\.json: pattern "a\(\?\(1\)b\|c\)" is not supported: Unsupported conditional/,
     ],
     [
       'an unknown normaliser',

@@ -1,77 +1,152 @@
-// Patterns of tokenizer.json in JavaScript: what each matches (as Oniguruma does), and what is refused.
+// Patterns of tokenizer.json: what each cuts, by the tokenizers library, what is refused, and those that never end.
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { drain } from '../src/calls/slices.ts'
+import { Field } from '../src/tokenizer/field.ts'
+import { readNormalizer } from '../src/tokenizer/normalizer.ts'
+import type { Pattern } from '../src/tokenizer/pattern.ts'
+import { readPreTokenizer } from '../src/tokenizer/pre-tokenizer.ts'
 import { translateRegex } from '../src/tokenizer/regex.ts'
+import { byteJson, isTokenizerError, loadJson } from './tokenizer-files.ts'
+
+interface GoldenCase {
+  name: string
+  pattern: string
+  behavior: string
+  invert: boolean
+  rows: string[][]
+}
 
 describe('tokenizer patterns', () => {
-  const rows: [pattern: string, text: string, matches: string[]][] = [
-    ['\\s+', 'a \t\u0085\u2028b\ufeff', [' \t\u0085\u2028']],
-    ['\\S+', 'a\ufeff \u0085b', ['a\ufeff', 'b']],
-    ['[^\\s\\p{L}]+', 'a\ufeff1\u0085', ['\ufeff1']],
-    ['\\w+', 'añ_1\u0301-٣', ['añ_1\u0301', '٣']],
-    ['\\W', 'a-\u20dd', ['-']],
-    ['\\d\\D', '1a٣b½c', ['1a', '٣b']],
-    ["(?i:'s|'t|'re|'k)", "'S 'ſ 'RE 's 'K", ["'S", "'ſ", "'RE", "'s", "'K"]],
-    ["'(?i:[sdmt]|ll)S", "'sS 'LLS 'ss", ["'sS", "'LLS"]],
-    ['a(?i)b|C', 'aB c Ab', ['aB', 'c']],
-    ['(?:a|ab)++c', 'aac abc', ['aac']],
-    ['[^\\r\\n\\p{L}]?+\\p{L}+', ' a1b\nc', [' a', '1b', 'c']],
-    ['(?>a|ab)c', 'abc ac', ['ac']],
-    ['\\p{N}{1,3}', '12345', ['123', '45']],
-    ['x{,2}y', 'xxxy', ['xxy']],
-    ['(?:\\p{N}{2})+', '12345', ['1234']],
-    ['\\p{N}{2}+', '12345', ['1234']],
-    ['\\p{Han}+|\\p{Greek}', '中文αβ', ['中文', 'α', 'β']],
-    ['\\p{^L}+|\\P{N}', 'a12b', ['a', '12', 'b']],
-    ['[一-龥]+|[a\\-\\]]+', '中a-]', ['中', 'a-]']],
-    ['[]a]+', ']a', [']a']],
-    ['[\\t-\\r]+|[!-\\\\]+', '\t\n\r-A\\', ['\t\n\r', '-A\\']],
-    ['.+', 'a\u2028b\nc\r', ['a\u2028b', 'c\r']],
-    ['^.|.$', 'ab\ncd', ['a', 'b', 'c', 'd']],
-    ['\\x41\\u0042[\\x{43}-\\x{44}]', 'ABC ABE', ['ABC']],
-    ["\\'\\!/", "'!/", ["'!/"]],
-    ['a(?=b)|(?<!a)b|(?<=b)c', 'ab bc', ['a', 'b', 'c']],
-    ['a{b}', 'a{b}', ['a{b}']],
-    ['😀+', '😀😀', ['😀😀']],
-  ]
-  for (const [pattern, text, matches] of rows) {
-    it(`${pattern} in ${JSON.stringify(text)}`, () => {
-      assert.deepEqual(text.match(translateRegex(pattern, 'x')), matches)
+  // Made by bench/peers/tokenizer_patterns.py.
+  const file = new URL('golden/tokenizers/patterns.json', import.meta.url)
+  const golden = JSON.parse(readFileSync(file, 'utf8')) as { texts: string[]; cases: GoldenCase[] }
+
+  for (const { name, pattern, behavior, invert, rows } of golden.cases) {
+    it(`${name} ${behavior}${invert ? ' inverted' : ''}: ${pattern.slice(0, 60)}`, () => {
+      const step = { type: 'Split', pattern: { Regex: pattern }, behavior, invert }
+      const { split } = readPreTokenizer(new Field('tokenizer.json', '', step))
+      for (const [i, text] of golden.texts.entries())
+        assert.deepEqual(drain(split([text], true)), rows[i], JSON.stringify(text))
     })
   }
 
+  it('cut a long text as they cut a short one', () => {
+    const text = golden.texts.join(' \n')
+    const long = text.repeat(40)
+    assert.ok(long.length > 50_000)
+    for (const { pattern } of golden.cases.filter(({ behavior }) => behavior === 'Isolated')) {
+      if (/\\A|\\z|\\G|\(\?~/.test(pattern)) continue
+      const words = drain(translateRegex(pattern, 'x').cut([text.repeat(3)]))
+      const begin = words.slice(0, Math.floor(words.length / 2))
+      const got = drain(translateRegex(pattern, 'x').cut([long]))
+      assert.equal(got.join(''), long)
+      assert.deepEqual(got.slice(0, begin.length), begin, pattern)
+    }
+  })
+
+  it('replace every match of a text that is not empty', () => {
+    const rows: [pattern: object, text: string, want: string][] = [
+      [{ Regex: 'x*' }, 'axb', '-a-b-'],
+      [{ Regex: 'x*' }, '', ''],
+      [{ String: '' }, 'ab', 'ab'],
+      [{ String: 'ab' }, 'ababa', '--a'],
+      [{ Regex: '\\s+' }, 'a \u0085b\ufeff', 'a-b\ufeff'],
+    ]
+    for (const [pattern, text, want] of rows) {
+      const replace = readNormalizer(new Field('x', '', { type: 'Replace', pattern, content: '-' }), false)!
+      assert.equal(drain(replace(text, true)), want, JSON.stringify([pattern, text]))
+    }
+  })
+
   const refused: [pattern: string, reason: RegExp][] = [
-    ['\\bfoo', /\\b has no equal/],
-    ['\\1', /\\1 has no equal/],
-    ['(?<name>a)', /opens a group of an unknown kind/],
-    ['(?x: a)', /opens a group of an unknown kind/],
-    ['[a[b]]', /a class inside a class/],
-    ['[[:alpha:]]', /a class inside a class/],
-    ['[a-z&&b]', /an intersection of classes/],
-    ['[\\W]', /\\W inside a class/],
-    ['(?i:[a-z])', /a range in a group that ignores case/],
-    ['(?i:\\p{Lu})', /\\p\{Lu\} in a group that ignores case/],
-    ['\\p{Nothing}', /\\p\{Nothing\} is unknown/],
-    ['[a-\\w]', /\\w has no equal/],
-    ['[a-\\p{L}]', /a range that ends in a class/],
-    ['(a', /a group is not closed/],
-    ['a)', /unmatched \)/],
-    ['[a', /it ends too early/],
-    ['+a', /nothing to repeat/],
-    ['[b-a]', /Range out of order/],
+    ['\\1', /Not enough capturing groups/],
+    ['(?(1)a|b)', /Unsupported conditional/],
+    ['(?s:a)', /Invalid or unsupported group option/],
+    ['\\X', /Use of "\\X" requires/],
+    ['(?i:ss)', /"ss" in a group that ignores case has "ß" for an equal/],
+    ['(?i:[ßa])', /"ss" in a group that ignores case/],
+    ['(?i)fl', /"fl" in a group that ignores case/],
+    ['(?i:[\\p{Lu}])', /a class with Lu in a group that ignores case/],
+    ['a(?i)b|c', /a modifier inside an alternative that others follow/],
+    ['(a)(?i:\\1)', /a backreference in a group that ignores case/],
+    ['\\p{Nothing}', /Invalid property name/],
+    ['[a-\\w]', /Invalid character class range/],
+    ['(a', /Unclosed group/],
+    ['a)', /Unmatched "\)"/],
+    ['[a', /Unclosed character class/],
+    ['+a', /requires a repeatable token/],
+    ['[b-a]', /out of order/],
   ]
   for (const [pattern, reason] of refused) {
     it(`${pattern} is refused`, () => {
+      assert.throws(() => translateRegex(pattern, 'tokenizer.json'), isTokenizerError(reason))
+      const named = `tokenizer.json: pattern ${JSON.stringify(pattern)} is not supported: `
       assert.throws(
         () => translateRegex(pattern, 'tokenizer.json'),
-        (error: { code: string; message: string }) => {
-          assert.equal(error.code, 'TOKENIZER')
-          assert.ok(
-            error.message.startsWith(`tokenizer.json: pattern ${JSON.stringify(pattern)} is not supported: `),
-          )
-          assert.match(error.message, reason)
-          return true
-        },
+        (error: Error) => error.message.startsWith(named),
       )
     })
   }
+})
+
+describe('patterns that backtrack without end', () => {
+  const endless: [pattern: string, text: string][] = [
+    ['(a+)+$', `${'a'.repeat(60)}!`],
+    ['(a|a)*b', 'a'.repeat(60)],
+    ['(?:a|aa)+$', `${'a'.repeat(120)}!`],
+    ['(a*)*b', 'a'.repeat(60)],
+    ['(?:a|aa){40}b', 'a'.repeat(60)],
+    ['(?=(a+)+b)a', 'a'.repeat(60)],
+    ['(\\w+\\s?)+:', `${'word '.repeat(40)}!`],
+    ['a*a*a*a*a*a*b', 'a'.repeat(3000)],
+    ['\\s+$', `${' '.repeat(3_000_000)}x`],
+  ]
+  const load = (pattern: string) => {
+    const json = byteJson()
+    json.pre_tokenizer.use_regex = false
+    const split = { type: 'Split', pattern: { Regex: pattern }, behavior: 'Isolated' }
+    json.pre_tokenizer = { type: 'Sequence', pretokenizers: [split, json.pre_tokenizer] }
+    return loadJson(json)
+  }
+  for (const [pattern, text] of endless) {
+    it(`${pattern} encodes a short text and gives up on a long one`, async () => {
+      const tokenizer = await load(pattern)
+      assert.deepEqual(tokenizer.encode('aab'), [97, 97, 98])
+      const gaveUp = /tokenizer\.json: pattern .* takes more than 1000 ms for a piece of this text/
+      assert.throws(() => tokenizer.encode(text), isTokenizerError(gaveUp))
+      assert.deepEqual(tokenizer.encode('ab'), [97, 98])
+    })
+  }
+
+  it('run out of memory with an error of ours', async () => {
+    const tokenizer = await load('(?:a|b)*c')
+    assert.throws(
+      () => tokenizer.encode('ab'.repeat(15_000_000)),
+      isTokenizerError(/needs too much memory for this text/),
+    )
+  })
+
+  it('give up as normalisers too', () => {
+    const step = { type: 'Replace', pattern: { Regex: '(a+)+$' }, content: 'b' }
+    const replace = readNormalizer(new Field('tokenizer.json', '', step), false)!
+    assert.equal(drain(replace('caa', true)), 'cb')
+    assert.throws(
+      () => drain(replace(`${'a'.repeat(60)}!`, true)),
+      isTokenizerError(/takes more than 1000 ms/),
+    )
+  })
+
+  it('are told from those of published models, which run unwatched on texts of a thousand characters', () => {
+    const file = new URL('golden/tokenizers/patterns.json', import.meta.url)
+    const { cases } = JSON.parse(readFileSync(file, 'utf8')) as { cases: GoldenCase[] }
+    const watched = cases.filter(({ name, pattern, behavior }) => {
+      const one: Pattern = translateRegex(pattern, 'x')
+      return name !== 'syntax' && behavior === 'Isolated' && one.safeLength < 1000
+    })
+    assert.deepEqual(
+      watched.map(({ pattern }) => pattern),
+      ['(?:\\r?\\n)+(?!\\r?\\n)'],
+    )
+  })
 })

@@ -1,4 +1,7 @@
 // Tokens that are found in the text before anything else looks at it: </s>, <|im_start|>, words added by a user.
+import type { Slices } from '../calls/slices.ts'
+import { spaceEnd, spaceStart } from './characters.ts'
+import { LongestMatches } from './longest-matches.ts'
 
 export interface AddedToken {
   id: number
@@ -20,35 +23,51 @@ export type Section = { text: string; start: number } | { id: number }
 
 /** Finds tokens in a text: the leftmost, the longest of those that begin there. */
 export class AddedTokenFinder {
-  readonly #byContent: ReadonlyMap<string, AddedToken>
-  readonly #pattern: RegExp | undefined
+  readonly #tokens: readonly AddedToken[]
+  readonly #matches: LongestMatches
+  /** Matches where a token may begin. */
+  readonly #firstUnits: RegExp
 
+  /** @param tokens of those with one text a special one counts, else the first */
   constructor(tokens: Iterable<AddedToken>) {
-    this.#byContent = new Map(
-      [...tokens].filter(token => token.content !== '').map(token => [token.content, token]),
-    )
-    const longestFirst = [...this.#byContent.keys()].sort((a, b) => b.length - a.length)
-    const escaped = longestFirst.map(content => content.replace(/[\^$\\.*+?()[\]{}|/]/g, '\\$&'))
-    this.#pattern = escaped.length > 0 ? new RegExp(escaped.join('|'), 'gu') : undefined
+    const known = [...tokens].filter(token => token.content !== '')
+    this.#tokens = known.toSorted((a, b) => Number(b.special) - Number(a.special))
+    // A text is searched by UTF-16 units, and half of a character is no token.
+    this.#matches = new LongestMatches(this.#tokens.map(({ content }) => content.toWellFormed()))
+    const units = new Set(this.#tokens.map(({ content }) => content.toWellFormed().charCodeAt(0)))
+    const escaped = Array.from(units, unit => `\\u${unit.toString(16).padStart(4, '0')}`)
+    this.#firstUnits = new RegExp(`[${escaped.join('')}]`)
   }
 
   /** @param parseSpecial whether special tokens count; other added tokens always do */
-  split(text: string, parseSpecial: boolean): Section[] {
+  *split(text: string, parseSpecial: boolean): Slices<Section[]> {
     if (text === '') return []
-    if (this.#pattern === undefined || text.search(this.#pattern) < 0) return [{ text, start: 0 }]
+    if (!this.#firstUnits.test(text)) return [{ text, start: 0 }]
     const sections: Section[] = []
+    /** Where the next match may begin. */
+    let free = 0
+    /** Where the last section ends. */
     let end = 0
-    for (const match of text.matchAll(this.#pattern)) {
-      const token = this.#byContent.get(match[0])!
-      let start = match.index
-      let stop = start + match[0].length
-      if (start < end) continue
+    /** White space that a token has taken: it is gone through once, however many tokens begin inside it. */
+    let spaces = { start: 0, end: 0 }
+    const found = yield* this.#matches.find(text)
+    for (let i = found.length - 2; i >= 0; i -= 2) {
+      let start = found[i]!
+      const token = this.#tokens[found[i + 1]!]!
+      if (start < free) continue
+      // What is no token for one of the reasons below hides others that begin inside it, as in the tokenizers library.
+      let stop = start + token.content.length
+      free = stop
       if (token.special && !parseSpecial) continue
       if (token.singleWord && touchesWord(text, start, stop)) continue
-      if (token.lstrip) start = Math.max(end, text.slice(0, start).search(/\p{White_Space}*$/u))
-      if (token.rstrip) stop += /^\p{White_Space}*/u.exec(text.slice(stop))![0].length
+      if (token.lstrip) start = Math.max(end, spaceStart(text, start, Math.min(start, end)))
+      if (token.rstrip) {
+        if (stop < spaces.start || stop > spaces.end) spaces = { start: stop, end: spaceEnd(text, stop) }
+        stop = spaces.end
+      }
       if (start > end) sections.push({ text: text.slice(end, start), start: end })
-      sections.push({ id: token.id })
+      // White space that is taken can hold tokens, which count too where they do not strip it themselves: again as there.
+      if (start < stop) sections.push({ id: token.id })
       end = stop
     }
     if (end < text.length) sections.push({ text: text.slice(end), start: end })

@@ -1,16 +1,23 @@
 // Byte-pair encoding of one word: symbols, then the merge of lowest rank (leftmost among equals) until none is left.
+import { type Slices, sliceItems } from '../calls/slices.ts'
+import { MtLlamaError } from '../errors.ts'
+import { endOfCharacter } from './characters.ts'
 import { MinHeap } from './min-heap.ts'
 import type { PairTable } from './pair-table.ts'
+import type { Symbols } from './symbols.ts'
 
 /** What differs between vocabularies. */
 export interface BpeModel {
   merges: PairTable
-  /** Appends the ids a word starts out as. */
-  symbols(word: string, out: number[]): void
+  /** The ids a word starts out as. */
+  symbols: Symbols
   /** The id of a word that is a token as it stands, where the vocabulary says so (ignore_merges). */
   wholeWord?: ((word: string) => number | undefined) | undefined
-  /** Rewrites the merged ids, where symbols may stand for something that is no token. */
-  finish?: ((ids: number[]) => number[]) | undefined
+  /**
+   * Appends what becomes of a merged id, where symbols may stand for something that is no token.
+   * @param first where the ids of the word begin in `out`
+   */
+  finish?: ((id: number, out: number[], first: number) => void) | undefined
 }
 
 /** Words kept; then the cache starts anew. English text has some 50,000 in use. */
@@ -23,16 +30,30 @@ const positions = 2 ** 27
 export class Bpe {
   readonly #model: BpeModel
   readonly #cache = new Map<string, readonly number[]>()
+  /** Empty between words. */
   readonly #heap = new MinHeap()
 
   constructor(model: BpeModel) {
     this.#model = model
   }
 
-  encode(word: string): readonly number[] {
+  /** Appends the ids of the words. */
+  *encode(words: readonly string[], ids: number[]): Slices<void> {
+    let room = sliceItems
+    for (const word of words) {
+      if (word.length > sliceItems) yield* this.#encodeLong(word, ids)
+      else for (const id of this.#encodeShort(word)) ids.push(id)
+      room -= word.length + 1
+      if (room > 0) continue
+      yield
+      room = sliceItems
+    }
+  }
+
+  #encodeShort(word: string): readonly number[] {
     const known = this.#cache.get(word)
     if (known !== undefined) return known
-    const ids = this.#encode(word)
+    const ids = this.#merged(word)
     if (word.length <= cachedLength) {
       if (this.#cache.size === cachedWords) this.#cache.clear()
       // A copy of the key: a slice of the text would keep the whole text alive.
@@ -41,31 +62,86 @@ export class Bpe {
     return ids
   }
 
-  #encode(word: string): number[] {
+  #merged(word: string): number[] {
     const whole = this.#model.wholeWord?.(word)
     if (whole !== undefined) return [whole]
     const symbols: number[] = []
-    this.#model.symbols(word, symbols)
-    const ids = symbols.length > 1 ? this.#merge(symbols) : symbols
-    return this.#model.finish?.(ids) ?? ids
+    this.#model.symbols(word, symbols, false)
+    if (symbols.length < 2 && this.#model.finish === undefined) return symbols
+    const merging = new Merging(symbols, this.#model, this.#heap)
+    merging.propose(symbols.length)
+    merging.merge(Number.POSITIVE_INFINITY)
+    const ids: number[] = []
+    merging.take(symbols.length, ids)
+    return ids
   }
 
+  *#encodeLong(word: string, ids: number[]): Slices<void> {
+    const whole = this.#model.wholeWord?.(word)
+    if (whole !== undefined) {
+      ids.push(whole)
+      return
+    }
+    const symbols: number[] = []
+    let inUnknown = false
+    for (let start = 0; start < word.length; yield) {
+      const end = endOfCharacter(word, start + sliceItems)
+      inUnknown = this.#model.symbols(word.slice(start, end), symbols, inUnknown)
+      start = end
+    }
+    if (symbols.length > positions)
+      throw new MtLlamaError(
+        'INVALID_ARGUMENT',
+        `the text has a word of ${symbols.length} bytes or characters; expected at most ${positions} without a place to cut`,
+      )
+    // Other words are encoded between the slices, so it has a heap of its own.
+    const merging = new Merging(symbols, this.#model, new MinHeap())
+    while (!merging.propose(sliceItems)) yield
+    while (!merging.merge(sliceItems)) yield
+    while (!merging.take(sliceItems, ids)) yield
+  }
+}
+
+/** The merging of one word: propose, merge, take, each in as many steps as one likes; they return whether they are done. */
+class Merging {
+  readonly #model: BpeModel
+  readonly #heap: MinHeap
   /** The symbols are a linked list; a merge leaves its id on the left and takes the right one (id -1) out. */
-  #merge(ids: number[]): number[] {
+  readonly #ids: number[]
+  readonly #next: Int32Array
+  readonly #previous: Int32Array
+  #proposed = 0
+  #taken = 0
+  /** Where the ids of the word begin in the list that takes them. */
+  #first: number | undefined
+
+  constructor(ids: number[], model: BpeModel, heap: MinHeap) {
+    this.#ids = ids
+    this.#model = model
+    this.#heap = heap
+    this.#next = new Int32Array(ids.length)
+    this.#previous = new Int32Array(ids.length)
+  }
+
+  propose(steps: number): boolean {
+    const end = Math.min(this.#ids.length, this.#proposed + steps)
+    for (let i = this.#proposed; i < end; i++) {
+      this.#next[i] = i + 1
+      this.#previous[i] = i - 1
+      if (i > 0) this.#proposePair(i - 1, i)
+    }
+    this.#proposed = end
+    return end === this.#ids.length
+  }
+
+  merge(steps: number): boolean {
     const { merges } = this.#model
+    const ids = this.#ids
+    const next = this.#next
+    const previous = this.#previous
     const heap = this.#heap
-    const next = new Int32Array(ids.length)
-    const previous = new Int32Array(ids.length)
-    const propose = (left: number, right: number) => {
-      const slot = merges.find(ids[left]!, ids[right]!)
-      if (slot >= 0) heap.push(merges.rank(slot) * positions + left)
-    }
-    for (let i = 0; i < ids.length; i++) {
-      next[i] = i + 1
-      previous[i] = i - 1
-      if (i > 0) propose(i - 1, i)
-    }
-    while (heap.size > 0) {
+    for (let step = 0; heap.size > 0; step++) {
+      if (step === steps) return false
       const item = heap.pop()
       const left = item % positions
       const right = next[left]!
@@ -79,10 +155,30 @@ export class Bpe {
       next[left] = after
       if (after < ids.length) {
         previous[after] = left
-        propose(left, after)
+        this.#proposePair(left, after)
       }
-      if (previous[left]! >= 0) propose(previous[left]!, left)
+      if (previous[left]! >= 0) this.#proposePair(previous[left]!, left)
     }
-    return ids.filter(id => id !== -1)
+    return true
+  }
+
+  take(steps: number, out: number[]): boolean {
+    const { finish } = this.#model
+    this.#first ??= out.length
+    const end = Math.min(this.#ids.length, this.#taken + steps)
+    for (let i = this.#taken; i < end; i++) {
+      const id = this.#ids[i]!
+      if (id === -1) continue
+      if (finish === undefined) out.push(id)
+      else finish(id, out, this.#first)
+    }
+    this.#taken = end
+    return end === this.#ids.length
+  }
+
+  #proposePair(left: number, right: number): void {
+    const { merges } = this.#model
+    const slot = merges.find(this.#ids[left]!, this.#ids[right]!)
+    if (slot >= 0) this.#heap.push(merges.rank(slot) * positions + left)
   }
 }

@@ -1,4 +1,5 @@
 // SentencePiece's precompiled normalisation (nmt_nfkc and the like): a double-array trie from character sequences to texts.
+import { type Slices, sliceItems } from '../calls/slices.ts'
 import { tokenizerError } from './field.ts'
 import { characterLength } from './utf8.ts'
 
@@ -8,7 +9,7 @@ import { characterLength } from './utf8.ts'
  * @returns what replaces, at each place, the longest sequence the map holds
  * @throws TOKENIZER where the sizes do not fit
  */
-export function readCharsmap(file: string, blob: Buffer): (text: string) => string {
+export function readCharsmap(file: string, blob: Buffer): (text: string) => Slices<string> {
   const trieBytes = blob.length >= 4 ? blob.readUInt32LE(0) : 0
   if (trieBytes === 0 || trieBytes % 4 !== 0 || trieBytes > blob.length - 4) {
     const found = `of ${blob.length} bytes claims a trie of ${trieBytes}`
@@ -21,10 +22,14 @@ export function readCharsmap(file: string, blob: Buffer): (text: string) => stri
   for (let i = 0; i < units.length; i++) units[i] = blob.readUInt32LE(4 + 4 * i)
   const texts = blob.subarray(4 + trieBytes)
 
-  return text => {
+  return function* (text) {
     const bytes = Buffer.from(text, 'utf8')
     let out = ''
-    for (let at = 0; at < bytes.length; ) {
+    for (let at = 0, stop = sliceItems; at < bytes.length; ) {
+      if (at >= stop) {
+        yield
+        stop = at + sliceItems
+      }
       const match = longestMatch(units, bytes, at)
       if (match === undefined) {
         const length = characterLength(bytes, at)

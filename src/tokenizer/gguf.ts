@@ -3,14 +3,13 @@
 import { shown } from '../data/shown.ts'
 import { type AddedToken, AddedTokenFinder } from './added-tokens.ts'
 import { Bpe } from './bpe.ts'
-import { byteSpelling } from './byte-level.ts'
 import { byteLevelDecoder } from './decoder-json.ts'
 import { Field } from './field.ts'
 import { isControlText } from './gguf-texts.ts'
 import { addedPieces, pieceType, tokenizerFromPieces } from './pieces.ts'
 import { PipelineTokenizer } from './pipeline.ts'
 import { gpt2Pattern, isolateSteps } from './pre-tokenizer.ts'
-import { byteSymbols } from './symbols.ts'
+import { byteSymbols, wholeWords } from './symbols.ts'
 import type { Tokenizer } from './tokenizer.ts'
 import { addToken, mergeTable, splitMerge, type Vocabulary } from './vocabulary.ts'
 
@@ -94,7 +93,6 @@ function byteLevelTokenizer(root: Field): Tokenizer {
   if (rule === undefined) throw pre.error(`one of ${Object.keys(wordRules).join(', ')}`)
   const mergeField = root.get('merges')
   const merges = mergeField.items()
-  const ids = vocabulary.ids
   const special = added.filter(token => token.special)
   const finder = new AddedTokenFinder(added)
   return new PipelineTokenizer({
@@ -111,7 +109,7 @@ function byteLevelTokenizer(root: Field): Tokenizer {
     bpe: new Bpe({
       merges: mergeTable(vocabulary, mergeField.path, merges.length, rank => splitMerge(merges[rank]!.value)),
       symbols: byteSymbols(vocabulary, undefined),
-      wholeWord: rule.ignoreMerges ? word => ids.get(byteSpelling(word)) : undefined,
+      wholeWord: rule.ignoreMerges ? wholeWords(vocabulary.ids, true) : undefined,
     }),
     newDecodeStream: byteLevelDecoder(texts, new Set(special.map(token => token.id))),
     tokenText: id => texts[id] ?? '',

@@ -1,13 +1,15 @@
 // BPE by score over SentencePiece's pieces, as a tokenizer.model or a GGUF file lists them.
 
+import type { Slices } from '../calls/slices.ts'
 import { shown } from '../data/shown.ts'
 import { type AddedToken, AddedTokenFinder } from './added-tokens.ts'
 import { Bpe } from './bpe.ts'
 import { type Piece, PieceDecodeStream, type PieceRules } from './decoder.ts'
 import { tokenizerError } from './field.ts'
 import { PairTable } from './pair-table.ts'
+import { Pattern } from './pattern.ts'
 import { type PipelineParts, PipelineTokenizer } from './pipeline.ts'
-import { cutWith } from './pre-tokenizer.ts'
+import { cutWith, wholeText } from './pre-tokenizer.ts'
 import { characterSymbols, spaceCuts } from './symbols.ts'
 import type { Tokenizer } from './tokenizer.ts'
 import { bytePiece, bytePieceText } from './vocabulary.ts'
@@ -26,7 +28,7 @@ export interface PieceSettings
   file: string
   byteFallback: boolean
   /** Rewrites characters before all else. */
-  mapCharacters: ((text: string) => string) | undefined
+  mapCharacters: ((text: string) => Slices<string>) | undefined
   /**
    * Tokens that are cut out of the text before anything else looks at it; those with ids beyond the pieces are added to
    * them. User-defined pieces that are none of these are found in the normalised text, as sentencepiece does.
@@ -71,7 +73,6 @@ export function tokenizerFromPieces(pieces: readonly ScoredPiece[], settings: Pi
   const raw = new Map(rawTokens.map(token => [token.id, token]))
   const special = rawTokens.filter(token => token.special)
   const userDefined = addedPieces(pieces, [pieceType.userDefined]).filter(token => !raw.has(token.id))
-  const split = (words: string[]) => words
   return new PipelineTokenizer({
     ...settings,
     vocabSize: rawTokens.reduce((size, { id }) => Math.max(size, id + 1), pieces.length),
@@ -80,7 +81,7 @@ export function tokenizerFromPieces(pieces: readonly ScoredPiece[], settings: Pi
     rawTokens: new AddedTokenFinder(rawTokens),
     normalizedTokens: new AddedTokenFinder(userDefined),
     normalize: (text, atStart) => normalize(text, atStart, settings),
-    split: cuts === undefined ? split : cutWith(split, cuts),
+    split: cuts === undefined ? wholeText : cutWith(wholeText, cuts),
     bpe,
     prefix: settings.addBos && settings.bosTokenId !== undefined ? [settings.bosTokenId] : [],
     newDecodeStream: decoder(pieces, raw, settings),
@@ -88,15 +89,18 @@ export function tokenizerFromPieces(pieces: readonly ScoredPiece[], settings: Pi
   })
 }
 
-function normalize(
+const spaceRuns = new Pattern(/ +/gu)
+const spaces = Pattern.literal(' ')
+
+function* normalize(
   text: string,
   atStart: boolean,
   { mapCharacters, removeExtraSpaces, dummyPrefix }: PieceSettings,
-): string {
-  const mapped = mapCharacters?.(text) ?? text
-  const trimmed = removeExtraSpaces ? mapped.replace(/ +/g, ' ').replace(/^ | $/g, '') : mapped
+): Slices<string> {
+  const mapped = mapCharacters === undefined ? text : yield* mapCharacters(text)
+  const trimmed = removeExtraSpaces ? (yield* spaceRuns.replace(mapped, ' ')).replace(/^ | $/g, '') : mapped
   const prefix = dummyPrefix === 'always' || (dummyPrefix === 'first' && atStart) ? space : ''
-  const spelt = trimmed === '' ? '' : prefix + trimmed.replaceAll(' ', space)
+  const spelt = trimmed === '' ? '' : prefix + (yield* spaces.replace(trimmed, space))
   if (!removeExtraSpaces) return spelt
   // A ▁ of the text itself counts as a space at the end, and nowhere else.
   let end = spelt.length
@@ -140,13 +144,10 @@ function makeBpe(
   const options = { byteFallback, unknown: unknown < 0 ? undefined : unknown, fuseUnknown: true }
   const spell = characterSymbols(new Map([...bytes, ...normal]), options)
   const loose = looseCharacters(ids, pieces.length)
-  const respell = (merged: number[]) => {
-    const out: number[] = []
-    for (const id of merged) {
-      if (id < pieces.length) out.push(id)
-      else spell(loose[id - pieces.length]!, out)
-    }
-    return out.filter((id, i) => id !== unknown || out[i - 1] !== unknown)
+  const respell = (id: number, out: number[], first: number) => {
+    const inUnknown = out.length > first && out.at(-1) === unknown
+    if (id >= pieces.length) spell(loose[id - pieces.length]!, out, inUnknown)
+    else if (id !== unknown || !inUnknown) out.push(id)
   }
   const bpe = new Bpe({
     merges: pairsOf(normal, ids, pieces),

@@ -1,6 +1,7 @@
 // The tokenizer all files become: find added tokens, normalise, cut into words, BPE each word; and back.
 /// <reference lib="es2024.string" />
 import { booleanOption, checkOptions } from '../calls/options.ts'
+import { drain, type Slices } from '../calls/slices.ts'
 import { isArray } from '../calls/text.ts'
 import { shown } from '../data/shown.ts'
 import { MtLlamaError } from '../errors.ts'
@@ -55,7 +56,11 @@ export class PipelineTokenizer implements Tokenizer {
     this.#parts = parts
   }
 
-  encode(text: string, options: EncodeOptions = {}): number[] {
+  encode(text: string, options?: EncodeOptions): number[] {
+    return drain(this.encodeSlices(text, options))
+  }
+
+  *encodeSlices(text: string, options: EncodeOptions = {}): Slices<number[]> {
     const { prefix, suffix, rawTokens, parsesSpecial } = this.#parts
     if (typeof text !== 'string')
       throw new MtLlamaError('INVALID_ARGUMENT', `the text is a ${typeof text}; expected a string`)
@@ -64,9 +69,9 @@ export class PipelineTokenizer implements Tokenizer {
     const addSpecialTokens = booleanOption(options, 'addSpecialTokens', false)
     const ids = addSpecialTokens ? [...prefix] : []
     // A lone surrogate is no character: UTF-8 could not hold it.
-    for (const section of rawTokens.split(text.toWellFormed(), parseSpecial)) {
+    for (const section of yield* rawTokens.split(text.toWellFormed(), parseSpecial)) {
       if ('id' in section) ids.push(section.id)
-      else this.#encodeSection(section.text, section.start === 0, parseSpecial, ids)
+      else yield* this.#encodeSection(section.text, section.start === 0, parseSpecial, ids)
     }
     if (addSpecialTokens) for (const id of suffix) ids.push(id)
     return ids
@@ -99,17 +104,12 @@ export class PipelineTokenizer implements Tokenizer {
     return this.#parts.tokenText(id)
   }
 
-  #encodeSection(text: string, atStart: boolean, parseSpecial: boolean, ids: number[]): void {
+  *#encodeSection(text: string, atStart: boolean, parseSpecial: boolean, ids: number[]): Slices<void> {
     const { normalize, normalizedTokens, split, bpe } = this.#parts
-    const normal = normalize === undefined ? text : normalize(text, atStart)
-    for (const section of normalizedTokens.split(normal, parseSpecial)) {
-      if ('id' in section) {
-        ids.push(section.id)
-        continue
-      }
-      for (const word of split([section.text], atStart && section.start === 0)) {
-        for (const id of bpe.encode(word)) ids.push(id)
-      }
+    const normal = normalize === undefined ? text : yield* normalize(text, atStart)
+    for (const section of yield* normalizedTokens.split(normal, parseSpecial)) {
+      if ('id' in section) ids.push(section.id)
+      else yield* bpe.encode(yield* split([section.text], atStart && section.start === 0), ids)
     }
   }
 }

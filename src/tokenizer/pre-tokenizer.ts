@@ -1,12 +1,14 @@
 // Cutting text into words before BPE: the pre_tokenizer of tokenizer.json.
+import { type Slices, sliceItems } from '../calls/slices.ts'
 import { type Field, tokenizerError } from './field.ts'
+import { type Part, Pattern } from './pattern.ts'
 import { translateRegex } from './regex.ts'
 
 /**
  * Cuts each word further.
  * @param atStart whether the first word begins the whole text
  */
-export type PreTokenizer = (words: string[], atStart: boolean) => string[]
+export type PreTokenizer = (words: readonly string[], atStart: boolean) => Slices<readonly string[]>
 
 export interface PreTokenizers {
   split: PreTokenizer
@@ -32,14 +34,15 @@ export function readPreTokenizer(field: Field): PreTokenizers {
     if (type === 'Sequence') one.get('pretokenizers').items().forEach(read)
     else if (type === 'Split') steps.push(splitStep(one))
     else if (type === 'Digits') {
-      steps.push(cutStep(one.get('individual_digits').boolean(false) ? /\p{N}/gu : /\p{N}+/gu, 'Isolated'))
+      const digits = one.get('individual_digits').boolean(false) ? /\p{N}/gu : /\p{N}+/gu
+      steps.push(cutStep(new Pattern(digits), 'Isolated'))
     } else if (type === 'Metaspace') {
       const { step, addsPrefix } = metaspace(one)
       steps.push(step)
       result.addsPrefix ||= addsPrefix
     } else if (type === 'ByteLevel') {
       if (one.get('add_prefix_space').boolean(true)) {
-        steps.push(words => words.map(word => (word.startsWith(' ') ? word : ` ${word}`)))
+        steps.push(prefixStep)
         result.addsPrefix = true
       }
       if (one.get('use_regex').boolean(true))
@@ -48,19 +51,41 @@ export function readPreTokenizer(field: Field): PreTokenizers {
     } else throw one.get('type').error('Sequence, Split, Digits, Metaspace or ByteLevel')
   }
   read(field)
-  return { ...result, split: (words, atStart) => steps.reduce((cut, step) => step(cut, atStart), words) }
+  return { ...result, split: inOrder(steps) }
 }
 
-/** Cuts the words of `split` at the matches of a pattern that leaves nothing out. */
-export function cutWith(split: PreTokenizer, pattern: RegExp): PreTokenizer {
-  const cut = cutStep(pattern, 'Isolated')
-  return (words, atStart) => cut(split(words, atStart), atStart)
+/** Cuts nothing. */
+// biome-ignore lint/correctness/useYield: there is nothing to do
+export const wholeText: PreTokenizer = function* (words) {
+  return words
+}
+
+/** Cuts the words of `split` at the matches of an expression that takes time linear in the text. */
+export function cutWith(split: PreTokenizer, regex: RegExp): PreTokenizer {
+  return inOrder([split, cutStep(new Pattern(regex), 'Isolated')])
 }
 
 /** Cuts at every match and between, pattern after pattern. @param file named in the error for a pattern */
 export function isolateSteps(patterns: readonly string[], file: string): PreTokenizer {
-  const steps = patterns.map(pattern => cutStep(translateRegex(pattern, file), 'Isolated'))
-  return (words, atStart) => steps.reduce((cut, step) => step(cut, atStart), words)
+  return inOrder(patterns.map(pattern => cutStep(translateRegex(pattern, file), 'Isolated')))
+}
+
+function inOrder(steps: readonly PreTokenizer[]): PreTokenizer {
+  return function* (words, atStart) {
+    let cut = words
+    for (const step of steps) cut = yield* step(cut, atStart)
+    return cut
+  }
+}
+
+/** A space before every word that has none. */
+const prefixStep: PreTokenizer = function* (words) {
+  const out: string[] = []
+  for (const word of words) {
+    out.push(word.startsWith(' ') ? word : ` ${word}`)
+    if (out.length % sliceItems === 0) yield
+  }
+  return out
 }
 
 /** What becomes of a match: a word of its own, nothing, or part of a neighbour. */
@@ -76,64 +101,39 @@ const behaviors: readonly string[] = [
 function splitStep(field: Field): PreTokenizer {
   const behavior = field.get('behavior').string()
   if (!behaviors.includes(behavior)) throw field.get('behavior').error(behaviors.join(', '))
-  const regex = readPattern(field.get('pattern'))
-  return cutStep(regex, behavior as Behavior, field.get('invert').boolean(false))
+  const pattern = readPattern(field.get('pattern'))
+  return cutStep(pattern, behavior as Behavior, field.get('invert').boolean(false))
 }
 
 /** `{ "String": text }` or `{ "Regex": pattern }`. */
-export function readPattern(field: Field): RegExp {
+export function readPattern(field: Field): Pattern {
   const literal = field.get('String')
-  if (!literal.missing) return new RegExp(literal.string().replace(/[\^$\\.*+?()[\]{}|/]/g, '\\$&'), 'gu')
+  if (!literal.missing) return Pattern.literal(literal.string())
   return translateRegex(field.get('Regex').string(), field.file)
 }
 
 /** @param invert what lies between the matches counts as the match */
-function cutStep(regex: RegExp, behavior: Behavior, invert = false): PreTokenizer {
-  const cutOne =
-    behavior === 'Isolated'
-      ? (word: string) => isolate(word, regex)
-      : (word: string) => cut(word, regex, behavior, invert)
-  return words => {
-    if (words.length === 1) return cutOne(words[0]!)
+function cutStep(pattern: Pattern, behavior: Behavior, invert = false): PreTokenizer {
+  if (behavior === 'Isolated') return words => pattern.cut(words)
+  return function* (words) {
     const out: string[] = []
-    for (const word of words) for (const part of cutOne(word)) out.push(part)
+    let room = sliceItems
+    for (const word of words) {
+      for (const part of join(yield* pattern.parts(word), behavior, invert)) out.push(part)
+      room -= word.length + 1
+      if (room > 0) continue
+      yield
+      room = sliceItems
+    }
     return out
   }
 }
 
-/** Matches and what lies between them, all words alike. Most patterns leave nothing between. */
-function isolate(word: string, regex: RegExp): string[] {
-  const matches = word.match(regex)
-  if (matches === null) return word === '' ? [] : [word]
-  let length = 0
-  for (const match of matches) length += match.length
-  if (length === word.length) return matches
-  return parts(word, regex).map(part => part.text)
-}
-
-interface Part {
-  text: string
-  match: boolean
-}
-
-function parts(word: string, regex: RegExp): Part[] {
-  const out: Part[] = []
-  let end = 0
-  for (const match of word.matchAll(regex)) {
-    if (match[0] === '') continue
-    if (match.index > end) out.push({ text: word.slice(end, match.index), match: false })
-    out.push({ text: match[0], match: true })
-    end = match.index + match[0].length
-  }
-  if (end < word.length) out.push({ text: word.slice(end), match: false })
-  return out
-}
-
-function cut(word: string, regex: RegExp, behavior: Behavior, invert: boolean): string[] {
+function join(parts: readonly Part[], behavior: Behavior, invert: boolean): string[] {
   const out: string[] = []
   let previous: boolean | undefined
-  for (const { text, match } of parts(word, regex)) {
-    const separator = match !== invert
+  for (const { text, isMatch } of parts) {
+    const separator = isMatch !== invert
     const joins =
       (behavior === 'Contiguous' && previous === separator) ||
       (behavior === 'MergedWithPrevious' && separator && previous === false) ||
@@ -142,7 +142,7 @@ function cut(word: string, regex: RegExp, behavior: Behavior, invert: boolean): 
     else if (behavior !== 'Removed' || !separator) out.push(text)
     previous = separator
   }
-  return out
+  return out.filter(word => word !== '')
 }
 
 /** SentencePiece's spelling of spaces, and the space it puts before the text. */
@@ -154,13 +154,18 @@ function metaspace(field: Field): { step: PreTokenizer; addsPrefix: boolean } {
     throw field.get('prepend_scheme').error('first, always or never')
   }
   const split = field.get('split').boolean(true)
-  const spaces = new RegExp(replacement.replace(/[\^$\\.*+?()[\]{}|/]/g, '\\$&'), 'gu')
-  const step: PreTokenizer = (words, atStart) =>
-    words.flatMap((word, i) => {
-      let text = word.replaceAll(' ', replacement)
+  const space = Pattern.literal(' ')
+  const spelt = Pattern.literal(replacement)
+  const step: PreTokenizer = function* (words, atStart) {
+    const out: string[] = []
+    for (const [i, word] of words.entries()) {
+      let text = yield* space.replace(word, replacement)
       const wanted = scheme === 'always' || (scheme === 'first' && atStart && i === 0)
       if (wanted && !text.startsWith(replacement)) text = replacement + text
-      return split ? cut(text, spaces, 'MergedWithNext', false) : [text]
-    })
+      if (!split) out.push(text)
+      else for (const part of join(yield* spelt.parts(text), 'MergedWithNext', false)) out.push(part)
+    }
+    return out
+  }
   return { step, addsPrefix: scheme !== 'never' }
 }

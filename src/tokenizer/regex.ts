@@ -1,281 +1,198 @@
-// Patterns of tokenizer.json (Oniguruma's syntax, Ruby's flavour) as JavaScript regular expressions of equal meaning.
+// Patterns of tokenizer.json (Oniguruma's syntax) as JavaScript regular expressions of equal meaning.
+import { generate } from 'oniguruma-parser/generator'
+import {
+  type AlternativeElementNode,
+  type CharacterClassElementNode,
+  type CharacterClassNode,
+  createCharacter,
+  createCharacterClass,
+  createGroup,
+  createPosixClass,
+  type GroupNode,
+  type OnigurumaAst,
+  parse,
+} from 'oniguruma-parser/parser'
+import { traverse } from 'oniguruma-parser/traverser'
+import { toRegExpDetails } from 'oniguruma-to-es'
 import { shown } from '../data/shown.ts'
 import { tokenizerError } from './field.ts'
-
-/** White space as Unicode and Rust have it; JavaScript's \s has U+FEFF more and U+0085 less. */
-const whiteSpace = '\\p{White_Space}'
-const wordClass = '\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}'
-/** Class escapes by letter: inside brackets, then by themselves. */
-const classEscapes: Record<string, [inside: string | undefined, alone: string]> = {
-  s: [whiteSpace, whiteSpace],
-  S: ['\\P{White_Space}', '\\P{White_Space}'],
-  d: ['\\p{Nd}', '\\p{Nd}'],
-  D: ['\\P{Nd}', '\\P{Nd}'],
-  w: [wordClass, `[${wordClass}]`],
-  W: [undefined, `[^${wordClass}]`],
-}
-const controlCharacters: Record<string, string> = {
-  r: '\r',
-  n: '\n',
-  t: '\t',
-  f: '\f',
-  v: '\v',
-  a: '\x07',
-  e: '\x1b',
-}
-const groupOpenings = ['(?:', '(?=', '(?!', '(?<=', '(?<!']
-/** Letters that fold to an ASCII letter besides its two cases. */
-const foldsTo: Record<string, string> = { s: '\u017F', k: '\u212A' }
+import { Pattern } from './pattern.ts'
+import { safeLength } from './regex-cost.ts'
 
 /**
  * @param file named in the error
- * @returns with flags g and u
  * @throws TOKENIZER for a construct that has no equal here
  */
-export function translateRegex(pattern: string, file: string): RegExp {
+export function translateRegex(pattern: string, file: string): Pattern {
   try {
-    return new RegExp(new Translator(pattern).translate(), 'gu')
+    const ast = parse(pattern, { normalizeUnknownPropertyNames: true })
+    adjust(ast)
+    const own = generate(ast)
+    // The target is fixed, so that every version of Node gets the same expression.
+    const { pattern: source, flags } = toRegExpDetails(own.pattern, {
+      ...{ flags: own.flags, target: 'ES2024', accuracy: 'strict' },
+      ...{ avoidSubclass: true, global: true },
+    })
+    return new Pattern(new RegExp(source, flags), { text: pattern, file, safeLength: safeLength(ast) })
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw tokenizerError(file, `pattern ${shown(pattern)} is not supported: ${reason}`, { cause })
   }
 }
 
-interface Group {
-  /** Where the group begins in the output. */
-  start: number
-  /** What was in force outside it. */
-  ignoreCase: boolean
-  atomic: boolean
+/**
+ * Spells out what oniguruma-to-es takes to mean something else than the Oniguruma of the tokenizers library does: words, and
+ * all letters whose case is ignored. JavaScript's flag for that would change what \p{L} and the like hold.
+ */
+function adjust(ast: OnigurumaAst): void {
+  // Whether case is ignored, group by group; the modifier (?i) holds to the end of its group.
+  const ignoring = [ast.flags.ignoreCase]
+  ast.flags.ignoreCase = false
+  const modify = (flags: GroupNode['flags']) => {
+    if (flags?.enable?.ignoreCase) ignoring[ignoring.length - 1] = true
+    if (flags?.disable?.ignoreCase) ignoring[ignoring.length - 1] = false
+    delete flags?.enable?.ignoreCase
+    delete flags?.disable?.ignoreCase
+  }
+  const refuse = (what: string) => {
+    if (ignoring.at(-1)) throw new SyntaxError(`${what} in a group that ignores case`)
+  }
+  traverse(ast, {
+    CharacterSet({ node, parent, replaceWith }) {
+      const inClass = parent?.type === 'CharacterClass'
+      const name = node.value?.toLowerCase()
+      if (inClass && name !== undefined && !withAllCases.has(name)) refuse(`a class with ${node.value}`)
+      if (node.kind !== 'word' && name !== 'word') return
+      const negate = node.negate === true
+      if (inClass) replaceWith(createPosixClass('word', { negate }))
+      else replaceWith(createCharacterClass({ negate, body: wordClass() }))
+    },
+    Assertion({ node, replaceWith }) {
+      if (node.kind !== 'word_boundary') return
+      const edges = parse(node.negate ? notAtWordBoundary : atWordBoundary)
+      replaceWith(createGroup({ body: edges.body }))
+    },
+    Group: {
+      enter({ node }) {
+        ignoring.push(ignoring.at(-1)!)
+        modify(node.flags)
+      },
+      exit() {
+        ignoring.pop()
+      },
+    },
+    CapturingGroup: {
+      enter() {
+        ignoring.push(ignoring.at(-1)!)
+      },
+      exit() {
+        ignoring.pop()
+      },
+    },
+    Directive({ node, parent, remove }) {
+      if (node.kind !== 'flags') return
+      modify(node.flags)
+      if (ignoring.at(-1) && parent.type === 'Alternative') refuseFoldings(parent.body)
+      if (!Object.values(node.flags).some(flags => Object.keys(flags ?? {}).length > 0)) remove()
+    },
+    Backreference() {
+      refuse('a backreference')
+    },
+    Alternative({ node, key, container }) {
+      if (ignoring.at(-1)) refuseFoldings(node.body)
+      // Oniguruma reads a(?i)b|c as a(?i:b|c), and oniguruma-to-es as a(?i:b)|(?i:c).
+      const isLast = Number(key) + 1 === container?.length
+      const isInside = node.body.some(
+        (part, i) => i > 0 && part.type === 'Directive' && part.kind === 'flags',
+      )
+      if (isInside && !isLast) throw new SyntaxError('a modifier inside an alternative that others follow')
+    },
+    CharacterClassRange({ node, replaceWithMultiple, skip }) {
+      skip()
+      if (!ignoring.at(-1)) return
+      const { min, max } = node
+      if (max.value - min.value > maxRange) refuse('a range of so many characters')
+      const codes = Array.from({ length: max.value - min.value + 1 }, (_, i) => min.value + i)
+      const others = new Set(codes.flatMap(caseVariants).filter(code => code < min.value || code > max.value))
+      replaceWithMultiple([node, ...Array.from(others, code => createCharacter(code))])
+    },
+    Character({ node, parent, replaceWith, replaceWithMultiple }) {
+      if (!ignoring.at(-1)) return
+      refuseFoldings([node])
+      const codes = caseVariants(node.value)
+      if (codes.length < 2) return
+      const equal = codes.map(code => createCharacter(code))
+      if (parent?.type === 'CharacterClass') replaceWithMultiple(equal)
+      else replaceWith(createCharacterClass({ body: equal }))
+    },
+  })
 }
 
-/** One pass over the pattern; `out` grows, `atom` is where the last repeatable thing in it begins. */
-class Translator {
-  readonly #characters: string[]
-  #at = 0
-  #out = ''
-  #atom = -1
-  #ignoreCase = false
-  #atomicGroups = 0
-  readonly #groups: Group[] = []
+/** Properties and POSIX classes that hold a letter in all its cases or in none. */
+const withAllCases = new Set(
+  'l letter n number nd nl no p punctuation s symbol z separator c han alpha alnum digit space word punct any'.split(
+    ' ',
+  ),
+)
+/** Characters of a range whose cases are looked up one by one. */
+const maxRange = 0x1000
 
-  constructor(pattern: string) {
-    this.#characters = [...pattern]
+/**
+ * What \w, \p{Word} and \b take for part of a word: not all numbers of Unicode but the decimal ones, and those of Latin-1.
+ * Within a class \w means [:word:], which lacks ² ³ ¹ ¼ ½ ¾.
+ */
+const word = '[[:word:]\u00b2\u00b3\u00b9\u00bc-\u00be]'
+const atWordBoundary = `(?<=${word})(?!${word})|(?<!${word})(?=${word})`
+const notAtWordBoundary = `(?<=${word})(?=${word})|(?<!${word})(?!${word})`
+
+function wordClass(): CharacterClassElementNode[] {
+  const [element] = parse(word).body[0]!.body
+  return (element as CharacterClassNode).body
+}
+
+/** Characters that are equal to others besides their own upper and lower case. */
+const oddCases =
+  '\u017f\u212a\u212b\u00b5\u03c2\u03d0\u03d1\u03d5\u03d6\u03f0\u03f1\u03f4\u03f5\u1e9b\u1fbe\u0345\u1fd3\u1fe3\u1c80\u1c81\u1c82\u1c83\u1c84\u1c85\u1c86\u1c87\u1c88\ufb05\ufb06\u01c5\u01c8\u01cb\u01f2'
+
+/** The characters that are equal to one where case is ignored, itself among them. */
+function caseVariants(code: number): number[] {
+  const character = String.fromCodePoint(code)
+  if (!/[\p{Changes_When_Casemapped}\p{Changes_When_Casefolded}]/u.test(character)) return [code]
+  const equals = new RegExp(`^${character}$`, 'iu')
+  const mapped = [character, ...oddCases].flatMap(c => [c, c.toLowerCase(), c.toUpperCase()])
+  const again = mapped.flatMap(c => [c, c.toUpperCase().toLowerCase(), c.toLowerCase().toUpperCase()])
+  return Array.from(new Set(again.filter(c => equals.test(c))), c => c.codePointAt(0)!)
+}
+
+/** Where case is ignored Oniguruma matches `ss` with ß, and JavaScript does not. */
+function refuseFoldings(elements: readonly AlternativeElementNode[]): void {
+  let run = ''
+  for (const element of elements) {
+    run += element.type === 'Character' ? String.fromCodePoint(element.value).toLowerCase() : '\n'
   }
-
-  translate(): string {
-    while (this.#at < this.#characters.length) this.#next()
-    if (this.#groups.length > 0) throw new SyntaxError('a group is not closed')
-    return this.#out
-  }
-
-  #next(): void {
-    const c = this.#characters[this.#at]!
-    if (c === '(') this.#open()
-    else if (c === ')') this.#close()
-    else if ('*+?'.includes(c) || this.#interval() !== undefined) this.#quantifier()
-    else {
-      this.#at++
-      if (c === '|') {
-        this.#out += c
-        this.#atom = -1
-      } else this.#emit(this.#single(c))
+  for (const [character, folded] of foldings()) {
+    if (run.includes(folded) || run.includes(character)) {
+      throw new SyntaxError(
+        `${shown(folded)} in a group that ignores case has ${shown(character)} for an equal`,
+      )
     }
-  }
-
-  /** What matches one character, or a place between two. */
-  #single(c: string): string {
-    if (c === '[') return this.#class()
-    if (c === '\\') return this.#escape()
-    if (c === '.') return '[^\\n]'
-    if (c === '^') return '(?<![^\\n])'
-    if (c === '$') return '(?![^\\n])'
-    return this.#literal(c)
-  }
-
-  #emit(atom: string): void {
-    this.#atom = this.#out.length
-    this.#out += atom
-  }
-
-  #open(): void {
-    const group = { start: this.#out.length, ignoreCase: this.#ignoreCase, atomic: false }
-    const rest = this.#characters.slice(this.#at, this.#at + 4).join('')
-    const opening = groupOpenings.find(o => rest.startsWith(o))
-    if (opening !== undefined) {
-      this.#out += opening
-      this.#at += opening.length
-    } else if (rest === '(?i:') {
-      this.#ignoreCase = true
-      this.#out += '(?:'
-      this.#at += 4
-    } else if (rest === '(?i)') {
-      // Holds to the end of the enclosing group, which restores what was in force before it.
-      this.#ignoreCase = true
-      this.#at += 4
-      return
-    } else if (rest.startsWith('(?>')) {
-      group.atomic = true
-      this.#out += '(?:'
-      this.#at += 3
-    } else if (rest.startsWith('(?')) {
-      throw new SyntaxError(`${rest} opens a group of an unknown kind`)
-    } else {
-      this.#out += '(?:'
-      this.#at++
-    }
-    this.#groups.push(group)
-  }
-
-  #close(): void {
-    const group = this.#groups.pop()
-    if (group === undefined) throw new SyntaxError('unmatched )')
-    this.#at++
-    this.#out += ')'
-    this.#ignoreCase = group.ignoreCase
-    this.#atom = group.start
-    if (group.atomic) this.#makeAtomic()
-  }
-
-  /** A lookahead does not give back what it matched: JavaScript's spelling of an atomic group. */
-  #makeAtomic(): void {
-    const name = `a${this.#atomicGroups++}`
-    this.#out = `${this.#out.slice(0, this.#atom)}(?:(?=(?<${name}>${this.#out.slice(this.#atom)}))\\k<${name}>)`
-  }
-
-  #interval(): string | undefined {
-    return /^\{(\d+(,\d*)?|,\d+)\}/.exec(this.#characters.slice(this.#at, this.#at + 16).join(''))?.[0]
-  }
-
-  #quantifier(): void {
-    if (this.#atom < 0) throw new SyntaxError('nothing to repeat')
-    const interval = this.#interval()
-    const text = interval ?? this.#characters[this.#at]!
-    this.#at += text.length
-    this.#out += text.startsWith('{,') ? `{0${text.slice(1)}` : text
-    const suffix = this.#characters[this.#at]
-    if (suffix === '?' && interval === undefined) {
-      this.#out += '?'
-      this.#at++
-    } else if (suffix === '+' && interval === undefined) {
-      this.#at++
-      this.#makeAtomic()
-    } else if (suffix !== undefined && '*+?'.includes(suffix)) {
-      // {n}+ repeats the repetition in this flavour, and {n}? makes it optional.
-      this.#out = `${this.#out.slice(0, this.#atom)}(?:${this.#out.slice(this.#atom)})`
-    }
-  }
-
-  /** After the backslash, outside brackets. */
-  #escape(): string {
-    const c = this.#take()
-    const known = classEscapes[c]
-    if (known !== undefined) return known[1]
-    return this.#escapedCharacter(c, this.#literal.bind(this))
-  }
-
-  #escapedCharacter(c: string, literal: (c: string) => string): string {
-    const control = controlCharacters[c]
-    if (control !== undefined) return literal(control)
-    if (c === 'p' || c === 'P') return this.#property(c)
-    const rest = this.#characters.slice(this.#at, this.#at + 10).join('')
-    const code =
-      c === 'u'
-        ? /^[\da-fA-F]{4}/.exec(rest)
-        : c === 'x'
-          ? /^([\da-fA-F]{2}|\{[\da-fA-F]{1,6}\})/.exec(rest)
-          : null
-    if (code !== null) {
-      this.#at += code[0].length
-      return literal(String.fromCodePoint(Number.parseInt(code[0].replace(/[{}]/g, ''), 16)))
-    }
-    if (/[\p{L}\p{N}]/u.test(c)) throw new SyntaxError(`\\${c} has no equal`)
-    return literal(c)
-  }
-
-  /** \p{L}, \p{Han}, \p{^L}: a category, a property or a script. */
-  #property(letter: string): string {
-    const match = /^\{(\^?)([\w ]+)\}/.exec(this.#characters.slice(this.#at, this.#at + 48).join(''))
-    if (match === null) throw new SyntaxError(`\\${letter} without a name`)
-    this.#at += match[0].length
-    if (this.#ignoreCase && /^L[ult]$/.test(match[2]!)) {
-      throw new SyntaxError(`\\${letter}{${match[2]}} in a group that ignores case`)
-    }
-    const sign = (letter === 'P') !== (match[1] === '^') ? 'P' : 'p'
-    const name = match[2]!
-    for (const spelling of [`\\${sign}{${name}}`, `\\${sign}{Script=${name}}`]) {
-      try {
-        new RegExp(spelling, 'u')
-        return spelling
-      } catch {
-        // Not of this kind; the next spelling may be.
-      }
-    }
-    throw new SyntaxError(`\\${letter}{${name}} is unknown`)
-  }
-
-  /** After the opening bracket. */
-  #class(): string {
-    let out = '['
-    if (this.#characters[this.#at] === '^') {
-      this.#at++
-      out += '^'
-    }
-    for (let first = true; ; first = false) {
-      const c = this.#take()
-      if (c === ']' && !first) return `${out}]`
-      if (c === '[') throw new SyntaxError('a class inside a class')
-      if (c === '&' && this.#characters[this.#at] === '&') throw new SyntaxError('an intersection of classes')
-      if (c === '\\') {
-        const letter = this.#take()
-        const known = classEscapes[letter]
-        if (known !== undefined) {
-          if (known[0] === undefined) throw new SyntaxError(`\\${letter} inside a class`)
-          out += known[0]
-        } else out += this.#escapedCharacter(letter, ch => this.#classItem(ch))
-      } else out += this.#classItem(c)
-    }
-  }
-
-  /** A character of a class, or the range it begins. */
-  #classItem(c: string): string {
-    const last = this.#characters[this.#at + 1]
-    if (this.#characters[this.#at] !== '-' || last === undefined || last === ']') return this.#classLiteral(c)
-    this.#at += 1
-    let end = this.#take()
-    if (end === '\\') {
-      const letter = this.#take()
-      if (letter.toLowerCase() === 'p') throw new SyntaxError('a range that ends in a class')
-      end = this.#escapedCharacter(letter, ch => ch)
-    }
-    if (this.#ignoreCase) throw new SyntaxError('a range in a group that ignores case')
-    return `${literalInClass(c)}-${literalInClass(end)}`
-  }
-
-  #classLiteral(c: string): string {
-    return this.#cases(c).map(literalInClass).join('')
-  }
-
-  #literal(c: string): string {
-    const cases = this.#cases(c)
-    if (cases.length > 1) return `[${cases.map(literalInClass).join('')}]`
-    return /[\^$\\.*+?()[\]{}|/]/.test(c) ? `\\${c}` : c
-  }
-
-  #cases(c: string): string[] {
-    if (!this.#ignoreCase) return [c]
-    const lower = c.toLowerCase()
-    const all = [c, lower, c.toUpperCase(), foldsTo[lower] ?? c]
-    return [...new Set(all)].filter(form => [...form].length === 1)
-  }
-
-  #take(): string {
-    const c = this.#characters[this.#at++]
-    if (c === undefined) throw new SyntaxError('it ends too early')
-    return c
   }
 }
 
-function literalInClass(c: string): string {
-  return /[\^$\\.*+?()[\]{}|/-]/.test(c) ? `\\${c}` : c
+/** Characters that are equal to several where case is ignored. */
+function foldings(): [character: string, folded: string][] {
+  const all: [string, string][] = []
+  for (const [first, last] of [
+    [0xdf, 0x587],
+    [0x1e96, 0x1ffc],
+    [0xfb00, 0xfb17],
+  ] as const) {
+    for (let code = first; code <= last; code++) {
+      const character = String.fromCharCode(code)
+      const lower = character.toLowerCase()
+      const folded = lower.length > 1 ? lower : character.toUpperCase().toLowerCase()
+      if (folded.length > 1) all.push([character, folded])
+    }
+  }
+  return all
 }

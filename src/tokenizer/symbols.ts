@@ -1,9 +1,13 @@
 // What a word is before any merge: bytes of a byte-level vocabulary, or characters with bytes to fall back on.
-import { byteCharacters } from './byte-level.ts'
+import { byteCharacters, byteSpelling } from './byte-level.ts'
 import { bytePieceText, type Vocabulary } from './vocabulary.ts'
 
-/** Appends the ids a word starts out as. */
-export type Symbols = (word: string, out: number[]) => void
+/**
+ * Appends the ids a word starts out as. A long word may be given in pieces.
+ * @param inUnknown whether the piece before ended in an unknown character
+ * @returns whether this one does
+ */
+export type Symbols = (piece: string, out: number[], inUnknown: boolean) => boolean
 
 /**
  * @param unknown for bytes without a token, which trained vocabularies have; they are left out where it is undefined,
@@ -13,6 +17,7 @@ export function byteSymbols(vocabulary: Vocabulary, unknown: number | undefined)
   const byByte = byteCharacters.map(character => vocabulary.ids.get(character) ?? unknown ?? -1)
   return (word, out) => {
     for (const byte of Buffer.from(word, 'utf8')) if (byByte[byte]! >= 0) out.push(byByte[byte]!)
+    return false
   }
 }
 
@@ -30,9 +35,9 @@ export function characterSymbols(ids: ReadonlyMap<string, number>, options: Char
   const byByte = Array.from({ length: 256 }, (_, byte) =>
     byteFallback ? ids.get(bytePieceText(byte)) : undefined,
   )
-  return (word, out) => {
-    let inUnknown = false
-    for (const character of word) {
+  return (piece, out, inUnknownBefore) => {
+    let inUnknown = inUnknownBefore
+    for (const character of piece) {
       const id = ids.get(character)
       const bytes = id === undefined ? Array.from(Buffer.from(character), byte => byByte[byte]) : [id]
       if (bytes.every(byte => byte !== undefined)) {
@@ -43,7 +48,18 @@ export function characterSymbols(ids: ReadonlyMap<string, number>, options: Char
         inUnknown = true
       }
     }
+    return inUnknown
   }
+}
+
+/** The id of a word that is a token of the vocabulary as it stands. @param byteLevel tokens are spelt in bytes */
+export function wholeWords(
+  ids: ReadonlyMap<string, number>,
+  byteLevel: boolean,
+): (word: string) => number | undefined {
+  let longest = 0
+  for (const text of ids.keys()) longest = Math.max(longest, text.length)
+  return word => (word.length > longest ? undefined : ids.get(byteLevel ? byteSpelling(word) : word))
 }
 
 /**

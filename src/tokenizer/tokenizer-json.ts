@@ -1,9 +1,9 @@
 // Hugging Face's tokenizer.json, with the settings that lie beside it.
+import { drain } from '../calls/slices.ts'
 import { type AddedToken, AddedTokenFinder } from './added-tokens.ts'
 import { withDeclared } from './added-vocabulary.ts'
 import { bosAndEos } from './bos-eos.ts'
 import { Bpe } from './bpe.ts'
-import { byteSpelling } from './byte-level.ts'
 import { readDecoder } from './decoder-json.ts'
 import { type Field, isTokenId } from './field.ts'
 import { prepends, readNormalizer } from './normalizer.ts'
@@ -11,7 +11,7 @@ import { PipelineTokenizer } from './pipeline.ts'
 import { cutWith, readPreTokenizer } from './pre-tokenizer.ts'
 import { withPrefixSpace } from './prefix-space.ts'
 import type { TokenizerSettings } from './settings.ts'
-import { byteSymbols, characterSymbols, spaceCuts } from './symbols.ts'
+import { byteSymbols, characterSymbols, spaceCuts, wholeWords } from './symbols.ts'
 import { readTemplate } from './template.ts'
 import type { Tokenizer } from './tokenizer.ts'
 import {
@@ -51,7 +51,10 @@ export function tokenizerFromJson(file: Field, settings: TokenizerSettings | und
     normalizedTokens: new AddedTokenFinder(
       added
         .filter(token => token.normalized)
-        .map(token => ({ ...token, content: normalize?.(token.content, false) ?? token.content })),
+        .map(token => ({
+          ...token,
+          content: normalize ? drain(normalize(token.content, false)) : token.content,
+        })),
     ),
     normalize,
     split: cuts === undefined ? preTokenizer.split : cutWith(preTokenizer.split, cuts),
@@ -125,7 +128,7 @@ function readModel(
     symbols: byteLevel
       ? byteSymbols(vocabulary, unknown)
       : characterSymbols(ids, { byteFallback, unknown, fuseUnknown }),
-    wholeWord: ignoreMerges ? word => ids.get(byteLevel ? byteSpelling(word) : word) : undefined,
+    wholeWord: ignoreMerges ? wholeWords(ids, byteLevel) : undefined,
   })
   const everyByte =
     byteFallback && Array.from({ length: 256 }, (_, byte) => bytePieceText(byte)).every(t => ids.has(t))

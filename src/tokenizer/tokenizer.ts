@@ -39,7 +39,13 @@ export interface Tokenizer {
   readonly addsSpace: boolean
   /** Text of each special token -> id. */
   readonly specialTokens: ReadonlyMap<string, number>
+  /** All at once: a megabyte of text takes some hundred milliseconds. */
   encode(text: string, options?: EncodeOptions): number[]
+  /**
+   * The same in slices of about a millisecond: a generator that stops between them, and returns the ids. Calls of a model
+   * encode so, to leave the event loop its turns.
+   */
+  encodeSlices(text: string, options?: EncodeOptions): Generator<undefined, number[], undefined>
   /** Ids without a token give no text. @throws INVALID_ARGUMENT for what is no id */
   decode(ids: ArrayLike<number | bigint>, options?: DecodeOptions): string
   decodeStream(options?: DecodeOptions): DecodeStream
