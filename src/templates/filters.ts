@@ -1,0 +1,8 @@
+// All filters by name. Those of Jinja that are not among them need a Markup type, HTML, or chance.
+import type { Filter } from './runtime.ts'
+import { sequenceFilters } from './sequence-filters.ts'
+import { textFilters } from './text-filters.ts'
+
+export const filters: ReadonlyMap<string, Filter> = new Map(
+  Object.entries({ ...textFilters, ...sequenceFilters }),
+)

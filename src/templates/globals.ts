@@ -1,0 +1,97 @@
+// Names that every template has: range, dict, namespace, cycler and joiner.
+import type { Budget } from './budget.ts'
+import { toList } from './iterate.ts'
+import { toText } from './print.ts'
+import { integer } from './text-methods.ts'
+import {
+  type Arguments,
+  AttributeObject,
+  Callable,
+  Dict,
+  Namespace,
+  Range,
+  TemplateError,
+  type Value,
+} from './values.ts'
+
+/** As Jinja's sandbox has it. */
+const maxRange = 100_000
+
+export function globalNames(budget: Budget): Map<string, Value> {
+  const functions: Record<string, (args: Arguments) => Value> = {
+    range,
+    dict: args => dictOf(args, budget),
+    namespace: args => {
+      const namespace = new Namespace()
+      for (const [name, value] of dictOf(args, budget).texts()) namespace.set(name, value)
+      return namespace
+    },
+    cycler: ({ positional }) => new Cycler(positional),
+    joiner: args => {
+      const [between = ', '] = args.bind('joiner', ['sep'])
+      let isFirst = true
+      return new Callable('joiner', () => {
+        const text = isFirst ? '' : toText(between, budget)
+        isFirst = false
+        return text
+      })
+    },
+  }
+  return new Map(Object.entries(functions).map(([name, call]) => [name, new Callable(name, call)]))
+}
+
+function range(args: Arguments): Range {
+  const [a, b, c] = args
+    .bind('range', ['start', 'stop', 'step'], 1)
+    .map(value => (value === undefined ? undefined : BigInt(integer('range', value))))
+  const step = c ?? 1n
+  if (step === 0n) throw new TemplateError('range() arg 3 must not be zero')
+  const made = b === undefined ? new Range(0n, a!, 1n) : new Range(a!, b, step)
+  if (made.length > maxRange)
+    throw new TemplateError(`Range too big. The sandbox blocks ranges larger than MAX_RANGE (${maxRange}).`)
+  return made
+}
+
+function dictOf({ positional, keyword }: Arguments, budget: Budget): Dict {
+  const made = new Dict()
+  const [source] = positional
+  if (positional.length > 1)
+    throw new TemplateError(`dict expected at most 1 argument, got ${positional.length}`)
+  if (source instanceof Dict) for (const { items } of source.items()) made.set(items[0]!, items[1]!)
+  else if (source !== undefined)
+    for (const pair of toList(source, budget)) {
+      const items = toList(pair, budget)
+      if (items.length !== 2) throw new TemplateError('dictionary update sequence element is no pair')
+      made.set(items[0]!, items[1]!)
+    }
+  for (const [name, value] of keyword) made.set(name, value)
+  return made
+}
+
+class Cycler extends AttributeObject {
+  readonly typeName = 'Cycler'
+  private readonly items: readonly Value[]
+  private place = 0
+
+  constructor(items: readonly Value[]) {
+    super()
+    if (items.length === 0) throw new TemplateError('at least one item has to be provided')
+    this.items = items
+  }
+
+  attribute(name: string): Value | undefined {
+    const current = this.items[this.place]!
+    const next = () => {
+      const value = this.items[this.place]!
+      this.place = (this.place + 1) % this.items.length
+      return value
+    }
+    const reset = () => {
+      this.place = 0
+      return null
+    }
+    if (name === 'current') return current
+    if (name === 'next' || name === 'reset') return new Callable(name, name === 'next' ? next : reset)
+    return undefined
+  }
+}

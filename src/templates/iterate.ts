@@ -1,0 +1,70 @@
+// Going through values.
+import type { Budget } from './budget.ts'
+import { Loop } from './loop.ts'
+import { lengthOf } from './text.ts'
+import {
+  Dict,
+  DictView,
+  Generator,
+  isSequence,
+  Range,
+  TemplateError,
+  typeName,
+  Undefined,
+  type Value,
+} from './values.ts'
+
+/** The items of what can be iterated, one step of the budget each. @throws TemplateError */
+export function* iterate(value: Value, budget: Budget): IterableIterator<Value> {
+  const items = iterableOf(value)
+  if (items === undefined) throw new TemplateError(`'${typeName(value)}' object is not iterable`)
+  for (const item of items) {
+    budget.spend(1)
+    yield item
+  }
+}
+
+export function toList(value: Value, budget: Budget): readonly Value[] {
+  if (isSequence(value) || value instanceof DictView) {
+    budget.spend(value.items.length)
+    return value.items
+  }
+  return [...iterate(value, budget)]
+}
+
+export function isIterable(value: Value): boolean {
+  return iterableOf(value) !== undefined
+}
+
+/** @throws TemplateError for what has no length */
+export function lengthOfValue(value: Value, budget: Budget): number {
+  const length = sizeOf(value, budget)
+  if (length === undefined) throw new TemplateError(`object of type '${typeName(value)}' has no len()`)
+  return length
+}
+
+/** Length of what has one. */
+export function sizeOf(value: Value, budget: Budget): number | undefined {
+  if (typeof value === 'string') {
+    budget.read(value.length)
+    return lengthOf(value)
+  }
+  if (isSequence(value) || value instanceof DictView) return value.items.length
+  if (value instanceof Dict) return value.size
+  if (value instanceof Range) return value.length
+  if (value instanceof Loop) return value.length
+  return value instanceof Undefined ? 0 : undefined
+}
+
+function iterableOf(value: Value): Iterable<Value> | undefined {
+  if (typeof value === 'string' || value instanceof Generator) return value
+  if (isSequence(value) || value instanceof DictView) return value.items
+  if (value instanceof Dict) return value.keys()
+  if (value instanceof Range) return numbers(value)
+  if (value instanceof Undefined) return []
+  return undefined
+}
+
+function* numbers(range: Range): IterableIterator<bigint> {
+  for (let i = 0; i < range.length; i++) yield range.at(i)
+}

@@ -1,0 +1,145 @@
+// Arithmetic as Python has it: whole numbers of any size, floats apart, texts and lists that are joined and repeated.
+import type { Budget } from './budget.ts'
+import { formatPercent } from './format-percent.ts'
+import type { BinaryOperator } from './nodes.ts'
+import { isInteger, isNumber, toNumber } from './numbers.ts'
+import { isSequence, List, TemplateError, Tuple, typeName, Undefined, type Value } from './values.ts'
+
+/** @throws TemplateError for types that have no such operator */
+export function binary(operator: BinaryOperator, left: Value, right: Value, budget: Budget): Value {
+  budget.spend(1)
+  for (const value of [left, right]) if (value instanceof Undefined) throw new TemplateError(value.message)
+  if (isNumber(left) && isNumber(right)) {
+    const [a, b] = [toNumber(left), toNumber(right)]
+    return typeof a === 'bigint' && typeof b === 'bigint'
+      ? integers(operator, a, b, budget)
+      : floats(operator, Number(a), Number(b))
+  }
+  if (operator === '%' && typeof left === 'string') return formatPercent(left, right, budget)
+  if (operator === '+') return added(left, right, budget)
+  if (operator === '*') {
+    if (isRepeated(left) && isInteger(right)) return repeated(left, BigInt(right), budget)
+    if (isRepeated(right) && isInteger(left)) return repeated(right, BigInt(left), budget)
+    if (isRepeated(left) || isRepeated(right))
+      throw new TemplateError(
+        `can't multiply sequence by non-int of type '${typeName(isRepeated(left) ? right : left)}'`,
+      )
+  }
+  throw unsupported(operator, left, right)
+}
+
+/** @throws TemplateError */
+export function unary(operator: '+' | '-', value: Value): Value {
+  if (value instanceof Undefined) throw new TemplateError(value.message)
+  if (!isNumber(value))
+    throw new TemplateError(`bad operand type for unary ${operator}: '${typeName(value)}'`)
+  const number = toNumber(value)
+  return operator === '-' ? -number : number
+}
+
+function added(left: Value, right: Value, budget: Budget): Value {
+  if (typeof left === 'string' && typeof right === 'string') {
+    budget.make(left.length + right.length)
+    return left + right
+  }
+  if (isSequence(left) && isSequence(right) && left.typeName === right.typeName) {
+    budget.spend(left.items.length + right.items.length)
+    const items = [...left.items, ...right.items]
+    return left instanceof List ? new List(items) : new Tuple(items)
+  }
+  if (typeof left === 'string')
+    throw new TemplateError(`can only concatenate str (not "${typeName(right)}") to str`)
+  if (isSequence(left))
+    throw new TemplateError(
+      `can only concatenate ${left.typeName} (not "${typeName(right)}") to ${left.typeName}`,
+    )
+  throw unsupported('+', left, right)
+}
+
+function unsupported(operator: BinaryOperator, left: Value, right: Value): TemplateError {
+  const name = operator === '**' ? '** or pow()' : operator
+  return new TemplateError(
+    `unsupported operand type(s) for ${name}: '${typeName(left)}' and '${typeName(right)}'`,
+  )
+}
+
+function isRepeated(value: Value): value is string | List | Tuple {
+  return typeof value === 'string' || isSequence(value)
+}
+
+function repeated(value: string | List | Tuple, times: bigint, budget: Budget): Value {
+  const count = times > 0n ? Number(times) : 0
+  if (typeof value === 'string') {
+    budget.make(value.length * count)
+    return value.repeat(value === '' ? 0 : count)
+  }
+  budget.spend(value.items.length * count)
+  const items = Array.from({ length: value.items.length === 0 ? 0 : count }, () => value.items).flat()
+  return value instanceof List ? new List(items) : new Tuple(items)
+}
+
+function integers(operator: BinaryOperator, a: bigint, b: bigint, budget: Budget): Value {
+  switch (operator) {
+    case '+':
+    case '-':
+      budget.makeInteger(Math.max(bitsOf(a), bitsOf(b)))
+      return operator === '+' ? a + b : a - b
+    case '*':
+      budget.makeInteger(bitsOf(a) + bitsOf(b))
+      return a * b
+    case '/':
+      if (b === 0n) throw new TemplateError('division by zero')
+      return quotient(a, b)
+    case '//':
+    case '%': {
+      if (b === 0n) throw new TemplateError('integer division or modulo by zero')
+      const remainder = ((a % b) + b) % b
+      return operator === '%' ? remainder : (a - remainder) / b
+    }
+    case '**':
+      if (b < 0n) return floats('**', Number(a), Number(b))
+      if (a >= -1n && a <= 1n) return b === 0n ? 1n : a === -1n && b % 2n === 0n ? 1n : a
+      budget.makeInteger(bitsOf(a) * Number(b))
+      return a ** b
+  }
+}
+
+/** An upper bound of the bits of a whole number. */
+function bitsOf(value: bigint): number {
+  return (value > -(2n ** 32n) && value < 2n ** 32n ? 8 : value.toString(16).length) * 4
+}
+
+/** The float next to a / b, also where a and b themselves are not floats. */
+function quotient(a: bigint, b: bigint): number {
+  const small = 2n ** 53n
+  if (a > -small && a < small && b > -small && b < small) return Number(a) / Number(b)
+  const isNegative = a < 0n !== b < 0n
+  const [x, y] = [a < 0n ? -a : a, b < 0n ? -b : b]
+  // 64 bits of the quotient, the last one set where a rest follows, are rounded by Number().
+  const shift = BigInt(Math.max(0, y.toString(2).length - x.toString(2).length + 64))
+  const scaled = x << shift
+  const digits = scaled / y
+  const rounded = Number(scaled % y === 0n ? digits : digits | 1n)
+  return ((isNegative ? -1 : 1) * rounded) / 2 ** Number(shift)
+}
+
+function floats(operator: BinaryOperator, a: number, b: number): Value {
+  switch (operator) {
+    case '+':
+      return a + b
+    case '-':
+      return a - b
+    case '*':
+      return a * b
+    case '**':
+      if (a === 0 && b < 0) throw new TemplateError('0.0 cannot be raised to a negative power')
+      if (a < 0 && !Number.isInteger(b) && Number.isFinite(b))
+        throw new TemplateError('complex numbers are not supported')
+      return a === 1 ? 1 : a ** b
+  }
+  if (b === 0) throw new TemplateError(operator === '/' ? 'float division by zero' : 'float modulo')
+  if (operator === '/') return a / b
+  const remainder = a % b
+  const modulo = remainder !== 0 && remainder < 0 !== b < 0 ? remainder + b : remainder
+  return operator === '%' ? modulo : Math.floor((a - modulo) / b + 0.5)
+}

@@ -1,0 +1,14 @@
+// What filters and tests are given beside their value.
+import type { Budget } from './budget.ts'
+import type { Arguments, Value } from './values.ts'
+
+export type Filter = (value: Value, args: Arguments, runtime: Runtime) => Value
+export type Test = (value: Value, args: Arguments, runtime: Runtime) => boolean
+
+export interface Runtime {
+  readonly budget: Budget
+  /** @throws TemplateError for a name that no filter has */
+  filter(name: string): Filter
+  /** @throws TemplateError for a name that no test has */
+  test(name: string): Test
+}

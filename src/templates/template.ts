@@ -1,0 +1,69 @@
+// A Jinja template: parsed once, rendered with a budget. It prints what Jinja2 in transformers' settings prints.
+import { Budget, BudgetError } from './budget.ts'
+import { filters } from './filters.ts'
+import { globalNames } from './globals.ts'
+import { Interpreter } from './interpreter.ts'
+import { SyntaxProblem, type WhiteSpace } from './lexer.ts'
+import type { Statement } from './nodes.ts'
+import { parseTemplate } from './parser.ts'
+import { Scope } from './scope.ts'
+import { tests } from './tests.ts'
+import { TemplateError, type Value } from './values.ts'
+
+export type TemplateFault =
+  /** The source is no template. */
+  | 'syntax'
+  /** It fails on what it is given. */
+  | 'failed'
+  /** It asks for too much; the message says of what. */
+  | 'budget'
+
+/** Why a template does not render. */
+export class TemplateProblem extends Error {
+  readonly fault: TemplateFault
+  /** Counted from 1. */
+  readonly line: number | undefined
+
+  constructor(fault: TemplateFault, message: string, line: number | undefined, cause: unknown) {
+    super(message, { cause })
+    this.fault = fault
+    this.line = line
+  }
+}
+
+export class Template {
+  private readonly statements: Statement[]
+
+  /** @throws TemplateProblem */
+  constructor(source: string, whiteSpace: WhiteSpace) {
+    this.statements = asProblem(() =>
+      parseTemplate(source, whiteSpace, (kind, name) => (kind === 'filter' ? filters : tests).has(name)),
+    )
+  }
+
+  /**
+   * @param names what the template may name, beside range and the like
+   * @throws TemplateProblem, and what a function among the names throws
+   */
+  render(names: Iterable<[string, Value]>): string {
+    return asProblem(() => {
+      const budget = new Budget()
+      const scope = new Scope(new Scope(new Scope(undefined, globalNames(budget)), names))
+      return new Interpreter(budget).render(this.statements, scope)
+    })
+  }
+}
+
+function asProblem<T>(run: () => T): T {
+  try {
+    return run()
+  } catch (error) {
+    if (error instanceof SyntaxProblem) throw new TemplateProblem('syntax', error.message, error.line, error)
+    if (error instanceof BudgetError) throw new TemplateProblem('budget', error.message, undefined, error)
+    if (error instanceof TemplateError) throw new TemplateProblem('failed', error.message, error.line, error)
+    // The stack's end is what stops values within values without end, and expressions without.
+    if (error instanceof RangeError && /call stack/.test(error.message))
+      throw new TemplateProblem('budget', 'its values or expressions are nested too deep', undefined, error)
+    throw error
+  }
+}

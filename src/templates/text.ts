@@ -1,0 +1,168 @@
+// Texts as Python has them: sequences of code points, with its white space, and searches in linear time.
+import type { Budget } from './budget.ts'
+
+/** What str.isspace() holds for: \x1c-\x1f and \x85 too, and not U+FEFF. Inside a character class. */
+export const pythonSpace =
+  '\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000'
+
+const space = new RegExp(`^[${pythonSpace}]$`, 'u')
+// biome-ignore lint/suspicious/noControlCharactersInRegex: Python takes three of them for ends of lines
+const lineEnd = /\r\n|[\n-\r\x1c-\x1e\x85\u2028\u2029]/g
+const surrogate = /[\ud800-\udfff]/
+
+/** Length in code points. */
+export function lengthOf(text: string): number {
+  if (!surrogate.test(text)) return text.length
+  let length = 0
+  for (const _ of text) length++
+  return length
+}
+
+/** The code points, or the text itself where each of its units is one. */
+export function pointsOf(text: string): string | string[] {
+  return surrogate.test(text) ? Array.from(text) : text
+}
+
+function isSpace(c: string): boolean {
+  const code = c.charCodeAt(0)
+  return code < 0x80 ? code === 32 || (code >= 9 && code <= 13) || (code >= 28 && code <= 31) : space.test(c)
+}
+
+/** str.strip() and its kind. @param chars what is taken off; white space by default */
+export function strip(text: string, sides: 'left' | 'right' | 'both', chars?: string): string {
+  const set = chars === undefined ? undefined : new Set(chars)
+  const taken = set ? (c: string) => set.has(c) : isSpace
+  let start = 0
+  let end = text.length
+  const size = (at: number) => (text.codePointAt(at)! > 0xffff ? 2 : 1)
+  if (sides !== 'right')
+    while (start < end && taken(text.slice(start, start + size(start)))) start += size(start)
+  if (sides !== 'left')
+    while (end > start) {
+      const isPair = end - start > 1 && size(end - 2) === 2
+      if (!taken(text.slice(end - (isPair ? 2 : 1), end))) break
+      end -= isPair ? 2 : 1
+    }
+  return text.slice(start, end)
+}
+
+/** Words between white space, at most `max` + 1 of them, split from the left. */
+export function splitWords(text: string, max: number): string[] {
+  const words: string[] = []
+  const word = new RegExp(`[^${pythonSpace}]+`, 'gu')
+  for (let match = word.exec(text); match; match = word.exec(text)) {
+    if (words.length === max) {
+      words.push(strip(text.slice(match.index), 'right'))
+      break
+    }
+    words.push(match[0])
+  }
+  return words
+}
+
+/** splitWords() from the right. */
+export function splitWordsRight(text: string, max: number): string[] {
+  const words = Array.from(text.matchAll(new RegExp(`[^${pythonSpace}]+`, 'gu')))
+  if (words.length <= max) return words.map(match => match[0])
+  const [first, ...rest] = words.slice(words.length - max - 1)
+  return [strip(text.slice(0, first!.index + first![0].length), 'left'), ...rest.map(match => match[0])]
+}
+
+/** str.splitlines(): ends of lines of all kinds, none at the end of the text. */
+export function splitLines(text: string, keepEnds = false): string[] {
+  const lines: string[] = []
+  let start = 0
+  for (const end of text.matchAll(lineEnd)) {
+    lines.push(text.slice(start, keepEnds ? end.index + end[0].length : end.index))
+    start = end.index + end[0].length
+  }
+  if (start < text.length) lines.push(text.slice(start))
+  return lines
+}
+
+/** Up to here the engine's own search is quick whatever the texts: it may compare every unit with every other. */
+const quickProduct = 2 ** 24
+
+/** Where `part` is in `text` from `from` on, or -1; in linear time. */
+export function find(text: string, part: string, from = 0): number {
+  if ((text.length - from) * part.length <= quickProduct) return text.indexOf(part, from)
+  // Knuth, Morris and Pratt: fallback[i] is the length of the longest border of part[0, i].
+  const fallback = new Int32Array(part.length + 1)
+  fallback[0] = -1
+  for (let i = 0, k = -1; i < part.length; ) {
+    while (k >= 0 && part.charCodeAt(i) !== part.charCodeAt(k)) k = fallback[k]!
+    fallback[++i] = ++k
+  }
+  for (let i = from, k = 0; i < text.length; ) {
+    while (k >= 0 && text.charCodeAt(i) !== part.charCodeAt(k)) k = fallback[k]!
+    i++
+    if (++k === part.length) return i - k
+  }
+  return -1
+}
+
+/** All places of `part` in `text` that do not overlap, from the left, at most `max` of them. */
+export function findAll(text: string, part: string, max: number, budget: Budget): number[] {
+  const places: number[] = []
+  for (let at = find(text, part); at >= 0 && places.length < max; at = find(text, part, at + part.length)) {
+    budget.spend(1)
+    places.push(at)
+  }
+  return places
+}
+
+/** As findAll(), from the right. */
+export function findAllRight(text: string, part: string, max: number, budget: Budget): number[] {
+  const reverse = (value: string) => value.split('').reverse().join('')
+  return findAll(reverse(text), reverse(part), max, budget)
+    .map(at => text.length - at - part.length)
+    .reverse()
+}
+
+/** str.replace(): an empty `part` is found before every code point and at the end. */
+export function replace(text: string, part: string, by: string, max: number, budget: Budget): string {
+  budget.read(text.length)
+  if (part === '') {
+    const points = Array.from(text)
+    const count = Math.min(max, points.length + 1)
+    budget.make(text.length + by.length * count)
+    return (
+      points.map((point, i) => (i < count ? by + point : point)).join('') + (count > points.length ? by : '')
+    )
+  }
+  const places = findAll(text, part, max, budget)
+  budget.make(text.length + places.length * (by.length - part.length))
+  let made = ''
+  let start = 0
+  for (const at of places) {
+    made += text.slice(start, at) + by
+    start = at + part.length
+  }
+  return made + text.slice(start)
+}
+
+const cased = /[\p{Lu}\p{Lt}\p{Ll}]/u
+
+/** str.capitalize() */
+export function capitalize(text: string): string {
+  const [first = ''] = text
+  return titleCase(first) + text.slice(first.length).toLowerCase()
+}
+
+/** str.title(): a letter that follows another one is lower case. */
+export function title(text: string): string {
+  let made = ''
+  let isInside = false
+  for (const c of text) {
+    made += isInside ? c.toLowerCase() : titleCase(c)
+    isInside = cased.test(c)
+  }
+  return made
+}
+
+/** The four letters that are two have a title case of their own. */
+function titleCase(c: string): string {
+  const letters: Record<string, string> = { ǆ: 'ǅ', ǉ: 'ǈ', ǌ: 'ǋ', ǳ: 'ǲ', Ǆ: 'ǅ', Ǉ: 'ǈ', Ǌ: 'ǋ', Ǳ: 'ǲ' }
+  const upper = letters[c] ?? c.toUpperCase()
+  return upper.length > c.length && c === 'ß' ? 'Ss' : upper
+}
