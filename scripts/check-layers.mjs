@@ -14,7 +14,7 @@ const nativeLayers = [
 ]
 const sourceLayers = [
   ['src/errors', 'src/data'],
-  ['src/files'],
+  ['src/files', 'src/templates'],
   ['src/native'],
   ['src/calls'],
   ['src/checkpoint', 'src/tokenizer'],

@@ -255,7 +255,7 @@ export class Model {
       return [...messages]
     })
     if (template === 'release') return renderRelease(own, addGenerationPrompt)
-    const { chatTemplate, path } = this.parts.checkpoint
+    const { chatTemplate, chatTemplateFile, path } = this.parts.checkpoint
     if (chatTemplate === undefined)
       throw new MtLlamaError(
         'CHAT_TEMPLATE',
@@ -267,6 +267,7 @@ export class Model {
       bosToken: tokenText(this.context.bosTokenId),
       eosToken: tokenText(this.tokenizer?.eosTokenId),
       addGenerationPrompt,
+      file: chatTemplateFile,
     })
   }
 

@@ -69,7 +69,7 @@ export function randomCheckpoint(name: string, config: LlamaConfig, dtype: DType
   return {
     checkpoint: {
       ...{ format: 'huggingface', path: name, config, tensors, autoDType: dtype, storedTypes: format.type },
-      ...{ tokenizer: undefined, chatTemplate: undefined, warnings: [] },
+      ...{ tokenizer: undefined, chatTemplate: undefined, chatTemplateFile: undefined, warnings: [] },
     },
     checkRoom: () => checkRoom(path.dirname(file), (largest + config.hiddenSize) * elementBytes),
     async write(signal) {

@@ -1,6 +1,11 @@
 // Renders conversations as a prompt: the checkpoint's own Jinja template, or the form of the released scripts.
-import { Template } from '@huggingface/jinja'
+import { shown } from '../data/shown.ts'
 import { MtLlamaError } from '../errors.ts'
+import { Budget } from '../templates/budget.ts'
+import { toText } from '../templates/print.ts'
+import { strftime } from '../templates/strftime.ts'
+import { Template, TemplateProblem } from '../templates/template.ts'
+import { type Arguments, Callable, TemplateError } from '../templates/values.ts'
 
 export interface ChatMessage {
   /** 'system', 'user' or 'assistant', as far as the template knows them. */
@@ -9,35 +14,73 @@ export interface ChatMessage {
 }
 
 export interface ChatTemplateValues {
-  /** Text of the special tokens; templates write them. */
+  /** Text of the special tokens, '' for none; templates write them. */
   bosToken: string
   eosToken: string
   /** End with the beginning of an answer. */
   addGenerationPrompt: boolean
+  /** The template's file, for messages. */
+  file?: string | undefined
 }
 
+/** What raise_exception() of a template throws. */
+class RaisedError extends Error {}
+
 /**
- * Renders as transformers' apply_chat_template does; raise_exception and strftime_now are there too.
- * @throws CHAT_TEMPLATE with the template's own message
+ * Renders as transformers' apply_chat_template does without tools and documents, within a budget of steps and text.
+ * @throws CHAT_TEMPLATE with the template's own message, or with its file, the line and what fails there
  */
 export function renderChatTemplate(
   source: string,
   messages: readonly ChatMessage[],
-  { bosToken, eosToken, addGenerationPrompt }: ChatTemplateValues,
+  { bosToken, eosToken, addGenerationPrompt, file }: ChatTemplateValues,
 ): string {
   try {
-    return new Template(source).render({
-      messages: [...messages],
-      bos_token: bosToken,
-      eos_token: eosToken,
-      add_generation_prompt: addGenerationPrompt,
-    })
+    const template = new Template(source, { trimBlocks: true, lstripBlocks: true })
+    return template.render([
+      ['messages', messages.map(withoutNull)],
+      ['tools', null],
+      ['documents', null],
+      ['bos_token', bosToken],
+      ['eos_token', eosToken],
+      ['add_generation_prompt', addGenerationPrompt],
+      ['raise_exception', new Callable('raise_exception', raiseException)],
+      ['strftime_now', new Callable('strftime_now', strftimeNow)],
+    ])
   } catch (error) {
-    throw new MtLlamaError(
-      'CHAT_TEMPLATE',
-      `the checkpoint's chat template does not render these messages: ${(error as Error).message}`,
-      { cause: error },
-    )
+    throw new MtLlamaError('CHAT_TEMPLATE', describe(error, file), { cause: error })
+  }
+}
+
+/** A message as transformers passes it on: without what is null. */
+function withoutNull(message: ChatMessage): object {
+  return Object.fromEntries(Object.entries(message).filter(([, value]) => value !== null))
+}
+
+function raiseException(args: Arguments): never {
+  const [message] = args.bind('raise_exception', ['message'], 1)
+  throw new RaisedError(toText(message!, new Budget()))
+}
+
+function strftimeNow(args: Arguments): string {
+  const [format] = args.bind('strftime_now', ['format'], 1)
+  if (typeof format !== 'string') throw new TemplateError('strftime_now() takes a text')
+  return strftime(format, new Date())
+}
+
+function describe(error: unknown, file: string | undefined): string {
+  if (!(error instanceof TemplateProblem))
+    return `the checkpoint's chat template does not render these messages: ${(error as Error).message}`
+  const line = error.line === undefined ? undefined : `line ${error.line}`
+  const where = [file, line].filter(part => part !== undefined).join(', ')
+  const template = `the checkpoint's chat template${where && ` (${where})`}`
+  switch (error.fault) {
+    case 'syntax':
+      return `${template} is not valid Jinja: ${error.message}`
+    case 'budget':
+      return `${template} is stopped: ${error.message}. Is it the one that came with the model?`
+    case 'failed':
+      return `${template} does not render these messages: ${error.message}`
   }
 }
 
@@ -46,9 +89,14 @@ export function checkMessages(messages: readonly ChatMessage[]): void {
   const invalid = (what: string) =>
     new MtLlamaError('INVALID_ARGUMENT', `${what}; expected an array of { role, content }`)
   if (!Array.isArray(messages)) throw invalid(`messages is a ${typeof messages}`)
-  for (const [i, message] of messages.entries())
+  for (const [i, message] of messages.entries()) {
+    if (Array.isArray(message?.content))
+      throw invalid(
+        `message ${i} has a list of parts as its content: join the texts of its parts, which is all that a LLaMA reads`,
+      )
     if (typeof message?.role !== 'string' || typeof message.content !== 'string')
-      throw invalid(`message ${i} is ${JSON.stringify(message)}`)
+      throw invalid(`message ${i} is ${shown(message)}`)
+  }
 }
 
 const releaseSystem =

@@ -60,6 +60,8 @@ export interface Checkpoint {
   tokenizer: TokenizerSource | undefined
   /** Jinja source of the checkpoint's own chat template. */
   chatTemplate: string | undefined
+  /** The file that holds it, for messages. */
+  chatTemplateFile: string | undefined
   /** Worth telling the user: ignored tensors, added tokens beyond the embedding. */
   warnings: string[]
 }

@@ -99,6 +99,7 @@ export async function openGguf(file: string): Promise<Checkpoint> {
       ? { kind: 'gguf', file, metadata: tokenizerMetadata(gguf.metadata) }
       : undefined,
     chatTemplate: typeof template === 'string' ? template : undefined,
+    chatTemplateFile: where,
     warnings: [
       ...unknown.map(name => `${where}: "${name}" = ${shown(fields.get(name))} is not known and ignored`),
       ...(ignored.length > 0 ? [`${where}: not used (${ignored.length}): ${shown(ignored)}`] : []),

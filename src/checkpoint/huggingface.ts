@@ -1,10 +1,9 @@
 // A Hugging Face directory: config.json, safetensors in one file or in shards with an index, tokenizer files beside.
-
-import { open, readFile } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isRecord } from '../data/record.ts'
 import { cut, shown } from '../data/shown.ts'
 import { MtLlamaError } from '../errors.ts'
+import { findChatTemplate } from './chat-template.ts'
 import type { Checkpoint, TokenizerSource } from './checkpoint.ts'
 import { pathKind, readExactly } from './files.ts'
 import { generationEosIds, parseHfConfig } from './hf-config.ts'
@@ -73,7 +72,7 @@ export async function openHuggingFace(path: string): Promise<Checkpoint> {
     tensors,
     ...storedTypes(tensors),
     tokenizer: await findTokenizer(path),
-    chatTemplate: await findChatTemplate(path, tokenizerConfig),
+    ...(await findChatTemplate(path, tokenizerConfig, warnings)),
     warnings,
   }
 }
@@ -216,20 +215,6 @@ export async function findTokenizer(path: string): Promise<TokenizerSource | und
     if (file !== undefined) return { kind, file, ...settings }
   }
   return undefined
-}
-
-/** chat_template.jinja goes before tokenizer_config.json, whose template is a string or a list of named ones. */
-async function findChatTemplate(
-  path: string,
-  tokenizerConfig: JsonObject | undefined,
-): Promise<string | undefined> {
-  const file = join(path, 'chat_template.jinja')
-  if ((await pathKind(file)) === 'file') return readFile(file, 'utf8')
-  const template = tokenizerConfig?.chat_template
-  if (typeof template === 'string') return template
-  if (!Array.isArray(template)) return undefined
-  const named = template.find(entry => isRecord(entry) && entry.name === 'default')
-  return typeof named?.template === 'string' ? named.template : undefined
 }
 
 async function readOptional(path: string, name: string): Promise<JsonObject | undefined> {

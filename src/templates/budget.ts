@@ -1,6 +1,6 @@
 // What rendering a template may spend: a template is code from somewhere else, and must neither block nor fill the process.
 
-/** Work: a node evaluated, an item visited or 16 characters read count as a step. About a second of one core. */
+/** Work: a node evaluated, an item visited or 16 characters read count as a step. Half a second to a second of one core. */
 const maxSteps = 4_000_000
 
 /** UTF-16 units of all texts made while rendering, what is printed among them: 32 MiB to 64 MiB. */
@@ -36,6 +36,18 @@ export class Budget {
     this.text -= characters
     if (!(this.text >= 0)) throw new BudgetError(`it makes more than ${maxText} characters of text`)
     this.spend(1 + characters / 16)
+  }
+
+  /** Makes a text of others, which share their memory with it: what is added to the longest counts. @throws BudgetError */
+  concatenate(lengths: readonly number[]): void {
+    let total = 0
+    let longest = 0
+    for (const length of lengths) {
+      total += length
+      longest = Math.max(longest, length)
+    }
+    if (total > maxText) this.make(total)
+    this.make(total - longest)
   }
 
   /** Makes a whole number of about so many bits. @throws BudgetError */

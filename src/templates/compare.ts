@@ -29,7 +29,7 @@ export function equals(a: Value, b: Value, budget: Budget): boolean {
   if (a instanceof Dict && b instanceof Dict) {
     if (a.size !== b.size) return false
     return a.items().every(({ items: [key, value] }) => {
-      const other = b.get(key!)
+      const other = b.get(key!, budget)
       return other !== undefined && equals(value!, other, budget)
     })
   }
@@ -88,7 +88,7 @@ export function contains(container: Value, item: Value, budget: Budget): boolean
     budget.read(container.length + item.length)
     return find(container, item) >= 0
   }
-  if (container instanceof Dict) return container.get(item) !== undefined
+  if (container instanceof Dict) return container.get(item, budget) !== undefined
   if (
     isSequence(container) ||
     container instanceof DictView ||

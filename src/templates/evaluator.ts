@@ -1,5 +1,5 @@
 // Gives expressions their values.
-import { getAttribute, getItem, Slice } from './attributes.ts'
+import { getAttribute, getItem } from './attributes.ts'
 import type { Budget } from './budget.ts'
 import { compare, contains, equals } from './compare.ts'
 import { filters } from './filters.ts'
@@ -10,8 +10,8 @@ import { binary, unary } from './operators.ts'
 import { toText } from './print.ts'
 import type { Filter, Runtime, Test } from './runtime.ts'
 import type { Scope } from './scope.ts'
+import { Slice } from './slice.ts'
 import { tests } from './tests.ts'
-import { joined } from './text-methods.ts'
 import {
   Arguments,
   Callable,
@@ -66,15 +66,11 @@ export abstract class Evaluator implements Runtime {
       case 'dict': {
         const dict = new Dict()
         for (const [key, value] of node.pairs)
-          dict.set(this.evaluate(key, scope), this.evaluate(value, scope))
+          dict.set(this.evaluate(key, scope), this.evaluate(value, scope), this.budget)
         return dict
       }
       case 'concat':
-        return joined(
-          node.items.map(item => toText(this.evaluate(item, scope), this.budget)),
-          '',
-          this.budget,
-        )
+        return this.concatenated(node.items.map(item => toText(this.evaluate(item, scope), this.budget)))
       case 'attribute':
         return getAttribute(this.evaluate(node.object, scope), node.name, this.budget)
       case 'item':
@@ -138,6 +134,7 @@ export abstract class Evaluator implements Runtime {
   }
 
   private arguments(args: CallArguments, scope: Scope): Arguments {
+    this.budget.spend(2)
     const positional = args.positional.map(argument => this.evaluate(argument, scope))
     const keyword = new Map(args.keyword.map(([name, value]) => [name, this.evaluate(value, scope)]))
     if (args.list) positional.push(...toList(this.evaluate(args.list, scope), this.budget))
@@ -148,6 +145,11 @@ export abstract class Evaluator implements Runtime {
       for (const [name, value] of dict.texts()) keyword.set(name, value)
     }
     return new Arguments(positional, keyword)
+  }
+
+  private concatenated(texts: readonly string[]): string {
+    this.budget.concatenate(texts.map(text => text.length))
+    return texts.reduce((made, text) => made + text, '')
   }
 
   private comparison({ first, rest }: Expression & { kind: 'compare' }, scope: Scope): boolean {

@@ -17,11 +17,13 @@ export class ExpressionParser {
   private depth = 0
   /** The names that expressions read since the innermost macro began. */
   protected reads = new Set<string>()
-  protected readonly checkName: (kind: 'filter' | 'test', name: string) => boolean
+  /** Filters and tests that there are not, but behind a condition: those fail when the template comes to them. */
+  protected readonly unknown: { kind: 'filter' | 'test'; name: string; line: number }[] = []
+  private readonly isKnown: (kind: 'filter' | 'test', name: string) => boolean
 
-  constructor(tokens: readonly Token[], checkName: (kind: 'filter' | 'test', name: string) => boolean) {
+  constructor(tokens: readonly Token[], isKnown: (kind: 'filter' | 'test', name: string) => boolean) {
     this.tokens = tokens
-    this.checkName = checkName
+    this.isKnown = isKnown
   }
 
   protected get current(): Token {
@@ -71,11 +73,13 @@ export class ExpressionParser {
 
   protected expression(): Expression {
     return this.nested(() => {
+      const unknown = this.unknown.length
       let value = this.or()
       while (this.skip('if')) {
         const test = this.or()
         const otherwise = this.skip('else') ? this.expression() : undefined
         value = { kind: 'condition', test, value, otherwise }
+        this.unknown.length = unknown
       }
       return value
     })
@@ -132,7 +136,7 @@ export class ExpressionParser {
     for (let first = isFirst; first || this.skip('|'); first = false) {
       const { line } = this.current
       const name = this.dottedName()
-      if (!this.checkName('filter', name)) throw new SyntaxProblem(`No filter named '${name}'.`, line)
+      if (!this.isKnown('filter', name)) this.unknown.push({ kind: 'filter', name, line })
       const args: CallArguments = this.isOperator('(')
         ? this.callArguments()
         : { positional: [], keyword: [] }
@@ -298,7 +302,7 @@ export class ExpressionParser {
     const isNegated = this.skip('not')
     const { line } = this.current
     const name = this.dottedName()
-    if (!this.checkName('test', name)) throw new SyntaxProblem(`No test named '${name}'.`, line)
+    if (!this.isKnown('test', name)) this.unknown.push({ kind: 'test', name, line })
     const test: Expression = { kind: 'test', value, name, args: this.testArguments() }
     return isNegated ? { kind: 'unary', operator: 'not', value: test } : test
   }
@@ -329,7 +333,6 @@ export class ExpressionParser {
     }
     this.expect('[')
     const items = this.listed(']', () => this.index())
-    if (items.length === 0) this.fail('Expected an expression, got an empty subscript')
     return { kind: 'item', object, index: items.length === 1 ? items[0]! : { kind: 'tuple', items } }
   }
 

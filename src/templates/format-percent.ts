@@ -32,7 +32,7 @@ export function formatPercent(text: string, values: Value, budget: Budget): stri
     const width = star(widthField) ?? 0
     const precision = precisionField === '' ? 0 : star(precisionField)
     if (type === '%') return '%'
-    const named = name === undefined ? undefined : (values as Dict).get(name)
+    const named = name === undefined ? undefined : (values as Dict).get(name, budget)
     if (name !== undefined && named === undefined) throw new TemplateError(`'${name}'`)
     const value = orElse(named, take)
     return pad(converted(type, value, flags, precision, budget), width, flags, type, budget)

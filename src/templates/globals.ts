@@ -1,7 +1,8 @@
-// Names that every template has: range, dict, namespace, cycler and joiner.
+// Names that every template has: range, dict, namespace, cycler, joiner and self.
 import type { Budget } from './budget.ts'
 import { toList } from './iterate.ts'
 import { toText } from './print.ts'
+import { pairOf } from './text-filters.ts'
 import { integer } from './text-methods.ts'
 import {
   type Arguments,
@@ -11,6 +12,7 @@ import {
   Namespace,
   Range,
   TemplateError,
+  Undefined,
   type Value,
 } from './values.ts'
 
@@ -37,7 +39,10 @@ export function globalNames(budget: Budget): Map<string, Value> {
       })
     },
   }
-  return new Map(Object.entries(functions).map(([name, call]) => [name, new Callable(name, call)]))
+  return new Map<string, Value>([
+    ...Object.entries(functions).map(([name, call]) => [name, new Callable(name, call)] as const),
+    ['self', new Blocks()],
+  ])
 }
 
 function range(args: Arguments): Range {
@@ -57,15 +62,24 @@ function dictOf({ positional, keyword }: Arguments, budget: Budget): Dict {
   const [source] = positional
   if (positional.length > 1)
     throw new TemplateError(`dict expected at most 1 argument, got ${positional.length}`)
-  if (source instanceof Dict) for (const { items } of source.items()) made.set(items[0]!, items[1]!)
+  if (source instanceof Undefined) throw new TemplateError(source.message)
+  if (source instanceof Dict) for (const { items } of source.items()) made.set(items[0]!, items[1]!, budget)
   else if (source !== undefined)
     for (const pair of toList(source, budget)) {
-      const items = toList(pair, budget)
-      if (items.length !== 2) throw new TemplateError('dictionary update sequence element is no pair')
-      made.set(items[0]!, items[1]!)
+      const [key, value] = pairOf(pair, budget)
+      made.set(key, value, budget)
     }
-  for (const [name, value] of keyword) made.set(name, value)
+  for (const [name, value] of keyword) made.set(name, value, budget)
   return made
+}
+
+/** `self`: the blocks of a template, of which one without `extends` has none. */
+class Blocks extends AttributeObject {
+  readonly typeName = 'TemplateReference'
+
+  attribute(): undefined {
+    return undefined
+  }
 }
 
 class Cycler extends AttributeObject {

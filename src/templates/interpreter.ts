@@ -118,6 +118,7 @@ export class Interpreter extends Evaluator {
     )
     let isElse = true
     for (let item = loop.next(); item !== undefined; item = loop.next()) {
+      this.budget.spend(2)
       const inner = new Scope(scope)
       inner.set('loop', loop)
       this.assign(node.target, item, inner)
@@ -201,7 +202,7 @@ export class Interpreter extends Evaluator {
       throw new TemplateError(`macro '${name}' takes not more than ${parameters.length} argument(s)`)
     if (reads.has('kwargs')) {
       const named = new Dict()
-      for (const [key, value] of keyword) named.set(key, value)
+      for (const [key, value] of keyword) named.set(key, value, this.budget)
       scope.set('kwargs', named)
     } else
       for (const key of keyword.keys())

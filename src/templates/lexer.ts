@@ -1,5 +1,6 @@
 // Cuts a template into texts and tokens, and settles which white space around a tag is printed.
-import { pythonSpace, strip } from './text.ts'
+import { pythonSpace } from '../data/white-space.ts'
+import { strip } from './text.ts'
 
 export interface Token {
   kind:
@@ -142,17 +143,28 @@ class Lexer {
 
   private comment(): void {
     const end = this.source.indexOf('#}', this.at)
-    if (end < 0) this.fail('Missing end of comment tag')
+    if (end < 0) {
+      this.atEnd('Missing end of comment tag')
+      return
+    }
     const sign = end > this.at && /[-+]/.test(this.source[end - 1]!) ? this.source[end - 1]! : ''
     this.at = end + 2
     this.after(sign, true)
+  }
+
+  /** What is open where the source ends is closed by its end. */
+  private atEnd(message: string): void {
+    if (this.at < this.source.length) this.fail(message)
   }
 
   private raw(startsLine: boolean): void {
     this.startsLine = startsLine
     rawEnd.lastIndex = this.at
     const end = rawEnd.exec(this.source)
-    if (!end) this.fail('Missing end of raw directive')
+    if (!end) {
+      this.atEnd('Missing end of raw directive')
+      return
+    }
     this.text(end.index, end[1], false)
     this.at = end.index + end[0].length
     this.after(end[2]!, true)

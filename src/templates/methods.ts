@@ -30,14 +30,15 @@ export function methodOf(object: Value, name: string, budget: Budget): Value | u
   if (isSequence(object) || object instanceof Range || object instanceof Dict) {
     if (forbidden[object.typeName]?.includes(name))
       return new Undefined(`access to attribute '${name}' of '${object.typeName}' object is unsafe.`)
-    const call = object instanceof Dict ? dictMethod(object, name) : sequenceMethod(object, name, budget)
+    const call =
+      object instanceof Dict ? dictMethod(object, name, budget) : sequenceMethod(object, name, budget)
     return call && new Callable(name, call)
   }
   // What a method of a dict gives is gone through, and nothing else.
   return undefined
 }
 
-function dictMethod(dict: Dict, name: string): ((args: Arguments) => Value) | undefined {
+function dictMethod(dict: Dict, name: string, budget: Budget): ((args: Arguments) => Value) | undefined {
   const view = (kind: DictView['typeName'], items: () => Value[]) => (args: Arguments) => {
     args.bind(name, [])
     return new DictView(kind, items())
@@ -52,7 +53,7 @@ function dictMethod(dict: Dict, name: string): ((args: Arguments) => Value) | un
     case 'get':
       return args => {
         const [key, fallback = null] = args.bind('get', ['key', 'default'], 1)
-        return orElse(dict.get(key!), () => fallback)
+        return orElse(dict.get(key!, budget), () => fallback)
       }
     case 'copy':
       return args => {
@@ -94,7 +95,12 @@ function sequenceMethod(
         throw new TemplateError(`${sequence.typeName}.index(x): x not in ${sequence.typeName}`)
       }
     case 'copy':
-      return sequence.typeName === 'list' ? () => sequence as Value : undefined
+      return sequence.typeName === 'list'
+        ? args => {
+            args.bind(name, [])
+            return sequence as Value
+          }
+        : undefined
     default:
       return undefined
   }

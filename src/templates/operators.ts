@@ -39,7 +39,7 @@ export function unary(operator: '+' | '-', value: Value): Value {
 
 function added(left: Value, right: Value, budget: Budget): Value {
   if (typeof left === 'string' && typeof right === 'string') {
-    budget.make(left.length + right.length)
+    budget.concatenate([left.length, right.length])
     return left + right
   }
   if (isSequence(left) && isSequence(right) && left.typeName === right.typeName) {

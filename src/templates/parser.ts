@@ -1,18 +1,18 @@
 // Parses a template into statements.
 import { describe, ExpressionParser } from './expressions.ts'
-import { tokenize, type WhiteSpace } from './lexer.ts'
+import { SyntaxProblem, tokenize, type WhiteSpace } from './lexer.ts'
 import type { Expression, MacroNode, Signature, Statement, Target } from './nodes.ts'
 
 /**
- * @param checkName whether there is a filter or test of that name
+ * @param isKnown whether there is a filter or test of that name
  * @throws SyntaxProblem
  */
 export function parseTemplate(
   source: string,
   space: WhiteSpace,
-  checkName: (kind: 'filter' | 'test', name: string) => boolean,
+  isKnown: (kind: 'filter' | 'test', name: string) => boolean,
 ): Statement[] {
-  return new Parser(tokenize(source, space), checkName).template()
+  return new Parser(tokenize(source, space), isKnown).template()
 }
 
 /** Tags that Jinja has and that need other templates, or a setting that chat templates have not. */
@@ -24,6 +24,8 @@ class Parser extends ExpressionParser {
 
   template(): Statement[] {
     const body = this.body([])
+    const [unknown] = this.unknown
+    if (unknown) throw new SyntaxProblem(`No ${unknown.kind} named '${unknown.name}'.`, unknown.line)
     return body
   }
 
@@ -97,6 +99,7 @@ class Parser extends ExpressionParser {
   private if() {
     const branches: { test: Expression; body: Statement[] }[] = []
     let otherwise: Statement[] = []
+    const unknown = this.unknown.length
     for (let end = 'elif'; end === 'elif'; ) {
       const test = this.tuple(
         () => false,
@@ -107,6 +110,7 @@ class Parser extends ExpressionParser {
       end = block.end
       if (end === 'else') otherwise = this.block('endif').body
     }
+    this.unknown.length = unknown
     return { kind: 'if', branches, otherwise } as const
   }
 

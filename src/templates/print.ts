@@ -41,8 +41,6 @@ export function repr(value: Value, budget: Budget): string {
   if (value === null) return 'None'
   if (value instanceof Undefined) return 'Undefined'
   if (value instanceof Tuple) {
-    if (value.names.length > 0)
-      return `(${joined(value.items.map((item, i) => `${value.names[i]}=${repr(item, budget)}`))})`
     return value.items.length === 1 ? `(${repr(value.items[0]!, budget)},)` : `(${all(value.items)})`
   }
   if (isSequence(value)) return `[${all(value.items)}]`

@@ -41,8 +41,12 @@ export const sequenceFilters: Record<string, Filter> = {
   attr: (value, args, { budget }) => {
     const [name] = args.bind('attr', ['name'], 1)
     if (value instanceof Undefined) throw new TemplateError(value.message)
-    const found = typeof name === 'string' ? attributeOf(value, name, budget) : undefined
-    return orElse(found, () => new Undefined(`'${typeName(value)} object' has no attribute '${name}'`))
+    if (typeof name !== 'string')
+      throw new TemplateError(`attribute name must be string, not '${typeName(name!)}'`)
+    return orElse(
+      attributeOf(value, name, budget),
+      () => new Undefined(`'${typeName(value)} object' has no attribute '${name}'`),
+    )
   },
   batch: (value, args, { budget }) => {
     const [count, fill = null] = args.bind('batch', ['linecount', 'fill_with'], 1)
@@ -102,9 +106,7 @@ export const sequenceFilters: Record<string, Filter> = {
   },
   items: (value, args) => {
     args.bind('items', [])
-    if (value instanceof Undefined) return new Generator([])
-    if (value instanceof Dict) return new Generator(value.items())
-    throw new TemplateError('Can only get item pairs from a mapping.')
+    return new Generator(pairsOf(value))
   },
   last: (value, args, { budget }) => {
     args.bind('last', [])
@@ -171,12 +173,17 @@ export const sequenceFilters: Record<string, Filter> = {
     const seen = new Dict()
     const kept = toList(value, budget).filter(item => {
       const key = isTruthy(sensitive) ? path(item) : ignoreCase(path(item))
-      if (seen.get(key) !== undefined) return false
-      seen.set(key, true)
+      if (seen.get(key, budget) !== undefined) return false
+      seen.set(key, true, budget)
       return true
     })
     return new Generator(kept)
   },
+}
+
+function* pairsOf(value: Value): IterableIterator<Value> {
+  if (value instanceof Dict) yield* value.items()
+  else if (!(value instanceof Undefined)) throw new TemplateError('Can only get item pairs from a mapping.')
 }
 
 /** In order, equal ones as they were. */

@@ -8,7 +8,7 @@ import type { Statement } from './nodes.ts'
 import { parseTemplate } from './parser.ts'
 import { Scope } from './scope.ts'
 import { tests } from './tests.ts'
-import { TemplateError, type Value } from './values.ts'
+import { fromJs, TemplateError, type Value } from './values.ts'
 
 export type TemplateFault =
   /** The source is no template. */
@@ -42,13 +42,14 @@ export class Template {
   }
 
   /**
-   * @param names what the template may name, beside range and the like
+   * @param names what the template may name, beside range and the like: what JSON can hold, and functions as Callable
    * @throws TemplateProblem, and what a function among the names throws
    */
-  render(names: Iterable<[string, Value]>): string {
+  render(names: Iterable<[string, unknown]>): string {
     return asProblem(() => {
       const budget = new Budget()
-      const scope = new Scope(new Scope(new Scope(undefined, globalNames(budget)), names))
+      const given = Array.from(names, ([name, value]): [string, Value] => [name, fromJs(value, budget)])
+      const scope = new Scope(new Scope(new Scope(undefined, globalNames(budget)), given))
       return new Interpreter(budget).render(this.statements, scope)
     })
   }

@@ -1,15 +1,16 @@
 // Filters that make texts and numbers of a value.
 
+import { pythonSpace } from '../data/white-space.ts'
 import { getItem } from './attributes.ts'
 import { formatPercent } from './format-percent.ts'
-import { toList } from './iterate.ts'
+import { lengthOfValue, toList } from './iterate.ts'
 import { toJson } from './json.ts'
 import { rounded } from './number-text.ts'
 import { isInteger, isNumber, toNumber } from './numbers.ts'
 import { unary } from './operators.ts'
 import { toText } from './print.ts'
 import type { Filter, Runtime } from './runtime.ts'
-import { capitalize, lengthOf, pointsOf, pythonSpace, replace, splitLines, strip } from './text.ts'
+import { capitalize, lengthOf, pointsOf, replace, splitLines, strip } from './text.ts'
 import { integer, joined, padded, textArgument } from './text-methods.ts'
 import { Arguments, Dict, isTruthy, TemplateError, Tuple, typeName, Undefined, type Value } from './values.ts'
 
@@ -49,7 +50,7 @@ export const textFilters: Record<string, Filter> = {
     if (args.positional.length > 0 && args.keyword.size > 0)
       throw new TemplateError("can't handle positional and keyword arguments at the same time")
     const named = new Dict()
-    for (const [name, argument] of args.keyword) named.set(name, argument)
+    for (const [name, argument] of args.keyword) named.set(name, argument, budget)
     return formatPercent(toText(value, budget), named.size > 0 ? named : new Tuple(args.positional), budget)
   },
   indent: (value, args, { budget }) => {
@@ -121,7 +122,7 @@ export const textFilters: Record<string, Filter> = {
     budget.make(text.length)
     return strip(text, 'both', chars === null ? undefined : textArgument('strip', chars))
   },
-  truncate: (value, args, runtime) => truncate(textArgument('truncate', value), args, runtime),
+  truncate,
   upper: changed('upper', text => text.toUpperCase()),
   urlencode: (value, args, { budget }) => {
     args.bind('urlencode', [])
@@ -131,8 +132,8 @@ export const textFilters: Record<string, Filter> = {
     const all = /[^\w.~-]/gu
     return pairs
       .map(pair =>
-        toList(pair, budget)
-          .map(part => quote(toText(part, budget), all))
+        pairOf(pair, budget)
+          .map(part => quote(toText(part, budget), all).replaceAll('%20', '+'))
           .join('='),
       )
       .join('&')
@@ -165,6 +166,13 @@ export function pathOf(
       const next = getItem(value, part, budget)
       return next instanceof Undefined && fallback !== null ? fallback : next
     }, item)
+}
+
+/** @throws TemplateError for what is no pair */
+export function pairOf(value: Value, budget: Runtime['budget']): readonly [Value, Value] {
+  const items = toList(value, budget)
+  if (items.length !== 2) throw new TemplateError(`expected a pair, got ${items.length} items`)
+  return [items[0]!, items[1]!]
 }
 
 function spaces(count: number, budget: Runtime['budget']): string {
@@ -250,7 +258,8 @@ function round(value: Value, args: Arguments): Value {
   return rest > half || (rest === half && (low / unit) % 2n !== 0n) ? low + unit : low
 }
 
-function truncate(text: string, args: Arguments, { budget }: Runtime): string {
+/** A value with a length that fits stays what it is; one that is cut must be a text. */
+function truncate(value: Value, args: Arguments, { budget }: Runtime): Value {
   const [length = 255n, killWords = false, end = '...', leeway = null] = args.bind('truncate', [
     ...['length', 'killwords', 'end', 'leeway'],
   ])
@@ -259,9 +268,10 @@ function truncate(text: string, args: Arguments, { budget }: Runtime): string {
   const slack = leeway === null ? 5 : integer('truncate', leeway)
   if (max < lengthOf(mark)) throw new TemplateError(`expected length >= ${lengthOf(mark)}, got ${max}`)
   if (slack < 0) throw new TemplateError(`expected leeway >= 0, got ${slack}`)
+  if (lengthOfValue(value, budget) <= max + slack) return value
+  const text = textArgument('truncate', value)
   budget.make(text.length)
   const points = pointsOf(text)
-  if (points.length <= max + slack) return text
   const kept = points.slice(0, max - lengthOf(mark))
   const cut = typeof kept === 'string' ? kept : kept.join('')
   const space = isTruthy(killWords) ? -1 : cut.lastIndexOf(' ')

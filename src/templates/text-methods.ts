@@ -1,5 +1,6 @@
 // The methods of Python's str.
 
+import { pythonSpace } from '../data/white-space.ts'
 import type { Budget } from './budget.ts'
 import { formatBraces } from './format-braces.ts'
 import { toList } from './iterate.ts'
@@ -11,7 +12,6 @@ import {
   findAllRight,
   lengthOf,
   pointsOf,
-  pythonSpace,
   replace,
   splitLines,
   splitWords,

@@ -1,9 +1,6 @@
 // Texts as Python has them: sequences of code points, with its white space, and searches in linear time.
+import { pythonSpace } from '../data/white-space.ts'
 import type { Budget } from './budget.ts'
-
-/** What str.isspace() holds for: \x1c-\x1f and \x85 too, and not U+FEFF. Inside a character class. */
-export const pythonSpace =
-  '\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000'
 
 const space = new RegExp(`^[${pythonSpace}]$`, 'u')
 // biome-ignore lint/suspicious/noControlCharactersInRegex: Python takes three of them for ends of lines
@@ -23,27 +20,31 @@ export function pointsOf(text: string): string | string[] {
   return surrogate.test(text) ? Array.from(text) : text
 }
 
-function isSpace(c: string): boolean {
-  const code = c.charCodeAt(0)
-  return code < 0x80 ? code === 32 || (code >= 9 && code <= 13) || (code >= 28 && code <= 31) : space.test(c)
+/** All of Python's white space is one unit of UTF-16. */
+function isSpace(unit: number): boolean {
+  if (unit < 0x80) return unit === 32 || (unit >= 9 && unit <= 13) || (unit >= 28 && unit <= 31)
+  return space.test(String.fromCharCode(unit))
 }
 
 /** str.strip() and its kind. @param chars what is taken off; white space by default */
 export function strip(text: string, sides: 'left' | 'right' | 'both', chars?: string): string {
-  const set = chars === undefined ? undefined : new Set(chars)
-  const taken = set ? (c: string) => set.has(c) : isSpace
+  if (chars !== undefined && surrogate.test(chars)) return stripPoints(text, sides, new Set(chars))
+  const taken = chars === undefined ? isSpace : (unit: number) => chars.includes(String.fromCharCode(unit))
   let start = 0
   let end = text.length
-  const size = (at: number) => (text.codePointAt(at)! > 0xffff ? 2 : 1)
-  if (sides !== 'right')
-    while (start < end && taken(text.slice(start, start + size(start)))) start += size(start)
-  if (sides !== 'left')
-    while (end > start) {
-      const isPair = end - start > 1 && size(end - 2) === 2
-      if (!taken(text.slice(end - (isPair ? 2 : 1), end))) break
-      end -= isPair ? 2 : 1
-    }
+  if (sides !== 'right') while (start < end && taken(text.charCodeAt(start))) start++
+  if (sides !== 'left') while (end > start && taken(text.charCodeAt(end - 1))) end--
   return text.slice(start, end)
+}
+
+/** strip() of code points beyond 16 bits. */
+function stripPoints(text: string, sides: 'left' | 'right' | 'both', chars: ReadonlySet<string>): string {
+  const points = Array.from(text)
+  let start = 0
+  let end = points.length
+  if (sides !== 'right') while (start < end && chars.has(points[start]!)) start++
+  if (sides !== 'left') while (end > start && chars.has(points[end - 1]!)) end--
+  return points.slice(start, end).join('')
 }
 
 /** Words between white space, at most `max` + 1 of them, split from the left. */

@@ -1,4 +1,5 @@
 // Values of a template: Python's types, where JavaScript has none that behaves alike.
+import type { Budget } from './budget.ts'
 
 /**
  * A float is a number, an int a bigint, None is null. Lists and dicts never change: a template can only make new ones.
@@ -118,14 +119,14 @@ export class Dict extends TemplateObject {
   }
 
   /** @throws TemplateError for a key that cannot be one */
-  set(key: Value, value: Value): this {
-    const hash = hashOf(key)
+  set(key: Value, value: Value, budget: Budget): this {
+    const hash = hashOf(key, budget)
     this.entries.set(hash, { key: orElse(this.entries.get(hash)?.key, () => key), value })
     return this
   }
 
-  get(key: Value): Value | undefined {
-    return this.entries.get(hashOf(key))?.value
+  get(key: Value, budget: Budget): Value | undefined {
+    return this.entries.get(hashOf(key, budget))?.value
   }
 
   keys(): Value[] {
@@ -267,9 +268,10 @@ export function orElse(value: Value | undefined, otherwise: () => Value): Value 
 }
 
 /** Equal keys have one hash: 1, 1.0 and True are one key. @throws TemplateError for what cannot be a key */
-function hashOf(key: Value): string {
+function hashOf(key: Value, budget: Budget): string {
   switch (typeof key) {
     case 'string':
+      budget.make(key.length)
       return `s${key}`
     case 'boolean':
       return key ? 'n1' : 'n0'
@@ -279,15 +281,23 @@ function hashOf(key: Value): string {
       return Number.isInteger(key) ? `n${BigInt(key)}` : `n${key}`
     default:
       if (key === null) return 'N'
-      if (key instanceof Tuple) return `(${key.items.map(hashOf).join('\0')})`
+      if (key instanceof Undefined) return 'U'
+      if (key instanceof Tuple) return joinedHash(key.items, budget)
       if (isSequence(key) || key instanceof Dict)
         throw new TemplateError(`unhashable type: '${typeName(key)}'`)
       throw new TemplateError(`a ${typeName(key)} is no key of a dict here`)
   }
 }
 
+function joinedHash(items: readonly Value[], budget: Budget): string {
+  const hashes = items.map(item => hashOf(item, budget))
+  budget.make(hashes.reduce((sum, hash) => sum + hash.length + 1, 0))
+  return `(${hashes.join('\0')})`
+}
+
 /** JavaScript's values as a template sees them: what JSON can hold, and Map; undefined members are left out. */
-export function fromJs(value: unknown): Value {
+export function fromJs(value: unknown, budget: Budget): Value {
+  budget.spend(1)
   switch (typeof value) {
     case 'string':
     case 'boolean':
@@ -297,10 +307,10 @@ export function fromJs(value: unknown): Value {
       return Number.isSafeInteger(value) && !Object.is(value, -0) ? BigInt(value) : value
     case 'object': {
       if (value === null || value instanceof TemplateObject) return value
-      if (Array.isArray(value)) return new List(value.map(fromJs))
+      if (Array.isArray(value)) return new List(value.map(item => fromJs(item, budget)))
       const dict = new Dict()
       for (const [key, member] of Object.entries(value))
-        if (member !== undefined) dict.set(key, fromJs(member))
+        if (member !== undefined) dict.set(key, fromJs(member, budget), budget)
       return dict
     }
     default:
