@@ -66,7 +66,7 @@ export function message(
     if (isMessage(value)) parts.push(...value)
     else if (isTerm(value)) parts.push(value)
     // A caller's value may be of another type than was declared.
-    else parts.push(typeof value === 'string' ? value : shown(value))
+    else parts.push(typeof value === 'string' ? value : typeof value === 'number' ? `${value}` : shown(value))
     parts.push(strings[i + 1]!)
   }
   return parts

@@ -328,7 +328,7 @@ export class Model {
   }
 
   private readPrompt(prompt: unknown, index: number): ReadText {
-    const name = message`${{ kind: 'prompt', index }}`
+    const name = () => message`${{ kind: 'prompt', index }}`
     return readText(prompt, name, this.info.vocabSize)
   }
 

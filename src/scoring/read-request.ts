@@ -16,22 +16,22 @@ export interface ReadRequest {
  * @throws INVALID_ARGUMENT, TOKEN_OUT_OF_RANGE
  */
 export function readRequest(request: unknown, index: number, vocabSize: number): ReadRequest {
-  const here = message`${{ kind: 'request', index }}`
+  const here = () => message`${{ kind: 'request', index }}`
   return reading(here, () => {
     if (!isRecord(request))
-      throw invalid(message`${here} is ${shown(request)}; expected { prompt, continuations }`)
+      throw invalid(message`${here()} is ${shown(request)}; expected { prompt, continuations }`)
     const { prompt, continuations } = request
-    const read = readText(prompt, message`${here}, prompt`, vocabSize)
+    const read = readText(prompt, () => message`${here()}, prompt`, vocabSize)
     if (!Array.isArray(continuations) || continuations.length === 0)
       throw invalid(
-        message`${here}: "continuations" is ${shown(continuations)}; expected an array of at least one text or array of token ids`,
+        message`${here()}: "continuations" is ${shown(continuations)}; expected an array of at least one text or array of token ids`,
       )
     return {
       prompt: read,
       continuations: Array.from(continuations, (continuation: unknown, i) => {
-        const where = message`${here}, continuation ${i}`
+        const where = () => message`${here()}, continuation ${i}`
         const text = readText(continuation, where, vocabSize)
-        if (text.length === 0) throw invalid(message`${where} is empty; there is nothing to score`)
+        if (text.length === 0) throw invalid(message`${where()} is empty; there is nothing to score`)
         return text
       }),
     }
