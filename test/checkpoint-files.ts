@@ -1,7 +1,7 @@
 // Builds checkpoint files for tests: safetensors, GGUF, and a tiny LLaMA in both.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Checkpoint } from '../src/checkpoint/checkpoint.ts'
 import { openCheckpoint } from '../src/checkpoint/open.ts'
 
@@ -169,6 +169,7 @@ export function tinyTensors(type = 'F32'): Map<string, FileTensor> {
 export function writeFiles(dir: string, files: Record<string, object | string | Uint8Array>): void {
   for (const [name, content] of Object.entries(files)) {
     const raw = typeof content === 'string' || content instanceof Uint8Array
+    mkdirSync(dirname(join(dir, name)), { recursive: true })
     writeFileSync(join(dir, name), raw ? content : JSON.stringify(content))
   }
 }

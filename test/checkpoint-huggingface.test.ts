@@ -75,6 +75,65 @@ describe('Hugging Face checkpoints: files', () => {
     assert.equal(await template({}), undefined)
   })
 
+  const named = [
+    { name: 'tool_use', template: 'a' },
+    { name: 'default', template: 'b' },
+  ]
+  const extra = 'additional_chat_templates'
+  const templates: [
+    title: string,
+    files: Record<string, object | string>,
+    found: string | undefined,
+    warning?: RegExp,
+  ][] = [
+    [
+      'an object of named ones',
+      { 'tokenizer_config.json': { chat_template: { default: 'd', rag: 'r' } } },
+      'd',
+    ],
+    ['null', { 'tokenizer_config.json': { chat_template: null } }, undefined],
+    [
+      'named ones without a default',
+      { 'tokenizer_config.json': { chat_template: named.slice(0, 1) } },
+      undefined,
+      /^tokenizer_config\.json: no chat template is named "default", so none is used: \["tool_use"\]$/,
+    ],
+    [
+      'what is no template',
+      { 'tokenizer_config.json': { chat_template: 5 } },
+      undefined,
+      /^tokenizer_config\.json: "chat_template" is 5, which is no template/,
+    ],
+    ['a file beside named files', { 'chat_template.jinja': 'file', [`${extra}/rag.jinja`]: 'r' }, 'file'],
+    [
+      'a named file that is the default',
+      { [`${extra}/default.jinja`]: 'f', 'tokenizer_config.json': { chat_template: 'c' } },
+      'f',
+    ],
+    [
+      'named files alone, which go before tokenizer_config.json',
+      { [`${extra}/rag.jinja`]: 'r', 'tokenizer_config.json': { chat_template: 'c' } },
+      undefined,
+      /^additional_chat_templates: no chat template is named "default", so none is used: \["rag"\]$/,
+    ],
+  ]
+  for (const [title, files, found, warning] of templates)
+    it(`takes as chat template what transformers takes: ${title}`, async () => {
+      const { chatTemplate, warnings } = await openTiny({}, tinyTensors(), files)
+      assert.equal(chatTemplate, found)
+      const said = warnings.filter(text => /chat.template/.test(text))
+      assert.equal(said.length, warning ? 1 : 0, said.join())
+      if (warning) assert.match(said[0]!, warning)
+    })
+
+  it('refuses a chat template that is too large to be one', async () => {
+    const files = { 'chat_template.jinja': 'x'.repeat(2 ** 20 + 1) }
+    await assert.rejects(openTiny({}, tinyTensors(), files), {
+      code: 'CHECKPOINT_CORRUPT',
+      message: 'chat_template.jinja: 1048577 bytes; at most 1048576 are read of a chat template',
+    })
+  })
+
   it('warns of a tokenizer larger than the embedding', async () => {
     const opened = await openTiny({})
     assert.equal(vocabularyWarning(opened, 10), undefined)

@@ -1,10 +1,17 @@
 // Runs the program as a user does, from its source: for the tests of the command line.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { stripVTControlCharacters } from 'node:util'
 
 /** The project's folder. */
 export const root = fileURLToPath(new URL('..', import.meta.url))
 const main = `${root}src/cli/main.ts`
+
+/** Milliseconds; a program that waits for ever is ended, and a machine that is busy has time enough. */
+const terminalLimit = 240_000
+
+/** What mocha gives a test that runs the program on a terminal: the program is ended before. */
+export const terminalTimeout = terminalLimit + 20_000
 
 export interface CliResult {
   /** null after a signal it did not handle. */
@@ -44,6 +51,41 @@ export function cli(args: readonly string[], options: CliOptions = {}): Promise<
   return new Promise((resolve, reject) => {
     child.on('error', reject)
     child.on('close', code => resolve({ ...result, code }))
+  })
+}
+
+/**
+ * Runs the program on a terminal, which `script` gives it.
+ * @param answers what is typed, one after the other, each once the screen matches after what was typed before
+ * @returns all that the screen showed; undefined where there is no program script
+ */
+export function onTerminal(
+  args: readonly string[],
+  answers: readonly [screen: RegExp, typed: string][] = [],
+): Promise<string | undefined> {
+  const run = [process.execPath, '--import', 'tsx', 'src/cli/main.ts', ...args].join(' ')
+  const child = spawn('script', ['-qec', run, '/dev/null'], {
+    ...{ cwd: root, timeout: terminalLimit, killSignal: 'SIGKILL' },
+  })
+  let screen = ''
+  let seen = 0
+  let typed = 0
+  child.stdin.on('error', () => {})
+  child.stdout.setEncoding('utf8').on('data', text => {
+    screen += text
+    const next = answers[typed]
+    if (!next?.[0].test(stripVTControlCharacters(screen.slice(seen)))) return
+    typed++
+    seen = screen.length
+    child.stdin.write(next[1])
+  })
+  return new Promise((resolve, reject) => {
+    child.on('error', (error: NodeJS.ErrnoException) =>
+      error.code === 'ENOENT' ? resolve(undefined) : reject(error),
+    )
+    child.on('close', (_, signal) =>
+      signal === null ? resolve(screen) : reject(new Error(`ended by ${signal}; the screen shows ${screen}`)),
+    )
   })
 }
 

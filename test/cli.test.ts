@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { taskNames } from '../src/tasks/registry.ts'
-import { cli, jsonLines, root } from './cli-run.ts'
+import { cli, jsonLines, onTerminal, terminalTimeout } from './cli-run.ts'
 import { shared, sharedMissing } from './shared.ts'
 import { skip } from './skip.ts'
 
@@ -103,15 +103,9 @@ describe('mt-llama', () => {
     })
 
     it('shows a bar with time left and speed on a terminal', async function () {
-      const run = `${process.execPath} --import tsx src/cli/main.ts eval --tasks squad`
-      let text: string
-      try {
-        // script gives the program a terminal.
-        text = execFileSync('script', ['-qec', run, '/dev/null'], { cwd: root, encoding: 'utf8' })
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === 'ENOENT') skip(this, 'no program script')
-        throw error
-      }
+      this.timeout(terminalTimeout)
+      const text = await onTerminal(['eval', '--tasks', 'squad'])
+      if (text === undefined) skip(this, 'no program script')
       assert.match(text, /SQuAD +\[.*\] 4\/4 samples, ETA 0s, [\d,]+ tokens\/s/)
     })
 
@@ -311,19 +305,19 @@ describe('mt-llama', () => {
   })
 
   it('chat goes on after a message that is too long, on a terminal', async function () {
-    const run = `${process.execPath} --import tsx src/cli/main.ts chat --template release --max-tokens 2`
-    const input = `${'x'.repeat(3000)}\n\x04`
-    let text: string
-    try {
-      text = execFileSync('script', ['-qec', run, '/dev/null'], { cwd: root, encoding: 'utf8', input })
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') skip(this, 'no program script')
-      throw error
-    }
-    const [, after] = text.split(
-      /the conversation: \d+ tokens leave no room .*Shorten it, or start over with \/reset/,
+    this.timeout(terminalTimeout)
+    const refused =
+      /the conversation: \d+ tokens leave no room .*Shorten it, or start over with \/reset.*> $/s
+    const prompt = /> $/
+    const text = await onTerminal(
+      ['chat', '--template', 'release', '--max-tokens', '2'],
+      [
+        [prompt, `${'x'.repeat(3000)}\n`],
+        [refused, '\x04'],
+      ],
     )
-    assert.match(after ?? '', /> /, text)
+    if (text === undefined) skip(this, 'no program script')
+    assert.match(text, /Shorten it, or start over with \/reset/)
   })
 
   it('eval and chat ask for a tokenizer before they load weights', async function () {

@@ -78,6 +78,11 @@ describe('Model.chat()', () => {
       ['hi', 'messages is a string'],
       [[...hello, { role: 'user' }], 'message 1 is {"role":"user"}'],
       [['hi'], 'message 0 is "hi"'],
+      [[{ role: 'user', content: 5n }], 'message 0 is {"role":"user","content":5n}'],
+      [
+        [{ role: 'user', content: [{ type: 'text', text: 'Hello' }] }],
+        'message 0 has a list of parts as its content: join the texts of its parts, which is all that a LLaMA reads',
+      ],
     ]
     for (const [messages, found] of rows)
       await assert.rejects(model.chat(messages as typeof hello), {
