@@ -9,6 +9,7 @@ import {
   signalOption,
 } from './calls/options.ts'
 import { reading } from './calls/reading.ts'
+import { inSlices, type Slices } from './calls/slices.ts'
 import { isSource, type Source } from './calls/source.ts'
 import { type ReadText, readIds, readText, type Text } from './calls/text.ts'
 import {
@@ -43,7 +44,12 @@ import {
 import { ScoreQueue } from './scoring/queue.ts'
 import { type ReadRequest, readRequest } from './scoring/read-request.ts'
 import type { ScoreOptions, ScoreProgress, ScoreRequest, ScoreResult } from './scoring/request.ts'
-import { type PerplexityResult, perplexityResult, rollingWindows } from './scoring/rolling.ts'
+import {
+  type PerplexityResult,
+  perplexityResult,
+  type RollingWindow,
+  rollingWindows,
+} from './scoring/rolling.ts'
 import { encodeSettings } from './scoring/settings.ts'
 import type { Tokenizer } from './tokenizer/tokenizer.ts'
 
@@ -175,16 +181,16 @@ export class Model {
     const stride = integerOption(options, 'stride', 1, window, window)
     const callOptions = { signal: signalOption(options), onProgress: callbackOption(options, 'onProgress') }
     const own = readText(text, 'the text', vocabSize)
-    const whole = encodeText(this.context, own, 'the text', parseSpecial)
+    const whole = await inSlices(encodeText(this.context, own, 'the text', parseSpecial), callOptions.signal)
     const prefix = prefixToken(this.context, 'the text')
     const ids = afterPrefix(prefix, whole)
     if (ids.length === 0)
       throw new MtLlamaError('INVALID_ARGUMENT', 'the text is empty; there is nothing to score')
     const windows = [...rollingWindows(ids, prefix, window, stride)]
-    const encode = ({ ids, first }: (typeof windows)[number], request: number): EncodedRequest => ({
-      sequences: [{ ids, first, request, continuation: 0 }],
-      ...{ truncatedTokens: 0, skipped: false },
-    })
+    // biome-ignore lint/correctness/useYield: a window is encoded already
+    const encode = function* (window: RollingWindow, request: number): Slices<EncodedRequest> {
+      return { sequences: [{ ...window, request, continuation: 0 }], truncatedTokens: 0, skipped: false }
+    }
     let logLikelihood = 0
     for await (const { continuations } of this.run(windows, encode, {
       ...callOptions,
@@ -307,7 +313,7 @@ export class Model {
 
   private run<Request>(
     requests: Source<Request>,
-    encode: (request: Request, index: number) => EncodedRequest,
+    encode: (request: Request, index: number) => Slices<EncodedRequest>,
     how: Omit<ScoreCallOptions, 'share'>,
   ): AsyncGenerator<ScoreResult, void, undefined> {
     const { share } = this.planner
@@ -346,8 +352,9 @@ export class Model {
         message`${{ kind: 'option', name: 'stop' }} needs texts, but the checkpoint has no tokenizer. Leave it out${{ kind: 'remedy', option: 'stopIds', values: [] }}`,
       )
     const read = (prompt: unknown, index: number) => this.readPrompt(prompt, index)
-    const begin = (prompt: ReadText, stream: number) => {
-      const encoded = encodePrompt(this.context, prompt, stream, settings.maxTokens, encoding)
+    const { context } = this
+    const begin = function* (prompt: ReadText, stream: number): Slices<Continuation | undefined> {
+      const encoded = yield* encodePrompt(context, prompt, stream, settings.maxTokens, encoding)
       return encoded && new Continuation(encoded, { ...settings, tokenizer, contextLength, dtype, stream })
     }
     const options = { ...how, sampling, signal, onProgress }

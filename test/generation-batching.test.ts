@@ -87,14 +87,16 @@ describe('Generator', () => {
       new GenerateCall(
         generator,
         { sampling: { temperature: 0, topK: 0, topP: 1, seed: 0 }, answersFirst: false, ...options },
-        (maxTokens: number, stream) =>
-          new Continuation(
+        // biome-ignore lint/correctness/useYield: there is nothing to encode
+        function* (maxTokens: number, stream) {
+          return new Continuation(
             { ids: Int32Array.of(1), truncatedTokens: 0 },
             {
               ...{ stream, maxTokens, tokenizer: undefined, contextLength: 1000 },
               ...{ stopIds: new Set(), stop: [], skipSpecialTokens: true, allowNan: false, dtype: 'float32' },
             },
-          ),
+          )
+        },
       ).results(source?.(texts) ?? texts)
     return { steps, native, call }
   }

@@ -1,6 +1,7 @@
 // One call of generate(): hands its prompts to the generator as they are read, and its texts out in input order.
 
 import { type Answerer, type Entry, OrderedCall } from '../calls/ordered-call.ts'
+import { inSlices, type Slices } from '../calls/slices.ts'
 import type { Source } from '../calls/source.ts'
 import type { Continuation } from './continuation.ts'
 import { type Generator, maxSequences, type TextQueue } from './generator.ts'
@@ -23,7 +24,7 @@ export class GenerateCall<Prompt> implements TextQueue, Answerer<Prompt, Generat
   readonly waiting: Continuation[] = []
   private readonly generator: Generator
   private readonly options: GenerateCallOptions
-  private readonly prepare: (prompt: Prompt, index: number) => Continuation | undefined
+  private readonly prepare: (prompt: Prompt, index: number) => Slices<Continuation | undefined>
   private readonly call: OrderedCall<Prompt, GenerateResult, PromptText>
   private promptsDone = 0
   private tokensDone = 0
@@ -33,7 +34,7 @@ export class GenerateCall<Prompt> implements TextQueue, Answerer<Prompt, Generat
   constructor(
     generator: Generator,
     options: GenerateCallOptions,
-    prepare: (prompt: Prompt, index: number) => Continuation | undefined,
+    prepare: (prompt: Prompt, index: number) => Slices<Continuation | undefined>,
   ) {
     this.generator = generator
     this.options = options
@@ -56,8 +57,12 @@ export class GenerateCall<Prompt> implements TextQueue, Answerer<Prompt, Generat
       .catch(error => this.call.fail(error))
   }
 
-  enter(prompt: Prompt, index: number): PromptText {
-    const text = this.prepare(prompt, index)
+  enter(prompt: Prompt, index: number): PromptText | Promise<PromptText> {
+    const text = inSlices(this.prepare(prompt, index), this.call.closed)
+    return text instanceof Promise ? text.then(late => this.add(late)) : this.add(text)
+  }
+
+  private add(text: Continuation | undefined): PromptText {
     if (text) this.waiting.push(text)
     else this.promptsDone++
     return new PromptText(text)

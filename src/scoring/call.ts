@@ -1,6 +1,7 @@
 // One call of score(): plans the trees of its requests for the queue, and puts the scores together into answers.
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type Answerer, type Entry, OrderedCall, type Reading } from '../calls/ordered-call.ts'
+import { inSlices, type Slices } from '../calls/slices.ts'
 import type { Source } from '../calls/source.ts'
 import type { EncodedRequest } from './encode.ts'
 import type { SequenceScores } from './pack.ts'
@@ -27,7 +28,7 @@ export class ScoreCall<Request> implements QueuedCall, Answerer<Request, ScoreRe
   readonly topK: number
   private readonly queue: ScoreQueue
   private readonly options: ScoreCallOptions
-  private readonly encode: (request: Request, index: number) => EncodedRequest
+  private readonly encode: (request: Request, index: number) => Slices<EncodedRequest>
   private readonly call: OrderedCall<Request, ScoreResult, RequestScores>
   private readonly planner: Planner
   private requestsDone = 0
@@ -40,7 +41,7 @@ export class ScoreCall<Request> implements QueuedCall, Answerer<Request, ScoreRe
   constructor(
     queue: ScoreQueue,
     options: ScoreCallOptions,
-    encode: (request: Request, index: number) => EncodedRequest,
+    encode: (request: Request, index: number) => Slices<EncodedRequest>,
   ) {
     this.queue = queue
     this.options = options
@@ -61,8 +62,12 @@ export class ScoreCall<Request> implements QueuedCall, Answerer<Request, ScoreRe
     this.queue.add(this)
   }
 
-  enter(request: Request, index: number): RequestScores {
-    const encoded = this.encode(request, index)
+  enter(request: Request, index: number): RequestScores | Promise<RequestScores> {
+    const encoded = inSlices(this.encode(request, index), this.call.closed)
+    return encoded instanceof Promise ? encoded.then(late => this.add(late)) : this.add(encoded)
+  }
+
+  private add(encoded: EncodedRequest): RequestScores {
     const { sequences } = encoded
     let tokens = tokensPerRequest + (sequences[0]?.first ?? 0)
     for (const { ids, first } of sequences) tokens += ids.length - first

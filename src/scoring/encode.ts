@@ -1,4 +1,5 @@
 // Turns prompts and continuations into token ids: BOS, boundaries, limits, and what is cut where a limit is passed.
+import type { Slices } from '../calls/slices.ts'
 import { checkId, type ReadText } from '../calls/text.ts'
 import { shown } from '../data/shown.ts'
 import { type Message, MtLlamaError, message } from '../errors.ts'
@@ -31,6 +32,9 @@ export interface EncodedRequest {
   skipped: boolean
 }
 
+/** Short ones take some ten microseconds each. */
+const continuationsPerSlice = 64
+
 const remedy = {
   kind: 'remedy',
   option: 'tooLong',
@@ -38,16 +42,16 @@ const remedy = {
 } as const
 
 /** A request as sequences to score, one a continuation. `request` is its index, for sequences and messages. */
-export function encodeRequest(
+export function* encodeRequest(
   context: EncodeContext,
   { prompt, continuations }: ReadRequest,
   request: number,
   settings: EncodeSettings,
-): EncodedRequest {
+): Slices<EncodedRequest> {
   const encoded: EncodedRequest = { sequences: [], truncatedTokens: 0, skipped: false }
   for (const [index, continuation] of continuations.entries()) {
     const where = message`${{ kind: 'request', index: request }}, continuation ${index}`
-    const pair = encodePair(context, prompt, continuation, where, settings)
+    const pair = yield* encodePair(context, prompt, continuation, where, settings)
     const start = withBos(context, pair.before, typeof prompt === 'string', settings.addBos)
     if (start.length === 0) start.push(prefixToken(context, where))
     const scored = pair.before.length > 0 ? pair.scored : afterPrefix(start[0]!, pair.scored)
@@ -68,20 +72,21 @@ export function encodeRequest(
     ids.set(fitted)
     ids.set(scored, fitted.length)
     encoded.sequences.push({ ids, first: fitted.length, request, continuation: index })
+    if (index % continuationsPerSlice === continuationsPerSlice - 1) yield
   }
   return encoded
 }
 
 /** A prompt for generation, with room left for `newTokens`; undefined where `tooLong` skips it. */
-export function encodePrompt(
+export function* encodePrompt(
   context: EncodeContext,
   prompt: ReadText,
   index: number,
   newTokens: number,
   settings: Omit<EncodeSettings, 'boundary'>,
-): { ids: Int32Array; truncatedTokens: number } | undefined {
+): Slices<{ ids: Int32Array; truncatedTokens: number } | undefined> {
   const where = message`${{ kind: 'prompt', index }}`
-  const ids = encodeText(context, prompt, where, settings.parseSpecial)
+  const ids = yield* encodeText(context, prompt, where, settings.parseSpecial)
   const start = withBos(context, ids, typeof prompt === 'string', settings.addBos)
   if (start.length === 0) start.push(prefixToken(context, where))
   // Without a policy a text may run into the end of the context; with one, the room asked for is made.
@@ -99,14 +104,14 @@ export function encodePrompt(
 }
 
 /** The tokens of a text without BOS. */
-export function encodeText(
+export function* encodeText(
   context: EncodeContext,
   text: ReadText,
   where: string | Message,
   parseSpecial: boolean,
-): ArrayLike<number> {
+): Slices<ArrayLike<number>> {
   if (typeof text !== 'string') return text
-  return checkIds(context, needTokenizer(context, where).encode(text, { parseSpecial }), where)
+  return checkIds(context, yield* needTokenizer(context, where).encodeSlices(text, { parseSpecial }), where)
 }
 
 /** The token an empty prompt and the first rolling window are scored after: BOS, else EOS. */
@@ -127,26 +132,27 @@ export function afterPrefix(prefix: number, ids: ArrayLike<number>): ArrayLike<n
   return ids[0] === prefix ? Array.prototype.slice.call(ids, 1) : ids
 }
 
-function encodePair(
+function* encodePair(
   context: EncodeContext,
   prompt: ReadText,
   continuation: ReadText,
   where: string | Message,
   { boundary, parseSpecial }: EncodeSettings,
-): { before: ArrayLike<number>; scored: ArrayLike<number> } {
+): Slices<{ before: ArrayLike<number>; scored: ArrayLike<number> }> {
   if (typeof prompt === 'string' && typeof continuation === 'string') {
     const tokenizer = needTokenizer(context, where)
-    const split = splitContinuation(tokenizer, prompt, continuation, boundary, { parseSpecial })
+    const split = yield* splitContinuation(tokenizer, prompt, continuation, boundary, { parseSpecial })
     checkIds(context, split.prefix, message`${where}, prompt`)
     checkIds(context, split.continuation, where)
     return { before: split.prefix, scored: split.continuation }
   }
   // Ids fix the boundary, so a text beside them is tokenised by itself.
-  const before = encodeText(context, prompt, message`${where}, prompt`, parseSpecial)
+  const before = yield* encodeText(context, prompt, message`${where}, prompt`, parseSpecial)
   const scored =
     typeof continuation === 'string'
-      ? splitContinuation(needTokenizer(context, where), '', continuation, 'separate', { parseSpecial })
-          .continuation
+      ? (yield* splitContinuation(needTokenizer(context, where), '', continuation, 'separate', {
+          parseSpecial,
+        })).continuation
       : continuation
   return { before, scored: checkIds(context, scored, where) }
 }

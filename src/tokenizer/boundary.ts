@@ -1,4 +1,5 @@
 // Where a continuation begins among the tokens of prompt + continuation.
+import type { Slices } from '../calls/slices.ts'
 import { pythonSpaces } from '../data/white-space.ts'
 import type { EncodeOptions, Tokenizer } from './tokenizer.ts'
 
@@ -15,23 +16,23 @@ export type BoundaryRule = 'joint' | 'harness' | 'separate'
  * Tokens before and of a continuation, without special tokens around them. The continuation is empty where a rule
  * leaves nothing to it. A prompt is encoded once for all continuations that follow it one after the other.
  */
-export function splitContinuation(
+export function* splitContinuation(
   tokenizer: Tokenizer,
   prompt: string,
   continuation: string,
   rule: BoundaryRule,
   options: Pick<EncodeOptions, 'parseSpecial'> = {},
-): { prefix: number[]; continuation: number[] } {
+): Slices<{ prefix: number[]; continuation: number[] }> {
   if (rule === 'separate') {
     const alone = tokenizer.addsSpace && continuation.startsWith(' ') ? continuation.slice(1) : continuation
     return {
-      prefix: [...encodePrompt(tokenizer, prompt, options)],
-      continuation: tokenizer.encode(alone, options),
+      prefix: [...(yield* encodePrompt(tokenizer, prompt, options))],
+      continuation: yield* tokenizer.encodeSlices(alone, options),
     }
   }
   const before = rule === 'harness' ? prompt.slice(0, lengthBeforeSpace(prompt)) : prompt
-  const prefix = encodePrompt(tokenizer, before, options)
-  const whole = tokenizer.encode(prompt + continuation, options)
+  const prefix = yield* encodePrompt(tokenizer, before, options)
+  const whole = yield* tokenizer.encodeSlices(prompt + continuation, options)
   if (rule === 'harness') return { prefix: [...prefix], continuation: whole.slice(prefix.length) }
   let common = 0
   while (common < prefix.length && prefix[common] === whole[common]) common++
@@ -50,14 +51,14 @@ const lastPrompts = new WeakMap<
   { prompt: string; parseSpecial: boolean | undefined; ids: number[] }
 >()
 
-function encodePrompt(
+function* encodePrompt(
   tokenizer: Tokenizer,
   prompt: string,
   { parseSpecial }: EncodeOptions,
-): readonly number[] {
+): Slices<readonly number[]> {
   const last = lastPrompts.get(tokenizer)
   if (last?.prompt === prompt && last.parseSpecial === parseSpecial) return last.ids
-  const ids = tokenizer.encode(prompt, parseSpecial === undefined ? {} : { parseSpecial })
+  const ids = yield* tokenizer.encodeSlices(prompt, parseSpecial === undefined ? {} : { parseSpecial })
   lastPrompts.set(tokenizer, { prompt, parseSpecial, ids })
   return ids
 }

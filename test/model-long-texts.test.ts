@@ -1,0 +1,86 @@
+// Long texts: calls encode them in slices, between which the event loop has its turns and an abort is heard.
+import assert from 'node:assert/strict'
+import { drain } from '../src/calls/slices.ts'
+import { loadModel, type Model } from '../src/index.ts'
+import { defaultModel } from './tiny-model.ts'
+import { byteJson, loadJson } from './tokenizer-files.ts'
+
+const words = 'Hello, world: 12 apples\n'.repeat(100_000)
+const oneWord = 'hello'.repeat(400_000)
+
+describe('long texts', () => {
+  let model: Model
+  before(async () => {
+    model = await loadModel(defaultModel)
+  })
+  after(() => model.dispose())
+
+  const options = (signal?: AbortSignal) => ({ tooLong: 'skip' as const, ...(signal && { signal }) })
+  const request = (prompt: string, continuation = ' a') => [{ prompt, continuations: [continuation] }]
+  const calls: [name: string, run: (text: string, signal?: AbortSignal) => Promise<unknown>][] = [
+    ['score', (text, signal) => model.score(request(text), options(signal))],
+    ['score, of continuations', (text, signal) => model.score(request('a', text), options(signal))],
+    ['scoreStream', (text, signal) => model.scoreStream(request(text), options(signal)).next()],
+    ['generate', (text, signal) => model.generate([text], options(signal))],
+    ['generateStream', (text, signal) => model.generateStream(text, options(signal)).next()],
+  ]
+
+  for (const [name, run] of calls)
+    for (const [kind, text] of [
+      ['many words', words],
+      ['one word', oneWord],
+    ] as const) {
+      it(`${name} leaves the event loop its turns: ${kind}`, async () => {
+        const turns = countTurns()
+        await run(text)
+        assert.ok(turns.stop() > 20)
+      })
+    }
+
+  const perplexity: (typeof calls)[number] = [
+    'perplexity',
+    (text, signal) => model.perplexity(text, signal && { signal }),
+  ]
+  for (const [name, run] of [...calls, perplexity])
+    it(`${name} hears an abort while it encodes`, async () => {
+      const controller = new AbortController()
+      const turns = countTurns(turn => turn === 3 && controller.abort())
+      await assert.rejects(run(oneWord, controller.signal), { code: 'ABORTED' })
+      assert.ok(turns.stop() < 20)
+    })
+
+  it('have the ids of encode(), whatever is encoded between the slices', async () => {
+    const tokenizer = await loadJson(byteJson())
+    const short = (await loadJson(byteJson())).encode(' hellohello w')
+    for (const text of [words, oneWord]) {
+      const want = tokenizer.encode(text)
+      const work = tokenizer.encodeSlices(text)
+      let slices = 0
+      for (;;) {
+        const step = work.next()
+        if (step.done) {
+          assert.deepEqual(step.value, want)
+          break
+        }
+        slices++
+        assert.deepEqual(drain(tokenizer.encodeSlices(' hellohello w')), short)
+      }
+      assert.ok(slices > 50, `${slices}`)
+    }
+  })
+})
+
+/** Counts turns of the event loop until it is stopped. */
+function countTurns(onTurn: (turn: number) => void = () => {}) {
+  let turns = 0
+  let timer = setImmediate(function next() {
+    onTurn(++turns)
+    timer = setImmediate(next)
+  })
+  return {
+    stop: () => {
+      clearImmediate(timer)
+      return turns
+    },
+  }
+}
