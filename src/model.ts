@@ -1,5 +1,6 @@
 // A loaded model: scoring, generation, chat. Thin: each method reads its options and hands on to its own room.
 
+import { onLeave } from './calls/leaving.ts'
 import {
   booleanOption,
   callbackOption,
@@ -364,28 +365,32 @@ export class Model {
     return new GenerateCall(this.generator, options, readAndBegin).results(prompts)
   }
 
-  private async *stream(
+  private stream(
     prompt: ReadText,
     settings: GenerateSettings,
   ): AsyncGenerator<string, GenerateResult, undefined> {
-    const { signal } = settings
-    const leaving = new AbortController()
-    const stopListening = onAbort(signal, () => leaving.abort(signal!.reason))
     const text = new TextStream()
     const onText = (piece: string) => text.push(piece)
-    const own = { ...settings, signal: leaving.signal }
-    const running = collect(this.continue([prompt], own, { answersFirst: false, onText }))
-    const ended = running.catch(() => {}).then(() => text.end())
-    try {
-      yield* text.read()
-      const [result] = await running
-      return result!
-    } finally {
-      // A loop that is left early ends the generation.
-      stopListening()
-      leaving.abort()
-      await ended
-    }
+    const results = this.continue([prompt], settings, { answersFirst: false, onText })
+    return onLeave(piecesOf(text, results), () => void results.return())
+  }
+}
+
+/** The pieces of a text while it is generated, then its result. */
+async function* piecesOf(
+  text: TextStream,
+  results: AsyncGenerator<GenerateResult, void, undefined>,
+): AsyncGenerator<string, GenerateResult, undefined> {
+  const first = results.next()
+  const ended = first.catch(() => {}).then(() => text.end())
+  try {
+    yield* text.read()
+    const { value } = await first
+    return value as GenerateResult
+  } finally {
+    // A loop that is left early ends the generation.
+    await results.return()
+    await ended
   }
 }
 

@@ -13,6 +13,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { makeFolder } from '../src/checkpoint/files.ts'
 import { type Holder, type Lock, takeLock } from '../src/files/lock.ts'
 import { root } from './cli-run.ts'
 import { skip } from './skip.ts'
@@ -225,6 +226,21 @@ describe('takeLock', () => {
       await (await take()).lock.release()
     } finally {
       execFileSync('umount', [folder], { timeout: 10_000 })
+    }
+  })
+})
+
+describe('makeFolder', () => {
+  it('does not mind others that make the same folders at the same time', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'mt-llama-folder-'))
+    try {
+      for (let round = 0; round < 20; round++) {
+        const path = join(folder, String(round), 'a', 'b', 'c')
+        await Promise.all(Array.from({ length: 8 }, () => makeFolder(path)))
+        assert.deepEqual(readdirSync(path), [])
+      }
+    } finally {
+      rmSync(folder, { recursive: true })
     }
   })
 })

@@ -206,6 +206,17 @@ describe('OrderedCall', () => {
     assert.deepEqual(await answers.next(), { done: true, value: undefined })
   })
 
+  it('ends at once where its reader leaves while a source never gives its next item', async () => {
+    const doubler = new Doubler()
+    const { source, closed } = waitingSource(1)
+    const answers = doubler.call.answers(source)
+    const first = answers.next()
+    await until(() => doubler.call.itemsRead === 1)
+    assert.deepEqual(await answers.return(), { done: true, value: undefined })
+    assert.deepEqual(await first, { done: true, value: undefined })
+    assert.deepEqual([closed(), doubler.log.at(-1)], [true, 'end'])
+  })
+
   it('ends with ABORTED at each stage: before, while it reads, rests, or waits for the source', async () => {
     const early = new Doubler({ signal: AbortSignal.abort() })
     await assert.rejects(rest(early.call.answers([1])), { code: 'ABORTED' })

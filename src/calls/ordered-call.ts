@@ -1,6 +1,7 @@
 // A call whose answers leave in the order of its source, which is read a bounded way ahead of them: what scoring and
 // generation have in common.
 import { onAbort } from '../native/job.ts'
+import { onLeave } from './leaving.ts'
 import { Signal } from './signal.ts'
 import { pull, type Source } from './source.ts'
 
@@ -85,7 +86,11 @@ export class OrderedCall<Item, Answer, Own extends Entry<Answer>> {
   }
 
   /** Nothing is read before the first answer is asked for; a loop that is left ends the call. */
-  async *answers(source: Source<Item>): AsyncGenerator<Answer, void, undefined> {
+  answers(source: Source<Item>): AsyncGenerator<Answer, void, undefined> {
+    return onLeave(this.inOrder(source), () => this.close())
+  }
+
+  private async *inOrder(source: Source<Item>): AsyncGenerator<Answer, void, undefined> {
     const stopListening = onAbort(this.options.signal, error => this.fail(error))
     try {
       if (Array.isArray(source)) this.itemsTotal = source.length
@@ -94,6 +99,7 @@ export class OrderedCall<Item, Answer, Own extends Entry<Answer>> {
       for (let index = 0; ; index++) {
         while (!this.closed.aborted && !this.isSettled(index)) await this.changed.wait()
         if (this.failure) throw this.failure.error
+        if (this.closed.aborted) return
         const entry = this.entries.get(index)
         if (!entry) {
           if (this.sourceError) throw this.sourceError.error

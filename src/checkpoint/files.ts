@@ -47,17 +47,21 @@ export function folderEntries(folder: string): Promise<string[]> {
  * end where the folder above is there but takes none, as /proc.
  */
 export async function makeFolder(path: string): Promise<void> {
-  const made = await mkdir(path).then(
-    () => true,
-    async error => {
-      if (error.code === 'EEXIST' && (await pathKind(path)) === 'folder') return true
-      if (error.code !== 'ENOENT' || (await pathKind(dirname(path))) !== 'missing') throw error
-      return false
-    },
+  const failure = await madeFolder(path)
+  if (!failure) return
+  if (failure.code !== 'ENOENT') throw failure
+  if ((await pathKind(dirname(path))) === 'missing') await makeFolder(dirname(path))
+  // Once more where the folder above is there: another process may have made it meanwhile.
+  const again = await madeFolder(path)
+  if (again) throw again
+}
+
+/** @returns why there is no such folder now */
+async function madeFolder(path: string): Promise<NodeJS.ErrnoException | undefined> {
+  return mkdir(path).then(
+    () => undefined,
+    async error => (error.code === 'EEXIST' && (await pathKind(path)) === 'folder' ? undefined : error),
   )
-  if (made) return
-  await makeFolder(dirname(path))
-  await mkdir(path)
 }
 
 /** Reads exactly `length` bytes at `position`; the caller has held `length` against the file's size. */
