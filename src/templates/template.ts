@@ -62,9 +62,13 @@ function asProblem<T>(run: () => T): T {
     if (error instanceof SyntaxProblem) throw new TemplateProblem('syntax', error.message, error.line, error)
     if (error instanceof BudgetError) throw new TemplateProblem('budget', error.message, undefined, error)
     if (error instanceof TemplateError) throw new TemplateProblem('failed', error.message, error.line, error)
-    // The stack's end is what stops values within values without end, and expressions without.
-    if (error instanceof RangeError && /call stack/.test(error.message))
-      throw new TemplateProblem('budget', 'its values or expressions are nested too deep', undefined, error)
+    // The stack's end is what stops values within values without end, and expressions without; other limits are the engine's.
+    if (error instanceof RangeError) {
+      const what = /call stack/.test(error.message)
+        ? 'its values or expressions are nested too deep'
+        : error.message
+      throw new TemplateProblem('budget', what, undefined, error)
+    }
     throw error
   }
 }
