@@ -1,14 +1,17 @@
-// What shared/golden/hf holds and how near a run must come to it: for the mocha test, and for the tests on GPUs, which
-// run without Node on what write-golden.ts makes of it.
+// What test/golden/hf and, where it is there, shared/golden/hf hold and how near a run must come to it: for the mocha test,
+// and for the tests on GPUs, which run without Node on what write-golden.ts makes of it.
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { safetensorsArrays } from './safetensors-arrays.ts'
-import { shared } from './shared.ts'
+import { carried, shared, sharedMissing } from './shared.ts'
 
 /** Formats and architectures that are not read (yet): the folder's own case.json says what they are. */
 const notRead = /^(bin|meta-|gguf-mixed$|mistral-window$|qwen2$)/
 
-/** Of golden/README.md: logits against the largest of the sequence; a log-probability; a margin either token may win. */
+/**
+ * The bound of a logit, as a share of the sequence's largest; of a log-probability; and the margin that either of two tokens
+ * may win. Float64 arithmetic is off by 1.8e-5 and 3.2e-5.
+ */
 export const logitTolerance = 4e-5
 export const logProbTolerance = 1e-4
 export const smallMargin = 1e-3
@@ -26,6 +29,10 @@ interface ScoreCase {
   tokenLogProbs: number[][]
   isGreedy: boolean[][]
   margin: number[][]
+}
+interface TextCase {
+  text: string
+  ids: number[]
 }
 interface GreedyCase {
   prompt: number[]
@@ -48,18 +55,25 @@ export interface GoldenCase {
   about: Case
   scores: ScoreCase[]
   greedy: GreedyCase[]
+  /** Texts with their ids by the tokenizers library or sentencepiece; none where the checkpoint has no tokenizer. */
+  texts: TextCase[]
   sequences(): GoldenSequence[]
 }
 
-/** The cases that are read, by name. */
+/** The cases that are read, those of this repository first, by name. */
 export function goldenCases(): GoldenCase[] {
-  const root = shared('golden', 'hf')
-  return readdirSync(root)
-    .filter(name => !notRead.test(name))
-    .sort()
-    .map(name => {
-      const folder = join(root, name)
+  const roots = [carried('hf'), ...(sharedMissing ? [] : [shared('golden', 'hf')])]
+  const folders = roots.flatMap(root =>
+    readdirSync(root)
+      .sort()
+      .map(name => join(root, name)),
+  )
+  return folders
+    .filter(folder => !notRead.test(basename(folder)))
+    .map(folder => {
+      const name = basename(folder)
       const gguf = join(folder, 'model.gguf')
+      const texts = join(folder, 'texts.json')
       const read = <T>(part: string): T => JSON.parse(readFileSync(join(folder, part), 'utf8'))
       return {
         name,
@@ -67,6 +81,7 @@ export function goldenCases(): GoldenCase[] {
         about: read<Case>('case.json'),
         scores: read<ScoreCase[]>('score.json'),
         greedy: read<GreedyCase[]>('greedy.json'),
+        texts: existsSync(texts) ? read<TextCase[]>('texts.json') : [],
         sequences: () => sequences(join(folder, 'expected.safetensors')),
       }
     })

@@ -1,9 +1,9 @@
-// SmolLM2-135M in float32 against lm-evaluation-harness: rolling log-likelihoods and generated texts.
-// MT_LLAMA_VERIFY=1 takes every row; otherwise the first few.
+// Rolling log-likelihoods and generated texts in float32 against lm-evaluation-harness.
+// MT_LLAMA_VERIFY=1 takes every row of the large set; otherwise the first few.
 import { strict as assert } from 'node:assert'
 import { readFileSync } from 'node:fs'
 import { loadModel, type Model } from '../src/index.ts'
-import { shared, sharedMissing } from './shared.ts'
+import { carried, shared, sharedMissing } from './shared.ts'
 
 const verify = process.env.MT_LLAMA_VERIFY === '1'
 const perplexityRows = verify ? Infinity : 3
@@ -16,6 +16,23 @@ interface Sample {
   word_perplexity: [number, number]
   byte_perplexity: [number, number]
 }
+
+describe('rolling log-likelihoods of a random checkpoint', () => {
+  it('are those of lm-evaluation-harness', async () => {
+    await using model = await loadModel(carried('hf', 'llama-tokenizer-json'), { dtype: 'float32' })
+    const texts = linesOf<{ text: string }>(carried('data', 'reviews.jsonl'))
+    const wanted = linesOf<{ logLikelihood: number; words: number; bytes: number }>(
+      carried('lm-eval', 'reviews.jsonl'),
+    )
+    assert.equal(wanted.length, texts.length)
+    for (const [i, { logLikelihood, words, bytes }] of wanted.entries()) {
+      const own = await model.perplexity(texts[i]!.text)
+      assert.ok(Math.abs(own.logLikelihood - logLikelihood) <= rollingTolerance * own.tokens, `row ${i}`)
+      assert.ok(Math.abs(Math.log(own.wordPerplexity!) + own.logLikelihood / words) < 1e-12, `row ${i}`)
+      assert.ok(Math.abs(Math.log(own.bytePerplexity!) + own.logLikelihood / bytes) < 1e-12, `row ${i}`)
+    }
+  })
+})
 
 describe('golden/lm-eval on SmolLM2-135M', function () {
   this.timeout(verify ? 3_600_000 : 120_000)
@@ -93,8 +110,11 @@ describe('golden/lm-eval on SmolLM2-135M', function () {
 })
 
 function lines<T>(...parts: string[]): T[] {
-  const text = readFileSync(shared('golden', 'lm-eval', ...parts), 'utf8')
-  return text
+  return linesOf(shared('golden', 'lm-eval', ...parts))
+}
+
+function linesOf<T>(file: string): T[] {
+  return readFileSync(file, 'utf8')
     .trimEnd()
     .split('\n')
     .map(line => JSON.parse(line) as T)

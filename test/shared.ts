@@ -1,8 +1,16 @@
-// The folder of golden vectors, data and models beside the checkout; tests that need it skip where it is absent.
+// Golden vectors: the small set of this repository, and the folder of large sets, data and models beside the checkout; tests
+// that need the latter skip where it is absent.
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('../../shared/', import.meta.url))
+
+const own = fileURLToPath(new URL('golden/', import.meta.url))
+
+/** Path of a file or folder of test/golden, made by bench/peers/golden. */
+export function carried(...parts: string[]): string {
+  return own + parts.join('/')
+}
 
 /** Why tests of the shared folder are skipped; undefined where it is there. */
 export const sharedMissing = existsSync(root) ? undefined : `${root} is not there`

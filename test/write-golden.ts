@@ -1,18 +1,13 @@
-// Writes the checkpoints of shared/golden/hf and what is expected of them to build/golden, where programs without Node
+// Writes the golden checkpoints and what is expected of them to build/golden, where programs without Node
 // read them (test/native/golden_case.h says how): the checkpoint is read here, by src/checkpoint alone.
 //   node --import tsx test/write-golden.ts
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { nativeConfig } from '../src/checkpoint/native-config.ts'
 import { openCheckpoint } from '../src/checkpoint/open.ts'
 import { type GoldenCase, goldenCases } from './golden-hf.ts'
-import { sharedMissing } from './shared.ts'
 
 const folder = 'build/golden'
 
-if (sharedMissing) {
-  console.error(`no golden checkpoints: ${sharedMissing}`)
-  process.exit(1)
-}
 rmSync(folder, { recursive: true, force: true })
 let bytes = 0
 const cases = goldenCases()

@@ -1,0 +1,29 @@
+"""Makes test/golden anew: what the engine, the tokenizers, the prompts and the metrics are held to, by code of others.
+
+    python make.py [checkpoints] [harness] [metrics SQUAD_SCRIPT MLQA_SCRIPT]
+
+Without a word, checkpoints and harness. Run it with the packages of ../requirements.txt; weights come from a fixed seed.
+"""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3] / "test" / "golden"
+
+if __name__ == "__main__":
+    words = sys.argv[1:] or ["checkpoints", "harness"]
+    if "checkpoints" in words:
+        from checkpoints import write_checkpoints
+
+        write_checkpoints(ROOT)
+    if "harness" in words:
+        from harness import write_harness
+        from rows import write_rows
+
+        write_rows(ROOT)
+        write_harness(ROOT)
+    if "metrics" in words:
+        from metrics import write_metrics
+
+        at = words.index("metrics")
+        write_metrics(ROOT, Path(words[at + 1]), Path(words[at + 2]))
