@@ -210,8 +210,9 @@ class Backend {
 // Plain scalar float32 on one thread: the definition with which the other backends are compared.
 std::unique_ptr<Backend> make_reference_backend();
 
-// The backend for CPUs. The instruction set is the best that the processor has, or the one that $MT_LLAMA_CPU names (of
-// cpu_variants()). Throws DEVICE_UNAVAILABLE if the processor lacks that one.
+// The backend for CPUs. With 0 `threads` it uses one for each core. The instruction set is the best that the processor
+// has, or the one that $MT_LLAMA_CPU names (of cpu_variants()). Throws DEVICE_UNAVAILABLE if the processor lacks that
+// one.
 std::unique_ptr<Backend> make_cpu_backend(int threads);
 
 // The instruction sets that the processor has and that there are kernels for, the best first: amx_bf16, avx512_bf16,
