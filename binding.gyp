@@ -18,7 +18,7 @@
     'cflags_cc': ['-std=c++20', '-O3', '-ffp-contract=off', '-fvisibility=hidden', '-Wall', '-Wextra'],
     'cflags_cc!': ['-fno-exceptions', '-fno-rtti', '-std=gnu++17', '-std=gnu++20'],
     'conditions': [
-      ['OS=="linux"', {'ldflags': ['-Wl,-Bsymbolic', '-Wl,--exclude-libs,ALL']}],
+      ['OS=="linux"', {'ldflags': ['-Wl,-Bsymbolic', '-Wl,--exclude-libs,ALL', '-Wl,--gc-sections']}],
       ['OS=="mac"', {
         'xcode_settings': {
           'GCC_ENABLE_CPP_EXCEPTIONS': 'YES',

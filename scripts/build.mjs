@@ -27,6 +27,8 @@ const kind = process.env.MT_LLAMA_BUILD ?? process.argv[2]
 if (cmakeOptions[kind]) {
   // N-API headers come with cmake-js ("binary.napi_versions" in package.json), so nothing is fetched.
   const options = cmakeOptions[kind].map(option => `--CD${option}`)
+  // node-gyp's make takes LDFLAGS in each build, CMake only in a folder's first
+  options.push(`--CDCMAKE_SHARED_LINKER_FLAGS=${process.env.LDFLAGS ?? ''}`)
   if (kind === 'cuda') options.push(`--CDCMAKE_CUDA_COMPILER=${nvcc()}`)
   run('cmake-js/bin/cmake-js', ['build', '--out', `build/${kind}/build`, '--parallel', jobs, ...options])
 } else {

@@ -37,7 +37,7 @@ const faults = [
   ...check('native', nativeLayers, /\.(cc|h|inc|cu|cuh)$/, /^\s*#\s*include\s*"([^"]+)"/gm),
   ...check('src', sourceLayers, /\.[jt]s$/, /(?:\bfrom|\bimport\s*\(|\bimport)\s*['"](\.[^'"]+)['"]/g),
   ...only('native/addon/', 'native', /\.(cc|h|inc|cu|cuh)$/, /<(napi|node_api|uv)\.h>/),
-  ...only('src/native/addon.ts', 'src', /\.ts$/, /node-gyp-build|\.node['"]/),
+  ...only('src/native/addon', 'src', /\.ts$/, /node-gyp-build|\.node['"]/),
 ]
 for (const fault of faults) console.error(fault)
 process.exitCode = faults.length > 0 ? 1 : 0

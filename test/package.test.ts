@@ -1,59 +1,42 @@
-// The npm package as a user gets it: packed with a prebuild, installed with scripts off and no compiler, used by
-// import, by require, by the command line and by tsc in strict mode.
+// The npm package as a user gets it: packed with a prebuild, installed without a compiler, used by import, by require,
+// by the command line and by tsc in strict mode; and built from its sources where there is no prebuild.
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { neededVersions } from '../scripts/elf.mjs'
 import { loadModel } from '../src/index.ts'
-import { writeRandomModel } from './boundary/random-model.ts'
+import { allOutput, bareBin, newApp, pack, root, run, runProgram, scoring } from './packed-app.ts'
 import { skip } from './skip.ts'
 
-const root = fileURLToPath(new URL('..', import.meta.url))
-const request = { prompt: [1, 2, 3], continuations: [[4, 5], [6]] }
+const prebuild = `prebuilds/${process.platform}-${process.arch}/mt-llama.glibc.node`
 
 describe('the package', function () {
   this.timeout(1_200_000)
   const work = mkdtempSync(path.join(tmpdir(), 'mt-llama-package-'))
   const app = path.join(work, 'app')
-  const model = path.join(work, 'model')
-  // node and npm, and nothing else
-  const bin = path.join(work, 'bin')
+  const home = path.join(app, 'node_modules', 'mt-llama')
+  let bin: string
+  let programs: { imported: string; required: string }
   let files: string[]
   let expected: number[]
 
   before(async () => {
-    packBesideOther(['cpu', '--pack-destination', work])
-    const tarball = readdirSync(work).find(name => name.endsWith('.tgz'))!
+    const model = path.join(work, 'model')
+    programs = scoring(model)
+    // by the build that tests use, before packing
+    const own = await loadModel(model, { device: 'cpu' })
+    const [answer] = await own.score([{ prompt: [1, 2, 3], continuations: [[4, 5], [6]] }])
+    expected = answer!.continuations.map(score => score.logLikelihood)
+    await own.dispose()
+
+    const { tarball } = pack(work, 'cpu')
     files = run(work, 'tar', ['-tf', tarball])
       .split('\n')
       .map(file => file.replace('package/', ''))
-
-    mkdirSync(bin)
-    symlinkSync(process.execPath, path.join(bin, 'node'))
-    symlinkSync(which('npm'), path.join(bin, 'npm'))
-    mkdirSync(app)
-    writeFileSync(path.join(app, 'package.json'), '{ "private": true }')
-    const flags = ['--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund']
-    run(app, path.join(bin, 'npm'), ['install', ...flags, path.join(work, tarball)], bin)
-
-    writeRandomModel(model)
-    const own = await loadModel(model, { device: 'cpu' })
-    const [answer] = await own.score([request])
-    expected = answer!.continuations.map(score => score.logLikelihood)
-    await own.dispose()
+    bin = bareBin(path.join(work, 'bin'))
+    newApp(app)
+    npm('install', tarball)
   })
   after(() => rmSync(work, { recursive: true }))
 
@@ -66,46 +49,86 @@ describe('the package', function () {
       'README.md',
       'LICENSE',
       'THIRD-PARTY-NOTICES',
+      prebuild,
+      'from-source/binding.gyp',
     ]
-    wanted.push(`prebuilds/${process.platform}-${process.arch}/mt-llama.glibc.node`, 'binding.gyp')
-    for (const list of ['native/sources.txt', 'native/sources_addon.txt'])
-      wanted.push(list, ...readFileSync(path.join(root, list), 'utf8').trim().split('\n'))
+    for (const list of ['sources', 'sources_addon', 'sources_no_cuda'])
+      wanted.push(
+        `from-source/native/${list}.txt`,
+        ...readFileSync(path.join(root, `native/${list}.txt`), 'utf8')
+          .trim()
+          .split('\n')
+          .map(file => `from-source/${file}`),
+      )
     assert.deepEqual(
       wanted.filter(file => !files.includes(file)),
       [],
     )
+  })
+
+  it('holds what its sources include', () => {
+    const missing = files
+      .filter(file => /^from-source\/.*\.(cc|h|inc)$/.test(file))
+      .flatMap(file =>
+        [...readFileSync(path.join(home, file), 'utf8').matchAll(/^\s*#\s*include\s*"([^"]+)"/gm)].map(
+          ([, other]) => [file, path.posix.join(path.posix.dirname(file), other!)],
+        ),
+      )
+      .filter(([, other]) => !files.includes(other!))
+    assert.deepEqual(missing, [])
+  })
+
+  it('holds nothing of development, of tests or of CUDA, and nothing that makes npm compile', () => {
+    const strange =
+      /^(test|bench|build|src|node_modules|scripts|native|\.ci)\/|simulator|backend\/cuda|^[^/]*\.gyp$/
     assert.deepEqual(
-      files.filter(file => /^(test|bench|build|src|node_modules|scripts)\//.test(file)),
+      files.filter(file => strange.test(file)),
+      [],
+    )
+    const manifest = JSON.parse(readFileSync(path.join(home, 'package.json'), 'utf8'))
+    assert.deepEqual(Object.keys(manifest.scripts), ['build-addon'])
+    assert.equal(manifest.devDependencies, undefined)
+    assert.equal(manifest.private, undefined)
+  })
+
+  it('has a prebuild that loads with glibc 2.28 and any libstdc++', function () {
+    if (process.platform !== 'linux') skip(this, 'only Linux has glibc')
+    const needed = neededVersions(path.join(home, prebuild))
+    assert.ok(needed.some(line => line.startsWith('libc.so.6 GLIBC_2.')))
+    const isOld = (line: string) => Number(line.match(/^\S+ GLIBC_2\.(\d+)(\.\d+)?$/)?.[1] ?? Infinity) <= 28
+    assert.deepEqual(
+      needed.filter(line => !isOld(line)),
       [],
     )
   })
 
+  it('is installed again, from its lockfile, and rebuilt, without a compiler or a warning', () => {
+    for (const words of [['install'], ['ci'], ['rebuild']]) {
+      assert.doesNotMatch(npm(...words), /gyp (info|err)|warn.*(script|prepare|mt-llama)/i)
+      assert.deepEqual(JSON.parse(runProgram(app, bin, 'app.mjs', programs.imported)), expected)
+    }
+  })
+
   it('scores through import, from the prebuild', () => {
-    const output = runApp('app.mjs', `import { loadModel } from 'mt-llama'\n${program('await ')}`)
-    assert.deepEqual(JSON.parse(output), expected)
-    assert.ok(!readdirSync(path.join(app, 'node_modules', 'mt-llama')).includes('build'))
+    assert.deepEqual(JSON.parse(runProgram(app, bin, 'app.mjs', programs.imported)), expected)
+    assert.ok(!readdirSync(path.join(home, 'from-source')).includes('build'))
   })
 
   it('scores through require', () => {
-    const output = runApp('app.cjs', requiring)
-    assert.deepEqual(JSON.parse(output), expected)
+    assert.deepEqual(JSON.parse(runProgram(app, bin, 'app.cjs', programs.required)), expected)
   })
 
   it('has a command line', () => {
-    const output = run(app, path.join(app, 'node_modules', '.bin', 'mt-llama'), ['--version'], bin)
+    const output = run(app, path.join(app, 'node_modules', '.bin', 'mt-llama'), ['--version'], { PATH: bin })
     const { version } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'))
     assert.equal(output.trim(), version)
   })
 
   it('evaluates its embedded default', () => {
     const mtLlama = path.join(app, 'node_modules', '.bin', 'mt-llama')
-    const output = run(
-      app,
-      mtLlama,
-      ['eval', '--limit', '1', '--quiet', '--out', path.join(work, 'results')],
-      bin,
-    )
-    assert.ok(readdirSync(path.join(work, 'results')).includes('results.json'), output)
+    const results = path.join(work, 'results')
+    const output = run(app, mtLlama, ['eval', '--limit', '1', '--quiet', '--out', results], { PATH: bin })
+    assert.ok(readdirSync(results).includes('results.json'), output)
   })
 
   it('type-checks in a strict consumer, its own declarations included', () => {
@@ -130,32 +153,29 @@ describe('the package', function () {
       path.join(app, 'tsconfig.json'),
       JSON.stringify({ compilerOptions: options, files: ['app.mts', 'app.cts'] }),
     )
-    run(app, process.execPath, [path.join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', '.'])
+    const tsc = path.join(root, 'node_modules', 'typescript', 'bin', 'tsc')
+    run(app, process.execPath, [tsc, '-p', '.'])
 
     writeFileSync(path.join(app, 'app.mts'), `import { loadModel } from 'mt-llama'\nloadModel(7)\n`)
-    assert.throws(
-      () =>
-        run(app, process.execPath, [path.join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', '.']),
-      /TS2345/,
-    )
+    assert.throws(() => run(app, process.execPath, [tsc, '-p', '.']), /TS2345/)
   })
 
-  it('builds from source where there is no prebuild, as the error says', function () {
+  it('builds from source where there is no prebuild, by the command that the error names', function () {
     if (!process.env.MT_LLAMA_VERIFY) skip(this, 'it compiles everything; npm run verify')
     const other = path.join(work, 'from-source')
     cpSync(app, other, { recursive: true })
-    const home = path.join(other, 'node_modules', 'mt-llama')
-    rmSync(path.join(home, 'prebuilds'), { recursive: true })
-    assert.throws(() => runApp('app.cjs', requiring, other), /ADDON_NOT_FOUND[\s\S]*npx node-gyp rebuild/)
-    // as npx would run it, with the headers beside node where they are
-    const prefix = path.dirname(path.dirname(realpathSync(process.execPath)))
-    const nodedir = existsSync(path.join(prefix, 'include', 'node')) ? [`--nodedir=${prefix}`] : []
-    run(home, process.execPath, [
-      path.join(root, 'node_modules', 'node-gyp', 'bin', 'node-gyp.js'),
-      'rebuild',
-      ...nodedir,
-    ])
-    assert.deepEqual(JSON.parse(runApp('app.cjs', requiring, other)), expected)
+    rmSync(path.join(other, 'node_modules', 'mt-llama', 'prebuilds'), { recursive: true })
+    let command: string | undefined
+    assert.throws(
+      () => runProgram(other, bin, 'app.cjs', programs.required),
+      (error: Error) => {
+        assert.match(error.message, /ADDON_NOT_FOUND/)
+        command = error.message.match(/^ *(npm run build-addon .*)$/m)?.[1]
+        return true
+      },
+    )
+    run(other, 'sh', ['-c', command!])
+    assert.deepEqual(JSON.parse(runProgram(other, bin, 'app.cjs', programs.required)), expected)
   })
 
   it('is packed with CUDA where there is nvcc, and works without a GPU', function () {
@@ -164,51 +184,26 @@ describe('the package', function () {
     const packed = path.join(work, 'cuda')
     const other = path.join(work, 'with-cuda')
     mkdirSync(packed)
-    mkdirSync(other)
-    const said = run(root, 'npm', ['run', 'package', '--', '--pack-destination', packed])
-    assert.match(said, /\nprebuilds\/linux-x64\/mt-llama\.glibc\.node: with CUDA \(here: .+\), \d+\.\d MB; /)
+    const { tarball, said } = pack(packed)
+    assert.match(
+      said,
+      /\nprebuilds\/linux-x64\/mt-llama\.glibc\.node: with CUDA \(here: .+\), \d+\.\d MB, glibc 2\.\d+ and newer; /,
+    )
     cpSync(app, other, { recursive: true })
-    const home = path.join(other, 'node_modules', 'mt-llama')
-    rmSync(home, { recursive: true })
-    mkdirSync(home)
-    const tarball = path.join(packed, readdirSync(packed)[0]!)
-    run(home, 'tar', ['-xf', tarball, '--strip-components=1'])
-    assert.deepEqual(JSON.parse(runApp('app.cjs', requiring, other)), expected)
-    const devices = run(home, path.join(bin, 'node'), ['dist/cli/main.js', 'devices'], bin)
+    const replaced = path.join(other, 'node_modules', 'mt-llama')
+    rmSync(replaced, { recursive: true })
+    mkdirSync(replaced)
+    run(replaced, 'tar', ['-xf', tarball, '--strip-components=1'])
+    assert.deepEqual(JSON.parse(runProgram(other, bin, 'app.cjs', programs.required)), expected)
+    const devices = run(replaced, path.join(bin, 'node'), ['dist/cli/main.js', 'devices'], { PATH: bin })
     assert.match(devices, /\ncuda(:\d)? /)
     assert.doesNotMatch(devices, /no CUDA/)
   })
 
-  /** Packs while there is a prebuild for another C library, which does not load here. */
-  function packBesideOther(args: string[]): void {
-    const folder = path.join(root, 'prebuilds', `${process.platform}-${process.arch}`)
-    const other = path.join(folder, 'mt-llama.musl.node')
-    const isNew = !existsSync(other)
-    mkdirSync(folder, { recursive: true })
-    if (isNew) writeFileSync(other, '')
-    try {
-      run(root, 'npm', ['run', 'package', '--', ...args])
-    } finally {
-      if (isNew) rmSync(other)
-    }
-  }
-
-  function runApp(name: string, source: string, folder = app): string {
-    writeFileSync(path.join(folder, name), source)
-    return run(folder, path.join(bin, 'node'), [name], bin)
-  }
-
-  const requiring = `const { loadModel } = require('mt-llama')\n${program('')}`
-
-  function program(wait: string): string {
-    return `
-      const main = async () => {
-        const model = await loadModel(${JSON.stringify(model)}, { device: 'cpu' })
-        const [answer] = await model.score([${JSON.stringify(request)}])
-        console.log(JSON.stringify(answer.continuations.map(score => score.logLikelihood)))
-        await model.dispose()
-      }
-      ${wait}main()`
+  /** What npm says, on a PATH without a compiler. */
+  function npm(...words: string[]): string {
+    const flags = ['--prefer-offline', '--no-audit', '--no-fund']
+    return allOutput(app, path.join(bin, 'npm'), [...words, ...flags], { PATH: bin })
   }
 })
 
@@ -222,24 +217,8 @@ console.log(logLikelihood, greedy)
 await model.dispose()
 `
 
-function run(cwd: string, command: string, args: string[], onlyPath?: string): string {
-  const env = onlyPath === undefined ? process.env : { ...process.env, PATH: onlyPath }
-  const { status, stdout, stderr, error } = spawnSync(command, args, { cwd, env, encoding: 'utf8' })
-  if (error) throw error
-  if (status !== 0) throw new Error(`${command} ${args.join(' ')}: exit code ${status}\n${stdout}\n${stderr}`)
-  return stdout
-}
-
 /** The path of nvcc, '' where there is none. */
 function nvcc(): string {
   const program = `import { findNvcc } from './scripts/cuda/toolkit.mjs'; console.log(findNvcc() ?? '')`
   return run(root, process.execPath, ['--input-type=module', '-e', program]).trim()
-}
-
-function which(name: string): string {
-  for (const folder of process.env.PATH!.split(path.delimiter))
-    try {
-      return realpathSync(path.join(folder, name))
-    } catch {}
-  throw new Error(`${name} is not on PATH`)
 }

@@ -1,16 +1,17 @@
 // Loads the native addon. The only file that names the .node.
-import { existsSync, readdirSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { MtLlamaError } from '../errors.ts'
+import { addonNotFound, bundled, noFinder, none, refused, unloadable } from './addon-not-found.ts'
 import type { NativeAddon } from './types.ts'
 
 let loaded: NativeAddon | undefined
 
 /**
- * Loads the addon once: build/Release of a clone, else the prebuild for this platform.
- * @throws ADDON_NOT_FOUND, saying where it was looked for, why each attempt failed and what to run.
+ * Loads the addon once: the .node file or the folder that MT_LLAMA_PREBUILD names; without it, of this package, what was
+ * built here (build/Release of a clone, from-source of an installed package), else the prebuild for this platform.
+ * @throws ADDON_NOT_FOUND, saying where it was looked for, what is wrong with what was found, and what to do.
  */
 export function loadAddon(): NativeAddon {
   loaded ??= requireAddon()
@@ -18,56 +19,50 @@ export function loadAddon(): NativeAddon {
 }
 
 function requireAddon(): NativeAddon {
-  const require = createRequire(import.meta.url)
-  const finder = require('node-gyp-build') as { resolve(folder: string): string }
-  // this file is two folders below the package, in src and in dist
-  const home = named() ?? fileURLToPath(new URL('../..', import.meta.url))
-  let file: string
+  const named = process.env.MT_LLAMA_PREBUILD
+  const home = named ? path.resolve(named) : packageFolder()
+  if (home === undefined) throw addonNotFound(bundled(import.meta.url))
+  const file = find(home)
+  // before loading: the loader of Linux ends the process where a file is cut short
+  const fault = unloadable(file)
+  if (fault) throw addonNotFound(fault, home)
   try {
-    file = finder.resolve(home)
+    return createRequire(file)(file) as NativeAddon
   } catch (error) {
-    throw addonNotFound(home, 'none was found', error)
-  }
-  try {
-    return require(file) as NativeAddon
-  } catch (error) {
-    throw addonNotFound(home, `${file} does not load: ${(error as Error).message}`, error)
+    throw addonNotFound(refused(file, error as NodeJS.ErrnoException), home, error)
   }
 }
 
-/** The folder that the environment names in the place of the package. */
-function named(): string | undefined {
-  return process.env.MT_LLAMA_PREBUILD
+/** This package's folder, two above this file, in src as in dist; undefined where a bundler has moved the code. */
+function packageFolder(): string | undefined {
+  try {
+    // where a bundle is CommonJS, import.meta.url may be undefined
+    const folder = path.resolve(fileURLToPath(import.meta.url), '../../..')
+    const { name } = JSON.parse(readFileSync(path.join(folder, 'package.json'), 'utf8'))
+    return name === 'mt-llama' ? folder : undefined
+  } catch {
+    return undefined
+  }
 }
 
-function addonNotFound(home: string, cause: string, error: unknown): MtLlamaError {
-  Object.assign(process.report, { excludeNetwork: true }) // else the report may wait for DNS
-  const { glibcVersionRuntime } = (process.report.getReport() as { header: { glibcVersionRuntime?: string } })
-    .header
-  const libc =
-    process.platform === 'linux' ? (glibcVersionRuntime ? `glibc ${glibcVersionRuntime}` : 'musl') : ''
-  const platform = `${process.platform}-${process.arch}`
-  const searched = ['build/Release', 'build/Debug', `prebuilds/${platform}`].map(place => {
-    const folder = path.join(home, place)
-    const files = existsSync(folder) ? readdirSync(folder).filter(name => name.endsWith('.node')) : undefined
-    return `  ${folder}: ${files === undefined ? 'no such folder' : files.join(', ') || 'no .node file'}`
-  })
-  const isClone = existsSync(path.join(home, 'src'))
-  const build = isClone ? 'npm run build:addon' : `cd ${home} && npx node-gyp rebuild`
-  const ways = named()
-    ? ['expected: a build in that folder, which MT_LLAMA_PREBUILD names. Unset it, or name another']
-    : [
-        'expected: a build for this platform and C library. A C++20 compiler, make and Python 3 build one:',
-        `  ${build}`,
-      ]
-  return new MtLlamaError(
-    'ADDON_NOT_FOUND',
-    [
-      `the native addon of mt-llama: ${cause}`,
-      `found: ${platform} ${libc}, Node ${process.versions.node}; looked in`,
-      ...searched,
-      ...ways,
-    ].join('\n'),
-    { cause: error },
-  )
+function find(home: string): string {
+  if (statSync(home, { throwIfNoEntry: false })?.isFile()) return home
+  const finder = requireFinder(home)
+  if (!finder) throw addonNotFound(noFinder(home), home)
+  let last: unknown
+  for (const folder of [path.join(home, 'from-source'), home])
+    try {
+      return finder.resolve(folder)
+    } catch (error) {
+      last = error
+    }
+  throw addonNotFound(none(), home, last)
+}
+
+/** node-gyp-build, which is installed beside this package, but perhaps not beside a bundle that holds its code. */
+function requireFinder(home: string): { resolve(folder: string): string } | undefined {
+  for (const from of [import.meta.url, path.join(home, 'package.json')])
+    try {
+      return createRequire(from)('node-gyp-build')
+    } catch {}
 }

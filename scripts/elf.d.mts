@@ -1,0 +1,2 @@
+// Types of elf.mjs, for tests.
+export function neededVersions(file: string): string[]
