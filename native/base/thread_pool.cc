@@ -3,6 +3,7 @@
 
 #include <string>
 #include <system_error>
+#include <utility>
 
 #include "error.h"
 
@@ -44,6 +45,9 @@ ThreadPool::ThreadPool(int threads) : shares_(threads) {
     stop();
     throw Error(ErrorCode::OUT_OF_MEMORY, "starting thread " + std::to_string(workers_.size() + 1) + " of " +
                                               std::to_string(threads) + ": " + error.what());
+  } catch (...) {  // no memory: a thread that runs must be joined before it is destroyed
+    stop();
+    throw;
   }
 }
 
@@ -82,11 +86,13 @@ void ThreadPool::run(int tasks, Call call, void* context) {
   }
   run_tasks(0);
   const auto all_finished = [this] { return finished_.load(std::memory_order_acquire) == tasks_; };
-  if (spin_until(all_finished)) return;
-  std::unique_lock lock(mutex_);
-  caller_sleeps_ = true;
-  wake_caller_.wait(lock, [this] { return finished_ == tasks_; });
-  caller_sleeps_ = false;
+  if (!spin_until(all_finished)) {
+    std::unique_lock lock(mutex_);
+    caller_sleeps_ = true;
+    wake_caller_.wait(lock, [this] { return finished_ == tasks_; });
+    caller_sleeps_ = false;
+  }
+  rethrow();
 }
 
 void ThreadPool::run_tasks(int worker) {
@@ -102,13 +108,28 @@ bool ThreadPool::run_one(int share, int worker) {
     if (untaken(state) == 0) return false;
   } while (!shared.compare_exchange_weak(state, state - 1, std::memory_order_acq_rel, std::memory_order_acquire));
   const int tasks = tasks_;
-  call_(context_, first_task(share + 1, tasks) - static_cast<int>(untaken(state)), worker);
+  run_taken(first_task(share + 1, tasks) - static_cast<int>(untaken(state)), worker);
   // Once the last task is counted the caller may return, so nothing of the loop is read after this.
   if (finished_.fetch_add(1) + 1 == tasks && caller_sleeps_) {
     { std::lock_guard lock(mutex_); }
     wake_caller_.notify_one();
   }
   return true;
+}
+
+void ThreadPool::run_taken(int task, int worker) noexcept {
+  if (failed_.load(std::memory_order_relaxed)) return;
+  try {
+    call_(context_, task, worker);
+  } catch (...) {
+    if (!failed_.exchange(true)) error_ = std::current_exception();
+  }
+}
+
+void ThreadPool::rethrow() {
+  if (!failed_.load(std::memory_order_relaxed)) return;
+  failed_.store(false, std::memory_order_relaxed);
+  std::rethrow_exception(std::exchange(error_, nullptr));
 }
 
 void ThreadPool::work(int worker) {

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <exception>
 #include <mutex>
 #include <thread>
 #include <type_traits>
@@ -13,7 +14,8 @@ namespace mt {
 // The caller of parallel_for() is one of the threads. Between loops the others spin for some microseconds, then sleep.
 class ThreadPool {
  public:
-  // `threads` counts the caller: 1 starts no thread. Throws OUT_OF_MEMORY where the system gives no more threads.
+  // `threads` counts the caller: 1 starts no thread. Throws OUT_OF_MEMORY where the system gives no more threads, or
+  // std::bad_alloc.
   explicit ThreadPool(int threads);
   // Joins. Not during a parallel_for().
   ~ThreadPool();
@@ -25,7 +27,10 @@ class ThreadPool {
   // Calls fn(task, worker) once for each task in 0 .. tasks - 1 and returns when all have returned. `worker` is 0 for
   // the caller and below threads(): an index for scratch memory. Each worker starts with its own share of the tasks, an
   // equal run of neighbours, in ascending order, and then takes from the others': loops over the same rows find them in
-  // the cache of the core that last wrote them. fn may not throw, nor call parallel_for(). One caller at a time.
+  // the cache of the core that last wrote them. fn may not call parallel_for(). One caller at a time.
+  //
+  // Where fn throws, tasks that have not begun are left out, and the first exception is thrown again here, once all
+  // tasks that have begun have ended. The pool is then as before.
   template <class Fn>
   void parallel_for(int tasks, Fn&& fn) {
     using Function = std::remove_reference_t<Fn>;
@@ -48,6 +53,10 @@ class ThreadPool {
   void stop();
   // Runs tasks until none is left to take: the worker's own first, then the others'.
   void run_tasks(int worker);
+  // Runs a task that has been taken, unless one has thrown already.
+  void run_taken(int task, int worker) noexcept;
+  // Throws what a task has thrown, if one has.
+  void rethrow();
   // Takes a task of this share and runs it; false if none is left to take.
   bool run_one(int share, int worker);
   int first_task(int share, int tasks) const { return static_cast<int>(int64_t{tasks} * share / threads()); }
@@ -59,7 +68,9 @@ class ThreadPool {
 
   std::vector<Share> shares_;                  // one a worker
   alignas(64) std::atomic<uint32_t> loop_{0};  // number of the loop whose shares have all been announced
-  alignas(64) std::atomic<int> finished_{0};
+  alignas(64) std::atomic<int> finished_{0};  // tasks taken and done with
+  std::atomic<bool> failed_{false};           // a task of this loop has thrown
+  std::exception_ptr error_;                  // written by the first task that throws, read once all have finished
 
   alignas(64) std::mutex mutex_;
   std::condition_variable wake_workers_;

@@ -1,6 +1,9 @@
-// The thread pool runs every task once, on valid workers, whatever the number of tasks and threads, asleep or awake.
+// The thread pool runs every task once, on valid workers, whatever the number of tasks and threads, asleep or awake; what
+// a task throws reaches the caller, and the pool goes on.
 #include <chrono>
 #include <numeric>
+#include <stdexcept>
+#include <string>
 
 #include "../../native/base/thread_pool.h"
 #include "check.h"
@@ -68,6 +71,52 @@ void pools_come_and_go() {
   CHECK_EQ(total, 500);
 }
 
+// The message of what parallel_for() throws, "" where it throws nothing.
+template <class Fn>
+std::string thrown_by(mt::ThreadPool& pool, int tasks, Fn fn) {
+  try {
+    pool.parallel_for(tasks, fn);
+  } catch (const std::runtime_error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+void what_a_task_throws_reaches_the_caller() {
+  for (const int threads : {1, 2, 3, 8}) {
+    mt::ThreadPool pool(threads);
+    for (const int tasks : {1, 2, 7, 64, 1000}) {
+      for (const int bad : {0, tasks / 2, tasks - 1}) {
+        std::atomic<int> begun{0}, ended{0};
+        const std::string message = thrown_by(pool, tasks, [&](int task, int) {
+          begun++;
+          if (task == bad) throw std::runtime_error("task " + std::to_string(task));
+          ended++;
+        });
+        CHECK_EQ(message, "task " + std::to_string(bad));
+        CHECK_EQ(begun - ended, 1);  // nothing still runs
+        // The next loop runs all its tasks and throws nothing.
+        std::atomic<int> runs{0};
+        CHECK_EQ(thrown_by(pool, tasks, [&](int, int) { runs++; }), "");
+        CHECK_EQ(runs.load(), tasks);
+      }
+    }
+  }
+}
+
+void one_of_many_exceptions_wins_and_later_tasks_are_left_out() {
+  mt::ThreadPool pool(4);
+  for (int round = 0; round < 200; round++) {
+    std::atomic<int> thrown{0};
+    const std::string message = thrown_by(pool, 400, [&](int task, int) {
+      thrown++;
+      throw std::runtime_error(std::to_string(task));
+    });
+    CHECK(!message.empty() && std::stoi(message) >= 0 && std::stoi(message) < 400);
+    CHECK(thrown >= 1 && thrown <= 4);  // a thread that has thrown begins no other
+  }
+}
+
 }  // namespace
 
 int main() {
@@ -75,5 +124,7 @@ int main() {
   threads_that_fell_asleep_wake_up();
   the_caller_sleeps_through_a_long_task();
   pools_come_and_go();
+  what_a_task_throws_reaches_the_caller();
+  one_of_many_exceptions_wins_and_later_tasks_are_left_out();
   return mt::test::finish("base_thread_pool");
 }
