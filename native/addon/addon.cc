@@ -32,9 +32,9 @@ LlamaConfig read_config(Napi::Value value) {
   config.kv_heads = number("kvHeads");
   config.head_dim = number("headDim");
   config.context_length = number("contextLength");
-  config.rms_norm_eps = static_cast<float>(read_number(object["rmsNormEps"], "rmsNormEps"));
+  config.rms_norm_eps = read_float(object["rmsNormEps"], "rmsNormEps");
   config.rope_frequencies = read_floats(object["ropeFrequencies"], "ropeFrequencies");
-  config.rope_attention_factor = static_cast<float>(read_number(object["ropeAttentionFactor"], "ropeAttentionFactor"));
+  config.rope_attention_factor = read_float(object["ropeAttentionFactor"], "ropeAttentionFactor");
   config.tied_head = read_bool(object["tiedHead"], "tiedHead");
   config.check();
   return config;
@@ -45,7 +45,7 @@ StoredTensor read_tensor(Napi::Value value) {
   const Napi::Object object = read_object(value, "tensor");
   StoredTensor tensor;
   tensor.name = read_string(object["name"], "tensor name");
-  tensor.file = read_string(object["file"], "tensor file");
+  tensor.file = read_path(object["file"], "tensor file");
   tensor.offset = static_cast<uint64_t>(read_integer(object["offset"], "tensor offset", 0, kMax));
   tensor.bytes = static_cast<uint64_t>(read_integer(object["bytes"], "tensor bytes", 0, kMax));
   tensor.type = stored_type(read_string(object["type"], "tensor type"), tensor.file + ": \"" + tensor.name + "\"");
@@ -71,7 +71,7 @@ std::vector<StoredTensor> read_tensors(Napi::Value value) {
 class LoadJob final : public Job {
  public:
   LoadJob(const Napi::CallbackInfo& info, std::shared_ptr<EngineThread> engine)
-      : Job(info.Env(), info[3]),
+      : Job(info[3]),
         engine_(std::move(engine)),
         config_(read_config(info[0])),
         tensors_(read_tensors(info[1])),
@@ -111,8 +111,7 @@ Napi::Value time_op(const Napi::CallbackInfo& info) {
 template <class Value>
 Napi::Value push_value(const Napi::CallbackInfo& info, Napi::Value control, typename ValueJob<Value>::Compute compute,
                        typename ValueJob<Value>::Convert convert) {
-  return engine_of(info)->push(info.Env(),
-                               std::make_unique<ValueJob<Value>>(info.Env(), control, std::move(compute), convert));
+  return engine_of(info)->push(info.Env(), std::make_unique<ValueJob<Value>>(control, std::move(compute), convert));
 }
 
 Napi::Value number_of(Napi::Env env, const size_t& value) { return Napi::Number::New(env, static_cast<double>(value)); }
@@ -169,20 +168,23 @@ Napi::Value cpu(const Napi::CallbackInfo& info) {
 }
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
-  env.SetInstanceData(new InstanceData{std::make_shared<EngineThread>(env)});
-  Napi::Array codes = Napi::Array::New(env);
+  const auto fill = [&]() -> Napi::Value {
+    env.SetInstanceData(new InstanceData{std::make_shared<EngineThread>(env)});
+    Napi::Array codes = Napi::Array::New(env);
 #define X(name) codes[codes.Length()] = Napi::String::New(env, #name);
-  MT_ERROR_CODES(X)
+    MT_ERROR_CODES(X)
 #undef X
-  define_value(exports, "errorCodes", codes);
-  define_method(exports, "cpu", cpu);
-  define_method(exports, "gpus", gpus);
-  define_method(exports, "gpuFreeBytes", free_bytes_of);
-  define_method(exports, "weightBytes", weight_bytes_of);
-  define_method(exports, "load", load);
-  define_method(exports, "peaks", peaks);
-  define_method(exports, "timeOp", time_op);
-  return exports;
+    define_value(exports, "errorCodes", codes);
+    define_method(exports, "cpu", cpu);
+    define_method(exports, "gpus", gpus);
+    define_method(exports, "gpuFreeBytes", free_bytes_of);
+    define_method(exports, "weightBytes", weight_bytes_of);
+    define_method(exports, "load", load);
+    define_method(exports, "peaks", peaks);
+    define_method(exports, "timeOp", time_op);
+    return exports;
+  };
+  return thrown_by(env, fill).As<Napi::Object>();
 }
 
 }  // namespace

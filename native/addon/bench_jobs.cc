@@ -11,9 +11,7 @@ namespace {
 class PeaksJob final : public Job {
  public:
   explicit PeaksJob(const Napi::CallbackInfo& info)
-      : Job(info.Env(), info[2]),
-        device_(read_device(read_string(info[0], "device"))),
-        threads_(read_threads(info[1])) {}
+      : Job(info[2]), device_(read_device(read_string(info[0], "device"))), threads_(read_threads(info[1])) {}
 
   void run(const Control& control) override {
     backend_ = make_backend(device_, 1)->name();
@@ -80,7 +78,7 @@ bench::OpCase read_case(Napi::Value value, DType dtype) {
 class TimeOpJob final : public Job {
  public:
   explicit TimeOpJob(const Napi::CallbackInfo& info)
-      : Job(info.Env(), info[2]),
+      : Job(info[2]),
         options_(read_run_options(info[1])),
         case_(read_case(info[0], options_.dtype)),
         seconds_(read_number(read_object(info[0], "request")["seconds"], "seconds")) {

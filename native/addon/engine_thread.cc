@@ -1,11 +1,14 @@
 // The queue. Everything the two threads share is under one mutex.
 #include "engine_thread.h"
 
+#include <string>
+#include <system_error>
+
 #include "javascript.h"
 
 namespace mt::addon {
 
-Job::Job(Napi::Env env, Napi::Value control) : deferred_(Napi::Promise::Deferred::New(env)) {
+Job::Job(Napi::Value control) {
   int32_t* words = shared_words(control, 2, "control");
   control_owner_ = Napi::Persistent(control.As<Napi::Object>());
   control_ = Control(words);
@@ -23,43 +26,54 @@ void Job::run_caught() {
 void Job::settle(Napi::Env env) {
   try {
     if (error_) std::rethrow_exception(error_);
-    deferred_.Resolve(result(env));
+    deferred_->Resolve(result(env));
   } catch (...) {
-    deferred_.Reject(error_value(env, std::current_exception()));
+    deferred_->Reject(error_value(env, std::current_exception()));
   }
 }
 
 EngineThread::EngineThread(Napi::Env env) {
-  wake_javascript_ = Napi::ThreadSafeFunction::New(env, Napi::Function(), "mt-llama engine", 0, 1);
+  wake_javascript_ = decltype(wake_javascript_)::New(env, "mt-llama engine", 0, 1, this);
   wake_javascript_.Unref(env);
   // Hooks run in reverse order: this one before the thread-safe function's own.
   env.AddCleanupHook([](EngineThread* self) { self->stop(); }, this);
 }
 
 Napi::Promise EngineThread::push(Napi::Env env, std::unique_ptr<Job> job) {
-  Napi::Promise promise = job->deferred_.Promise();
   start();
-  if (unsettled_++ == 0) wake_javascript_.Ref(env);
+  std::list<std::unique_ptr<Job>> place;
+  place.push_back(std::move(job));
+  if (unsettled_ == 0) wake_javascript_.Ref(env);
+  auto& deferred = place.front()->deferred_;
+  deferred = Napi::Promise::Deferred::New(env);
+  const Napi::Promise promise = deferred->Promise();
+  unsettled_++;
   {
     std::lock_guard lock(mutex_);
-    queued_.push_back(std::move(job));
+    queued_.splice(queued_.end(), place);
   }
   wake_.notify_one();
   return promise;
 }
 
-void EngineThread::release(std::shared_ptr<void> object) {
-  if (!object) return;
+void EngineThread::release(Objects objects) noexcept {
+  if (objects.empty()) return;
   {
     std::lock_guard lock(mutex_);
     if (stopped_ || !thread_.joinable()) return;
-    released_.push_back(std::move(object));
+    released_.splice(released_.end(), objects);
   }
   wake_.notify_one();
 }
 
 void EngineThread::start() {
-  if (!thread_.joinable() && !stopped_) thread_ = std::thread([this] { loop(); });
+  if (stopped_) throw Error(ErrorCode::ABORTED, "the environment has ended");
+  if (thread_.joinable()) return;
+  try {
+    thread_ = std::thread([this] { loop(); });
+  } catch (const std::system_error& error) {
+    throw Error(ErrorCode::OUT_OF_MEMORY, std::string("starting the engine thread: ") + error.what());
+  }
 }
 
 void EngineThread::loop() {
@@ -68,8 +82,8 @@ void EngineThread::loop() {
     wake_.wait(lock, [this] { return stopped_ || !queued_.empty() || !released_.empty(); });
     if (stopped_) return;
     if (!released_.empty()) {
-      std::vector<std::shared_ptr<void>> released = std::move(released_);
-      released_.clear();
+      Objects released;
+      released.swap(released_);
       lock.unlock();
       released.clear();
       lock.lock();
@@ -81,12 +95,13 @@ void EngineThread::loop() {
     lock.lock();
     running_ = nullptr;
     if (stopped_) return;
-    done_.push_back(std::move(queued_.front()));
-    queued_.pop_front();
-    wake_javascript_.NonBlockingCall([this](Napi::Env env, Napi::Function) {
-      if (static_cast<napi_env>(env) != nullptr) drain(env);
-    });
+    done_.splice(done_.end(), queued_, queued_.begin());
+    wake_javascript_.NonBlockingCall();
   }
+}
+
+void EngineThread::drain_woken(Napi::Env env, Napi::Function, EngineThread* self, void*) {
+  if (static_cast<napi_env>(env) != nullptr) self->drain(env);
 }
 
 void EngineThread::drain(Napi::Env env) {

@@ -3,10 +3,13 @@
 #include <napi.h>
 
 #include <condition_variable>
-#include <deque>
+#include <exception>
+#include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
+#include <utility>
 
 #include "../base/control.h"
 
@@ -17,7 +20,7 @@ namespace mt::addon {
 class Job {
  public:
   // `control` is an Int32Array of 2 or more on a SharedArrayBuffer: its memory cannot be taken away while we hold it.
-  Job(Napi::Env env, Napi::Value control);
+  explicit Job(Napi::Value control);
   virtual ~Job() = default;
 
   // No Napi here. Throws mt::Error. Lets go of the model before it returns, so that the last owner frees it here.
@@ -30,7 +33,7 @@ class Job {
   void run_caught();
   void settle(Napi::Env env);
 
-  Napi::Promise::Deferred deferred_;
+  std::optional<Napi::Promise::Deferred> deferred_;  // made once nothing can keep the job from being queued
   Napi::ObjectReference control_owner_;
   Control control_;
   std::exception_ptr error_;
@@ -39,34 +42,60 @@ class Job {
 // The rules that keep it harmless (design: an AsyncWorker pool starves fs and holds up process.exit):
 //  1. The thread-safe function is unreferenced while idle, so it never keeps the process alive.
 //  2. stop() runs as the environment's cleanup hook: it cancels the running job, joins, and frees what is queued.
-//  3. After stop() a push rejects and a release frees at once.
+//  3. After stop() a push throws and a release frees at once.
+//  4. A place in a queue is a list's node, made on the JavaScript thread before there is a promise. From then on it is
+//     moved from list to list, so nothing that is under way can fail for lack of memory.
 class EngineThread {
  public:
+  using Objects = std::list<std::shared_ptr<void>>;
+
   explicit EngineThread(Napi::Env env);
 
-  // Queues the job and returns its promise.
+  // Queues the job and returns its promise. Throws ABORTED after stop(), OUT_OF_MEMORY; then there is no promise.
   Napi::Promise push(Napi::Env env, std::unique_ptr<Job> job);
 
-  // Destroys the object on the engine thread, after the running job: freeing gigabytes takes a while, and a device's
+  // Destroys the objects on the engine thread, after the running job: freeing gigabytes takes a while, and a device's
   // memory is freed by the thread that uses the device.
-  void release(std::shared_ptr<void> object);
+  void release(Objects objects) noexcept;
 
  private:
   void start();
   void loop();
   void drain(Napi::Env env);
   void stop();
+  static void drain_woken(Napi::Env env, Napi::Function, EngineThread* self, void*);
 
-  Napi::ThreadSafeFunction wake_javascript_;
+  // Its calls carry nothing: a callback of its own for each would take memory on the engine thread.
+  Napi::TypedThreadSafeFunction<EngineThread, void, drain_woken> wake_javascript_;
   int unsettled_ = 0;  // JavaScript thread only
 
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::deque<std::unique_ptr<Job>> queued_, done_;
-  std::vector<std::shared_ptr<void>> released_;
+  std::list<std::unique_ptr<Job>> queued_, done_;
+  Objects released_;
   Job* running_ = nullptr;  // the front of queued_
   bool stopped_ = false;
   std::thread thread_;
+};
+
+// What JavaScript holds of an object that the engine thread is to destroy. Letting go of it takes no memory.
+template <class T>
+class EngineOwned {
+ public:
+  EngineOwned(std::shared_ptr<EngineThread> engine, std::shared_ptr<T> object) : engine_(std::move(engine)) {
+    place_.push_back(std::move(object));
+  }
+  EngineOwned(const EngineOwned&) = delete;
+  ~EngineOwned() { release(); }
+
+  const std::shared_ptr<EngineThread>& engine() const { return engine_; }
+  // Null after release().
+  std::shared_ptr<T> get() const { return place_.empty() ? nullptr : std::static_pointer_cast<T>(place_.front()); }
+  void release() noexcept { engine_->release(std::exchange(place_, {})); }
+
+ private:
+  std::shared_ptr<EngineThread> engine_;
+  EngineThread::Objects place_;  // of the object, or empty
 };
 
 }  // namespace mt::addon

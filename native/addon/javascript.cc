@@ -18,10 +18,18 @@ Napi::Value coded_error(Napi::Env env, ErrorCode code, const char* message) {
   return error.Value();
 }
 
+bool is_typed(Napi::Value value, napi_typedarray_type type) {
+  return value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == type;
+}
+
 template <class Array>
 auto read_typed(Napi::Value value, napi_typedarray_type type, const char* name, const char* wanted) {
-  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != type) wrong(name, wanted);
+  if (!is_typed(value, type)) wrong(name, wanted);
   const Array array = value.As<Array>();
+  if (array.ElementLength() > std::numeric_limits<int32_t>::max()) {
+    throw Error(ErrorCode::INVALID_ARGUMENT, std::string(name) + " has " + std::to_string(array.ElementLength()) +
+                                                 " elements, expected at most 2147483647");
+  }
   return std::vector(array.Data(), array.Data() + array.ElementLength());
 }
 
@@ -63,6 +71,12 @@ double read_number(Napi::Value value, const char* name) {
   return value.As<Napi::Number>().DoubleValue();
 }
 
+float read_float(Napi::Value value, const char* name) {
+  const double number = read_number(value, name);
+  if (!(std::fabs(number) <= std::numeric_limits<float>::max())) wrong(name, "a finite number of float32's range");
+  return static_cast<float>(number);
+}
+
 int64_t read_integer(Napi::Value value, const char* name, int64_t low, int64_t high) {
   const double number = read_number(value, name);
   if (!(number >= static_cast<double>(low) && number <= static_cast<double>(high)) || number != std::floor(number)) {
@@ -79,6 +93,12 @@ int read_int(Napi::Value value, const char* name) {
 std::string read_string(Napi::Value value, const char* name) {
   if (!value.IsString()) wrong(name, "a string");
   return value.As<Napi::String>();
+}
+
+std::string read_path(Napi::Value value, const char* name) {
+  std::string path = read_string(value, name);
+  if (path.find('\0') != std::string::npos) wrong(name, "a file's name: it holds a NUL");
+  return path;
 }
 
 std::vector<int32_t> read_int32s(Napi::Value value, const char* name) {
@@ -102,7 +122,7 @@ std::vector<float> read_floats(Napi::Value value, const char* name) {
 
 int32_t* shared_words(Napi::Value value, size_t count, const char* name) {
   const std::string wanted = "an Int32Array of " + std::to_string(count) + " on a SharedArrayBuffer";
-  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_int32_array) wrong(name, wanted);
+  if (!is_typed(value, napi_int32_array)) wrong(name, wanted);
   const Napi::Int32Array array = value.As<Napi::Int32Array>();
   // Node-API has no name for a SharedArrayBuffer: it is the buffer of a typed array that is no ArrayBuffer.
   if (array.ElementLength() < count || static_cast<Napi::Value>(array.ArrayBuffer()).IsArrayBuffer()) {
@@ -113,17 +133,25 @@ int32_t* shared_words(Napi::Value value, size_t count, const char* name) {
 
 template <class Array>
 Array ResultArray<Array>::new_array(Napi::Env env, size_t count) {
-  // V8 aborts the process on sizes that no typed array can have.
   constexpr size_t kMaxElements = (size_t{1} << 32) - 1;
   if (count > kMaxElements) {
     throw Error(ErrorCode::OUT_OF_MEMORY, "a result of " + std::to_string(count) + " numbers; a typed array holds " +
                                               std::to_string(kMaxElements));
   }
+  constexpr bool kFloats = std::is_same_v<Array, Napi::Float32Array>;
+  Napi::Value array;
+  // By the constructor of JavaScript, which throws where there is no memory; Node-API's functions end the process.
   try {
-    return Array::New(env, count);
+    const auto constructor = env.Global().Get(kFloats ? "Float32Array" : "Int32Array").template As<Napi::Function>();
+    array = constructor.New({Napi::Number::New(env, static_cast<double>(count))});
   } catch (const Napi::Error&) {
     throw Error(ErrorCode::OUT_OF_MEMORY, "no memory for a result of " + std::to_string(count) + " numbers");
   }
+  if (!is_typed(array, kFloats ? napi_float32_array : napi_int32_array) ||
+      array.As<Napi::TypedArray>().ElementLength() != count) {
+    throw Error(ErrorCode::INTERNAL, "the global Float32Array or Int32Array is not JavaScript's own");
+  }
+  return array.As<Array>();
 }
 
 template class ResultArray<Napi::Int32Array>;

@@ -25,8 +25,9 @@ Napi::Value promise_of(Napi::Env env, Body body) {
   try {
     return body();
   } catch (...) {
-    Napi::Promise::Deferred deferred = Napi::Promise::Deferred::New(env);
-    deferred.Reject(error_value(env, std::current_exception()));
+    const Napi::Value error = error_value(env, std::current_exception());
+    const Napi::Promise::Deferred deferred = Napi::Promise::Deferred::New(env);
+    deferred.Reject(error);
     return deferred.Promise();
   }
 }
@@ -46,10 +47,15 @@ Napi::Object read_object(Napi::Value value, const char* name);
 Napi::Array read_array(Napi::Value value, const char* name);
 bool read_bool(Napi::Value value, const char* name);
 double read_number(Napi::Value value, const char* name);
+// A finite number that float32 holds, rounded to it.
+float read_float(Napi::Value value, const char* name);
 // Reads a whole number in low .. high. Neither limit may be beyond 2^53.
 int64_t read_integer(Napi::Value value, const char* name, int64_t low, int64_t high);
 int read_int(Napi::Value value, const char* name);
 std::string read_string(Napi::Value value, const char* name);
+// A file's name: the system would take one with a NUL for what comes before it.
+std::string read_path(Napi::Value value, const char* name);
+// Of at most 2^31 - 1 elements, so that an int counts them; so are the two below.
 std::vector<int32_t> read_int32s(Napi::Value value, const char* name);
 // An Int32Array [n, 3].
 std::vector<std::array<int32_t, 3>> read_triples(Napi::Value value, const char* name);
@@ -81,12 +87,15 @@ class ResultArray {
   Napi::ObjectReference owner_;
 };
 
-// Read-only properties of an object we hand out.
+// Read-only properties of an object we hand out. What a method throws becomes its JavaScript error.
 void define_value(Napi::Object object, const char* name, Napi::Value value);
 
 template <class Callback>
 void define_method(Napi::Object object, const char* name, Callback callback) {
-  define_value(object, name, Napi::Function::New(object.Env(), callback, name));
+  const auto guarded = [callback](const Napi::CallbackInfo& info) {
+    return thrown_by(info.Env(), [&]() -> Napi::Value { return callback(info); });
+  };
+  define_value(object, name, Napi::Function::New(object.Env(), guarded, name));
 }
 
 }  // namespace mt::addon

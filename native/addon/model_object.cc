@@ -14,34 +14,33 @@ namespace {
 class ModelHandle {
  public:
   ModelHandle(std::shared_ptr<EngineThread> engine, std::shared_ptr<Llama> llama)
-      : engine_(std::move(engine)), llama_(std::move(llama)) {}
-  ~ModelHandle() { engine_->release(std::move(llama_)); }
+      : llama_(std::move(engine), std::move(llama)) {}
 
-  EngineThread& engine() { return *engine_; }
+  EngineThread& engine() { return *llama_.engine(); }
 
   std::shared_ptr<Llama> llama() const {
-    if (!llama_) throw Error(ErrorCode::DISPOSED, "the model was disposed");
-    return llama_;
+    auto llama = llama_.get();
+    if (!llama) throw Error(ErrorCode::DISPOSED, "the model was disposed");
+    return llama;
   }
 
-  std::shared_ptr<SessionHandle> add_session(std::shared_ptr<Session> session) {
-    auto handle = std::make_shared<SessionHandle>(engine_, std::move(session));
+  std::shared_ptr<EngineOwned<Session>> add_session(std::shared_ptr<Session> session) {
+    auto owned = std::make_shared<EngineOwned<Session>>(llama_.engine(), std::move(session));
     std::erase_if(sessions_, [](const auto& other) { return other.expired(); });
-    sessions_.push_back(handle);
-    return handle;
+    sessions_.push_back(owned);
+    return owned;
   }
 
   void dispose() {
     for (const auto& session : sessions_) {
-      if (const auto handle = session.lock()) handle->dispose();
+      if (const auto owned = session.lock()) owned->release();
     }
-    engine_->release(std::move(llama_));
+    llama_.release();
   }
 
  private:
-  std::shared_ptr<EngineThread> engine_;
-  std::shared_ptr<Llama> llama_;
-  std::vector<std::weak_ptr<SessionHandle>> sessions_;
+  EngineOwned<Llama> llama_;
+  std::vector<std::weak_ptr<EngineOwned<Session>>> sessions_;
 };
 
 // [trees, 3]: start, end, prefix length.
@@ -55,7 +54,7 @@ std::vector<Tree> read_trees(Napi::Value value) {
 
 class ScoreJob final : public Job {
  public:
-  ScoreJob(const Napi::CallbackInfo& info, std::shared_ptr<Llama> llama) : Job(info.Env(), info[1]), llama_(llama) {
+  ScoreJob(const Napi::CallbackInfo& info, std::shared_ptr<Llama> llama) : Job(info[1]), llama_(llama) {
     const Napi::Object pack = read_object(info[0], "pack");
     ids_ = read_int32s(pack["ids"], "ids");
     positions_ = read_int32s(pack["positions"], "positions");
@@ -103,7 +102,7 @@ class ScoreJob final : public Job {
 class ReserveJob final : public Job {
  public:
   ReserveJob(const Napi::CallbackInfo& info, std::shared_ptr<Llama> llama)
-      : Job(info.Env(), info[1]),
+      : Job(info[1]),
         llama_(std::move(llama)),
         max_tokens_(static_cast<int>(read_integer(info[0], "packTokens", 1, 1 << 24))) {}
 
@@ -130,7 +129,7 @@ class ReserveJob final : public Job {
 class LogitsJob final : public Job {
  public:
   LogitsJob(const Napi::CallbackInfo& info, std::shared_ptr<Llama> llama)
-      : Job(info.Env(), info[1]), llama_(llama), ids_(read_int32s(info[0], "ids")) {
+      : Job(info[1]), llama_(llama), ids_(read_int32s(info[0], "ids")) {
     check_sequence(ids_, llama->config());
     logits_ = {info.Env(), ids_.size() * static_cast<size_t>(llama->config().vocab_size)};
   }
@@ -150,19 +149,21 @@ class LogitsJob final : public Job {
 
 Sampling read_sampling(Napi::Value value) {
   const Napi::Object object = read_object(value, "sampling");
-  return {.temperature = static_cast<float>(read_number(object["temperature"], "temperature")),
+  return {.temperature = read_float(object["temperature"], "temperature"),
           .top_k = read_int(object["topK"], "topK"),
-          .top_p = static_cast<float>(read_number(object["topP"], "topP")),
+          .top_p = read_float(object["topP"], "topP"),
           .seed = static_cast<uint64_t>(read_integer(object["seed"], "seed", 0, int64_t{1} << 53))};
 }
 
 }  // namespace
 
 Napi::Object new_model_object(Napi::Env env, std::shared_ptr<EngineThread> engine, std::shared_ptr<Llama> llama) {
-  Napi::Object object = Napi::Object::New(env);
-  define_value(object, "weightBytes", Napi::Number::New(env, static_cast<double>(llama->weight_bytes())));
-  define_value(object, "backend", Napi::String::New(env, llama->backend().name()));
+  // First of all, so that the engine thread destroys the model if the rest fails.
   const auto handle = std::make_shared<ModelHandle>(std::move(engine), std::move(llama));
+  Napi::Object object = Napi::Object::New(env);
+  const auto weight_bytes = static_cast<double>(handle->llama()->weight_bytes());
+  define_value(object, "weightBytes", Napi::Number::New(env, weight_bytes));
+  define_value(object, "backend", Napi::String::New(env, handle->llama()->backend().name()));
   define_method(object, "reserve", [handle](const Napi::CallbackInfo& info) {
     return promise_of(info.Env(), [&] {
       return handle->engine().push(info.Env(), std::make_unique<ReserveJob>(info, handle->llama()));

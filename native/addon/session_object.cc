@@ -18,7 +18,7 @@ std::vector<SessionSequence> read_sequences(Napi::Value value) {
 class StepJob final : public Job {
  public:
   StepJob(const Napi::CallbackInfo& info, std::shared_ptr<Session> session)
-      : Job(info.Env(), info[3]),
+      : Job(info[3]),
         session_(std::move(session)),
         sequences_(read_sequences(info[0])),
         offsets_(read_int32s(info[1], "offsets")),
@@ -48,20 +48,16 @@ class StepJob final : public Job {
 
 }  // namespace
 
-std::shared_ptr<Session> SessionHandle::session() const {
-  if (!session_) throw Error(ErrorCode::DISPOSED, "the session or its model was disposed");
-  return session_;
-}
-
-Napi::Object new_session_object(Napi::Env env, std::shared_ptr<SessionHandle> handle) {
+Napi::Object new_session_object(Napi::Env env, std::shared_ptr<EngineOwned<Session>> session) {
   Napi::Object object = Napi::Object::New(env);
-  define_method(object, "step", [handle](const Napi::CallbackInfo& info) {
+  define_method(object, "step", [session](const Napi::CallbackInfo& info) {
     return promise_of(info.Env(), [&] {
-      return handle->engine().push(info.Env(), std::make_unique<StepJob>(info, handle->session()));
+      if (!session->get()) throw Error(ErrorCode::DISPOSED, "the session or its model was disposed");
+      return session->engine()->push(info.Env(), std::make_unique<StepJob>(info, session->get()));
     });
   });
-  define_method(object, "dispose", [handle](const Napi::CallbackInfo& info) {
-    handle->dispose();
+  define_method(object, "dispose", [session](const Napi::CallbackInfo& info) {
+    session->release();
     return info.Env().Undefined();
   });
   return object;

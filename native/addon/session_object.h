@@ -5,24 +5,7 @@
 
 namespace mt::addon {
 
-// What the closures of one session share. Freed on the engine thread.
-class SessionHandle {
- public:
-  SessionHandle(std::shared_ptr<EngineThread> engine, std::shared_ptr<Session> session)
-      : engine_(std::move(engine)), session_(std::move(session)) {}
-  ~SessionHandle() { dispose(); }
-
-  EngineThread& engine() { return *engine_; }
-  // Throws DISPOSED.
-  std::shared_ptr<Session> session() const;
-  void dispose() { engine_->release(std::move(session_)); }
-
- private:
-  std::shared_ptr<EngineThread> engine_;
-  std::shared_ptr<Session> session_;
-};
-
-// Has step, dispose.
-Napi::Object new_session_object(Napi::Env env, std::shared_ptr<SessionHandle> handle);
+// Has step, dispose. Its closures share the session.
+Napi::Object new_session_object(Napi::Env env, std::shared_ptr<EngineOwned<Session>> session);
 
 }  // namespace mt::addon

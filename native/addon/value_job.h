@@ -14,8 +14,8 @@ class ValueJob final : public Job {
   using Compute = std::function<Value()>;                        // on the engine thread
   using Convert = Napi::Value (*)(Napi::Env env, const Value&);  // on the JavaScript thread
 
-  ValueJob(Napi::Env env, Napi::Value control, Compute compute, Convert convert)
-      : Job(env, control), compute_(std::move(compute)), convert_(convert) {}
+  ValueJob(Napi::Value control, Compute compute, Convert convert)
+      : Job(control), compute_(std::move(compute)), convert_(convert) {}
 
   void run(const Control&) override { value_ = compute_(); }
   Napi::Value result(Napi::Env env) override { return convert_(env, value_); }

@@ -68,9 +68,9 @@ class ThreadPool {
 
   std::vector<Share> shares_;                  // one a worker
   alignas(64) std::atomic<uint32_t> loop_{0};  // number of the loop whose shares have all been announced
-  alignas(64) std::atomic<int> finished_{0};  // tasks taken and done with
-  std::atomic<bool> failed_{false};           // a task of this loop has thrown
-  std::exception_ptr error_;                  // written by the first task that throws, read once all have finished
+  alignas(64) std::atomic<int> finished_{0};   // tasks taken and done with
+  std::atomic<bool> failed_{false};            // a task of this loop has thrown
+  std::exception_ptr error_;                   // written by the first task that throws, read once all have finished
 
   alignas(64) std::mutex mutex_;
   std::condition_variable wake_workers_;

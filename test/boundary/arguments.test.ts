@@ -3,8 +3,11 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { loadAddon } from '../../src/native/addon.ts'
 import type { NativeConfig, NativeModel, NativePack, NativeTensor } from '../../src/native/types.ts'
+import { skip } from '../skip.ts'
 import { newControl, type RandomModel, randomPack, writeRandomModel } from './random-model.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: wrong types are what is tested
@@ -70,6 +73,8 @@ describe('arguments', () => {
       ['a topK above the vocabulary', { topK: 97 }, 'INVALID_ARGUMENT'],
       ['a topK that is no number', { topK: 'two' }, 'INVALID_ARGUMENT'],
       ['a topK that is no integer', { topK: Number.NaN }, 'INVALID_ARGUMENT'],
+      ['a topK past 2^31', { topK: 2 ** 32 + 1 }, 'INVALID_ARGUMENT'],
+      ['a topK past 2^64', { topK: 2 ** 64 }, 'INVALID_ARGUMENT'],
     ]
     for (const [what, change, code] of rows)
       it(`${what}: ${code}`, () => refuses(() => model.score(pack(change), newControl()), code))
@@ -123,8 +128,17 @@ describe('arguments', () => {
     it('wrong rows and sampling', async () => {
       const open = (...args: Anything[]) => (model.session as Anything).apply(model, args)
       await refuses(() => open(0, greedy), 'INVALID_ARGUMENT')
-      await refuses(() => open(2 ** 31, greedy), 'INVALID_ARGUMENT')
+      for (const rows of [2 ** 31, 2 ** 32 + 4, 2 ** 64, -(2 ** 32) + 4, 4.5])
+        await refuses(() => open(rows, greedy), 'INVALID_ARGUMENT')
       for (const change of [
+        { temperature: 1e300 },
+        { temperature: -1e300 },
+        { topP: -1e300 },
+        { topP: Number.POSITIVE_INFINITY },
+        { topK: 2 ** 32 },
+        { seed: -1 },
+        { seed: 2 ** 64 },
+        { seed: 0.5 },
         { temperature: -1 },
         { temperature: Number.NaN },
         { topP: 2 },
@@ -193,6 +207,12 @@ describe('arguments', () => {
       ['an odd head', { headDim: 7, ropeFrequencies: new Float32Array(3) }],
       ['too few frequencies', { ropeFrequencies: new Float32Array(1) }],
       ['frequencies of another type', { ropeFrequencies: [1, 2, 3, 4] }],
+      ['a size past 2^32', { layers: 2 ** 32 + 2 }],
+      ['a size past 2^64', { contextLength: 2 ** 65 }],
+      ['an epsilon that float32 does not hold', { rmsNormEps: 1e300 }],
+      ['an epsilon that is no number', { rmsNormEps: Number.NaN }],
+      ['a factor that float32 does not hold', { ropeAttentionFactor: -1e300 }],
+      ['a frequency that is not finite', { ropeFrequencies: new Float32Array(4).fill(Number.NaN) }],
       ['a size that overflows', { vocabSize: 2 ** 31 - 1, hiddenSize: 2 ** 31 - 1 }],
     ]
     for (const [what, change] of configs)
@@ -206,8 +226,18 @@ describe('arguments', () => {
       ['a file that is not there', { file: '/nowhere/model.safetensors' }, 'FILE_READ'],
       ['a folder for a file', { file: tmpdir() }, 'FILE_READ'],
       ['a file that is no string', { file: 7 }, 'INVALID_ARGUMENT'],
+      [
+        'a file whose name holds a NUL',
+        { file: `${path.join(folder, 'model.safetensors')}\0` },
+        'INVALID_ARGUMENT',
+      ],
       ['bytes past the end of the file', { offset: 2 ** 40 }, 'FILE_READ'],
       ['a negative offset', { offset: -8 }, 'INVALID_ARGUMENT|FILE_READ'],
+      ['an offset past 2^53', { offset: 2 ** 53 + 2 }, 'INVALID_ARGUMENT'],
+      ['an infinite offset', { offset: Number.POSITIVE_INFINITY }, 'INVALID_ARGUMENT'],
+      ['bytes past 2^53', { bytes: 2 ** 64 }, 'INVALID_ARGUMENT'],
+      ['a shape past 2^53', { shape: [2 ** 64, 1] }, 'INVALID_ARGUMENT'],
+      ['half a row', { shape: [95.5, 32] }, 'INVALID_ARGUMENT'],
       ['an offset that is no number', { offset: Number.NaN }, 'INVALID_ARGUMENT|FILE_READ'],
       ['bytes that are not its shape', { bytes: 16 }, 'TENSOR_SHAPE|INVALID_ARGUMENT'],
       ['another shape', { shape: [96, 31], bytes: 4 * 96 * 31 }, 'TENSOR_SHAPE'],
@@ -254,6 +284,10 @@ describe('arguments', () => {
         { ...cpu, dtype: 'int3' },
         { ...cpu, device: 'abacus' },
         { ...cpu, threads: -1 },
+        { ...cpu, threads: 2 ** 32 },
+        { ...cpu, threads: 1.5 },
+        { ...cpu, device: `cuda:${2 ** 32}` },
+        { ...cpu, device: 'cpu\0' },
         { ...cpu, threads: 'all' },
         ...notThese,
       ] as Anything[]) {
@@ -271,6 +305,49 @@ describe('arguments', () => {
           await refuses(() => loadAddon().load(random.config, value, cpu, newControl()), 'INVALID_ARGUMENT')
       }
     })
+  })
+
+  it('arrays of more elements than an int counts: INVALID_ARGUMENT, before they are copied', async function () {
+    let many: Int32Array
+    try {
+      many = new Int32Array(2 ** 31)
+    } catch (error) {
+      skip(this, `this machine gives no 8 GiB of zeros: ${(error as Error).message}`)
+    }
+    for (const field of ['ids', 'positions', 'lo', 'trees', 'rows', 'targets'] as const)
+      await refuses(() => model.score(pack({ [field]: many }), newControl()), 'INVALID_ARGUMENT')
+    await refuses(() => model.logits(many, newControl()), 'INVALID_ARGUMENT')
+    const session = model.session(4, { temperature: 0, topK: 0, topP: 1, seed: 0 })
+    const step = [Int32Array.of(0, 0, 0), Int32Array.of(0, 1), Int32Array.of(1)] as const
+    for (const place of step.keys()) {
+      const args = step.with(place, many) as [Int32Array, Int32Array, Int32Array]
+      await refuses(() => session.step(...args, newControl()), 'INVALID_ARGUMENT')
+    }
+    session.dispose()
+  })
+
+  it('refused calls leave no promise behind', async () => {
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    const refused = [
+      () => model.score(pack({ topK: -1 }), newControl()),
+      () => model.score(pack(), new Int32Array(2)),
+      () => model.logits(Int32Array.of(-1), newControl()),
+      () => loadAddon().gpuFreeBytes(Number.NaN, newControl()),
+    ]
+    const held = async () => {
+      await new Promise(setImmediate)
+      collect()
+      return process.memoryUsage().heapUsed
+    }
+    const refuseAll = async (times: number) => {
+      for (let i = 0; i < times; i++) for (const call of refused) await assert.rejects(call)
+    }
+    await refuseAll(100)
+    const before = await held()
+    await refuseAll(2500)
+    const grown = (await held()) - before
+    assert.ok(grown < 500_000, `10,000 refused calls hold ${grown} bytes`)
   })
 
   it('called on another `this`, a method still belongs to its own object', async () => {

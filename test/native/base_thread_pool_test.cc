@@ -1,5 +1,5 @@
-// The thread pool runs every task once, on valid workers, whatever the number of tasks and threads, asleep or awake; what
-// a task throws reaches the caller, and the pool goes on.
+// The thread pool runs every task once, on valid workers, whatever the number of tasks and threads, asleep or awake;
+// what a task throws reaches the caller, and the pool goes on.
 #include <chrono>
 #include <numeric>
 #include <stdexcept>
