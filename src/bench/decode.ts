@@ -1,5 +1,6 @@
 // Steps of one token for each of some sequences: how fast texts are written. A step reads every weight once,
 // and all keys and values.
+import { nativeJob } from '../native/job.ts'
 import type { NativeModel } from '../native/types.ts'
 import { type BenchContext, greedy, micros, runNative, someIds } from './context.ts'
 import { boundOf, stepFlops, stepKvBytes, stepWeightBytes } from './counts.ts'
@@ -24,7 +25,7 @@ export async function timeDecode(
   context.onStep(`${sequences} sequence${sequences === 1 ? '' : 's'}`)
   const capacity = Math.min(decodePositions, config.contextLength)
   const prompt = Math.min(promptTokens, Math.ceil(capacity / 4))
-  const session = model.session(sequences * capacity, greedy)
+  const session = await nativeJob(() => model.session(sequences * capacity, greedy))
   // Appends `each` tokens to every sequence, which holds `length` so far.
   const step = async (ids: Int32Array, length: number, each: number) => {
     const places = Array.from({ length: sequences }, (_, i) => [i * capacity, length, i])

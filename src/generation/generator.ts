@@ -116,7 +116,7 @@ export class Generator {
       const release = await this.budget.acquire(rows * this.limits.kvBytesPerToken)
       try {
         if (Atomics.load(control, 0) !== 0) return
-        const session = this.native.session(rows, sampling)
+        const session = await nativeJob(() => this.native.session(rows, sampling))
         try {
           await this.runSession(session, new RowPool(rows), queue, control, callbacks)
         } catch (error) {
