@@ -2,9 +2,11 @@
 //
 // A backend owns its memory: a View's `data` is an address on the device and only upload() and download() cross over.
 // Ops are queued in order; download() and the head ops wait for what they need. One thread calls a backend at a time.
+// An op that throws OUT_OF_MEMORY or ABORTED may be called again.
 //
 // Determinism: every op computes a row from that row's inputs alone, in one order of summation that does not depend on
-// the number of rows, on the place of the row in the pack, or on the number of threads.
+// the number of rows, on the place of the row in the pack, or on the number of threads. What is not finite in a row's
+// inputs is no exception: no bit of a row changes by a NaN or an infinity in a row that it does not see.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -13,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "../base/control.h"
 #include "../base/dtype.h"
 #include "../base/sampling.h"
 
@@ -115,9 +118,11 @@ struct KvCache {
 
 // What the head says of each scored row; host arrays of the caller's, `top_*` empty where top_k is 0.
 struct HeadResult {
-  std::span<float> log_prob;      // [rows] log-softmax at the row's target
-  std::span<int32_t> argmax;      // [rows] the best token; ties go to the lowest id
-  std::span<int32_t> top_ids;     // [rows, top_k] best first, ties to the lowest id
+  std::span<float> log_prob;  // [rows] log-softmax at the row's target
+  std::span<int32_t> argmax;  // [rows] the best token; ties go to the lowest id
+  // [rows, top_k] best first, ties to the lowest id. Where fewer logits are numbers: id 0, and a log-probability that
+  // is no finite number.
+  std::span<int32_t> top_ids;
   std::span<float> top_log_prob;  // [rows, top_k]
 };
 
@@ -193,18 +198,22 @@ class Backend {
   // y[i, :] = x[rows[i], :]               x [T, dim] f32   y [rows of the pack, dim] f32
   virtual void gather_rows(const PlacedPack& pack, View x, View y) = 0;
 
-  // Log-softmax of h w^T at targets[i], the argmax and the top k, without the logits ever in memory.
+  // The head takes longer than other ops where the vocabulary is large: it polls `control` between parts of its work
+  // and throws ABORTED. What else it takes of memory is bounded, whatever the number of rows and top_k.
+
+  // Log-softmax of h w^T at targets[i], the argmax and the top k.
   //   h [rows, dim] activation dtype   targets [rows]   Waits for the result.
-  virtual void head_score(View h, const Matrix& w, std::span<const int32_t> targets, int top_k, HeadResult result) = 0;
+  virtual void head_score(View h, const Matrix& w, std::span<const int32_t> targets, int top_k, HeadResult result,
+                          const Control& control) = 0;
 
   // The token that each row's random bits pick from its logits h w^T, and its log-softmax: choose_token() of
   // base/sampling.h, without the logits leaving the device.
   //   h [rows, dim] activation dtype   temperature above 0   random, ids, log_prob [rows]   Waits for the result.
   virtual void head_sample(View h, const Matrix& w, const Sampling& sampling, std::span<const uint64_t> random,
-                           std::span<int32_t> ids, std::span<float> log_prob) = 0;
+                           std::span<int32_t> ids, std::span<float> log_prob, const Control& control) = 0;
 
   // logits = h w^T, to the host: [rows, vocab] f32. Waits for the result.
-  virtual void head_logits(View h, const Matrix& w, float* logits) = 0;
+  virtual void head_logits(View h, const Matrix& w, float* logits, const Control& control) = 0;
 };
 
 // Plain scalar float32 on one thread: the definition with which the other backends are compared.

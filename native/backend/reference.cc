@@ -1,7 +1,6 @@
 // Every op in plain scalar float32, one thread: the definition the other backends are held to.
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <new>
@@ -12,19 +11,22 @@
 namespace mt {
 namespace {
 
+constexpr float kLowest = -std::numeric_limits<float>::infinity();
+
 // ---- memory ----
 
 class HostBuffer final : public Buffer {
  public:
   explicit HostBuffer(size_t bytes) : bytes_(bytes) {
-    data_ = std::aligned_alloc(64, std::max<size_t>(64, (bytes + 63) / 64 * 64));
+    data_ = operator new(bytes, kAlignment, std::nothrow);
     if (!data_) throw Error(ErrorCode::OUT_OF_MEMORY, "no memory for " + std::to_string(bytes) + " bytes");
   }
-  ~HostBuffer() override { std::free(data_); }
+  ~HostBuffer() override { operator delete(data_, kAlignment); }
   void* data() override { return data_; }
   size_t bytes() const override { return bytes_; }
 
  private:
+  static constexpr std::align_val_t kAlignment{64};
   void* data_;
   size_t bytes_;
 };
@@ -205,7 +207,7 @@ class ReferenceBackend final : public Backend {
         for (int head = 0; head < shape.heads; head++) {
           const float* query = row_of(q, r) + head * d;
           const int kv_offset = head / (shape.heads / shape.kv_heads) * d;
-          float largest = -std::numeric_limits<float>::infinity();
+          float largest = kLowest;
           for (size_t j = 0; j < keys.size(); j++) {
             float s = 0;
             for (int i = 0; i < d; i++) s += query[i] * keys[j][kv_offset + i];
@@ -255,42 +257,52 @@ class ReferenceBackend final : public Backend {
     for (size_t i = 0; i < rows.size(); i++) std::copy_n(row_of(x, rows[i]), x.cols, row_of(y, static_cast<int>(i)));
   }
 
-  void head_score(View h, const Matrix& w, std::span<const int32_t> targets, int top_k, HeadResult result) override {
+  void head_score(View h, const Matrix& w, std::span<const int32_t> targets, int top_k, HeadResult result,
+                  const Control& control) override {
     std::vector<float> logits(w.rows);
-    std::vector<int32_t> order(w.rows);
+    std::vector<int32_t> order;
+    order.reserve(w.rows);
     for (int r = 0; r < h.rows; r++) {
-      for (int i = 0; i < w.rows; i++) logits[i] = dot(h, r, reference(w).row(i));
+      row_logits(h, r, w, logits.data(), control);
       const auto best = std::max_element(logits.begin(), logits.end());
       double total = 0;  // in float32 a large vocabulary's tail would be lost below the sum's last place
       for (const float logit : logits) total += std::exp(logit - *best);
       const float log_sum = *best + static_cast<float>(std::log(total));
       result.log_prob[r] = logits[targets[r]] - log_sum;
       result.argmax[r] = static_cast<int32_t>(best - logits.begin());
-      for (int i = 0; i < w.rows; i++) order[i] = i;
-      std::partial_sort(order.begin(), order.begin() + top_k, order.end(),
+      order.clear();
+      for (int i = 0; i < w.rows; i++)
+        if (!std::isnan(logits[i])) order.push_back(i);
+      const size_t count = std::min<size_t>(top_k, order.size());
+      std::partial_sort(order.begin(), order.begin() + static_cast<ptrdiff_t>(count), order.end(),
                         [&](int32_t a, int32_t b) { return logits[a] != logits[b] ? logits[a] > logits[b] : a < b; });
-      for (int i = 0; i < top_k; i++) {
-        result.top_ids[static_cast<size_t>(r) * top_k + i] = order[i];
-        result.top_log_prob[static_cast<size_t>(r) * top_k + i] = logits[order[i]] - log_sum;
+      for (size_t i = 0; i < static_cast<size_t>(top_k); i++) {
+        result.top_ids[static_cast<size_t>(r) * top_k + i] = i < count ? order[i] : 0;
+        result.top_log_prob[static_cast<size_t>(r) * top_k + i] = (i < count ? logits[order[i]] : kLowest) - log_sum;
       }
     }
   }
 
   void head_sample(View h, const Matrix& w, const Sampling& sampling, std::span<const uint64_t> random,
-                   std::span<int32_t> ids, std::span<float> log_prob) override {
+                   std::span<int32_t> ids, std::span<float> log_prob, const Control& control) override {
     std::vector<float> logits(w.rows);
+    std::vector<TokenWeight> scratch(w.rows);
     for (int r = 0; r < h.rows; r++) {
-      for (int i = 0; i < w.rows; i++) logits[i] = dot(h, r, reference(w).row(i));
-      const Choice choice = choose_token(logits, sampling, random[r]);
+      row_logits(h, r, w, logits.data(), control);
+      const Choice choice = choose_token(logits, sampling, random[r], scratch);
       ids[r] = choice.id;
       log_prob[r] = choice.log_prob;
     }
   }
 
-  void head_logits(View h, const Matrix& w, float* logits) override {
-    for (int r = 0; r < h.rows; r++) {
-      for (int i = 0; i < w.rows; i++) logits[static_cast<size_t>(r) * w.rows + i] = dot(h, r, reference(w).row(i));
-    }
+  void head_logits(View h, const Matrix& w, float* logits, const Control& control) override {
+    for (int r = 0; r < h.rows; r++) row_logits(h, r, w, logits + static_cast<size_t>(r) * w.rows, control);
+  }
+
+ private:
+  static void row_logits(View h, int row, const Matrix& w, float* logits, const Control& control) {
+    control.poll();
+    for (int i = 0; i < w.rows; i++) logits[i] = dot(h, row, reference(w).row(i));
   }
 };
 

@@ -5,7 +5,6 @@
 #include <bit>
 #include <cmath>
 #include <string>
-#include <vector>
 
 #include "error.h"
 
@@ -38,30 +37,24 @@ uint32_t key_of(float logit) {
   return bits >> 31 ? ~bits : bits | 0x80000000u;
 }
 
-struct Candidate {
-  int32_t id;
-  uint32_t key;
-  uint64_t weight;
-};
+bool better(const TokenWeight& a, const TokenWeight& b) { return a.key != b.key ? a.key > b.key : a.id < b.id; }
 
-bool better(const Candidate& a, const Candidate& b) { return a.key != b.key ? a.key > b.key : a.id < b.id; }
-
-uint64_t sum_of(const std::vector<Candidate>& candidates) {
+uint64_t sum_of(std::span<const TokenWeight> tokens) {
   uint64_t sum = 0;
-  for (const Candidate& c : candidates) sum += c.weight;
+  for (const TokenWeight& token : tokens) sum += token.weight;
   return sum;
 }
 
 // The fewest, best first, whose weights reach `enough`.
-void keep_best(std::vector<Candidate>& candidates, uint64_t enough) {
-  const auto worse = [](const Candidate& a, const Candidate& b) { return better(b, a); };
-  auto end = candidates.end();
-  std::make_heap(candidates.begin(), end, worse);
-  for (uint64_t sum = 0; sum < enough && end != candidates.begin();) {
-    std::pop_heap(candidates.begin(), end, worse);
+std::span<TokenWeight> keep_best(std::span<TokenWeight> tokens, uint64_t enough) {
+  const auto worse = [](const TokenWeight& a, const TokenWeight& b) { return better(b, a); };
+  auto end = tokens.end();
+  std::make_heap(tokens.begin(), end, worse);
+  for (uint64_t sum = 0; sum < enough && end != tokens.begin();) {
+    std::pop_heap(tokens.begin(), end, worse);
     sum += (--end)->weight;
   }
-  candidates.erase(candidates.begin(), end);
+  return {end, tokens.end()};
 }
 
 }  // namespace
@@ -79,28 +72,28 @@ void check_sampling(const Sampling& sampling) {
 
 uint64_t random_bits(uint64_t seed, uint64_t stream, uint64_t step) { return mix(mix(mix(seed) ^ stream) ^ step); }
 
-Choice choose_token(std::span<const float> logits, const Sampling& sampling, uint64_t random) {
+Choice choose_token(std::span<const float> logits, const Sampling& sampling, uint64_t random,
+                    std::span<TokenWeight> scratch) {
   float largest = -HUGE_VALF;
   for (const float logit : logits) largest = logit > largest ? logit : largest;
   uint64_t total = 0;  // at temperature 1
-  std::vector<Candidate> kept;
-  kept.reserve(logits.size());
   for (size_t i = 0; i < logits.size(); i++) {
     total += weight_of(logits[i], largest, 1);
     const uint64_t weight = weight_of(logits[i], largest, sampling.temperature);
-    kept.push_back({static_cast<int32_t>(i), key_of(logits[i]), weight});
+    scratch[i] = {static_cast<int32_t>(i), key_of(logits[i]), weight};
   }
   if (total == 0) return {0, NAN};
+  std::span<TokenWeight> kept = scratch.first(logits.size());
   const auto count = static_cast<size_t>(sampling.top_k);
   if (count > 0 && count < kept.size()) {
-    std::nth_element(kept.begin(), kept.begin() + count, kept.end(), better);
-    kept.resize(count);
+    std::nth_element(kept.begin(), kept.begin() + static_cast<ptrdiff_t>(count), kept.end(), better);
+    kept = kept.first(count);
   }
   if (sampling.top_p < 1) {
     const double enough = double{sampling.top_p} * static_cast<double>(sum_of(kept));
-    keep_best(kept, static_cast<uint64_t>(std::ceil(enough)));
+    kept = keep_best(kept, static_cast<uint64_t>(std::ceil(enough)));
   }
-  std::sort(kept.begin(), kept.end(), [](const Candidate& a, const Candidate& b) { return a.id < b.id; });
+  std::sort(kept.begin(), kept.end(), [](const TokenWeight& a, const TokenWeight& b) { return a.id < b.id; });
   uint64_t left = multiply_high(random, sum_of(kept));
   auto chosen = kept.begin();
   for (; left >= chosen->weight; ++chosen) left -= chosen->weight;

@@ -102,11 +102,12 @@ class Bounds {
 // otherwise.
 Choice nearest_choice(std::span<const float> logits, const Sampling& sampling, uint64_t random, float id) {
   constexpr uint64_t kNear = uint64_t{1} << 48;
+  std::vector<TokenWeight> scratch(logits.size());
   for (const uint64_t bits : {random - std::min(random, kNear), random + std::min(~random, kNear)}) {
-    const Choice choice = choose_token(logits, sampling, bits);
+    const Choice choice = choose_token(logits, sampling, bits, scratch);
     if (static_cast<float>(choice.id) == id) return choice;
   }
-  return choose_token(logits, sampling, random);
+  return choose_token(logits, sampling, random, scratch);
 }
 
 std::string describe(const OpCase& c) {

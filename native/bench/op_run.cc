@@ -236,11 +236,12 @@ void OpRun::run() {
     case Op::kGather:
       return backend_.gather_rows(*pack_, x_, y_);
     case Op::kHeadScore:
-      return backend_.head_score(x_, *matrix, targets_, case_.top_k, {host_, argmax_, top_ids_, top_log_prob_});
+      return backend_.head_score(x_, *matrix, targets_, case_.top_k, {host_, argmax_, top_ids_, top_log_prob_},
+                                 Control());
     case Op::kHeadSample:
-      return backend_.head_sample(x_, *matrix, sampling(), draws_, chosen_, host_);
+      return backend_.head_sample(x_, *matrix, sampling(), draws_, chosen_, host_, Control());
     case Op::kHeadLogits:
-      return backend_.head_logits(x_, *matrix, host_.data());
+      return backend_.head_logits(x_, *matrix, host_.data(), Control());
   }
 }
 
@@ -269,7 +270,7 @@ std::vector<float> OpRun::output() {
 
 std::vector<float> OpRun::logits(int rows) {
   std::vector<float> logits(size_t(rows) * case_.shape.vocab);
-  backend_.head_logits({x_.data, rows, x_.cols, x_.dtype}, *matrices_[0], logits.data());
+  backend_.head_logits({x_.data, rows, x_.cols, x_.dtype}, *matrices_[0], logits.data(), Control());
   return logits;
 }
 

@@ -15,6 +15,10 @@ void check_request(const ScoreRequest& request, const LlamaConfig& config) {
                                                  std::to_string(request.targets.size()) +
                                                  " elements, expected as many of each");
   }
+  if (request.rows.size() > INT32_MAX) {
+    throw Error(ErrorCode::INVALID_ARGUMENT, "rows has " + std::to_string(request.rows.size()) +
+                                                 " elements, expected at most " + std::to_string(INT32_MAX));
+  }
   check_rows(request.rows, static_cast<int>(request.pack.ids.size()));
   check_ids(request.targets, config.vocab_size, "targets");
   if (request.top_k < 0 || request.top_k > config.vocab_size) {
@@ -29,7 +33,7 @@ void score(Llama& model, const ScoreRequest& request, HeadResult result, const C
   pack.rows = request.rows;
   const View h = model.forward(pack, nullptr, control);
   control.poll();
-  model.backend().head_score(h, model.head(), request.targets, request.top_k, result);
+  model.backend().head_score(h, model.head(), request.targets, request.top_k, result, control);
 }
 
 void check_sequence(std::span<const int32_t> ids, const LlamaConfig& config) {
@@ -49,7 +53,7 @@ void sequence_logits(Llama& model, std::span<const int32_t> ids, float* logits, 
   const Tree tree = {.start = 0, .end = tokens};
   const View h = model.forward({ids, positions, branch_start, {&tree, 1}, positions}, nullptr, control);
   control.poll();
-  model.backend().head_logits(h, model.head(), logits);
+  model.backend().head_logits(h, model.head(), logits, control);
 }
 
 }  // namespace mt

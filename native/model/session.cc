@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <string>
 
+#include "../base/sizes.h"
 #include "pack_check.h"
 
 namespace mt {
@@ -97,14 +98,14 @@ void Session::run_pack(const StepRequest& request, std::span<int32_t> ids, std::
   for (std::vector<int32_t>* v : {&argmax_, &best_, &no_targets_}) v->resize(n);
   Backend& backend = model_->backend();
   if (sampling_.temperature == 0) {
-    backend.head_score(h, model_->head(), no_targets_, 1, {log_prob_, argmax_, best_, best_log_prob_});
+    backend.head_score(h, model_->head(), no_targets_, 1, {log_prob_, argmax_, best_, best_log_prob_}, control);
   } else {
     random_.clear();
     for (size_t i = 0; i < n; i++) {
       const auto stream = static_cast<uint32_t>(request.sequences[pack_.ending[i]].stream);
       random_.push_back(random_bits(sampling_.seed, stream, pack_.pos[pack_.ending_row[i]] + 1));
     }
-    backend.head_sample(h, model_->head(), sampling_, random_, best_, best_log_prob_);
+    backend.head_sample(h, model_->head(), sampling_, random_, best_, best_log_prob_, control);
   }
   for (size_t i = 0; i < n; i++) {
     ids[pack_.ending[i]] = best_[i];
@@ -164,22 +165,28 @@ void Session::check(const StepRequest& request) const {
 void Session::allocate_cache() {
   if (cache_buffer_) return;
   const LlamaConfig& config = model_->config();
-  const size_t values = (static_cast<size_t>(cache_rows_) * config.kv_size() + 15) / 16 * 16;  // 64-byte aligned
-  const size_t bytes = 2 * values * config.layers * sizeof(float);
+  const auto rows = static_cast<size_t>(cache_rows_), kv_size = static_cast<size_t>(config.kv_size());
+  const size_t values = (product_of({rows, kv_size}) + 15) / 16 * 16;  // 64-byte aligned
+  const size_t bytes = product_of({values, 2, static_cast<size_t>(config.layers), sizeof(float)});
+  std::unique_ptr<Buffer> buffer;
   try {
-    cache_buffer_ = model_->backend().allocate(bytes);
+    buffer = model_->backend().allocate(bytes);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::OUT_OF_MEMORY) throw;
     throw Error(error.code(), "keys and values of " + std::to_string(cache_rows_) + " tokens take " +
                                   std::to_string(bytes) + " bytes: " + error.what());
   }
-  float* at = static_cast<float*>(cache_buffer_->data());
+  float* at = static_cast<float*>(buffer->data());
+  KvCache cache;
   for (int l = 0; l < config.layers; l++) {
-    for (std::vector<View>* views : {&cache_.k, &cache_.v}) {
+    for (std::vector<View>* views : {&cache.k, &cache.v}) {
       views->push_back({at, cache_rows_, config.kv_size(), DType::kFloat32});
       at += values;
     }
   }
+  // All or nothing: a step that fails here may be asked for again.
+  cache_ = std::move(cache);
+  cache_buffer_ = std::move(buffer);
 }
 
 void Session::StepPack::clear() {

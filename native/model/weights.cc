@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "../base/file.h"
+#include "../base/sizes.h"
 
 namespace mt {
 namespace {
@@ -129,7 +130,7 @@ Arena make_arena(const Backend& backend, const LlamaConfig& config, const std::v
   arena.offsets.resize(slots.size());
   const auto add = [&](size_t slot, size_t bytes) {
     arena.offsets[slot] = arena.bytes;
-    arena.bytes += (bytes + kAlignment - 1) / kAlignment * kAlignment;
+    arena.bytes = sum_of(arena.bytes, sum_of(bytes, kAlignment - 1) / kAlignment * kAlignment);
   };
   for (size_t i = 0; i < slots.size(); i++) {
     const Slot& slot = slots[i];

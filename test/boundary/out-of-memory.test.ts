@@ -1,16 +1,42 @@
-// A GPU whose memory runs out: packs get smaller, scores keep their bits, and the model goes on. The GPU is the
-// simulator's (npm run build:host-device), whose memory a variable limits; without it there is nothing to run.
+// A process whose memory runs out, and a GPU: calls end with OUT_OF_MEMORY or go on in smaller packs, scores keep their
+// bits, and the model goes on. The GPU is the simulator's (npm run build:host-device), whose memory a variable limits;
+// without it there is none to run on.
 import assert from 'node:assert/strict'
+import { execFile, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { loadModel, type Model } from '../../src/index.ts'
 import { loadAddon } from '../../src/native/addon.ts'
 import type { ScoreQueue } from '../../src/scoring/queue.ts'
 import { skip } from '../skip.ts'
-import { newControl, writeRandomModel } from './random-model.ts'
+import { largeVocabulary, newControl, writeRandomModel } from './random-model.ts'
 
 const limitName = 'MT_LLAMA_HOST_DEVICE_BYTES'
+
+describe('a process without memory', function () {
+  this.timeout(120_000)
+
+  it('refuses results that it cannot hold, and goes on', async function () {
+    if (spawnSync('prlimit', ['--version']).status !== 0) skip(this, 'there is no prlimit to limit a process')
+    const folder = mkdtempSync(path.join(tmpdir(), 'mt-llama-memory-'))
+    writeRandomModel(folder, largeVocabulary)
+    const child = fileURLToPath(new URL('little-memory.ts', import.meta.url))
+    const run = promisify(execFile)(process.execPath, ['--import', 'tsx', child, folder], {
+      timeout: 100_000,
+      killSignal: 'SIGKILL',
+    })
+    const { stdout } = await run.finally(() => rmSync(folder, { recursive: true }))
+    assert.deepEqual(stdout.split('\n'), [
+      'OUT_OF_MEMORY no memory for a result of 200000000 numbers',
+      'OUT_OF_MEMORY no memory for a result of 119600000 numbers',
+      'same bits',
+      '',
+    ])
+  })
+})
 
 describe('a GPU without memory', function () {
   this.timeout(60_000)

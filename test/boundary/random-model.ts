@@ -20,6 +20,9 @@ interface Size {
 /** Many thin layers: large packs run for minutes on the reference device, and a cancelled job ends within a layer. */
 export const deep: Size = { layers: 200 }
 
+/** Results of few tokens that take gigabytes. */
+export const largeVocabulary: Size = { vocabSize: 400_000, hiddenSize: 8, intermediateSize: 8, layers: 1 }
+
 /**
  * What writeRandomModel(folder, size) has written: F32, tied head, 4 query heads on 2 key heads.
  * The same size gives the same weights.

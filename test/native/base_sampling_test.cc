@@ -5,6 +5,7 @@
 
 #include "../../native/base/sampling.h"
 #include "check.h"
+#include "choose.h"
 
 namespace mt::test {
 namespace {
@@ -14,7 +15,7 @@ constexpr int kDraws = 20'000;
 std::map<int32_t, int> draw(const Sampling& sampling, const std::vector<float>& logits) {
   std::map<int32_t, int> counts;
   for (int step = 0; step < kDraws; step++) {
-    counts[choose_token(logits, sampling, random_bits(sampling.seed, 3, static_cast<uint64_t>(step))).id]++;
+    counts[choose(logits, sampling, random_bits(sampling.seed, 3, static_cast<uint64_t>(step))).id]++;
   }
   return counts;
 }
@@ -58,7 +59,7 @@ void impossible_tokens_never_come() {
 }
 
 void the_log_probability_is_before_temperature() {
-  const Choice choice = choose_token(kLogits, {.temperature = 0.1f, .top_k = 1}, 0);
+  const Choice choice = choose(kLogits, {.temperature = 0.1f, .top_k = 1}, 0);
   CHECK_EQ(choice.id, 1);
   CHECK(std::fabs(choice.log_prob - std::log(0.4f)) < 1e-6f);
 }
@@ -67,7 +68,7 @@ void the_log_probability_is_before_temperature() {
 void a_draw_walks_the_kept_tokens_by_id() {
   const auto id = [](double uniform, float top_p) {
     const auto random = static_cast<uint64_t>(uniform * 0x1p64);
-    return choose_token(kLogits, {.temperature = 1, .top_p = top_p}, random).id;
+    return choose(kLogits, {.temperature = 1, .top_p = top_p}, random).id;
   };
   CHECK_EQ(id(0, 1), 0);
   CHECK_EQ(id(0.199, 1), 0);
@@ -75,14 +76,14 @@ void a_draw_walks_the_kept_tokens_by_id() {
   CHECK_EQ(id(0.599, 1), 1);
   CHECK_EQ(id(0.601, 1), 2);
   CHECK_EQ(id(0.701, 1), 3);
-  CHECK_EQ(choose_token(kLogits, {.temperature = 1}, UINT64_MAX).id, 3);
+  CHECK_EQ(choose(kLogits, {.temperature = 1}, UINT64_MAX).id, 3);
   CHECK_EQ(id(0, 0.69f), 1);
   CHECK_EQ(id(0.57, 0.69f), 1);
   CHECK_EQ(id(0.58, 0.69f), 3);
 }
 
 void logits_that_are_no_numbers() {
-  const Choice none = choose_token(std::vector<float>{NAN, NAN}, {.temperature = 1}, 5);
+  const Choice none = choose(std::vector<float>{NAN, NAN}, {.temperature = 1}, 5);
   CHECK_EQ(none.id, 0);
   CHECK(std::isnan(none.log_prob));
   for (const float top_p : {0.5f, 1.0f}) {

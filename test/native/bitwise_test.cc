@@ -110,7 +110,7 @@ Rows row_results(Bench& b, const Rows& rows, const std::vector<int>& list, const
   std::vector<float> log_prob(n), top_log_prob(3 * n);
   std::vector<int32_t> argmax(n), top_ids(3 * n), targets(n);
   for (int i = 0; i < n; i++) targets[i] = list[i] * 37 % plain.rows;
-  b.backend->head_score(h, plain, targets, 3, {log_prob, argmax, top_ids, top_log_prob});
+  b.backend->head_score(h, plain, targets, 3, {log_prob, argmax, top_ids, top_log_prob}, Control());
   Rows all(n);
   const Rows parts[] = {Bench::read(normed), Bench::read(f), Bench::read(sum)};
   for (int i = 0; i < n; i++) {

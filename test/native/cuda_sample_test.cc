@@ -8,6 +8,7 @@
 
 #include "backend/cuda/ops/ops.h"
 #include "check.h"
+#include "choose.h"
 #include "cuda_memory.h"
 #include "cuda_target.h"
 #include "logit_rows.h"
@@ -46,7 +47,7 @@ void test_choices(Device& device, const char* name, const std::vector<float>& lo
                   const Sampling& sampling, const std::vector<uint64_t>& random) {
   const std::vector<Choice> got = sample(device, logits, vocab, sampling, random);
   for (size_t r = 0; r < random.size(); r++) {
-    const Choice want = choose_token(std::span(logits).subspan(r * vocab, vocab), sampling, random[r]);
+    const Choice want = choose(std::span(logits).subspan(r * vocab, vocab), sampling, random[r]);
     draws++;
     if (got[r].id != want.id) other_tokens++;
     const bool both_nan = std::isnan(got[r].log_prob) && std::isnan(want.log_prob);

@@ -72,6 +72,16 @@ void broken_requests_are_refused() {
   }
 }
 
+void more_rows_than_an_int_counts_are_refused() {
+  const Arrays arrays;
+  ScoreRequest request = arrays.request();
+  // Refused by its length alone: no element is read.
+  request.rows = request.targets = {arrays.rows.data(), size_t{1} << 31};
+  std::string message;
+  CHECK_EQ(error_of([&] { check_request(request, tiny_config()); }, &message), "INVALID_ARGUMENT");
+  CHECK(message.find("rows has 2147483648 elements") == 0);
+}
+
 void random_requests_are_refused_or_run(Llama& model) {
   std::mt19937 random(5);
   const int32_t wild[] = {-1, 0, 1, 2, 3, 5, 7, 76, 77, 1500, INT32_MAX, INT32_MIN};
@@ -182,6 +192,7 @@ void broken_sessions_are_refused(const std::shared_ptr<Llama>& model) {
 int main() {
   using namespace mt::test;
   broken_requests_are_refused();
+  more_rows_than_an_int_counts_are_refused();
   for (auto& backend : {mt::make_reference_backend, +[] { return mt::make_cpu_backend(2); }}) {
     const auto model = load_tiny(backend(), mt::DType::kFloat32);
     random_requests_are_refused_or_run(*model);

@@ -168,6 +168,31 @@ void the_bytes_of_a_load_are_known() {
   CHECK_EQ(load_weights(*backend, tiny_config(), checkpoint.in(file), DType::kFloat32, Control()).bytes, bytes);
 }
 
+// Sizes that 64 bits cannot add up are refused, from the names alone and before memory is taken.
+void sizes_past_64_bits() {
+  LlamaConfig config = tiny_config();
+  config.layers = 2;
+  Checkpoint checkpoint = random_checkpoint(config, 1);
+  const std::vector<StoredTensor> of_two_layers = checkpoint.tensors;
+  constexpr int kLayers = 4200;
+  for (int l = 2; l < kLayers; l++)
+    for (StoredTensor tensor : of_two_layers) {
+      const std::string layer = "model.layers.1.";
+      if (!tensor.name.starts_with(layer)) continue;
+      tensor.name = "model.layers." + std::to_string(l) + "." + tensor.name.substr(layer.size());
+      checkpoint.tensors.push_back(tensor);
+    }
+  config.layers = kLayers;
+  config.hidden_size = config.intermediate_size = 1 << 24;
+  config.heads = config.kv_heads = 1;
+  config.head_dim = 1 << 24;
+  config.rope_frequencies.assign(1 << 23, 0.0f);
+  const auto backend = make_reference_backend();
+  CHECK_EQ(error_of([&] { weight_bytes(*backend, config, checkpoint.tensors, DType::kFloat32); }), "OUT_OF_MEMORY");
+  CHECK_EQ(error_of([&] { load_weights(*backend, config, checkpoint.tensors, DType::kFloat32, Control()); }),
+           "OUT_OF_MEMORY");
+}
+
 }  // namespace
 }  // namespace mt::test
 
@@ -178,5 +203,6 @@ int main() {
   mt::test::interleaved_rows_are_put_back();
   mt::test::a_bias_in_part();
   mt::test::the_bytes_of_a_load_are_known();
+  mt::test::sizes_past_64_bits();
   return mt::test::finish("model_weights");
 }

@@ -5,14 +5,19 @@
 // rows lie, so the bits depend on positions only. Per block: scores, online softmax, weighted values.
 // A key that a row does not see has weight 0, which leaves a sum as it was.
 //
+// But 0 times an infinity or a NaN is NaN. A tile whose sums are not all finite therefore runs once more, carefully:
+// values that are not finite take no part in the products, and are then added to the rows that see them alone. So they
+// cost nothing where there are none, and never reach a row that does not see them.
+//
 // Where activations are bf16 and the variant multiplies bf16 natively, queries, keys, weights and values are rounded to
 // bf16 and summed in float32; softmax and sums are float32 throughout.
 #include "attention.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
-#include <iterator>
 #include <limits>
+#include <utility>
 
 namespace mt::cpu {
 namespace {
@@ -23,8 +28,21 @@ constexpr int kTileRows = 96;
 // With so few rows the time goes into reading the cache, not into arithmetic.
 constexpr int kFewRows = 16;
 
-int round_up(int n, int to) { return (n + to - 1) / to * to; }
+template <class T>
+T round_up(T n, T to) {
+  return (n + to - 1) / to * to;
+}
 int tile_rows(HeadShape shape) { return std::max(1, kTileRows / (shape.heads / shape.kv_heads)); }
+
+// Without their signs, floats are in the order of their bits, infinities and NaNs last.
+constexpr int32_t kInfinity = 0x7f800000;
+constexpr int32_t kRoundsToInfinity = 0x7f7f8000;  // in bf16
+bool is_below(float x, int32_t limit) { return (std::bit_cast<int32_t>(x) & 0x7fffffff) < limit; }
+bool all_below(const float* x, int n, int32_t limit) {
+  int32_t above = 0;  // without branches, so that it becomes vector code
+  for (int i = 0; i < n; i++) above |= !is_below(x[i], limit);
+  return above == 0;
+}
 
 // The keys and values that the rows of one branch (or of the prefix) see, at one kv head.
 struct Sequence {
@@ -51,35 +69,76 @@ struct Sequence {
   }
 };
 
+// Where the arrays of a tile lie in a thread's scratch memory, counted in floats.
+struct TileLayout {
+  TileLayout(const GemmKernel& gemm, HeadShape shape)
+      : dim_in(round_up(shape.head_dim, gemm.k_align)), dim_out(round_up(shape.head_dim, gemm.panel)) {
+    // A kernel may touch rows up to its alignment.
+    const size_t rows = round_up(tile_rows(shape) * (shape.heads / shape.kv_heads), 16) + 16;
+    const size_t in = dim_in, out = dim_out;
+    const auto take = [this](size_t floats) { return std::exchange(total, total + round_up(floats, size_t{16})); };
+    queries = take(rows * in);
+    scores = take(rows * kBlock);
+    weights = take(rows * kBlock);
+    sums = take(rows * out);
+    rounded_keys = take(kBlock * in);
+    staged = take(kBlock * in);
+    keys = take(kBlock * in);
+    values = take(kBlock * out);
+    max = take(rows);
+    totals = take(rows);
+    factors = take(rows);
+    seen = take(rows);
+  }
+
+  int dim_in, dim_out;
+  size_t total = 0;
+  size_t queries, scores, weights, sums, rounded_keys, staged, keys, values, max, totals, factors, seen;
+};
+
 // One tile x one kv head.
 class TileJob {
  public:
-  TileJob(const CpuKernels& kernels, const GemmKernel& gemm, HeadShape shape, Memory& scratch)
+  TileJob(const CpuKernels& kernels, const GemmKernel& gemm, HeadShape shape, const TileLayout& layout, float* scratch)
       : kernels_(kernels),
         gemm_(gemm),
         dim_(shape.head_dim),
         group_(shape.heads / shape.kv_heads),
-        dim_in_(round_up(dim_, gemm.k_align)),
-        dim_out_(round_up(dim_, gemm.panel)) {
-    const size_t rows = round_up(tile_rows(shape) * group_, 16) + 16;  // a kernel may touch rows up to its alignment
-    const size_t in = dim_in_, out = dim_out_;
-    const size_t floats[] = {rows * in,   rows * kBlock, rows * kBlock, rows * out, kBlock * in, kBlock * in,
-                             kBlock * in, kBlock * out,  rows,          rows,       rows,        rows};
-    size_t total = 0;
-    for (const size_t n : floats) total += round_up(static_cast<int>(n), 16);
-    scratch.reserve_zeroed(total * 4);
-    float* next = scratch.as<float>();
-    float** const pointers[] = {&queries_, &scores_, &weights_, &sums_,  &rounded_keys_, &staged_,
-                                &keys_,    &values_, &max_,     &total_, &factor_};
-    for (size_t i = 0; i < std::size(pointers); i++) {
-      *pointers[i] = next;
-      next += round_up(static_cast<int>(floats[i]), 16);
+        dim_in_(layout.dim_in),
+        dim_out_(layout.dim_out),
+        queries_(scratch + layout.queries),
+        scores_(scratch + layout.scores),
+        weights_(scratch + layout.weights),
+        sums_(scratch + layout.sums),
+        rounded_keys_(scratch + layout.rounded_keys),
+        staged_(scratch + layout.staged),
+        keys_(scratch + layout.keys),
+        values_(scratch + layout.values),
+        max_(scratch + layout.max),
+        total_(scratch + layout.totals),
+        factor_(scratch + layout.factors),
+        seen_(reinterpret_cast<int*>(scratch + layout.seen)) {}
+
+  void run(const QueryTile& tile, const int32_t* branch_start, const View& q, int kv_head, const Sequence& sequence,
+           const View& out) {
+    const int rows = (tile.end - tile.begin) * group_;
+    careful_ = false;
+    attend(tile, branch_start, q, kv_head, sequence);
+    for (int i = 0; i < rows && !careful_; i++) careful_ = !all_below(sums_ + size_t(i) * dim_out_, dim_, kInfinity);
+    if (careful_) attend(tile, branch_start, q, kv_head, sequence);
+    for (int i = 0; i < rows; i++) {
+      const float* sum = sums_ + size_t(i) * dim_out_;
+      const size_t at = size_t(tile.begin + i / group_) * out.cols + size_t(kv_head * group_ + i % group_) * dim_;
+      if (out.dtype == DType::kFloat32)
+        kernels_.scale_to(sum, dim_, 1.0f / total_[i], static_cast<float*>(out.data) + at);
+      else
+        kernels_.scale_to_bf16(sum, dim_, 1.0f / total_[i], static_cast<uint16_t*>(out.data) + at);
     }
-    seen_ = reinterpret_cast<int*>(next);
   }
 
-  void run(const QueryTile& tile, const int32_t* branch_start, const View& q, int kv_head, Sequence sequence,
-           const View& out) {
+ private:
+  // Sums and totals of the tile's rows over all that they see.
+  void attend(const QueryTile& tile, const int32_t* branch_start, const View& q, int kv_head, Sequence sequence) {
     const int rows = (tile.end - tile.begin) * group_;
     std::fill(sums_, sums_ + size_t(rows) * dim_out_, 0.0f);
     std::fill(max_, max_ + rows, -std::numeric_limits<float>::infinity());
@@ -100,18 +159,8 @@ class TileJob {
       for (int b = together; b * kBlock <= sequence.position(end - 1); b++)
         block(sequence, b, r, end, (r - tile.begin) * group_);
     }
-
-    for (int i = 0; i < rows; i++) {
-      const float* sum = sums_ + size_t(i) * dim_out_;
-      const size_t at = size_t(tile.begin + i / group_) * out.cols + size_t(kv_head * group_ + i % group_) * dim_;
-      if (out.dtype == DType::kFloat32)
-        kernels_.scale_to(sum, dim_, 1.0f / total_[i], static_cast<float*>(out.data) + at);
-      else
-        kernels_.scale_to_bf16(sum, dim_, 1.0f / total_[i], static_cast<uint16_t*>(out.data) + at);
-    }
   }
 
- private:
   // Rows i .. i + rows - 1 of a left side of the product, times `factor`, with zeros up to k.
   void put_rows(void* to, int i, const float* x, ptrdiff_t ldx, int rows, int n, int k, float factor) const {
     if (gemm_.input == InputForm::kFloatRows) {
@@ -172,7 +221,8 @@ class TileJob {
       for (int j = 0; j < n; j += panel)
         kernels_.transpose(k.data + j * k.stride, k.stride, std::min(panel, n - j), dim_, keys_ + j * dim_, panel);
     }
-    const Rows v = side_by_side([&](int j) { return s.value(begin + j); }, s.stride, n, staged_);
+    Rows v = side_by_side([&](int j) { return s.value(begin + j); }, s.stride, n, staged_);
+    if (careful_) v = finite_values(v, n);
     for (int c = 0; c < dim_; c += panel) {
       const int cols = std::min(panel, dim_ - c);
       if (gemm_.pairs)
@@ -180,6 +230,33 @@ class TileJob {
                            reinterpret_cast<uint16_t*>(values_) + c * kBlock, 2 * panel);
       else
         kernels_.copy_tile(v.data + c, v.stride, n, cols, values_ + c * kBlock, panel);
+    }
+  }
+
+  // Values from here on are infinities, or become such, or are NaN.
+  int32_t value_limit() const { return gemm_.pairs ? kRoundsToInfinity : kInfinity; }
+
+  // The same with 0 in place of what is not finite.
+  Rows finite_values(Rows v, int n) const {
+    for (int j = 0; j < n; j++)
+      for (int i = 0; i < dim_; i++) {
+        const float value = v.data[j * v.stride + i];
+        staged_[j * dim_ + i] = is_below(value, value_limit()) ? value : 0;
+      }
+    return {staged_, dim_};
+  }
+
+  // Adds the values that finite_values() has left out, of positions begin .. begin + n - 1, to the `rows` rows of sums
+  // that see them.
+  void add_other_values(const Sequence& s, int begin, int n, int rows, float* sums) const {
+    for (int j = 0; j < n; j++) {
+      const float* value = s.value(begin + j);
+      if (all_below(value, dim_, value_limit())) continue;
+      for (int r = 0; r < rows; r++) {
+        if (j >= seen_[r]) continue;
+        for (int i = 0; i < dim_; i++)
+          if (!is_below(value[i], value_limit())) sums[size_t(r) * dim_out_ + i] += scores_[r * kBlock + j] * value[i];
+      }
     }
   }
 
@@ -214,6 +291,7 @@ class TileJob {
     const int ld = gemm_.input == InputForm::kFloatRows ? kBlock : k;
     for (int c = 0; c < dim_; c += panel)
       gemm_.run(weights, ld, rows, panel_of(values_, c, kBlock), 0, k, sums + c, dim_out_, true);
+    if (careful_) add_other_values(s, begin, n, rows, sums);
   }
 
   // The panel of columns c .. c + panel - 1, of k rows.
@@ -224,18 +302,19 @@ class TileJob {
   const CpuKernels& kernels_;
   const GemmKernel& gemm_;
   const int dim_, group_, dim_in_, dim_out_;
-  float* queries_;       // [rows, dim_in] in the kernel's input form, times 1 / sqrt(dim)
-  float* scores_;        // [rows, 64]
-  float* weights_;       // the same in the kernel's input form, where that is not float32 rows
-  float* sums_;          // [rows, dim_out]
-  float* rounded_keys_;  // [64, dim_in] bf16
-  float* staged_;        // [64, dim] keys or values of a block that straddles pieces
-  float* keys_;          // panels [dim_in, panel] of 64 keys
-  float* values_;        // panels [64, panel] of dim_out columns
-  float* max_;           // [rows]
-  float* total_;         // [rows]
-  float* factor_;        // [rows]
-  int* seen_;            // [rows] keys of the block that a row sees
+  float* queries_;        // [rows, dim_in] in the kernel's input form, times 1 / sqrt(dim)
+  float* scores_;         // [rows, 64]
+  float* weights_;        // the same in the kernel's input form, where that is not float32 rows
+  float* sums_;           // [rows, dim_out]
+  float* rounded_keys_;   // [64, dim_in] bf16
+  float* staged_;         // [64, dim] keys or values of a block that straddles pieces
+  float* keys_;           // panels [dim_in, panel] of 64 keys
+  float* values_;         // panels [64, panel] of dim_out columns
+  float* max_;            // [rows]
+  float* total_;          // [rows]
+  float* factor_;         // [rows]
+  int* seen_;             // [rows] keys of the block that a row sees
+  bool careful_ = false;  // whether values that are not finite are kept out of the products
 };
 
 }  // namespace
@@ -258,10 +337,9 @@ void Attention::run(const std::vector<QueryTile>& tiles, const std::vector<int32
                     View v, const float* cache_k, const float* cache_v, HeadShape shape, View out) {
   const bool bf16 = out.dtype == DType::kBFloat16 && kernels_.attention_bf16;
   const GemmKernel& gemm = bf16 ? *kernels_.attention_bf16 : kernels_.attention_f32;
-  const int count = static_cast<int>(tiles.size());
-  pool_.parallel_for(count * shape.kv_heads, [&](int task, int worker) {
-    const QueryTile& tile = tiles[task / shape.kv_heads];
-    const int kv_head = task % shape.kv_heads;
+  const TileLayout layout(gemm, shape);
+  for (Memory& memory : scratch_) memory.reserve_zeroed(layout.total * sizeof(float));
+  const auto attend = [&](const QueryTile& tile, int kv_head, int worker) {
     const ptrdiff_t column = ptrdiff_t(kv_head) * shape.head_dim;
     const Sequence sequence = {static_cast<const float*>(k.data) + column,
                                static_cast<const float*>(v.data) + column,
@@ -270,8 +348,17 @@ void Attention::run(const std::vector<QueryTile>& tiles, const std::vector<int32
                                k.cols,
                                tile.tree,
                                0};
-    TileJob(kernels_, gemm, shape, scratch_[worker]).run(tile, branch_start.data(), q, kv_head, sequence, out);
-  });
+    TileJob(kernels_, gemm, shape, layout, scratch_[worker].as<float>())
+        .run(tile, branch_start.data(), q, kv_head, sequence, out);
+  };
+  // In one loop, but for packs and heads whose tasks an int does not count.
+  const size_t count = std::numeric_limits<int>::max() / shape.kv_heads;
+  for (size_t first = 0; first < tiles.size(); first += count) {
+    const int some = static_cast<int>(std::min(count, tiles.size() - first));
+    pool_.parallel_for(some * shape.kv_heads, [&](int task, int worker) {
+      attend(tiles[first + task / shape.kv_heads], task % shape.kv_heads, worker);
+    });
+  }
 }
 
 }  // namespace mt::cpu

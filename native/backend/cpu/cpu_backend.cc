@@ -2,12 +2,9 @@
 #include "cpu_backend.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cstring>
-#include <new>
 
 #include "../../base/cpu_info.h"
-#include "../../base/error.h"
 #include "../../base/thread_pool.h"
 #include "attention.h"
 #include "dispatch.h"
@@ -45,7 +42,11 @@ const float* bias_at(View bias, int i) { return bias.data ? static_cast<const fl
 class CpuBackend final : public Backend {
  public:
   CpuBackend(const CpuKernels& kernels, int threads)
-      : kernels_(kernels), pool_(threads), gemm_(kernels, pool_), attention_(kernels, pool_) {}
+      : kernels_(kernels),
+        pool_(threads),
+        gemm_(kernels, pool_),
+        attention_(kernels, pool_),
+        head_(kernels, pool_, gemm_) {}
 
   std::string name() const override { return std::string("cpu ") + kernels_.name; }
 
@@ -169,34 +170,18 @@ class CpuBackend final : public Backend {
     for (size_t i = 0; i < rows.size(); i++) std::copy_n(floats(x, rows[i]), x.cols, floats(y, static_cast<int>(i)));
   }
 
-  void head_score(View h, const Matrix& w, std::span<const int32_t> targets, int top_k, HeadResult result) override {
-    cpu::head_score(kernels_, gemm_, h, packed(w), targets, top_k, result);
+  void head_score(View h, const Matrix& w, std::span<const int32_t> targets, int top_k, HeadResult result,
+                  const Control& control) override {
+    head_.score(h, packed(w), targets, top_k, result, control);
   }
 
   void head_sample(View h, const Matrix& w, const Sampling& sampling, std::span<const uint64_t> random,
-                   std::span<int32_t> ids, std::span<float> log_prob) override {
-    const auto vocab = static_cast<size_t>(w.rows);
-    logits_.resize(h.rows * vocab);
-    head_logits(h, w, logits_.data());
-    std::atomic<bool> no_memory = false;  // tasks may not throw
-    pool_.parallel_for(h.rows, [&](int r, int) {
-      try {
-        const Choice choice = choose_token({logits_.data() + r * vocab, vocab}, sampling, random[r]);
-        ids[r] = choice.id;
-        log_prob[r] = choice.log_prob;
-      } catch (const std::bad_alloc&) {
-        no_memory = true;
-      }
-    });
-    if (no_memory) throw Error(ErrorCode::OUT_OF_MEMORY, "no memory to choose from logits");
+                   std::span<int32_t> ids, std::span<float> log_prob, const Control& control) override {
+    head_.sample(h, packed(w), sampling, random, ids, log_prob, control);
   }
 
-  void head_logits(View h, const Matrix& w, float* logits) override {
-    gemm_.multiply(h, packed(w), 0, [&](const ProductTile& tile) {
-      const int panel = packed(w).shape.panel, first = tile.panel * panel;
-      kernels_.copy_tile(tile.c, tile.ldc, tile.rows, std::min(panel, w.rows - first),
-                         logits + size_t(tile.row) * w.rows + first, w.rows);
-    });
+  void head_logits(View h, const Matrix& w, float* logits, const Control& control) override {
+    head_.logits(h, packed(w), logits, control);
   }
 
  private:
@@ -213,7 +198,7 @@ class CpuBackend final : public Backend {
   ThreadPool pool_;
   Gemm gemm_;
   Attention attention_;
-  std::vector<float> logits_;  // of the rows that are sampled
+  Head head_;
 };
 
 }  // namespace

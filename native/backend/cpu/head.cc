@@ -5,68 +5,135 @@
 #include <cmath>
 #include <limits>
 
+#include "best.h"
+
 namespace mt::cpu {
 namespace {
 
 constexpr int kRange = 1024;
+constexpr size_t kScratchBytes = size_t{64} << 20;
 constexpr float kLowest = -std::numeric_limits<float>::infinity();
 
-struct Candidate {
-  float logit;
-  int32_t id;
-};
+View rows_of(View x, int first, int count) {
+  const size_t offset = size_t(first) * x.cols * dtype_size(x.dtype);
+  return {static_cast<std::byte*>(x.data) + offset, count, x.cols, x.dtype};
+}
 
-// The best `k` of a row, best first; of equals the one that came first. Ids come in ascending order.
-void insert(Candidate* best, int k, Candidate c) {
-  if (!(c.logit > best[k - 1].logit)) return;
-  int i = k - 1;
-  for (; i > 0 && c.logit > best[i - 1].logit; i--) best[i] = best[i - 1];
-  best[i] = c;
+// The logits of a finished tile go to their rows of [rows, vocab].
+void store_logits(const CpuKernels& kernels, const ProductTile& tile, const CpuMatrix& w, float* logits) {
+  const int first = tile.panel * w.shape.panel;
+  kernels.copy_tile(tile.c, tile.ldc, tile.rows, std::min(w.shape.panel, w.rows - first),
+                    logits + size_t(tile.row) * w.rows + first, w.rows);
+}
+
+HeadPartial combine(HeadPartial all, const HeadPartial& next) {
+  const float max = std::max(all.max, next.max);
+  all.sum = all.sum * std::exp(all.max - max) + next.sum * std::exp(next.max - max);
+  if (next.max > all.max) all.argmax = next.argmax;
+  all.max = max;
+  return all;
 }
 
 }  // namespace
 
-void head_score(const CpuKernels& kernels, Gemm& gemm, View h, const CpuMatrix& w, std::span<const int32_t> targets,
-                int top_k, HeadResult result) {
-  const int panel = w.shape.panel, ranges = (w.rows + kRange - 1) / kRange;
-  std::vector<HeadPartial> partials(size_t(ranges) * h.rows, {kLowest, 0, 0});
-  std::vector<Candidate> candidates(partials.size() * top_k, {kLowest, 0});
-  std::vector<float> target_logits(h.rows);
+Head::Head(const CpuKernels& kernels, ThreadPool& pool, Gemm& gemm) : kernels_(kernels), pool_(pool), gemm_(gemm) {}
 
-  gemm.multiply(h, w, kRange / panel, [&](const ProductTile& tile) {
+template <class Body>
+void Head::for_parts(View h, size_t bytes_per_row, const Body& body) {
+  if (h.rows == 0) return;
+  const size_t rows = h.rows, at_once = std::max<size_t>(1, kScratchBytes / bytes_per_row);
+  const size_t parts = (rows + at_once - 1) / at_once;
+  // All parts are of one size, give or take a row: a small last one would read all weights for little.
+  for (size_t part = 0; part < parts; part++) {
+    const int first = static_cast<int>(rows * part / parts), end = static_cast<int>(rows * (part + 1) / parts);
+    body(first, rows_of(h, first, end - first));
+  }
+}
+
+void Head::score(View h, const CpuMatrix& w, std::span<const int32_t> targets, int top_k, HeadResult result,
+                 const Control& control) {
+  const size_t ranges = (w.rows + kRange - 1) / kRange;
+  // The best token alone is the argmax.
+  const size_t logits = top_k > 1 ? size_t(w.rows) * sizeof(float) : 0;
+  for_parts(h, ranges * sizeof(HeadPartial) + sizeof(float) + logits, [&](int first, View rows) {
+    const size_t top = size_t(first) * top_k, count = rows.rows;
+    score_part(rows, w, targets.data() + first, top_k,
+               {.log_prob = result.log_prob.subspan(first, count),
+                .argmax = result.argmax.subspan(first, count),
+                .top_ids = top_k > 0 ? result.top_ids.subspan(top, count * top_k) : result.top_ids,
+                .top_log_prob = top_k > 0 ? result.top_log_prob.subspan(top, count * top_k) : result.top_log_prob},
+               control);
+  });
+}
+
+void Head::score_part(View h, const CpuMatrix& w, const int32_t* targets, int top_k, HeadResult result,
+                      const Control& control) {
+  const int panel = w.shape.panel, ranges = (w.rows + kRange - 1) / kRange;
+  const size_t vocab = w.rows, rows = h.rows, k = top_k, room = best_tokens_room(vocab, k);
+  partials_.reserve_zeroed(ranges * rows * sizeof(HeadPartial));
+  targets_.reserve_zeroed(rows * sizeof(float));
+  if (top_k > 1) {
+    logits_.reserve_zeroed(rows * vocab * sizeof(float));
+    lists_.reserve_zeroed(pool_.threads() * room * sizeof(ScoredToken));
+  }
+  auto* partials = partials_.as<HeadPartial>();
+  auto *target_logits = targets_.as<float>(), *logits = logits_.as<float>();
+  std::fill_n(partials, ranges * rows, HeadPartial{kLowest, 0, 0});
+
+  gemm_.multiply(h, w, kRange / panel, [&](const ProductTile& tile) {
+    control.poll();
     const int first = tile.panel * panel, cols = std::min(panel, w.rows - first);
-    const size_t at = size_t(first / kRange) * h.rows + tile.row;
-    kernels.head_tile(tile.c, tile.ldc, tile.rows, cols, first, &partials[at]);
+    kernels_.head_tile(tile.c, tile.ldc, tile.rows, cols, first, &partials[first / kRange * rows + tile.row]);
     for (int r = 0; r < tile.rows; r++) {
-      const float* logits = tile.c + r * tile.ldc;
       const int target = targets[tile.row + r] - first;
-      if (target >= 0 && target < cols) target_logits[tile.row + r] = logits[target];
-      if (top_k > 0)
-        for (int j = 0; j < cols; j++) insert(&candidates[(at + r) * top_k], top_k, {logits[j], first + j});
+      if (target >= 0 && target < cols) target_logits[tile.row + r] = tile.c[r * tile.ldc + target];
     }
+    if (top_k > 1) store_logits(kernels_, tile, w, logits);
   });
 
-  for (int r = 0; r < h.rows; r++) {
+  pool_.parallel_for(h.rows, [&](int r, int worker) {
+    control.poll();
     HeadPartial all = partials[r];
-    for (int i = 1; i < ranges; i++) {
-      const HeadPartial& p = partials[size_t(i) * h.rows + r];
-      const float max = std::max(all.max, p.max);
-      all.sum = all.sum * std::exp(all.max - max) + p.sum * std::exp(p.max - max);
-      if (p.max > all.max) all.argmax = p.argmax;
-      all.max = max;
-    }
+    for (int i = 1; i < ranges; i++) all = combine(all, partials[i * rows + r]);
     const double log_sum = double{all.max} + std::log(double{all.sum});
     result.log_prob[r] = static_cast<float>(target_logits[r] - log_sum);
     result.argmax[r] = all.argmax;
-    if (top_k == 0) continue;
-    Candidate* best = &candidates[size_t(r) * top_k];
-    for (int i = 1; i < ranges; i++)
-      for (int j = 0; j < top_k; j++) insert(best, top_k, candidates[(size_t(i) * h.rows + r) * top_k + j]);
-    for (int j = 0; j < top_k; j++) {
-      result.top_ids[size_t(r) * top_k + j] = best[j].id;
-      result.top_log_prob[size_t(r) * top_k + j] = static_cast<float>(best[j].logit - log_sum);
+    if (top_k == 0) return;
+    const auto ids = result.top_ids.subspan(r * k, k);
+    const auto log_probs = result.top_log_prob.subspan(r * k, k);
+    const ScoredToken argmax = {all.max, all.argmax};
+    std::span<const ScoredToken> best = {&argmax, 1};
+    if (top_k > 1) best = best_tokens({logits + r * vocab, vocab}, k, {lists_.as<ScoredToken>() + worker * room, room});
+    for (size_t j = 0; j < k; j++) {
+      const ScoredToken token = j < best.size() ? best[j] : ScoredToken{kLowest, 0};
+      ids[j] = token.id;
+      log_probs[j] = static_cast<float>(token.logit - log_sum);
     }
-  }
+  });
+}
+
+void Head::sample(View h, const CpuMatrix& w, const Sampling& sampling, std::span<const uint64_t> random,
+                  std::span<int32_t> ids, std::span<float> log_prob, const Control& control) {
+  const size_t vocab = w.rows;
+  for_parts(h, vocab * sizeof(float), [&](int first, View rows) {
+    logits_.reserve_zeroed(rows.rows * vocab * sizeof(float));
+    lists_.reserve_zeroed(pool_.threads() * vocab * sizeof(TokenWeight));
+    logits(rows, w, logits_.as<float>(), control);
+    pool_.parallel_for(rows.rows, [&](int r, int worker) {
+      control.poll();
+      const Choice choice = choose_token({logits_.as<float>() + r * vocab, vocab}, sampling, random[first + r],
+                                         {lists_.as<TokenWeight>() + worker * vocab, vocab});
+      ids[first + r] = choice.id;
+      log_prob[first + r] = choice.log_prob;
+    });
+  });
+}
+
+void Head::logits(View h, const CpuMatrix& w, float* logits, const Control& control) {
+  gemm_.multiply(h, w, 0, [&](const ProductTile& tile) {
+    control.poll();
+    store_logits(kernels_, tile, w, logits);
+  });
 }
 
 }  // namespace mt::cpu

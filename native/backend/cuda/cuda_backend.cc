@@ -260,7 +260,8 @@ class CudaBackend final : public Backend {
     if (p.row_count > 0) MT_TARGET::gather_rows(device_, floats(x), p.rows, p.row_count, x.cols, floats(y));
   }
 
-  void head_score(View h, const Matrix& w, std::span<const int32_t> targets, int top_k, HeadResult result) override {
+  void head_score(View h, const Matrix& w, std::span<const int32_t> targets, int top_k, HeadResult result,
+                  const Control& control) override {
     if (h.rows == 0) return;
     device_.set_op("head_score");
     const size_t rows = h.rows, top = top_k > 1 ? rows * top_k : 0;
@@ -271,9 +272,9 @@ class CudaBackend final : public Backend {
     const HeadRows out = {target_logits + rows, target_logits + 2 * rows, target_logits + 3 * rows,
                           target_ids + 5 * rows};
     upload_rows(target_ids, targets);
-    score_rows(h, w, target_ids, target_logits, out);
+    score_rows(h, w, target_ids, target_logits, out, control);
     int32_t* top_ids = target_ids + kHeadRowWords * rows;
-    if (top > 0) best_of(h, w, top_k, out.log_sums, top_ids, reinterpret_cast<float*>(top_ids + top));
+    if (top > 0) best_of(h, w, top_k, out.log_sums, top_ids, reinterpret_cast<float*>(top_ids + top), control);
     const float* back = fetch<float>(out.log_probs, 4 * rows + 2 * top);
     std::copy_n(back, rows, result.log_prob.begin());
     for (size_t r = 0; r < rows; r++) {
@@ -288,7 +289,7 @@ class CudaBackend final : public Backend {
   }
 
   void head_sample(View h, const Matrix& w, const Sampling& sampling, std::span<const uint64_t> random,
-                   std::span<int32_t> ids, std::span<float> log_prob) override {
+                   std::span<int32_t> ids, std::span<float> log_prob, const Control& control) override {
     if (h.rows == 0) return;
     device_.set_op("head_sample");
     const size_t rows = h.rows;
@@ -299,6 +300,7 @@ class CudaBackend final : public Backend {
     upload_rows(bits, random);
     const int part = rows_at_once(w.rows * sizeof(float));
     for (int first = 0; first < h.rows; first += part) {
+      control.poll();
       const View some = rows_of(h, first, part);
       MT_TARGET::head_sample(device_, some_logits(some, w), some.rows, w.rows, sampling, bits + first, id + first,
                              log_probs + first);
@@ -308,10 +310,11 @@ class CudaBackend final : public Backend {
     std::memcpy(log_prob.data(), back + rows, rows * sizeof(float));
   }
 
-  void head_logits(View h, const Matrix& w, float* logits) override {
+  void head_logits(View h, const Matrix& w, float* logits, const Control& control) override {
     device_.set_op("head_logits");
     const int part = rows_at_once(w.rows * sizeof(float));
     for (int first = 0; first < h.rows; first += part) {
+      control.poll();
       const View some = rows_of(h, first, part);
       const size_t count = static_cast<size_t>(some.rows) * w.rows;
       device_.download(logits + static_cast<size_t>(first) * w.rows, some_logits(some, w), count * sizeof(float));
@@ -352,10 +355,12 @@ class CudaBackend final : public Backend {
 
   // Computes log_prob and the rest for each row from partials, so that no logits are stored. target_logits [rows] is
   // scratch memory.
-  void score_rows(View h, const Matrix& w, const int32_t* targets, float* target_logits, const HeadRows& out) {
+  void score_rows(View h, const Matrix& w, const int32_t* targets, float* target_logits, const HeadRows& out,
+                  const Control& control) {
     const size_t per_row = head_partials_per_row(w.rows);
     const int part = rows_at_once(per_row * sizeof(HeadPartial));
     for (int first = 0; first < h.rows; first += part) {
+      control.poll();
       const View some = rows_of(h, first, part);
       HeadPartial* partials = head_.get<HeadPartial>(device_, some.rows * per_row);
       multiply(some, w, [&](const auto& g) {
@@ -366,9 +371,11 @@ class CudaBackend final : public Backend {
     }
   }
 
-  void best_of(View h, const Matrix& w, int top_k, const float* log_sums, int32_t* ids, float* log_probs) {
+  void best_of(View h, const Matrix& w, int top_k, const float* log_sums, int32_t* ids, float* log_probs,
+               const Control& control) {
     const int part = rows_at_once(w.rows * sizeof(float));
     for (int first = 0; first < h.rows; first += part) {
+      control.poll();
       const View some = rows_of(h, first, part);
       const size_t at = static_cast<size_t>(first) * top_k;
       head_top_k(device_, some_logits(some, w), log_sums + first, some.rows, w.rows, top_k, ids + at, log_probs + at);

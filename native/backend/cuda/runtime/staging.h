@@ -1,6 +1,7 @@
 // Memory that is kept from pack to pack: pinned host memory through which copies go, and device memory that grows.
 #pragma once
 #include <memory>
+#include <new>
 #include <vector>
 
 #include "runtime.h"
@@ -75,7 +76,13 @@ class MemoryPool {
 
   // Returns a piece of at least `bytes`.
   std::unique_ptr<DeviceMemory> take(size_t bytes);
-  void give(std::unique_ptr<DeviceMemory> memory) { free_.push_back(std::move(memory)); }
+  // Destructors give back: where there is no memory to note it, the piece is freed.
+  void give(std::unique_ptr<DeviceMemory> memory) noexcept {
+    try {
+      free_.push_back(std::move(memory));
+    } catch (const std::bad_alloc&) {
+    }
+  }
   // Bytes that take() would allocate.
   size_t missing(size_t bytes) const;
 

@@ -1,0 +1,15 @@
+// choose_token() with memory of its own.
+#pragma once
+#include <span>
+#include <vector>
+
+#include "../../native/base/sampling.h"
+
+namespace mt::test {
+
+inline Choice choose(std::span<const float> logits, const Sampling& sampling, uint64_t random) {
+  std::vector<TokenWeight> scratch(logits.size());
+  return choose_token(logits, sampling, random, scratch);
+}
+
+}  // namespace mt::test
