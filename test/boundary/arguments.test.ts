@@ -308,7 +308,7 @@ describe('arguments', () => {
   })
 
   it('arrays of more elements than an int counts: INVALID_ARGUMENT, before they are copied', async function () {
-    let many: Int32Array
+    let many: Int32Array<ArrayBuffer>
     try {
       many = new Int32Array(2 ** 31)
     } catch (error) {
