@@ -80,6 +80,20 @@ describe('added tokens', () => {
     })
   }
 
+  it('take no memory by their ids', async () => {
+    const json = byteJson()
+    json.model.vocab['<far>'] = 2 ** 24
+    json.added_tokens.push({ id: 2 ** 24, content: '<far>', special: true })
+    const before = process.memoryUsage().heapUsed
+    const tokenizer = await loadJson(json)
+    assert.deepEqual(tokenizer.encode('he<far>'), [256, 2 ** 24])
+    assert.equal(tokenizer.decode([256, 2 ** 24], { skipSpecialTokens: false }), 'he<far>')
+    assert.equal(tokenizer.vocabSize, 2 ** 24 + 1)
+    // An entry for every id below would be 128 MiB.
+    const taken = process.memoryUsage().heapUsed - before
+    assert.ok(taken < 32 * 2 ** 20, `${taken} bytes`)
+  })
+
   it('lose white space at their ends in linear time, as Strip does', async () => {
     const json = byteJson()
     json.normalizer = { type: 'Strip', strip_left: true, strip_right: true }

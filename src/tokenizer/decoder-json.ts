@@ -6,20 +6,20 @@ import type { DecodeStream } from './tokenizer.ts'
 import { bytePiece } from './vocabulary.ts'
 
 /**
- * @param texts of the tokens by id
+ * @param textOf the token of an id
  * @param specialIds left out where asked for
  * @throws TOKENIZER for a decoder that is neither
  */
 export function readDecoder(
   field: Field,
-  texts: readonly (string | undefined)[],
+  textOf: (id: number) => string | undefined,
   specialIds: ReadonlySet<number>,
 ): (skipSpecialTokens: boolean) => DecodeStream {
-  if (field.get('type').string() === 'ByteLevel') return byteLevelDecoder(texts, specialIds)
+  if (field.get('type').string() === 'ByteLevel') return byteLevelDecoder(textOf, specialIds)
   const rules = readPieceRules(field)
   const pieces: (Piece | undefined)[] = []
   const pieceOf = (id: number) => {
-    const text = texts[id]
+    const text = textOf(id)
     if (text === undefined) return undefined
     const byte = rules.byteFallback ? bytePiece(text) : -1
     pieces[id] ??= byte >= 0 ? { byte } : { text }
@@ -36,13 +36,13 @@ export function readDecoder(
 
 /** Tokens in GPT-2's byte alphabet. */
 export function byteLevelDecoder(
-  texts: readonly (string | undefined)[],
+  textOf: (id: number) => string | undefined,
   specialIds: ReadonlySet<number>,
 ): (skipSpecialTokens: boolean) => DecodeStream {
   const bytes: (Buffer | undefined)[] = []
   return skip =>
     new ByteDecodeStream(id => {
-      const text = texts[id]
+      const text = textOf(id)
       if (text === undefined || (skip && specialIds.has(id))) return undefined
       bytes[id] ??= tokenBytes(text)
       return bytes[id]

@@ -69,7 +69,7 @@ export function tokenizerFromGguf(file: string, metadata: ReadonlyMap<string, un
 function byteLevelTokenizer(root: Field): Tokenizer {
   const texts = readTexts(root)
   const types = readNumbers(root.get('token_type'), texts.length, pieceType.normal)
-  const vocabulary: Vocabulary = { file: root.file, ids: new Map(), texts: [] }
+  const vocabulary: Vocabulary = { file: root.file, ids: new Map(), texts: new Map() }
   const added: AddedToken[] = []
   for (const [id, text] of texts.entries()) {
     const type = types(id)
@@ -111,7 +111,7 @@ function byteLevelTokenizer(root: Field): Tokenizer {
       symbols: byteSymbols(vocabulary, undefined),
       wholeWord: rule.ignoreMerges ? wholeWords(vocabulary.ids, true) : undefined,
     }),
-    newDecodeStream: byteLevelDecoder(texts, new Set(special.map(token => token.id))),
+    newDecodeStream: byteLevelDecoder(id => texts[id], new Set(special.map(token => token.id))),
     tokenText: id => texts[id] ?? '',
   })
 }

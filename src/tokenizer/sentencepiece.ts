@@ -43,7 +43,8 @@ export function tokenizerFromSentencePiece(
   if (pieces.some(piece => piece.type === pieceType.unused))
     throw refuse('a piece', 'of type unused', 'none of that type')
 
-  const vocabulary = { file, ids: new Map<string, number>(), texts: pieces.map(piece => piece.text) }
+  const texts = new Map(pieces.map((piece, id) => [id, piece.text] as const))
+  const vocabulary = { file, ids: new Map<string, number>(), texts }
   for (const [id, { text }] of pieces.entries()) if (!vocabulary.ids.has(text)) vocabulary.ids.set(text, id)
   const control = addedPieces(pieces, [pieceType.control])
   const added = withDeclared(control, settings?.declared ?? [], vocabulary, pieces.length)

@@ -66,7 +66,7 @@ export function wholeWords(
  * Where no token holds ▁ after another character, no merge crosses that place: words cut there give the same ids
  * as the whole text, and are worth caching. undefined where that does not hold.
  */
-export function spaceCuts(texts: readonly (string | undefined)[]): RegExp | undefined {
-  if (texts.some(text => text !== undefined && /[^▁]▁/u.test(text))) return undefined
+export function spaceCuts(texts: readonly string[]): RegExp | undefined {
+  if (texts.some(text => /[^▁]▁/u.test(text))) return undefined
   return /▁*[^▁]+|▁+/gu
 }

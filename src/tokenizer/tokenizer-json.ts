@@ -21,6 +21,7 @@ import {
   mergeTable,
   splitMerge,
   type Vocabulary,
+  vocabularySize,
 } from './vocabulary.ts'
 
 /**
@@ -43,7 +44,7 @@ export function tokenizerFromJson(file: Field, settings: TokenizerSettings | und
   return new PipelineTokenizer({
     ...bosAndEos(template.prefix, vocabulary.ids, settings),
     kind: 'tokenizer.json',
-    vocabSize: vocabulary.texts.length,
+    vocabSize: vocabularySize(vocabulary),
     addsSpace: preTokenizer.addsPrefix || prepends(root.get('normalizer')),
     specialTokens: new Map(special.map(token => [token.content, token.id])),
     parsesSpecial: settings?.splitsSpecial !== true,
@@ -62,15 +63,15 @@ export function tokenizerFromJson(file: Field, settings: TokenizerSettings | und
     suffix: template.suffix,
     newDecodeStream: readDecoder(
       root.get('decoder'),
-      vocabulary.texts,
+      id => vocabulary.texts.get(id),
       new Set(special.map(token => token.id)),
     ),
-    tokenText: id => vocabulary.texts[id] ?? '',
+    tokenText: id => vocabulary.texts.get(id) ?? '',
   })
 }
 
 function readVocabulary(field: Field): Vocabulary {
-  const vocabulary: Vocabulary = { file: field.file, ids: new Map(), texts: [] }
+  const vocabulary: Vocabulary = { file: field.file, ids: new Map(), texts: new Map() }
   for (const [text, id] of Object.entries(field.object())) {
     if (!isTokenId(id)) throw field.get(text).error('a token id')
     addToken(vocabulary, text, id, field.path)
@@ -79,7 +80,7 @@ function readVocabulary(field: Field): Vocabulary {
 }
 
 function copyOf(vocabulary: Vocabulary): Vocabulary {
-  return { file: vocabulary.file, ids: new Map(vocabulary.ids), texts: vocabulary.texts.slice() }
+  return { file: vocabulary.file, ids: new Map(vocabulary.ids), texts: new Map(vocabulary.texts) }
 }
 
 /** Enters the added tokens into the vocabulary. */
@@ -133,7 +134,7 @@ function readModel(
   const everyByte =
     byteFallback && Array.from({ length: 256 }, (_, byte) => bytePieceText(byte)).every(t => ids.has(t))
   const cuttable = !byteLevel && !ignoreMerges && (everyByte || !fuseUnknown)
-  return { bpe, cuts: cuttable ? spaceCuts(texts) : undefined }
+  return { bpe, cuts: cuttable ? spaceCuts([...texts.values()]) : undefined }
 }
 
 function readMerges(field: Field, vocabulary: Vocabulary) {

@@ -6,22 +6,30 @@ import { PairTable } from './pair-table.ts'
 export interface Vocabulary {
   file: string
   ids: Map<string, number>
-  /** By id; ids may be missing. */
-  texts: (string | undefined)[]
+  /** By id. A Map, as a file of some kilobytes may name ids of millions. */
+  texts: Map<number, string>
 }
 
 /** Enters a token. @throws TOKENIZER where the id or the text is taken by another */
 export function addToken(vocabulary: Vocabulary, text: string, id: number, field: string): void {
   const { file, ids, texts } = vocabulary
-  if (texts[id] !== undefined && texts[id] !== text) {
-    throw tokenizerError(file, `${field}: id ${id} is given to ${shown(text)} and to ${shown(texts[id])}`)
+  const before = texts.get(id)
+  if (before !== undefined && before !== text) {
+    throw tokenizerError(file, `${field}: id ${id} is given to ${shown(text)} and to ${shown(before)}`)
   }
   const other = ids.get(text)
   if (other !== undefined && other !== id) {
     throw tokenizerError(file, `${field}: ${shown(text)} has the ids ${other} and ${id}`)
   }
   ids.set(text, id)
-  texts[id] = text
+  texts.set(id, text)
+}
+
+/** One more than the largest id. */
+export function vocabularySize({ texts }: Vocabulary): number {
+  let size = 0
+  for (const id of texts.keys()) size = Math.max(size, id + 1)
+  return size
 }
 
 /** Left, right of the merge at a rank; undefined where it is not a pair of texts. */
