@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { safetensorsWithHeader, tinyConfig, u32, u64, withFolder, writeFiles } from './checkpoint-files.ts'
+import { childLimit } from './child-limit.ts'
 import { skip } from './skip.ts'
 
 const program = fileURLToPath(new URL('open-peak.ts', import.meta.url))
@@ -80,9 +81,8 @@ describe('memory of opening a checkpoint', () => {
         const all = files()
         writeFiles(folder, all)
         const { stdout, stderr } = spawnSync(process.execPath, ['--import', 'tsx', program, folder], {
+          ...childLimit,
           encoding: 'utf8',
-          timeout: 50_000,
-          killSignal: 'SIGKILL',
         })
         assert.notEqual(stdout, '', stderr)
         const { error, peakBytes } = JSON.parse(stdout)

@@ -16,8 +16,7 @@ const opNames = [
   ...['linear_add down', 'gather_rows', 'head_score', 'head_sample', 'head_logits'],
 ]
 
-describe('mt-llama bench', function () {
-  this.timeout(120_000)
+describe('mt-llama bench', () => {
   let folder: string
   before(() => {
     folder = mkdtempSync(join(tmpdir(), 'mt-llama-bench-test-'))

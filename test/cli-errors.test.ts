@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { childLimit } from './child-limit.ts'
 import { cli, jsonLines, root } from './cli-run.ts'
 
 describe('mt-llama on bad input', () => {
@@ -313,6 +314,7 @@ describe('mt-llama on bad input', () => {
       const io = { signal: new AbortController().signal, exitCode: () => 0 }
       answerJsonLines(io, '-', { parse: line => line, ask, show: () => ({}) }).catch(() => (process.exitCode = 7))`
     const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', script], {
+      ...childLimit,
       cwd: root,
       stdio: ['pipe', 'inherit', 'inherit'],
     })

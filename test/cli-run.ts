@@ -2,16 +2,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { stripVTControlCharacters } from 'node:util'
+import { childLimit } from './child-limit.ts'
 
 /** The project's folder. */
 export const root = fileURLToPath(new URL('..', import.meta.url))
 const main = `${root}src/cli/main.ts`
-
-/** Milliseconds; a program that waits for ever is ended, and a machine that is busy has time enough. */
-const terminalLimit = 240_000
-
-/** What mocha gives a test that runs the program on a terminal: the program is ended before. */
-export const terminalTimeout = terminalLimit + 20_000
 
 export interface CliResult {
   /** null after a signal it did not handle. */
@@ -32,6 +27,7 @@ export interface CliOptions {
 
 export function cli(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
   const child = spawn(process.execPath, ['--import', 'tsx', main, ...args], {
+    ...childLimit,
     cwd: root,
     env: { ...process.env, ...options.env },
   })
@@ -65,7 +61,8 @@ export function onTerminal(
 ): Promise<string | undefined> {
   const run = [process.execPath, '--import', 'tsx', 'src/cli/main.ts', ...args].join(' ')
   const child = spawn('script', ['-qec', run, '/dev/null'], {
-    ...{ cwd: root, timeout: terminalLimit, killSignal: 'SIGKILL' },
+    ...childLimit,
+    cwd: root,
   })
   let screen = ''
   let seen = 0

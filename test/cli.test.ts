@@ -5,7 +5,8 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { taskNames } from '../src/tasks/registry.ts'
-import { cli, jsonLines, onTerminal, terminalTimeout } from './cli-run.ts'
+import { childLimit } from './child-limit.ts'
+import { cli, jsonLines, onTerminal } from './cli-run.ts'
 import { shared, sharedMissing } from './shared.ts'
 import { skip } from './skip.ts'
 
@@ -103,7 +104,6 @@ describe('mt-llama', () => {
     })
 
     it('shows a bar with time left and speed on a terminal', async function () {
-      this.timeout(terminalTimeout)
       const text = await onTerminal(['eval', '--tasks', 'squad'])
       if (text === undefined) skip(this, 'no program script')
       assert.match(text, /SQuAD +\[.*\] 4\/4 samples, ETA 0s, [\d,]+ tokens\/s/)
@@ -163,14 +163,14 @@ describe('mt-llama', () => {
   const onTmpfs = async (test: Mocha.Context, options: string, use: (dir: string) => Promise<void>) => {
     const dir = mkdtempSync(join(folder, 'tmpfs-'))
     try {
-      execFileSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', dir], { stdio: 'pipe' })
+      execFileSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', dir], { ...childLimit, stdio: 'pipe' })
     } catch (error) {
       skip(test, `no tmpfs can be mounted (${(error as Error).message.trim().split('\n').at(-1)})`)
     }
     try {
       await use(dir)
     } finally {
-      execFileSync('umount', [dir])
+      execFileSync('umount', [dir], childLimit)
     }
   }
 
@@ -305,7 +305,6 @@ describe('mt-llama', () => {
   })
 
   it('chat goes on after a message that is too long, on a terminal', async function () {
-    this.timeout(terminalTimeout)
     const refused =
       /the conversation: \d+ tokens leave no room .*Shorten it, or start over with \/reset.*> $/s
     const prompt = /> $/

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { openCheckpoint } from '../src/checkpoint/open.ts'
 import { fingerprint } from '../src/evaluation/fingerprint.ts'
+import { childLimit } from './child-limit.ts'
 
 const embedded = fileURLToPath(new URL('../default/model', import.meta.url))
 const script = fileURLToPath(new URL('../scripts/make-default-model.mjs', import.meta.url))
@@ -19,7 +20,7 @@ describe('the embedded default', () => {
   afterEach(() => rmSync(folder, { recursive: true }))
 
   it('is byte for byte what scripts/make-default-model.mjs writes', () => {
-    execFileSync(process.execPath, [script, folder])
+    execFileSync(process.execPath, [script, folder], childLimit)
     assert.deepEqual(readdirSync(folder).sort(), readdirSync(embedded).sort())
     for (const name of readdirSync(folder)) {
       assert.ok(readFileSync(join(folder, name)).equals(readFileSync(join(embedded, name))), name)

@@ -9,8 +9,7 @@ import { skip } from './skip.ts'
 
 const sampleCount = 200
 
-describe('mt-llama eval --out', function () {
-  this.timeout(240_000)
+describe('mt-llama eval --out', () => {
   let top: string
   let whole: Buffer
   const journalOf = (out: string) => join(out, 'samples', 'rte.jsonl')

@@ -12,6 +12,7 @@ import { RunFolder } from '../src/evaluation/run-folder.ts'
 import type { Scorer } from '../src/evaluation/run-task.ts'
 import { loadTasks } from '../src/tasks/load-samples.ts'
 import { type TaskName, taskNames } from '../src/tasks/registry.ts'
+import { childLimit } from './child-limit.ts'
 import { fakeModel, settings } from './fake-model.ts'
 import { skip } from './skip.ts'
 
@@ -185,7 +186,10 @@ describe('evaluate', () => {
 
     it('on a full disk keeps what was finished and says so', async function () {
       try {
-        execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=32k', 'tmpfs', out], { stdio: 'pipe' })
+        execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=32k', 'tmpfs', out], {
+          ...childLimit,
+          stdio: 'pipe',
+        })
       } catch (error) {
         skip(this, `no tmpfs can be mounted (${(error as Error).message.trim().split('\n').at(-1)})`)
       }
@@ -203,7 +207,7 @@ describe('evaluate', () => {
           [],
         )
       } finally {
-        execFileSync('umount', [out])
+        execFileSync('umount', [out], childLimit)
       }
     })
   })

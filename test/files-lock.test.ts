@@ -15,6 +15,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { makeFolder } from '../src/checkpoint/files.ts'
 import { type Holder, type Lock, takeLock } from '../src/files/lock.ts'
+import { childLimit } from './child-limit.ts'
 import { root } from './cli-run.ts'
 import { skip } from './skip.ts'
 
@@ -61,7 +62,7 @@ describe('takeLock', () => {
       process.execPath,
       ['--import', 'tsx', '--input-type=module', '--eval', script, path],
       {
-        ...{ cwd: root, stdio: ['pipe', 'pipe', 'inherit'], timeout: 50_000, killSignal: 'SIGKILL' },
+        ...{ cwd: root, stdio: ['pipe', 'pipe', 'inherit'], ...childLimit },
       },
     )
     children.push(child)
@@ -158,7 +159,7 @@ describe('takeLock', () => {
   it('of a process that has ended and nobody has waited for is taken over', async function () {
     if (process.platform !== 'linux') skip(this, 'needs /proc')
     // The shell starts a child that ends at once, then becomes a program that waits for none.
-    const shell = spawn('sh', ['-c', 'sleep 0 & echo $!; exec sleep 50'], { timeout: 50_000 })
+    const shell = spawn('sh', ['-c', 'sleep 0 & echo $!; exec sleep 50'], childLimit)
     children.push(shell)
     const [text] = await once(shell.stdout!.setEncoding('utf8'), 'data')
     const pid = Number(text)

@@ -12,8 +12,7 @@ const devices = process.env.MT_LLAMA_DEVICE
   ? [checkDevice(process.env.MT_LLAMA_DEVICE)]
   : (['reference', 'cpu'] as const)
 
-describe('golden/hf', function () {
-  this.timeout(180_000)
+describe('golden/hf', () => {
   const golden = goldenCases()
 
   it('holds the cases this test is for', () => assert.equal(golden.length, sharedMissing ? 5 : 19))

@@ -9,8 +9,7 @@ import { shared, sharedMissing } from './shared.ts'
 /** Mean |difference| of a token's log-probability: design/engine.md measured 0.027 with bfloat16 by other code. */
 const bounds = { bfloat16: 0.027, float16: 0.003 } as const
 
-describe('dtypes on SmolLM2-135M', function () {
-  this.timeout(180_000)
+describe('dtypes on SmolLM2-135M', () => {
   if (sharedMissing) return it.skip(sharedMissing)
   let requests: ScoreRequest[]
   let exact: ScoreResult[]

@@ -42,8 +42,7 @@ const runs: Run[] = [
   { name: 'one request a call', batch: 1 },
 ]
 
-describe('determinism', function () {
-  this.timeout(300_000)
+describe('determinism', () => {
   const requests = manyRequests()
 
   for (const dtype of ['float32', 'bfloat16'] as const)

@@ -3,6 +3,7 @@ import { strict as assert } from 'node:assert'
 import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { childLimit } from './child-limit.ts'
 import { shared, sharedMissing } from './shared.ts'
 import { skip } from './skip.ts'
 import { defaultModel } from './tiny-model.ts'
@@ -12,6 +13,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 function run(example: string, args: string[], input = ''): string[] {
   const command = ['--import', 'tsx', `examples/${example}.ts`, ...args]
   const { stdout, stderr, status } = spawnSync(process.execPath, command, {
+    ...childLimit,
     cwd: root,
     input,
     encoding: 'utf8',

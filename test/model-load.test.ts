@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { type LoadProgress, loadModel } from '../src/index.ts'
 import { activationBytes, cachedFileBytes, checkMemory, kvBytesPerToken } from '../src/model/memory.ts'
 import { safetensorsBytes, tinyConfig, tinyTensors, u64, withFolder, writeFiles } from './checkpoint-files.ts'
+import { childLimit } from './child-limit.ts'
 import { skip } from './skip.ts'
 import { defaultModel, randomTinyTensors, withTinyModel } from './tiny-model.ts'
 
@@ -114,6 +115,7 @@ describe('loadModel()', () => {
         writeZeros(dir, stored, { hidden_size: 2048, intermediate_size: 8192, vocab_size: 8192 })
         const program = fileURLToPath(new URL('load-peak.ts', import.meta.url))
         const { stdout, stderr } = spawnSync(process.execPath, ['--import', 'tsx', program, dir, dtype], {
+          ...childLimit,
           encoding: 'utf8',
         })
         assert.equal(stderr, '')

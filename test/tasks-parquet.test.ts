@@ -121,8 +121,7 @@ describe('Parquet', () => {
     })
   }
 
-  it('of any bytes changed ends in rows or DATA_INVALID', async function () {
-    this.timeout(240_000)
+  it('of any bytes changed ends in rows or DATA_INVALID', async () => {
     const sources = [sound(), sound({ codec: 'UNCOMPRESSED' })]
     // xorshift32: the same files in every run.
     let state = 20_261_128

@@ -21,9 +21,7 @@ const time = (request: Partial<NativeOpRequest>, device: Device = 'cpu', control
     control,
   )
 
-describe('bench jobs', function () {
-  this.timeout(120_000)
-
+describe('bench jobs', () => {
   // Of 8 rows in float32; sizes: hidden 64, q 64, k and v 32 each, ffn 96, vocabulary 200.
   const counts: [op: NativeOp, cache: number, flops: number, memoryBytes: number, bytes: number][] = [
     ['embed', 0, 0, 0, 4 * (8 * 64 + 8 * 64)],

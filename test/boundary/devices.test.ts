@@ -10,8 +10,7 @@ const prompt = [1, 2, 3, 4, 5]
 const { processors, gpus, noGpus } = await listDevices()
 const usable = gpus.filter(({ unavailable }) => unavailable === undefined)
 
-describe('devices', function () {
-  this.timeout(60_000)
+describe('devices', () => {
   it('are the processor, the reference and the GPUs, or a reason why there are none', () => {
     assert.deepEqual(
       processors.map(({ device }) => device),

@@ -39,7 +39,6 @@ describe('a process without memory', function () {
 })
 
 describe('a GPU without memory', function () {
-  this.timeout(60_000)
   const folder = mkdtempSync(path.join(tmpdir(), 'mt-llama-memory-'))
   const { config } = writeRandomModel(folder, { layers: 1 })
   const addon = loadAddon()
