@@ -4,6 +4,7 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { loadAddon } from '../../src/native/addon.ts'
+import { childLimit } from '../child-limit.ts'
 import { largeVocabulary, newControl, randomModel, randomPack } from './random-model.ts'
 
 const { config, tensors } = randomModel(process.argv[2]!, largeVocabulary)
@@ -14,7 +15,7 @@ const before = await model.score(pack, newControl())
 
 const megabytes = 200
 const held = 1024 * Number(/VmSize:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))![1])
-execFileSync('prlimit', [`--pid=${process.pid}`, `--as=${held + megabytes * 2 ** 20}`])
+execFileSync('prlimit', [`--pid=${process.pid}`, `--as=${held + megabytes * 2 ** 20}`], childLimit)
 
 const ids = Int32Array.from({ length: 500 }, (_, i) => i)
 const all = { ...randomPack(config, 1, 300), topK: config.vocabSize }

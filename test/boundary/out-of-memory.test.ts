@@ -11,23 +11,20 @@ import { promisify } from 'node:util'
 import { loadModel, type Model } from '../../src/index.ts'
 import { loadAddon } from '../../src/native/addon.ts'
 import type { ScoreQueue } from '../../src/scoring/queue.ts'
+import { childLimit } from '../child-limit.ts'
 import { skip } from '../skip.ts'
 import { largeVocabulary, newControl, writeRandomModel } from './random-model.ts'
 
 const limitName = 'MT_LLAMA_HOST_DEVICE_BYTES'
 
-describe('a process without memory', function () {
-  this.timeout(120_000)
-
+describe('a process without memory', () => {
   it('refuses results that it cannot hold, and goes on', async function () {
-    if (spawnSync('prlimit', ['--version']).status !== 0) skip(this, 'there is no prlimit to limit a process')
+    if (spawnSync('prlimit', ['--version'], childLimit).status !== 0)
+      skip(this, 'there is no prlimit to limit a process')
     const folder = mkdtempSync(path.join(tmpdir(), 'mt-llama-memory-'))
     writeRandomModel(folder, largeVocabulary)
     const child = fileURLToPath(new URL('little-memory.ts', import.meta.url))
-    const run = promisify(execFile)(process.execPath, ['--import', 'tsx', child, folder], {
-      timeout: 100_000,
-      killSignal: 'SIGKILL',
-    })
+    const run = promisify(execFile)(process.execPath, ['--import', 'tsx', child, folder], childLimit)
     const { stdout } = await run.finally(() => rmSync(folder, { recursive: true }))
     assert.deepEqual(stdout.split('\n'), [
       'OUT_OF_MEMORY no memory for a result of 200000000 numbers',
@@ -38,7 +35,7 @@ describe('a process without memory', function () {
   })
 })
 
-describe('a GPU without memory', function () {
+describe('a GPU without memory', () => {
   const folder = mkdtempSync(path.join(tmpdir(), 'mt-llama-memory-'))
   const { config } = writeRandomModel(folder, { layers: 1 })
   const addon = loadAddon()
