@@ -314,7 +314,7 @@ describe('arguments', () => {
     } catch (error) {
       skip(this, `this machine gives no 8 GiB of zeros: ${(error as Error).message}`)
     }
-    for (const field of ['ids', 'positions', 'lo', 'trees', 'rows', 'targets'] as const)
+    for (const field of ['ids', 'positions', 'branchStart', 'trees', 'rows', 'targets'] as const)
       await refuses(() => model.score(pack({ [field]: many }), newControl()), 'INVALID_ARGUMENT')
     await refuses(() => model.logits(many, newControl()), 'INVALID_ARGUMENT')
     const session = model.session(4, { temperature: 0, topK: 0, topP: 1, seed: 0 })
