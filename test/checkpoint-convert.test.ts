@@ -14,7 +14,7 @@ import type { ErrorCode } from '../src/errors.ts'
 import { takeLock } from '../src/files/lock.ts'
 import type { StoredType } from '../src/native/types.ts'
 import { loadTokenizer } from '../src/tokenizer/load.ts'
-import { Message } from '../src/tokenizer/protobuf.ts'
+import { readPieces } from '../src/tokenizer/sentencepiece.ts'
 import {
   type FileTensor,
   type GgufValue,
@@ -235,13 +235,12 @@ describe('convertGguf: tokenizer', () => {
   })
 
   it('of LLaMA 1 and 2, merges and all', async () => {
-    const model = new Message('x', 'x', readFileSync(shared('tokenizers', 'llama', 'tokenizer.model')))
-    const pieces = model.messages(1, 'pieces')
+    const pieces = readPieces('x', readFileSync(shared('tokenizers', 'llama', 'tokenizer.model')))
     const vocabulary = new Map<string, unknown>([
       ['model', 'llama'],
-      ['tokens', pieces.map(piece => piece.string(1, 'piece', ''))],
-      ['scores', Float32Array.from(pieces, piece => piece.float(2, 'score', 0))],
-      ['token_type', Int32Array.from(pieces, piece => piece.integer(3, 'type', 1))],
+      ['tokens', pieces.map(piece => piece.text)],
+      ['scores', Float32Array.from(pieces, piece => piece.score)],
+      ['token_type', Int32Array.from(pieces, piece => piece.type)],
       ['bos_token_id', 1],
       ['eos_token_id', 2],
       ['unknown_token_id', 0],

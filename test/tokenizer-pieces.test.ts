@@ -112,7 +112,8 @@ describe('tokenizer.model', () => {
     ],
     ['an endless number', Buffer.alloc(20, 0xff), /the file holds a number of more than 70 bits/],
     ['half a number', Buffer.from([0x08, 0x80]), /the file ends inside a number/],
-    ['a piece that is a number', message([1, 5]), /the file holds pieces, which is a number/],
+    ['a piece that is a number', message([1, 5]), /pieces\[0\] is a number; expected a piece/],
+    ['an empty piece', message([1, message()]), /pieces\[0\] is empty; expected a text/],
     ['a text that is a number', message([1, message([1, 5])]), /pieces\[0\] holds piece, which is a number/],
     [
       'a type that is text',

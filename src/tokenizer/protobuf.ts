@@ -1,52 +1,63 @@
 // Just enough of the protobuf wire format to read a SentencePiece model.
 import { tokenizerError } from './field.ts'
 
-/** The fields of one message, the last value where one is repeated and not asked for as a list. */
+/** A field's value: a number, or its bytes. */
+type Value = number | Buffer
+
+/** The largest number of a field that SentencePiece defines itself; from 200 on they are other people's extensions. */
+const maxNumber = 199
+
+/**
+ * The fields of a message one after the other, repeated ones too: of a list of two-byte entries nothing is kept.
+ * @param name of the message, for errors. @throws TOKENIZER where the bytes are no message
+ */
+export function* fieldsOf(
+  file: string,
+  name: string,
+  bytes: Buffer,
+): Generator<[number: number, value: Value]> {
+  let at = 0
+  const varint = () => {
+    let value = 0
+    for (let shift = 0; shift < 70; shift += 7) {
+      if (at >= bytes.length) throw broken(file, name, 'ends inside a number')
+      const byte = bytes[at++]!
+      value += (byte & 0x7f) * 2 ** shift
+      if (byte < 0x80) return value
+    }
+    throw broken(file, name, 'holds a number of more than 70 bits')
+  }
+  const take = (length: number) => {
+    if (length > bytes.length - at) {
+      throw broken(file, name, `claims ${length} bytes at offset ${at} of its ${bytes.length}`)
+    }
+    at += length
+    return bytes.subarray(at - length, at)
+  }
+  while (at < bytes.length) {
+    const key = varint()
+    const number = Math.floor(key / 8)
+    const wire = key % 8
+    if (wire === 0) yield [number, varint()]
+    else if (wire === 1) yield [number, take(8)]
+    else if (wire === 2) yield [number, take(varint())]
+    else if (wire === 5) yield [number, take(4)]
+    else throw broken(file, name, `has wire type ${wire} at offset ${at}`)
+  }
+}
+
+/** The fields of one message by number, the last value of each that is repeated. */
 export class Message {
   readonly #file: string
   readonly #name: string
-  readonly #fields = new Map<number, (number | Buffer)[]>()
+  readonly #fields = new Map<number, Value>()
 
   /** @param name of the message, for errors. @throws TOKENIZER where the bytes are no message */
   constructor(file: string, name: string, bytes: Buffer) {
     this.#file = file
     this.#name = name
-    let at = 0
-    const varint = () => {
-      let value = 0
-      for (let shift = 0; shift < 70; shift += 7) {
-        if (at >= bytes.length) throw this.#broken('ends inside a number')
-        const byte = bytes[at++]!
-        value += (byte & 0x7f) * 2 ** shift
-        if (byte < 0x80) return value
-      }
-      throw this.#broken('holds a number of more than 70 bits')
-    }
-    const take = (length: number) => {
-      if (length > bytes.length - at) {
-        throw this.#broken(`claims ${length} bytes at offset ${at} of its ${bytes.length}`)
-      }
-      at += length
-      return bytes.subarray(at - length, at)
-    }
-    while (at < bytes.length) {
-      const key = varint()
-      const number = Math.floor(key / 8)
-      const wire = key % 8
-      let value: number | Buffer
-      if (wire === 0) value = varint()
-      else if (wire === 1) value = take(8)
-      else if (wire === 2) value = take(varint())
-      else if (wire === 5) value = take(4)
-      else throw this.#broken(`has wire type ${wire} at offset ${at}`)
-      const values = this.#fields.get(number)
-      if (values === undefined) this.#fields.set(number, [value])
-      else values.push(value)
-    }
-  }
-
-  messages(number: number, name: string): Message[] {
-    return this.#buffers(number, name).map((bytes, i) => new Message(this.#file, `${name}[${i}]`, bytes))
+    for (const [number, value] of fieldsOf(file, name, bytes))
+      if (number <= maxNumber) this.#fields.set(number, value)
   }
 
   /** An empty message where it is not there, which has every default. */
@@ -55,15 +66,15 @@ export class Message {
   }
 
   bytes(number: number, name: string): Buffer {
-    return this.#buffers(number, name).at(-1) ?? Buffer.alloc(0)
+    return this.#buffer(number, name) ?? Buffer.alloc(0)
   }
 
   string(number: number, name: string, fallback: string): string {
-    return this.#buffers(number, name).at(-1)?.toString('utf8') ?? fallback
+    return this.#buffer(number, name)?.toString('utf8') ?? fallback
   }
 
   integer(number: number, name: string, fallback: number): number {
-    const value = this.#fields.get(number)?.at(-1) ?? fallback
+    const value = this.#fields.get(number) ?? fallback
     if (typeof value !== 'number') throw this.#broken(`holds ${name}, which is no number`)
     return value
   }
@@ -73,21 +84,24 @@ export class Message {
   }
 
   float(number: number, name: string, fallback: number): number {
-    const value = this.#fields.get(number)?.at(-1)
+    const value = this.#fields.get(number)
     if (value === undefined) return fallback
     if (typeof value === 'number' || value.length !== 4)
       throw this.#broken(`holds ${name}, which is no float`)
     return value.readFloatLE(0)
   }
 
-  #buffers(number: number, name: string): Buffer[] {
-    return (this.#fields.get(number) ?? []).map(value => {
-      if (typeof value === 'number') throw this.#broken(`holds ${name}, which is a number`)
-      return value
-    })
+  #buffer(number: number, name: string): Buffer | undefined {
+    const value = this.#fields.get(number)
+    if (typeof value === 'number') throw this.#broken(`holds ${name}, which is a number`)
+    return value
   }
 
   #broken(problem: string) {
-    return tokenizerError(this.#file, `is not a SentencePiece model: ${this.#name} ${problem}`)
+    return broken(this.#file, this.#name, problem)
   }
+}
+
+function broken(file: string, name: string, problem: string) {
+  return tokenizerError(file, `is not a SentencePiece model: ${name} ${problem}`)
 }

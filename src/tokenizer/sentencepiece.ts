@@ -2,8 +2,14 @@
 import { withDeclared } from './added-vocabulary.ts'
 import { readCharsmap } from './charsmap.ts'
 import { tokenizerError } from './field.ts'
-import { addedPieces, type PieceSettings, pieceType, tokenizerFromPieces } from './pieces.ts'
-import { Message } from './protobuf.ts'
+import {
+  addedPieces,
+  type PieceSettings,
+  pieceType,
+  type ScoredPiece,
+  tokenizerFromPieces,
+} from './pieces.ts'
+import { fieldsOf, Message } from './protobuf.ts'
 import type { TokenizerSettings } from './settings.ts'
 import type { Tokenizer } from './tokenizer.ts'
 
@@ -23,11 +29,7 @@ export function tokenizerFromSentencePiece(
   const model = new Message(file, 'the file', bytes)
   const trainer = model.message(2, 'trainer_spec')
   const normalizer = model.message(3, 'normalizer_spec')
-  const pieces = model.messages(1, 'pieces').map(piece => ({
-    text: piece.string(1, 'piece', ''),
-    score: piece.float(2, 'score', 0),
-    type: piece.integer(3, 'type', pieceType.normal),
-  }))
+  const pieces = readPieces(file, bytes)
   if (pieces.length === 0) throw tokenizerError(file, 'holds no pieces; is it a SentencePiece model?')
 
   const refuse = (field: string, found: string, expected: string) =>
@@ -71,6 +73,25 @@ export function tokenizerFromSentencePiece(
     parsesSpecial: settings?.declaresMore === true && !settings.splitsSpecial,
     suffix: settings?.addEos && eosTokenId !== undefined ? [eosTokenId] : [],
   })
+}
+
+/** The pieces of a model, by id. @throws TOKENIZER for a piece that is empty, as sentencepiece refuses it */
+export function readPieces(file: string, bytes: Buffer): ScoredPiece[] {
+  const pieces: ScoredPiece[] = []
+  for (const [number, value] of fieldsOf(file, 'the file', bytes)) {
+    if (number !== 1) continue
+    const name = `pieces[${pieces.length}]`
+    if (typeof value === 'number') throw tokenizerError(file, `${name} is a number; expected a piece`)
+    const message = new Message(file, name, value)
+    const text = message.string(1, 'piece', '')
+    if (text === '') throw tokenizerError(file, `${name} is empty; expected a text`)
+    pieces.push({
+      text,
+      score: message.float(2, 'score', 0),
+      type: message.integer(3, 'type', pieceType.normal),
+    })
+  }
+  return pieces
 }
 
 /**
