@@ -1,5 +1,5 @@
 // The module: errorCodes, cpu(), gpus(), gpuFreeBytes(), weightBytes(), load(), peaks(), timeOp() (NativeAddon of
-// src/binding.ts).
+// src/native/types.ts).
 #include "../backend/gpus.h"
 #include "../base/cpu_info.h"
 #include "bench_jobs.h"
@@ -11,7 +11,7 @@
 namespace mt::addon {
 namespace {
 
-// Per environment: the main thread and every Worker have their own.
+// State of one environment: the main thread and every Worker have their own.
 struct InstanceData {
   std::shared_ptr<EngineThread> engine;
 };
@@ -107,7 +107,7 @@ Napi::Value time_op(const Napi::CallbackInfo& info) {
   return promise_of(info.Env(), [&] { return engine_of(info)->push(info.Env(), new_time_op_job(info)); });
 }
 
-// A promise of what `compute` gives on the engine thread.
+// Returns a promise of the value that `compute` returns on the engine thread.
 template <class Value>
 Napi::Value push_value(const Napi::CallbackInfo& info, Napi::Value control, typename ValueJob<Value>::Compute compute,
                        typename ValueJob<Value>::Convert convert) {
@@ -120,7 +120,7 @@ Napi::Value weight_bytes_of(const Napi::CallbackInfo& info) {
   return promise_of(info.Env(), [&] {
     const auto compute = [options = read_run_options(info[2]), config = read_config(info[0]),
                           tensors = read_tensors(info[1])] {
-      // The size does not depend on the threads.
+      // The size does not depend on the number of threads, so one is enough.
       return weight_bytes(*make_backend(options.device, 1), config, tensors, options.dtype);
     };
     return push_value<size_t>(info, info[3], compute, number_of);

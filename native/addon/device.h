@@ -13,7 +13,7 @@ namespace mt::addon {
 struct DeviceName {
   enum class Kind { kReference, kCpu, kCuda };
   Kind kind = Kind::kCpu;
-  int ordinal = 0;  // which GPU; only for kCuda
+  int ordinal = 0;  // number of the GPU, if kind is kCuda
 };
 
 // Reads "reference", "cpu" or "cuda:N". Throws INVALID_ARGUMENT.
@@ -22,7 +22,7 @@ DeviceName read_device(const std::string& name);
 // Reads a number of threads; 0 means one for each core. Throws INVALID_ARGUMENT.
 int read_threads(Napi::Value value);
 
-// NativeLoadOptions of src/native/types.ts.
+// The options that loading and benchmarks share (NativeLoadOptions of src/native/types.ts).
 struct RunOptions {
   DType dtype;
   DeviceName device;

@@ -1,4 +1,4 @@
-// The queue. Everything the two threads share is under one mutex.
+// The queue of jobs. One mutex guards everything that the two threads share.
 #include "engine_thread.h"
 
 #include <string>
@@ -35,7 +35,7 @@ void Job::settle(Napi::Env env) {
 EngineThread::EngineThread(Napi::Env env) {
   wake_javascript_ = decltype(wake_javascript_)::New(env, "mt-llama engine", 0, 1, this);
   wake_javascript_.Unref(env);
-  // Hooks run in reverse order: this one before the thread-safe function's own.
+  // Cleanup hooks run in reverse order, so this one runs before that of the thread-safe function.
   env.AddCleanupHook([](EngineThread* self) { self->stop(); }, this);
 }
 

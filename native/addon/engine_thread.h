@@ -1,4 +1,4 @@
-// One thread per environment that runs jobs one after another, and the way of their results back to JavaScript.
+// One thread per environment, which runs jobs one after another and hands their results back to JavaScript.
 #pragma once
 #include <napi.h>
 
@@ -15,15 +15,16 @@
 
 namespace mt::addon {
 
-// One call: run() on the engine thread, result() on the JavaScript thread. Made and destroyed on the JavaScript thread,
-// because it holds references to JavaScript values.
+// One call from JavaScript: run() on the engine thread, result() on the JavaScript thread. A job is made and destroyed
+// on the JavaScript thread, because it holds references to JavaScript values.
 class Job {
  public:
-  // `control` is an Int32Array of 2 or more on a SharedArrayBuffer: its memory cannot be taken away while we hold it.
+  // `control` is an Int32Array of 2 or more elements on a SharedArrayBuffer, whose memory stays while the job holds it.
   explicit Job(Napi::Value control);
   virtual ~Job() = default;
 
-  // No Napi here. Throws mt::Error. Lets go of the model before it returns, so that the last owner frees it here.
+  // Must not use Napi. Throws mt::Error. Gives up its share of the model before it returns, so that a model whose last
+  // owner is the job is freed on the engine thread.
   virtual void run(const Control& control) = 0;
   virtual Napi::Value result(Napi::Env env) = 0;
 
@@ -39,19 +40,21 @@ class Job {
   std::exception_ptr error_;
 };
 
-// The rules that keep it harmless (design: an AsyncWorker pool starves fs and holds up process.exit):
+// Napi's own AsyncWorker is not used, because its pool starves fs and holds up process.exit. The rules that keep this
+// thread from harming the process are:
 //  1. The thread-safe function is unreferenced while idle, so it never keeps the process alive.
-//  2. stop() runs as the environment's cleanup hook: it cancels the running job, joins, and frees what is queued.
-//  3. After stop() a push throws and a release frees at once.
-//  4. A place in a queue is a list's node, made on the JavaScript thread before there is a promise. From then on it is
-//     moved from list to list, so nothing that is under way can fail for lack of memory.
+//  2. stop() runs as the environment's cleanup hook: it cancels the running job, joins the thread, and frees the jobs
+//     that are queued.
+//  3. After stop(), push() throws and release() frees at once.
+//  4. A place in a queue is a node of a list, made on the JavaScript thread before there is a promise. From then on the
+//     node is moved from list to list, so a job that is under way cannot fail because its queue finds no memory.
 class EngineThread {
  public:
   using Objects = std::list<std::shared_ptr<void>>;
 
   explicit EngineThread(Napi::Env env);
 
-  // Queues the job and returns its promise. Throws ABORTED after stop(), OUT_OF_MEMORY; then there is no promise.
+  // Queues the job and returns its promise. Throws ABORTED after stop(), and OUT_OF_MEMORY; then there is no promise.
   Napi::Promise push(Napi::Env env, std::unique_ptr<Job> job);
 
   // Destroys the objects on the engine thread, after the running job: freeing gigabytes takes a while, and a device's
@@ -65,9 +68,9 @@ class EngineThread {
   void stop();
   static void drain_woken(Napi::Env env, Napi::Function, EngineThread* self, void*);
 
-  // Its calls carry nothing: a callback of its own for each would take memory on the engine thread.
+  // Calls of this function carry no data, because a callback for each call would take memory on the engine thread.
   Napi::TypedThreadSafeFunction<EngineThread, void, drain_woken> wake_javascript_;
-  int unsettled_ = 0;  // JavaScript thread only
+  int unsettled_ = 0;  // promises that are not settled; only the JavaScript thread uses it
 
   std::mutex mutex_;
   std::condition_variable wake_;
@@ -78,7 +81,7 @@ class EngineThread {
   std::thread thread_;
 };
 
-// What JavaScript holds of an object that the engine thread is to destroy. Letting go of it takes no memory.
+// JavaScript's share of an object that the engine thread is to destroy. Giving it up takes no memory.
 template <class T>
 class EngineOwned {
  public:
@@ -95,7 +98,7 @@ class EngineOwned {
 
  private:
   std::shared_ptr<EngineThread> engine_;
-  EngineThread::Objects place_;  // of the object, or empty
+  EngineThread::Objects place_;  // a list of the object alone, empty after release()
 };
 
 }  // namespace mt::addon

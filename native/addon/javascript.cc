@@ -1,4 +1,4 @@
-// One reader per type, each with the same words for what was wrong.
+// There is one reader for each type, and all of them report a wrong value in the same words.
 #include "javascript.h"
 
 #include <cmath>
@@ -44,7 +44,7 @@ Napi::Value error_value(Napi::Env env, std::exception_ptr exception) {
     return coded_error(env, error.code(), error.what());
   } catch (const std::bad_alloc&) {
     return coded_error(env, ErrorCode::OUT_OF_MEMORY, "no memory");
-  } catch (const std::length_error&) {  // a vector asked for more than there can be
+  } catch (const std::length_error&) {  // a vector was asked for more elements than it can ever have
     return coded_error(env, ErrorCode::OUT_OF_MEMORY, "no memory");
   } catch (const std::exception& error) {
     return coded_error(env, ErrorCode::INTERNAL, error.what());
@@ -124,7 +124,7 @@ int32_t* shared_words(Napi::Value value, size_t count, const char* name) {
   const std::string wanted = "an Int32Array of " + std::to_string(count) + " on a SharedArrayBuffer";
   if (!is_typed(value, napi_int32_array)) wrong(name, wanted);
   const Napi::Int32Array array = value.As<Napi::Int32Array>();
-  // Node-API has no name for a SharedArrayBuffer: it is the buffer of a typed array that is no ArrayBuffer.
+  // Node-API cannot ask for a SharedArrayBuffer, but the buffer of a typed array is one if it is not an ArrayBuffer.
   if (array.ElementLength() < count || static_cast<Napi::Value>(array.ArrayBuffer()).IsArrayBuffer()) {
     wrong(name, wanted);
   }
@@ -140,7 +140,7 @@ Array ResultArray<Array>::new_array(Napi::Env env, size_t count) {
   }
   constexpr bool kFloats = std::is_same_v<Array, Napi::Float32Array>;
   Napi::Value array;
-  // By the constructor of JavaScript, which throws where there is no memory; Node-API's functions end the process.
+  // JavaScript's constructor throws if there is no memory, where the functions of Node-API would end the process.
   try {
     const auto constructor = env.Global().Get(kFloats ? "Float32Array" : "Int32Array").template As<Napi::Function>();
     array = constructor.New({Napi::Number::New(env, static_cast<double>(count))});

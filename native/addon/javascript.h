@@ -1,5 +1,5 @@
-// Reads arguments from JavaScript, and turns errors into JavaScript's. All reads copy, so that nothing can change after
-// it was checked.
+// Reads arguments from JavaScript, and turns exceptions into JavaScript errors. All reads copy, so that no value can
+// change after it has been checked.
 #pragma once
 #include <napi.h>
 
@@ -47,23 +47,24 @@ Napi::Object read_object(Napi::Value value, const char* name);
 Napi::Array read_array(Napi::Value value, const char* name);
 bool read_bool(Napi::Value value, const char* name);
 double read_number(Napi::Value value, const char* name);
-// A finite number that float32 holds, rounded to it.
+// Reads a finite number in the range of float32, and rounds it to float32.
 float read_float(Napi::Value value, const char* name);
 // Reads a whole number in low .. high. Neither limit may be beyond 2^53.
 int64_t read_integer(Napi::Value value, const char* name, int64_t low, int64_t high);
 int read_int(Napi::Value value, const char* name);
 std::string read_string(Napi::Value value, const char* name);
-// A file's name: the system would take one with a NUL for what comes before it.
+// Reads the name of a file. A NUL is refused, because the system would end the name there.
 std::string read_path(Napi::Value value, const char* name);
-// Of at most 2^31 - 1 elements, so that an int counts them; so are the two below.
+// This and the next two read at most 2^31 - 1 elements, so that an int can count them.
 std::vector<int32_t> read_int32s(Napi::Value value, const char* name);
-// An Int32Array [n, 3].
+// Reads an Int32Array [n, 3].
 std::vector<std::array<int32_t, 3>> read_triples(Napi::Value value, const char* name);
 std::vector<float> read_floats(Napi::Value value, const char* name);
-// The memory of an Int32Array of at least `count` on a SharedArrayBuffer, which stays while the value is held.
+// Returns the memory of an Int32Array of at least `count` elements on a SharedArrayBuffer. It stays while the value is
+// held.
 int32_t* shared_words(Napi::Value value, size_t count, const char* name);
 
-// A typed array of JavaScript that the engine thread fills while a job holds it; nobody else sees it until then.
+// A typed array of JavaScript that the engine thread fills while a job holds it. JavaScript sees it only after that.
 template <class Array>
 class ResultArray {
  public:
@@ -87,7 +88,8 @@ class ResultArray {
   Napi::ObjectReference owner_;
 };
 
-// Read-only properties of an object we hand out. What a method throws becomes its JavaScript error.
+// These define read-only properties of an object that JavaScript gets. An exception of a method becomes a JavaScript
+// error.
 void define_value(Napi::Object object, const char* name, Napi::Value value);
 
 template <class Callback>

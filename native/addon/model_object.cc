@@ -1,4 +1,4 @@
-// One job a method: read, check, queue, promise.
+// Each method of the model object has a job. It reads and checks its arguments, queues the job and returns a promise.
 #include "model_object.h"
 
 #include <algorithm>
@@ -10,7 +10,7 @@
 namespace mt::addon {
 namespace {
 
-// Shared by the methods of one model. The model is freed on the engine thread, with its sessions.
+// What the methods of one model share. The model is freed on the engine thread, with its sessions.
 class ModelHandle {
  public:
   ModelHandle(std::shared_ptr<EngineThread> engine, std::shared_ptr<Llama> llama)
@@ -43,7 +43,7 @@ class ModelHandle {
   std::vector<std::weak_ptr<EngineOwned<Session>>> sessions_;
 };
 
-// [trees, 3]: start, end, prefix length.
+// Reads trees from [trees, 3]: start, end, prefix length.
 std::vector<Tree> read_trees(Napi::Value value) {
   std::vector<Tree> trees;
   for (const auto& [start, end, prefix_len] : read_triples(value, "trees")) {
@@ -158,7 +158,7 @@ Sampling read_sampling(Napi::Value value) {
 }  // namespace
 
 Napi::Object new_model_object(Napi::Env env, std::shared_ptr<EngineThread> engine, std::shared_ptr<Llama> llama) {
-  // First of all, so that the engine thread destroys the model if the rest fails.
+  // The owner is made first, so that the engine thread destroys the model if the rest fails.
   const auto handle = std::make_shared<ModelHandle>(std::move(engine), std::move(llama));
   Napi::Object object = Napi::Object::New(env);
   const auto weight_bytes = static_cast<double>(handle->llama()->weight_bytes());

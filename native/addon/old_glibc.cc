@@ -7,7 +7,7 @@
 // newer.
 #include <features.h>
 
-// AddressSanitizer has functions of these names itself.
+// AddressSanitizer itself defines functions of these names.
 #if defined(__GLIBC__) && (defined(__x86_64__) || defined(__aarch64__)) && !defined(__SANITIZE_ADDRESS__)
 
 #include <dlfcn.h>
@@ -16,7 +16,7 @@
 
 #include <cstdint>
 
-// The version of what glibc has had from the start on this processor.
+// The version of the symbols that glibc has had from the start on this processor.
 #ifdef __x86_64__
 #define FIRST "GLIBC_2.2.5"
 #define JUMP "jmp"
@@ -27,8 +27,8 @@
 #define TARGET ""
 #endif
 
-// use_old NAME, VERSION defines NAME as a jump to that version of it, in a section of its own: linking drops what
-// nobody calls.
+// use_old NAME, VERSION defines NAME as a jump to that version of it. Each has a section of its own, because the linker
+// drops a section that nobody calls.
 asm(R"(
 .macro use_old name, version=)" FIRST R"(
 .pushsection .text.use_old.\name, "ax", %progbits
@@ -41,13 +41,13 @@ asm(R"(
 .popsection
 .endm)");
 
-// 2.29: both no longer report errors by matherr. The values are the same bits.
+// 2.29: since then both no longer report errors by matherr. Their results have the same bits.
 #if __GLIBC_PREREQ(2, 29)
 asm("use_old log; use_old pow");
 #endif
 
-// 2.32: whether the process has had one thread only, so that counts of references need no atomic instructions. It has
-// more.
+// 2.32: this says whether the process has had only one thread, so that reference counts need no atomic instructions.
+// It has more.
 #if __GLIBC_PREREQ(2, 32)
 extern "C" {
 [[gnu::visibility("hidden")]] extern char __libc_single_threaded;
@@ -55,8 +55,8 @@ char __libc_single_threaded = 0;
 }
 #endif
 
-// 2.33: functions, which were inline calls of __fxstat with the version of the struct before. 64-bit processors have
-// one struct and one call for both names.
+// 2.33: these became functions; before they were inline calls of __fxstat with the version of the struct. 64-bit
+// processors have one struct and one call for both names.
 #if __GLIBC_PREREQ(2, 33)
 extern "C" {
 asm(".symver old_fxstat,__fxstat@" FIRST);
@@ -92,7 +92,7 @@ asm("use_old dlmopen");
 #endif
 #endif
 
-// 2.35: how libgcc's unwinder finds the tables of the object that holds an instruction.
+// 2.35: libgcc's unwinder calls this to find the tables of the object that holds an instruction.
 #ifdef DLFO_STRUCT_HAS_EH_DBASE
 namespace {
 

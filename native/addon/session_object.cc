@@ -1,4 +1,4 @@
-// step(): read, queue, promise.
+// step() reads its arguments, queues a job and returns a promise.
 #include "session_object.h"
 
 #include "javascript.h"
@@ -6,7 +6,7 @@
 namespace mt::addon {
 namespace {
 
-// [sequences, 3]: first row, length, stream.
+// Reads sequences from [sequences, 3]: first row, length, stream.
 std::vector<SessionSequence> read_sequences(Napi::Value value) {
   std::vector<SessionSequence> sequences;
   for (const auto& [first_row, length, stream] : read_triples(value, "sequences")) {

@@ -1,11 +1,11 @@
-// The session object of JavaScript (NativeSession of src/binding.ts): sequences with a KV cache.
+// The session object of JavaScript (NativeSession of src/native/types.ts): sequences with a KV cache.
 #pragma once
 #include "../model/session.h"
 #include "engine_thread.h"
 
 namespace mt::addon {
 
-// Has step, dispose. Its closures share the session.
+// Makes an object with step, dispose. Its closures share the session.
 Napi::Object new_session_object(Napi::Env env, std::shared_ptr<EngineOwned<Session>> session);
 
 }  // namespace mt::addon

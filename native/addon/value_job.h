@@ -1,4 +1,5 @@
-// A job that works out one value on the engine thread: what may ask a GPU is not asked on the JavaScript thread.
+// A job that computes one value on the engine thread. It is for questions whose answer may need a GPU, which the
+// JavaScript thread must not wait for.
 #pragma once
 #include <functional>
 #include <memory>
@@ -11,8 +12,8 @@ namespace mt::addon {
 template <class Value>
 class ValueJob final : public Job {
  public:
-  using Compute = std::function<Value()>;                        // on the engine thread
-  using Convert = Napi::Value (*)(Napi::Env env, const Value&);  // on the JavaScript thread
+  using Compute = std::function<Value()>;                        // called on the engine thread
+  using Convert = Napi::Value (*)(Napi::Env env, const Value&);  // called on the JavaScript thread
 
   ValueJob(Napi::Value control, Compute compute, Convert convert)
       : Job(control), compute_(std::move(compute)), convert_(convert) {}

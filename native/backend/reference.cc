@@ -1,4 +1,4 @@
-// Every op in plain scalar float32, one thread: the definition the other backends are held to.
+// Every op in plain scalar float32 on one thread. This is the definition that the other backends are compared with.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -88,7 +88,7 @@ float dot(View a, int row, const float* w) {
 
 float bias_at(View bias, int i) { return bias.data ? static_cast<const float*>(bias.data)[i] : 0.0f; }
 
-// (a, b) = (v[i], v[i + d/2]) -> (a cos - b sin, b cos + a sin) in each head of v.
+// Turns each pair (a, b) = (v[i], v[i + d/2]) of each head of v into (a cos - b sin, b cos + a sin).
 void rotate(float* v, int heads, int head_dim, const float* cos, const float* sin) {
   const int half = head_dim / 2;
   for (int head = 0; head < heads; head++, v += head_dim) {
@@ -187,7 +187,7 @@ class ReferenceBackend final : public Backend {
                  View out) override {
     const int d = shape.head_dim;
     const float scale = 1.0f / std::sqrt(static_cast<float>(d));
-    std::vector<const float*> keys, values;  // what the row sees, by position
+    std::vector<const float*> keys, values;  // the rows of the cache and the pack that the query sees, by position
     std::vector<float> scores, sum(d);
     const ReferencePack& p = reference(pack);
     for (const Tree& tree : p.trees) {

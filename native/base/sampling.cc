@@ -1,4 +1,4 @@
-// Few tokens of a large vocabulary are kept, so they are found without sorting it.
+// Top-k and top-p keep few tokens of a large vocabulary, so they are found without sorting all of it.
 #include "sampling.h"
 
 #include <algorithm>
@@ -25,15 +25,15 @@ uint64_t multiply_high(uint64_t a, uint64_t b) {
 }
 
 uint64_t weight_of(float logit, float largest, float temperature) {
-  if (logit == largest) return uint64_t{1} << 40;  // infinities too
+  if (logit == largest) return uint64_t{1} << 40;  // for infinities the difference below would be NaN
   const float weight = std::exp((logit - largest) / temperature) * 0x1p40f;
   return weight >= 1 ? static_cast<uint64_t>(weight) : 0;
 }
 
-// A number that orders as the logits do; NaN comes before all of them.
+// Returns a number whose order is that of the logits; NaN comes before all of them.
 uint32_t key_of(float logit) {
   if (logit != logit) return 0;
-  const auto bits = std::bit_cast<uint32_t>(logit + 0.0f);  // never -0
+  const auto bits = std::bit_cast<uint32_t>(logit + 0.0f);  // the sum turns -0 into 0
   return bits >> 31 ? ~bits : bits | 0x80000000u;
 }
 
@@ -45,12 +45,12 @@ uint64_t sum_of(std::span<const TokenWeight> tokens) {
   return sum;
 }
 
-// The fewest, best first, whose weights reach `enough`.
-std::span<TokenWeight> keep_best(std::span<TokenWeight> tokens, uint64_t enough) {
+// Returns as few tokens as possible, best first, so that their weights reach `min_sum`.
+std::span<TokenWeight> keep_best(std::span<TokenWeight> tokens, uint64_t min_sum) {
   const auto worse = [](const TokenWeight& a, const TokenWeight& b) { return better(b, a); };
   auto end = tokens.end();
   std::make_heap(tokens.begin(), end, worse);
-  for (uint64_t sum = 0; sum < enough && end != tokens.begin();) {
+  for (uint64_t sum = 0; sum < min_sum && end != tokens.begin();) {
     std::pop_heap(tokens.begin(), end, worse);
     sum += (--end)->weight;
   }
@@ -76,7 +76,7 @@ Choice choose_token(std::span<const float> logits, const Sampling& sampling, uin
                     std::span<TokenWeight> scratch) {
   float largest = -HUGE_VALF;
   for (const float logit : logits) largest = logit > largest ? logit : largest;
-  uint64_t total = 0;  // at temperature 1
+  uint64_t total = 0;  // sum of the weights at temperature 1
   for (size_t i = 0; i < logits.size(); i++) {
     total += weight_of(logits[i], largest, 1);
     const uint64_t weight = weight_of(logits[i], largest, sampling.temperature);
@@ -90,13 +90,13 @@ Choice choose_token(std::span<const float> logits, const Sampling& sampling, uin
     kept = kept.first(count);
   }
   if (sampling.top_p < 1) {
-    const double enough = double{sampling.top_p} * static_cast<double>(sum_of(kept));
-    kept = keep_best(kept, static_cast<uint64_t>(std::ceil(enough)));
+    const double min_sum = double{sampling.top_p} * static_cast<double>(sum_of(kept));
+    kept = keep_best(kept, static_cast<uint64_t>(std::ceil(min_sum)));
   }
   std::sort(kept.begin(), kept.end(), [](const TokenWeight& a, const TokenWeight& b) { return a.id < b.id; });
-  uint64_t left = multiply_high(random, sum_of(kept));
+  uint64_t remaining = multiply_high(random, sum_of(kept));
   auto chosen = kept.begin();
-  for (; left >= chosen->weight; ++chosen) left -= chosen->weight;
+  for (; remaining >= chosen->weight; ++chosen) remaining -= chosen->weight;
   const float log_total = std::log(static_cast<float>(total) * 0x1p-40f);
   return {chosen->id, logits[chosen->id] - largest - log_total};
 }

@@ -12,10 +12,10 @@ struct Sampling {
   uint64_t seed = 0;
 };
 
-// A token that may be drawn, as choose_token() keeps it.
+// A token that choose_token() may draw, and what it orders and weighs it by.
 struct TokenWeight {
   int32_t id;
-  uint32_t key;  // orders as the logits do
+  uint32_t key;  // keys have the order of the logits
   uint64_t weight;
 };
 
@@ -30,15 +30,16 @@ void check_sampling(const Sampling& sampling);
 // 64 random bits that depend on nothing but the arguments (SplitMix64, Steele et al. 2014, over the three).
 uint64_t random_bits(uint64_t seed, uint64_t stream, uint64_t step);
 
-// The token that `random` picks; not for temperature 0. `scratch` is as long as `logits`: tasks of a parallel loop may
-// call it, where nothing is to be allocated.
+// Returns the token that `random` picks; the temperature must not be 0. `scratch` must be as long as `logits`. The
+// function allocates nothing, so tasks of a parallel loop may call it.
 //   weight[i] = floor(2^40 exp((logit[i] - largest) / temperature)), 0 for NaN: whole numbers, because their sums are
 //   the same in any order, on any device
-//   top-k keeps the k largest logits, ties to the lowest id; top-p the fewest of those, best first, whose weights reach
-//   ceil(p * their sum)
-//   id is the lowest whose kept weights up to it, in order of ids, exceed floor(random / 2^64 * the sum of them all)
+//   top-k keeps the k largest logits and, of equal ones, the lowest ids; top-p keeps as few of those as possible, best
+//   first, so that their weights reach ceil(p * sum of the weights that top-k keeps)
+//   id is the lowest id at which the running sum of the kept weights, in order of ids, exceeds
+//   floor(random / 2^64 * sum of all kept weights)
 //   log_prob = logit[id] - largest - log(2^-40 sum of floor(2^40 exp(logit[i] - largest)))
-// Where no logit is a number, id 0 and NaN.
+// If no logit is a number, the result is id 0 and NaN.
 Choice choose_token(std::span<const float> logits, const Sampling& sampling, uint64_t random,
                     std::span<TokenWeight> scratch);
 

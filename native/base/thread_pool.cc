@@ -1,4 +1,5 @@
-// The pool's protocol: tasks are taken by decrementing a word; sleeping and waking is the classic flag-then-check.
+// A thread takes a task by decrementing a word. A thread that goes to sleep first says so and then looks for work once
+// more, so that whoever brings work either sees the sleeper or is seen by it.
 #include "thread_pool.h"
 
 #include <string>
@@ -14,7 +15,8 @@
 namespace mt {
 namespace {
 
-// About 30 microseconds: longer than the gap between two ops of a forward pass, shorter than anyone would miss a core.
+// Turns of a waiting loop before a thread sleeps, about 30 microseconds: longer than the gap between two ops of a
+// forward pass, and too short to keep a core from other programs.
 constexpr int kSpins = 1000;
 
 void pause() {
@@ -78,8 +80,8 @@ void ThreadPool::run(int tasks, Call call, void* context) {
     shares_[share].state.store(uint64_t{loop} << 32 | count, std::memory_order_release);
   }
   loop_ = loop;
-  // A worker counts itself as sleeping before it looks at loop_ for the last time, and loop_ was written before
-  // this look at the count: one of the two sees the other.
+  // A worker counts itself as sleeping before it looks at loop_ for the last time, and here loop_ is written before the
+  // count is read. So either the worker sees the new loop, or this thread sees the sleeping worker.
   if (sleeping_workers_ > 0) {
     { std::lock_guard lock(mutex_); }
     wake_workers_.notify_all();

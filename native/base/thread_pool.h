@@ -14,23 +14,24 @@ namespace mt {
 // The caller of parallel_for() is one of the threads. Between loops the others spin for some microseconds, then sleep.
 class ThreadPool {
  public:
-  // `threads` counts the caller: 1 starts no thread. Throws OUT_OF_MEMORY where the system gives no more threads, or
-  // std::bad_alloc.
+  // `threads` counts the caller: 1 starts no thread. Throws OUT_OF_MEMORY if the system gives no more threads, and
+  // std::bad_alloc if memory runs out.
   explicit ThreadPool(int threads);
-  // Joins. Not during a parallel_for().
+  // Joins the threads. No parallel_for() may be running.
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
   int threads() const { return static_cast<int>(shares_.size()); }
 
-  // Calls fn(task, worker) once for each task in 0 .. tasks - 1 and returns when all have returned. `worker` is 0 for
-  // the caller and below threads(): an index for scratch memory. Each worker starts with its own share of the tasks, an
-  // equal run of neighbours, in ascending order, and then takes from the others': loops over the same rows find them in
-  // the cache of the core that last wrote them. fn may not call parallel_for(). One caller at a time.
+  // Calls fn(task, worker) once for each task in 0 .. tasks - 1 and returns when all calls have returned. `worker` is
+  // an index for scratch memory: 0 for the caller, below threads() for all. Each worker starts with its own share of
+  // the tasks, an equal run of neighbours in ascending order, and then takes tasks from the shares of others. So loops
+  // over the same rows find them in the cache of the core that last wrote them. fn may not call parallel_for(), and
+  // only one thread at a time may.
   //
-  // Where fn throws, tasks that have not begun are left out, and the first exception is thrown again here, once all
-  // tasks that have begun have ended. The pool is then as before.
+  // If fn throws, tasks that have not begun are skipped, and the first exception is thrown again here once all tasks
+  // that have begun have ended. The pool can then be used as before.
   template <class Fn>
   void parallel_for(int tasks, Fn&& fn) {
     using Function = std::remove_reference_t<Fn>;
@@ -42,8 +43,9 @@ class ThreadPool {
  private:
   using Call = void (*)(void* context, int task, int worker);
 
-  // The tasks of one worker. High half: number of the loop. Low half: tasks not yet taken. One word, so that a thread
-  // that comes late can never take a task of a loop other than the one it looked at.
+  // The tasks of one worker. The high half of the state is the number of the loop, the low half counts the tasks that
+  // nobody has taken yet. They share one word, so that a thread that comes late can never take a task of another loop
+  // than the one it looked at.
   struct alignas(64) Share {
     std::atomic<uint64_t> state{0};
   };
@@ -57,18 +59,19 @@ class ThreadPool {
   void run_taken(int task, int worker) noexcept;
   // Throws what a task has thrown, if one has.
   void rethrow();
-  // Takes a task of this share and runs it; false if none is left to take.
+  // Takes a task of this share and runs it. Returns false if none is left to take.
   bool run_one(int share, int worker);
   int first_task(int share, int tasks) const { return static_cast<int>(int64_t{tasks} * share / threads()); }
 
-  // The loop. Written before a share announces it; whoever has taken a task may read it until that task is counted.
+  // The loop that runs. It is written before a share announces it; whoever has taken a task may read it until that task
+  // is counted in finished_.
   Call call_ = nullptr;
   void* context_ = nullptr;
   int tasks_ = 0;
 
-  std::vector<Share> shares_;                  // one a worker
+  std::vector<Share> shares_;                  // one for each worker
   alignas(64) std::atomic<uint32_t> loop_{0};  // number of the loop whose shares have all been announced
-  alignas(64) std::atomic<int> finished_{0};   // tasks taken and done with
+  alignas(64) std::atomic<int> finished_{0};   // tasks that have been taken and have run or been skipped
   std::atomic<bool> failed_{false};            // a task of this loop has thrown
   std::exception_ptr error_;                   // written by the first task that throws, read once all have finished
 

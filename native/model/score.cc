@@ -1,4 +1,4 @@
-// A forward pass and the head on the rows that are asked for.
+// Checks requests, then runs a forward pass and the head on the rows that are asked for.
 #include "score.h"
 
 #include <numeric>

@@ -1,5 +1,5 @@
-// A step is cut into packs of bounded size. In a pack each sequence is a tree of one branch, whose segment is its rows
-// of the cache.
+// A step is cut into packs of bounded size. In a pack each sequence is a tree of one branch, whose segment is the rows
+// that the sequence has in the cache.
 #include "session.h"
 
 #include <algorithm>
@@ -184,7 +184,7 @@ void Session::allocate_cache() {
       at += values;
     }
   }
-  // All or nothing: a step that fails here may be asked for again.
+  // If one allocation fails, none is kept, so that the step may be asked for again.
   cache_ = std::move(cache);
   cache_buffer_ = std::move(buffer);
 }

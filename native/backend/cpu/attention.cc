@@ -2,12 +2,12 @@
 //
 // A row sees the positions 0 .. its own of one virtual sequence: segment, prefix, own branch. Keys come in blocks of
 // 64 positions, cut by absolute position; a block is gathered into the panels of the matrix kernel from wherever its
-// rows lie, so the bits depend on positions only. Per block: scores, online softmax, weighted values.
+// rows lie, so the bits depend on positions only. Each block goes through scores, online softmax and weighted values.
 // A key that a row does not see has weight 0, which leaves a sum as it was.
 //
-// But 0 times an infinity or a NaN is NaN. A tile whose sums are not all finite therefore runs once more, carefully:
-// values that are not finite take no part in the products, and are then added to the rows that see them alone. So they
-// cost nothing where there are none, and never reach a row that does not see them.
+// But 0 times an infinity or a NaN is NaN. A tile whose sums are not all finite therefore runs a second time, in
+// careful mode: values that are not finite take no part in the products, and are added afterwards to only those rows
+// that see them. So they never reach a row that does not see them, and tiles without such values take no more time.
 //
 // Where activations are bf16 and the variant multiplies bf16 natively, queries, keys, weights and values are rounded to
 // bf16 and summed in float32; softmax and sums are float32 throughout.
@@ -23,9 +23,9 @@ namespace mt::cpu {
 namespace {
 
 constexpr int kBlock = 64;
-// Query rows x heads of a group in a tile: enough to hide the gathering of keys, few enough for the cache.
+// Rows of a tile (query rows times heads of a group): enough to hide the gathering of keys, few enough for the cache.
 constexpr int kTileRows = 96;
-// With so few rows the time goes into reading the cache, not into arithmetic.
+// With up to so many rows the time goes into reading the cache, not into arithmetic.
 constexpr int kFewRows = 16;
 
 template <class T>
@@ -34,19 +34,19 @@ T round_up(T n, T to) {
 }
 int tile_rows(HeadShape shape) { return std::max(1, kTileRows / (shape.heads / shape.kv_heads)); }
 
-// Without their signs, floats are in the order of their bits, infinities and NaNs last.
+// The bits of floats without their signs have the order of the floats, infinities and NaNs last.
 constexpr int32_t kInfinity = 0x7f800000;
-constexpr int32_t kRoundsToInfinity = 0x7f7f8000;  // in bf16
+constexpr int32_t kRoundsToInfinity = 0x7f7f8000;  // the smallest float that bf16 rounds to an infinity
 bool is_below(float x, int32_t limit) { return (std::bit_cast<int32_t>(x) & 0x7fffffff) < limit; }
 bool all_below(const float* x, int n, int32_t limit) {
-  int32_t above = 0;  // without branches, so that it becomes vector code
+  int32_t above = 0;  // the loop has no branches, so that it becomes vector code
   for (int i = 0; i < n; i++) above |= !is_below(x[i], limit);
   return above == 0;
 }
 
 // The keys and values that the rows of one branch (or of the prefix) see, at one kv head.
 struct Sequence {
-  const float* k;  // of the pack
+  const float* k;  // rows of the pack
   const float* v;
   const float* cache_k;
   const float* cache_v;
@@ -96,7 +96,7 @@ struct TileLayout {
   size_t queries, scores, weights, sums, rounded_keys, staged, keys, values, max, totals, factors, seen;
 };
 
-// One tile x one kv head.
+// Attention of one tile at one kv head.
 class TileJob {
  public:
   TileJob(const CpuKernels& kernels, const GemmKernel& gemm, HeadShape shape, const TileLayout& layout, float* scratch)
@@ -137,7 +137,7 @@ class TileJob {
   }
 
  private:
-  // Sums and totals of the tile's rows over all that they see.
+  // Computes the sums and totals of the tile's rows over all keys that they see.
   void attend(const QueryTile& tile, const int32_t* branch_start, const View& q, int kv_head, Sequence sequence) {
     const int rows = (tile.end - tile.begin) * group_;
     std::fill(sums_, sums_ + size_t(rows) * dim_out_, 0.0f);
@@ -161,7 +161,7 @@ class TileJob {
     }
   }
 
-  // Rows i .. i + rows - 1 of a left side of the product, times `factor`, with zeros up to k.
+  // Writes rows i .. i + rows - 1 of the left side of a product: x times `factor`, with zeros from column n up to k.
   void put_rows(void* to, int i, const float* x, ptrdiff_t ldx, int rows, int n, int k, float factor) const {
     if (gemm_.input == InputForm::kFloatRows) {
       for (int r = 0; r < rows; r++) kernels_.scale_to(x + r * ldx, n, factor, static_cast<float*>(to) + (i + r) * k);
@@ -178,12 +178,12 @@ class TileJob {
                             16 * 32);
     }
   }
-  // Zeros below the last row, up to the kernel's alignment.
+  // Writes zeros below the last row, up to the kernel's alignment.
   void pad_rows(void* to, int rows, int k) const {
     put_rows(to, rows, nullptr, 0, round_up(rows, gemm_.row_align) - rows, 0, k, 0);
   }
 
-  // Pack rows [r0, r1), times 1 / sqrt(dim), all heads of the group.
+  // Writes the queries of pack rows [r0, r1), times 1 / sqrt(dim), for all heads of the group.
   void load_queries(const View& q, int r0, int r1, int kv_head) {
     const float scale = 1.0f / std::sqrt(static_cast<float>(dim_));
     const int rows = (r1 - r0) * group_;
@@ -206,7 +206,7 @@ class TileJob {
     return {staged, dim_};
   }
 
-  // Keys of positions begin .. begin + n - 1 as columns of panels, values as rows of panels.
+  // Writes the keys of positions begin .. begin + n - 1 as columns of panels, and their values as rows of panels.
   void gather(const Sequence& s, int begin, int n) {
     const int panel = gemm_.panel;
     const Rows k = side_by_side([&](int j) { return s.key(begin + j); }, s.stride, n, staged_);
@@ -233,10 +233,10 @@ class TileJob {
     }
   }
 
-  // Values from here on are infinities, or become such, or are NaN.
+  // Values from this limit on are infinities or NaN, or become infinities when they are rounded.
   int32_t value_limit() const { return gemm_.pairs ? kRoundsToInfinity : kInfinity; }
 
-  // The same with 0 in place of what is not finite.
+  // Returns the same rows with 0 in place of values that are not finite.
   Rows finite_values(Rows v, int n) const {
     for (int j = 0; j < n; j++)
       for (int i = 0; i < dim_; i++) {
@@ -246,8 +246,8 @@ class TileJob {
     return {staged_, dim_};
   }
 
-  // Adds the values that finite_values() has left out, of positions begin .. begin + n - 1, to the `rows` rows of sums
-  // that see them.
+  // Adds the values of positions begin .. begin + n - 1 that finite_values() has replaced by 0 to those of the `rows`
+  // rows of sums that see them.
   void add_other_values(const Sequence& s, int begin, int n, int rows, float* sums) const {
     for (int j = 0; j < n; j++) {
       const float* value = s.value(begin + j);
@@ -269,7 +269,7 @@ class TileJob {
       }
   }
 
-  // Block b of the keys against pack rows [r0, r1), whose sums lie from row i0 on.
+  // Adds block b of the keys to the sums of pack rows [r0, r1), which begin at row i0 of the tile.
   void block(const Sequence& s, int b, int r0, int r1, int i0) {
     const int begin = b * kBlock, n = std::min(kBlock, s.position(r1 - 1) + 1 - begin);
     const int rows = (r1 - r0) * group_, panel = gemm_.panel;
@@ -294,7 +294,7 @@ class TileJob {
     if (careful_) add_other_values(s, begin, n, rows, sums);
   }
 
-  // The panel of columns c .. c + panel - 1, of k rows.
+  // Returns the panel of columns c .. c + panel - 1, which has k rows.
   const void* panel_of(const float* panels, int c, int k) const {
     return gemm_.pairs ? panels + size_t(c) * k / 2 : panels + size_t(c) * k;
   }
@@ -304,7 +304,7 @@ class TileJob {
   const int dim_, group_, dim_in_, dim_out_;
   float* queries_;        // [rows, dim_in] in the kernel's input form, times 1 / sqrt(dim)
   float* scores_;         // [rows, 64]
-  float* weights_;        // the same in the kernel's input form, where that is not float32 rows
+  float* weights_;        // [rows, 64] in the kernel's input form, if that is not float32 rows
   float* sums_;           // [rows, dim_out]
   float* rounded_keys_;   // [64, dim_in] bf16
   float* staged_;         // [64, dim] keys or values of a block that straddles pieces
@@ -351,11 +351,11 @@ void Attention::run(const std::vector<QueryTile>& tiles, const std::vector<int32
     TileJob(kernels_, gemm, shape, layout, scratch_[worker].as<float>())
         .run(tile, branch_start.data(), q, kv_head, sequence, out);
   };
-  // In one loop, but for packs and heads whose tasks an int does not count.
+  // All tasks go into one loop, unless there are more of them than an int can count.
   const size_t count = std::numeric_limits<int>::max() / shape.kv_heads;
   for (size_t first = 0; first < tiles.size(); first += count) {
-    const int some = static_cast<int>(std::min(count, tiles.size() - first));
-    pool_.parallel_for(some * shape.kv_heads, [&](int task, int worker) {
+    const int batch = static_cast<int>(std::min(count, tiles.size() - first));
+    pool_.parallel_for(batch * shape.kv_heads, [&](int task, int worker) {
       attend(tiles[first + task / shape.kv_heads], task % shape.kv_heads, worker);
     });
   }

@@ -36,7 +36,7 @@ const CpuPack& placed(const PlacedPack& pack) { return static_cast<const CpuPack
 const CpuMatrix& packed(const Matrix& matrix) { return static_cast<const CpuMatrix&>(matrix); }
 float* floats(View x, int row) { return static_cast<float*>(x.data) + size_t(row) * x.cols; }
 uint16_t* halves(View x, int row) { return static_cast<uint16_t*>(x.data) + size_t(row) * x.cols; }
-// Element i of a bias that may be absent.
+// Returns element i of a bias, or null if the layer has no bias.
 const float* bias_at(View bias, int i) { return bias.data ? static_cast<const float*>(bias.data) + i : nullptr; }
 
 class CpuBackend final : public Backend {
@@ -185,7 +185,7 @@ class CpuBackend final : public Backend {
   }
 
  private:
-  // Rows in tasks large enough to be worth handing out.
+  // Calls fn(row) for all rows, in tasks of enough rows to be worth handing to a thread.
   template <class Fn>
   void for_rows(int rows, Fn fn) {
     constexpr int kRows = 16;

@@ -19,7 +19,7 @@ View rows_of(View x, int first, int count) {
   return {static_cast<std::byte*>(x.data) + offset, count, x.cols, x.dtype};
 }
 
-// The logits of a finished tile go to their rows of [rows, vocab].
+// Copies the logits of a finished tile to their rows of [rows, vocab].
 void store_logits(const CpuKernels& kernels, const ProductTile& tile, const CpuMatrix& w, float* logits) {
   const int first = tile.panel * w.shape.panel;
   kernels.copy_tile(tile.c, tile.ldc, tile.rows, std::min(w.shape.panel, w.rows - first),
@@ -43,7 +43,7 @@ void Head::for_parts(View h, size_t bytes_per_row, const Body& body) {
   if (h.rows == 0) return;
   const size_t rows = h.rows, at_once = std::max<size_t>(1, kScratchBytes / bytes_per_row);
   const size_t parts = (rows + at_once - 1) / at_once;
-  // All parts are of one size, give or take a row: a small last one would read all weights for little.
+  // The sizes of the parts differ by at most one row: a small last part would read all weights for few rows.
   for (size_t part = 0; part < parts; part++) {
     const int first = static_cast<int>(rows * part / parts), end = static_cast<int>(rows * (part + 1) / parts);
     body(first, rows_of(h, first, end - first));
@@ -53,7 +53,7 @@ void Head::for_parts(View h, size_t bytes_per_row, const Body& body) {
 void Head::score(View h, const CpuMatrix& w, std::span<const int32_t> targets, int top_k, HeadResult result,
                  const Control& control) {
   const size_t ranges = (w.rows + kRange - 1) / kRange;
-  // The best token alone is the argmax.
+  // For the single best token the argmax is enough, which needs no logits in memory.
   const size_t logits = top_k > 1 ? size_t(w.rows) * sizeof(float) : 0;
   for_parts(h, ranges * sizeof(HeadPartial) + sizeof(float) + logits, [&](int first, View rows) {
     const size_t top = size_t(first) * top_k, count = rows.rows;

@@ -1,4 +1,4 @@
-// The language-model head on the CPU: what it says of each row, with the logits of a few rows at most in memory.
+// The language-model head on the CPU. It holds the logits of only a few rows in memory at a time.
 #pragma once
 #include <span>
 
@@ -11,16 +11,16 @@
 
 namespace mt::cpu {
 
-// Rows go in parts whose scratch memory takes 64 MiB at most, or is that of one row. No part and no thread changes a
-// bit. Scratch memory is kept for the next call.
+// Rows are processed in parts, whose scratch memory is at most 64 MiB or that of one row. The bits of a row depend
+// neither on its part nor on the number of threads. Scratch memory is kept for the next call.
 class Head {
  public:
   Head(const CpuKernels& kernels, ThreadPool& pool, Gemm& gemm);
 
-  // As Backend::head_score, head_sample and head_logits.
+  // These compute what Backend::head_score, head_sample and head_logits specify.
   //
   // The vocabulary is cut into ranges of 1,024 ids. Within a range the log-sum-exp runs on over the panels; the ranges
-  // are combined in order. Of a row the k best are selected in time that grows with vocab + k log k.
+  // are combined in order. The k best tokens of a row are selected in time that grows with vocab + k log k.
   void score(View h, const CpuMatrix& w, std::span<const int32_t> targets, int top_k, HeadResult result,
              const Control& control);
   void sample(View h, const CpuMatrix& w, const Sampling& sampling, std::span<const uint64_t> random,
@@ -28,7 +28,7 @@ class Head {
   void logits(View h, const CpuMatrix& w, float* logits, const Control& control);
 
  private:
-  // body(first row, its rows of h) for each part of rows that take `bytes_per_row` of scratch memory.
+  // Calls body(first row, its rows of h) for each part; a row takes `bytes_per_row` of scratch memory.
   template <class Body>
   void for_parts(View h, size_t bytes_per_row, const Body& body);
   void score_part(View h, const CpuMatrix& w, const int32_t* targets, int top_k, HeadResult result,
@@ -40,7 +40,7 @@ class Head {
   Memory partials_;  // [ranges, rows of a part] HeadPartial
   Memory targets_;   // [rows of a part] logits of the targets
   Memory logits_;    // [rows of a part, vocab]
-  Memory lists_;     // of each thread: tokens among which it chooses
+  Memory lists_;     // [threads] a list of the tokens among which the thread chooses
 };
 
 }  // namespace mt::cpu
