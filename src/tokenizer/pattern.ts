@@ -52,12 +52,17 @@ export class Pattern {
         const text = texts[next]!
         if (text.length > sliceItems) return
         room -= text.length + 1
-        this.#cutShort(text, out)
+        for (const part of this.#cutShort(text)) out.push(part)
       }
     }
+    // Most texts are one short stretch: its matches are the words, without another list.
+    const [only] = texts
+    if (texts.length === 1 && !watched && only!.length <= sliceItems)
+      return this.#run(() => this.#cutShort(only!))
     while (next < texts.length) {
       if (texts[next]!.length > sliceItems) pushTexts(yield* this.parts(texts[next++]!), out)
-      else this.#run(watched, cutSome)
+      else if (watched) this.#runWatched(cutSome)
+      else this.#run(cutSome)
       if (next < texts.length) yield
     }
     return out
@@ -69,7 +74,8 @@ export class Pattern {
     const search = new Search(this.#regex, text)
     const findSome = () => search.goOn(watched ? watchedItems : sliceItems)
     for (;;) {
-      this.#run(watched, findSome)
+      if (watched) this.#runWatched(findSome)
+      else this.#run(findSome)
       if (search.ended) return search.parts
       yield
     }
@@ -78,18 +84,15 @@ export class Pattern {
   /** The text with `content` in place of every match. @throws TOKENIZER as `cut` */
   *replace(text: string, content: string): Slices<string> {
     if (this.#origin === undefined && text.length <= sliceItems)
-      return text.replace(this.#regex, () => content)
+      return text.replace(this.#regex, content.replaceAll('$', '$$$$'))
     let out = ''
     for (const part of yield* this.parts(text)) out += part.isMatch ? content : part.text
     return out
   }
 
-  #cutShort(text: string, out: string[]): void {
+  #cutShort(text: string): string[] {
     const matches = text.match(this.#regex)
-    if (matches === null) {
-      if (text !== '') out.push(text)
-      return
-    }
+    if (matches === null) return text === '' ? [] : [text]
     // Most patterns leave nothing between their matches, and have no empty ones.
     let length = 0
     let shortest = text.length
@@ -97,12 +100,12 @@ export class Pattern {
       length += match.length
       if (match.length < shortest) shortest = match.length
     }
-    if (length === text.length && shortest > 0) for (const match of matches) out.push(match)
-    else {
-      const search = new Search(this.#regex, text)
-      search.goOn(Number.POSITIVE_INFINITY)
-      pushTexts(search.parts, out)
-    }
+    if (length === text.length && shortest > 0) return matches
+    const search = new Search(this.#regex, text)
+    search.goOn(Number.POSITIVE_INFINITY)
+    const out: string[] = []
+    pushTexts(search.parts, out)
+    return out
   }
 
   /** Longer texts are matched with a limit of time. */
@@ -110,26 +113,26 @@ export class Pattern {
     return this.#origin?.safeLength ?? Number.POSITIVE_INFINITY
   }
 
-  #run(watched: boolean, work: () => void): void {
-    const origin = this.#origin
-    if (origin === undefined) {
-      work()
-      return
-    }
-    const fault = (problem: string, options?: ErrorOptions) =>
-      tokenizerError(origin.file, `pattern ${shown(origin.text)} ${problem}`, options)
-    let ended = true
+  #run<Result>(work: () => Result): Result {
     try {
-      if (watched) ended = endsWithin(timeLimitMs, work)
-      else work()
+      return work()
     } catch (cause) {
       // The engine keeps the places to go back to on a stack, which has an end.
-      throw fault(`needs too much memory for this text: ${(cause as Error).message}`, { cause })
+      throw this.#fault(`needs too much memory for this text: ${(cause as Error).message}`, { cause })
     }
-    if (ended) return
-    throw fault(
+  }
+
+  #runWatched(work: () => void): void {
+    if (this.#run(() => endsWithin(timeLimitMs, work))) return
+    throw this.#fault(
       `takes more than ${timeLimitMs} ms for a piece of this text: it goes back over it again and again. Shorten the text, or write the pattern without repetitions inside repetitions`,
     )
+  }
+
+  #fault(problem: string, options?: ErrorOptions): Error {
+    const origin = this.#origin
+    if (origin === undefined) return new Error(problem, options)
+    return tokenizerError(origin.file, `pattern ${shown(origin.text)} ${problem}`, options)
   }
 }
 
