@@ -42,7 +42,7 @@ export class AddedTokenFinder {
   /** @param parseSpecial whether special tokens count; other added tokens always do */
   *split(text: string, parseSpecial: boolean): Slices<Section[]> {
     if (text === '') return []
-    if (!this.#firstUnits.test(text)) return [{ text, start: 0 }]
+    if (this.#tokens.length === 0 || !this.#firstUnits.test(text)) return [{ text, start: 0 }]
     const sections: Section[] = []
     /** Where the next match may begin. */
     let free = 0

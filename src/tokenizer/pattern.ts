@@ -117,23 +117,24 @@ export class Pattern {
     try {
       return work()
     } catch (cause) {
+      if (this.#origin === undefined) throw cause
       // The engine keeps the places to go back to on a stack, which has an end.
-      throw this.#fault(`needs too much memory for this text: ${(cause as Error).message}`, { cause })
+      throw fault(this.#origin, `needs too much memory for this text: ${(cause as Error).message}`, { cause })
     }
   }
 
+  /** Only what has an origin is watched: all else is safe for any length. */
   #runWatched(work: () => void): void {
     if (this.#run(() => endsWithin(timeLimitMs, work))) return
-    throw this.#fault(
+    throw fault(
+      this.#origin!,
       `takes more than ${timeLimitMs} ms for a piece of this text: it goes back over it again and again. Shorten the text, or write the pattern without repetitions inside repetitions`,
     )
   }
+}
 
-  #fault(problem: string, options?: ErrorOptions): Error {
-    const origin = this.#origin
-    if (origin === undefined) return new Error(problem, options)
-    return tokenizerError(origin.file, `pattern ${shown(origin.text)} ${problem}`, options)
-  }
+function fault(origin: PatternOrigin, problem: string, options?: ErrorOptions) {
+  return tokenizerError(origin.file, `pattern ${shown(origin.text)} ${problem}`, options)
 }
 
 /** One pass over a text. */
