@@ -5,7 +5,7 @@ import { type ChatTemplateValues, renderChatTemplate } from '../src/chat/chat-te
 import { strftime } from '../src/templates/strftime.ts'
 import { Template } from '../src/templates/template.ts'
 import { type Arguments, Callable } from '../src/templates/values.ts'
-import { shared, sharedMissing } from './shared.ts'
+import { carried, shared, sharedMissing } from './shared.ts'
 import { skip } from './skip.ts'
 
 const space = { trimBlocks: true, lstripBlocks: true }
@@ -18,9 +18,7 @@ const render = (template: string, more: Partial<ChatTemplateValues> = {}) =>
 describe('templates', () => {
   // Made by bench/peers/chat_templates.py; a row without a text fails there.
   it('print what transformers prints, and fail where it fails', () => {
-    const { names, rows }: Golden = JSON.parse(
-      readFileSync(new URL('golden/chat/templates.json', import.meta.url), 'utf8'),
-    )
+    const { names, rows }: Golden = JSON.parse(readFileSync(carried('chat', 'templates.json'), 'utf8'))
     const context: [string, unknown][] = [
       ...Object.entries(names),
       ['raise_exception', new Callable('raise_exception', raise)],

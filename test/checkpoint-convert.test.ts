@@ -1,7 +1,6 @@
 // GGUF -> Hugging Face directory: tensors, config, tokenizer, and what is left behind when it fails.
 // bench/peers/check_convert.py holds the result against transformers.
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { type ConvertOptions, convertGguf } from '../src/checkpoint/convert.ts'
@@ -26,6 +25,7 @@ import {
 } from './checkpoint-files.ts'
 import { shared, sharedMissing } from './shared.ts'
 import { skip } from './skip.ts'
+import { onTmpfs } from './tmpfs.ts'
 
 const metadata: Record<string, GgufValue> = {
   ...tinyMetadata,
@@ -435,15 +435,7 @@ describe('convertGguf: others that write to the same folder', () => {
     await withFolder(async folder => {
       const disk = join(folder, 'disk')
       mkdirSync(disk)
-      try {
-        execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8k', 'tmpfs', disk], {
-          stdio: 'pipe',
-          timeout: 10_000,
-        })
-      } catch (error) {
-        skip(this, `no tmpfs can be mounted (${(error as Error).message.trim().split('\n').at(-1)})`)
-      }
-      try {
+      await onTmpfs(this, disk, 'size=8k', async () => {
         writeFiles(folder, { 'x.gguf': tinyGguf() })
         await assert.rejects(convertGguf(join(folder, 'x.gguf'), join(disk, 'out')), {
           code: 'OUTPUT',
@@ -451,9 +443,7 @@ describe('convertGguf: others that write to the same folder', () => {
             /disk\/out: the disk is full\. Nothing is left there; make room, or name a folder on another disk\./,
         })
         assert.deepEqual(readdirSync(disk), [])
-      } finally {
-        execFileSync('umount', [disk], { timeout: 10_000 })
-      }
+      })
     })
   })
 })

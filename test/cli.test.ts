@@ -1,14 +1,13 @@
 // The command line on the embedded default: output, input and exit codes.
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { taskNames } from '../src/tasks/registry.ts'
-import { childLimit } from './child-limit.ts'
 import { cli, jsonLines, onTerminal } from './cli-run.ts'
 import { shared, sharedMissing } from './shared.ts'
 import { skip } from './skip.ts'
+import { onTmpfs } from './tmpfs.ts'
 
 describe('mt-llama', () => {
   let folder: string
@@ -159,23 +158,9 @@ describe('mt-llama', () => {
     }
   })
 
-  /** Runs `use` with a folder on a file system of its own, where root may mount one. */
-  const onTmpfs = async (test: Mocha.Context, options: string, use: (dir: string) => Promise<void>) => {
-    const dir = mkdtempSync(join(folder, 'tmpfs-'))
-    try {
-      execFileSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', dir], { ...childLimit, stdio: 'pipe' })
-    } catch (error) {
-      skip(test, `no tmpfs can be mounted (${(error as Error).message.trim().split('\n').at(-1)})`)
-    }
-    try {
-      await use(dir)
-    } finally {
-      execFileSync('umount', [dir], childLimit)
-    }
-  }
-
   it('eval on a disk that fills up keeps the finished tasks', async function () {
-    await onTmpfs(this, 'size=28k', async dir => {
+    const dir = mkdtempSync(join(folder, 'tmpfs-'))
+    await onTmpfs(this, dir, 'size=28k', async () => {
       const { code, stdout, stderr } = await cli(['eval', '--quiet', '--out', dir])
       assert.deepEqual([code, stdout], [1, ''])
       assert.match(
@@ -189,7 +174,8 @@ describe('mt-llama', () => {
   })
 
   it('eval into a folder that may not be written says so before it loads a model', async function () {
-    await onTmpfs(this, 'ro', async dir => {
+    const dir = mkdtempSync(join(folder, 'tmpfs-'))
+    await onTmpfs(this, dir, 'ro', async () => {
       const { code, stderr } = await cli(['eval', '--out', join(dir, 'run'), '--model', '/nowhere'])
       assert.equal(code, 1)
       assert.match(

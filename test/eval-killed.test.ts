@@ -1,11 +1,11 @@
 // mt-llama eval killed, stopped, run twice at once, or on a disk that fills up: nothing that is done is lost.
 import assert from 'node:assert/strict'
-import { type ChildProcess, execFileSync } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type CliOptions, cli } from './cli-run.ts'
-import { skip } from './skip.ts'
+import { onTmpfs } from './tmpfs.ts'
 
 const sampleCount = 200
 
@@ -141,14 +141,7 @@ describe('mt-llama eval --out', () => {
   it('on a disk that fills up keeps what is done, and goes on once there is room', async function () {
     const disk = join(top, 'disk')
     mkdirSync(disk)
-    const mount = (options: string) =>
-      execFileSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', disk], { stdio: 'pipe', timeout: 10_000 })
-    try {
-      mount('size=40k')
-    } catch (error) {
-      skip(this, `no tmpfs can be mounted (${(error as Error).message.trim().split('\n').at(-1)})`)
-    }
-    try {
+    await onTmpfs(this, disk, 'size=40k', async remount => {
       const { code, stderr } = await run(args(disk))
       assert.equal(code, 1)
       assert.match(
@@ -158,12 +151,10 @@ describe('mt-llama eval --out', () => {
       const found = journal(disk)
       assert.ok(found.length > 16_000 && found.at(-1) === 10)
       assert.deepEqual(found, whole.subarray(0, found.length))
-      mount('remount,size=4m')
+      remount('size=4m')
       const again = await run(args(disk))
       assert.equal(again.code, 0, again.stderr)
       assert.deepEqual(journal(disk), whole)
-    } finally {
-      execFileSync('umount', [disk], { timeout: 10_000 })
-    }
+    })
   })
 })

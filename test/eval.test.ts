@@ -1,6 +1,5 @@
 // The evaluation without a model: what is saved, kept, refused and reported, whatever the scores are.
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,9 +11,9 @@ import { RunFolder } from '../src/evaluation/run-folder.ts'
 import type { Scorer } from '../src/evaluation/run-task.ts'
 import { loadTasks } from '../src/tasks/load-samples.ts'
 import { type TaskName, taskNames } from '../src/tasks/registry.ts'
-import { childLimit } from './child-limit.ts'
 import { fakeModel, settings } from './fake-model.ts'
 import { skip } from './skip.ts'
+import { onTmpfs } from './tmpfs.ts'
 
 describe('evaluate', () => {
   let out: string
@@ -185,15 +184,7 @@ describe('evaluate', () => {
     })
 
     it('on a full disk keeps what was finished and says so', async function () {
-      try {
-        execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=32k', 'tmpfs', out], {
-          ...childLimit,
-          stdio: 'pipe',
-        })
-      } catch (error) {
-        skip(this, `no tmpfs can be mounted (${(error as Error).message.trim().split('\n').at(-1)})`)
-      }
-      try {
+      await onTmpfs(this, out, 'size=32k', async () => {
         await again({ settings: { ...settings, limit: 1 } })
         writeFileSync(join(out, 'ballast'), Buffer.alloc(12 << 10))
         await assert.rejects(again({ settings: { ...settings, limit: 1 } }, taskNames), {
@@ -206,9 +197,7 @@ describe('evaluate', () => {
           readdirSync(out, { recursive: true }).filter(name => String(name).endsWith('.part')),
           [],
         )
-      } finally {
-        execFileSync('umount', [out], childLimit)
-      }
+      })
     })
   })
 

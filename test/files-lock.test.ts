@@ -1,6 +1,6 @@
 // Locks between processes: held ones are respected, those of ended processes are taken over, others cannot be judged.
 import assert from 'node:assert/strict'
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import {
   mkdtempSync,
@@ -18,6 +18,7 @@ import { type Holder, type Lock, takeLock } from '../src/files/lock.ts'
 import { childLimit } from './child-limit.ts'
 import { root } from './cli-run.ts'
 import { skip } from './skip.ts'
+import { onTmpfs } from './tmpfs.ts'
 
 /** A process that takes a lock, says so or why not, and keeps it until it is told to end. */
 const script = `
@@ -215,19 +216,10 @@ describe('takeLock', () => {
   })
 
   it('can be taken on a disk that is full', async function () {
-    try {
-      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16k', 'tmpfs', folder], {
-        ...{ stdio: 'pipe', timeout: 10_000 },
-      })
-    } catch (error) {
-      skip(this, `no tmpfs can be mounted (${(error as Error).message.trim().split('\n').at(-1)})`)
-    }
-    try {
+    await onTmpfs(this, folder, 'size=16k', async () => {
       assert.throws(() => writeFileSync(join(folder, 'ballast'), Buffer.alloc(1 << 20)), { code: 'ENOSPC' })
       await (await take()).lock.release()
-    } finally {
-      execFileSync('umount', [folder], { timeout: 10_000 })
-    }
+    })
   })
 })
 

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { drain } from '../src/calls/slices.ts'
 import { type AddedToken, AddedTokenFinder, type Section } from '../src/tokenizer/added-tokens.ts'
 import { LongestMatches } from '../src/tokenizer/longest-matches.ts'
+import { carried } from './shared.ts'
 import { byteJson, type Json, loadJson } from './tokenizer-files.ts'
 
 const plain = { special: false, singleWord: false, lstrip: false, rstrip: false, normalized: false }
@@ -15,7 +16,7 @@ const texts = (sections: readonly Section[]) =>
 describe('added tokens', () => {
   it('are found as the tokenizers library finds them, all flags and normalisers alike', async () => {
     // Made by bench/peers/tokenizer_patterns.py.
-    const file = new URL('golden/tokenizers/added-tokens.json', import.meta.url)
+    const file = carried('tokenizers', 'added-tokens.json')
     const cases: Json[] = JSON.parse(readFileSync(file, 'utf8'))
     assert.ok(cases.length > 50)
     for (const { lowercase, vocab, tokens, rows } of cases) {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { loadTokenizer } from '../src/tokenizer/load.ts'
+import { carried } from './shared.ts'
 
 interface Vocabulary {
   tokens: string[]
@@ -26,7 +27,7 @@ interface Golden {
   }[]
 }
 
-const file = new URL('golden/tokenizers/gguf.json', import.meta.url)
+const file = carried('tokenizers', 'gguf.json')
 
 describe('GGUF tokenizers as llama.cpp reads them', () => {
   const golden: Golden = JSON.parse(readFileSync(file, 'utf8'))

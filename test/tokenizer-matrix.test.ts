@@ -6,6 +6,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { findTokenizer } from '../src/checkpoint/huggingface.ts'
 import { loadTokenizer } from '../src/tokenizer/load.ts'
 import { withFolder } from './checkpoint-files.ts'
+import { carried } from './shared.ts'
 
 interface Answer {
   ends: [bos: number | null, eos: number | null]
@@ -136,7 +137,7 @@ const reasons: Reason[] = [
   },
 ]
 
-const file = new URL('golden/tokenizers/matrix.json', import.meta.url)
+const file = carried('tokenizers', 'matrix.json')
 const golden: Golden = JSON.parse(readFileSync(file, 'utf8'))
 const folders = new Map(golden.folders.map(folder => [folder.name, folder]))
 

@@ -7,6 +7,7 @@ import { readNormalizer } from '../src/tokenizer/normalizer.ts'
 import type { Pattern } from '../src/tokenizer/pattern.ts'
 import { readPreTokenizer } from '../src/tokenizer/pre-tokenizer.ts'
 import { translateRegex } from '../src/tokenizer/regex.ts'
+import { carried } from './shared.ts'
 import { byteJson, isTokenizerError, loadJson } from './tokenizer-files.ts'
 
 interface GoldenCase {
@@ -19,7 +20,7 @@ interface GoldenCase {
 
 describe('tokenizer patterns', () => {
   // Made by bench/peers/tokenizer_patterns.py.
-  const file = new URL('golden/tokenizers/patterns.json', import.meta.url)
+  const file = carried('tokenizers', 'patterns.json')
   const golden = JSON.parse(readFileSync(file, 'utf8')) as { texts: string[]; cases: GoldenCase[] }
 
   for (const { name, pattern, behavior, invert, rows } of golden.cases) {
@@ -138,7 +139,7 @@ describe('patterns that backtrack without end', () => {
   })
 
   it('are told from those of published models, which run unwatched on texts of a thousand characters', () => {
-    const file = new URL('golden/tokenizers/patterns.json', import.meta.url)
+    const file = carried('tokenizers', 'patterns.json')
     const { cases } = JSON.parse(readFileSync(file, 'utf8')) as { cases: GoldenCase[] }
     const watched = cases.filter(({ name, pattern, behavior }) => {
       const one: Pattern = translateRegex(pattern, 'x')
