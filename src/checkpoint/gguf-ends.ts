@@ -26,9 +26,8 @@ export function endOfGenerationIds(fields: Fields): number[] {
   const at = (text: string) => idOf.get(text) ?? -1
   const has = (text: string) => ids.has(at(text))
   // In these two families of vocabularies the token ends a part of an answer, not the answer.
-  const isHarmony = has('<|return|>') && (has('<|call|>') || has('<|calls|>'))
-  const isSolar = has('<|flush|>') && (has('<|call|>') || has('<|calls|>'))
-  if (isHarmony || isSolar) ids.delete(at('<|end|>'))
+  const hasCall = has('<|call|>') || has('<|calls|>')
+  if (hasCall && (has('<|return|>') || has('<|flush|>'))) ids.delete(at('<|end|>'))
   if (has('<|tool_response>')) ids.delete(at('</s>'))
   return [...ids]
 }

@@ -71,8 +71,9 @@ export function parseJsonObject(text: string, where: string): JsonObject {
 }
 
 /**
- * Limits nesting and the number of lists and objects, and refuses a key that comes twice: JSON.parse keeps the last of the two, other parsers the first, so
- * that whoever checks one may load the other. One pass over the text, before anything is built from it.
+ * Limits nesting and the number of lists and objects, and refuses a key that comes twice: JSON.parse keeps the last of the
+ * two, other parsers the first, so that whoever checks one may load the other. One pass over the text, before anything is
+ * built from it.
  */
 function checkStructure(text: string, where: string): void {
   const keys: (Set<string> | undefined)[] = [] // one entry a level: the keys of an object, undefined for an array

@@ -45,6 +45,10 @@ export class Pattern {
   /** Cuts texts where matches begin and end. @throws TOKENIZER where the pattern backtracks without end */
   *cut(texts: readonly string[]): Slices<string[]> {
     const watched = texts.some(text => text.length > this.safeLength)
+    // Most texts are one short stretch: its matches are the words, without another list.
+    const [only] = texts
+    if (texts.length === 1 && !watched && only!.length <= sliceItems)
+      return this.#run(() => this.#cutShort(only!))
     const out: string[] = []
     let next = 0
     const cutSome = () => {
@@ -55,14 +59,9 @@ export class Pattern {
         for (const part of this.#cutShort(text)) out.push(part)
       }
     }
-    // Most texts are one short stretch: its matches are the words, without another list.
-    const [only] = texts
-    if (texts.length === 1 && !watched && only!.length <= sliceItems)
-      return this.#run(() => this.#cutShort(only!))
     while (next < texts.length) {
       if (texts[next]!.length > sliceItems) pushTexts(yield* this.parts(texts[next++]!), out)
-      else if (watched) this.#runWatched(cutSome)
-      else this.#run(cutSome)
+      else this.#runSlice(watched, cutSome)
       if (next < texts.length) yield
     }
     return out
@@ -74,8 +73,7 @@ export class Pattern {
     const search = new Search(this.#regex, text)
     const findSome = () => search.goOn(watched ? watchedItems : sliceItems)
     for (;;) {
-      if (watched) this.#runWatched(findSome)
-      else this.#run(findSome)
+      this.#runSlice(watched, findSome)
       if (search.ended) return search.parts
       yield
     }
@@ -123,8 +121,12 @@ export class Pattern {
     }
   }
 
-  /** Only what has an origin is watched: all else is safe for any length. */
-  #runWatched(work: () => void): void {
+  /** @param watched limits the time; only what has an origin is watched, as all else is safe for any length */
+  #runSlice(watched: boolean, work: () => void): void {
+    if (!watched) {
+      this.#run(work)
+      return
+    }
     if (this.#run(() => endsWithin(timeLimitMs, work))) return
     throw fault(
       this.#origin!,
