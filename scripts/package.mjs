@@ -76,8 +76,8 @@ function* checked(folder) {
     if (kind === 'cuda' && /no CUDA/.test(reason)) fail(`${name} was to have CUDA, but says: ${reason}`)
     const here = gpus.length > 0 ? gpus.map(gpu => gpu.name).join(', ') : reason
     const what = kind === 'cuda' ? `with CUDA (here: ${here})` : 'without CUDA'
-    const least = name.includes('glibc') ? `, ${glibcOf(file)}` : ''
-    yield `prebuilds/${platform}/${name}: ${what}, ${(size / 1e6).toFixed(1)} MB${least}; ${variants.join(', ')}`
+    const libc = name.includes('glibc') ? `, ${glibcOf(file)}` : ''
+    yield `prebuilds/${platform}/${name}: ${what}, ${(size / 1e6).toFixed(1)} MB${libc}; ${variants.join(', ')}`
     if (size > maxBytes) fail(`${name} has ${size} bytes; it may have ${maxBytes}`)
   }
 }
