@@ -214,7 +214,7 @@ describe('mt-llama on bad input', () => {
       title: 'a line without prompt',
       ...score('{"continuations": ["b"]}'),
       code: 1,
-      message: /stdin:2: "prompt" is missing; expected a text or a list of token ids\./,
+      message: /stdin:2: no "prompt"; expected a text or a list of token ids\./,
     },
     {
       title: 'a prompt of another type',

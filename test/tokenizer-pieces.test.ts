@@ -259,18 +259,14 @@ describe('GGUF tokenizers', () => {
   })
 
   const rows: [name: string, metadata: Map<string, unknown>, message: RegExp][] = [
-    ['no model', new Map(), /m\.gguf: tokenizer\.ggml\.model is missing; expected a string/],
+    ['no model', new Map(), /m\.gguf: tokenizer\.ggml\.model is missing; expected a text/],
     [
       'another model',
       new Map([['model', 'bert']]),
       /tokenizer\.ggml\.model is "bert"; expected gpt2 or llama/,
     ],
     ['no tokens', new Map([['model', 'llama']]), /tokenizer\.ggml\.tokens is missing; expected a list/],
-    [
-      'a token that is a number',
-      new Map([...llama(), ['tokens', [1]]]),
-      /tokens\[0\] is 1; expected a string/,
-    ],
+    ['a token that is a number', new Map([...llama(), ['tokens', [1]]]), /tokens\[0\] is 1; expected a text/],
     [
       'scores too few',
       new Map([...llama(), ['scores', [1]]]),
@@ -291,11 +287,7 @@ describe('GGUF tokenizers', () => {
       new Map([...gpt2(), ['pre', 'tekken']]),
       /tokenizer\.ggml\.pre is "tekken"; expected one of gpt-2/,
     ],
-    [
-      'no pre',
-      new Map([...gpt2(), ['pre', undefined]]),
-      /tokenizer\.ggml\.pre is missing; expected a string/,
-    ],
+    ['no pre', new Map([...gpt2(), ['pre', undefined]]), /tokenizer\.ggml\.pre is missing; expected a text/],
     ['no merges', new Map([...gpt2(), ['merges', 3]]), /tokenizer\.ggml\.merges is 3; expected a list/],
     ['a wrong merge', new Map([...gpt2(), ['merges', ['he']]]), /tokenizer\.ggml\.merges\[0\] is not a pair/],
     [

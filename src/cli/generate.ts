@@ -2,7 +2,7 @@
 import type { Command } from 'commander'
 import type { TooLong } from '../scoring/request.ts'
 import { addModelOptions, choice, newCommand } from './command.ts'
-import { checkFields, checkInput, type InputLine, textOrIds, wrongField } from './input.ts'
+import { checkInput, type InputLine, textOrIds } from './input.ts'
 import type { Io } from './io.ts'
 import { answerJsonLines } from './json-lines.ts'
 import { openModel } from './open-model.ts'
@@ -58,8 +58,6 @@ async function run(io: Io, file: string | undefined, options: GenerateCommandOpt
 }
 
 function parsePrompt(line: InputLine): string | number[] {
-  checkFields(line, ['id', 'prompt'])
-  const { prompt } = line.fields
-  if (!textOrIds(prompt)) wrongField(line.where, 'prompt', prompt, 'a text or a list of token ids')
-  return prompt
+  line.checkNames(['id', 'prompt'])
+  return line.read('prompt', textOrIds)
 }

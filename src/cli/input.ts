@@ -1,14 +1,29 @@
 // Reads the JSONL a command works on, from a file or stdin, and says which line is wrong.
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
-import { shown } from '../data/shown.ts'
+import { FieldReader, kind, listOf, text, wholeNumber } from '../data/fields.ts'
 import { MtLlamaError } from '../errors.ts'
 import { notReadable, parseJsonLine, readLines } from '../tasks/lines.ts'
 
-export interface InputLine {
-  fields: Record<string, unknown>
-  /** 'requests.jsonl:3' */
-  where: string
+const tokenIds = listOf(wholeNumber(0, Number.MAX_SAFE_INTEGER), 'token ids')
+
+export const textOrIds = kind(
+  'a text or a list of token ids',
+  (value): value is string | number[] => text.is(value) || tokenIds.is(value),
+)
+
+/** One line's fields; `where` is as 'requests.jsonl:3'. */
+export class InputLine extends FieldReader {
+  /** @throws DATA_INVALID for a field no line may have: a misspelt one is not to be passed over */
+  checkNames(known: readonly string[]): void {
+    const stranger = this.names().find(name => !known.includes(name))
+    if (stranger !== undefined)
+      throw this.error(`${this.where}: unknown field "${stranger}"; a line has ${known.join(', ')}`)
+  }
+
+  protected error(message: string): MtLlamaError {
+    return new MtLlamaError('DATA_INVALID', `${message}.`)
+  }
 }
 
 /**
@@ -38,7 +53,7 @@ export async function* readJsonLines(
   signal.addEventListener('abort', stop, { once: true })
   try {
     for await (const line of readLines(stream, name)) {
-      yield { fields: parseJsonLine(line, name), where: `${name}:${line.number}` }
+      yield new InputLine(parseJsonLine(line, name), `${name}:${line.number}`)
     }
   } catch (error) {
     if (!signal.aborted) throw notReadable(name, error)
@@ -50,29 +65,4 @@ export async function* readJsonLines(
 
 function isStandard(file: string | undefined): file is undefined | '-' {
   return file === undefined || file === '-'
-}
-
-/** A text or a list of token ids. */
-export function textOrIds(value: unknown): value is string | number[] {
-  return (
-    typeof value === 'string' ||
-    (Array.isArray(value) && value.every(id => Number.isSafeInteger(id) && id >= 0))
-  )
-}
-
-/** @throws DATA_INVALID: what the field holds and what it should hold */
-export function wrongField(where: string, name: string, value: unknown, expected: string): never {
-  const found = value === undefined ? 'is missing' : `is ${shown(value)}`
-  throw new MtLlamaError('DATA_INVALID', `${where}: "${name}" ${found}; expected ${expected}.`)
-}
-
-/** @throws DATA_INVALID for a field no line may have: a misspelt one is not to be passed over */
-export function checkFields({ fields, where }: InputLine, known: readonly string[]): void {
-  const stranger = Object.keys(fields).find(name => !known.includes(name))
-  if (stranger !== undefined) {
-    throw new MtLlamaError(
-      'DATA_INVALID',
-      `${where}: unknown field "${stranger}"; a line has ${known.join(', ')}.`,
-    )
-  }
 }

@@ -31,7 +31,7 @@ export async function answerJsonLines<Request, Answer>(
   const requests = (async function* () {
     for await (const line of readJsonLines(file, signal)) {
       const request = parse(line)
-      lines.push({ id: line.fields.id, where: line.where })
+      lines.push({ id: line.get('id'), where: line.where })
       yield request
     }
   })()

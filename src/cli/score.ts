@@ -1,9 +1,10 @@
 // mt-llama score: log-likelihoods of continuations, JSONL in and out.
 import type { Command } from 'commander'
+import { kind, list } from '../data/fields.ts'
 import type { ScoreRequest, TooLong } from '../scoring/request.ts'
 import type { BoundaryRule } from '../tokenizer/boundary.ts'
 import { addModelOptions, choice, integer, type ModelOptions, newCommand } from './command.ts'
-import { checkFields, checkInput, type InputLine, textOrIds, wrongField } from './input.ts'
+import { checkInput, type InputLine, textOrIds } from './input.ts'
 import type { Io } from './io.ts'
 import { answerJsonLines } from './json-lines.ts'
 import { openModel } from './open-model.ts'
@@ -72,20 +73,17 @@ async function run(io: Io, file: string | undefined, options: ScoreCommandOption
   }).finally(progress.stop)
 }
 
+const continuationList = kind(
+  'a list of texts or of lists of token ids, at least one',
+  (value): value is (string | number[])[] => list.is(value) && value.length > 0 && value.every(textOrIds.is),
+)
+
 function parseRequest(line: InputLine): ScoreRequest {
-  checkFields(line, ['id', 'prompt', 'continuations'])
-  const { prompt, continuations } = line.fields
-  if (!textOrIds(prompt)) wrongField(line.where, 'prompt', prompt, 'a text or a list of token ids')
-  if (!Array.isArray(continuations) || continuations.length === 0 || !continuations.every(textOrIds)) {
-    wrongField(
-      line.where,
-      'continuations',
-      continuations,
-      'a list of texts or of lists of token ids, at least one',
-    )
-  }
+  line.checkNames(['id', 'prompt', 'continuations'])
+  const prompt = line.read('prompt', textOrIds)
+  const continuations = line.read('continuations', continuationList)
   const empty = continuations.findIndex(continuation => continuation.length === 0)
   if (empty >= 0)
-    wrongField(line.where, `continuations[${empty}]`, continuations[empty], 'at least one character or id')
+    throw line.wrong(`continuations[${empty}]`, 'at least one character or id', continuations[empty])
   return { prompt, continuations }
 }

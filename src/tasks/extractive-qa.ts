@@ -13,10 +13,10 @@ export function extractiveQaSample(row: Row): AnswerSample {
     ? row.list('answers').map(answer => answer.text('text'))
     : row.nested('answers').texts('text')
   if (answers.length === 0) {
-    row.fail(
+    throw row.wrong(
       'answers',
-      answers,
       'at least one gold answer (test sets are published without: use a labelled split)',
+      answers,
     )
   }
   return { id: row.id(), prompt: extractiveQaPrompt(row.text('question'), row.text('context')), answers }

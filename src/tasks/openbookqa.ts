@@ -39,7 +39,7 @@ function question(row: Row): { stem: string; texts: string[]; labels: string[] }
         labels: row.nested('choices').texts('label'),
       }
   if (parts.texts.length !== 4 || parts.labels.length !== 4) {
-    row.fail('choices', parts.texts, 'four texts with four labels')
+    throw row.wrong('choices', 'four texts with four labels', parts.texts)
   }
   return parts
 }

@@ -1,72 +1,62 @@
 // One row of a data file, read field by field: what is missing or wrong is an error that says where.
-import { isRecord } from '../data/record.ts'
+import { check, FieldReader, type Kind, list, listOf, object, text } from '../data/fields.ts'
 import { shown } from '../data/shown.ts'
 import { MtLlamaError } from '../errors.ts'
 
-export class Row {
-  readonly #fields: Record<string, unknown>
-  readonly #where: string
+const texts = listOf(text, 'texts')
+const objects = listOf(object, 'objects')
 
-  /**
-   * @param where for messages: 'copa/validation.jsonl, row 3'
-   * @param number from 1, as people count
-   */
-  constructor(
-    fields: Record<string, unknown>,
-    where: string,
-    readonly number: number,
-  ) {
-    this.#fields = fields
-    this.#where = where
+export class Row extends FieldReader {
+  /** From 1, as people count. */
+  readonly number: number
+
+  /** @param where for messages: 'copa/validation.jsonl, row 3' */
+  constructor(values: Record<string, unknown>, where: string, number: number) {
+    super(values, where)
+    this.number = number
   }
 
   /** The row's own id, by any of the names data sets use; its number where it has none. */
   id(): string {
-    const name = ['id', 'idx'].find(candidate => candidate in this.#fields)
-    const value = name === undefined ? this.number : this.#fields[name]
-    return typeof value === 'string' ? value : shown(value)
+    const name = ['id', 'idx'].find(candidate => !this.isAbsent(candidate))
+    const value = name === undefined ? this.number : this.get(name)
+    return text.is(value) ? value : shown(value)
   }
 
   has(name: string): boolean {
-    return this.#fields[name] !== undefined && this.#fields[name] !== null
+    return !this.isNull(name)
   }
 
-  /** Any text, the empty one included; exactly as it is in the file. */
+  /**
+   * Any text, the empty one included, exactly as it is in the file.
+   * @param names the first of them that the row has is read
+   */
   text(...names: string[]): string {
-    const { name, value } = this.#get(names)
-    return typeof value === 'string' ? value : this.fail(name, value, 'a text')
+    return this.read(this.#present(names), text)
   }
 
-  /** A list of texts. */
   texts(name: string): string[] {
-    const { value } = this.#get([name])
-    const list = parsed(value)
-    return isTexts(list) ? list : this.fail(name, value, 'a list of texts')
+    return this.#readCell(name, texts)
   }
 
-  /** A nested object, itself read as a row; in TSV it is written as JSON. */
+  /** A nested object, itself read as a row. */
   nested(name: string): Row {
-    const { value } = this.#get([name])
-    const object = parsed(value)
-    if (!isRecord(object)) return this.fail(name, value, 'an object')
-    return new Row(object, `${this.#where}, "${name}"`, this.number)
+    return new Row(this.#readCell(name, object), `${this.where}, "${name}"`, this.number)
   }
 
   /** A list of objects, each read as a row. */
   list(name: string): Row[] {
-    const { value } = this.#get([name])
-    const list = parsed(value)
-    if (!Array.isArray(list) || !list.every(isRecord)) return this.fail(name, value, 'a list of objects')
-    return list.map((item, i) => new Row(item, `${this.#where}, "${name}" ${i + 1}`, this.number))
+    const items = this.#readCell(name, objects)
+    return items.map((item, i) => new Row(item, `${this.where}, "${name}" ${i + 1}`, this.number))
   }
 
   /** The same row with more fields, at its place in the file. */
   with(fields: Record<string, unknown>, where: string, number: number): Row {
-    return new Row({ ...this.#fields, ...fields }, where, number)
+    return new Row({ ...this.values, ...fields }, where, number)
   }
 
   isList(name: string): boolean {
-    return Array.isArray(parsed(this.#fields[name]))
+    return list.is(parsed(this.get(name)))
   }
 
   /**
@@ -74,41 +64,39 @@ export class Row {
    * @param spellings one list per class: every way the field may name it; numbers and booleans match as their text
    */
   label(names: string | string[], spellings: readonly (readonly string[])[]): number {
-    const { name, value } = this.#get([names].flat())
-    const text = ['number', 'boolean', 'string'].includes(typeof value) ? String(value) : undefined
-    if (text === '-1' || text === '') {
-      const file = this.#where
-      throw new MtLlamaError(
-        'DATA_INVALID',
-        `${file}: "${name}" is ${shown(value)}, so the row has no gold label. Test sets are published so; use a labelled split.`,
+    const name = this.#present([names].flat())
+    const value = this.get(name)
+    const label = ['number', 'boolean', 'string'].includes(typeof value) ? String(value) : undefined
+    if (label === '-1' || label === '')
+      throw this.error(
+        `${this.where}: "${name}" is ${shown(value)}, so the row has no gold label. Test sets are published so; use a labelled split`,
       )
-    }
-    const index = spellings.findIndex(names => text !== undefined && names.includes(text))
-    if (index < 0) this.fail(name, value, `one of ${spellings.flat().join(', ')}`)
+    const index = spellings.findIndex(spelt => label !== undefined && spelt.includes(label))
+    if (index < 0) throw this.wrong(name, `one of ${spellings.flat().join(', ')}`)
     return index
   }
 
-  /** @throws DATA_INVALID: what the field holds and what it should hold */
-  fail(name: string, value: unknown, expected: string): never {
-    throw new MtLlamaError(
-      'DATA_INVALID',
-      `${this.#where}: "${name}" is ${shown(value)}; expected ${expected}.`,
+  protected error(message: string): MtLlamaError {
+    return new MtLlamaError('DATA_INVALID', `${message}.`)
+  }
+
+  /** The first of the names that the row has. @throws DATA_INVALID */
+  #present(names: readonly string[]): string {
+    const name = names.find(candidate => this.has(candidate))
+    if (name !== undefined) return name
+    const wanted = names.map(n => `"${n}"`).join(' or ')
+    throw this.error(
+      `${this.where}: no field ${wanted}; the row has ${this.names().join(', ') || 'no fields'}`,
     )
   }
 
-  #get(names: string[]): { name: string; value: unknown } {
-    const name = names.find(candidate => this.has(candidate))
-    if (name !== undefined) return { name, value: this.#fields[name] }
-    const wanted = names.map(n => `"${n}"`).join(' or ')
-    const found = Object.keys(this.#fields).join(', ')
-    throw new MtLlamaError(
-      'DATA_INVALID',
-      `${this.#where}: no field ${wanted}; the row has ${found || 'no fields'}.`,
-    )
+  /** A list or an object; a cell of a TSV file holds it as JSON. */
+  #readCell<Value>(name: string, kind: Kind<Value>): Value {
+    const value = parsed(this.get(this.#present([name])))
+    return check(value, kind, expected => this.wrong(name, expected))
   }
 }
 
-/** A cell of a TSV file that holds a list or an object is JSON. */
 function parsed(value: unknown): unknown {
   if (typeof value !== 'string') return value
   try {
@@ -116,8 +104,4 @@ function parsed(value: unknown): unknown {
   } catch {
     return value
   }
-}
-
-function isTexts(value: unknown): value is string[] {
-  return Array.isArray(value) && value.every(item => typeof item === 'string')
 }

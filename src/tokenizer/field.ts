@@ -1,5 +1,5 @@
-// Reading values of unknown shape out of a tokenizer file: every complaint names the file, the field and the value.
-import { isRecord } from '../data/record.ts'
+// Reading values of unknown shape out of a tokenizer file: every complaint names the file, the value's path and the value.
+import { boolean, check, type Kind, list, object, ownField, text, wholeNumber } from '../data/fields.ts'
 import { shown } from '../data/shown.ts'
 import { MtLlamaError } from '../errors.ts'
 
@@ -7,6 +7,9 @@ import { MtLlamaError } from '../errors.ts'
 export function tokenizerError(file: string, message: string, options?: ErrorOptions): MtLlamaError {
   return new MtLlamaError('TOKENIZER', `${file}: ${message} [TOKENIZER]`, options)
 }
+
+/** A whole number from 0 to 2^24, which no vocabulary exceeds: tables are allocated by it. */
+const tokenId = wholeNumber(0, 1 << 24, 'a token id')
 
 /** One value of a parsed file together with where it stands. */
 export class Field {
@@ -23,8 +26,7 @@ export class Field {
 
   /** The field of that name; undefined inside where it is absent or null. */
   get(name: string): Field {
-    const object = this.object()
-    const value = Object.hasOwn(object, name) ? object[name] : undefined
+    const value = ownField(this.object(), name)
     return new Field(this.file, this.path === '' ? name : `${this.path}.${name}`, value ?? undefined)
   }
 
@@ -33,31 +35,26 @@ export class Field {
   }
 
   object(): Record<string, unknown> {
-    if (!isRecord(this.value)) throw this.error('an object')
-    return this.value
+    return this.#read(object)
   }
 
   items(): Field[] {
-    if (!Array.isArray(this.value)) throw this.error('a list')
-    return this.value.map((item, i) => new Field(this.file, `${this.path}[${i}]`, item))
+    return this.#read(list).map((item, i) => new Field(this.file, `${this.path}[${i}]`, item))
   }
 
+  /** @param fallback counts where the value is missing; without one, that is an error */
   string(fallback?: string): string {
-    if (this.missing && fallback !== undefined) return fallback
-    if (typeof this.value !== 'string') throw this.error('a string')
-    return this.value
+    return this.#read(text, fallback)
   }
 
+  /** @param fallback counts where the value is missing; without one, that is an error */
   boolean(fallback?: boolean): boolean {
-    if (this.missing && fallback !== undefined) return fallback
-    if (typeof this.value !== 'boolean') throw this.error('true or false')
-    return this.value
+    return this.#read(boolean, fallback)
   }
 
-  /** A whole number from 0 to 2^24, which no vocabulary exceeds: tables are allocated by it. */
+  /** A whole number from 0 to 2^24. */
   id(): number {
-    if (!isTokenId(this.value)) throw this.error('a token id')
-    return this.value
+    return this.#read(tokenId)
   }
 
   /** What to throw where the value is not what was expected. */
@@ -65,9 +62,13 @@ export class Field {
     const found = this.missing ? 'is missing' : `is ${shown(this.value)}`
     return tokenizerError(this.file, `${this.path || 'the file'} ${found}; expected ${expected}`)
   }
+
+  #read<Value>(kind: Kind<Value>, fallback?: Value): Value {
+    return check(this.value ?? fallback, kind, expected => this.error(expected))
+  }
 }
 
 /** Whether a value is a whole number from 0 to 2^24. */
 export function isTokenId(value: unknown): value is number {
-  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 1 << 24
+  return tokenId.is(value)
 }
