@@ -8,8 +8,11 @@ export interface Answering<Request, Answer> {
   parse: (line: InputLine) => Request
   /** Answers in the order of the requests, those before an error of the source or of a request too. */
   ask: (requests: AsyncIterable<Request>) => AsyncIterable<Answer>
-  /** What a line of output holds after the "id" of its request. */
-  show: (answer: Answer) => object
+  /**
+   * What a line of output holds after the "id" of its request.
+   * @param index counts the requests from 0, as a message names them
+   */
+  show: (answer: Answer, index: number) => object
 }
 
 /**
@@ -22,10 +25,10 @@ export async function answerJsonLines<Request, Answer>(
   file: string | undefined,
   { parse, ask, show }: Answering<Request, Answer>,
 ): Promise<void> {
-  /** Of the requests on their way. */
+  /** The lines whose requests are not answered yet. */
   const lines: { id: unknown; where: string }[] = []
   let answered = 0
-  // What reads on after a failure would keep the program waiting for a writer that has not ended.
+  // After a failure the program would wait for the writer of its input, were the reading not stopped.
   const failed = new AbortController()
   const signal = AbortSignal.any([io.signal, failed.signal])
   const requests = (async function* () {
@@ -37,7 +40,8 @@ export async function answerJsonLines<Request, Answer>(
   })()
   try {
     for await (const answer of ask(requests)) {
-      await printJsonLine({ id: lines.shift()!.id, ...show(answer) })
+      await printJsonLine({ id: lines[0]!.id, ...show(answer, answered) })
+      lines.shift()
       answered++
     }
   } catch (error) {

@@ -1,7 +1,9 @@
 // mt-llama score: log-likelihoods of continuations, JSONL in and out.
 import type { Command } from 'commander'
+import { notFiniteCause } from '../calls/not-finite.ts'
 import { kind, list } from '../data/fields.ts'
-import type { ScoreRequest, TooLong } from '../scoring/request.ts'
+import { MtLlamaError, message } from '../errors.ts'
+import type { ContinuationScore, ScoreRequest, TooLong } from '../scoring/request.ts'
 import type { BoundaryRule } from '../tokenizer/boundary.ts'
 import { addModelOptions, choice, integer, type ModelOptions, newCommand } from './command.ts'
 import { checkInput, type InputLine, textOrIds } from './input.ts'
@@ -14,6 +16,7 @@ interface ScoreCommandOptions extends ModelOptions {
   boundary: BoundaryRule
   tooLong: TooLong
   topK: number
+  allowNan?: boolean
 }
 
 export function scoreCommand(io: Io): Command {
@@ -46,13 +49,14 @@ export function scoreCommand(io: Io): Command {
       ]).default('error'),
     )
     .option('--top-k <n>', 'best alternatives to report per token', integer(0), 0)
+    .option('--allow-nan', 'print null for a log-probability that is NaN or infinite; else it is an error')
     .action((file: string | undefined, options: ScoreCommandOptions) => run(io, file, options))
 }
 
 async function run(io: Io, file: string | undefined, options: ScoreCommandOptions): Promise<void> {
   await checkInput(file)
   await using model = await openModel(options, io.signal)
-  const { boundary, tooLong, topK } = options
+  const { boundary, tooLong, topK, allowNan = false } = options
   const progress = startProgress('score', 'requests', options)
   await answerJsonLines(io, file, {
     parse: parseRequest,
@@ -62,14 +66,17 @@ async function run(io: Io, file: string | undefined, options: ScoreCommandOption
         onProgress: ({ requestsDone, requestsTotal, tokensPerSecond }) =>
           progress.update(requestsDone, requestsTotal, tokensPerSecond),
       }),
-    show: ({ continuations, truncatedTokens, skipped }) => ({
-      continuations: continuations.map(score => ({
-        ...score,
-        tokens: Array.from(score.tokens),
-        tokenLogProbs: Array.from(score.tokenLogProbs),
-      })),
-      ...{ truncatedTokens, skipped },
-    }),
+    show: ({ continuations, truncatedTokens, skipped }, index) => {
+      if (!allowNan) checkFinite(continuations, index, model.info.dtype)
+      return {
+        continuations: continuations.map(score => ({
+          ...score,
+          tokens: Array.from(score.tokens),
+          tokenLogProbs: Array.from(score.tokenLogProbs),
+        })),
+        ...{ truncatedTokens, skipped },
+      }
+    },
   }).finally(progress.stop)
 }
 
@@ -86,4 +93,18 @@ function parseRequest(line: InputLine): ScoreRequest {
   if (empty >= 0)
     throw line.wrong(`continuations[${empty}]`, 'at least one character or id', continuations[empty])
   return { prompt, continuations }
+}
+
+/** JSON has no NaN: JSON.stringify() would print null without a word. @throws SCORE_NOT_FINITE */
+function checkFinite(continuations: readonly ContinuationScore[], request: number, dtype: string): void {
+  const index = continuations.findIndex(
+    ({ logLikelihood, topAlternatives = [] }) =>
+      !Number.isFinite(logLikelihood) ||
+      topAlternatives.flat().some(({ logProb }) => !Number.isFinite(logProb)),
+  )
+  if (index < 0) return
+  throw new MtLlamaError(
+    'SCORE_NOT_FINITE',
+    message`${{ kind: 'request', index: request }}, continuation ${index}: a log-probability is NaN or infinite. ${notFiniteCause(dtype)}; ${{ kind: 'option', name: 'allowNan' }} prints null for such a number and goes on.`,
+  )
 }
