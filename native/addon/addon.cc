@@ -1,5 +1,5 @@
-// The module: errorCodes, cpu(), gpus(), gpuFreeBytes(), weightBytes(), load(), peaks(), timeOp() (NativeAddon of
-// src/native/types.ts).
+// The module: errorCodes, storedTypes(), cpu(), gpus(), gpuFreeBytes(), weightBytes(), load(), peaks(), timeOp()
+// (NativeAddon of src/native/types.ts).
 #include "../backend/gpus.h"
 #include "../base/cpu_info.h"
 #include "bench_jobs.h"
@@ -167,6 +167,19 @@ Napi::Value cpu(const Napi::CallbackInfo& info) {
   return result;
 }
 
+Napi::Value stored_types(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Napi::Array list = Napi::Array::New(env);
+  for (const StoredFormat& format : stored_formats()) {
+    Napi::Object object = Napi::Object::New(env);
+    object["name"] = format.name;
+    object["blockValues"] = static_cast<double>(format.block_values);
+    object["blockBytes"] = static_cast<double>(format.block_bytes);
+    list[list.Length()] = object;
+  }
+  return list;
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   const auto fill = [&]() -> Napi::Value {
     env.SetInstanceData(new InstanceData{std::make_shared<EngineThread>(env)});
@@ -175,6 +188,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     MT_ERROR_CODES(X)
 #undef X
     define_value(exports, "errorCodes", codes);
+    define_method(exports, "storedTypes", stored_types);
     define_method(exports, "cpu", cpu);
     define_method(exports, "gpus", gpus);
     define_method(exports, "gpuFreeBytes", free_bytes_of);

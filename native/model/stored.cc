@@ -1,71 +1,92 @@
-// One table of formats, and one small loop for each.
+// The table of formats. A row makes a format known to the loader, to the addon and to TypeScript.
 #include "stored.h"
 
 #include <bit>
 #include <cstring>
+#include <limits>
 #include <string>
 
 #include "../base/dtype.h"
 #include "../base/error.h"
+#include "blocks.h"
 
 namespace mt {
 namespace {
 
 static_assert(std::endian::native == std::endian::little, "weight files are little-endian");
 
-struct Format {
-  StoredType type;
-  const char* name;
-  size_t block_values;
-  size_t block_bytes;
-};
+void copy_f32(const uint8_t* bytes, size_t values, float* out) { std::memcpy(out, bytes, values * sizeof(float)); }
 
-constexpr Format kFormats[] = {
-    {StoredType::kF32, "F32", 1, 4},     {StoredType::kF16, "F16", 1, 2},     {StoredType::kBF16, "BF16", 1, 2},
-    {StoredType::kQ8_0, "Q8_0", 32, 34}, {StoredType::kQ4_0, "Q4_0", 32, 18}, {StoredType::kQ4_1, "Q4_1", 32, 20},
-};
+void store_f32(const float* values, size_t count, uint8_t* out) { std::memcpy(out, values, count * sizeof(float)); }
 
-const Format& format(StoredType type) { return kFormats[static_cast<size_t>(type)]; }
-
-uint16_t read_u16(const uint8_t* bytes) {
-  uint16_t value;
-  std::memcpy(&value, bytes, sizeof(value));
-  return value;
-}
-
-// __restrict lets the compiler vectorise the loop.
-template <class ToFloat>
-void decode_halves(const uint8_t* __restrict bytes, size_t values, ToFloat to_float, float* __restrict out) {
-  for (size_t i = 0; i < values; i++) out[i] = to_float(read_u16(bytes + 2 * i));
-}
-
-void decode_q8_0(const uint8_t* block, float* out) {
-  const float d = f16_to_f32(read_u16(block));
-  for (int i = 0; i < 32; i++) out[i] = d * static_cast<float>(static_cast<int8_t>(block[2 + i]));
-}
-
-void decode_q4_0(const uint8_t* block, float* out) {
-  const float d = f16_to_f32(read_u16(block));
-  for (int i = 0; i < 16; i++) {
-    out[i] = d * static_cast<float>((block[2 + i] & 0xf) - 8);
-    out[i + 16] = d * static_cast<float>((block[2 + i] >> 4) - 8);
+// __restrict lets the compiler vectorise the loops over halves.
+template <float (*to_float)(uint16_t)>
+void decode_halves(const uint8_t* __restrict bytes, size_t values, float* __restrict out) {
+  for (size_t i = 0; i < values; i++) {
+    uint16_t half;
+    std::memcpy(&half, bytes + 2 * i, sizeof(half));
+    out[i] = to_float(half);
   }
 }
 
-void decode_q4_1(const uint8_t* block, float* out) {
-  const float d = f16_to_f32(read_u16(block));
-  const float m = f16_to_f32(read_u16(block + 2));
-  for (int i = 0; i < 16; i++) {
-    out[i] = d * static_cast<float>(block[4 + i] & 0xf) + m;
-    out[i + 16] = d * static_cast<float>(block[4 + i] >> 4) + m;
+template <uint16_t (*to_half)(float)>
+void encode_halves(const float* __restrict values, size_t count, uint8_t* __restrict out) {
+  for (size_t i = 0; i < count; i++) {
+    const uint16_t half = to_half(values[i]);
+    std::memcpy(out + 2 * i, &half, sizeof(half));
   }
 }
+
+template <size_t values, size_t bytes, void (*decode_block)(const uint8_t*, float*)>
+constexpr StoredFormat block_format(StoredType type, const char* name) {
+  const auto decode = [](const uint8_t* in, size_t blocks, float* out) {
+    for (size_t b = 0; b < blocks; b++) decode_block(in + b * bytes, out + b * values);
+  };
+  return {type, name, values, bytes, decode, nullptr};
+}
+
+constexpr StoredFormat q8_0_format() {
+  StoredFormat format = block_format<32, 34, decode_q8_0>(StoredType::kQ8_0, "Q8_0");
+  format.encode = [](const float* values, size_t blocks, uint8_t* out) {
+    for (size_t b = 0; b < blocks; b++) encode_q8_0(values + b * 32, out + b * 34);
+  };
+  return format;
+}
+
+constexpr StoredFormat kFormats[] = {
+    {StoredType::kF32, "F32", 1, 4, copy_f32, store_f32},
+    {StoredType::kF16, "F16", 1, 2, decode_halves<f16_to_f32>, encode_halves<f32_to_f16>},
+    {StoredType::kBF16, "BF16", 1, 2, decode_halves<bf16_to_f32>, encode_halves<f32_to_bf16>},
+    q8_0_format(),
+    block_format<32, 18, decode_q4_0>(StoredType::kQ4_0, "Q4_0"),
+    block_format<32, 20, decode_q4_1>(StoredType::kQ4_1, "Q4_1"),
+    block_format<32, 22, decode_q5_0>(StoredType::kQ5_0, "Q5_0"),
+    block_format<32, 24, decode_q5_1>(StoredType::kQ5_1, "Q5_1"),
+    block_format<256, 84, decode_q2_k>(StoredType::kQ2_K, "Q2_K"),
+    block_format<256, 110, decode_q3_k>(StoredType::kQ3_K, "Q3_K"),
+    block_format<256, 144, decode_q4_k>(StoredType::kQ4_K, "Q4_K"),
+    block_format<256, 176, decode_q5_k>(StoredType::kQ5_K, "Q5_K"),
+    block_format<256, 210, decode_q6_k>(StoredType::kQ6_K, "Q6_K"),
+    block_format<32, 18, decode_iq4_nl>(StoredType::kIQ4_NL, "IQ4_NL"),
+    block_format<256, 136, decode_iq4_xs>(StoredType::kIQ4_XS, "IQ4_XS"),
+};
+
+constexpr bool in_order() {
+  for (size_t i = 0; i < std::size(kFormats); i++)
+    if (static_cast<size_t>(kFormats[i].type) != i) return false;
+  return true;
+}
+static_assert(in_order(), "a row of kFormats is found by its StoredType");
+
+const StoredFormat& format(StoredType type) { return kFormats[static_cast<size_t>(type)]; }
 
 }  // namespace
 
+std::span<const StoredFormat> stored_formats() { return kFormats; }
+
 StoredType stored_type(std::string_view name, std::string_view where) {
   std::string known;
-  for (const Format& f : kFormats) {
+  for (const StoredFormat& f : kFormats) {
     if (name == f.name) return f.type;
     known += (known.empty() ? "" : ", ") + std::string(f.name);
   }
@@ -82,28 +103,29 @@ size_t stored_bytes(StoredType type, size_t values) {
 }
 
 void decode(StoredType type, const uint8_t* bytes, size_t values, float* out) {
-  const Format& f = format(type);
-  const size_t blocks = values / f.block_values;
+  const StoredFormat& f = format(type);
+  f.decode(bytes, values / f.block_values, out);
+}
+
+float encode_limit(StoredType type) {
   switch (type) {
     case StoredType::kF32:
-      std::memcpy(out, bytes, values * sizeof(float));
-      return;
+      return std::numeric_limits<float>::infinity();
     case StoredType::kF16:
-      decode_halves(bytes, values, f16_to_f32, out);
-      return;
+      return 65520;  // halfway between the largest float16, 65504, and what would follow it
     case StoredType::kBF16:
-      decode_halves(bytes, values, bf16_to_f32, out);
-      return;
+      return std::bit_cast<float>(0x7f7f8000u);  // likewise
     case StoredType::kQ8_0:
-      for (size_t i = 0; i < blocks; i++) decode_q8_0(bytes + i * f.block_bytes, out + 32 * i);
-      return;
-    case StoredType::kQ4_0:
-      for (size_t i = 0; i < blocks; i++) decode_q4_0(bytes + i * f.block_bytes, out + 32 * i);
-      return;
-    case StoredType::kQ4_1:
-      for (size_t i = 0; i < blocks; i++) decode_q4_1(bytes + i * f.block_bytes, out + 32 * i);
-      return;
+      return 127 * 65520.0f;  // the scale is a 127th of the largest magnitude, as float16
+    default:
+      return 0;
   }
+}
+
+void encode(StoredType type, const float* values, size_t count, uint8_t* out) {
+  const StoredFormat& f = format(type);
+  if (!f.encode) throw Error(ErrorCode::INVALID_ARGUMENT, std::string(f.name) + " is read, but not written");
+  f.encode(values, count / f.block_values, out);
 }
 
 }  // namespace mt

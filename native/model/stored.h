@@ -1,24 +1,50 @@
-// Number formats of weight files, and reading them as float32.
+// Number formats of weight files: the table of them, reading them as float32, and writing some.
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 namespace mt {
 
-// F32, F16 and BF16 are plain numbers as in safetensors. The others are ggml's blocks of 32 values:
-//   Q8_0  f16 d, 32 int8 q              value = d q                  34 bytes
-//   Q4_0  f16 d, 16 bytes q             value = d (q - 8)            18 bytes
-//   Q4_1  f16 d, f16 m, 16 bytes q      value = d q + m              20 bytes
-// The low nibbles of the 16 bytes are values 0 .. 15, the high nibbles values 16 .. 31. All is little-endian.
-enum class StoredType : uint8_t { kF32, kF16, kBF16, kQ8_0, kQ4_0, kQ4_1 };
+// F32, F16 and BF16 are plain numbers as in safetensors, little-endian. The others are ggml's blocks, see blocks.h.
+enum class StoredType : uint8_t {
+  kF32,
+  kF16,
+  kBF16,
+  kQ8_0,
+  kQ4_0,
+  kQ4_1,
+  kQ5_0,
+  kQ5_1,
+  kQ2_K,
+  kQ3_K,
+  kQ4_K,
+  kQ5_K,
+  kQ6_K,
+  kIQ4_NL,
+  kIQ4_XS,
+};
+
+// One row of the table. A tensor is stored as whole blocks, row by row.
+struct StoredFormat {
+  StoredType type;
+  const char* name;     // as safetensors and ggml call it
+  size_t block_values;  // 1 for plain numbers
+  size_t block_bytes;
+  void (*decode)(const uint8_t* bytes, size_t blocks, float* out);
+  void (*encode)(const float* values, size_t blocks, uint8_t* out);  // null where the format is only read
+};
+
+// Every format that is read, in the order of StoredType.
+std::span<const StoredFormat> stored_formats();
 
 // Throws TENSOR_DTYPE for a name that this build does not read, with a message that begins with `where`.
 StoredType stored_type(std::string_view name, std::string_view where);
 
 const char* stored_type_name(StoredType type);
 
-// The number of values in one block: 1 or 32.
+// The number of values in one block: 1, 32 or 256.
 size_t block_values(StoredType type);
 
 // The bytes that `values` numbers take. `values` is a multiple of block_values().
@@ -26,5 +52,14 @@ size_t stored_bytes(StoredType type, size_t values);
 
 // Decodes `values` numbers, a multiple of block_values(), from `bytes`, which need no alignment.
 void decode(StoredType type, const uint8_t* bytes, size_t values, float* out);
+
+// The smallest magnitude that the format cannot hold: it would become an infinity. 0 for a format that is not written,
+// infinity for F32.
+float encode_limit(StoredType type);
+
+// Encodes `values` numbers, a multiple of block_values(), as `out`, stored_bytes() of them: F32, F16 and BF16 rounded
+// to nearest, ties to even, Q8_0 as blocks.h says. All are finite and below encode_limit() in magnitude. Throws
+// INVALID_ARGUMENT for a format that is only read.
+void encode(StoredType type, const float* values, size_t count, uint8_t* out);
 
 }  // namespace mt

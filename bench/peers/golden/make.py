@@ -1,8 +1,8 @@
 """Makes test/golden anew: what the engine, the tokenizers, the prompts and the metrics are held to, by code of others.
 
-    python make.py [checkpoints] [harness] [metrics SQUAD_SCRIPT MLQA_SCRIPT]
+    python make.py [blocks] [checkpoints] [harness] [metrics SQUAD_SCRIPT MLQA_SCRIPT]
 
-Without a word, checkpoints and harness. Run it with the packages of ../requirements.txt; weights come from a fixed seed.
+Without a word, blocks, checkpoints and harness. Run it with the packages of ../requirements.txt; weights come from a fixed seed.
 """
 
 import sys
@@ -11,7 +11,11 @@ from pathlib import Path
 ROOT = Path(__file__).parents[3] / "test" / "golden"
 
 if __name__ == "__main__":
-    words = sys.argv[1:] or ["checkpoints", "harness"]
+    words = sys.argv[1:] or ["blocks", "checkpoints", "harness"]
+    if "blocks" in words:
+        from blocks import write_blocks
+
+        write_blocks(ROOT)
     if "checkpoints" in words:
         from checkpoints import write_checkpoints
 
