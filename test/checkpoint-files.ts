@@ -13,16 +13,8 @@ export interface FileTensor {
   data?: Uint8Array
 }
 
-const elementBytes: Record<string, number> = {
-  F64: 8,
-  I64: 8,
-  F32: 4,
-  I32: 4,
-  F16: 2,
-  BF16: 2,
-  I8: 1,
-  BOOL: 1,
-}
+/** Of safetensors, where ggml has no such type. */
+const elementBytes: Record<string, number> = { I64: 8, BOOL: 1 }
 
 /** Runs `body` with a new empty folder, which is removed afterwards. */
 export async function withFolder<T>(body: (dir: string) => Promise<T>): Promise<T> {
@@ -69,7 +61,7 @@ export function ggufBytes(
     const bytes = bytesOf(tensor)
     const padded = Math.ceil(bytes.length / alignment) * alignment
     const dims = tensor.shape.toReversed()
-    parts.push(text(name), u32(dims.length), ...dims.map(u64), u32(ggmlIds[tensor.type]!), u64(offset))
+    parts.push(text(name), u32(dims.length), ...dims.map(u64), u32(ggmlTypes[tensor.type]!.id), u64(offset))
     data.push(bytes, Buffer.alloc(padded - bytes.length))
     offset += padded
   }
@@ -77,8 +69,40 @@ export function ggufBytes(
   return Buffer.concat([header, Buffer.alloc(-header.length & (alignment - 1)), ...data])
 }
 
-const ggmlIds: Record<string, number> = { F32: 0, F16: 1, Q4_0: 2, Q4_1: 3, Q5_0: 6, Q8_0: 8, BF16: 30 }
-const ggmlBlockBytes: Record<string, number> = { Q4_0: 18, Q4_1: 20, Q5_0: 22, Q8_0: 34 }
+/** As gguf-py's constants.py has them: GGMLQuantizationType and GGML_QUANT_SIZES. */
+const ggmlTypes: Record<string, { id: number; values: number; bytes: number }> = {
+  F32: { id: 0, values: 1, bytes: 4 },
+  F16: { id: 1, values: 1, bytes: 2 },
+  Q4_0: { id: 2, values: 32, bytes: 18 },
+  Q4_1: { id: 3, values: 32, bytes: 20 },
+  Q5_0: { id: 6, values: 32, bytes: 22 },
+  Q5_1: { id: 7, values: 32, bytes: 24 },
+  Q8_0: { id: 8, values: 32, bytes: 34 },
+  Q8_1: { id: 9, values: 32, bytes: 40 },
+  Q2_K: { id: 10, values: 256, bytes: 84 },
+  Q3_K: { id: 11, values: 256, bytes: 110 },
+  Q4_K: { id: 12, values: 256, bytes: 144 },
+  Q5_K: { id: 13, values: 256, bytes: 176 },
+  Q6_K: { id: 14, values: 256, bytes: 210 },
+  Q8_K: { id: 15, values: 256, bytes: 292 },
+  IQ2_XXS: { id: 16, values: 256, bytes: 66 },
+  IQ2_XS: { id: 17, values: 256, bytes: 74 },
+  IQ3_XXS: { id: 18, values: 256, bytes: 98 },
+  IQ1_S: { id: 19, values: 256, bytes: 50 },
+  IQ4_NL: { id: 20, values: 32, bytes: 18 },
+  IQ3_S: { id: 21, values: 256, bytes: 110 },
+  IQ2_S: { id: 22, values: 256, bytes: 82 },
+  IQ4_XS: { id: 23, values: 256, bytes: 136 },
+  I8: { id: 24, values: 1, bytes: 1 },
+  I32: { id: 26, values: 1, bytes: 4 },
+  F64: { id: 28, values: 1, bytes: 8 },
+  IQ1_M: { id: 29, values: 256, bytes: 56 },
+  BF16: { id: 30, values: 1, bytes: 2 },
+  TQ1_0: { id: 34, values: 256, bytes: 54 },
+  TQ2_0: { id: 35, values: 256, bytes: 66 },
+  MXFP4: { id: 39, values: 32, bytes: 17 },
+  NVFP4: { id: 40, values: 64, bytes: 36 },
+}
 
 function ggufValue(value: GgufValue): Buffer {
   if (typeof value === 'number') {
@@ -94,9 +118,12 @@ function ggufValue(value: GgufValue): Buffer {
 
 function bytesOf({ type, shape, data }: FileTensor): Uint8Array {
   const elements = shape.reduce((a, b) => a * b, 1)
-  const block = ggmlBlockBytes[type]
+  const block = ggmlTypes[type]
   return (
-    data ?? new Uint8Array(block === undefined ? elements * elementBytes[type]! : (elements / 32) * block)
+    data ??
+    new Uint8Array(
+      block === undefined ? elements * elementBytes[type]! : (elements / block.values) * block.bytes,
+    )
   )
 }
 

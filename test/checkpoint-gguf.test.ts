@@ -255,12 +255,17 @@ describe('GGUF checkpoints', () => {
       'TENSOR_MISSING',
       /no tensor "output_norm\.weight"/,
     ],
-    [
-      'a type that is not read',
-      tensors(['blk.0.ffn_up.weight', { type: 'Q5_0', shape: [12, 32] }]),
-      'CHECKPOINT_UNSUPPORTED',
-      /"blk\.0\.ffn_up\.weight" is stored as Q5_0; of a GGUF file F32, F16, BF16, Q8_0, Q4_0, Q4_1 are read$/,
-    ],
+    ...['IQ2_XXS', 'IQ1_S', 'IQ3_S', 'TQ1_0', 'MXFP4', 'NVFP4', 'Q8_1', 'Q8_K', 'F64', 'I32'].map(
+      (type): (typeof badTensors)[number] => [
+        `${type}, which is not read`,
+        tensors(['blk.0.ffn_up.weight', { type, shape: [12, 256] }]),
+        'CHECKPOINT_UNSUPPORTED',
+        new RegExp(
+          `^x\\.gguf: "blk\\.0\\.ffn_up\\.weight" is stored as ${type}; of a GGUF file F32, F16, BF16, Q8_0, Q4_0, Q4_1, ` +
+            'Q5_0, Q5_1, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS are read$',
+        ),
+      ],
+    ),
     [
       'rows that are no whole blocks',
       tensors(['blk.0.ffn_up.weight', { type: 'Q8_0', shape: [12, 8] }]),
@@ -388,11 +393,21 @@ describe('GGUF checkpoints: golden', () => {
     assert.deepEqual(opened.warnings, [])
   })
 
-  it('refuses gguf-mixed for its first type that is not read', () =>
-    assert.rejects(openCheckpoint(shared('golden', 'hf', 'gguf-mixed')), {
-      code: 'CHECKPOINT_UNSUPPORTED',
-      message: /model\.gguf: "blk\.0\.attn_v\.weight" is stored as Q5_0/,
-    }))
+  it('opens gguf-mixed', async () => {
+    const { config, autoDType, storedTypes } = await openCheckpoint(shared('golden', 'hf', 'gguf-mixed'))
+    assert.ok(config.tiedHead)
+    assert.equal(autoDType, 'bfloat16')
+    assert.deepEqual(storedTypes.split(' + ').sort(), [
+      'BF16',
+      'F16',
+      'F32',
+      'Q4_0',
+      'Q4_1',
+      'Q5_0',
+      'Q5_1',
+      'Q8_0',
+    ])
+  })
 })
 
 describe('GGUF checkpoints: generation', () => {

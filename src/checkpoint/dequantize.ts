@@ -1,4 +1,5 @@
 // Stored rows as float32, and float32 as the dtypes a checkpoint is written in.
+import { MtLlamaError } from '../errors.ts'
 import type { DType, StoredType } from '../native/types.ts'
 
 interface Codec {
@@ -62,17 +63,28 @@ const codecs: Readonly<Record<StoredType, Codec>> = {
 
 /** Bytes that `elements` of a type take; whole blocks. */
 export function storedBytes(type: StoredType, elements: number): number {
-  return (elements / codecs[type].elements) * codecs[type].bytes
+  const codec = codecOf(type)
+  return (elements / codec.elements) * codec.bytes
 }
 
 /** Whether a type packs several elements into a block. */
 export function isQuantised(type: StoredType): boolean {
-  return codecs[type].elements > 1
+  return codecOf(type).elements > 1
+}
+
+function codecOf(type: StoredType): Codec {
+  const codec = codecs[type]
+  if (codec !== undefined) return codec
+  const known = Object.keys(codecs).join(', ')
+  throw new MtLlamaError(
+    'CHECKPOINT_UNSUPPORTED',
+    `tensors stored as ${type} are not converted; ${known} are`,
+  )
 }
 
 /** Exactly the values that the bytes stand for. */
 export function toFloat32(type: StoredType, bytes: Uint8Array): Float32Array {
-  const codec = codecs[type]
+  const codec = codecOf(type)
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const y = new Float32Array((bytes.length / codec.bytes) * codec.elements)
   for (let at = 0, to = 0; at < bytes.length; at += codec.bytes, to += codec.elements)

@@ -4,6 +4,7 @@ import { open } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { shown } from '../data/shown.ts'
 import { MtLlamaError } from '../errors.ts'
+import { readableTypes } from '../native/stored-types.ts'
 import type { Checkpoint, LlamaConfig, RopeScaling } from './checkpoint.ts'
 import { Fields } from './fields.ts'
 import { readExactly } from './files.ts'
@@ -81,7 +82,7 @@ export async function openGguf(file: string): Promise<Checkpoint> {
     fields: fieldNames,
     weights: where,
     format: 'GGUF',
-    types: ['F32', 'F16', 'BF16', 'Q8_0', 'Q4_0', 'Q4_1'],
+    types: [...readableTypes().keys()],
     storedName: ggmlName,
   }
   const tensors = takeTensors(config, stored, naming)

@@ -4,6 +4,7 @@
 import { basename } from 'node:path'
 import { shown } from '../data/shown.ts'
 import { MtLlamaError } from '../errors.ts'
+import { readableTypes } from '../native/stored-types.ts'
 import { fileSize, openFile, readExactly } from './files.ts'
 import type { StoredTensor } from './tensors.ts'
 
@@ -35,21 +36,11 @@ const MAX_ALIGNMENT = 65_536
 const MIN_METADATA_BYTES = 8 + 4 + 1
 const MIN_TENSOR_BYTES = 8 + 4 + 8 + 4 + 8
 
-/** ggml's ids. */
+/** By ggml's id. What a type is made of, and whether it is read, is the addon's to say. */
 const typeNames =
   `F32 F16 Q4_0 Q4_1 Q4_2 Q4_3 Q5_0 Q5_1 Q8_0 Q8_1 Q2_K Q3_K Q4_K Q5_K Q6_K Q8_K IQ2_XXS IQ2_XS IQ3_XXS IQ1_S IQ4_NL
   IQ3_S IQ2_S IQ4_XS I8 I16 I32 I64 F64 IQ1_M BF16 Q4_0_4_4 Q4_0_4_8 Q4_0_8_8 TQ1_0 TQ2_0 IQ4_NL_4_4 IQ4_NL_4_8
-  IQ4_NL_8_8 MXFP4 NVFP4`.split(/\s+/)
-
-/** The types that run: elements of a block, and its bytes. */
-const blocks: Readonly<Record<string, { elements: number; bytes: number }>> = {
-  F32: { elements: 1, bytes: 4 },
-  F16: { elements: 1, bytes: 2 },
-  BF16: { elements: 1, bytes: 2 },
-  Q4_0: { elements: 32, bytes: 18 },
-  Q4_1: { elements: 32, bytes: 20 },
-  Q8_0: { elements: 32, bytes: 34 },
-}
+  IQ4_NL_8_8 MXFP4 NVFP4 Q1_0`.split(/\s+/)
 
 /** @throws CHECKPOINT_NOT_FOUND, FILE_READ, CHECKPOINT_CORRUPT, CHECKPOINT_UNSUPPORTED (version, byte order) */
 export async function readGguf(file: string): Promise<Gguf> {
@@ -120,14 +111,14 @@ function readTensorInfo(reader: Reader, file: string, which: string): StoredTens
   const id = reader.u32(`the type of ${here}`)
   const type = typeNames[id] ?? `ggml type ${id}`
   const offset = reader.u64(`the offset of ${here}`)
-  const block = Object.hasOwn(blocks, type) ? blocks[type] : undefined
+  const block = readableTypes().get(type)
   if (block === undefined) return { name, file, offset: 0, bytes: 0, type, shape: shape.map(Number) }
   const row = shape.at(-1)!
-  if (row % BigInt(block.elements) !== 0n) {
-    throw reader.corrupt(`${here} has rows of ${row} elements; ${type} packs ${block.elements} at a time`)
+  if (row % BigInt(block.blockValues) !== 0n) {
+    throw reader.corrupt(`${here} has rows of ${row} elements; ${type} packs ${block.blockValues} at a time`)
   }
   const elements = shape.reduce((product, n) => product * n, 1n)
-  const bytes = (elements / BigInt(block.elements)) * BigInt(block.bytes)
+  const bytes = (elements / BigInt(block.blockValues)) * BigInt(block.blockBytes)
   if (bytes > reader.size || offset > reader.size) {
     throw reader.corrupt(
       `${here} is said to be ${type} [${shape.join(', ')}], ${bytes} bytes, at ${offset} of the data; ` +
@@ -151,7 +142,7 @@ function placeTensors(reader: Reader, tensors: StoredTensor[], alignment: number
   const dataStart = Math.ceil(reader.position / alignment) * alignment
   let end = dataStart
   let before = ''
-  const placed = tensors.filter(tensor => Object.hasOwn(blocks, tensor.type))
+  const placed = tensors.filter(tensor => readableTypes().has(tensor.type))
   for (const tensor of placed.toSorted((a, b) => a.offset - b.offset)) {
     if (tensor.offset % alignment !== 0) {
       throw reader.corrupt(

@@ -43,15 +43,11 @@ export interface NeededTensor {
   fields: SizeField[]
 }
 
-/** The types that are read, and what `auto` makes of them. */
-const runnable: Record<StoredType, Checkpoint['autoDType']> = {
-  F32: 'float32',
-  F16: 'float16',
-  BF16: 'bfloat16',
-  Q8_0: 'bfloat16',
-  Q4_0: 'bfloat16',
-  Q4_1: 'bfloat16',
-}
+/** What `auto` makes of stored types; of quantised ones bfloat16. */
+const ownDTypes = new Map<StoredType, Checkpoint['autoDType']>([
+  ['F32', 'float32'],
+  ['F16', 'float16'],
+])
 
 /**
  * Every tensor the forward pass reads, under Hugging Face's name, in the order of the pass.
@@ -71,7 +67,7 @@ export function takeTensors(
       throw new MtLlamaError('TENSOR_MISSING', `${naming.weights}: no tensor ${shown(name)}, which ${why}`)
     }
     const here = `${basename(found.file)}: ${shown(name)}`
-    if (!naming.types.some(type => type === found.type)) {
+    if (!naming.types.includes(found.type)) {
       throw new MtLlamaError(
         'CHECKPOINT_UNSUPPORTED',
         `${here} is stored as ${found.type}; of a ${naming.format} file ${naming.types.join(', ')} are read`,
@@ -85,7 +81,7 @@ export function takeTensors(
           "Is it another model's file?",
       )
     }
-    tensors.push({ ...found, type: found.type as StoredType, name: needed.name })
+    tensors.push({ ...found, name: needed.name })
   }
   return tensors
 }
@@ -97,7 +93,7 @@ export function storedTypes(tensors: NativeTensor[]): Pick<Checkpoint, 'autoDTyp
     elements.set(type, (elements.get(type) ?? 0) + shape.reduce((a, b) => a * b, 1))
   }
   const types = [...elements].sort((a, b) => b[1] - a[1]).map(([type]) => type)
-  return { autoDType: runnable[types[0]!], storedTypes: types.join(' + ') }
+  return { autoDType: ownDTypes.get(types[0]!) ?? 'bfloat16', storedTypes: types.join(' + ') }
 }
 
 /** Names and shapes of all that the forward pass reads, in its order. */

@@ -2,8 +2,15 @@
 
 export type DType = 'float32' | 'bfloat16' | 'float16'
 
-/** Number formats a weight file may hold, by the names safetensors and ggml use. */
-export type StoredType = 'F32' | 'F16' | 'BF16' | 'Q8_0' | 'Q4_0' | 'Q4_1'
+/** A number format of weight files, by the name safetensors and ggml use: one of NativeAddon.storedTypes(). */
+export type StoredType = string
+
+export interface NativeStoredType {
+  name: StoredType
+  /** Values of a block; 1 for plain numbers. */
+  blockValues: number
+  blockBytes: number
+}
 
 /** The sizes of a LLaMA. */
 export interface LlamaSizes {
@@ -218,6 +225,8 @@ export interface NativeOpTiming {
 
 export interface NativeAddon {
   errorCodes: string[]
+  /** The formats that are read, plain numbers first: the table of native/model/stored.cc. */
+  storedTypes(): NativeStoredType[]
   cpu(): NativeCpuInfo
   /** The GPUs in the order of their numbers, or none and why: this build, the driver or the machine lacks something. */
   gpus(control: Control): Promise<{ gpus: NativeGpu[]; reason: string }>
