@@ -66,6 +66,7 @@ describe('mt-llama eval --out', () => {
       const { code, stderr } = await run(args(out), { onStart: signalAt(journalOf(out), lines, 'SIGKILL') })
       assert.ok(code === null || code === 0, stderr)
       assert.ok(lineCount(out) >= Math.max(before, lines), `${lineCount(out)} after ${before}`)
+      if (lines > 1) assert.ok(results(out).tasks.rte.samplesDone > 0)
       if (before > 0 && before < sampleCount) {
         assert.match(
           stderr,

@@ -155,6 +155,49 @@ describe('evaluate into a folder that holds results', () => {
     assert.deepEqual(figures(saved().tasks.wic!), whole.figures)
   })
 
+  it('results are there after the first sample of a task', async () => {
+    const seen: number[] = []
+    await run(
+      fakeModel(() => seen.push(saved().tasks.wic?.samplesDone ?? 0)),
+      ['wic'],
+    )
+    assert.deepEqual(
+      seen.map(samplesDone => samplesDone > 0),
+      [false, true, true, true, true, true],
+    )
+  })
+
+  it('what a kill has left in the journal of a task is counted by a run of others too', async () => {
+    const whole = await undisturbed()
+    for (const tail of ['', '{"id": "']) {
+      await runUntil(2)
+      writeFileSync(journal(), whole.journal)
+      appendFileSync(journal(), tail)
+      await run(fakeModel(), ['copa'])
+      assert.deepEqual(figures(saved().tasks.wic!), whole.figures)
+      assert.match(readFileSync(join(out, 'table.md'), 'utf8'), /WiC \(Acc\.\)/)
+      assert.doesNotMatch(readFileSync(join(out, 'table.md'), 'utf8'), /Stopped early/)
+      rmSync(out, { recursive: true })
+    }
+  })
+
+  it('a journal that cannot be counted leaves the results of a task that is not run', async () => {
+    await runUntil(2)
+    const before = saved().tasks.wic
+    const records = readFileSync(journal(), 'utf8')
+    const [record] = records.split('\n')
+    for (const content of [
+      '',
+      `{"id\n${records}`,
+      `${records}${JSON.stringify({ ...JSON.parse(record!), correct: 1 })}\n`,
+      `${record}\n`.repeat(7),
+    ]) {
+      writeFileSync(journal(), content)
+      await run(fakeModel(), ['copa'])
+      assert.deepEqual(saved().tasks.wic, before)
+    }
+  })
+
   const lines = () => readFileSync(journal(), 'utf8').split('\n')
   const change = (index: number, edit: (record: Record<string, unknown>) => object) =>
     writeFileSync(

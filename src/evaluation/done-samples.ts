@@ -53,7 +53,8 @@ function isOf(record: SampleRecord, sample: ChoiceSample | AnswerSample | undefi
   return same && hasScores(record)
 }
 
-function hasScores(record: SampleRecord): boolean {
+/** Whether a record holds what a tally adds up. */
+export function hasScores(record: SampleRecord): boolean {
   if ('choices' in record) {
     const { choices, logLikelihoods: scores, correct, correctNormalised, tied } = record
     return (

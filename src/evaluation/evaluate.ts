@@ -1,8 +1,9 @@
 // The main job: runs tasks in order on one model, saves as it goes, and adds up the results.
 import type { TaskSamples } from '../tasks/load-samples.ts'
 import { type TaskName, taskNames } from '../tasks/registry.ts'
+import { recounted } from './counted-result.ts'
 import { report } from './report.ts'
-import type { RunResults, Settings } from './results.ts'
+import type { RunResults, Settings, TaskResult } from './results.ts'
 import type { RunFolder } from './run-folder.ts'
 import type { Scorer } from './run-task.ts'
 import { runAndSave } from './save-task.ts'
@@ -62,17 +63,28 @@ export async function evaluate(model: Scorer, options: EvaluateOptions): Promise
     platform: `${process.platform}-${process.arch}`,
     tasks: { ...earlier?.tasks },
   }
+  const save = async () => {
+    const isEmpty = Object.keys(results.tasks).length === 0
+    await folder?.write(results, isEmpty ? '' : report(results, { card: options.card ?? false }))
+  }
+  for (const name of taskNames) {
+    const done = results.tasks[name]
+    if (folder && done && !options.work.has(name))
+      results.tasks[name] = await recounted(done, folder.journal(name))
+  }
   // Before the first sample: a journal whose settings are not known would be worth nothing after a kill.
-  await folder?.write(results, '')
+  await save()
   for (const [name, samples] of options.work) {
     if (signal?.aborted) break
     const before = results.tasks[name]
-    const { result, error } = await runAndSave(model, name, samples, before, options)
-    // A journal that somebody has removed leaves its results, until there are as many again.
-    if (result && (options.redo || result.samplesDone >= (before?.samplesDone ?? 0))) {
+    const keep = async (result: TaskResult) => {
+      // A journal that somebody has removed leaves its results, until there are as many again.
+      if (!options.redo && result.samplesDone < (before?.samplesDone ?? 0)) return
       results.tasks = inOrder({ ...results.tasks, [name]: result })
-      await folder?.write(results, report(results, { card: options.card ?? false }))
+      await save()
     }
+    const { result, error } = await runAndSave(model, name, samples, before, options, keep)
+    if (result) await keep(result)
     if (error !== undefined) throw error
   }
   return results

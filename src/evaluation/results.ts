@@ -48,7 +48,7 @@ export interface TaskResult {
   truncated: number
   /** Samples for which the model gave NaN or an infinity; they count as wrong. 0 unless the run allows them. */
   notFinite: number
-  /** Tokens the model ran, shared prefixes once. As `seconds`, without those of runs that were killed. */
+  /** Tokens the model ran, shared prefixes once. What a killed run did after it last saved is not in it, nor in `seconds`. */
   tokens: number
   seconds: number
 }

@@ -4,6 +4,7 @@ import { performance } from 'node:perf_hooks'
 import { MtLlamaError } from '../errors.ts'
 import type { TaskSamples } from '../tasks/load-samples.ts'
 import type { TaskName } from '../tasks/registry.ts'
+import { countedResult } from './counted-result.ts'
 import { nothingDone, readDone } from './done-samples.ts'
 import type { EvaluateOptions } from './evaluate.ts'
 import { Journal } from './journal.ts'
@@ -19,9 +20,13 @@ interface Progress {
   seconds: number
 }
 
+/** Time between two savings of results while a task runs: what a killed run leaves in results.json is no older. */
+const saveMs = 10_000
+
 /**
  * Runs a task to its end, its failure or the abort.
  * @param before the task's result of earlier runs
+ * @param save called from time to time with the result so far
  * @returns the result, undefined where not one sample is done; a failure beside what was done before it
  * @throws OUTPUT
  */
@@ -31,6 +36,7 @@ export async function runAndSave(
   work: TaskSamples,
   before: TaskResult | undefined,
   options: EvaluateOptions,
+  save: (result: TaskResult) => Promise<void>,
 ): Promise<{ result?: TaskResult; error?: unknown }> {
   const { settings, folder, redo = false, onKept } = options
   const samplesTotal = work.samples.length
@@ -49,13 +55,20 @@ export async function runAndSave(
   }
   const tell = (reason: 'done' | 'redo') =>
     isEmpty ? undefined : onKept?.({ task: name, samplesKept, samplesTotal, reason })
+  const resultOf = ({ tally, tokens, seconds }: Progress): TaskResult => ({
+    ...countedResult(tally, {
+      files: work.files.map(path => relative(settings.dataDir, path)),
+      samplesTotal,
+    }),
+    ...{ tokens, seconds },
+  })
 
   let state = earlier
   let error: unknown
   if (redo) {
     const journal = file === undefined ? undefined : await Journal.replace(file)
     state = { tally: new Tally(), tokens: 0, seconds: 0 }
-    error = await run(model, name, work, state, journal, options)
+    error = await run(model, name, work, state, journal, options, noSaving)
     if (!isOutput(error) && state.tally.samples > 0 && state.tally.samples >= samplesKept) {
       await journal?.close()
     } else {
@@ -68,26 +81,16 @@ export async function runAndSave(
     const isComplete = samplesKept === samplesTotal
     if (!isComplete || done.torn) {
       const journal = file === undefined ? undefined : await Journal.append(file, done)
-      if (!isComplete) error = await run(model, name, work, state, journal, options)
+      if (!isComplete)
+        error = await run(model, name, work, state, journal, options, () => save(resultOf(state)))
       await journal?.close()
     }
   }
-  const { tally, tokens, seconds } = state
-  if (tally.samples === 0) return { error }
-  const result: TaskResult = {
-    status: tally.samples === samplesTotal ? 'complete' : 'partial',
-    files: work.files.map(path => relative(settings.dataDir, path)),
-    samplesTotal,
-    samplesDone: tally.samples,
-    metrics: tally.metrics(),
-    ties: tally.ties,
-    truncated: tally.truncated,
-    notFinite: tally.notFinite,
-    tokens,
-    seconds,
-  }
-  return { result, error }
+  return state.tally.samples === 0 ? { error } : { result: resultOf(state), error }
 }
+
+/** The samples of a redo are no results before they are as many as those they replace. */
+async function noSaving(): Promise<void> {}
 
 /**
  * Runs the samples that `state` has not, and adds them to it.
@@ -100,11 +103,13 @@ async function run(
   state: Progress,
   journal: Journal | undefined,
   options: EvaluateOptions,
+  save: () => Promise<void>,
 ): Promise<unknown> {
   const { settings, signal, onProgress } = options
   const start = performance.now()
   const { tokens: tokensBefore, seconds: secondsBefore } = state
   const skip = state.tally.samples
+  let nextSave = start
   const tell = () => {
     const seconds = (performance.now() - start) / 1000
     state.seconds = secondsBefore + seconds
@@ -123,6 +128,10 @@ async function run(
       await journal?.add(record)
       state.tally.add(record)
       tell()
+      if (performance.now() < nextSave) continue
+      // Where results cannot be written now, the journal still holds all of it, and the task's end tries again.
+      await save().catch(() => {})
+      nextSave = performance.now() + saveMs
     }
   } catch (error) {
     if (!signal?.aborted || isOutput(error)) return error

@@ -1,0 +1,39 @@
+// What the samples of a task come to, counted from their records.
+import { hasScores } from './done-samples.ts'
+import { readJournal } from './journal.ts'
+import type { TaskResult } from './results.ts'
+import { Tally } from './tally.ts'
+
+/** All of a task's result but what it cost to run. @param tally of one sample at least */
+export function countedResult(
+  tally: Tally,
+  { files, samplesTotal }: Pick<TaskResult, 'files' | 'samplesTotal'>,
+): Omit<TaskResult, 'tokens' | 'seconds'> {
+  return {
+    status: tally.samples === samplesTotal ? 'complete' : 'partial',
+    files,
+    samplesTotal,
+    samplesDone: tally.samples,
+    metrics: tally.metrics(),
+    ties: tally.ties,
+    truncated: tally.truncated,
+    notFinite: tally.notFinite,
+  }
+}
+
+/**
+ * A task's result as its journal has it now: a run that was killed has left more samples there than it has counted.
+ * The result stays as it is where the journal is gone, holds fewer samples, or cannot be read.
+ */
+export async function recounted(result: TaskResult, journal: string): Promise<TaskResult> {
+  const records = await readJournal(journal).then(
+    content => content.records,
+    () => [],
+  )
+  const { samplesDone, samplesTotal } = result
+  if (records.length <= samplesDone || records.length > samplesTotal || !records.every(hasScores))
+    return result
+  const tally = new Tally()
+  for (const record of records) tally.add(record)
+  return { ...result, ...countedResult(tally, result) }
+}
