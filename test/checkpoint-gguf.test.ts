@@ -174,7 +174,6 @@ describe('GGUF checkpoints', () => {
       'CHECKPOINT_UNSUPPORTED',
       /x\.gguf: "general\.architecture" is "qwen2"; only llama runs/,
     ],
-    ['a split file', { 'split.count': 3 }, 'CHECKPOINT_UNSUPPORTED', /"split\.count" is 3; merge/],
     ['experts', { 'llama.expert_count': 8 }, 'CHECKPOINT_UNSUPPORTED', /"llama\.expert_count" is 8/],
     [
       'partial rotation',

@@ -111,19 +111,19 @@ async function writeTensors(
   })
   const total = tensors.reduce((sum, tensor) => sum + outputBytes(tensor), 0)
   let done = 0
-  const handle = await open(path)
-  try {
-    await writeSafetensors(dir, tensors, maxShardBytes, async function* (tensor) {
+  await writeSafetensors(dir, tensors, maxShardBytes, async function* (tensor) {
+    const handle = await open(tensor.source.file)
+    try {
       for await (const piece of convertTensor(handle, tensor, config.headDim)) {
         if (signal?.aborted) throw new MtLlamaError('ABORTED', `${path}: the conversion was stopped`)
         yield piece
         done += piece.length
         onProgress?.(done, total)
       }
-    })
-  } finally {
-    await handle.close()
-  }
+    } finally {
+      await handle.close()
+    }
+  })
 }
 
 /** The tensor's bytes in its new dtype, some whole rows at a time; whole heads where rows change places. */

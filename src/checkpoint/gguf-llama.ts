@@ -8,8 +8,9 @@ import { readableTypes } from '../native/stored-types.ts'
 import type { Checkpoint, LlamaConfig, RopeScaling } from './checkpoint.ts'
 import { Fields } from './fields.ts'
 import { readExactly } from './files.ts'
-import { type Gguf, type GgufMetadata, readGguf } from './gguf.ts'
+import type { Gguf, GgufMetadata } from './gguf.ts'
 import { endOfGenerationIds } from './gguf-ends.ts'
+import { readGgufModel } from './gguf-split.ts'
 import { type Naming, type StoredTensor, storedTypes, takeTensors } from './tensors.ts'
 
 const TOKENIZER_PREFIX = 'tokenizer.ggml.'
@@ -65,10 +66,14 @@ const fieldNames: Naming['fields'] = {
   headDim: 'llama.attention.key_length',
 }
 
-/** @throws CHECKPOINT_NOT_FOUND, CHECKPOINT_CORRUPT, CHECKPOINT_UNSUPPORTED, TENSOR_MISSING, TENSOR_SHAPE */
+/**
+ * @param file the model, or any of its parts
+ * @throws CHECKPOINT_NOT_FOUND, CHECKPOINT_CORRUPT, CHECKPOINT_UNSUPPORTED, TENSOR_MISSING, TENSOR_SHAPE
+ */
 export async function openGguf(file: string): Promise<Checkpoint> {
-  const gguf = await readGguf(file)
-  const where = basename(file)
+  const gguf = await readGgufModel(file)
+  const [first, ...others] = gguf.files
+  const where = basename(first!)
   const stored = new Map(gguf.tensors.map(tensor => [tensor.name, tensor]))
   const fields = new Fields(Object.fromEntries(gguf.metadata), where)
   refuseUnsupported(fields)
@@ -80,7 +85,7 @@ export async function openGguf(file: string): Promise<Checkpoint> {
   const naming: Naming = {
     configFile: 'its metadata',
     fields: fieldNames,
-    weights: where,
+    weights: others.length > 0 ? `${where} and its ${others.length} other parts` : where,
     format: 'GGUF',
     types: [...readableTypes().keys()],
     storedName: ggmlName,
@@ -97,7 +102,7 @@ export async function openGguf(file: string): Promise<Checkpoint> {
     tensors,
     ...storedTypes(tensors),
     tokenizer: gguf.metadata.has('tokenizer.ggml.model')
-      ? { kind: 'gguf', file, metadata: tokenizerMetadata(gguf.metadata) }
+      ? { kind: 'gguf', file: first!, metadata: tokenizerMetadata(gguf.metadata) }
       : undefined,
     chatTemplate: typeof template === 'string' ? template : undefined,
     chatTemplateFile: where,
@@ -117,9 +122,6 @@ export function ggmlName(name: string): string {
 function refuseUnsupported(fields: Fields): void {
   if (fields.get('general.architecture') !== 'llama') {
     throw fields.unsupported('general.architecture', 'only llama runs')
-  }
-  if (!fields.isAbsent('split.count') && fields.get('split.count') !== 1) {
-    throw fields.unsupported('split.count', 'merge the files first, with llama-gguf-split --merge')
   }
   for (const key of refusedKeys) {
     if (!fields.isAbsent(key) && fields.get(key) !== 0) throw fields.unsupported(key, 'it does not run')

@@ -5,6 +5,7 @@ import { MtLlamaError } from '../errors.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { folderEntries, pathKind } from './files.ts'
 import { openGguf } from './gguf-llama.ts'
+import { ggufModels } from './gguf-split.ts'
 import { openHuggingFace } from './huggingface.ts'
 
 interface Format {
@@ -23,10 +24,10 @@ const formats: readonly Format[] = [
     open: openHuggingFace,
   },
   {
-    name: 'a .gguf file, or a folder with one of them',
+    name: 'a .gguf file, one of its parts, or a folder with one model',
     find: (path, entries) => {
-      if (entries === undefined) return isGguf(path) ? path : undefined
-      const [file, ...others] = entries.filter(isGguf)
+      if (entries === undefined) return ggufModels([path]).length > 0 ? path : undefined
+      const [file, ...others] = ggufModels(entries)
       if (others.length > 0) {
         throw new MtLlamaError(
           'CHECKPOINT_UNSUPPORTED',
@@ -65,10 +66,6 @@ export async function openCheckpoint(path: string): Promise<Checkpoint> {
   }
   const hint = /\.(safetensors|json)$/.test(path) ? '. Give the folder that holds it' : ''
   throw new MtLlamaError('CHECKPOINT_UNSUPPORTED', `${path}: not a checkpoint; expected ${known}${hint}`)
-}
-
-function isGguf(name: string): boolean {
-  return name.toLowerCase().endsWith('.gguf')
 }
 
 /** Such as "meta-llama/Llama-2-7b-hf", which may be a relative path too. */

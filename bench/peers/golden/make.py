@@ -1,8 +1,8 @@
 """Makes test/golden anew: what the engine, the tokenizers, the prompts and the metrics are held to, by code of others.
 
-    python make.py [blocks] [checkpoints] [harness] [metrics SQUAD_SCRIPT MLQA_SCRIPT]
+    python make.py [blocks] [split] [checkpoints] [harness] [metrics SQUAD_SCRIPT MLQA_SCRIPT]
 
-Without a word, blocks, checkpoints and harness. Run it with the packages of ../requirements.txt; weights come from a fixed seed.
+Without a word, all but the metrics. Run it with the packages of ../requirements.txt; weights come from a fixed seed.
 """
 
 import sys
@@ -11,11 +11,15 @@ from pathlib import Path
 ROOT = Path(__file__).parents[3] / "test" / "golden"
 
 if __name__ == "__main__":
-    words = sys.argv[1:] or ["blocks", "checkpoints", "harness"]
+    words = sys.argv[1:] or ["blocks", "split", "checkpoints", "harness"]
     if "blocks" in words:
         from blocks import write_blocks
 
         write_blocks(ROOT)
+    if "split" in words:
+        from split import write_split
+
+        write_split(ROOT)
     if "checkpoints" in words:
         from checkpoints import write_checkpoints
 
