@@ -4,6 +4,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { MtLlamaError } from '../errors.ts'
 import { type Holder, takeLock } from '../files/lock.ts'
 import { outputError, writeNewFile } from '../files/output.ts'
+import { checkPath } from '../files/path.ts'
 import type { DType, NativeTensor } from '../native/types.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { configJson, specialIds } from './config-json.ts'
@@ -39,7 +40,8 @@ const PIECE_BYTES = 4 * 2 ** 20
  *   what opening a GGUF throws
  */
 export async function convertGguf(file: string, dir: string, options: ConvertOptions = {}): Promise<void> {
-  const target = resolve(dir)
+  checkPath('file', file)
+  const target = resolve(checkPath('dir', dir))
   if ((await pathKind(file)) === 'folder')
     throw new MtLlamaError('CHECKPOINT_UNSUPPORTED', `${file}: a folder; expected the GGUF file to convert`)
   await refuseUsed(target, dir)

@@ -1,7 +1,7 @@
 // Opens a checkpoint of any format.
 import { join } from 'node:path'
-import { shown } from '../data/shown.ts'
 import { MtLlamaError } from '../errors.ts'
+import { checkPath } from '../files/path.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { folderEntries, pathKind } from './files.ts'
 import { openGguf } from './gguf-llama.ts'
@@ -45,11 +45,7 @@ const formats: readonly Format[] = [
  * @throws CHECKPOINT_NOT_FOUND, FILE_READ, CHECKPOINT_CORRUPT, CHECKPOINT_UNSUPPORTED, TENSOR_MISSING, TENSOR_SHAPE
  */
 export async function openCheckpoint(path: string): Promise<Checkpoint> {
-  if (typeof path !== 'string')
-    throw new MtLlamaError(
-      'INVALID_ARGUMENT',
-      `path is ${shown(path)}; expected the name of a folder or file`,
-    )
+  checkPath('path', path)
   const kind = await pathKind(path)
   if (kind === 'missing') {
     const hint = isHubName(path) ? '. If the Hugging Face hub has it, download it and give its folder' : ''

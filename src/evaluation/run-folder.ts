@@ -6,6 +6,7 @@ import { isRecord } from '../data/record.ts'
 import { type Message, MtLlamaError, message } from '../errors.ts'
 import { type Holder, type Lock, takeLock } from '../files/lock.ts'
 import { createFile, readOwnFile, replaceFile, writing } from '../files/output.ts'
+import { checkPath } from '../files/path.ts'
 import type { TaskName } from '../tasks/registry.ts'
 import { outFolder } from './journal.ts'
 import type { RunResults, Settings } from './results.ts'
@@ -25,7 +26,7 @@ export class RunFolder {
    * @throws OUTPUT, where another process writes to it too
    */
   static async open(path: string, onAbandoned: (holder: Holder) => void = () => {}): Promise<RunFolder> {
-    const samples = join(path, 'samples')
+    const samples = join(checkPath('out', path), 'samples')
     return writing(samples, outFolder, async () => {
       await makeFolder(samples)
       const lock = await takeLock(join(path, 'run'), {

@@ -1,5 +1,6 @@
 // Reads tasks' samples from a data folder, all of them checked before anything is loaded or scored.
 import { MtLlamaError } from '../errors.ts'
+import { checkPath } from '../files/path.ts'
 import { findDataFiles, readRows } from './data-files.ts'
 import { type TaskName, taskNames, tasks } from './registry.ts'
 import type { AnswerSample, ChoiceSample, Protocol, Task } from './task.ts'
@@ -31,7 +32,7 @@ export async function loadTasks(
 
 /**
  * @param limit reads only the first so many samples
- * @throws DATA_NOT_FOUND, DATA_INVALID; a file without a single row is DATA_INVALID
+ * @throws INVALID_ARGUMENT, DATA_NOT_FOUND, DATA_INVALID; a file without a single row is DATA_INVALID
  */
 export async function loadSamples(
   task: Task,
@@ -39,7 +40,7 @@ export async function loadSamples(
   protocol: Protocol,
   limit = Number.POSITIVE_INFINITY,
 ): Promise<TaskSamples> {
-  const files = await findDataFiles(task, dataDir)
+  const files = await findDataFiles(task, checkPath('dataDir', dataDir))
   const read = async <Sample>(sample: (row: Parameters<Task['sample']['card']>[0]) => Sample) => {
     const samples: Sample[] = []
     for await (const row of readRows(files)) {

@@ -4,6 +4,7 @@ import { reading } from '../calls/reading.ts'
 import type { TokenizerSettingsFiles, TokenizerSource } from '../checkpoint/checkpoint.ts'
 import { shown } from '../data/shown.ts'
 import { MtLlamaError } from '../errors.ts'
+import { checkPath } from '../files/path.ts'
 import { Field, tokenizerError } from './field.ts'
 import { tokenizerFromGguf } from './gguf.ts'
 import { tokenizerFromSentencePiece } from './sentencepiece.ts'
@@ -20,6 +21,9 @@ export async function loadTokenizer(source: TokenizerSource): Promise<Tokenizer>
       'INVALID_ARGUMENT',
       `source is ${shown(source)}; expected { kind, file } of kind 'tokenizer.json', 'tokenizer.model' or 'gguf'`,
     )
+  const given: Readonly<Record<string, unknown>> = reading('source', () => ({ ...source }))
+  for (const name of ['file', 'configFile', 'specialTokensFile', 'addedTokensFile'])
+    if (given[name] !== undefined) checkPath(`source.${name}`, given[name])
   try {
     return await load(source)
   } catch (cause) {
