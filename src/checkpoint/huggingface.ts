@@ -1,4 +1,5 @@
-// A Hugging Face directory: config.json, safetensors in one file or in shards with an index, tokenizer files beside.
+// A Hugging Face directory: config.json, safetensors or PyTorch's .bin in one file or in shards with an index, tokenizer
+// files beside.
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { cut, shown } from '../data/shown.ts'
@@ -9,13 +10,35 @@ import { pathKind, readExactly } from './files.ts'
 import { generationEosIds, parseHfConfig } from './hf-config.ts'
 import { type JsonObject, readJsonObject, readJsonText } from './json.ts'
 import { objectEntries } from './json-entries.ts'
+import { readTorchFile } from './pickle/torch-file.ts'
 import { readSafetensors } from './safetensors.ts'
 import { type Naming, neededTensors, type StoredTensor, storedTypes, takeTensors } from './tensors.ts'
 
-const SINGLE = 'model.safetensors'
-const INDEX = 'model.safetensors.index.json'
+/** A format of weights. */
+interface WeightFiles {
+  /** For people. */
+  format: string
+  extension: string
+  /** The file that holds all. */
+  single: string
+  /** The file that says which of several holds a tensor. */
+  index: string
+  read: (file: string) => Promise<StoredTensor[]>
+}
 
-const naming: Omit<Naming, 'weights'> = {
+/** As transformers prefers them: the first one that is there counts. */
+const weightFiles: readonly WeightFiles[] = [
+  {
+    ...{ format: 'safetensors', extension: '.safetensors', read: readSafetensors },
+    ...{ single: 'model.safetensors', index: 'model.safetensors.index.json' },
+  },
+  {
+    ...{ format: 'PyTorch', extension: '.bin', read: readTorchFile },
+    ...{ single: 'pytorch_model.bin', index: 'pytorch_model.bin.index.json' },
+  },
+]
+
+const naming: Omit<Naming, 'weights' | 'format'> = {
   configFile: 'config.json',
   fields: {
     vocabSize: 'vocab_size',
@@ -26,7 +49,6 @@ const naming: Omit<Naming, 'weights'> = {
     kvHeads: 'num_key_value_heads',
     headDim: 'head_dim',
   },
-  format: 'safetensors',
   types: ['F32', 'F16', 'BF16'],
   storedName: name => name,
 }
@@ -43,24 +65,24 @@ export async function openHuggingFace(path: string): Promise<Checkpoint> {
     config.eosTokenIds = generationEosIds(generation, 'generation_config.json')
   }
 
-  const { stored, weights, absent } = await readWeights(path)
+  const { stored, format, weights, absent } = await readWeights(path)
   if (config.tiedHead) config.tiedHead = await tieHead(stored, warnings)
   for (const { name } of neededTensors(config)) {
     if (!stored.has(name) && absent.has(name)) {
       throw new MtLlamaError(
         'TENSOR_MISSING',
-        `${absent.get(name)}: no tensor ${shown(name)}, which ${INDEX} says is there`,
+        `${absent.get(name)}: no tensor ${shown(name)}, which ${weights} says is there`,
       )
     }
   }
-  const tensors = takeTensors(config, stored, { ...naming, weights })
+  const tensors = takeTensors(config, stored, { ...naming, format, weights })
   const used = new Set(tensors.map(tensor => tensor.name))
   const ignored = [...stored.keys()].filter(
     name => !used.has(name) && !superfluous.test(name) && !(config.tiedHead && name === 'lm_head.weight'),
   )
   if (absent.size > 0)
     warnings.push(
-      `${INDEX}: names ${absent.size} that no shard holds and the model does not need: ${shown([...absent.keys()])}`,
+      `${weights}: names ${absent.size} that no shard holds and the model does not need: ${shown([...absent.keys()])}`,
     )
   if (ignored.length > 0) warnings.push(`${weights}: not used (${ignored.length}): ${shown(ignored)}`)
 
@@ -78,31 +100,23 @@ export async function openHuggingFace(path: string): Promise<Checkpoint> {
 }
 
 async function readWeights(path: string): Promise<StoredWeights> {
-  if ((await pathKind(join(path, SINGLE))) !== 'missing') {
-    const tensors = await readSafetensors(join(path, SINGLE))
-    const stored = new Map(tensors.map(tensor => [tensor.name, tensor]))
-    return { stored, weights: SINGLE, absent: new Map() }
-  }
-  if ((await pathKind(join(path, INDEX))) !== 'missing') {
-    return readShards(path)
-  }
-  for (const pickle of ['pytorch_model.bin', 'pytorch_model.bin.index.json']) {
-    if ((await pathKind(join(path, pickle))) !== 'missing') {
-      throw new MtLlamaError(
-        'CHECKPOINT_UNSUPPORTED',
-        `${path}: holds ${pickle}; PyTorch pickles are not read. Save the model as safetensors with transformers`,
-      )
+  for (const files of weightFiles) {
+    const { single, index, format, read } = files
+    if ((await pathKind(join(path, single))) !== 'missing') {
+      const tensors = await read(join(path, single))
+      const stored = new Map(tensors.map(tensor => [tensor.name, tensor]))
+      return { stored, format, weights: single, absent: new Map() }
     }
+    if ((await pathKind(join(path, index))) !== 'missing') return readShards(path, files)
   }
-  throw new MtLlamaError(
-    'CHECKPOINT_NOT_FOUND',
-    `${path}: has config.json, but neither ${SINGLE} nor ${INDEX}`,
-  )
+  const names = weightFiles.flatMap(({ single, index }) => [single, index])
+  throw new MtLlamaError('CHECKPOINT_NOT_FOUND', `${path}: has config.json, but none of ${names.join(', ')}`)
 }
 
 /** The tensors of a checkpoint's files. */
 interface StoredWeights {
   stored: Map<string, StoredTensor>
+  format: string
   /** The file that should hold every tensor, for messages. */
   weights: string
   /** Tensors that the index names and the shard it names for them lacks: name -> shard. */
@@ -113,20 +127,21 @@ interface StoredWeights {
  * Every tensor of the shards that the index lists, as transformers sees them: the index need not name them all. Where two
  * shards hold a tensor, the one that the index names for it counts.
  */
-async function readShards(path: string): Promise<StoredWeights> {
+async function readShards(path: string, files: WeightFiles): Promise<StoredWeights> {
+  const { index } = files
   const shards = new Map<string, Map<string, StoredTensor>>()
   const stored = new Map<string, StoredTensor>()
   const absent = new Map<string, string>()
-  for (const [name, file] of weightMap(await readJsonText(join(path, INDEX)))) {
+  for (const [name, file] of weightMap(await readJsonText(join(path, index)), files)) {
     let shard = shards.get(file)
     if (shard === undefined) {
       if ((await pathKind(join(path, file))) === 'missing') {
         throw new MtLlamaError(
           'CHECKPOINT_NOT_FOUND',
-          `${join(path, file)}: no such file, but ${INDEX} names it (for ${shown(name)}). Is the download complete?`,
+          `${join(path, file)}: no such file, but ${index} names it (for ${shown(name)}). Is the download complete?`,
         )
       }
-      shard = new Map((await readSafetensors(join(path, file))).map(tensor => [tensor.name, tensor]))
+      shard = new Map((await files.read(join(path, file))).map(tensor => [tensor.name, tensor]))
       shards.set(file, shard)
     }
     const tensor = shard.get(name)
@@ -136,25 +151,28 @@ async function readShards(path: string): Promise<StoredWeights> {
   for (const shard of shards.values())
     for (const [name, tensor] of shard) if (!stored.has(name)) stored.set(name, tensor)
   for (const name of stored.keys()) absent.delete(name)
-  return { stored, weights: INDEX, absent }
+  return { stored, format: files.format, weights: index, absent }
 }
 
 /** [tensor, file] of the index's weight_map. */
-function* weightMap(text: string): Generator<[name: string, file: string]> {
-  const map = new Map(objectEntries(text, INDEX)).get('weight_map')
+function* weightMap(
+  text: string,
+  { index, extension }: WeightFiles,
+): Generator<[name: string, file: string]> {
+  const map = new Map(objectEntries(text, index)).get('weight_map')
   if (!map?.startsWith('{')) {
     throw new MtLlamaError(
       'CHECKPOINT_CORRUPT',
-      `${INDEX}: "weight_map" is ${map === undefined ? 'not there' : cut(map)}, expected an object`,
+      `${index}: "weight_map" is ${map === undefined ? 'not there' : cut(map)}, expected an object`,
     )
   }
-  for (const [name, value] of objectEntries(map, `${INDEX}, weight_map`)) {
+  for (const [name, value] of objectEntries(map, `${index}, weight_map`)) {
     // A bare name: "../../etc/passwd" or "/dev/zero" would open any file of the machine.
-    const file = /^"([\w.-]+\.safetensors)"\s*$/.exec(value)?.[1]
-    if (file === undefined) {
+    const file = /^"([\w.-]+)"\s*$/.exec(value)?.[1]
+    if (!file?.endsWith(extension)) {
       throw new MtLlamaError(
         'CHECKPOINT_CORRUPT',
-        `${INDEX}: ${shown(name)} is in ${cut(value)}; expected the name of a .safetensors file in the same folder`,
+        `${index}: ${shown(name)} is in ${cut(value)}; expected the name of a ${extension} file in the same folder`,
       )
     }
     yield [name, file]

@@ -19,7 +19,7 @@ interface Format {
 /** Tried in this order: a folder with config.json is a Hugging Face directory whatever else lies in it. */
 const formats: readonly Format[] = [
   {
-    name: 'a Hugging Face directory (config.json and safetensors)',
+    name: "a Hugging Face directory (config.json and safetensors or PyTorch's .bin)",
     find: (path, entries) => (entries?.includes('config.json') ? path : undefined),
     open: openHuggingFace,
   },
@@ -60,7 +60,7 @@ export async function openCheckpoint(path: string): Promise<Checkpoint> {
   if (entries !== undefined) {
     throw new MtLlamaError('CHECKPOINT_NOT_FOUND', `${path}: no checkpoint in this folder; expected ${known}`)
   }
-  const hint = /\.(safetensors|json)$/.test(path) ? '. Give the folder that holds it' : ''
+  const hint = /\.(safetensors|bin|json)$/.test(path) ? '. Give the folder that holds it' : ''
   throw new MtLlamaError('CHECKPOINT_UNSUPPORTED', `${path}: not a checkpoint; expected ${known}${hint}`)
 }
 

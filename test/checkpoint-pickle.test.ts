@@ -1,0 +1,740 @@
+// Files of torch.save: what torch reads from them, and everything that is refused without running any of it.
+import assert from 'node:assert/strict'
+import {
+  closeSync,
+  copyFileSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
+import { basename, join } from 'node:path'
+import { toFloat32 } from '../src/checkpoint/dequantize.ts'
+import { openCheckpoint } from '../src/checkpoint/open.ts'
+import { readTorchFile } from '../src/checkpoint/pickle/torch-file.ts'
+import type { StoredTensor } from '../src/checkpoint/tensors.ts'
+import type { ErrorCode } from '../src/errors.ts'
+import type { StoredType } from '../src/native/types.ts'
+import {
+  safetensorsBytes,
+  tinyConfig,
+  tinyTensors,
+  u32,
+  u64,
+  withFolder,
+  writeFiles,
+} from './checkpoint-files.ts'
+import { carried, shared, sharedMissing } from './shared.ts'
+import { skip } from './skip.ts'
+import {
+  archiveEntries,
+  bytes,
+  dict,
+  global,
+  integer,
+  legacyMagic,
+  pickle,
+  stateDict,
+  tensorPickle,
+  text,
+  torchArchive,
+  torchLegacy,
+  tuple,
+  zipBytes,
+  zipPieces,
+} from './torch-files.ts'
+
+/** Reads a file of these bytes. */
+const read = (content: Uint8Array): Promise<StoredTensor[]> =>
+  withFolder(dir => {
+    writeFileSync(join(dir, 'model.bin'), content)
+    return readTorchFile(join(dir, 'model.bin'))
+  })
+
+const data = Buffer.from(new Float32Array([0, 1, 2, 3, 4, 5]).buffer)
+/** An archive whose state dict has this one value. */
+const holding = (value: Uint8Array | string) => torchArchive(pickle(dict([['w', value]])), { 0: data })
+/** The old format of the same. */
+const oldHolding = (value: Uint8Array) => torchLegacy(pickle(dict([['w', value]])), [['0', 6, data]])
+const shapes = (tensors: StoredTensor[]) =>
+  tensors.map(({ name, type, shape }) => `${name} ${type} [${shape}]`)
+
+describe('files of torch.save: what torch made', () => {
+  interface Expected {
+    refused?: string
+    tensors: Record<string, { type: string; shape: number[]; contiguous: boolean; values: number[] }>
+  }
+  const expected: Record<string, Expected> = JSON.parse(
+    readFileSync(carried('torch', 'expected.json'), 'utf8'),
+  )
+
+  it('has what is expected of every file', () =>
+    assert.deepEqual(
+      readdirSync(carried('torch')).filter(name => name.endsWith('.bin')),
+      Object.keys(expected).sort(),
+    ))
+
+  for (const [name, { refused, tensors }] of Object.entries(expected))
+    it(`${refused ? 'refuses' : 'reads'} ${name}`, async () => {
+      const file = carried('torch', name)
+      if (refused) {
+        await assert.rejects(readTorchFile(file), error => {
+          const { code, message } = error as { code: string; message: string }
+          assert.match(code, /^CHECKPOINT_(UNSUPPORTED|CORRUPT)$/)
+          assert.ok(message.startsWith(`${name}: `) && message.includes(refused), message)
+          return true
+        })
+        return
+      }
+      const content = readFileSync(file)
+      const found = await readTorchFile(file)
+      assert.deepEqual(found.map(tensor => tensor.name).sort(), Object.keys(tensors).sort())
+      for (const tensor of found) {
+        const { type, shape, contiguous, values } = tensors[tensor.name]!
+        assert.deepEqual(tensor.shape, shape, tensor.name)
+        if (!contiguous) {
+          assert.match(tensor.type, new RegExp(`^${type} with strides \\[`), tensor.name)
+          continue
+        }
+        assert.equal(tensor.type, type)
+        const stored = content.subarray(tensor.offset, tensor.offset + tensor.bytes)
+        assert.deepEqual(numbers(type, stored), values, tensor.name)
+      }
+    })
+})
+
+/** Stored numbers; a float8 of 1 is known by its bits. */
+function numbers(type: string, stored: Buffer): number[] {
+  const { buffer } = new Uint8Array(stored)
+  const arrays: Record<string, () => ArrayLike<number | bigint>> = {
+    ...{ F64: () => new Float64Array(buffer), C64: () => new Float32Array(buffer) },
+    ...{ C128: () => new Float64Array(buffer), I64: () => new BigInt64Array(buffer) },
+    ...{ U64: () => new BigUint64Array(buffer), I32: () => new Int32Array(buffer) },
+    ...{ U32: () => new Uint32Array(buffer), I16: () => new Int16Array(buffer) },
+    ...{ U16: () => new Uint16Array(buffer), I8: () => new Int8Array(buffer) },
+    ...{ U8: () => new Uint8Array(buffer), BOOL: () => new Uint8Array(buffer) },
+    F8_E4M3: () => new Uint8Array(buffer).map(bits => Number(bits === 0x38)),
+    F8_E5M2: () => new Uint8Array(buffer).map(bits => Number(bits === 0x3c)),
+  }
+  const array = arrays[type]?.() ?? toFloat32(type as StoredType, stored)
+  return Array.from(array, Number)
+}
+
+describe('files of torch.save: what is refused', () => {
+  const calls = (...pieces: Parameters<typeof bytes>) => holding(bytes(...pieces))
+  const rows: [name: string, content: Uint8Array, code: ErrorCode, message: RegExp][] = [
+    // Names: only those of a state dict are known, and being named is enough to be refused.
+    ...(
+      [
+        ['os', 'system'],
+        ['posix', 'system'],
+        ['builtins', 'eval'],
+        ['__builtin__', 'exec'],
+        ['builtins', 'getattr'],
+        ['torch.storage', '_load_from_bytes'],
+        ['torch.hub', 'load'],
+        ['torch', 'load'],
+        ['torch', 'Tensor.__reduce_ex__'],
+        ['torch._utils', '_rebuild_sparse_tensor'],
+        ['collections', 'OrderedDict.fromkeys'],
+        ['__main__', 'Model'],
+        ['constructor', 'name'],
+        ['', ''],
+      ] as const
+    ).flatMap(([module, name]): typeof rows => {
+      const message = new RegExp(
+        `^model\\.bin: byte \\d+: the pickle names "${module}\\.${name}", which no state dict`,
+      )
+      const call = bytes(global(module, name), text('x'), 0x85, 'R')
+      const stacked = bytes(text(module), text(name), 0x93)
+      return [
+        [`a call of ${module}.${name}`, holding(call), 'CHECKPOINT_UNSUPPORTED', message],
+        [
+          `a call of ${module}.${name} in the old format`,
+          oldHolding(call),
+          'CHECKPOINT_UNSUPPORTED',
+          message,
+        ],
+        [`${module}.${name} by STACK_GLOBAL`, holding(stacked), 'CHECKPOINT_UNSUPPORTED', message],
+      ]
+    }),
+    // Opcodes that make objects of classes in other ways, or that nobody writes into a state dict.
+    ...(
+      [
+        ['INST', bytes('(ios\nsystem\n')],
+        ['OBJ', bytes('(', global('torch', 'Tensor'), 'o')],
+        ['NEWOBJ', bytes(global('torch', 'Tensor'), ')', 0x81)],
+        ['NEWOBJ_EX', bytes(global('torch', 'Tensor'), ')}', 0x92)],
+        ['EXT1', bytes(0x82, 1)],
+        ['EXT2', bytes(0x83, 1, 0)],
+        ['EXT4', bytes(0x84, u32(1))],
+        ['PERSID', bytes('P1\n')],
+        ['LONG4', bytes(0x8b, u32(0x7fff_ffff))],
+        ['DUP', bytes('N2')],
+        ['BYTEARRAY8', bytes(0x96, u64(2 ** 40))],
+        ['NEXT_BUFFER', bytes(0x97)],
+      ] as const
+    ).map(([name, pieces]): (typeof rows)[number] => [
+      `the opcode ${name}`,
+      holding(pieces),
+      'CHECKPOINT_UNSUPPORTED',
+      new RegExp(`^model\\.bin: byte \\d+: the opcode ${name}, which no state dict needs$`),
+    ]),
+    ['a byte that is no opcode', calls(0xff), 'CHECKPOINT_CORRUPT', /byte \d+: 0xff is no opcode/],
+    [
+      'a protocol to come',
+      torchArchive(bytes(0x80, 6, 'N.'), {}),
+      'CHECKPOINT_UNSUPPORTED',
+      /a pickle of protocol 6; 1 to 5/,
+    ],
+    // Lies about sizes, and an empty stack.
+    [
+      'a text longer than the file',
+      calls('X', u32(0xffff_ffff)),
+      'CHECKPOINT_CORRUPT',
+      /archive\/data\.pkl ends before its pickle does/,
+    ],
+    [
+      'a text of 2^63 bytes',
+      calls(0x8d, u64(2n ** 63n)),
+      'CHECKPOINT_CORRUPT',
+      /ends before its pickle does/,
+    ],
+    ['bytes of 2^40', calls(0x8e, u64(2 ** 40)), 'CHECKPOINT_CORRUPT', /ends before its pickle does/],
+    ['no end', torchArchive(bytes(0x80, 2, '}'), {}), 'CHECKPOINT_CORRUPT', /ends before its pickle does/],
+    ['nothing', torchArchive(bytes(), {}), 'CHECKPOINT_CORRUPT', /byte 46: archive\/data\.pkl ends before/],
+    [
+      'a name without an end',
+      calls('c', 'x'.repeat(300)),
+      'CHECKPOINT_CORRUPT',
+      /a name of more than 256 bytes/,
+    ],
+    ['no value', torchArchive(pickle(), {}), 'CHECKPOINT_CORRUPT', /takes a value from an empty stack/],
+    [
+      'a value below a mark',
+      torchArchive(pickle('N('), {}),
+      'CHECKPOINT_CORRUPT',
+      /takes a value from an empty stack/,
+    ],
+    [
+      'a tuple of too few values',
+      torchArchive(pickle('N', 0x86), {}),
+      'CHECKPOINT_CORRUPT',
+      /makes a tuple of 2 from fewer values/,
+    ],
+    ['no mark', torchArchive(pickle('t'), {}), 'CHECKPOINT_CORRUPT', /looks for a mark, and there is none/],
+    ['a value that was not kept', calls('h', 7), 'CHECKPOINT_CORRUPT', /recalls value 7, which was not kept/],
+    [
+      'a key without a value',
+      torchArchive(pickle('}(', text('a'), 'u'), {}),
+      'CHECKPOINT_CORRUPT',
+      /a key without a value/,
+    ],
+    [
+      'entries of a number',
+      torchArchive(pickle('K', 1, 'NNs'), {}),
+      'CHECKPOINT_CORRUPT',
+      /sets entries of a number/,
+    ],
+    ['appending to a dict', torchArchive(pickle('}Na'), {}), 'CHECKPOINT_CORRUPT', /appends to a dict/],
+    ['a call of a text', calls(text('os.system'), ')R'), 'CHECKPOINT_CORRUPT', /calls a string with a list/],
+    [
+      'a call of a class',
+      calls(global('torch', 'FloatStorage'), ')R'),
+      'CHECKPOINT_CORRUPT',
+      /calls torch\.FloatStorage with a list/,
+    ],
+    [
+      'arguments that are no tuple',
+      calls(global('torch', 'Size'), 'NR'),
+      'CHECKPOINT_CORRUPT',
+      /calls torch\.Size with None/,
+    ],
+    [
+      'a name that is a number',
+      calls('K', 1, 'K', 2, 0x93),
+      'CHECKPOINT_CORRUPT',
+      /names a number and a number/,
+    ],
+    [
+      'attributes of a tensor',
+      calls(tensorPickle(), '}b'),
+      'CHECKPOINT_UNSUPPORTED',
+      /sets attributes of a tensor/,
+    ],
+    ['a number that is none', calls('Ix\n'), 'CHECKPOINT_CORRUPT', /"x" is no whole number/],
+    [
+      'a dict of what is no list of pairs',
+      calls(global('collections', 'OrderedDict'), tuple(tuple('N')), 'R'),
+      'CHECKPOINT_CORRUPT',
+      /makes a dict of a list with None/,
+    ],
+    // Tensors and storages.
+    [
+      'a tensor past its storage',
+      holding(tensorPickle({ shape: [3, 3] })),
+      'CHECKPOINT_CORRUPT',
+      /shape \[3,3\], strides \[3,1\] ends at byte 36 of its storage, which has 24/,
+    ],
+    [
+      'an offset past its storage',
+      holding(tensorPickle({ offset: 1 })),
+      'CHECKPOINT_CORRUPT',
+      /offset 1, .* ends at byte 28 of its storage/,
+    ],
+    [
+      'a negative offset',
+      holding(tensorPickle({ offset: -1 })),
+      'CHECKPOINT_CORRUPT',
+      /expected whole numbers, none negative/,
+    ],
+    ['a negative shape', holding(tensorPickle({ shape: [-2, -3] })), 'CHECKPOINT_CORRUPT', /shape \[-2,-3\]/],
+    [
+      'a negative stride',
+      holding(tensorPickle({ strides: [-3, 1] })),
+      'CHECKPOINT_CORRUPT',
+      /strides \[-3,1\]/,
+    ],
+    [
+      'strides of other dimensions',
+      holding(tensorPickle({ strides: [1] })),
+      'CHECKPOINT_CORRUPT',
+      /shape \[2,3\], strides \[1\]/,
+    ],
+    [
+      'nine dimensions',
+      holding(tensorPickle({ shape: Array(9).fill(1), strides: Array(9).fill(1) })),
+      'CHECKPOINT_CORRUPT',
+      /at most 8 dimensions/,
+    ],
+    [
+      'a product past 2^64',
+      holding(tensorPickle({ shape: [2 ** 30, 2 ** 30, 2 ** 30], strides: [2 ** 30, 2 ** 30, 1] })),
+      'CHECKPOINT_CORRUPT',
+      /ends at byte \d{19,} of its storage/,
+    ],
+    [
+      'a tensor in no storage',
+      calls(global('torch._utils', '_rebuild_tensor_v2'), tuple('NNNN'), 'R'),
+      'CHECKPOINT_CORRUPT',
+      /a tensor in None, not in a storage/,
+    ],
+    [
+      'a parameter of no tensor',
+      calls(global('torch._utils', '_rebuild_parameter'), tuple('NN'), 'R'),
+      'CHECKPOINT_CORRUPT',
+      /a parameter of None, not of a tensor/,
+    ],
+    [
+      'a tensor rebuilt by what does not rebuild one',
+      calls(
+        global('torch._tensor', '_rebuild_from_type_v2'),
+        tuple(global('torch', 'Size'), global('torch', 'Tensor'), ')', '}'),
+        'R',
+      ),
+      'CHECKPOINT_CORRUPT',
+      /rebuilds a tensor by torch\.Size with a list/,
+    ],
+    [
+      'a class from outside',
+      calls(tuple(text('module'), 'NNN'), 'Q'),
+      'CHECKPOINT_UNSUPPORTED',
+      /asks for a string "module" from outside/,
+    ],
+    ['an id that is no tuple', calls(text('storage'), 'Q'), 'CHECKPOINT_UNSUPPORTED', /asks for None/],
+    [
+      'a storage of no class',
+      calls(tuple(text('storage'), 'N', text('0'), text('cpu'), 'K', 6), 'Q'),
+      'CHECKPOINT_CORRUPT',
+      /a storage of None, key a string, size a number/,
+    ],
+    [
+      'a storage of -1 elements',
+      holding(tensorPickle({ elements: -1 })),
+      'CHECKPOINT_CORRUPT',
+      /a storage of torch\.FloatStorage/,
+    ],
+    [
+      'one storage of two types',
+      holding(bytes('(', tensorPickle(), tensorPickle({ storage: 'IntStorage' }), 't')),
+      'CHECKPOINT_CORRUPT',
+      /storage "0" is 6 of I32, and before it was 6 of F32/,
+    ],
+    [
+      'one storage of two sizes',
+      holding(bytes('(', tensorPickle(), tensorPickle({ elements: 7 }), 't')),
+      'CHECKPOINT_CORRUPT',
+      /storage "0" is 7 of F32, and before it was 6 of F32/,
+    ],
+    // The archive.
+    [
+      'a storage that is not there',
+      torchArchive(pickle(dict([['w', tensorPickle()]])), {}),
+      'CHECKPOINT_CORRUPT',
+      /no entry "archive\/data\/0", where a tensor lies/,
+    ],
+    [
+      'a storage that is too small',
+      torchArchive(pickle(dict([['w', tensorPickle()]])), { 0: data.subarray(4) }),
+      'CHECKPOINT_CORRUPT',
+      /"archive\/data\/0" has 20 bytes; its pickle says 6 elements of 4/,
+    ],
+    [
+      'a storage that is too large',
+      torchArchive(pickle(dict([['w', tensorPickle()]])), { 0: Buffer.alloc(28) }),
+      'CHECKPOINT_CORRUPT',
+      /has 28 bytes/,
+    ],
+    [
+      'big-endian numbers',
+      torchArchive(pickle(dict([['w', tensorPickle()]])), { 0: data }, { byteorder: 'big' }),
+      'CHECKPOINT_UNSUPPORTED',
+      /its byteorder is "big"; only "little" is read/,
+    ],
+    [
+      'compressed entries',
+      torchArchive(stateDict(tinyTensors()), {}, {}, { method: 8 }),
+      'CHECKPOINT_UNSUPPORTED',
+      /"archive\/data\.pkl" is compressed/,
+    ],
+    [
+      'encrypted entries',
+      zipBytes([['a/data.pkl', Buffer.alloc(12)]], { flags: 1 }),
+      'CHECKPOINT_CORRUPT',
+      /not a valid zip archive \(compressed\/uncompressed size mismatch/,
+    ],
+    [
+      'an archive without a pickle',
+      zipBytes([['a/b.txt', bytes()]]),
+      'CHECKPOINT_CORRUPT',
+      /a zip archive of \["a\/b\.txt"\]; torch\.save writes a\/data\.pkl/,
+    ],
+    ['an archive of nothing', zipBytes([]), 'CHECKPOINT_CORRUPT', /^model\.bin: begins with "PK/],
+    [
+      'an entry that comes twice',
+      zipBytes([...archiveEntries(pickle('}'), {}), ['archive/data.pkl', pickle('N')]]),
+      'CHECKPOINT_CORRUPT',
+      /the entry "archive\/data\.pkl" comes twice/,
+    ],
+    [
+      'an archive without its end',
+      holding(tensorPickle()).subarray(0, -1),
+      'CHECKPOINT_CORRUPT',
+      /not a valid zip archive \(End of central directory/,
+    ],
+    [
+      'an archive cut in its middle',
+      holding(tensorPickle()).subarray(0, 200),
+      'CHECKPOINT_CORRUPT',
+      /not a valid zip archive/,
+    ],
+    [
+      'an archive with bytes after it',
+      bytes(holding(tensorPickle()), 'x'),
+      'CHECKPOINT_CORRUPT',
+      /not a valid zip archive/,
+    ],
+    [
+      'an archive with bytes left out',
+      bytes(holding(tensorPickle()).subarray(0, 60), holding(tensorPickle()).subarray(70)),
+      'CHECKPOINT_CORRUPT',
+      /not a valid zip archive/,
+    ],
+    [
+      'a pickle larger than any',
+      torchArchive(Buffer.alloc(2 ** 21 + 1), {}),
+      'CHECKPOINT_UNSUPPORTED',
+      /a pickle of 2097153 bytes; at most 2097152/,
+    ],
+    [
+      'more entries than any',
+      zipBytes(Array.from({ length: 16_385 }, (_, i) => [`a/${i}`, bytes()])),
+      'CHECKPOINT_UNSUPPORTED',
+      /a zip archive of 16385 entries; at most 16384/,
+    ],
+    // The old format.
+    ['an empty file', bytes(), 'CHECKPOINT_CORRUPT', /^model\.bin: begins with ""; torch\.save writes/],
+    [
+      'a text',
+      bytes('hello world'),
+      'CHECKPOINT_CORRUPT',
+      /begins with "hello wo"; torch\.save writes a zip archive or, before torch 1\.6/,
+    ],
+    ['safetensors', safetensorsBytes(tinyTensors()), 'CHECKPOINT_CORRUPT', /begins with/],
+    [
+      'another magic number',
+      torchLegacy(pickle('}'), [], { magic: integer(5) }),
+      'CHECKPOINT_CORRUPT',
+      /its magic number/,
+    ],
+    [
+      'another version',
+      torchLegacy(pickle('}'), [], { version: 1002 }),
+      'CHECKPOINT_UNSUPPORTED',
+      /format version 1002; 1001 is read/,
+    ],
+    [
+      'no more than a magic number',
+      pickle(legacyMagic),
+      'CHECKPOINT_CORRUPT',
+      /the file ends before its pickles do/,
+    ],
+    [
+      'no storages',
+      oldHolding(tensorPickle()).subarray(0, -32),
+      'CHECKPOINT_CORRUPT',
+      /storage "0" ends at byte \d+, the file at \d+\. Is the download/,
+    ],
+    [
+      'half of a storage',
+      oldHolding(tensorPickle()).subarray(0, -12),
+      'CHECKPOINT_CORRUPT',
+      /storage "0" ends at byte/,
+    ],
+    [
+      'another number of elements',
+      torchLegacy(pickle(dict([['w', tensorPickle()]])), [['0', 5, data]]),
+      'CHECKPOINT_CORRUPT',
+      /storage "0" has 5 elements at byte \d+; its pickle says 6/,
+    ],
+    [
+      '2^63 elements',
+      torchLegacy(pickle(dict([['w', tensorPickle()]])), [['0', 2 ** 63, data]]),
+      'CHECKPOINT_CORRUPT',
+      /storage "0" has 9223372036854775808 elements/,
+    ],
+    [
+      'a storage nobody has',
+      torchLegacy(pickle(dict([['w', tensorPickle()]])), [['1', 6, data]]),
+      'CHECKPOINT_CORRUPT',
+      /lists the storage "1", which no tensor has/,
+    ],
+    [
+      'a storage listed twice',
+      torchLegacy(pickle(dict([['w', tensorPickle()]])), [
+        ['0', 6, data],
+        ['0', 6, data],
+      ]),
+      'CHECKPOINT_CORRUPT',
+      /lists the storage "0", twice/,
+    ],
+    [
+      'a storage not listed',
+      torchLegacy(pickle(dict([['w', tensorPickle()]])), []),
+      'CHECKPOINT_CORRUPT',
+      /storage "0", where a tensor lies, is not in the list/,
+    ],
+    [
+      'a part of a storage',
+      oldHolding(tensorPickle({ view: [tuple(text('v'), 'K', 0, 'K', 6)] })),
+      'CHECKPOINT_UNSUPPORTED',
+      /storage "0" is a part of another/,
+    ],
+    // What is no state dict.
+    [
+      'a number',
+      torchArchive(pickle('K', 1), {}),
+      'CHECKPOINT_UNSUPPORTED',
+      /holds a number; expected a state dict/,
+    ],
+    [
+      'one tensor',
+      torchArchive(pickle(tensorPickle()), { 0: data }),
+      'CHECKPOINT_UNSUPPORTED',
+      /holds a tensor; expected a state dict/,
+    ],
+    [
+      'a dict that holds itself',
+      torchArchive(pickle('}q', 0, text('model'), 'h', 0, 's'), {}),
+      'CHECKPOINT_UNSUPPORTED',
+      /a dict of \["model"\] without tensors/,
+    ],
+  ]
+  for (const [name, content, code, message] of rows)
+    it(`refuses ${name}`, () => assert.rejects(read(content), { code, message }))
+})
+
+describe('files of torch.save: where tensors lie', () => {
+  it('gives the bytes of a tensor within its storage, in both formats', async () => {
+    for (const content of [holding, oldHolding].map(make =>
+      make(tensorPickle({ shape: [1, 3], offset: 2 })),
+    )) {
+      const [tensor] = await read(content)
+      const stored = content.subarray(tensor!.offset, tensor!.offset + tensor!.bytes)
+      assert.deepEqual(stored, data.subarray(8, 20))
+    }
+  })
+
+  it('takes an OrderedDict of Python 2, and its texts', async () => {
+    const key = bytes('U', 1, 'w')
+    const pairs = bytes(']]', key, 'a', tensorPickle(), 'aa')
+    const value = bytes(global('collections', 'OrderedDict'), tuple(pairs), 'R')
+    assert.deepEqual(shapes(await read(torchArchive(pickle(value), { 0: data }))), ['w F32 [2,3]'])
+  })
+
+  it('takes values from the memo under any number', async () => {
+    const kept = bytes('q', 200, 'r', u32(70_000))
+    const pickled = pickle('}(', text('w'), kept, tensorPickle(), 'r', u32(7), text('v'), 'j', u32(7), 'u')
+    assert.deepEqual(shapes(await read(torchArchive(pickled, { 0: data }))), ['w F32 [2,3]', 'v F32 [2,3]'])
+  })
+
+  it('takes no entry of another kind than a tensor', async () => {
+    const entries: [string, Uint8Array | string][] = [
+      ['w', tensorPickle()],
+      ['epoch', integer(3)],
+      ['nested', dict([['v', tensorPickle()]])],
+    ]
+    assert.deepEqual(shapes(await read(torchArchive(pickle(dict(entries)), { 0: data }))), ['w F32 [2,3]'])
+  })
+
+  it('finds storages past 4 GiB by the 64-bit fields of the archive', () =>
+    withFolder(async dir => {
+      const file = join(dir, 'model.bin')
+      const entries = archiveEntries(pickle(dict([['w', tensorPickle()]])), { 0: data })
+      const offset = 5 * 2 ** 30 + 64
+      const handle = openSync(file, 'w')
+      for (const [at, piece] of zipPieces(entries, { placed: { 'archive/data/0': offset } }))
+        writeSync(handle, piece, 0, piece.length, at)
+      closeSync(handle)
+      const [tensor] = await readTorchFile(file)
+      assert.deepEqual(tensor, { name: 'w', file, offset, bytes: 24, type: 'F32', shape: [2, 3] })
+    }))
+})
+
+describe('Hugging Face checkpoints: PyTorch weights', () => {
+  const elementBytes: Record<string, number> = { F32: 4, BF16: 2, I64: 8 }
+  const contents = (tensors: ReturnType<typeof tinyTensors>) =>
+    Object.fromEntries(
+      [...tensors.values()].map(({ shape, type }, i) => [
+        `${i}`,
+        Buffer.alloc(shape.reduce((a, b) => a * b, elementBytes[type]!)),
+      ]),
+    )
+  const tiny = (tensors = tinyTensors()) => torchArchive(stateDict(tensors), contents(tensors))
+  const open = (files: Record<string, object | Uint8Array>) =>
+    withFolder(dir => {
+      writeFiles(dir, { 'config.json': tinyConfig, ...files })
+      return openCheckpoint(dir)
+    })
+
+  it('are read from pytorch_model.bin', async () => {
+    const { tensors, storedTypes, warnings } = await open({ 'pytorch_model.bin': tiny(tinyTensors('BF16')) })
+    assert.equal(tensors.length, 12)
+    assert.equal(storedTypes, 'BF16')
+    assert.deepEqual(warnings, [])
+  })
+
+  it('come after safetensors, as in transformers, single or sharded', async () => {
+    const index = { weight_map: { 'model.norm.weight': 'a.safetensors' } }
+    const broken = { 'pytorch_model.bin': bytes('broken'), 'pytorch_model.bin.index.json': bytes('broken') }
+    for (const files of [
+      { 'model.safetensors': safetensorsBytes(tinyTensors()) },
+      { 'model.safetensors.index.json': index, 'a.safetensors': safetensorsBytes(tinyTensors()) },
+    ])
+      assert.equal((await open({ ...broken, ...files })).tensors.length, 12)
+  })
+
+  it('are read from shards with an index', async () => {
+    const [first, second] = [[...tinyTensors()].slice(0, 5), [...tinyTensors()].slice(5)].map(
+      part => new Map(part),
+    )
+    const map = Object.fromEntries(
+      [...tinyTensors().keys()].map(name => [name, first!.has(name) ? 'a.bin' : 'b.bin']),
+    )
+    const { tensors } = await open({
+      'pytorch_model.bin.index.json': { weight_map: map },
+      ...{ 'a.bin': tiny(first), 'b.bin': tiny(second) },
+    })
+    assert.deepEqual(Object.fromEntries(tensors.map(({ name, file }) => [name, basename(file)])), map)
+  })
+
+  const refused: [
+    name: string,
+    files: Record<string, object | Uint8Array>,
+    code: ErrorCode,
+    message: RegExp,
+  ][] = [
+    [
+      'a transposed weight, naming strides and the way out',
+      {
+        'pytorch_model.bin': torchArchive(
+          pickle(
+            dict([
+              ...[...tinyTensors()].map(([name, { shape }]): [string, Buffer] => {
+                const strides = name === 'lm_head.weight' ? [1, 10] : [shape[1] ?? 1, 1].slice(-shape.length)
+                const elements = shape.reduce((a, b) => a * b, 1)
+                return [name, tensorPickle({ key: name, elements, shape, strides })]
+              }),
+            ]),
+          ),
+          Object.fromEntries(
+            [...tinyTensors()].map(([name, { shape }]) => [
+              name,
+              Buffer.alloc(shape.reduce((a, b) => a * b, 4)),
+            ]),
+          ),
+        ),
+      },
+      'CHECKPOINT_UNSUPPORTED',
+      /^pytorch_model\.bin: "lm_head\.weight" is stored as F32 with strides \[1,10\], transposed or cut \(save a contiguous\(\) copy\); of a PyTorch file F32, F16, BF16 are read$/,
+    ],
+    [
+      'a weight of whole numbers',
+      { 'pytorch_model.bin': tiny(tinyTensors().set('model.norm.weight', { type: 'I64', shape: [8] })) },
+      'CHECKPOINT_UNSUPPORTED',
+      /"model\.norm\.weight" is stored as I64; of a PyTorch file F32, F16, BF16 are read$/,
+    ],
+    [
+      'a missing tensor',
+      { 'pytorch_model.bin': tiny(new Map([...tinyTensors()].slice(1))) },
+      'TENSOR_MISSING',
+      /^pytorch_model\.bin: no tensor "model\.embed_tokens\.weight", which every LLaMA has/,
+    ],
+    [
+      'a shard of another kind than the index',
+      { 'pytorch_model.bin.index.json': { weight_map: { x: 'a.safetensors' } } },
+      'CHECKPOINT_CORRUPT',
+      /^pytorch_model\.bin\.index\.json: "x" is in "a\.safetensors"; expected the name of a \.bin file/,
+    ],
+    [
+      'a missing shard',
+      { 'pytorch_model.bin.index.json': { weight_map: { x: 'a.bin' } } },
+      'CHECKPOINT_NOT_FOUND',
+      /a\.bin: no such file, but pytorch_model\.bin\.index\.json names it \(for "x"\)/,
+    ],
+  ]
+  for (const [name, files, code, message] of refused)
+    it(`refuse ${name}`, () => assert.rejects(open(files), { code, message }))
+})
+
+describe('golden/hostile: pickles', () => {
+  before(function () {
+    if (sharedMissing) skip(this, sharedMissing)
+  })
+
+  const rows: [name: string, message: RegExp][] = [
+    ['calls-makedirs', /the pickle names "os\.makedirs"/],
+    ['calls-makedirs-legacy', /the pickle names "os\.makedirs"/],
+    ['calls-print', /the pickle names "__builtin__\.print"/],
+    ['truncated', /not a valid zip archive .*Is the download complete\?/],
+  ]
+  it('are all here', () => {
+    const names = readdirSync(shared('golden', 'hostile')).filter(name => name.endsWith('.bin'))
+    assert.deepEqual(rows.map(([name]) => `${name}.bin`).sort(), names.sort())
+  })
+  for (const [name, message] of rows)
+    it(`${name}.bin is refused, alone and as the weights of a checkpoint`, () =>
+      withFolder(async dir => {
+        const file = shared('golden', 'hostile', `${name}.bin`)
+        await assert.rejects(readTorchFile(file), {
+          message: new RegExp(`^${name}\\.bin: .*${message.source}`),
+        })
+        writeFiles(dir, { 'config.json': tinyConfig })
+        copyFileSync(file, join(dir, 'pytorch_model.bin'))
+        await assert.rejects(openCheckpoint(dir), {
+          message: new RegExp(`^pytorch_model\\.bin: .*${message.source}`),
+        })
+        assert.deepEqual(readdirSync(dir).sort(), ['config.json', 'pytorch_model.bin'])
+      }))
+})
