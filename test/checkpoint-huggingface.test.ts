@@ -340,6 +340,9 @@ describe('Hugging Face checkpoints: golden', () => {
     ['biases', { attentionBias: true, mlpBias: true, heads: 3 }, 'float32'],
     ['odd-sizes', { hiddenSize: 40, vocabSize: 333, headDim: 8, layers: 3 }, 'float32'],
     ['sharded-bf16', { layers: 4 }, 'bfloat16'],
+    ['bin', { layers: 2, tiedHead: false }, 'float16'],
+    ['bin-legacy', { layers: 2, tiedHead: false }, 'float32'],
+    ['bin-sharded', { layers: 2, tiedHead: false }, 'bfloat16'],
     ['mid-bf16', { hiddenSize: 320, contextLength: 1024 }, 'bfloat16'],
     ['mistral', { architecture: 'MistralForCausalLM', ropeTheta: 1e6 }, 'bfloat16'],
     ['rope-linear', { ropeScaling: { type: 'linear', factor: 4 } }, 'float32'],
@@ -402,7 +405,6 @@ describe('Hugging Face checkpoints: golden', () => {
   const refused: [name: string, message: RegExp][] = [
     ['mistral-window', /"sliding_window" is 24/],
     ['qwen2', /"architectures" is \["Qwen2ForCausalLM"\]/],
-    ['bin', /pytorch_model\.bin/],
   ]
   for (const [name, message] of refused) {
     it(`refuses ${name}`, () =>

@@ -96,6 +96,31 @@ CASES = {
             tie_word_embeddings=True,
         ),
     ),
+    "torch-zip-tied-f16": dict(
+        about="pytorch_model.bin, float16, the head tied by the file, tables of RoPE and a mask beside the weights",
+        stored="float16",
+        torch=dict(),
+        config=dict(
+            vocab_size=61,
+            hidden_size=16,
+            intermediate_size=28,
+            num_attention_heads=2,
+            num_key_value_heads=1,
+            tie_word_embeddings=True,
+        ),
+    ),
+    "torch-legacy-bf16": dict(
+        about="pytorch_model.bin of the format before torch 1.6, bfloat16, parameters, in a dict with more",
+        stored="bfloat16",
+        torch=dict(_use_new_zipfile_serialization=False),
+        config=dict(
+            vocab_size=59,
+            hidden_size=20,
+            intermediate_size=24,
+            num_attention_heads=2,
+            num_key_value_heads=2,
+        ),
+    ),
 }
 
 
@@ -111,7 +136,10 @@ def write_checkpoints(root: Path) -> None:
             write_gguf(folder, model)
         else:
             stored = cast(model, getattr(torch, case["stored"]))
-            stored.save_pretrained(folder, max_shard_size=case.get("shards", "5GB"))
+            if "torch" in case:
+                write_torch(folder, stored, case["torch"])
+            else:
+                stored.save_pretrained(folder, max_shard_size=case.get("shards", "5GB"))
             (folder / "generation_config.json").unlink(missing_ok=True)
         expect(folder, name, case["about"], model.eval(), ids_of)
 
@@ -178,6 +206,20 @@ def write_tokenizer(folder: Path, kind: str | None):
     (folder / "tokenizer.vocab").unlink()
     pieces = sentencepiece.SentencePieceProcessor(model_file=str(model))
     return pieces.GetPieceSize(), pieces.EncodeAsIds
+
+
+def write_torch(folder: Path, model, options: dict) -> None:
+    model.config.architectures = [type(model).__name__]
+    model.config.save_pretrained(folder)
+    state = model.state_dict()
+    if options:
+        state = dict(step=3, model=dict(model.named_parameters()))
+    else:
+        for layer in range(model.config.num_hidden_layers):
+            prefix = f"model.layers.{layer}.self_attn"
+            state[f"{prefix}.rotary_emb.inv_freq"] = model.model.rotary_emb.inv_freq
+            state[f"{prefix}.attn.bias"] = torch.ones(1, 1, 4, 4, dtype=torch.bool).tril()
+    torch.save(state, folder / "pytorch_model.bin", **options)
 
 
 def write_gguf(folder: Path, model) -> None:

@@ -1,6 +1,6 @@
 """Makes test/golden anew: what the engine, the tokenizers, the prompts and the metrics are held to, by code of others.
 
-    python make.py [blocks] [split] [checkpoints] [harness] [metrics SQUAD_SCRIPT MLQA_SCRIPT]
+    python make.py [blocks] [split] [checkpoints] [torch] [harness] [metrics SQUAD_SCRIPT MLQA_SCRIPT]
 
 Without a word, all but the metrics. Run it with the packages of ../requirements.txt; weights come from a fixed seed.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[3] / "test" / "golden"
 
 if __name__ == "__main__":
-    words = sys.argv[1:] or ["blocks", "split", "checkpoints", "harness"]
+    words = sys.argv[1:] or ["blocks", "split", "checkpoints", "torch", "harness"]
     if "blocks" in words:
         from blocks import write_blocks
 
@@ -24,6 +24,10 @@ if __name__ == "__main__":
         from checkpoints import write_checkpoints
 
         write_checkpoints(ROOT)
+    if "torch" in words:
+        from torch_files import write_torch_files
+
+        write_torch_files(ROOT)
     if "harness" in words:
         from harness import write_harness
         from rows import write_rows
