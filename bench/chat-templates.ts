@@ -24,10 +24,11 @@ interface Expected {
 
 const peers = new URL('peers/', import.meta.url)
 const require = createRequire(new URL('package.json', peers))
-const tokens = { bos_token: '<s>', eos_token: '</s>', tools: null, documents: null }
+const ends = { bos_token: '<s>', eos_token: '</s>' }
+const tokens = { ...ends, tools: null, documents: null }
 
 const ours: Engine = (source, { messages, add_generation_prompt: addGenerationPrompt }) =>
-  renderChatTemplate(source, messages, { bosToken: '<s>', eosToken: '</s>', addGenerationPrompt })
+  renderChatTemplate(source, messages, { namedTokens: new Map(Object.entries(ends)), addGenerationPrompt })
 
 const [folder, expectedFile] = process.argv.slice(2)
 if (!folder || !expectedFile) throw new Error('give a folder of templates and the file of expected texts')

@@ -268,11 +268,8 @@ export class Model {
         'CHAT_TEMPLATE',
         message`${path} has no chat template; ${{ kind: 'option', name: 'template', value: 'release' }} takes the Human / Assistant form`,
       )
-    const tokenText = (id: number | undefined) =>
-      id === undefined ? '' : (this.tokenizer?.tokenText(id) ?? '')
     return renderChatTemplate(chatTemplate, own, {
-      bosToken: tokenText(this.context.bosTokenId),
-      eosToken: tokenText(this.tokenizer?.eosTokenId),
+      namedTokens: this.tokenizer?.namedTokens ?? new Map(),
       addGenerationPrompt,
       file: chatTemplateFile,
     })

@@ -9,7 +9,11 @@ import { carried, shared, sharedMissing } from './shared.ts'
 import { skip } from './skip.ts'
 
 const space = { trimBlocks: true, lstripBlocks: true }
-const values: ChatTemplateValues = { bosToken: '<s>', eosToken: '</s>', addGenerationPrompt: true }
+const namedTokens = new Map([
+  ['bos_token', '<s>'],
+  ['eos_token', '</s>'],
+])
+const values: ChatTemplateValues = { namedTokens, addGenerationPrompt: true }
 const hello = [{ role: 'user', content: 'Hello' }]
 
 const render = (template: string, more: Partial<ChatTemplateValues> = {}) =>
@@ -58,7 +62,10 @@ describe('templates', () => {
   })
 
   it("have '' for a token that the tokenizer has not", () => {
-    assert.equal(render("{{ bos_token + 'x' }}{{ eos_token }}", { bosToken: '' }), 'x</s>')
+    assert.equal(
+      render("{{ bos_token + 'x' }}{{ eos_token }}", { namedTokens: new Map([['eos_token', '</s>']]) }),
+      'x</s>',
+    )
   })
 
   const errors: [title: string, template: string, message: string][] = [

@@ -1,12 +1,19 @@
 // Chat templates: the checkpoint's own as transformers renders it, and the released scripts' form.
 import { strict as assert } from 'node:assert'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { renderChatTemplate, renderRelease } from '../src/chat/chat-template.ts'
-import { loadModel } from '../src/index.ts'
-import { shared, sharedMissing } from './shared.ts'
+import { loadModel, loadTokenizer } from '../src/index.ts'
+import { withFolder, writeFiles } from './checkpoint-files.ts'
+import { carried, shared, sharedMissing } from './shared.ts'
 import { skip } from './skip.ts'
 import { defaultModel, withTinyModel } from './tiny-model.ts'
 
-const values = { bosToken: '<s>', eosToken: '</s>', addGenerationPrompt: true }
+const namedTokens = new Map([
+  ['bos_token', '<s>'],
+  ['eos_token', '</s>'],
+])
+const values = { namedTokens, addGenerationPrompt: true }
 const hello = [{ role: 'user', content: 'Hello' }]
 
 describe('chat templates', () => {
@@ -109,4 +116,31 @@ describe('Model.chat()', () => {
     for await (const piece of model.chatStream(question, { maxTokens: 40 })) text += piece
     assert.equal(text, answer.text)
   })
+})
+
+describe('special tokens in chat templates', () => {
+  // Made by bench/peers/chat_tokens.py. The tokenizer itself puts <s> before texts, whatever the files beside it name.
+  interface Golden {
+    tokenizer: object
+    template: string
+    rows: { config: object | null; map: object | null; text: string }[]
+  }
+  const golden: Golden = JSON.parse(readFileSync(carried('chat', 'tokens.json'), 'utf8'))
+  for (const { config, map, text } of golden.rows)
+    it(`are ${text} as transformers has it, with ${JSON.stringify(config)} and ${JSON.stringify(map)}`, () =>
+      withFolder(async dir => {
+        writeFiles(dir, {
+          'tokenizer.json': golden.tokenizer,
+          ...(config && { 'tokenizer_config.json': config }),
+          ...(map && { 'special_tokens_map.json': map }),
+        })
+        const path = (name: string) => join(dir, name)
+        const { namedTokens } = await loadTokenizer({
+          kind: 'tokenizer.json',
+          file: path('tokenizer.json'),
+          configFile: config ? path('tokenizer_config.json') : undefined,
+          specialTokensFile: map ? path('special_tokens_map.json') : undefined,
+        })
+        assert.equal(renderChatTemplate(golden.template, hello, { ...values, namedTokens }), text)
+      }))
 })

@@ -14,9 +14,8 @@ export interface ChatMessage {
 }
 
 export interface ChatTemplateValues {
-  /** Text of the special tokens, '' for none; templates write them. */
-  bosToken: string
-  eosToken: string
+  /** Texts of special tokens, which templates write by these names: bos_token and others. */
+  namedTokens: ReadonlyMap<string, string>
   /** End with the beginning of an answer. */
   addGenerationPrompt: boolean
   /** The template's file, for messages. */
@@ -33,16 +32,18 @@ class RaisedError extends Error {}
 export function renderChatTemplate(
   source: string,
   messages: readonly ChatMessage[],
-  { bosToken, eosToken, addGenerationPrompt, file }: ChatTemplateValues,
+  { namedTokens, addGenerationPrompt, file }: ChatTemplateValues,
 ): string {
   try {
     const template = new Template(source, { trimBlocks: true, lstripBlocks: true })
     return template.render([
+      // transformers leaves the name of a token that is not there undefined, llama.cpp makes it ''. Both print nothing.
+      ['bos_token', ''],
+      ['eos_token', ''],
+      ...namedTokens,
       ['messages', messages.map(withoutNull)],
       ['tools', null],
       ['documents', null],
-      ['bos_token', bosToken],
-      ['eos_token', eosToken],
       ['add_generation_prompt', addGenerationPrompt],
       ['raise_exception', new Callable('raise_exception', raiseException)],
       ['strftime_now', new Callable('strftime_now', strftimeNow)],

@@ -6,6 +6,7 @@ import { Bpe } from './bpe.ts'
 import { byteLevelDecoder } from './decoder-json.ts'
 import { Field } from './field.ts'
 import { isControlText } from './gguf-texts.ts'
+import { namedTokens } from './named-tokens.ts'
 import { addedPieces, pieceType, tokenizerFromPieces } from './pieces.ts'
 import { PipelineTokenizer } from './pipeline.ts'
 import { gpt2Pattern, isolateSteps } from './pre-tokenizer.ts'
@@ -96,7 +97,7 @@ function byteLevelTokenizer(root: Field): Tokenizer {
   const special = added.filter(token => token.special)
   const finder = new AddedTokenFinder(added)
   return new PipelineTokenizer({
-    ...readEnds(root, texts.length, undefined, undefined),
+    ...readEnds(root, texts, undefined, undefined),
     kind: 'gguf',
     vocabSize: texts.length,
     addsSpace: false,
@@ -122,7 +123,7 @@ function piecesTokenizer(root: Field): Tokenizer {
   const scores = readNumbers(root.get('scores'), texts.length, 0)
   const pieces = texts.map((text, id) => ({ text, score: scores(id), type: types(id) }))
   return tokenizerFromPieces(pieces, {
-    ...readEnds(root, texts.length, 1, 2),
+    ...readEnds(root, texts, 1, 2),
     file: root.file,
     kind: 'gguf',
     byteFallback: pieces.some(piece => piece.type === pieceType.byte),
@@ -142,18 +143,19 @@ function piecesTokenizer(root: Field): Tokenizer {
 /** BOS and EOS: by their keys, else as llama.cpp assumes. */
 function readEnds(
   root: Field,
-  vocabSize: number,
+  texts: readonly string[],
   usualBos: number | undefined,
   usualEos: number | undefined,
 ) {
   const read = (name: string, usual: number | undefined) => {
     const field = root.get(name)
     const id = field.missing ? usual : field.id()
-    if (id === undefined || id < vocabSize) return id
-    throw field.error(`an id below ${vocabSize}, the number of tokens`)
+    if (id === undefined || id < texts.length) return id
+    throw field.error(`an id below ${texts.length}, the number of tokens`)
   }
   const bosTokenId = read('bos_token_id', usualBos)
   const eosTokenId = read('eos_token_id', usualEos)
+  const textOf = (id: number | undefined) => (id === undefined ? undefined : texts[id])
   const asked = root.get('add_bos_token')
   const addsBos = addsBosByDefault(root.get('model').value, root.get('pre').value)
   const addBos = asked.missing ? addsBos && bosTokenId !== undefined : asked.boolean()
@@ -166,6 +168,7 @@ function readEnds(
     bosTokenId,
     eosTokenId,
     addBos,
+    namedTokens: namedTokens({ bos_token: textOf(bosTokenId), eos_token: textOf(eosTokenId) }),
     prefix: addBos ? [bosTokenId!] : [],
     suffix: addEos ? [eosTokenId!] : [],
   }

@@ -24,7 +24,10 @@ export interface ScoredPiece {
 }
 
 export interface PieceSettings
-  extends Pick<PipelineParts, 'kind' | 'bosTokenId' | 'eosTokenId' | 'addBos' | 'parsesSpecial' | 'suffix'> {
+  extends Pick<
+    PipelineParts,
+    'kind' | 'bosTokenId' | 'eosTokenId' | 'addBos' | 'namedTokens' | 'parsesSpecial' | 'suffix'
+  > {
   file: string
   byteFallback: boolean
   /** Rewrites characters before all else. */

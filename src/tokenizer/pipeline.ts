@@ -20,6 +20,7 @@ export interface PipelineParts {
   addBos: boolean
   addsSpace: boolean
   specialTokens: ReadonlyMap<string, number>
+  namedTokens: ReadonlyMap<string, string>
   /** Default of EncodeOptions.parseSpecial. */
   parsesSpecial: boolean
   /** Tokens found in the text as it is, and those found after normalisation. */
@@ -43,6 +44,7 @@ export class PipelineTokenizer implements Tokenizer {
   readonly addBos: boolean
   readonly addsSpace: boolean
   readonly specialTokens: ReadonlyMap<string, number>
+  readonly namedTokens: ReadonlyMap<string, string>
   readonly #parts: PipelineParts
 
   constructor(parts: PipelineParts) {
@@ -53,6 +55,7 @@ export class PipelineTokenizer implements Tokenizer {
     this.addBos = parts.addBos
     this.addsSpace = parts.addsSpace
     this.specialTokens = parts.specialTokens
+    this.namedTokens = parts.namedTokens
     this.#parts = parts
   }
 

@@ -2,6 +2,7 @@
 import { withDeclared } from './added-vocabulary.ts'
 import { readCharsmap } from './charsmap.ts'
 import { tokenizerError } from './field.ts'
+import { namedTokens } from './named-tokens.ts'
 import {
   addedPieces,
   type PieceSettings,
@@ -58,6 +59,7 @@ export function tokenizerFromSentencePiece(
   const bosTokenId = end(settings?.bos, trainer.string(46, 'bos_piece', '<s>'))
   const eosTokenId = end(settings?.eos, trainer.string(47, 'eos_piece', '</s>'))
   const addBos = bosTokenId !== undefined && settings?.addBos !== false
+  const textOf = (id: number | undefined) => (id === undefined ? undefined : texts.get(id))
   return tokenizerFromPieces(pieces, {
     file,
     kind: 'tokenizer.model',
@@ -70,6 +72,14 @@ export function tokenizerFromSentencePiece(
     bosTokenId,
     eosTokenId,
     addBos,
+    namedTokens: namedTokens(
+      {
+        bos_token: textOf(bosTokenId),
+        eos_token: textOf(eosTokenId),
+        unk_token: pieces.find(piece => piece.type === pieceType.unknown)?.text,
+      },
+      settings?.named,
+    ),
     parsesSpecial: settings?.declaresMore === true && !settings.splitsSpecial,
     suffix: settings?.addEos && eosTokenId !== undefined ? [eosTokenId] : [],
   })

@@ -1,4 +1,5 @@
 // What the files beside a tokenizer say: tokenizer_config.json, special_tokens_map.json, added_tokens.json.
+import { isRecord } from '../data/record.ts'
 import type { AddedToken } from './added-tokens.ts'
 import type { Field } from './field.ts'
 
@@ -12,6 +13,8 @@ export interface TokenizerSettings {
   /** Text of BOS and of EOS; null where a file says that there is none, undefined where no file says anything. */
   bos: string | null | undefined
   eos: string | null | undefined
+  /** Texts of tokens by their names, such as bos_token; null where a file says that there is none. */
+  named: ReadonlyMap<string, string | null>
   /** In the order in which they get their ids. */
   declared: readonly DeclaredToken[]
   /** Whether tokens are declared besides the named ones, such as BOS. */
@@ -81,6 +84,7 @@ export function readSettings({
   return {
     bos: contentOf(named.get('bos_token')),
     eos: contentOf(named.get('eos_token')),
+    named: textsByName(named, files),
     declared: [
       ...listed.map(token => ({
         ...token,
@@ -145,6 +149,24 @@ function ownTokens(config: Field | undefined): Field[] {
     name => name.endsWith('_token') && !tokenNames.includes(name),
   )
   return names.map(name => config.get(name)).filter(field => typeof field.value === 'string')
+}
+
+/** The texts that chat templates know by name: those of extra_special_tokens too, where it gives names. */
+function textsByName(
+  named: ReadonlyMap<string, DeclaredToken | null | undefined>,
+  files: readonly Field[],
+): Map<string, string | null> {
+  const texts = new Map<string, string | null>()
+  const extra = saying('extra_special_tokens', files)
+  if (isRecord(extra?.value))
+    for (const name of Object.keys(extra.value))
+      texts.set(name, contentOf(specialToken(extra.get(name))) ?? '')
+  for (const [name, token] of named) {
+    if (token === undefined) continue
+    // A token that is '' is none, but a template prints it.
+    texts.set(name, token?.content ?? (saying(name, files)?.value === '' ? '' : null))
+  }
+  return texts
 }
 
 /** extra_special_tokens, which was additional_special_tokens before transformers 5: a list, or tokens under names. */

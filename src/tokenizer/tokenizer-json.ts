@@ -6,6 +6,7 @@ import { bosAndEos } from './bos-eos.ts'
 import { Bpe } from './bpe.ts'
 import { readDecoder } from './decoder-json.ts'
 import { type Field, isTokenId } from './field.ts'
+import { namedTokens } from './named-tokens.ts'
 import { prepends, readNormalizer } from './normalizer.ts'
 import { PipelineTokenizer } from './pipeline.ts'
 import { cutWith, readPreTokenizer } from './pre-tokenizer.ts'
@@ -47,6 +48,7 @@ export function tokenizerFromJson(file: Field, settings: TokenizerSettings | und
     vocabSize: vocabularySize(vocabulary),
     addsSpace: preTokenizer.addsPrefix || prepends(root.get('normalizer')),
     specialTokens: new Map(special.map(token => [token.content, token.id])),
+    namedTokens: namedTokens({}, settings?.named),
     parsesSpecial: settings?.splitsSpecial !== true,
     rawTokens: new AddedTokenFinder(added.filter(token => !token.normalized)),
     normalizedTokens: new AddedTokenFinder(

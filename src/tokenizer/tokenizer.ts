@@ -39,6 +39,8 @@ export interface Tokenizer {
   readonly addsSpace: boolean
   /** Text of each special token -> id. */
   readonly specialTokens: ReadonlyMap<string, number>
+  /** Texts of special tokens by the names that chat templates print them by: bos_token, eos_token and others. */
+  readonly namedTokens: ReadonlyMap<string, string>
   /** All at once: a megabyte of text takes some hundred milliseconds. */
   encode(text: string, options?: EncodeOptions): number[]
   /**
