@@ -4,7 +4,7 @@ import { readJournal } from './journal.ts'
 import type { TaskResult } from './results.ts'
 import { Tally } from './tally.ts'
 
-/** All of a task's result but what it cost to run. @param tally of one sample at least */
+/** All of a task's result but what it cost to run. @param tally must hold one sample at least */
 export function countedResult(
   tally: Tally,
   { files, samplesTotal }: Pick<TaskResult, 'files' | 'samplesTotal'>,

@@ -1,4 +1,5 @@
-// What earlier runs have done of a task: the records of its journal, if they are of the samples that the data has now.
+// Reads what earlier runs have done of a task: the records of its journal, which must belong to the samples that the data
+// has now.
 import { rename, rm } from 'node:fs/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { shown } from '../data/shown.ts'
@@ -13,11 +14,11 @@ export const nothingDone: JournalContent = { records: [], bytes: 0, torn: false 
 
 /**
  * @param file the task's journal
- * @param redo the run replaces the journal: what cannot be read of it, or is of other data, is taken for nothing
+ * @param redo whether the run replaces the journal: one that cannot be read, or belongs to other data, then counts as empty
  * @throws OUTPUT
  */
 export async function readDone(file: string, work: TaskSamples, redo: boolean): Promise<JournalContent> {
-  // A run that was to replace the journal and was killed has left another one: that of more samples stands.
+  // A run that was to replace the journal and was killed has left a second one: the one with more samples is kept.
   const part = partOf(file)
   const [there, other] = await Promise.all(
     [file, part].map(name => read(name, work).catch(() => nothingDone)),

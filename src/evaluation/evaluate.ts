@@ -9,31 +9,31 @@ import type { Scorer } from './run-task.ts'
 import { runAndSave } from './save-task.ts'
 
 export interface EvaluateOptions {
-  /** The samples of each task to run, from loadTasks(): bad data ends a run before it costs anything. */
+  /** The samples of each task to run, as loadTasks() gives them: bad data ends a run before it costs anything. */
   work: ReadonlyMap<TaskName, TaskSamples>
-  /** What the samples were read with, and the model. */
+  /** The settings that the samples were read with and the model was loaded with. */
   settings: Settings
-  /** Where to save; undefined: nowhere. */
+  /** The folder to save in; undefined saves nothing. */
   folder?: RunFolder | undefined
-  /** Run tasks from their start that the folder has results of. @default false: complete ones are kept, others gone on with */
+  /** Whether tasks that the folder has results of are run from their start. @default false: only what is missing is run */
   redo?: boolean
-  /** Count samples for which the model gives NaN or an infinity as wrong, and go on. @default false: an error */
+  /** Whether samples for which the model gives NaN or an infinity count as wrong. @default false: they are an error */
   allowNan?: boolean
-  /** Add the model card's own figures to table.md. @default false */
+  /** Whether table.md has the model card's own figures too. @default false */
   card?: boolean
   /** Stops the run; what is done is saved and returned. */
   signal?: AbortSignal
   onProgress?: (progress: EvaluateProgress) => void
-  /** Told of samples of earlier runs that stay as they are: all of a complete task, the first of a partial one. */
+  /** Called with the samples of earlier runs that are kept: all of a complete task, the first ones of a partial task. */
   onKept?: (kept: KeptSamples) => void
 }
 
 export interface KeptSamples {
   task: TaskName
-  /** Done by earlier runs. */
+  /** Number of samples that earlier runs have done. */
   samplesKept: number
   samplesTotal: number
-  /** 'done': they are not run again. 'redo': the run that was to replace them was stopped before it had done as many. */
+  /** 'done': the samples are not run again. 'redo': the run that was to replace them was stopped before it had as many. */
   reason: 'done' | 'redo'
 }
 
@@ -41,15 +41,15 @@ export interface EvaluateProgress {
   task: TaskName
   samplesDone: number
   samplesTotal: number
-  /** Tokens run in this task. */
+  /** Tokens that the model has run for this task. */
   tokens: number
-  /** Since the task began. */
+  /** Time since the task began. */
   seconds: number
 }
 
 /**
- * Goes on with the results of the same settings that the folder holds: a sample that is done is not run again, and
- * nothing that is done is ever replaced by less.
+ * Runs what is missing in the folder's results, which must have the same settings: a sample that is done is not run again,
+ * and nothing that is done is ever replaced by less.
  * @returns the folder's results; after an abort the running task's are partial and later ones are missing
  * @throws OUTPUT, SCORE_NOT_FINITE, and what scoring throws; samples done before are saved
  */
@@ -72,13 +72,13 @@ export async function evaluate(model: Scorer, options: EvaluateOptions): Promise
     if (folder && done && !options.work.has(name))
       results.tasks[name] = await recounted(done, folder.journal(name))
   }
-  // Before the first sample: a journal whose settings are not known would be worth nothing after a kill.
+  // The settings are saved before the first sample: without them a journal would be worth nothing after a kill.
   await save()
   for (const [name, samples] of options.work) {
     if (signal?.aborted) break
     const before = results.tasks[name]
     const keep = async (result: TaskResult) => {
-      // A journal that somebody has removed leaves its results, until there are as many again.
+      // If somebody has removed the journal, its results are kept until there are as many samples again.
       if (!options.redo && result.samplesDone < (before?.samplesDone ?? 0)) return
       results.tasks = inOrder({ ...results.tasks, [name]: result })
       await save()

@@ -43,7 +43,7 @@ function byName(a: NativeTensor, b: NativeTensor): number {
   return a.name < b.name ? -1 : 1
 }
 
-/** For JSON.stringify: numbers of any width, typed arrays as lists. */
+/** Makes bigints and typed arrays values that JSON.stringify() can write. */
 function plain(_key: string, value: unknown): unknown {
   if (typeof value === 'bigint') return String(value)
   return ArrayBuffer.isView(value) ? Array.from(value as Float32Array) : value

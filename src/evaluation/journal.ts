@@ -1,5 +1,5 @@
-// A task's journal, samples/TASK.jsonl: a line a sample, in the data's order, appended as answers come. A process that
-// is killed leaves the lines it has written; what is torn at the end is cut before more is appended.
+// A task's journal, samples/TASK.jsonl: one line for each sample, in the data's order, appended as answers come. A process
+// that is killed leaves the lines it has written; a torn line at the end is cut off before more is appended.
 import { type FileHandle, rename, rm } from 'node:fs/promises'
 import { isRecord } from '../data/record.ts'
 import { MtLlamaError, message } from '../errors.ts'
@@ -8,12 +8,11 @@ import type { SampleRecord } from './results.ts'
 
 export const outFolder: Place = { folder: '--out folder', kept: 'What was finished before is saved' }
 
-/** What a journal holds. */
 export interface JournalContent {
   records: SampleRecord[]
-  /** Length of their lines. */
+  /** Length of the records' lines. */
   bytes: number
-  /** More follows, which is no whole line. */
+  /** Whether something follows that is no whole line. */
   torn: boolean
 }
 
@@ -34,7 +33,7 @@ export async function readJournal(file: string): Promise<JournalContent> {
     records.push(record)
     bytes = end + 1
   }
-  // A line that was being written, or the zeros that a crash of the system leaves.
+  // The rest is a line that was being written, or the zeros that a crash of the system leaves.
   const isTorn = content.indexOf(10, bytes) < 0 || content.indexOf(10, bytes) === content.length - 1
   if (isTorn) return { records, bytes, torn: bytes < content.length }
   throw new MtLlamaError(
@@ -54,12 +53,12 @@ function parsedRecord(line: string): SampleRecord | undefined {
   }
 }
 
-/** Appends records. They reach the system as fast as it takes them: a kill loses those of the last moments. */
+/** Appends records. They reach the system as fast as it takes them: a kill loses only the last few. */
 export class Journal {
   readonly #file: string
   readonly #name: string
   readonly #handle: FileHandle
-  /** Length of the lines that are written whole. */
+  /** Length of the file up to the end of its last whole line. */
   #bytes: number
   #pending: string[] = []
   #pendingLength = 0
@@ -73,7 +72,7 @@ export class Journal {
     this.#bytes = bytes
   }
 
-  /** Goes on with a journal, or begins it, after what readJournal() has found. @throws OUTPUT */
+  /** Opens a journal to append after what readJournal() has found; makes it if it is missing. @throws OUTPUT */
   static append(file: string, { bytes }: JournalContent): Promise<Journal> {
     return writing(file, outFolder, async () => {
       const handle = (await openOwnFile(file)) ?? (await createFile(file))
@@ -82,13 +81,13 @@ export class Journal {
     })
   }
 
-  /** Begins another one beside a journal, which stands until close(). @throws OUTPUT */
+  /** Begins a second file beside a journal, which close() replaces by it. @throws OUTPUT */
   static replace(file: string): Promise<Journal> {
     const part = partOf(file)
     return writing(part, outFolder, async () => new Journal(part, file, await createFile(part), 0))
   }
 
-  /** @throws OUTPUT, of an earlier record too */
+  /** Queues a record. @throws OUTPUT where this or an earlier record cannot be written */
   async add(record: SampleRecord): Promise<void> {
     const line = `${JSON.stringify(record)}\n`
     this.#pending.push(line)
@@ -98,7 +97,7 @@ export class Journal {
     if (this.#failure) throw this.#failure
   }
 
-  /** Writes what is left, to the disk itself, and gives the file its name. @throws OUTPUT */
+  /** Writes what is queued, waits until it is on the disk, and gives the file its name. @throws OUTPUT */
   async close(): Promise<void> {
     await this.#writing
     try {
@@ -110,14 +109,14 @@ export class Journal {
     if (this.#file !== this.#name) await writing(this.#file, outFolder, () => rename(this.#file, this.#name))
   }
 
-  /** Ends a replacement that is not wanted: the journal that was there stands. */
+  /** Gives a replacement up: the journal that was there is kept. */
   async discard(): Promise<void> {
     await this.#writing
     await this.#handle.close()
     await rm(this.#file, { force: true })
   }
 
-  /** Writes lines until none is left. Never rejects. */
+  /** Writes lines until none is queued. Never rejects. */
   async #write(): Promise<void> {
     while (this.#pending.length > 0 && !this.#failure) {
       const lines = Buffer.from(this.#pending.join(''))
@@ -134,7 +133,7 @@ export class Journal {
     this.#writing = undefined
   }
 
-  /** A full disk may have taken a part of the lines: those that are whole stay. */
+  /** Cuts the file after its last whole line: a full disk may have taken only a part of what was written. */
   async #cutTorn(lines: Buffer): Promise<void> {
     const written = (await this.#handle.stat()).size - this.#bytes
     if (written > 0) this.#bytes += lines.lastIndexOf(10, written - 1) + 1

@@ -1,4 +1,4 @@
-// Scores that are no numbers: what they are a sign of, and who lets them pass.
+// Recognises samples whose scores are NaN or infinite, and words the error for them.
 import { notFiniteCause } from '../calls/not-finite.ts'
 import { MtLlamaError, message } from '../errors.ts'
 import type { SampleRecord } from './results.ts'
@@ -10,7 +10,7 @@ export function isNotFinite(record: SampleRecord): boolean {
 
 /**
  * @param sample 'COPA, sample 3 ("2")'
- * @param dtype of the model
+ * @param dtype the number format that the model runs in
  */
 export function notFiniteError(record: SampleRecord, sample: string, dtype: string): MtLlamaError {
   const what =

@@ -5,7 +5,7 @@ import { type Figure, published } from './published.ts'
 import type { RunResults, TaskResult } from './results.ts'
 
 export interface ReportOptions {
-  /** Add the model card's own rows. */
+  /** Whether the tables have the model card's own rows too. */
   card: boolean
 }
 
@@ -42,7 +42,7 @@ function table(title: string, names: readonly TaskName[], results: RunResults, c
   return [`### ${title}`, '', line(rows[0]!), rule, ...rows.slice(1).map(line)].join('\n')
 }
 
-/** The folder's or file's own name, without what would break a table. */
+/** The last part of the path, made safe for a cell of a table. */
 function modelName(path: string): string {
   return basename(path).replaceAll('|', '\\|')
 }
@@ -64,7 +64,7 @@ function shown(figure: Figure): string {
 
 function notes({ settings, tasks: done }: RunResults): string {
   const entries = Object.entries(done) as [TaskName, TaskResult][]
-  /** 'COPA 3, RTE 1': the tasks where there is something to say. */
+  /** Names the tasks that `say` gives something for, with what it gives: 'COPA 3, RTE 1'. */
   const list = (say: (result: TaskResult) => string | number | false) =>
     entries
       .map(([name, result]) => [tasks[name].title, say(result)])

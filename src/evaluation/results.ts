@@ -1,61 +1,61 @@
-// What an evaluation leaves behind: results.json, and a line a sample in samples/TASK.jsonl (see journal.ts).
+// The shape of what an evaluation saves: results.json, and the lines of samples/TASK.jsonl (see journal.ts).
 import type { ModelInfo } from '../model/info.ts'
 import type { TaskName } from '../tasks/registry.ts'
 import type { Protocol } from '../tasks/task.ts'
 
-/** What decides a score. Two runs of equal settings give equal results; a folder holds one settings alone. */
+/** All that decides a score. Two runs with equal settings give equal results; a folder holds results of one setting. */
 export interface Settings {
-  /** Of this package. */
+  /** The version of this package. */
   version: string
   protocol: Protocol
-  /** Of the checkpoint's numbers and tokenizer, wherever it lies: see fingerprint.ts. */
+  /** A hash of the checkpoint's numbers and tokenizer, whatever its path: see fingerprint.ts. */
   modelFingerprint: string
   dtype: string
-  /** Device and instruction set. */
+  /** The device and its instruction set, such as 'cpu avx512_bf16'. */
   backend: string
-  /** BOS before each prompt. */
+  /** Whether each prompt begins with BOS. */
   addBos: boolean
   /** What happens to prompts longer than the context. */
   tooLong: 'error' | 'truncate-left'
   dataDir: string
-  /** First samples of each task; null: all. */
+  /** How many samples of each task are run, from the first; null runs all. */
   limit: number | null
 }
 
 export interface RunResults {
   settings: Settings
-  /** No part of the settings: a model may move, and threads change no score. */
+  /** The model is no part of the settings: its folder may move, and its number of threads changes no score. */
   model: ModelInfo
   node: string
   platform: string
-  /** In the order of the tables. */
+  /** The tasks' results in the order of the tables. */
   tasks: Partial<Record<TaskName, TaskResult>>
 }
 
 export interface TaskResult {
-  /** 'partial': the run was stopped; the metrics are those of the samples done, the first ones. */
+  /** 'partial' after a run that was stopped: the metrics are those of the first samplesDone samples. */
   status: 'complete' | 'partial'
-  /** Files read, below dataDir. */
+  /** The data files that were read, relative to dataDir. */
   files: string[]
-  /** Samples in the files, after the limit. */
+  /** Number of samples in the files, or the limit where that is smaller. */
   samplesTotal: number
   samplesDone: number
-  /** All from 0 to 1. */
+  /** Means over the samples, from 0 to 1. */
   metrics: ChoiceMetrics | AnswerMetrics
-  /** Choice tasks: samples whose best log-likelihood two choices share (the first one counts). */
+  /** Number of samples in which two choices share the best log-likelihood; the first of them counts. */
   ties: number
-  /** Samples whose prompt was cut to fit the context. */
+  /** Number of samples whose prompt was cut to fit the context. */
   truncated: number
-  /** Samples for which the model gave NaN or an infinity; they count as wrong. 0 unless the run allows them. */
+  /** Number of samples for which the model gave NaN or an infinity; they count as wrong. 0 unless the run allows them. */
   notFinite: number
-  /** Tokens the model ran, shared prefixes once. What a killed run did after it last saved is not in it, nor in `seconds`. */
+  /** Tokens that the model ran, shared prefixes once. A killed run adds to this and to `seconds` what it had last saved. */
   tokens: number
   seconds: number
 }
 
 export interface ChoiceMetrics {
   accuracy: number
-  /** By log-likelihood per character of the choice (lm-evaluation-harness's acc_norm). */
+  /** Accuracy where choices are ranked by log-likelihood per character (lm-evaluation-harness's acc_norm). */
   accuracyNormalised: number
 }
 
@@ -71,13 +71,13 @@ export interface ChoiceRecord {
   id: string
   prompt: string
   choices: string[]
-  /** Of " " + choice given the prompt, one per choice; null: NaN or an infinity. */
+  /** One log-likelihood for each choice: that of " " + choice after the prompt. null stands for NaN or an infinity. */
   logLikelihoods: (number | null)[]
-  /** Index of the choice; -1 where a log-likelihood is null. */
+  /** Index of the best choice; -1 where a log-likelihood is null. */
   prediction: number
   gold: number
   correct: boolean
-  /** By log-likelihood per character. */
+  /** Whether the choice with the best log-likelihood per character is the gold one. */
   correctNormalised: boolean
   tied: boolean
   truncatedTokens: number
@@ -86,15 +86,15 @@ export interface ChoiceRecord {
 export interface AnswerRecord {
   id: string
   prompt: string
-  /** As it came, before the newline or end that stopped it. */
+  /** The model's text as it came, up to the newline or end that stopped it. */
   generated: string
-  /** Stripped. */
+  /** The generated text without white space at its ends, which is what the metric sees. */
   prediction: string
   answers: string[]
   exactMatch: number
   f1: number
   finishReason: string
-  /** A token's log-probability is NaN or an infinity: the text means nothing and counts as wrong. */
+  /** Set where a token's log-probability is NaN or an infinity: the text means nothing and counts as wrong. */
   notFinite?: true
   truncatedTokens: number
 }

@@ -21,9 +21,9 @@ export class RunFolder {
   }
 
   /**
-   * Makes the folder if it is not there, locks it and tries that it can be written.
-   * @param onAbandoned told of a process that has ended without giving the folder back
-   * @throws OUTPUT, where another process writes to it too
+   * Makes the folder if it is missing, locks it, and tries whether it can be written.
+   * @param onAbandoned called with a process that has ended without giving the folder back
+   * @throws OUTPUT where the folder cannot be written, or another process writes to it
    */
   static async open(path: string, onAbandoned: (holder: Holder) => void = () => {}): Promise<RunFolder> {
     const samples = join(checkPath('out', path), 'samples')
@@ -45,7 +45,7 @@ export class RunFolder {
     })
   }
 
-  /** Gives the folder back to others. */
+  /** Releases the folder's lock. */
   async close(): Promise<void> {
     await this.#lock.release()
   }
@@ -55,8 +55,8 @@ export class RunFolder {
   }
 
   /**
-   * The results that are there, to be added to.
-   * @throws OUTPUT where they are of other settings, naming what differs
+   * The results that the folder holds, to be added to.
+   * @throws OUTPUT where they have other settings, naming what differs
    */
   async earlier(settings: Settings): Promise<RunResults | undefined> {
     const file = join(this.path, 'results.json')
@@ -80,7 +80,7 @@ export class RunFolder {
     return join(this.path, 'samples', `${task}.jsonl`)
   }
 
-  /** @param table Markdown; '' writes none */
+  /** @param table the Markdown for table.md; '' writes none */
   async write(results: RunResults, table: string): Promise<void> {
     const files: [name: string, text: string][] = [['results.json', `${JSON.stringify(results, null, 2)}\n`]]
     if (table !== '') files.push(['table.md', table])
@@ -97,12 +97,12 @@ function parsedResults(text: string): RunResults | undefined {
     if (isRecord(value) && isRecord(value.settings) && isRecord(value.model) && isRecord(value.tasks))
       return value as unknown as RunResults
   } catch {
-    // Falls through: whatever it is, it is not ours.
+    // Text that is no JSON is not a result of this program either.
   }
   return undefined
 }
 
-/** ': this is 1 there and 2 here; that ...', empty where nothing differs. */
+/** The settings that differ, in words: ': limit is 1 there and 2 here; dtype ...'. Empty where none does. */
 function differing(there: Settings, here: Settings): Message {
   const names = new Set([...Object.keys(there), ...Object.keys(here)]) as Set<keyof Settings>
   return [...names]

@@ -1,4 +1,4 @@
-// Runs one task on a model, a record a sample in order; the caller writes them and adds them up.
+// Runs one task on a model and yields a record for each sample, in order; the caller writes them and adds them up.
 import { MtLlamaError } from '../errors.ts'
 import { perCharacter, rank } from '../metrics/accuracy.ts'
 import { strip } from '../metrics/python-text.ts'
@@ -7,19 +7,19 @@ import type { TaskSamples } from '../tasks/load-samples.ts'
 import type { AnswerSample, AnswerTask, ChoiceSample } from '../tasks/task.ts'
 import type { AnswerRecord, ChoiceRecord, SampleRecord, Settings } from './results.ts'
 
-/** What running a task needs of a model. */
+/** The part of a model that running a task needs. */
 export type Scorer = Pick<Model, 'scoreStream' | 'generateEach' | 'info'>
 
 export interface RunTaskOptions {
-  /** Samples at the start that are left out: an earlier run has done them. */
+  /** How many samples at the start are left out, since an earlier run has done them. */
   skip: number
   tooLong: Settings['tooLong']
   signal: AbortSignal | undefined
-  /** @param tokens run so far in this task */
+  /** @param tokens that the model has run so far for this task */
   onTokens: (tokens: number) => void
 }
 
-/** Most new tokens of an answer. */
+/** Maximum of new tokens in an answer. */
 const answerTokens = 64
 
 /** Yields the samples' records in order. @throws ABORTED, and what scoring and generation throw, naming the sample */
@@ -35,7 +35,7 @@ export async function* runTask(
     else yield* answerQuestions(model, task, samples as AnswerSample[], options)
   } catch (error) {
     if (!(error instanceof MtLlamaError)) throw error
-    // Scoring knows the samples as requests.
+    // Scoring calls the samples requests; the user knows them as samples of a task.
     throw error.reworded(term =>
       term.kind === 'request' || term.kind === 'prompt'
         ? sampleName(work, options.skip + term.index)
@@ -44,7 +44,7 @@ export async function* runTask(
   }
 }
 
-/** 'COPA, sample 3 ("2")' for messages, of the index 2. */
+/** The name of a sample in messages: 'COPA, sample 3 ("2")' for the index 2. */
 export function sampleName({ task, samples }: TaskSamples, index: number): string {
   return `${task.title}, sample ${index + 1} (${JSON.stringify(samples[index]!.id)})`
 }
@@ -96,7 +96,7 @@ async function* answerQuestions(
     samples.map(sample => sample.prompt),
     {
       maxTokens: answerTokens,
-      // The record of a sample says so, and whoever runs the task decides.
+      // A NaN is noted in the sample's record; the caller decides whether it is an error.
       allowNan: true,
       stop: ['\n'],
       tooLong,

@@ -1,4 +1,4 @@
-// Runs one task from where its journal ends, and keeps the journal so that nothing that is done is lost.
+// Runs one task from where its journal ends, and appends to the journal so that nothing that is done is lost.
 import { relative } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { MtLlamaError } from '../errors.ts'
@@ -13,21 +13,21 @@ import type { SampleRecord, TaskResult } from './results.ts'
 import { runTask, type Scorer, sampleName } from './run-task.ts'
 import { Tally } from './tally.ts'
 
-/** What a task has come to, by this run or by earlier ones too. */
+/** What has been done of a task, by this run and by earlier ones. */
 interface Progress {
   tally: Tally
   tokens: number
   seconds: number
 }
 
-/** Time between two savings of results while a task runs: what a killed run leaves in results.json is no older. */
+/** Time in ms between two savings of results while a task runs: what a killed run leaves in results.json is no older. */
 const saveMs = 10_000
 
 /**
- * Runs a task to its end, its failure or the abort.
+ * Runs a task until it ends, fails or is aborted.
  * @param before the task's result of earlier runs
  * @param save called from time to time with the result so far
- * @returns the result, undefined where not one sample is done; a failure beside what was done before it
+ * @returns the result, undefined where no sample is done, and the error that ended the task early, if one did
  * @throws OUTPUT
  */
 export async function runAndSave(
@@ -89,11 +89,11 @@ export async function runAndSave(
   return state.tally.samples === 0 ? { error } : { result: resultOf(state), error }
 }
 
-/** The samples of a redo are no results before they are as many as those they replace. */
+/** A redo saves nothing on its way: its samples count only once they are as many as those they replace. */
 async function noSaving(): Promise<void> {}
 
 /**
- * Runs the samples that `state` has not, and adds them to it.
+ * Runs the samples that are missing in `state`, and adds them to it.
  * @returns why it ended early; undefined at its end and after an abort
  */
 async function run(
@@ -129,7 +129,7 @@ async function run(
       state.tally.add(record)
       tell()
       if (performance.now() < nextSave) continue
-      // Where results cannot be written now, the journal still holds all of it, and the task's end tries again.
+      // A failure to write results is left to the end of the task, which tries again: the journal holds every sample.
       await save().catch(() => {})
       nextSave = performance.now() + saveMs
     }

@@ -1,4 +1,4 @@
-// The settings of a run: what the user asked for, and what the loaded model turned it into.
+// Gathers the settings of a run: what the user asked for, and what the loaded model made of it.
 import { readFile } from 'node:fs/promises'
 import { openCheckpoint } from '../checkpoint/open.ts'
 import type { Model } from '../model.ts'
@@ -6,7 +6,7 @@ import type { DataOptions } from '../tasks/load-samples.ts'
 import { fingerprint } from './fingerprint.ts'
 import type { Settings } from './results.ts'
 
-/** @param data its folder is absolute, for it is compared between runs */
+/** @param data must name its folder by an absolute path, since settings are compared between runs */
 export async function runSettings(
   { info }: Model,
   data: DataOptions,
@@ -23,7 +23,7 @@ export async function runSettings(
   }
 }
 
-/** Of this package; the file lies two folders up, from src as from dist. */
+/** The version of this package. Its package.json lies two folders up, from src as from dist. */
 export async function packageVersion(): Promise<string> {
   const file = new URL('../../package.json', import.meta.url)
   return JSON.parse(await readFile(file, 'utf8')).version

@@ -27,7 +27,7 @@ export class Tally {
     }
   }
 
-  /** Means over the samples, of which there must be one at least. */
+  /** Means over the samples. There must be at least one. */
   metrics(): ChoiceMetrics | AnswerMetrics {
     const n = this.samples
     return this.#kind === 'choice'
