@@ -8,21 +8,21 @@ import { Template, TemplateProblem } from '../templates/template.ts'
 import { type Arguments, Callable, TemplateError } from '../templates/values.ts'
 
 export interface ChatMessage {
-  /** 'system', 'user' or 'assistant', as far as the template knows them. */
+  /** 'system', 'user' or 'assistant', or what else the template knows. */
   role: string
   content: string
 }
 
 export interface ChatTemplateValues {
-  /** Texts of special tokens, which templates write by these names: bos_token and others. */
+  /** Texts of special tokens by the names that templates know: bos_token and others. */
   namedTokens: ReadonlyMap<string, string>
-  /** End with the beginning of an answer. */
+  /** Whether the prompt ends with the beginning of an answer. */
   addGenerationPrompt: boolean
-  /** The template's file, for messages. */
+  /** The name of the template's file, for messages. */
   file?: string | undefined
 }
 
-/** What raise_exception() of a template throws. */
+/** The error that a template's raise_exception() throws. */
 class RaisedError extends Error {}
 
 /**
@@ -53,7 +53,7 @@ export function renderChatTemplate(
   }
 }
 
-/** A message as transformers passes it on: without what is null. */
+/** A message without its fields that are null, as transformers passes it to the template. */
 function withoutNull(message: ChatMessage): object {
   return Object.fromEntries(Object.entries(message).filter(([, value]) => value !== null))
 }

@@ -1,4 +1,4 @@
-// A benchmark's report for people: the machine, its peaks, and one table.
+// Prints a benchmark's report for people: the machine, its peaks, and one table.
 import type { BenchReport } from '../bench/report.ts'
 import { mebibytes, millions } from './open-model.ts'
 
@@ -81,7 +81,7 @@ function share({ share, bound }: { share: number | null; bound: string | null })
   return share === null ? '-' : `${(100 * share).toFixed(0)} % of ${bound}`
 }
 
-/** Three digits, more for large numbers. */
+/** Formats a number with three significant digits, or with all digits before the point where there are more. */
 function digits(value: number): string {
   return value >= 100 ? value.toFixed(0) : value.toPrecision(3)
 }

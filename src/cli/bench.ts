@@ -15,7 +15,7 @@ interface BenchCommandOptions extends ModelOptions {
   rows: number[]
 }
 
-/** More would be gigabytes of activations. */
+/** Maximum of rows that ops are timed on: more would take gigabytes of activations. */
 const maxRows = 65_536
 const summary = 'How fast this machine runs a model, beside what it can do at most.'
 const description = `${summary}
@@ -71,12 +71,12 @@ async function run(io: Io, options: BenchCommandOptions): Promise<void> {
     )
   } finally {
     if (!quiet) clear()
-    // After Ctrl-C or an error, what was done by then.
+    // Ctrl-C or an error leaves a report of what was done by then.
     if (report.machine !== undefined) await (json ? printJson(report) : print(benchText(report)))
   }
 }
 
-/** On a terminal one line that says what is being done; else a line a part. */
+/** Shows what is being done: on a terminal in one line that changes, else in a line for each part. */
 function tell(part: string, step: string): void {
   const { stderr } = process
   if (stderr.isTTY) {

@@ -1,4 +1,4 @@
-// mt-llama chat: a conversation in the terminal, answers as they come; or lines from stdin answered one by one.
+// mt-llama chat: a conversation in the terminal, whose answers are shown as they come; or lines of stdin, answered one by one.
 import { createInterface, type Interface } from 'node:readline'
 import type { Command } from 'commander'
 import type { ChatMessage } from '../chat/chat-template.ts'
@@ -47,7 +47,7 @@ async function run(io: Io, options: ChatCommandOptions, command: Command): Promi
   await using model = await openTextModel(options, io.signal)
   const start: ChatMessage[] =
     options.system === undefined ? [] : [{ role: 'system', content: options.system }]
-  // A template that cannot render is better known before the first message is typed.
+  // A template that cannot render is found before the user types the first message.
   model.applyChatTemplate([...start, { role: 'user', content: '' }], options)
   const interactive = process.stdin.isTTY === true && process.stdout.isTTY === true
   const lines = createInterface({
@@ -73,7 +73,7 @@ async function run(io: Io, options: ChatCommandOptions, command: Command): Promi
         messages.push({ role: 'assistant', content: await answer(model, messages, options, signal) })
       } catch (error) {
         if (!interactive || !(error instanceof MtLlamaError && error.code === 'CONTEXT_LENGTH')) throw error
-        // What was typed is not lost with the rest of the conversation.
+        // The message that failed is taken out of the conversation, so that the next one can be answered.
         messages.pop()
         process.stderr.write(`${inFlags(error, command).message}, or start over with /reset\n`)
       }
@@ -84,12 +84,12 @@ async function run(io: Io, options: ChatCommandOptions, command: Command): Promi
   }
 }
 
-/** Lines that say something. */
+/** The lines that hold more than white space. */
 async function* messagesOf(lines: Interface): AsyncGenerator<string> {
   for await (const line of lines) if (line.trim() !== '') yield line
 }
 
-/** Prints an answer and returns it; an abort ends it where it is. */
+/** Prints an answer as it comes and returns it. An abort ends it early. */
 async function answer(
   model: Model,
   messages: readonly ChatMessage[],

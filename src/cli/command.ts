@@ -9,7 +9,7 @@ export interface CommonOptions {
   quiet?: boolean
 }
 
-/** @param examples [command line after the program's name, what it does] */
+/** A command with what all have. @param examples pairs of a command line, after the program's name, and what it does */
 export function newCommand(
   name: string,
   description: string,
@@ -26,7 +26,7 @@ export function newCommand(
     .exitOverride()
 }
 
-/** Options of commands that load a model. */
+/** Adds the options of commands that load a model. */
 export function addModelOptions(command: Command): Command {
   return addDeviceOptions(
     command.option(
@@ -36,7 +36,7 @@ export function addModelOptions(command: Command): Command {
   )
 }
 
-/** In which numbers and where a model runs. */
+/** Adds the options that say in which number format and on which device a model runs. */
 export function addDeviceOptions(command: Command): Command {
   return command
     .addOption(choice('--dtype <type>', 'number format of the weights', dtypes).default('auto'))
@@ -91,7 +91,7 @@ export function number(min: number, max: number): (text: string) => number {
   }
 }
 
-/** Parses the name of a folder. An unset variable of a shell is none: '' would be the folder one is in. */
+/** Parses the name of a folder. '' is refused: it comes from an unset variable of a shell, and would be the current folder. */
 export function folder(text: string): string {
   if (text === '') throw new InvalidArgumentError('Expected the name of a folder.')
   return text

@@ -134,7 +134,7 @@ function keptWords({ task, samplesKept, samplesTotal, reason }: KeptSamples): st
   return `${title}: done already, all ${samplesTotal} samples (--redo runs them again)`
 }
 
-/** A bar a task, one after the other. */
+/** Shows a progress bar for each task, one after the other. */
 function taskProgress(options: EvalOptions): {
   update: (progress: EvaluateProgress) => void
   stop: () => void

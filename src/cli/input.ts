@@ -12,9 +12,9 @@ export const textOrIds = kind(
   (value): value is string | number[] => text.is(value) || tokenIds.is(value),
 )
 
-/** One line's fields; `where` is as 'requests.jsonl:3'. */
+/** The fields of one line, whose `where` is 'requests.jsonl:3' or the like. */
 export class InputLine extends FieldReader {
-  /** @throws DATA_INVALID for a field no line may have: a misspelt one is not to be passed over */
+  /** Refuses fields that no line may have, so that a misspelt one is not passed over. @throws DATA_INVALID */
   checkNames(known: readonly string[]): void {
     const stranger = this.names().find(name => !known.includes(name))
     if (stranger !== undefined)
@@ -27,8 +27,8 @@ export class InputLine extends FieldReader {
 }
 
 /**
- * Sees that there is a file to read, before a model is loaded.
- * @param file undefined or '-': stdin
+ * Checks that there is a file to read, before a model is loaded.
+ * @param file undefined and '-' mean stdin
  * @throws DATA_NOT_FOUND
  */
 export async function checkInput(file: string | undefined): Promise<void> {
@@ -40,8 +40,8 @@ export async function checkInput(file: string | undefined): Promise<void> {
 }
 
 /**
- * The objects of a JSONL file that is there, one a line.
- * @param file undefined or '-': stdin
+ * Reads the lines of a JSONL file that checkInput() has found.
+ * @param file undefined and '-' mean stdin
  * @throws DATA_INVALID
  */
 export async function* readJsonLines(

@@ -1,15 +1,15 @@
-// Standard input and output of a command, and what the user asked of them.
+// What a command shares with the program around it: signals, the exit code, output for programs and notices for people.
 import { once } from 'node:events'
 import type { ExitCode } from './exit-codes.ts'
 
 export interface Io {
-  /** Aborted by the first Ctrl-C or SIGTERM. */
+  /** A signal that the first Ctrl-C or SIGTERM aborts. */
   signal: AbortSignal
-  /** The code to leave with if the command ends well: that of the signal once there was one. */
+  /** The exit code of a command that ends well: the code of Ctrl-C or SIGTERM once there was one. */
   exitCode(): ExitCode
 }
 
-/** Writes to stdout, waiting while the reader is slower. */
+/** Writes to stdout, and waits while the reader is slower. */
 export async function print(text: string): Promise<void> {
   if (!process.stdout.write(text)) await once(process.stdout, 'drain')
 }
@@ -22,7 +22,7 @@ export async function printJsonLine(value: unknown): Promise<void> {
   await print(`${JSON.stringify(value)}\n`)
 }
 
-/** A line for people on stderr; nothing under --quiet. */
+/** Writes a line for people to stderr; writes nothing under --quiet. */
 export function note(text: string, { quiet }: { quiet?: boolean | undefined }): void {
   if (!quiet) process.stderr.write(`${text}\n`)
 }

@@ -6,7 +6,7 @@ import { type Io, printJsonLine } from './io.ts'
 export interface Answering<Request, Answer> {
   /** @throws DATA_INVALID */
   parse: (line: InputLine) => Request
-  /** Answers in the order of the requests, those before an error of the source or of a request too. */
+  /** Yields answers in the order of the requests. Before it throws, it yields the answers that come before the error. */
   ask: (requests: AsyncIterable<Request>) => AsyncIterable<Answer>
   /**
    * What a line of output holds after the "id" of its request.
@@ -16,9 +16,9 @@ export interface Answering<Request, Answer> {
 }
 
 /**
- * Writes each answer as soon as those before it are written. A line that cannot be read or parsed ends the requests, as
- * one that is too long does; those before it are answered first.
- * @param file undefined or '-': stdin
+ * Writes each answer as soon as those before it are written. A line that cannot be read or parsed, or is too long, ends the
+ * program once the lines before it are answered.
+ * @param file undefined and '-' mean stdin
  */
 export async function answerJsonLines<Request, Answer>(
   io: Io,

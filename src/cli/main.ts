@@ -13,13 +13,13 @@ await main(process.argv)
 async function main(argv: string[]): Promise<void> {
   const io = listenToSignals()
   const json = argv.includes('--json')
-  // A reader that has seen enough (head, say) closes the pipe; other failures of stdout are failures.
+  // A reader such as head closes the pipe once it has seen enough, which is no failure; all else that breaks stdout is.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(exitCodes.ok)
     fail(new MtLlamaError('OUTPUT', `stdout: ${error.message}.`), json)
     process.exit(exitCodes.failure)
   })
-  // Notices that nobody reads any more are no failure.
+  // It is no failure if nobody reads the notices on stderr any more.
   process.stderr.on('error', () => {})
   let command: Command | undefined
   try {
@@ -47,7 +47,7 @@ function program(io: Io, version: string, json: boolean): Command {
     .showHelpAfterError('(mt-llama --help shows the commands)')
     .exitOverride()
   for (const command of commands) program.addCommand(command(io))
-  // What is wrong is told as JSON in the end.
+  // With --json, main() writes the error as JSON in the end, so Commander writes nothing.
   if (json) for (const each of [program, ...program.commands]) each.configureOutput({ writeErr: () => {} })
   return program
 }
@@ -69,13 +69,13 @@ function listenToSignals(): Io {
 }
 
 function exitCodeOf(error: unknown, io: Io): ExitCode {
-  // Commander has printed its message or the help by now.
+  // Commander has printed its message or the help before it threw.
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage
   if (io.signal.aborted && error instanceof MtLlamaError && error.code === 'ABORTED') return io.exitCode()
   return exitCodes.failure
 }
 
-/** One message; with --json an object, so that programs can read it. MT_LLAMA_DEBUG=1 adds the stack. */
+/** Writes one error message, as an object with --json so that programs can read it. MT_LLAMA_DEBUG=1 adds the stack. */
 function fail(error: unknown, json: boolean): void {
   const isUsage = error instanceof CommanderError
   const code = error instanceof MtLlamaError ? error.code : isUsage ? 'USAGE' : 'INTERNAL'

@@ -11,7 +11,7 @@ import { startByteProgress } from './progress.ts'
 
 export const embeddedModel = fileURLToPath(new URL('../../default/model', import.meta.url))
 
-/** openModel() for a command that works on texts. @throws TOKENIZER before weights are read */
+/** Loads a model for a command that works on texts. @throws TOKENIZER before weights are read */
 export async function openTextModel(options: ModelOptions, signal: AbortSignal): Promise<Model> {
   const checkpoint = await open(options)
   if (!checkpoint.tokenizer)
@@ -22,7 +22,7 @@ export async function openTextModel(options: ModelOptions, signal: AbortSignal):
   return load(checkpoint, options, signal)
 }
 
-/** @throws what loadModel() throws */
+/** Loads the model that the options name. @throws what loadModel() throws */
 export async function openModel(options: ModelOptions, signal: AbortSignal): Promise<Model> {
   return load(await open(options), options, signal)
 }

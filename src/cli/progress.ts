@@ -1,4 +1,4 @@
-// Progress on stderr: a bar with time left and tokens per second on a terminal, else a plain line now and then.
+// Shows progress on stderr: a bar with time left and tokens per second on a terminal, else a plain line now and then.
 import { performance } from 'node:perf_hooks'
 import { clearScreenDown } from 'node:readline'
 import cliProgress from 'cli-progress'
@@ -9,23 +9,23 @@ export interface Progress {
   stop(): void
 }
 
-/** Seconds between plain lines. */
+/** Time in seconds between plain lines. */
 const lineEvery = 10
 
 interface Units {
-  /** What is counted: 'samples', say. */
+  /** What is counted, such as 'samples'. */
   counted: string
   speed: string
 }
 
 type Quiet = { quiet?: boolean | undefined }
 
-/** @param counted what is counted: 'samples', say */
+/** @param counted what is counted, such as 'samples' */
 export function startProgress(label: string, counted: string, options: Quiet): Progress {
   return start(label, { counted, speed: 'tokens/s' }, options)
 }
 
-/** Progress over bytes, shown in MiB. */
+/** Starts progress over bytes, which is shown in MiB. */
 export function startByteProgress(
   label: string,
   options: Quiet,
@@ -55,7 +55,7 @@ function bar(label: string, { counted, speed }: Units): Progress {
   let started = false
   return {
     update(done, total, rate) {
-      // From the first step on: the first results may take long.
+      // The bar is shown from the first step on, since the first results may take long.
       if (total === undefined || (done === 0 && rate === 0)) return
       const payload = { speed: Math.round(rate).toLocaleString('en'), left: timeLeft(start, done, total) }
       if (!started) shown.start(total, done, payload)
@@ -68,7 +68,7 @@ function bar(label: string, { counted, speed }: Units): Progress {
     stop() {
       if (!started) return
       shown.stop()
-      // What a signal wrote below the bar would show through the lines to come.
+      // A signal's message may stand below the bar, where it would show through the lines to come.
       clearScreenDown(process.stderr)
     },
   }
@@ -90,7 +90,7 @@ function lines(label: string, { counted, speed }: Units): Progress {
   }
 }
 
-/** By the mean pace since the start: results come in batches. '-' before the first. */
+/** The time left by the mean pace since the start, since results come in batches. '-' before the first result. */
 function timeLeft(start: number, done: number, total: number): string {
   if (done === 0) return '-'
   const seconds = Math.ceil((((performance.now() - start) / done) * (total - done)) / 1000)

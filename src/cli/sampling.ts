@@ -1,4 +1,4 @@
-// The options of generation that generate and chat share.
+// The options of generation that the commands generate and chat share.
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { integer, type ModelOptions, number, share } from './command.ts'
 

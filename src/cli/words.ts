@@ -1,8 +1,8 @@
-// The library's errors in the words of the command line: options by their flags, whatever calls for another.
+// Puts the library's errors into the words of the command line: options by their flags.
 import type { Command } from 'commander'
 import { type MtLlamaError, oneOf } from '../errors.ts'
 
-/** @param command the one that ran; undefined: none yet */
+/** @param command the command that ran; undefined where none has begun */
 export function inFlags(error: MtLlamaError, command: Command | undefined): MtLlamaError {
   const optionOf = (name: string) => command?.options.find(option => option.attributeName() === name)
   return error.reworded(term => {

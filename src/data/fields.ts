@@ -1,12 +1,12 @@
-// Reads the fields of objects of unknown shape with checks: an error says where it stands, which field it is, what it
-// holds and what was expected.
+// Reads the fields of objects of unknown shape with checks: an error names the file, the field, what the field holds and
+// what was expected.
 import type { MtLlamaError } from '../errors.ts'
 import { isRecord } from './record.ts'
 import { shown } from './shown.ts'
 
 /** What a value has to be. */
 export interface Kind<Value> {
-  /** The words for it in a message, after 'expected'. */
+  /** The words that follow 'expected' in a message. */
   readonly expected: string
   is(value: unknown): value is Value
 }
@@ -33,7 +33,7 @@ export function wholeNumber(
   )
 }
 
-/** @param items the words for several of them: 'texts' */
+/** @param items the words for several such values: 'texts' */
 export function listOf<Item>(item: Kind<Item>, items: string): Kind<Item[]> {
   return kind(`a list of ${items}`, (value): value is Item[] => Array.isArray(value) && value.every(item.is))
 }
@@ -42,7 +42,7 @@ export function kind<Value>(expected: string, is: (value: unknown) => value is V
   return { expected, is }
 }
 
-/** The value, if it is of that kind. @param error makes what is thrown else */
+/** Returns the value if it is of that kind. @param error makes the error that is thrown otherwise */
 export function check<Value>(
   value: unknown,
   { is, expected }: Kind<Value>,
@@ -52,15 +52,15 @@ export function check<Value>(
   throw error(expected)
 }
 
-/** A field of an object; never what the object inherits. */
+/** The value of an object's own field; undefined for what the object inherits. */
 export function ownField(values: Readonly<Record<string, unknown>>, name: string): unknown {
   return Object.hasOwn(values, name) ? values[name] : undefined
 }
 
-/** The fields of one object. Whoever owns the file extends it by the kinds it needs and the code of its errors. */
+/** The fields of one object. Each kind of file has a subclass, with the kinds of values it needs and its error code. */
 export abstract class FieldReader {
   protected readonly values: Readonly<Record<string, unknown>>
-  /** Begins each message: 'config.json' */
+  /** The place that begins each message: 'config.json'. */
   readonly where: string
 
   constructor(values: Readonly<Record<string, unknown>>, where: string) {
@@ -85,7 +85,7 @@ export abstract class FieldReader {
     return this.get(name) === undefined || this.get(name) === null
   }
 
-  /** @param fallback counts where the field is absent or null; without one, that is an error */
+  /** @param fallback counts where the field is absent or null, which is an error without a fallback */
   read<Value>(name: string, kind: Kind<Value>, fallback?: Value): Value {
     return check(this.get(name) ?? fallback, kind, expected => this.wrong(name, expected))
   }
@@ -95,7 +95,7 @@ export abstract class FieldReader {
     return this.error(this.message(name, `expected ${expected}`, value))
   }
 
-  /** 'config.json: "hidden_size" is 0; expected a whole number from 1 to 16777216' */
+  /** A message such as 'config.json: "hidden_size" is 0; expected a whole number from 1 to 16777216'. */
   protected message(name: string, why: string, value = this.get(name)): string {
     const found = value === undefined ? `no "${name}"` : `"${name}" is ${shown(value)}`
     return `${this.where}: ${found}; ${why}`

@@ -1,26 +1,26 @@
-// Any value as the message of an error shows it.
+// Prints any value as the message of an error shows it.
 import { inspect } from 'node:util'
 
 const maxLength = 80
 
-/** JSON where there is such, else as Node prints it; cut to 80 characters. Never throws, whatever the value. */
+/** Prints a value as JSON where JSON has it, else as Node does, cut to 80 characters. Never throws, whatever the value. */
 export function shown(value: unknown): string {
   let text: string
   try {
     text = print(value)
   } catch {
-    // A getter or the trap of a Proxy has thrown.
+    // A getter of the value, or a trap of its Proxy, has thrown.
     text = `a value of type ${typeof value} that cannot be read`
   }
   return cut(text)
 }
 
-/** The beginning of a text, of 80 characters at the most. */
+/** The first 80 characters of a text, the last three of them dots where it is longer. */
 export function cut(text: string): string {
   return text.length > maxLength ? `${text.slice(0, maxLength - 3)}...` : text
 }
 
-/** At least the beginning that is shown: what is beyond it is not looked at, so that no size of value costs time. */
+/** Prints at least the beginning that is shown. What lies beyond is not looked at, so that no size of value costs time. */
 function print(value: unknown, room = maxLength): string {
   if (typeof value === 'string') return JSON.stringify(value.slice(0, maxLength + 1))
   if (typeof value === 'bigint') return `${value}n`
@@ -33,7 +33,7 @@ function print(value: unknown, room = maxLength): string {
     ...{ compact: true, breakLength: Number.POSITIVE_INFINITY, customInspect: false },
     ...{ depth: 1, maxArrayLength: maxLength, maxStringLength: maxLength },
   })
-  // An error is printed with its stack.
+  // Node prints an error with its stack: the first line is the message.
   return text.split('\n', 1)[0]!
 }
 

@@ -6,18 +6,18 @@ import { basename, dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { MtLlamaError } from '../errors.ts'
 
-/** A process that has announced itself. */
+/** A process that has announced itself by a lock file. */
 export interface Holder {
   /** Machine, process number and time of its start: no two processes have the same. */
   id: string
   pid: number
-  /** As people know it. */
+  /** The machine's name as people know it. */
   host: string
   since: Date
 }
 
 export interface Lock {
-  /** The holder's, for the names of files that only it writes. */
+  /** The holder's id, for the names of files that only it writes. */
   readonly id: string
   release(): Promise<void>
 }
@@ -25,7 +25,7 @@ export interface Lock {
 export interface LockOptions {
   /** What is locked and what to do about it, for messages: ['./run', 'Name another --out folder']. */
   words: readonly [place: string, advice: string]
-  /** Told of a holder that has ended without release(); its own files may be removed here. Its lock is removed after. */
+  /** Called with a holder that has ended without release(), and may remove its files. Its lock is removed afterwards. */
   onAbandoned: (holder: Holder) => void | Promise<void>
 }
 
@@ -59,8 +59,8 @@ export async function takeLock(path: string, { words, onAbandoned }: LockOptions
         else throw refusal(words, foreign(holder, lockFile(path, holder.id)))
       }
       if (rivals.length === 0) break
-      // Of those that start together the first by id goes on, once the others have seen it and left. Nobody goes on
-      // while another's lock is there, so the order need only be the same for all.
+      // If several start together, the first by id goes on, once the others have seen it and left. Nobody goes on while
+      // another's lock is there, so any order will do that is the same for all.
       const holding = rivals.find(
         rival =>
           rival.id < id ||
@@ -77,7 +77,7 @@ export async function takeLock(path: string, { words, onAbandoned }: LockOptions
   return { id, release: () => rm(file, { force: true }) }
 }
 
-/** 'process 12 on host (since ...)' */
+/** Names a holder in a message: 'process 12 on host, since 2026-01-01T00:00:00.000Z'. */
 export function holderName({ pid, host, since }: Holder): string {
   return `process ${pid} on ${host}, since ${since.toISOString()}`
 }
@@ -107,7 +107,7 @@ async function holders(path: string): Promise<Holder[]> {
     if (!name.startsWith(prefix)) continue
     const id = name.slice(prefix.length)
     const [, host, , pid] = idPattern.exec(id) ?? []
-    // A lock may be released while this looks.
+    // The lock may have been released since readdir() saw it.
     const file = await stat(join(dirname(path), name)).catch(() => undefined)
     if (host && pid && file) found.push({ id, pid: Number(pid), host: hostOf(host), since: file.mtime })
   }
@@ -135,7 +135,7 @@ async function stateOf(holder: Holder): Promise<'running' | 'ended' | 'unknown'>
   return status.defunct || !holder.id.endsWith(`-${status.start}`) ? 'ended' : 'running'
 }
 
-/** Host name, and the number of the namespace of processes: a container's process 7 is not the host's. */
+/** The host name and the number of the namespace of processes, since a container's process 7 is not the host's. */
 async function ownMachine(): Promise<string> {
   const namespace = await readlink('/proc/self/ns/pid').catch(() => '')
   return `${encodeURIComponent(hostname())}-${/\d+/.exec(namespace)?.[0] ?? 0}`

@@ -1,11 +1,11 @@
-// Writing files that are there whole or not at all, and wording what keeps them from being written.
+// Writes files so that they are there whole or not at all, and words what keeps them from being written.
 import { constants } from 'node:fs'
 import { type FileHandle, open, rename, rm, writeFile } from 'node:fs/promises'
 import { MtLlamaError } from '../errors.ts'
 
 /**
- * Opens a file that is made anew. Whatever had its name is removed before, so that a link planted there is never
- * written through: O_EXCL follows none.
+ * Makes a new file and opens it. Whatever had its name is removed before, so that a planted link is never written through:
+ * O_EXCL follows none.
  */
 export async function createFile(file: string): Promise<FileHandle> {
   await rm(file, { force: true })
@@ -30,7 +30,7 @@ export async function openOwnFile(file: string): Promise<FileHandle | undefined>
   throw Object.assign(new Error(`${what}, so nothing is written to it`), { code: 'NOT_OWN' })
 }
 
-/** The content of such a file. */
+/** The content of a file that openOwnFile() takes. */
 export async function readOwnFile(file: string): Promise<Buffer | undefined> {
   await using handle = await openOwnFile(file)
   return handle?.readFile()
@@ -64,11 +64,11 @@ export function partOf(file: string): string {
   return `${file}.part`
 }
 
-/** What messages call the place that is written to, and what a full disk leaves of the work. */
+/** The words of messages for the place that is written to, and for what a full disk leaves of the work. */
 export interface Place {
-  /** '--out folder' */
+  /** What the place is called, such as '--out folder'. */
   folder: string
-  /** 'What was finished before is saved' */
+  /** What is left after a failure, such as 'What was finished before is saved'. */
   kept: string
 }
 
@@ -81,7 +81,7 @@ export async function writing<T>(file: string, place: Place, action: () => Promi
   }
 }
 
-/** The failure of the system in words; an error of this package stays as it is. */
+/** Words an error of the system. An error of this package is returned as it is. */
 export function outputError(file: string, { folder, kept }: Place, error: unknown): MtLlamaError {
   if (error instanceof MtLlamaError) return error
   const { code = '', message } = error as NodeJS.ErrnoException
@@ -93,7 +93,7 @@ export function outputError(file: string, { folder, kept }: Place, error: unknow
     EFBIG: `the file would be larger than is allowed there. ${kept}. ${another}`,
     EACCES: `no permission to write there. ${another}`,
     EPERM: `writing there is not permitted. ${another}`,
-    // A folder that takes no others, as /proc, says so.
+    // A folder that takes no others, such as /proc, gives this code.
     ENOENT: `it cannot be made there; the file system may be read-only. ${another}`,
     EROFS: `the file system is read-only. ${another}`,
     ENOTDIR: `a part of the path is a file, not a folder. ${another}`,

@@ -1,10 +1,10 @@
-// The name of a file or folder as a caller gives it.
+// Checks the name of a file or folder that a caller gives.
 import { shown } from '../data/shown.ts'
 import { MtLlamaError } from '../errors.ts'
 
 /**
- * A text without NUL, at which the system would end the name.
- * @param name of the argument or option, for the message
+ * Takes a text without NUL, at which the system would end the name.
+ * @param name the argument's or option's name, for the message
  * @throws INVALID_ARGUMENT
  */
 export function checkPath(name: string, value: unknown): string {

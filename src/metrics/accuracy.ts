@@ -1,20 +1,20 @@
-// Rank classification: which choice has the highest score, and was it the gold one.
+// Rank classification: finds the choice with the highest score.
 
 export interface Ranking {
-  /** Index of the best choice; ties go to the lowest. */
+  /** Index of the best choice, the lowest one of a tie. */
   prediction: number
-  /** Another choice has the very same score. */
+  /** Whether another choice has the very same score. */
   tied: boolean
 }
 
-/** @param scores one per choice, at least one, none NaN */
+/** @param scores holds one number for each choice, at least one, and no NaN */
 export function rank(scores: readonly number[]): Ranking {
   const best = Math.max(...scores)
   const prediction = scores.indexOf(best)
   return { prediction, tied: scores.lastIndexOf(best) !== prediction }
 }
 
-/** Log-likelihood over the characters (code points) of the choice: lm-evaluation-harness's acc_norm. */
+/** Each log-likelihood divided by the number of code points of its choice, as in lm-evaluation-harness's acc_norm. */
 export function perCharacter(logLikelihoods: readonly number[], choices: readonly string[]): number[] {
   return logLikelihoods.map((value, i) => value / [...choices[i]!].length)
 }

@@ -1,7 +1,7 @@
-// Exact match and F1 of an answer against several gold answers, given how a text is normalised.
+// Computes exact match and F1 of an answer against several gold answers, given how a text is normalised.
 import { words } from './python-text.ts'
 
-/** Both from 0 to 1. */
+/** Scores of one answer, each from 0 to 1. */
 export interface AnswerScores {
   exactMatch: number
   f1: number
@@ -10,7 +10,7 @@ export interface AnswerScores {
 /** Scores a predicted text against the gold texts of one question; there must be one at least. */
 export type AnswerMetric = (prediction: string, golds: readonly string[]) => AnswerScores
 
-/** The best exact match and the best F1 over the golds, each by itself. */
+/** The best exact match over the gold answers and the best F1, which may come from different ones. */
 export function bestOverGolds(
   prediction: string,
   golds: readonly string[],

@@ -1,5 +1,5 @@
 // The punctuation of the MLQA metric: Unicode 14's category P and the rest of ASCII's 32 characters.
-// A table and not \p{P}, whose extent follows the Unicode version of the running Node: a score must not.
+// It is a table, for \p{P} follows the Unicode version of the running Node, and a score must not.
 
 const ranges = `
 21-2f 3a-40 5b-60 7b-7e a1 a7 ab b6-b7 bb bf 37e 387 55a-55f 589-58a 5be 5c0 5c3 5c6 5f3-5f4 609-60a
@@ -25,7 +25,7 @@ const members = ranges
   .map(range => range.replace(/[0-9a-f]+/g, '\\u{$&}'))
   .join('')
 
-/** One punctuation character of MLQA. */
+/** Matches one punctuation character of MLQA. */
 export const mlqaPunctuation = new RegExp(`[${members}]`, 'u')
-/** The same, to replace all. */
+/** Matches every punctuation character of MLQA, to replace them. */
 export const allMlqaPunctuation = new RegExp(mlqaPunctuation, 'gu')

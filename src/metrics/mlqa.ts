@@ -4,7 +4,7 @@ import { type AnswerMetric, bestOverGolds } from './answer-scores.ts'
 import { allMlqaPunctuation, mlqaPunctuation } from './mlqa-punctuation.ts'
 import { wholeWords, words } from './python-text.ts'
 
-/** What each language drops before comparing; undefined where it has nothing to drop. */
+/** The articles that each language drops before comparing; undefined where it drops none. */
 const articles = {
   en: wholeWords('a', 'an', 'the'),
   es: wholeWords('un', 'una', 'unos', 'unas', 'el', 'la', 'los', 'las'),
@@ -13,7 +13,7 @@ const articles = {
     ...['ein', 'eine', 'einen', 'einem', 'eines', 'einer'],
     ...['der', 'die', 'das', 'den', 'dem', 'des'],
   ),
-  // Everywhere, inside words too: the official pattern has no word boundary.
+  // The article is dropped inside words too: the official pattern has no word boundary.
   ar: /ال/g,
   hi: undefined,
   zh: undefined,
@@ -31,7 +31,7 @@ export function mlqaMetric(language: string): AnswerMetric {
     bestOverGolds(prediction, golds, text => normaliseMlqa(text, language as MlqaLanguage))
 }
 
-/** Lower case, no punctuation, no articles, then tokens between single spaces; in this order. */
+/** Lower-cases, drops punctuation, drops articles, then puts single spaces between tokens, in this order. */
 export function normaliseMlqa(text: string, language: MlqaLanguage): string {
   const bare = text.toLowerCase().replace(allMlqaPunctuation, '')
   const pattern = articles[language]
@@ -39,7 +39,7 @@ export function normaliseMlqa(text: string, language: MlqaLanguage): string {
   return (language === 'zh' ? chineseTokens(kept) : words(kept)).join(' ')
 }
 
-/** Every Han character (U+4E00 to U+9FA5) and punctuation mark alone, the rest as words. */
+/** Cuts a text into its Han characters (U+4E00 to U+9FA5), its punctuation marks and its other words. */
 function chineseTokens(text: string): string[] {
   const tokens: string[] = []
   let run = ''

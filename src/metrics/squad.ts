@@ -10,7 +10,7 @@ export function squadMetric(prediction: string, golds: readonly string[]): Answe
   return bestOverGolds(prediction, golds, normaliseSquad)
 }
 
-/** Lower case, no ASCII punctuation, no articles, single spaces; in this order. */
+/** Lower-cases, drops ASCII punctuation, drops articles, then leaves single spaces, in this order. */
 export function normaliseSquad(text: string): string {
   return words(text.toLowerCase().replace(punctuation, '').replace(articles, ' ')).join(' ')
 }
