@@ -10,7 +10,7 @@ export interface BenchContext {
   native: NativeLoadOptions
   peaks: NativePeaks
   signal: AbortSignal
-  /** Tells what is being done. */
+  /** Called with the name of each step as it begins. */
   onStep(step: string): void
 }
 
@@ -27,7 +27,7 @@ export async function runNative<T>(signal: AbortSignal, work: (control: Control)
   }
 }
 
-/** `count` ids that look random. */
+/** Makes `count` ids that look random. */
 export function someIds(config: LlamaConfig, start: number, count: number): Int32Array {
   return Int32Array.from({ length: count }, (_, i) => ((start + i) * 7919) % config.vocabSize)
 }

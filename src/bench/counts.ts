@@ -6,7 +6,7 @@ import type { DType, NativePeaks } from '../native/types.ts'
 
 export const dtypeBytes: Record<DType, number> = { float32: 4, bfloat16: 2, float16: 2 }
 
-/** Elements of a layer's matrices, those of the feed-forward apart. */
+/** Elements of a layer's matrices: those of attention, and those of the feed-forward network. */
 function layerElements({ hiddenSize, intermediateSize, heads, kvHeads, headDim }: LlamaConfig) {
   const [q, kv] = [heads * headDim, kvHeads * headDim]
   return {
@@ -16,8 +16,8 @@ function layerElements({ hiddenSize, intermediateSize, heads, kvHeads, headDim }
 }
 
 /**
- * Operations of one sequence of `tokens` of which the last alone is scored; a multiply-add counts two. In the last layer
- * only that row goes through the feed-forward.
+ * Operations to run one sequence of `tokens` and score its last token; a multiply-add counts as two. In the last layer only
+ * that token's row goes through the feed-forward network.
  */
 export function prefillFlops(config: LlamaConfig, tokens: number): number {
   const { attention, feedForward } = layerElements(config)
@@ -27,19 +27,19 @@ export function prefillFlops(config: LlamaConfig, tokens: number): number {
   return 2 * rows + 4 * layers * heads * headDim * pairs + 2 * hiddenSize * vocabSize
 }
 
-/** Operations of a step of one token for each of `sequences`, which then have `positions` each. */
+/** Operations to run one token for each of `sequences`, which then have `positions` each. */
 export function stepFlops(config: LlamaConfig, sequences: number, positions: number): number {
   const { layers, heads, headDim } = config
   const attention = 4 * layers * heads * headDim * positions
   return sequences * (2 * stepElements(config) + attention)
 }
 
-/** Bytes of weights that such a step reads, whatever the number of sequences. The few rows of the embedding do not count. */
+/** Bytes of weights that a step reads, whatever the number of sequences. The few rows of the embedding are left out. */
 export function stepWeightBytes(config: LlamaConfig, dtype: DType): number {
   return stepElements(config) * dtypeBytes[dtype]
 }
 
-/** Bytes of keys and values that the attention of such a step reads. */
+/** Bytes of keys and values that attention reads in a step of `sequences` with `positions` each. */
 export function stepKvBytes(config: LlamaConfig, sequences: number, positions: number): number {
   return sequences * positions * kvBytesPerToken(config)
 }
@@ -50,13 +50,13 @@ function stepElements(config: LlamaConfig): number {
 }
 
 export interface Bound {
-  /** The peak that takes longer: the instruction's name, or 'read'. Null where neither counts. */
+  /** The peak that limits the speed: an instruction's name, or 'read' for memory. Null where neither does. */
   bound: string | null
   /** The share of that peak that was reached; above 1 where weights came from a cache. */
   share: number | null
 }
 
-/** @param flops operations done. @param bytes read from memory, both in so many seconds */
+/** @param flops operations that were done in `seconds` @param bytes read from memory in that time */
 export function boundOf(
   { flops, bytes, seconds }: { flops: number; bytes: number; seconds: number },
   peaks: NativePeaks,

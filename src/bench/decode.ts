@@ -1,5 +1,5 @@
-// Steps of one token for each of some sequences: how fast texts are written. A step reads every weight once,
-// and all keys and values.
+// Times decoding: steps that run one token for each of some sequences. A step reads every weight once, and all keys and
+// values.
 import { nativeJob } from '../native/job.ts'
 import type { NativeModel } from '../native/types.ts'
 import { type BenchContext, greedy, micros, runNative, someIds } from './context.ts'
@@ -8,12 +8,12 @@ import type { DecodeReport } from './report.ts'
 import { timingOf } from './timing.ts'
 
 export const decodeSequences: readonly number[] = [1, 8, 32]
-/** Positions a sequence may have: those of a prompt, of a step that is not timed, and of steps that are. */
+/** Maximum positions of a sequence: its prompt, a step that is not timed, and the steps that are. */
 export const decodePositions = 64
 const promptTokens = 16
 const seconds = 2
 const minSteps = 5
-/** Positions a model must have: one for the prompt, one for the step that is not timed, one for a step that is. */
+/** Positions a model must have: one for a prompt, one for the step that is not timed, and one for a step that is. */
 export const minDecodeContext = 3
 
 export async function timeDecode(
@@ -26,7 +26,7 @@ export async function timeDecode(
   const capacity = Math.min(decodePositions, config.contextLength)
   const prompt = Math.min(promptTokens, Math.ceil(capacity / 4))
   const session = await nativeJob(() => model.session(sequences * capacity, greedy))
-  // Appends `each` tokens to every sequence, which holds `length` so far.
+  // Appends `each` tokens to every sequence, which holds `length` tokens before.
   const step = async (ids: Int32Array, length: number, each: number) => {
     const places = Array.from({ length: sequences }, (_, i) => [i * capacity, length, i])
     const offsets = Int32Array.from({ length: sequences + 1 }, (_, i) => i * each)

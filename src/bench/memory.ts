@@ -1,4 +1,4 @@
-// How much memory a benchmark takes, and refusing one that does not fit before it starts.
+// Computes how much memory a benchmark takes, and refuses one that does not fit before it starts.
 
 import type { LlamaConfig } from '../checkpoint/checkpoint.ts'
 import { MtLlamaError } from '../errors.ts'
@@ -6,21 +6,21 @@ import { activationBytes, kvBytesPerToken } from '../model/memory.ts'
 import type { DType } from '../native/types.ts'
 import { dtypeBytes } from './counts.ts'
 
-/** Bytes that the peak of reading goes through, and that the copies of an op's weights take (native/bench/op_timing.cc). */
+/** Bytes that are read to measure the peak of reading, and that an op's copies of its weights take (native/bench/op_timing.cc). */
 const pastCaches = 512 * 2 ** 20
-/** Copies of the largest matrix, as float32, while an op is made and compared: its numbers, the reference's, both rounded. */
+/** Copies of the largest matrix, as float32, that exist while an op is made and compared with the reference. */
 const hostCopies = 5
 
 export interface Need {
-  /** What takes it, in words. */
+  /** What takes the memory, in words. */
   what: string
   bytes: number
 }
 
-/** The need of the peaks on the device. */
+/** Memory of the device that measuring the peaks takes. */
 export const peaksNeed: Need = { what: 'measuring the peaks', bytes: pastCaches }
 
-/** The needs of an op on the device, and on the host beside it. */
+/** Memory that an op takes on the device, and on the host beside it. */
 export function opsNeeds(config: LlamaConfig, dtype: DType): { device: Need; host: Need } {
   const { hiddenSize, intermediateSize, vocabSize, heads, kvHeads, headDim } = config
   const largest = hiddenSize * Math.max(vocabSize, 2 * intermediateSize, (heads + 2 * kvHeads) * headDim)
@@ -31,19 +31,19 @@ export function opsNeeds(config: LlamaConfig, dtype: DType): { device: Need; hos
   }
 }
 
-/** Both needs together, for a device whose memory is the host's. */
+/** The sum of both needs, for a device whose memory is the host's. */
 export function bothNeeds({ device, host }: { device: Need; host: Need }): Need {
   return { what: `${device.what}, ${host.what}`, bytes: device.bytes + host.bytes }
 }
 
-/** @param tokens of a pack. @param positions in the KV cache */
+/** Memory that a loaded model takes. @param tokens in a pack @param positions in the KV cache */
 export function modelNeed(config: LlamaConfig, weightBytes: number, tokens: number, positions: number): Need {
   const bytes = weightBytes + activationBytes(config, tokens) + positions * kvBytesPerToken(config)
   return { what: 'weights, activations, keys and values', bytes }
 }
 
 /**
- * The parts run one after another: the largest must fit.
+ * Checks that the largest need fits, since the parts run one after another.
  * @throws OUT_OF_MEMORY with the figures
  */
 export function checkNeeds(name: string, needs: readonly Need[], available: number): void {

@@ -7,9 +7,9 @@ import { type BenchContext, micros, runNative } from './context.ts'
 import { boundOf } from './counts.ts'
 import type { OpReport } from './report.ts'
 
-/** How long an op is timed. */
+/** Time in seconds for which an op is repeated. */
 const seconds = 0.2
-/** More rows than these have gigabytes of logits, which the two ops keep. */
+/** Maximum rows of the two ops that keep all logits: more rows would take gigabytes. */
 const maxLogitRows = 64
 const logitOps: readonly NativeOp[] = ['head_sample', 'head_logits']
 const decodeCache = 2048
@@ -19,7 +19,7 @@ export const opNames: readonly NativeOp[] = [
   ...(['linear_add down', 'gather_rows', 'head_score', 'head_sample', 'head_logits'] as const),
 ]
 
-/** Adds to `reports` as it goes. @param rows numbers of tokens */
+/** Adds a report to `reports` as soon as an op is timed. @param rows the numbers of tokens to time each op with */
 export async function timeOps(
   context: BenchContext,
   rows: readonly number[],
@@ -31,7 +31,7 @@ export async function timeOps(
       if (logitOps.includes(op) && count > maxLogitRows) continue
       reports.push(await timeOp(context, op, count, 0))
     }
-    // A decode step has one row after many.
+    // Attention is also timed as in a decode step: one row after many in the cache.
     if (op === 'attention')
       reports.push(await timeOp(context, op, 1, Math.min(decodeCache, contextLength) - 1))
   }

@@ -1,4 +1,4 @@
-// One long sequence whose last row alone is scored: how fast prompts are read.
+// Times how fast prompts are read: one long sequence of which the last row is scored.
 
 import { MtLlamaError } from '../errors.ts'
 import type { NativeModel, NativePack } from '../native/types.ts'
@@ -8,10 +8,10 @@ import type { PrefillReport } from './report.ts'
 import { timeRuns } from './timing.ts'
 
 const maxTokens = 512
-/** Tokens that are compared with a session's before anything is timed. */
+/** Length of the sequence that is scored by a pack and by a session, to compare them before anything is timed. */
 const checkedTokens = 32
 
-/** @throws INTERNAL where a session predicts otherwise than scoring does */
+/** Times prefill of `tokens` tokens. @throws INTERNAL where a session predicts otherwise than scoring does */
 export async function timePrefill(context: BenchContext, model: NativeModel): Promise<PrefillReport> {
   const { config, native, peaks, signal } = context
   context.onStep('checking')
@@ -32,7 +32,7 @@ export async function timePrefill(context: BenchContext, model: NativeModel): Pr
   }
 }
 
-/** Sees that a step of a session gives the same token with the same log-probability, bit for bit. */
+/** Checks that a session's step gives the same token with the same log-probability, bit for bit. */
 async function check({ signal }: BenchContext, model: NativeModel, ids: Int32Array): Promise<void> {
   const session = model.session(ids.length, greedy)
   const [first, whole] = [Int32Array.of(0, 0, 0), Int32Array.of(0, ids.length)]
@@ -50,7 +50,7 @@ async function check({ signal }: BenchContext, model: NativeModel, ids: Int32Arr
   )
 }
 
-/** A pack of one sequence of which the last row is scored. */
+/** Makes a pack of one sequence of which the last row is scored. */
 function lastRow(ids: Int32Array, target: number): NativePack {
   return {
     ids,

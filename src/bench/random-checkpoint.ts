@@ -12,12 +12,12 @@ import { abortedError } from '../native/job.ts'
 import type { DType, NativeTensor, StoredType } from '../native/types.ts'
 
 export interface RandomCheckpoint {
-  /** Can be loaded between write() and remove(). */
+  /** The checkpoint, which can be loaded between write() and remove(). */
   checkpoint: Checkpoint
-  /** @throws OUTPUT where the temporary folder has no room */
+  /** Checks that the temporary folder has room for the file. @throws OUTPUT */
   checkRoom(): void
   /**
-   * The file goes at the latest when the process exits.
+   * Writes the file, which is removed when the process exits if not before.
    * @throws OUTPUT, ABORTED
    */
   write(signal: AbortSignal): Promise<void>
@@ -26,10 +26,10 @@ export interface RandomCheckpoint {
 
 interface Format {
   type: StoredType
-  /** Array of one element's bits. */
+  /** The type of array whose elements hold the bits of one number. */
   Bits: Uint16ArrayConstructor | Uint32ArrayConstructor
   one: number
-  /** Bits of a number: the sign, the exponent of 2^-6, the whole fraction. */
+  /** Masks of a number's bits: the sign, the exponent that stands for 2^-6, and all of the fraction. */
   sign: number
   sixtyFourth: number
   fraction: number
@@ -50,10 +50,10 @@ const formats: Record<DType, Format> = {
   },
 }
 
-/** Numbers made once and written again and again: a prime number of them, so that hardly two rows are equal. */
+/** How many numbers are made, to be written again and again. It is a prime, so that hardly two rows are equal. */
 const period = 1_048_573
 
-/** @param name what messages call it */
+/** Describes the checkpoint; write() makes its file. @param name what messages call it */
 export function randomCheckpoint(name: string, config: LlamaConfig, dtype: DType): RandomCheckpoint {
   const format = formats[dtype]
   const elementBytes = format.Bits.BYTES_PER_ELEMENT
@@ -94,7 +94,7 @@ export function randomCheckpoint(name: string, config: LlamaConfig, dtype: DType
   }
 }
 
-/** Numbers of plus or minus 1/64 to 1/32, about as large as the weights of a trained model. */
+/** Makes numbers of plus or minus 1/64 to 1/32, about as large as the weights of a trained model. */
 function randomBytes({ Bits, sign, sixtyFourth, fraction }: Format): Uint8Array {
   const numbers = new Bits(period)
   let state = 1

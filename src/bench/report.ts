@@ -1,4 +1,4 @@
-// What a benchmark says, as programs get it. Rates are per second of the median time.
+// The shape of a benchmark's report as JSON. Rates are computed with the median time.
 import type { Device, DType, LlamaSizes } from '../native/types.ts'
 import type { Bound } from './counts.ts'
 
@@ -9,13 +9,13 @@ export interface BenchReport {
     device: Device
     threads: number
     dtype: DType
-    /** 'cpu avx512_bf16', say. */
+    /** Device and instruction set, such as 'cpu avx512_bf16'. */
     backend: string
     node: string
     version: string
   }
   model?: LlamaSizes & {
-    /** The path given, or the shape's name: then its weights are random. */
+    /** The path that was given, or the name of a shape with random weights. */
     name: string
     random: boolean
     parameters: number
@@ -24,7 +24,7 @@ export interface BenchReport {
   peaks?: {
     arithmetic: { instruction: string; gflopPerSecond: number }[]
     readGigabytesPerSecond: number
-    /** Which of `arithmetic` products in the dtype go through. */
+    /** The instruction among those of `arithmetic` that matrix products in this dtype use. */
     instruction: string
   }
   ops?: OpReport[]
@@ -34,7 +34,7 @@ export interface BenchReport {
 }
 
 interface Micros {
-  /** Median of a run; the 10th and 90th percentile. */
+  /** The median time of a run, followed by the 10th and the 90th percentile. */
   microseconds: number
   microsecondsP10: number
   microsecondsP90: number
@@ -47,12 +47,12 @@ export interface OpReport extends Micros, Bound {
   /** Positions before the rows in the KV cache. */
   cache: number
   runs: number
-  /** Operations of a run. */
+  /** Arithmetic operations in a run. */
   flops: number
   bytes: number
-  /** Those of `bytes` that come from memory: weights, cached keys and values. */
+  /** The part of `bytes` that lies in memory: weights, cached keys and values. */
   memoryBytes: number
-  /** Whether memoryBytes came from memory. If not, being few, they came from a cache, and no share of memory's peak is given. */
+  /** Whether memoryBytes were read from memory. So few that they lie in a cache have no share of memory's peak. */
   fromMemory: boolean
   gflopPerSecond: number
   gigabytesPerSecond: number
@@ -66,13 +66,13 @@ export interface PrefillReport extends Micros, Bound {
   gflopPerSecond: number
 }
 
-/** One step: a token for each sequence. */
+/** The times of one step, which runs a token for each sequence. */
 export interface DecodeReport extends Micros, Bound {
   sequences: number
   steps: number
-  /** Positions of a sequence before the first step that was timed. */
+  /** Positions that a sequence has before the first step that is timed. */
   positions: number
-  /** Operations of the step in the middle. The bytes are what it reads. */
+  /** Arithmetic operations in the middle one of the timed steps; the bytes below are those that it reads. */
   flops: number
   weightBytes: number
   kvBytes: number
@@ -80,17 +80,17 @@ export interface DecodeReport extends Micros, Bound {
   gigabytesPerSecond: number
 }
 
-/** Prompts with some continuations each; a prompt is run once for all of its continuations. */
+/** The times of scoring prompts with some continuations each. A prompt is run once for all of its continuations. */
 export interface ScoringReport extends Micros {
   prompts: number
   continuations: number
   promptTokens: number
   continuationTokens: number
   runs: number
-  /** Tokens the model ran, and those it would run if each continuation came with its prompt. */
+  /** Tokens that the model ran, followed by those that it would run if each continuation came with its prompt. */
   tokensRun: number
   tokensUnshared: number
   promptsPerSecond: number
-  /** Tokens of tokensRun in a second. */
+  /** tokensRun divided by the time. */
   tokensPerSecond: number
 }

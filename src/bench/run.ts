@@ -24,18 +24,18 @@ export const benchParts = ['ops', 'prefill', 'decode', 'scoring'] as const
 export type BenchPart = (typeof benchParts)[number]
 
 export interface BenchOptions {
-  /** A checkpoint, or random weights of a shape. */
+  /** The checkpoint to time, or a shape to time with random weights. */
   model: { path: string } | { shape: ShapeName }
-  /** 'auto': as stored; bfloat16 for a shape. */
+  /** The number format to compute in. 'auto' is the stored one, and bfloat16 for a shape. */
   dtype: DType | 'auto'
   device: DeviceChoice
-  /** 0: one a core. */
+  /** Number of threads; 0 is one for each core. */
   threads: number
   parts: readonly BenchPart[]
-  /** Numbers of tokens that ops are timed at. */
+  /** The numbers of tokens that ops are timed with. */
   rows: readonly number[]
   signal: AbortSignal
-  /** @param part 'peaks', 'load' or one of benchParts. @param step '' at its beginning */
+  /** Called as a part or a step begins. @param part 'peaks', 'load' or one of benchParts @param step '' as a part begins */
   onStep: (part: string, step: string) => void
   version: string
 }
@@ -144,7 +144,7 @@ function checkContext(path: string, contextLength: number, parts: readonly Bench
   }
 }
 
-/** The checkpoint, and how to load it: random weights are in a file for as long as that takes. */
+/** Opens the checkpoint, and says how to load it: the file of random weights exists only while they are loaded. */
 async function openSource({ model, dtype, parts, signal }: BenchOptions) {
   if ('path' in model) {
     const checkpoint = await openCheckpoint(model.path)

@@ -1,4 +1,4 @@
-// Prompts with some continuations each: what choice tasks ask, and what sharing a prompt among its continuations gives.
+// Times scoring as choice tasks need it, prompts with some continuations each, and what sharing the prompts gains.
 import { MtLlamaError } from '../errors.ts'
 import type { ModelParts } from '../model/info.ts'
 import { defaultPlanner } from '../model/planner-options.ts'
@@ -12,12 +12,12 @@ const prompts = 8
 const maxPromptTokens = 96
 const continuations = 4
 const continuationTokens = 4
-/** Prompts that are scored without sharing too, before anything is timed. */
+/** How many prompts are scored without sharing too, to compare the scores before anything is timed. */
 const checkedPrompts = 2
-/** Positions a model must have: those of a continuation, after one of the prompt. */
+/** Positions a model must have: one for a prompt, and those of a continuation. */
 export const minScoringContext = continuationTokens + 1
 
-/** @throws INTERNAL where sharing changes a score */
+/** Times the scoring. @throws INTERNAL where sharing changes a score */
 export async function timeScoring(context: BenchContext, parts: ModelParts): Promise<ScoringReport> {
   const { config, signal } = context
   const promptTokens = Math.min(maxPromptTokens, config.contextLength - continuationTokens)

@@ -1,15 +1,15 @@
 // Repeats something and says how long it takes.
 
 export interface Timing {
-  /** Median. */
+  /** The median time of a run, in seconds. */
   seconds: number
-  /** 10th and 90th percentile. */
+  /** The 10th percentile, followed by the 90th. */
   secondsP10: number
   secondsP90: number
   runs: number
 }
 
-/** Runs it once for nothing, then for about `seconds` and at least `minRuns` times. */
+/** Runs an action once to warm up, then for about `seconds` and at least `minRuns` times. */
 export async function timeRuns(
   run: () => Promise<unknown>,
   { seconds, minRuns }: { seconds: number; minRuns: number },

@@ -20,7 +20,7 @@ const readers = {
 const endings = Object.keys(readers)
 
 /**
- * The files that hold a task's rows: one, or the shards of one Parquet table in order.
+ * Finds the files that hold a task's rows: one, or the shards of one Parquet table in order.
  * @throws DATA_NOT_FOUND naming every name looked for
  */
 export async function findDataFiles(task: Task, dataDir: string): Promise<string[]> {
@@ -70,7 +70,7 @@ function checkShards(shards: string[], folder: string): string[] {
   return shards.map(name => join(folder, name))
 }
 
-/** Rows of the files, in order; field names are the files' own. @throws DATA_NOT_FOUND, DATA_INVALID */
+/** Yields the rows of the files in order, with the files' own names of fields. @throws DATA_NOT_FOUND, DATA_INVALID */
 export async function* readRows(files: readonly string[]): AsyncGenerator<Row> {
   for (const file of files) {
     try {
@@ -102,7 +102,7 @@ async function* jsonlRows(file: string): AsyncGenerator<Row> {
   }
 }
 
-/** A list of objects, or SQuAD's nested articles. */
+/** Yields the rows of a list of objects, or the questions in SQuAD's nested articles. */
 async function* jsonRows(file: string): AsyncGenerator<Row> {
   const invalid = (what: string) => new MtLlamaError('DATA_INVALID', `${file}: ${what}.`)
   const text = await wholeText(file)
@@ -132,7 +132,7 @@ async function* jsonRows(file: string): AsyncGenerator<Row> {
   } else throw invalid('expected a list of rows, or an object whose "data" lists articles as in SQuAD')
 }
 
-/** Without a byte order mark. @throws DATA_INVALID */
+/** Reads a file as text, without a byte order mark. @throws DATA_INVALID */
 async function wholeText(file: string): Promise<string> {
   await using handle = await openData(file)
   const { size } = await handle.stat()
@@ -150,11 +150,11 @@ async function wholeText(file: string): Promise<string> {
   }
 }
 
-/** A header line, then a row a line; cells between tabs, quotes mean themselves (as in GLUE's files). */
+/** Yields the rows under a header line. Cells stand between tabs, and quotes mean themselves, as in GLUE's files. */
 async function* tsvRows(file: string): AsyncGenerator<Row> {
   let header: string[] | undefined
   for await (const line of lines(file)) {
-    // JSON refuses it by itself.
+    // JSON.parse() refuses a NUL by itself, a table has to.
     if (line.text.includes('\0'))
       throw new MtLlamaError(
         'DATA_INVALID',

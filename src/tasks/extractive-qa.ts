@@ -2,12 +2,12 @@
 import type { Row } from './row.ts'
 import type { AnswerSample } from './task.ts'
 
-/** Protocol card; the texts go in raw, so a question's own mark gives "?.". */
+/** The prompt of protocol card. The texts go in raw, so a question's own mark gives "?.". */
 export function extractiveQaPrompt(question: string, context: string): string {
   return `Answer the question according to the context. Question: ${question}. Context: ${context}. Answer:`
 }
 
-/** A row of the Hub's layout (answers: { text: [...] }) or of SQuAD's own (answers: [{ text }]). */
+/** The sample of a row in the Hub's layout (answers: { text: [...] }) or in SQuAD's own (answers: [{ text }]). */
 export function extractiveQaSample(row: Row): AnswerSample {
   const answers = row.isList('answers')
     ? row.list('answers').map(answer => answer.text('text'))

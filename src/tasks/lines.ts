@@ -5,16 +5,16 @@ import { MtLlamaError } from '../errors.ts'
 
 export interface Line {
   text: string
-  /** From 1. */
+  /** The line's number, counted from 1. */
   number: number
 }
 
-/** Bytes of a line: a file without line ends is refused before it fills memory. */
+/** Maximum bytes of a line: a file without line ends is refused before it fills memory. */
 const maxLineBytes = 2 ** 28
 
 /**
- * Lines that hold more than white space, without their ends (\n or \r\n).
- * @param name of the file, for messages
+ * Yields the lines that hold more than white space, without their ends (\n or \r\n).
+ * @param name the file's name, for messages
  * @throws DATA_INVALID where a line is not UTF-8, or longer than 256 MiB
  */
 export async function* readLines(stream: AsyncIterable<Uint8Array>, name: string): AsyncGenerator<Line> {
@@ -54,13 +54,13 @@ export async function* readLines(stream: AsyncIterable<Uint8Array>, name: string
   }
 }
 
-/** What reading a file threw; the system's own errors worded, with the file's name. */
+/** The error to throw for one that reading a file threw: an error of the system is worded, with the file's name. */
 export function notReadable(name: string, error: unknown): unknown {
   if (!(error instanceof Error && 'code' in error) || error instanceof MtLlamaError) return error
   return new MtLlamaError('DATA_NOT_FOUND', `${name}: cannot be read (${error.message}).`, { cause: error })
 }
 
-/** One line of JSONL: an object. @throws DATA_INVALID naming file and line */
+/** Parses one line of JSONL, which must hold an object. @throws DATA_INVALID naming file and line */
 export function parseJsonLine(line: Line, name: string): Record<string, unknown> {
   let value: unknown
   try {

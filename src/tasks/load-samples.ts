@@ -10,15 +10,15 @@ export type TaskSamples = { files: string[] } & (
   | { task: Extract<Task, { kind: 'answer' }>; samples: AnswerSample[] }
 )
 
-/** What tasks are read from, and how much of them. */
+/** The folder that tasks are read from, their prompts, and how many of their samples are read. */
 export interface DataOptions {
   dataDir: string
   protocol: Protocol
-  /** First samples of each task; null: all. */
+  /** How many samples of each task are read, from the first; null reads all. */
   limit: number | null
 }
 
-/** loadSamples() of several tasks, in the order of the tables. */
+/** Loads the samples of several tasks, in the order of the tables. @throws what loadSamples() throws */
 export async function loadTasks(
   names: readonly TaskName[],
   { dataDir, protocol, limit }: DataOptions,
@@ -31,7 +31,8 @@ export async function loadTasks(
 }
 
 /**
- * @param limit reads only the first so many samples
+ * Reads and checks the samples of a task.
+ * @param limit reads only so many samples, from the first
  * @throws INVALID_ARGUMENT, DATA_NOT_FOUND, DATA_INVALID; a file without a single row is DATA_INVALID
  */
 export async function loadSamples(

@@ -24,7 +24,7 @@ export const openbookqa: ChoiceTask = {
   },
 }
 
-/** The Hub's layout (question_stem, choices: { text, label }) or the original's (question: { stem, choices: [...] }). */
+/** Reads the Hub's layout (question_stem, choices: { text, label }) or the original's (question: { stem, choices: [...] }). */
 function question(row: Row): { stem: string; texts: string[]; labels: string[] } {
   const original = row.has('question') ? row.nested('question') : undefined
   const parts = original

@@ -9,10 +9,10 @@ type Told = { rows: Fields[] } | { error: string } | { end: true }
 
 const reader = fileURLToPath(new URL('parquet-reader.js', import.meta.url))
 
-/** Rows in order. @throws DATA_INVALID for whatever the file does to its reader */
+/** Yields the rows of a file in order. @throws DATA_INVALID for whatever the file does to the process that reads it */
 export async function* parquetFields(file: string): AsyncGenerator<Fields> {
   const child = fork(reader, [file], {
-    // Nothing that this process was started with; and a Ctrl-C is not the reader's.
+    // The reader gets no options that this process was started with, and no Ctrl-C of the terminal.
     ...{ execArgv: [], detached: true, serialization: 'advanced' },
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
   })

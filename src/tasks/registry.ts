@@ -12,7 +12,7 @@ import { wic } from './wic.ts'
 import { winogrande } from './winogrande.ts'
 import { xquad } from './xquad.ts'
 
-/** The card's two groups: data sets, or whole kinds of task, that multi-task training has not seen. */
+/** The card's two groups: data sets that multi-task training has not seen, and whole kinds of task that it has not seen. */
 export const unseenDatasets = ['xquad', 'tydiqa', 'mlqa', 'squad', 'sst2', 'openbookqa'] as const
 export const unseenTasks = ['copa', 'winogrande', 'wic', 'mnli', 'rte'] as const
 export const taskNames = [...unseenDatasets, ...unseenTasks] as const

@@ -7,16 +7,16 @@ const texts = listOf(text, 'texts')
 const objects = listOf(object, 'objects')
 
 export class Row extends FieldReader {
-  /** From 1, as people count. */
+  /** The row's number in its file, counted from 1. */
   readonly number: number
 
-  /** @param where for messages: 'copa/validation.jsonl, row 3' */
+  /** @param where begins each message: 'copa/validation.jsonl, row 3' */
   constructor(values: Record<string, unknown>, where: string, number: number) {
     super(values, where)
     this.number = number
   }
 
-  /** The row's own id, by any of the names data sets use; its number where it has none. */
+  /** The row's own id, under any of the names that data sets use; its number where it has none. */
   id(): string {
     const name = ['id', 'idx'].find(candidate => !this.isAbsent(candidate))
     const value = name === undefined ? this.number : this.get(name)
@@ -28,8 +28,8 @@ export class Row extends FieldReader {
   }
 
   /**
-   * Any text, the empty one included, exactly as it is in the file.
-   * @param names the first of them that the row has is read
+   * A text, exactly as it is in the file; it may be empty.
+   * @param names the field's names in different data sets: the first one that the row has is read
    */
   text(...names: string[]): string {
     return this.read(this.#present(names), text)
@@ -50,7 +50,7 @@ export class Row extends FieldReader {
     return items.map((item, i) => new Row(item, `${this.where}, "${name}" ${i + 1}`, this.number))
   }
 
-  /** The same row with more fields, at its place in the file. */
+  /** A row with the fields of this one and some more, and a place of its own in the file. */
   with(fields: Record<string, unknown>, where: string, number: number): Row {
     return new Row({ ...this.values, ...fields }, where, number)
   }

@@ -10,7 +10,7 @@ export const rte: ChoiceTask = {
     card: row => ({
       id: row.id(),
       prompt: `Given ${row.text('premise', 'sentence1')} Is it guaranteed true that "${row.text('hypothesis', 'sentence2')}"? Yes or no?`,
-      // As the card prints them.
+      // The card prints them so, one with a capital and one without.
       choices: ['Yes', 'no'],
       gold: row.label('label', [
         ['0', 'entailment'],

@@ -9,7 +9,7 @@ export const sst2: ChoiceTask = {
   sample: {
     card: row => ({
       id: row.id(),
-      // The sentence goes in raw: its trailing space gives two.
+      // The sentence goes in raw: a space at its end makes two before the next word.
       prompt: `${row.text('sentence')} Based on this review, would the user recommend this product? No or Yes?`,
       choices: ['No', 'Yes'],
       gold: row.label('label', [

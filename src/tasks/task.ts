@@ -1,11 +1,11 @@
-// What a task is: data files, how a row becomes an item, the prompts of each protocol, and how answers are scored.
+// Defines what a task is: its data files, how a row becomes a sample in each protocol, and how answers are scored.
 import type { AnswerMetric } from '../metrics/answer-scores.ts'
 import type { Row } from './row.ts'
 
-/** Ways of prompting and scoring; a task says what its items look like in each. */
+/** A way of prompting and scoring. A task says what its samples look like in each. */
 export type Protocol = 'card'
 
-/** Pick one of several choices by log-likelihood. Each is scored after the prompt and one space. */
+/** A question that is answered by the choice of the highest log-likelihood, each scored after the prompt and one space. */
 export interface ChoiceSample {
   id: string
   prompt: string
@@ -14,11 +14,11 @@ export interface ChoiceSample {
   gold: number
 }
 
-/** Generate a text and compare it with the gold answers. */
+/** A question that is answered by a generated text, which is compared with the gold answers. */
 export interface AnswerSample {
   id: string
   prompt: string
-  /** At least one. */
+  /** The gold answers, at least one. */
   answers: string[]
 }
 
@@ -26,21 +26,21 @@ export interface AnswerSample {
 export interface DataSource {
   /** File names without their ending, in order of preference; the first one that exists is read. */
   stems: readonly string[]
-  /** Rows to leave out: another language in the same file, say. */
+  /** Whether a row belongs to the task: a file may hold other languages too. By default every row does. */
   keep?: (row: Row) => boolean
 }
 
 interface TaskBase {
-  /** Folder of its data, and its name on the command line. */
+  /** The name of the task's data folder, and of the task on the command line. */
   name: string
-  /** Its column in the tables. */
+  /** The head of the task's column in the tables. */
   title: string
   data: DataSource
 }
 
 export interface ChoiceTask extends TaskBase {
   kind: 'choice'
-  /** A row as each protocol presents it. @throws DATA_INVALID naming file, row, field and value */
+  /** Makes the sample of a row, in each protocol. @throws DATA_INVALID naming file, row, field and value */
   sample: Record<Protocol, (row: Row) => ChoiceSample>
 }
 
