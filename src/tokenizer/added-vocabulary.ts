@@ -1,4 +1,4 @@
-// Added tokens and their ids: those the tokenizer's own file lists, and those its settings declare besides.
+// Gives added tokens their ids: those that the tokenizer's own file lists, and those that its settings declare.
 import type { AddedToken } from './added-tokens.ts'
 import type { DeclaredToken } from './settings.ts'
 import { addToken, type Vocabulary } from './vocabulary.ts'
@@ -6,8 +6,8 @@ import { addToken, type Vocabulary } from './vocabulary.ts'
 /**
  * Adds declared tokens as the tokenizers library does: a text that is a token already keeps its id, another gets the next id
  * after those of the model and of the added tokens, whatever id the settings give it.
- * @param vocabulary of the model and the added tokens; new tokens are entered
- * @param modelSize how many tokens the model has without added ones
+ * @param vocabulary holds the tokens of the model and the added ones; new tokens are entered
+ * @param modelSize the number of the model's tokens without added ones
  */
 export function withDeclared(
   added: readonly AddedToken[],

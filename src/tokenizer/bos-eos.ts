@@ -1,4 +1,4 @@
-// Which tokens begin and end a text, by the settings beside the tokenizer, the template or custom.
+// Finds the tokens that begin and end a text: by the settings beside the tokenizer, by its post_processor, or by usage.
 import type { TokenizerSettings } from './settings.ts'
 
 export interface BosAndEos {
@@ -9,12 +9,12 @@ export interface BosAndEos {
   prefix: number[]
 }
 
-/** Ends of text by the names LLaMA-like tokenizers give them, where there is no tokenizer_config.json to say. */
+/** Texts of the token that ends a text in LLaMA-like tokenizers, tried in order where there is no tokenizer_config.json. */
 const usualEnds = ['</s>', '<|end_of_text|>', '<|endoftext|>']
 
 /**
  * @param prefix what the post_processor puts before a text
- * @param ids of all tokens, those that the settings declare too
+ * @param ids the ids of all tokens by their texts, those that the settings declare too
  */
 export function bosAndEos(
   prefix: number[],
@@ -27,7 +27,7 @@ export function bosAndEos(
   const usualEnd = settings?.className === undefined ? usualEnds.find(text => ids.has(text)) : undefined
   const eosTokenId = idOf(settings?.eos === undefined ? usualEnd : settings.eos)
   const has = bosTokenId !== undefined && prefix.includes(bosTokenId)
-  // Where BOS is asked for and there is none, transformers adds none.
+  // A tokenizer without BOS adds none although it is asked to, as in transformers.
   const adds = !has && settings?.addBos === true && bosTokenId !== undefined
   return {
     ...{ bosTokenId, eosTokenId, addBos: has || adds },

@@ -1,4 +1,4 @@
-// Where a continuation begins among the tokens of prompt + continuation.
+// Finds where a continuation begins among the tokens of prompt + continuation.
 import type { Slices } from '../calls/slices.ts'
 import { pythonSpaces } from '../data/white-space.ts'
 import type { EncodeOptions, Tokenizer } from './tokenizer.ts'
@@ -13,7 +13,7 @@ import type { EncodeOptions, Tokenizer } from './tokenizer.ts'
 export type BoundaryRule = 'joint' | 'harness' | 'separate'
 
 /**
- * Tokens before and of a continuation, without special tokens around them. The continuation is empty where a rule
+ * Encodes a prompt and a continuation, without special tokens around them. The continuation's ids are empty where a rule
  * leaves nothing to it. A prompt is encoded once for all continuations that follow it one after the other.
  */
 export function* splitContinuation(
@@ -39,7 +39,7 @@ export function* splitContinuation(
   return { prefix: prefix.slice(0, common), continuation: whole.slice(common) }
 }
 
-/** Python's str.rstrip(). */
+/** Strips white space from the end, as Python's str.rstrip() does. */
 function lengthBeforeSpace(prompt: string): number {
   let end = prompt.length
   while (end > 0 && pythonSpaces.test(prompt[end - 1]!)) end--

@@ -1,11 +1,11 @@
 // GPT-2's spelling of bytes as printable characters: the alphabet of byte-level vocabularies.
 
-/** [256] the character that stands for each byte. */
+/** The character that stands for each of the 256 bytes. */
 export const byteCharacters: readonly string[] = makeByteCharacters()
 
 const bytesByCharacter: ReadonlyMap<string, number> = new Map(byteCharacters.map((c, byte) => [c, byte]))
 
-/** The bytes a token stands for; a token with any other character is taken as plain text. */
+/** The bytes a token stands for. A token with any other character is taken as plain text. */
 export function tokenBytes(token: string): Buffer {
   const bytes: number[] = []
   for (const character of token) {
@@ -16,7 +16,7 @@ export function tokenBytes(token: string): Buffer {
   return Buffer.from(bytes)
 }
 
-/** A text spelt in the alphabet. */
+/** Spells a text in the alphabet. */
 export function byteSpelling(text: string): string {
   let out = ''
   for (const byte of Buffer.from(text, 'utf8')) out += byteCharacters[byte]

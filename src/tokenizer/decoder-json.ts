@@ -1,4 +1,4 @@
-// The decoder of tokenizer.json: which of the two ways from ids to text it spells out.
+// Reads the decoder of tokenizer.json: it must spell out one of the two ways from ids to text.
 import { tokenBytes } from './byte-level.ts'
 import { ByteDecodeStream, type Piece, PieceDecodeStream, type PieceRules } from './decoder.ts'
 import type { Field } from './field.ts'
@@ -6,8 +6,8 @@ import type { DecodeStream } from './tokenizer.ts'
 import { bytePiece } from './vocabulary.ts'
 
 /**
- * @param textOf the token of an id
- * @param specialIds left out where asked for
+ * @param textOf gives the token of an id
+ * @param specialIds the ids that are left out where special tokens are to be skipped
  * @throws TOKENIZER for a decoder that is neither
  */
 export function readDecoder(
@@ -34,7 +34,7 @@ export function readDecoder(
     })
 }
 
-/** Tokens in GPT-2's byte alphabet. */
+/** The decoder of tokens in GPT-2's byte alphabet. */
 export function byteLevelDecoder(
   textOf: (id: number) => string | undefined,
   specialIds: ReadonlySet<number>,
@@ -49,7 +49,7 @@ export function byteLevelDecoder(
     })
 }
 
-/** Metaspace, or a Sequence of Replace, ByteFallback, Fuse, Strip in this order, the first two optional. */
+/** Reads Metaspace, or a Sequence of Replace, ByteFallback, Fuse and Strip in this order, of which only Fuse must be there. */
 function readPieceRules(field: Field): Pick<PieceRules, 'space' | 'leading'> & { byteFallback: boolean } {
   const type = field.get('type').string()
   if (type === 'Metaspace') {

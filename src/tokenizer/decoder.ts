@@ -1,12 +1,12 @@
-// From ids to text, one id at a time. A whole text is decoded the same way, so both agree.
+// Turns ids into text, one id at a time. A whole text is decoded the same way, so both agree.
 import { isUtf8 } from 'node:buffer'
 import type { DecodeStream } from './tokenizer.ts'
 import { characterLength, replacementCharacter, unfinishedBytes } from './utf8.ts'
 
-/** What a byte-level vocabulary's ids stand for; undefined for ids to leave out. */
+/** Gives the bytes that an id of a byte-level vocabulary stands for; undefined for an id that is left out. */
 export type BytesOf = (id: number) => Buffer | undefined
 
-/** Tokens are bytes: text appears as soon as its characters are whole. */
+/** Decodes tokens that are bytes: text appears as soon as its characters are whole. */
 export class ByteDecodeStream implements DecodeStream {
   readonly #bytesOf: BytesOf
   #rest: Buffer = Buffer.alloc(0)
@@ -35,17 +35,17 @@ export class ByteDecodeStream implements DecodeStream {
   }
 }
 
-/** What an id of a SentencePiece-like vocabulary stands for. */
+/** How the ids of a SentencePiece-like vocabulary become text. */
 export type Piece = { text: string; control?: boolean } | { byte: number }
 
 export interface PieceRules {
-  /** undefined for ids to leave out. */
+  /** Gives the piece of an id; undefined for an id that is left out. */
   pieceOf(id: number): Piece | undefined
-  /** Stands for a space in a piece. */
+  /** The character that stands for a space in a piece. */
   space: string
   /**
-   * What a run of byte pieces becomes where it is not UTF-8: U+FFFD for every byte of the run (the tokenizers
-   * library's ByteFallback; so nothing of a run is certain before it ends) or for the undecodable bytes alone (sentencepiece).
+   * What a run of byte pieces that is not UTF-8 becomes: U+FFFD for every byte of the run, as in the tokenizers library's
+   * ByteFallback, so that nothing of a run is certain before it ends; or for the undecodable bytes alone, as in sentencepiece.
    */
   brokenRun: 'all' | 'broken'
   /**
@@ -55,7 +55,7 @@ export interface PieceRules {
   leading: { rule: 'text'; count: number } | { rule: 'first-piece' | 'dummy-prefix' | 'extra' }
 }
 
-/** Tokens are pieces of text with a visible space, some are single bytes. */
+/** Decodes tokens that are pieces of text with a visible space, or single bytes. */
 export class PieceDecodeStream implements DecodeStream {
   readonly #rules: PieceRules
   #run: number[] = []
@@ -127,7 +127,7 @@ function wholeRun(run: number[]): string {
   return isUtf8(bytes) ? bytes.toString('utf8') : replacementCharacter.repeat(run.length)
 }
 
-/** Valid characters as they are, U+FFFD for every byte that is part of none. */
+/** Decodes valid characters, and makes U+FFFD of every byte that is part of none. */
 function lossyRun(run: number[]): string {
   let text = ''
   const bytes = Buffer.from(run)

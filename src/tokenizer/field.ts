@@ -1,20 +1,20 @@
-// Reading values of unknown shape out of a tokenizer file: every complaint names the file, the value's path and the value.
+// Reads values of unknown shape out of a tokenizer file: an error names the file, the value's path and the value.
 import { boolean, check, type Kind, list, object, ownField, text, wholeNumber } from '../data/fields.ts'
 import { shown } from '../data/shown.ts'
 import { MtLlamaError } from '../errors.ts'
 
-/** The error every reader of this folder throws. */
+/** The error that every reader of this folder throws. */
 export function tokenizerError(file: string, message: string, options?: ErrorOptions): MtLlamaError {
   return new MtLlamaError('TOKENIZER', `${file}: ${message} [TOKENIZER]`, options)
 }
 
-/** A whole number from 0 to 2^24, which no vocabulary exceeds: tables are allocated by it. */
+/** A whole number from 0 to 2^24, which no vocabulary exceeds: tables are allocated by ids. */
 const tokenId = wholeNumber(0, 1 << 24, 'a token id')
 
 /** One value of a parsed file together with where it stands. */
 export class Field {
   readonly file: string
-  /** 'model.merges[3]'; '' is the whole file. */
+  /** Where the value stands in the file: 'model.merges[3]'. '' is the whole file. */
   readonly path: string
   readonly value: unknown
 
@@ -24,7 +24,7 @@ export class Field {
     this.value = value
   }
 
-  /** The field of that name; undefined inside where it is absent or null. */
+  /** The field of that name, whose value is undefined if it is absent or null. */
   get(name: string): Field {
     const value = ownField(this.object(), name)
     return new Field(this.file, this.path === '' ? name : `${this.path}.${name}`, value ?? undefined)
@@ -57,7 +57,7 @@ export class Field {
     return this.#read(tokenId)
   }
 
-  /** What to throw where the value is not what was expected. */
+  /** The error for a value that is not what was expected. */
   error(expected: string): MtLlamaError {
     const found = this.missing ? 'is missing' : `is ${shown(this.value)}`
     return tokenizerError(this.file, `${this.path || 'the file'} ${found}; expected ${expected}`)

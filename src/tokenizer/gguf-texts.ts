@@ -1,4 +1,4 @@
-// Tokens of a GGUF that llama.cpp knows by their texts, whatever their types and the file's keys say.
+// The tokens of a GGUF that llama.cpp knows by their texts, whatever their types and the file's keys say.
 
 /** Texts of tokens that end a turn or a text (llama_vocab, special_eog_ids). */
 export const endTexts: ReadonlySet<string> = new Set([
@@ -7,7 +7,7 @@ export const endTexts: ReadonlySet<string> = new Set([
   ...['<|end_of_text|>', '<end_of_utterance>', '<eos>', '<turn|>', '<|tool_response>'],
 ])
 
-/** Texts that stand for a key of filling in the middle where the file lacks it; the first in the vocabulary counts. */
+/** Texts by which a token for filling in the middle is found where the file lacks its key; the lowest id counts. */
 export const fillTexts = {
   fim_pre: [
     '<|fim_prefix|>',

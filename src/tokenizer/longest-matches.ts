@@ -1,4 +1,4 @@
-// Which of many texts begin where in a text, the longest at each place: Aho and Corasick's automaton, in linear time.
+// Finds which of many texts begin at which places of a text, the longest at each place, in linear time.
 import { type Slices, sliceItems } from '../calls/slices.ts'
 
 const root = 0
@@ -9,19 +9,19 @@ const none = -1
  * where it stands, so that it finds the longest that begins at each place without reading anything twice.
  */
 export class LongestMatches {
-  /** A node is a reversed beginning of a text: [nodes] the node it extends, and by which UTF-16 unit. */
+  /** A node stands for a suffix of a text, reversed: [nodes] the node that it extends, and the UTF-16 unit it adds. */
   readonly #parent: Int32Array
   readonly #unit: Uint16Array
-  /** [nodes] the longest node that ends this one. */
+  /** [nodes] The longest other node that the node ends in. */
   readonly #shorter: Int32Array
-  /** [nodes] the longest text that ends this one; `none` where none does. */
+  /** [nodes] The longest text that the node ends in; `none` where there is none. */
   readonly #text: Int32Array
   /** An open-addressing hash table of the nodes by parent and unit; `root`, which nothing leads to, marks a free slot. */
   readonly #slots: Int32Array
-  /** [256] whether a text may end in a unit with that low byte. */
+  /** [256] Whether a text may end in a unit with that low byte. */
   readonly #ends = new Uint8Array(256)
 
-  /** @param texts none of them empty; of equal ones the first counts */
+  /** @param texts must not be empty; the first of equal ones counts */
   constructor(texts: readonly string[]) {
     const nodes = 1 + texts.reduce((sum, text) => sum + text.length, 0)
     this.#parent = new Int32Array(nodes)
@@ -51,7 +51,7 @@ export class LongestMatches {
     }
   }
 
-  /** Places and indices of the texts found, from the last place to the first: [place, index, place, index, ...]. */
+  /** Finds the texts. Returns their places and indices, from the last place to the first: [place, index, place, index, ...]. */
   *find(text: string): Slices<number[]> {
     const found: number[] = []
     let node = root
@@ -75,7 +75,7 @@ export class LongestMatches {
     }
   }
 
-  /** The slot of the node, or the free one where it belongs. */
+  /** Finds the slot of a node, or the free slot where it belongs. */
   #slot(parent: number, unit: number): number {
     const mask = this.#slots.length - 1
     let slot = Math.imul(parent, 0x9e3779b1) ^ Math.imul(unit, 0x85ebca6b)
@@ -87,7 +87,7 @@ export class LongestMatches {
     }
   }
 
-  /** The first `used` nodes but the root, those of fewer units first. */
+  /** The first `used` nodes without the root, in the order of their numbers of units. */
   #byDepth(used: number): Int32Array {
     const depth = new Int32Array(used)
     for (let node = 1; node < used; node++) depth[node] = depth[this.#parent[node]!]! + 1

@@ -25,7 +25,7 @@ export class MinHeap {
     items[at] = item
   }
 
-  /** The smallest; the heap must not be empty. */
+  /** Removes the smallest number and returns it. The heap must not be empty. */
   pop(): number {
     const items = this.#items
     const top = items[0]!

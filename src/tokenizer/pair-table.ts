@@ -8,7 +8,7 @@ export class PairTable {
   readonly #rank: Int32Array
   readonly #merged: Int32Array
 
-  /** @param capacity most pairs that will be set */
+  /** @param capacity maximum of pairs that will be set */
   constructor(capacity: number) {
     let size = 16
     while (size < capacity * 2) size *= 2
@@ -19,7 +19,7 @@ export class PairTable {
     this.#merged = new Int32Array(size)
   }
 
-  /** A pair that is set twice keeps the later entry, as in the tokenizers library. */
+  /** Sets a pair. One that is set twice keeps the later entry, as in the tokenizers library. */
   set(left: number, right: number, rank: number, merged: number): void {
     const slot = this.#slot(left, right)
     this.#left[slot] = left
@@ -28,7 +28,7 @@ export class PairTable {
     this.#merged[slot] = merged
   }
 
-  /** Where the pair lies, for `rank` and `merged`; -1 if it does not merge. */
+  /** Finds the slot of a pair, for rank() and merged(); -1 if the pair does not merge. */
   find(left: number, right: number): number {
     const slot = this.#slot(left, right)
     return this.#left[slot] === -1 ? -1 : slot
@@ -42,7 +42,7 @@ export class PairTable {
     return this.#merged[slot]!
   }
 
-  /** The slot of the pair, or the free one where it belongs. */
+  /** Finds the slot of a pair, or the free slot where it belongs. */
   #slot(left: number, right: number): number {
     let slot = (Math.imul(left, 0x9e3779b1) ^ Math.imul(right, 0x85ebca6b)) >>> 0
     slot = (slot ^ (slot >>> 15)) & this.#mask

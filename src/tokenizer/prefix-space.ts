@@ -1,14 +1,14 @@
-// The space before a text, where the settings beside a tokenizer.json say otherwise than the file.
+// Changes the space before a text where the settings beside a tokenizer.json say otherwise than the file.
 import { Field } from './field.ts'
 import type { TokenizerSettings } from './settings.ts'
 
-/** Classes of transformers that spell a space \u2581, and those of GPT-2's byte alphabet. */
+/** The classes of transformers that spell a space \u2581, and those that use GPT-2's byte alphabet. */
 const pieceClasses = ['LlamaTokenizer', 'CodeLlamaTokenizer']
 const byteClasses = ['GPT2Tokenizer', 'Qwen2Tokenizer']
 
 /**
- * The steps of the file with the space that its settings ask for, and whether a Prepend among them is for the beginning of
- * the text alone. Only classes of transformers that know add_prefix_space and legacy heed them; PreTrainedTokenizerFast
+ * Returns the file with the space that its settings ask for, and whether a Prepend in it is for the beginning of the text
+ * alone. Only classes of transformers that know add_prefix_space and legacy heed them; PreTrainedTokenizerFast
  * takes the file as it is.
  */
 export function withPrefixSpace(
@@ -39,14 +39,14 @@ export function withPrefixSpace(
 
 type Step = Record<string, unknown>
 
-/** The step, or those of a Sequence. */
+/** The step itself, or the steps of a Sequence. */
 function stepsOf(step: unknown): Step[] {
   if (typeof step !== 'object' || step === null) return []
   const { pretokenizers } = step as Step
   return Array.isArray(pretokenizers) ? pretokenizers.flatMap(stepsOf) : [step as Step]
 }
 
-/** The step, or those of a Sequence, changed. */
+/** Changes the step, or each step of a Sequence. */
 function withStep(step: unknown, change: (step: Step) => Step): unknown {
   if (typeof step !== 'object' || step === null) return step
   const { pretokenizers } = step as Step

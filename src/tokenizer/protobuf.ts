@@ -1,15 +1,17 @@
-// Just enough of the protobuf wire format to read a SentencePiece model.
+// Reads the protobuf wire format, as far as a SentencePiece model needs it.
 import { tokenizerError } from './field.ts'
 
-/** A field's value: a number, or its bytes. */
+/** The value of a field: a number, or bytes. */
 type Value = number | Buffer
 
-/** The largest number of a field that SentencePiece defines itself; from 200 on they are other people's extensions. */
+/** The largest number of a field that SentencePiece defines itself: numbers from 200 on are extensions of others. */
 const maxNumber = 199
 
 /**
- * The fields of a message one after the other, repeated ones too: of a list of two-byte entries nothing is kept.
- * @param name of the message, for errors. @throws TOKENIZER where the bytes are no message
+ * Yields the fields of a message one after the other, repeated ones too, without keeping them: a list may have millions of
+ * entries of two bytes.
+ * @param name the message's name, for errors
+ * @throws TOKENIZER where the bytes are no message
  */
 export function* fieldsOf(
   file: string,
@@ -46,13 +48,13 @@ export function* fieldsOf(
   }
 }
 
-/** The fields of one message by number, the last value of each that is repeated. */
+/** The fields of one message by their numbers. A field that is repeated has its last value. */
 export class Message {
   readonly #file: string
   readonly #name: string
   readonly #fields = new Map<number, Value>()
 
-  /** @param name of the message, for errors. @throws TOKENIZER where the bytes are no message */
+  /** @param name the message's name, for errors @throws TOKENIZER where the bytes are no message */
   constructor(file: string, name: string, bytes: Buffer) {
     this.#file = file
     this.#name = name
@@ -60,7 +62,7 @@ export class Message {
       if (number <= maxNumber) this.#fields.set(number, value)
   }
 
-  /** An empty message where it is not there, which has every default. */
+  /** The message in a field; an empty one, which has every default, where the field is missing. */
   message(number: number, name: string): Message {
     return new Message(this.#file, name, this.bytes(number, name))
   }

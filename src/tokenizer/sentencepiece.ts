@@ -1,4 +1,4 @@
-// SentencePiece's tokenizer.model: a protobuf of pieces, the trainer's and the normaliser's settings.
+// Reads SentencePiece's tokenizer.model: a protobuf of pieces, and the settings of the trainer and the normaliser.
 import { withDeclared } from './added-vocabulary.ts'
 import { readCharsmap } from './charsmap.ts'
 import { tokenizerError } from './field.ts'
@@ -19,7 +19,7 @@ const bpeModel = 2
 
 /**
  * Field numbers are those of sentencepiece_model.proto.
- * @param settings of the files beside it: what they declare is added as transformers adds it
+ * @param settings what the files beside it say: the tokens that they declare are added as transformers adds them
  * @throws TOKENIZER naming the file and what is wrong in it
  */
 export function tokenizerFromSentencePiece(
@@ -105,8 +105,8 @@ export function readPieces(file: string, bytes: Buffer): ScoredPiece[] {
 }
 
 /**
- * transformers' LlamaTokenizer puts a space first whatever the model says, and before the beginning alone unless told to be
- * as it was (`legacy`).
+ * Decides which stretches of text get a space before them. transformers' LlamaTokenizer puts one before the beginning of
+ * the text whatever the model says, and before later stretches only with its older behaviour (`legacy`).
  */
 function dummyPrefix(own: boolean, settings: TokenizerSettings | undefined): PieceSettings['dummyPrefix'] {
   const isLlama = settings?.className?.endsWith('LlamaTokenizer') === true

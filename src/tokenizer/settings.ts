@@ -1,4 +1,4 @@
-// What the files beside a tokenizer say: tokenizer_config.json, special_tokens_map.json, added_tokens.json.
+// Reads what the files beside a tokenizer say: tokenizer_config.json, special_tokens_map.json, added_tokens.json.
 import { isRecord } from '../data/record.ts'
 import type { AddedToken } from './added-tokens.ts'
 import type { Field } from './field.ts'
@@ -15,7 +15,7 @@ export interface TokenizerSettings {
   eos: string | null | undefined
   /** Texts of tokens by their names, such as bos_token; null where a file says that there is none. */
   named: ReadonlyMap<string, string | null>
-  /** In the order in which they get their ids. */
+  /** The declared tokens, in the order in which they get their ids. */
   declared: readonly DeclaredToken[]
   /** Whether tokens are declared besides the named ones, such as BOS. */
   declaresMore: boolean
@@ -104,7 +104,7 @@ export function readSettings({
   }
 }
 
-/** The field of that name in the first of the files that has it, be it null. */
+/** The field of that name in the first of the files that has it, even if it is null there. */
 function saying(name: string, files: readonly Field[]): Field | undefined {
   return files.find(file => Object.hasOwn(file.object(), name))?.get(name)
 }
@@ -114,7 +114,7 @@ function flag(config: Field | undefined, name: string): boolean | undefined {
   return field === undefined || field.missing ? undefined : field.boolean()
 }
 
-/** A token given as its text, or as an object with its text as `content`; null for null and ''. */
+/** Reads a token that is given as its text, or as an object with its text as `content`; null for null and ''. */
 function specialToken(field: Field): DeclaredToken | null {
   if (field.missing || field.value === '') return null
   return typeof field.value === 'string' ? plain(field.value, true) : { ...token(field), special: true }
@@ -142,7 +142,7 @@ function token(field: Field): DeclaredToken {
   }
 }
 
-/** Tokens under names of a model's own, such as image_token. */
+/** The fields of tokens that are named by the model alone, such as image_token. */
 function ownTokens(config: Field | undefined): Field[] {
   if (config === undefined) return []
   const names = Object.keys(config.object()).filter(
@@ -169,7 +169,10 @@ function textsByName(
   return texts
 }
 
-/** extra_special_tokens, which was additional_special_tokens before transformers 5: a list, or tokens under names. */
+/**
+ * Reads the tokens of extra_special_tokens, or of additional_special_tokens, as it was called before transformers 5: a list,
+ * or tokens under names.
+ */
 function moreTokens(files: readonly Field[]): DeclaredToken[] {
   const said = ['extra_special_tokens', 'additional_special_tokens'].flatMap(name => {
     const field = saying(name, files)
@@ -184,13 +187,13 @@ function entries(field: Field | undefined): Field[] {
   return field === undefined ? [] : Object.keys(field.object()).map(name => field.get(name))
 }
 
-/** added_tokens_decoder: tokens by their ids. */
+/** Reads added_tokens_decoder, which holds tokens by their ids. */
 function decodedTokens(field: Field): DeclaredToken[] {
   const ids = Object.keys(field.object()).sort((a, b) => Number(a) - Number(b))
   return ids.map(id => token(field.get(id)))
 }
 
-/** added_tokens.json: ids by the tokens' texts. */
+/** Reads added_tokens.json, which holds ids by the tokens' texts. */
 function listedTokens(field: Field | undefined, special: ReadonlySet<string>): DeclaredToken[] {
   if (field === undefined) return []
   const ids = Object.keys(field.object()).map(content => ({ content, id: field.get(content).id() }))

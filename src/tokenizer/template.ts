@@ -1,4 +1,4 @@
-// What the post_processor of tokenizer.json puts around a text.
+// Reads the post_processor of tokenizer.json: the tokens that it puts around a text.
 import type { Field } from './field.ts'
 
 export interface Template {

@@ -1,12 +1,12 @@
 // Runs work that may take for ever, such as matching a regular expression, and stops it after a while.
 import vm from 'node:vm'
 
-/** A script can be stopped where a function cannot; it calls the work, which need know nothing of it. */
+/** A script that calls the work: unlike a function, a script can be stopped. */
 let guard: { context: vm.Context; script: vm.Script } | undefined
 
 /**
- * Takes some 100 us more than the work itself.
- * @returns whether the work has ended by itself; what it throws is thrown on
+ * Runs work, and stops it after a while. This costs some 100 us more than the work itself.
+ * @returns whether the work has ended by itself. What the work throws is thrown on
  */
 export function endsWithin(milliseconds: number, work: () => void): boolean {
   guard ??= { context: vm.createContext(), script: new vm.Script('work()') }

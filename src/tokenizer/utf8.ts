@@ -1,9 +1,9 @@
-// UTF-8 as the decoders need it: where a character ends, and what to make of bytes that are none.
+// Finds where characters end in UTF-8, for the decoders.
 
-/** U+FFFD, what undecodable bytes become. */
+/** The character that undecodable bytes become. */
 export const replacementCharacter = '\uFFFD'
 
-/** Length of the character that starts at bytes[start]: 0 if there is none, -1 if the bytes end inside one. */
+/** The length of the character that starts at bytes[start]: 0 if none does, -1 if the bytes end inside one. */
 export function characterLength(bytes: ArrayLike<number>, start: number): number {
   const lead = bytes[start]!
   if (lead < 0x80) return 1
@@ -20,7 +20,7 @@ export function characterLength(bytes: ArrayLike<number>, start: number): number
   return length
 }
 
-/** How many bytes at the end are the beginning of a character that may still become whole: 0 to 3. */
+/** The number of bytes at the end, 0 to 3, that begin a character which may still become whole. */
 export function unfinishedBytes(bytes: ArrayLike<number>): number {
   for (let start = Math.max(0, bytes.length - 3); start < bytes.length; start++) {
     if (characterLength(bytes, start) === -1) return bytes.length - start

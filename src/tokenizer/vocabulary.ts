@@ -6,7 +6,7 @@ import { PairTable } from './pair-table.ts'
 export interface Vocabulary {
   file: string
   ids: Map<string, number>
-  /** By id. A Map, as a file of some kilobytes may name ids of millions. */
+  /** The tokens' texts by their ids, in a Map since a file of some kilobytes may name ids of millions. */
   texts: Map<number, string>
 }
 
@@ -25,17 +25,17 @@ export function addToken(vocabulary: Vocabulary, text: string, id: number, field
   texts.set(id, text)
 }
 
-/** One more than the largest id. */
+/** The number of ids: one more than the largest. */
 export function vocabularySize({ texts }: Vocabulary): number {
   let size = 0
   for (const id of texts.keys()) size = Math.max(size, id + 1)
   return size
 }
 
-/** Left, right of the merge at a rank; undefined where it is not a pair of texts. */
+/** The left and the right text of the merge at a rank; undefined where the file has no pair of texts there. */
 export type MergePair = readonly [string, string] | undefined
 
-/** Merges in order of rank. @throws TOKENIZER where one is no pair, or names a token that is not there */
+/** Makes the table of merges. @throws TOKENIZER where one is no pair, or names a token that is not there */
 export function mergeTable(
   vocabulary: Vocabulary,
   field: string,
@@ -62,7 +62,7 @@ export function mergeTable(
   return table
 }
 
-/** 'a b' as a pair. */
+/** Parses a merge that is written 'a b'. */
 export function splitMerge(merge: unknown): MergePair {
   if (typeof merge !== 'string') return undefined
   const space = merge.indexOf(' ')
@@ -70,12 +70,12 @@ export function splitMerge(merge: unknown): MergePair {
   return [merge.slice(0, space), merge.slice(space + 1)]
 }
 
-/** The byte a piece of the form <0x0A> stands for; -1 for other pieces. */
+/** The byte that a piece of the form <0x0A> stands for; -1 for other pieces. */
 export function bytePiece(text: string): number {
   return /^<0x[\da-fA-F]{2}>$/.test(text) ? Number.parseInt(text.slice(3, 5), 16) : -1
 }
 
-/** How a byte is spelt as a piece. */
+/** Spells a byte as a piece of the form <0x0A>. */
 export function bytePieceText(byte: number): string {
   return `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`
 }
