@@ -1,4 +1,4 @@
-// Attributes, items and slices of values: what `a.b`, `a['b']` and `a[1:]` give, in the order in which Jinja looks.
+// Looks up attributes, items and slices of values: what `a.b`, `a['b']` and `a[1:]` give, in Jinja's order.
 
 import type { Budget } from './budget.ts'
 import { methodOf } from './methods.ts'
@@ -17,7 +17,7 @@ import {
   type Value,
 } from './values.ts'
 
-/** `object.name`: the attribute, or else the item. @throws TemplateError for an attribute of what is undefined */
+/** Gives `object.name`: the attribute, or else the item. @throws TemplateError for an attribute of what is undefined */
 export function getAttribute(object: Value, name: string, budget: Budget): Value {
   if (object instanceof Undefined) throw new TemplateError(object.message)
   return orElse(attributeOf(object, name, budget), () =>
@@ -25,7 +25,7 @@ export function getAttribute(object: Value, name: string, budget: Budget): Value
   )
 }
 
-/** `object[index]`: the item, or else the attribute. @throws TemplateError for an item of what is undefined */
+/** Gives `object[index]`: the item, or else the attribute. @throws TemplateError for an item of what is undefined */
 export function getItem(object: Value, index: Value, budget: Budget): Value {
   if (object instanceof Undefined) throw new TemplateError(object.message)
   return orElse(itemOf(object, index, budget), () => {
@@ -34,7 +34,7 @@ export function getItem(object: Value, index: Value, budget: Budget): Value {
   })
 }
 
-/** An attribute by its name alone, as the filter attr looks for it. */
+/** Gives an attribute, never an item, as the filter attr does. */
 export function attributeOf(object: Value, name: string, budget: Budget): Value | undefined {
   if (object instanceof Namespace) return object.attributes.get(name)
   if (object instanceof AttributeObject) return object.attribute(name)

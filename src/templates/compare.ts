@@ -1,4 +1,4 @@
-// Equality, order and membership, as Python has them.
+// Compares values as Python does: equality, order and membership.
 import type { Budget } from './budget.ts'
 import { toList } from './iterate.ts'
 import { isNumber, toNumber } from './numbers.ts'
@@ -45,7 +45,7 @@ function itemsEqual(a: readonly Value[], b: readonly Value[], budget: Budget): b
   return a.length === b.length && a.every((item, i) => equals(item, b[i]!, budget))
 }
 
-/** Negative where a comes before b, 0 where neither does; NaN where a float is. @throws TemplateError */
+/** Gives a negative number if a comes before b, 0 if neither comes first, and NaN if one is NaN. @throws TemplateError */
 export function compare(a: Value, b: Value, operator: string, budget: Budget): number {
   budget.spend(1)
   if (isNumber(a) && isNumber(b)) {
@@ -67,7 +67,7 @@ export function compare(a: Value, b: Value, operator: string, budget: Budget): n
   )
 }
 
-/** Code points in order: surrogates come after all other units of 16 bits. */
+/** Compares two texts by their code points: surrogates come after all other units of 16 bits. */
 function compareTexts(a: string, b: string, budget: Budget): number {
   const length = Math.min(a.length, b.length)
   budget.read(length)
@@ -76,7 +76,7 @@ function compareTexts(a: string, b: string, budget: Budget): number {
   return a.length - b.length
 }
 
-/** `item in container` @throws TemplateError */
+/** Evaluates `item in container`. @throws TemplateError */
 export function contains(container: Value, item: Value, budget: Budget): boolean {
   if (typeof container === 'string') {
     if (typeof item !== 'string')

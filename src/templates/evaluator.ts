@@ -1,4 +1,4 @@
-// Gives expressions their values.
+// Evaluates expressions.
 import { getAttribute, getItem } from './attributes.ts'
 import type { Budget } from './budget.ts'
 import { compare, contains, equals } from './compare.ts'
@@ -33,7 +33,7 @@ export abstract class Evaluator implements Runtime {
     this.budget = budget
   }
 
-  /** What the statements of a block print. */
+  /** Runs the statements of a block and gives the text that they print. */
   protected abstract body(statements: readonly Statement[], scope: Scope): string
 
   filter(name: string): Filter {

@@ -1,8 +1,8 @@
-// Parses expressions, by Jinja's order of binding: if, or, and, not, comparisons, + -, ~, * / // %, **, signs, filters and tests.
+// Parses expressions in Jinja's order of binding: if, or, and, not, comparisons, + -, ~, * / // %, **, signs, filters, tests.
 import { SyntaxProblem, type Token } from './lexer.ts'
 import type { BinaryOperator, CallArguments, Comparison, Expression } from './nodes.ts'
 
-/** Expressions and statements within each other; Python's own parser stops at 200 parentheses. */
+/** Maximum depth of expressions and statements within each other. Python's own parser stops at 200 parentheses. */
 const maxDepth = 200
 
 const constants = new Map<string, null | boolean>([
@@ -17,7 +17,7 @@ export class ExpressionParser {
   private depth = 0
   /** The names that expressions read since the innermost macro began. */
   protected reads = new Set<string>()
-  /** Filters and tests that there are not, but behind a condition: those fail when the template comes to them. */
+  /** Filters and tests that do not exist, but stand behind a condition: they fail only when the template comes to them. */
   protected readonly unknown: { kind: 'filter' | 'test'; name: string; line: number }[] = []
   private readonly isKnown: (kind: 'filter' | 'test', name: string) => boolean
 
@@ -40,7 +40,7 @@ export class ExpressionParser {
     throw new SyntaxProblem(message, line)
   }
 
-  /** @throws SyntaxProblem beyond the depth that is parsed */
+  /** Parses one level deeper. @throws SyntaxProblem beyond the maximum depth */
   protected nested<T>(parse: () => T): T {
     if (++this.depth > maxDepth) this.fail(`nested more than ${maxDepth} deep`)
     const result = parse()
@@ -85,7 +85,7 @@ export class ExpressionParser {
     })
   }
 
-  /** One expression, or several with commas between them as a tuple. */
+  /** Parses one expression, or several with commas between them as a tuple. */
   protected tuple(isEnd: () => boolean, parse = () => this.expression(), mayBeEmpty = false): Expression {
     const items: Expression[] = []
     let isTuple = false
@@ -130,7 +130,7 @@ export class ExpressionParser {
     return args
   }
 
-  /** `name(...)` behind a pipe, and those behind it. */
+  /** Parses filters: `name(...)` behind a pipe, and further ones behind it. */
   protected filters(value: Expression, isFirst: boolean): Expression {
     let filtered = value
     for (let first = isFirst; first || this.skip('|'); first = false) {
@@ -243,7 +243,7 @@ export class ExpressionParser {
     }
     if (token.kind === 'int' || token.kind === 'float') {
       this.advance()
-      // Digits of a whole number are limited as Python limits them: converting them takes the square of their number.
+      // Python limits the digits of a whole number too: the time to convert them grows with the square of their number.
       if (token.value.length > 4300) this.fail('a number has more than 4300 digits', token)
       return { kind: 'constant', value: token.kind === 'int' ? BigInt(token.value) : Number(token.value) }
     }
@@ -267,7 +267,7 @@ export class ExpressionParser {
     return this.fail(`unexpected '${describe(token)}'`)
   }
 
-  /** Items with commas between them, a last comma allowed. */
+  /** Parses items with commas between them and perhaps a comma at the end. */
   private listed<T>(end: string, parse: () => T): T[] {
     const items: T[] = []
     while (!this.isOperator(end)) {
@@ -307,7 +307,7 @@ export class ExpressionParser {
     return isNegated ? { kind: 'unary', operator: 'not', value: test } : test
   }
 
-  /** A test's argument may stand without parentheses. */
+  /** Parses a test's arguments: one alone may stand without parentheses. */
   private testArguments(): CallArguments {
     if (this.isOperator('(')) return this.callArguments()
     const { kind } = this.current

@@ -1,4 +1,4 @@
-// Python's str.format(), with its format specifications.
+// Formats texts as Python's str.format() does, with its format specifications.
 
 import { getAttribute, getItem } from './attributes.ts'
 import type { Budget } from './budget.ts'
@@ -8,7 +8,7 @@ import { floatText, repr, toText } from './print.ts'
 import { lengthOf, pointsOf } from './text.ts'
 import { type Arguments, TemplateError, typeName, type Value } from './values.ts'
 
-/** @throws TemplateError */
+/** Fills the fields in a text. @throws TemplateError */
 export function formatBraces(text: string, args: Arguments, budget: Budget): string {
   const fields = new Fields(args, budget)
   return fields.format(text, 2)
@@ -25,7 +25,7 @@ class Fields {
     this.budget = budget
   }
 
-  /** @param depth how often a specification may hold fields itself */
+  /** @param depth how deep specifications may hold fields themselves */
   format(text: string, depth: number): string {
     if (depth === 0) throw new TemplateError('Max string recursion exceeded')
     this.budget.read(text.length)
@@ -96,7 +96,7 @@ class Fields {
   }
 }
 
-/** `name!conversion:spec`; an index in brackets may hold any characters. */
+/** Parses a field `name!conversion:spec`. An index in brackets may hold any characters. */
 function partsOf(field: string): { name: string; conversion: string | undefined; spec: string } {
   let end = 0
   for (let isInside = false; end < field.length && (isInside || !/[!:]/.test(field[end]!)); end++)

@@ -1,7 +1,7 @@
-// A number as one of Python's presentation types: d, x, o, b, e, f, g and their kin.
+// Formats a number in one of Python's presentation types: d, x, o, b, e, f, g and others.
 import { checkPrecision, exponential, fixed, general } from './number-text.ts'
 
-/** @returns the float with its sign, in lower or upper case as the type is */
+/** Formats a float with its sign, in lower or upper case as the type is. */
 export function floatAs(
   value: number,
   type: string,
@@ -20,7 +20,7 @@ export function floatAs(
 
 const bases: Record<string, number> = { b: 2, o: 8, x: 16, X: 16 }
 
-/** @returns the whole number with its sign, `0x` and the like before the digits where `prefix` asks for it */
+/** Formats a whole number with its sign. @param prefix whether `0x` or the like stands before the digits */
 export function integerAs(value: bigint, type: string, prefix: boolean): string {
   const base = bases[type] ?? 10
   const digits = (value < 0n ? -value : value).toString(base)

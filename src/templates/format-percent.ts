@@ -1,4 +1,4 @@
-// Python's 'text' % values.
+// Formats texts as Python's operator % does: 'text' % values.
 
 import type { Budget } from './budget.ts'
 import { floatAs, integerAs } from './format-number.ts'
@@ -10,7 +10,7 @@ import { Dict, List, orElse, TemplateError, Tuple, typeName, type Value } from '
 
 const directive = /%(?:\(([^)]*)\))?([-+ #0]*)(\*|\d+)?(?:\.(\*|\d*))?[hlL]?(.)?/gsu
 
-/** @throws TemplateError */
+/** Puts the values into the text. @throws TemplateError */
 export function formatPercent(text: string, values: Value, budget: Budget): string {
   const queue = values instanceof Tuple ? [...values.items] : [values]
   const take = (): Value => {
@@ -37,7 +37,7 @@ export function formatPercent(text: string, values: Value, budget: Budget): stri
     const value = orElse(named, take)
     return pad(converted(type, value, flags, precision, budget), width, flags, type, budget)
   })
-  // Python takes a list for a mapping here, which need not be used up.
+  // Python takes a list for a mapping here, whose values may be left over.
   if (queue.length > 0 && !(values instanceof Dict || values instanceof List))
     throw new TemplateError('not all arguments converted during string formatting')
   budget.make(made.length)

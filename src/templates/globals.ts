@@ -1,4 +1,4 @@
-// Names that every template has: range, dict, namespace, cycler, joiner and self.
+// Defines the names that every template has: range, dict, namespace, cycler, joiner and self.
 import type { Budget } from './budget.ts'
 import { toList } from './iterate.ts'
 import { toText } from './print.ts'
@@ -16,7 +16,7 @@ import {
   type Value,
 } from './values.ts'
 
-/** As Jinja's sandbox has it. */
+/** Maximum length of a range, as in Jinja's sandbox. */
 const maxRange = 100_000
 
 export function globalNames(budget: Budget): Map<string, Value> {
@@ -73,7 +73,7 @@ function dictOf({ positional, keyword }: Arguments, budget: Budget): Dict {
   return made
 }
 
-/** `self`: the blocks of a template, of which one without `extends` has none. */
+/** The value of `self`: the blocks of a template. There are none, since `block` is not supported. */
 class Blocks extends AttributeObject {
   readonly typeName = 'TemplateReference'
 

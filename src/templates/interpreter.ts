@@ -20,13 +20,13 @@ import {
   type Value,
 } from './values.ts'
 
-/** What ends the statements of a loop before their end. */
+/** The statement that has ended an iteration of a loop early. */
 type Jump = 'break' | 'continue' | undefined
 
 export class Interpreter extends Evaluator {
   private out: string[] = []
 
-  /** The text that the statements print. */
+  /** Runs the statements and gives the text that they print. */
   render(statements: readonly Statement[], scope: Scope): string {
     return this.printed(() => this.run(statements, scope))
   }
@@ -35,7 +35,7 @@ export class Interpreter extends Evaluator {
     return this.printed(() => this.run(statements, new Scope(scope)))
   }
 
-  /** What `run` prints, in place of printing it. */
+  /** Gives the text that `run` prints, in the place of printing it. */
   private printed(run: () => void): string {
     const { out } = this
     this.out = []
@@ -124,14 +124,14 @@ export class Interpreter extends Evaluator {
       this.assign(node.target, item, inner)
       const jump = this.run(node.body, inner)
       if (jump === 'break') break
-      // Jinja takes a loop for run once an iteration has come to its end.
+      // Jinja runs the loop's `else` unless an iteration has come to its end.
       if (jump === undefined) isElse = false
     }
     if (isElse) return this.run(node.otherwise, scope)
     return undefined
   }
 
-  /** The items that a loop's filter lets through, each asked for when the loop comes to it. */
+  /** Yields the items that a loop's filter lets through. The filter runs when the loop comes to the item. */
   private *filtered({ filter, target }: ForNode, items: Value, scope: Scope): IterableIterator<Value> {
     for (const item of iterate(items, this.budget)) {
       if (filter) {

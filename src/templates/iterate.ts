@@ -1,4 +1,4 @@
-// Going through values.
+// Iterates over values and counts their items.
 import type { Budget } from './budget.ts'
 import { Loop } from './loop.ts'
 import { lengthOf } from './text.ts'
@@ -14,7 +14,7 @@ import {
   type Value,
 } from './values.ts'
 
-/** The items of what can be iterated, one step of the budget each. @throws TemplateError */
+/** Yields the items of a value, each for a step of the budget. @throws TemplateError for what cannot be iterated */
 export function* iterate(value: Value, budget: Budget): IterableIterator<Value> {
   const items = iterableOf(value)
   if (items === undefined) throw new TemplateError(`'${typeName(value)}' object is not iterable`)
@@ -36,14 +36,14 @@ export function isIterable(value: Value): boolean {
   return iterableOf(value) !== undefined
 }
 
-/** @throws TemplateError for what has no length */
+/** The length of a value. @throws TemplateError for what has none */
 export function lengthOfValue(value: Value, budget: Budget): number {
   const length = sizeOf(value, budget)
   if (length === undefined) throw new TemplateError(`object of type '${typeName(value)}' has no len()`)
   return length
 }
 
-/** Length of what has one. */
+/** The length of a value; undefined for what has none. */
 export function sizeOf(value: Value, budget: Budget): number | undefined {
   if (typeof value === 'string') {
     budget.read(value.length)

@@ -1,4 +1,4 @@
-// json.dumps() with the options that the filter tojson of chat templates has.
+// Writes JSON as Python's json.dumps() does, with the options of the filter tojson of chat templates.
 import type { Budget } from './budget.ts'
 import { compare } from './compare.ts'
 import { floatText } from './print.ts'
@@ -6,13 +6,13 @@ import { Dict, isSequence, TemplateError, typeName, type Value } from './values.
 
 export interface JsonOptions {
   ensureAscii: boolean
-  /** Put before each line, once a level; null for one line. */
+  /** The text before each line, once for each level; null writes all in one line. */
   indent: string | null
   separators: [between: string, afterKey: string]
   sortKeys: boolean
 }
 
-/** @throws TemplateError for what JSON does not know */
+/** Writes a value. @throws TemplateError for what JSON does not know */
 export function toJson(value: Value, options: JsonOptions, budget: Budget): string {
   const text = written(value, options, '\n', budget)
   budget.make(text.length)

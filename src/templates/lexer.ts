@@ -15,19 +15,19 @@ export interface Token {
     | 'float'
     | 'operator'
     | 'eof'
-  /** The text, the name, the number or the operator. */
+  /** The characters of the token: a text, a name, a number or an operator. */
   value: string
   line: number
 }
 
 export interface WhiteSpace {
-  /** Drop the line break after a block or comment. */
+  /** Whether the line break after a block or comment is dropped. */
   trimBlocks: boolean
-  /** Drop the indent before a block or comment. */
+  /** Whether the indent before a block or comment is dropped. */
   lstripBlocks: boolean
 }
 
-/** The template is no template. */
+/** The error for a source that is no template. */
 export class SyntaxProblem extends Error {
   readonly line: number
 
@@ -37,7 +37,7 @@ export class SyntaxProblem extends Error {
   }
 }
 
-/** Ten times the longest chat template that is known. */
+/** Maximum characters of a source: ten times as many as the longest known chat template has. */
 const maxSource = 2 ** 19
 
 const opening = /\{\{[-+]?|\{%[-+]?|\{#[-+]?/g

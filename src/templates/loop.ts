@@ -15,14 +15,14 @@ export class Loop extends AttributeObject {
   private index0 = -1
   private previous: Value | undefined
   private current: Value | undefined
-  /** Read ahead of its turn. */
+  /** The next item, where the body has asked for it ahead of its turn. */
   private peeked: IteratorResult<Value> | undefined
   private total: number | undefined
   private lastChanged: readonly Value[] | undefined
 
   private readonly depth0: number
   private readonly same: (a: Value, b: Value) => boolean
-  /** Runs the loop's body on other items, where it is a recursive one. */
+  /** Runs the body of a recursive loop on other items; undefined for other loops. */
   readonly recurse: ((items: Value) => Value) | undefined
 
   constructor(
@@ -42,7 +42,7 @@ export class Loop extends AttributeObject {
     this.recurse = how.recurse
   }
 
-  /** The next item, or undefined after the last. */
+  /** Goes to the next item and returns it; undefined after the last. */
   next(): Value | undefined {
     const { value, done } = this.peeked ?? this.items.next()
     this.peeked = undefined

@@ -15,13 +15,13 @@ import {
   type Value,
 } from './values.ts'
 
-/** Methods that change their object. */
+/** Methods that change their object, which the sandbox refuses. */
 const forbidden: Record<string, readonly string[]> = {
   dict: ['clear', 'pop', 'popitem', 'setdefault', 'update'],
   list: ['append', 'clear', 'extend', 'insert', 'pop', 'remove', 'reverse', 'sort'],
 }
 
-/** The method of that name, or undefined. */
+/** Gives the method of that name; undefined where there is none. */
 export function methodOf(object: Value, name: string, budget: Budget): Value | undefined {
   if (typeof object === 'string') {
     const method = textMethods.get(name)

@@ -1,4 +1,4 @@
-// What the parser makes of a template.
+// Defines the nodes that the parser makes of a template.
 
 export type Expression =
   | { kind: 'constant'; value: null | boolean | bigint | number | string }
@@ -17,7 +17,7 @@ export type Expression =
   | { kind: 'and' | 'or'; left: Expression; right: Expression }
   | { kind: 'compare'; first: Expression; rest: { operator: Comparison; value: Expression }[] }
   | { kind: 'condition'; test: Expression; value: Expression; otherwise: Expression | undefined }
-  /** What a filter of a block is given: the block's text. */
+  /** The text of a block, which the block's filter is given. */
   | { kind: 'body'; statements: Statement[] }
 
 export type BinaryOperator = '+' | '-' | '*' | '/' | '//' | '%' | '**'
@@ -26,7 +26,7 @@ export type Comparison = '==' | '!=' | '<' | '<=' | '>' | '>=' | 'in' | 'not in'
 export interface CallArguments {
   positional: Expression[]
   keyword: [name: string, value: Expression][]
-  /** `*list` and `**dict` */
+  /** The expressions of `*list` and `**dict`. */
   list?: Expression
   dict?: Expression
 }
@@ -43,7 +43,7 @@ export interface Signature {
 export interface MacroNode extends Signature {
   name: string
   body: Statement[]
-  /** Which of `caller`, `varargs` and `kwargs` the body reads. */
+  /** Those of `caller`, `varargs` and `kwargs` that the body reads. */
   reads: ReadonlySet<string>
 }
 

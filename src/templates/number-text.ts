@@ -1,16 +1,16 @@
-// Numbers with a given number of digits: exact, half to even, as Python's round() and format() do it.
+// Writes numbers with a given number of digits: exact, half to even, as Python's round() and format() do it.
 import { TemplateError } from './values.ts'
 
-/** More digits than any float has. */
+/** Maximum of digits asked for, which is more than any float has. */
 const maxPrecision = 1100
 
-/** @throws TemplateError */
+/** Refuses a precision beyond the maximum. @throws TemplateError */
 export function checkPrecision(precision: number): number {
   if (precision > maxPrecision) throw new TemplateError(`precision ${precision} is above ${maxPrecision}`)
   return precision
 }
 
-/** round(|value| * 10 ** scale) of a finite float, exactly, half to even. */
+/** Gives round(|value| * 10 ** scale) of a finite float, exactly, half to even. */
 export function scaledDigits(value: number, scale: number): bigint {
   const bits = new DataView(new ArrayBuffer(8))
   bits.setFloat64(0, Math.abs(value))
@@ -29,7 +29,7 @@ export function scaledDigits(value: number, scale: number): bigint {
   return twice > denominator || (twice === denominator && digits % 2n === 1n) ? digits + 1n : digits
 }
 
-/** 'f': digits behind the point. */
+/** Writes type 'f', with `precision` digits behind the point. */
 export function fixed(value: number, precision: number): string {
   const digits = scaledDigits(value, precision)
     .toString()
@@ -38,14 +38,14 @@ export function fixed(value: number, precision: number): string {
   return signOf(value) + digits.slice(0, point) + (precision > 0 ? `.${digits.slice(point)}` : '')
 }
 
-/** 'e': one digit before the point, `precision` behind it. */
+/** Writes type 'e', with one digit before the point and `precision` behind it. */
 export function exponential(value: number, precision: number): string {
   const { digits, exponent } = significant(value, precision + 1)
   const behind = precision > 0 ? `.${digits.slice(1)}` : ''
   return signOf(value) + digits[0] + behind + exponentText(exponent)
 }
 
-/** 'g': `precision` digits, with an exponent where it is below -4 or not below the precision. */
+/** Writes type 'g': `precision` digits, with an exponent where that is below -4 or not below the precision. */
 export function general(value: number, precision: number, keepZeros: boolean): string {
   const count = Math.max(precision, 1)
   const { digits, exponent } = significant(value, count)
@@ -55,7 +55,7 @@ export function general(value: number, precision: number, keepZeros: boolean): s
   return cut(fixed(value, count - 1 - exponent))
 }
 
-/** round(value, precision) */
+/** Rounds as Python's round(value, precision) does. */
 export function rounded(value: number, precision: number): number {
   if (!Number.isFinite(value) || precision > 330) return value
   if (precision < -330) return value < 0 ? -0 : 0

@@ -1,4 +1,4 @@
-// Which values are numbers: a bool is the int 0 or 1.
+// Tells which values are numbers: a bool is the int 0 or 1.
 import type { Value } from './values.ts'
 
 export function isNumber(value: Value): value is bigint | number | boolean {
@@ -9,7 +9,7 @@ export function isInteger(value: Value): value is bigint | boolean {
   return typeof value === 'bigint' || typeof value === 'boolean'
 }
 
-/** An int or a float. */
+/** Makes an int of a bool. */
 export function toNumber(value: bigint | number | boolean): bigint | number {
   return typeof value === 'boolean' ? BigInt(value) : value
 }

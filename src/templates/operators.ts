@@ -1,11 +1,11 @@
-// Arithmetic as Python has it: whole numbers of any size, floats apart, texts and lists that are joined and repeated.
+// Computes as Python does: whole numbers of any size apart from floats; texts and lists are joined and repeated.
 import type { Budget } from './budget.ts'
 import { formatPercent } from './format-percent.ts'
 import type { BinaryOperator } from './nodes.ts'
 import { isInteger, isNumber, toNumber } from './numbers.ts'
 import { isSequence, List, TemplateError, Tuple, typeName, Undefined, type Value } from './values.ts'
 
-/** @throws TemplateError for types that have no such operator */
+/** Applies an operator to two values. @throws TemplateError for types that have no such operator */
 export function binary(operator: BinaryOperator, left: Value, right: Value, budget: Budget): Value {
   budget.spend(1)
   for (const value of [left, right]) if (value instanceof Undefined) throw new TemplateError(value.message)
@@ -28,7 +28,7 @@ export function binary(operator: BinaryOperator, left: Value, right: Value, budg
   throw unsupported(operator, left, right)
 }
 
-/** @throws TemplateError */
+/** Applies a sign to a value. @throws TemplateError */
 export function unary(operator: '+' | '-', value: Value): Value {
   if (value instanceof Undefined) throw new TemplateError(value.message)
   if (!isNumber(value))
@@ -109,13 +109,13 @@ function bitsOf(value: bigint): number {
   return (value > -(2n ** 32n) && value < 2n ** 32n ? 8 : value.toString(16).length) * 4
 }
 
-/** The float next to a / b, also where a and b themselves are not floats. */
+/** The float that is nearest to a / b, even where a and b themselves are too large for floats. */
 function quotient(a: bigint, b: bigint): number {
   const small = 2n ** 53n
   if (a > -small && a < small && b > -small && b < small) return Number(a) / Number(b)
   const isNegative = a < 0n !== b < 0n
   const [x, y] = [a < 0n ? -a : a, b < 0n ? -b : b]
-  // 64 bits of the quotient, the last one set where a rest follows, are rounded by Number().
+  // Number() rounds 64 bits of the quotient, of which the last is set where a remainder follows.
   const shift = BigInt(Math.max(0, y.toString(2).length - x.toString(2).length + 64))
   const scaled = x << shift
   const digits = scaled / y

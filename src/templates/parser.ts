@@ -15,11 +15,11 @@ export function parseTemplate(
   return new Parser(tokenize(source, space), isKnown).template()
 }
 
-/** Tags that Jinja has and that need other templates, or a setting that chat templates have not. */
+/** Tags of Jinja that need other templates, or a setting that chat templates do not have. */
 const unsupported = ['extends', 'include', 'import', 'from', 'block', 'autoescape']
 
 class Parser extends ExpressionParser {
-  /** Loops around the statement, in its macro: `break` needs one. */
+  /** The number of loops around the statement, within its macro: `break` needs one. */
   private loops = 0
 
   template(): Statement[] {
@@ -29,7 +29,7 @@ class Parser extends ExpressionParser {
     return body
   }
 
-  /** Statements up to one of the tags, whose name is the current token then; to the end where there are none. */
+  /** Parses statements up to one of the tags, whose name is the current token then; up to the end where none is given. */
   private body(ends: readonly string[]): Statement[] {
     return this.nested(() => {
       const statements: Statement[] = []
@@ -50,7 +50,7 @@ class Parser extends ExpressionParser {
     })
   }
 
-  /** The body behind a tag, up to one of the ends, which is left behind. @returns the end's name with the body */
+  /** Parses the body behind a tag, and one of the ends. @returns the body and the end's name */
   private block(...ends: string[]): { body: Statement[]; end: string } {
     this.skip(':')
     this.expectKind('end %}')

@@ -1,4 +1,4 @@
-// How Python prints values: str() and repr().
+// Prints values as Python does: str() and repr().
 import type { Budget } from './budget.ts'
 import {
   Callable,
@@ -14,13 +14,13 @@ import {
   type Value,
 } from './values.ts'
 
-/** str(value) */
+/** Prints as str(value) does. */
 export function toText(value: Value, budget: Budget): string {
   if (typeof value === 'string') return value
   return value instanceof Undefined ? '' : repr(value, budget)
 }
 
-/** repr(value) */
+/** Prints as repr(value) does. */
 export function repr(value: Value, budget: Budget): string {
   budget.spend(1)
   const all = (items: readonly Value[]) => joined(items.map(item => repr(item, budget)))
@@ -61,7 +61,7 @@ function pairs(items: readonly Tuple[], budget: Budget): string[] {
 
 const escapes: Record<string, string> = { '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t' }
 
-/** Characters that str.isprintable() does not hold for. */
+/** Matches the characters for which str.isprintable() is False, and those that a quoted text escapes. */
 const unprintable = /[\\'"\p{C}\p{Zl}\p{Zp}\p{Zs}]/gu
 
 function quoted(text: string, budget: Budget): string {
@@ -77,7 +77,7 @@ function quoted(text: string, budget: Budget): string {
   return quote + inner + quote
 }
 
-/** repr() of a float: the shortest digits that give it back, with an exponent below 1e-4 and from 1e16 on. */
+/** Prints a float as repr() does: the shortest digits that give it back, with an exponent below 1e-4 and from 1e16 on. */
 export function floatText(value: number): string {
   if (Number.isNaN(value)) return 'nan'
   if (!Number.isFinite(value)) return value > 0 ? 'inf' : '-inf'

@@ -1,4 +1,4 @@
-// What filters and tests are given beside their value.
+// Defines what filters and tests are given beside their value.
 import type { Budget } from './budget.ts'
 import type { Arguments, Value } from './values.ts'
 
@@ -7,8 +7,8 @@ export type Test = (value: Value, args: Arguments, runtime: Runtime) => boolean
 
 export interface Runtime {
   readonly budget: Budget
-  /** @throws TemplateError for a name that no filter has */
+  /** Finds a filter. @throws TemplateError for a name that none has */
   filter(name: string): Filter
-  /** @throws TemplateError for a name that no test has */
+  /** Finds a test. @throws TemplateError for a name that none has */
   test(name: string): Test
 }

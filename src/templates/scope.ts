@@ -1,4 +1,4 @@
-// Names and their values, within the names around them.
+// Keeps the values of names, within the scopes around them.
 import type { Value } from './values.ts'
 
 export class Scope {

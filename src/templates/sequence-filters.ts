@@ -31,7 +31,7 @@ const length: Filter = (value, args, { budget }) => {
   return BigInt(lengthOfValue(value, budget))
 }
 
-/** Keeps the items whose test gives `wanted`: of the item, or of its attribute. */
+/** Makes a filter that keeps the items for which a test of the item, or of its attribute, gives `wanted`. */
 const chosen =
   (wanted: boolean, byAttribute: boolean): Filter =>
   (value, args, runtime) =>
@@ -186,7 +186,7 @@ function* pairsOf(value: Value): IterableIterator<Value> {
   else if (!(value instanceof Undefined)) throw new TemplateError('Can only get item pairs from a mapping.')
 }
 
-/** In order, equal ones as they were. */
+/** Sorts items; equal ones keep their order. */
 function sorted(
   items: readonly Value[],
   key: (item: Value) => Value,

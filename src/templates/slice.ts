@@ -1,4 +1,4 @@
-// Slices of texts, lists, tuples and ranges: `value[start:stop:step]`.
+// Takes slices of texts, lists, tuples and ranges: `value[start:stop:step]`.
 import type { Budget } from './budget.ts'
 import { isInteger } from './numbers.ts'
 import { pointsOf } from './text.ts'
@@ -19,7 +19,7 @@ export function isSliceable(value: Value): value is Sliceable {
   return typeof value === 'string' || isSequence(value) || value instanceof Range
 }
 
-/** The items by their places: code points of a text. */
+/** The items that a slice counts: code points of a text. */
 export function itemsOf(object: Sliceable, budget: Budget): string | readonly Value[] {
   if (typeof object === 'string') {
     budget.read(object.length)
@@ -30,7 +30,7 @@ export function itemsOf(object: Sliceable, budget: Budget): string | readonly Va
   return Array.from({ length: object.length }, (_, i) => object.at(i))
 }
 
-/** The bounds of a slice: what is left out is undefined. */
+/** The bounds of a slice, undefined where they are left out. */
 export class Slice extends TemplateObject {
   readonly typeName = 'slice'
   private readonly parts: readonly (Value | undefined)[]
@@ -40,7 +40,7 @@ export class Slice extends TemplateObject {
     this.parts = parts
   }
 
-  /** @throws TemplateError */
+  /** Takes the slice of a value. @throws TemplateError */
   of(object: Value, budget: Budget): Value {
     if (!isSliceable(object)) throw new TemplateError(`'${typeName(object)}' object is not subscriptable`)
     const items = itemsOf(object, budget)

@@ -1,4 +1,4 @@
-// Python's strftime() in the C locale, with the flags of glibc that templates use: %-d, %_d, %^a.
+// Formats dates as Python's strftime() does in the C locale, with the flags of glibc that templates use: %-d, %_d, %^a.
 
 const days = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday']
 const months = [
@@ -6,7 +6,7 @@ const months = [
   ...['July', 'August', 'September', 'October', 'November', 'December'],
 ]
 
-/** Letters that stand for others. */
+/** Directives that stand for several others. */
 const combined: Record<string, string> = {
   ...{ c: '%a %b %e %H:%M:%S %Y', D: '%m/%d/%y', F: '%Y-%m-%d', r: '%I:%M:%S %p' },
   ...{ R: '%H:%M', T: '%H:%M:%S', x: '%m/%d/%y', X: '%H:%M:%S' },
@@ -121,13 +121,13 @@ function wordOf(letter: string, date: Date): string | undefined {
   }
 }
 
-/** Counted from 0. */
+/** The day of the year, counted from 0. */
 function dayOfYear(date: Date): number {
   const utc = (month: number, day: number) => Date.UTC(date.getFullYear(), month, day)
   return Math.round((utc(date.getMonth(), date.getDate()) - utc(0, 1)) / 86_400_000)
 }
 
-/** Weeks begin on Monday; the first one has the year's first Thursday. */
+/** The week by ISO 8601: weeks begin on Monday, and the first one has the year's first Thursday. */
 function isoWeek(date: Date): { year: number; week: number } {
   const thursday = new Date(date.getFullYear(), date.getMonth(), date.getDate() + 4 - (date.getDay() || 7))
   return { year: thursday.getFullYear(), week: Math.floor(dayOfYear(thursday) / 7) + 1 }

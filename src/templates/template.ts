@@ -11,17 +11,17 @@ import { tests } from './tests.ts'
 import { fromJs, TemplateError, type Value } from './values.ts'
 
 export type TemplateFault =
-  /** The source is no template. */
+  /** The source is not valid Jinja. */
   | 'syntax'
-  /** It fails on what it is given. */
+  /** The template fails on the values that it is given. */
   | 'failed'
-  /** It asks for too much; the message says of what. */
+  /** The template asks for too much; the message says of what. */
   | 'budget'
 
-/** Why a template does not render. */
+/** The error for a template that does not render. */
 export class TemplateProblem extends Error {
   readonly fault: TemplateFault
-  /** Counted from 1. */
+  /** The line where it fails, counted from 1; undefined where none is known. */
   readonly line: number | undefined
 
   constructor(fault: TemplateFault, message: string, line: number | undefined, cause: unknown) {
@@ -62,7 +62,7 @@ function asProblem<T>(run: () => T): T {
     if (error instanceof SyntaxProblem) throw new TemplateProblem('syntax', error.message, error.line, error)
     if (error instanceof BudgetError) throw new TemplateProblem('budget', error.message, undefined, error)
     if (error instanceof TemplateError) throw new TemplateProblem('failed', error.message, error.line, error)
-    // The stack's end is what stops values within values without end, and expressions without; other limits are the engine's.
+    // Values nested without end overflow the stack. Other RangeErrors are limits of the JavaScript engine.
     if (error instanceof RangeError) {
       const what = /call stack/.test(error.message)
         ? 'its values or expressions are nested too deep'

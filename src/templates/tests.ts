@@ -1,4 +1,4 @@
-// Tests: what may follow `is`.
+// Lists all tests by name: what may follow `is`.
 
 import { compare, contains, equals } from './compare.ts'
 import { isIterable, sizeOf } from './iterate.ts'

@@ -1,4 +1,4 @@
-// Filters that make texts and numbers of a value.
+// Filters that make texts or numbers of a value.
 
 import { pythonSpace } from '../data/white-space.ts'
 import { getItem } from './attributes.ts'
@@ -149,8 +149,8 @@ export const textFilters: Record<string, Filter> = {
 }
 
 /**
- * What an attribute of filters leads to: 'a.b.0', or an index.
- * @param fallback for what is not there
+ * Makes a function that follows an attribute as filters name it: 'a.b.0', or an index.
+ * @param fallback the value for what is missing
  */
 export function pathOf(
   attribute: Value,
@@ -168,7 +168,7 @@ export function pathOf(
     }, item)
 }
 
-/** @throws TemplateError for what is no pair */
+/** Takes a value as a pair. @throws TemplateError for what is none */
 export function pairOf(value: Value, budget: Runtime['budget']): readonly [Value, Value] {
   const items = toList(value, budget)
   if (items.length !== 2) throw new TemplateError(`expected a pair, got ${items.length} items`)
@@ -192,7 +192,7 @@ function quote(text: string, unsafe: RegExp): string {
 const floatForm =
   /^[+-]?(?:(?:\d+(?:_\d+)*\.?(?:\d+(?:_\d+)*)?|\.\d+(?:_\d+)*)(?:e[+-]?\d+(?:_\d+)*)?|inf(?:inity)?|nan)$/i
 
-/** float(value), or undefined where it has none. @throws TemplateError for what is undefined */
+/** Converts as float(value) does; undefined where that fails. @throws TemplateError for what is undefined */
 function toFloat(value: Value): number | undefined {
   if (value instanceof Undefined) throw new TemplateError(value.message)
   if (isNumber(value)) return Number(toNumber(value))
@@ -211,7 +211,7 @@ const digitsOf: Record<number, string> = {
 }
 const prefixes: Record<number, string> = { 2: '0b', 8: '0o', 10: '', 16: '0x' }
 
-/** int(value), or undefined where it has none. @throws TemplateError for what is undefined */
+/** Converts as int(value) does; undefined where that fails. @throws TemplateError for what is undefined */
 function toInt(value: Value, base: number): bigint | undefined {
   if (isInteger(value)) return BigInt(value)
   if (typeof value === 'string') {
@@ -258,7 +258,7 @@ function round(value: Value, args: Arguments): Value {
   return rest > half || (rest === half && (low / unit) % 2n !== 0n) ? low + unit : low
 }
 
-/** A value with a length that fits stays what it is; one that is cut must be a text. */
+/** Cuts a text that is too long. A value whose length fits stays as it is, whatever its type. */
 function truncate(value: Value, args: Arguments, { budget }: Runtime): Value {
   const [length = 255n, killWords = false, end = '...', leeway = null] = args.bind('truncate', [
     ...['length', 'killwords', 'end', 'leeway'],
@@ -278,7 +278,7 @@ function truncate(value: Value, args: Arguments, { budget }: Runtime): Value {
   return (space < 0 ? cut : cut.slice(0, space)) + mark
 }
 
-/** Lower case for an order that does not heed it. */
+/** Makes a text lower case, for an order that ignores case. */
 export function ignoreCase(value: Value): Value {
   return typeof value === 'string' ? value.toLowerCase() : value
 }
