@@ -61,7 +61,7 @@ const identifier = /^[\p{L}\p{Nl}_][\p{L}\p{Nl}\p{Nd}_]*$/u
 const operator = /\/\/|\*\*|==|!=|>=|<=|[+\-/*%~[\](){}><=.:|,;]/y
 const closing: Record<string, string> = { '(': ')', '[': ']', '{': '}' }
 
-/** @throws SyntaxProblem */
+/** Cuts a source into its tokens. @throws SyntaxProblem */
 export function tokenize(source: string, whiteSpace: WhiteSpace): Token[] {
   return new Lexer(source, whiteSpace).tokens()
 }
@@ -71,10 +71,10 @@ class Lexer {
   private readonly whiteSpace: WhiteSpace
   private readonly found: Token[] = []
   private at = 0
-  /** Where the line was counted last. */
+  /** The place up to which line ends have been counted. */
   private counted = 0
   private line = 1
-  /** The last tag ended with the end of its line. */
+  /** Whether the last tag took the line break behind it, so that the text begins a line. */
   private startsLine = true
 
   constructor(source: string, whiteSpace: WhiteSpace) {
@@ -118,7 +118,7 @@ class Lexer {
     throw new SyntaxProblem(message, this.lineAt(place))
   }
 
-  /** The text up to a tag, less the white space that the tag takes. */
+  /** Adds the text up to a tag, without the white space that the tag takes. */
   private text(end: number, sign: string | undefined, isPrint: boolean): void {
     let text = this.source.slice(this.at, end)
     if (sign === '-') text = strip(text, 'right')
@@ -129,7 +129,7 @@ class Lexer {
     this.push('text', text, this.at)
   }
 
-  /** What follows the end of a tag: `-` takes all white space, a block may take the line break. */
+  /** Skips what the end of a tag takes: `-` takes all white space, a block may take the line break. */
   private after(sign: string, isBlock: boolean): void {
     const start = this.at
     if (sign === '-') {
@@ -152,7 +152,7 @@ class Lexer {
     this.after(sign, true)
   }
 
-  /** What is open where the source ends is closed by its end. */
+  /** Accepts a tag that is open if nothing follows in the source, as Jinja does. @throws SyntaxProblem */
   private atEnd(message: string): void {
     if (this.at < this.source.length) this.fail(message)
   }
@@ -241,7 +241,7 @@ const simple: Record<string, string> = {
   ...{ f: '\f', n: '\n', r: '\r', t: '\t', v: '\v' },
 }
 
-/** The escapes of a Python string; others stay as they are. */
+/** Replaces the escapes of a Python string; unknown ones stay as they are. */
 function unescaped(text: string, fail: (message: string) => never): string {
   if (!text.includes('\\')) return text
   const sequence = /\\(?:x([\da-fA-F]{2})|u([\da-fA-F]{4})|U([\da-fA-F]{8})|([0-7]{1,3})|(.))/gsu

@@ -25,7 +25,7 @@ type Method = (text: string, args: Arguments, budget: Budget) => Value
 
 const infinity = Number.POSITIVE_INFINITY
 
-/** Every character is one, and there is one. */
+/** Makes a test that holds for a text which is not empty and has only characters of a class. */
 const all = (pattern: string): Method => {
   const whole = new RegExp(`^(?:${pattern})+$`, 'u')
   return (text, args, budget) => {
@@ -150,28 +150,28 @@ export const textMethods: ReadonlyMap<string, Method> = new Map(
   }),
 )
 
-/** @throws TemplateError */
+/** Takes an argument as a text. @throws TemplateError */
 export function textArgument(method: string, value: Value): string {
   if (typeof value === 'string') return value
   if (value instanceof Undefined) throw new TemplateError(value.message)
   throw new TemplateError(`${method}() argument must be str, not ${typeName(value)}`)
 }
 
-/** @throws TemplateError */
+/** Takes an argument as a whole number. @throws TemplateError */
 export function integer(method: string, value: Value): number {
   if (isInteger(value)) return Number(value)
   if (value instanceof Undefined) throw new TemplateError(value.message)
   throw new TemplateError(`${method}(): '${typeName(value)}' object cannot be interpreted as an integer`)
 }
 
-/** The texts with another between them. */
+/** Joins texts with another between them. */
 export function joined(parts: readonly string[], between: string, budget: Budget): string {
   const length = parts.reduce((sum, part) => sum + part.length + between.length, 0)
   budget.make(length)
   return parts.join(between)
 }
 
-/** Puts white space, or another character, around a text up to a width. */
+/** Pads a text with white space, or another character, up to a width. */
 export function padded(
   side: 'center' | 'ljust' | 'rjust',
   text: string,
@@ -203,7 +203,7 @@ interface Search {
   end: number
 }
 
-/** The arguments of find() and its kind, the bounds in units of the text. */
+/** Reads the arguments of find() and the like, with the bounds in UTF-16 units of the text. */
 function searched(method: string, text: string, args: Arguments, budget: Budget): Search {
   const [part, start, end] = args.bind(method, ['sub', 'start', 'end'], 1)
   return { part: textArgument(method, part!), ...bounds(text, start, end, budget) }
@@ -234,7 +234,7 @@ function bounds(text: string, start: Value | undefined, end: Value | undefined, 
   return { start: unit(start, 0), end: unit(end, text.length) }
 }
 
-/** In code points. */
+/** Finds a part of a text and returns its place in code points; -1 where it is not. */
 function place(text: string, { part, start, end }: Search, isLast: boolean): number {
   if (start > end) return -1
   const within = text.slice(start, end)

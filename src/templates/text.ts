@@ -1,4 +1,4 @@
-// Texts as Python has them: sequences of code points, with its white space, and searches in linear time.
+// Treats texts as Python does: as sequences of code points, with its white space, and with searches in linear time.
 import { pythonSpace } from '../data/white-space.ts'
 import type { Budget } from './budget.ts'
 
@@ -7,7 +7,7 @@ const space = new RegExp(`^[${pythonSpace}]$`, 'u')
 const lineEnd = /\r\n|[\n-\r\x1c-\x1e\x85\u2028\u2029]/g
 const surrogate = /[\ud800-\udfff]/
 
-/** Length in code points. */
+/** The length of a text in code points. */
 export function lengthOf(text: string): number {
   if (!surrogate.test(text)) return text.length
   let length = 0
@@ -15,18 +15,18 @@ export function lengthOf(text: string): number {
   return length
 }
 
-/** The code points, or the text itself where each of its units is one. */
+/** The code points of a text, or the text itself where each of its UTF-16 units is one. */
 export function pointsOf(text: string): string | string[] {
   return surrogate.test(text) ? Array.from(text) : text
 }
 
-/** All of Python's white space is one unit of UTF-16. */
+/** Matches a unit of Python's white space, all of which is one unit of UTF-16. */
 function isSpace(unit: number): boolean {
   if (unit < 0x80) return unit === 32 || (unit >= 9 && unit <= 13) || (unit >= 28 && unit <= 31)
   return space.test(String.fromCharCode(unit))
 }
 
-/** str.strip() and its kind. @param chars what is taken off; white space by default */
+/** Strips as str.strip(), lstrip() and rstrip() do. @param chars the characters to take off; white space by default */
 export function strip(text: string, sides: 'left' | 'right' | 'both', chars?: string): string {
   if (chars !== undefined && surrogate.test(chars)) return stripPoints(text, sides, new Set(chars))
   const taken = chars === undefined ? isSpace : (unit: number) => chars.includes(String.fromCharCode(unit))
@@ -37,7 +37,7 @@ export function strip(text: string, sides: 'left' | 'right' | 'both', chars?: st
   return text.slice(start, end)
 }
 
-/** strip() of code points beyond 16 bits. */
+/** Strips characters that may be beyond 16 bits. */
 function stripPoints(text: string, sides: 'left' | 'right' | 'both', chars: ReadonlySet<string>): string {
   const points = Array.from(text)
   let start = 0
@@ -47,7 +47,7 @@ function stripPoints(text: string, sides: 'left' | 'right' | 'both', chars: Read
   return points.slice(start, end).join('')
 }
 
-/** Words between white space, at most `max` + 1 of them, split from the left. */
+/** Splits a text at white space from the left into `max` + 1 words at the most. */
 export function splitWords(text: string, max: number): string[] {
   const words: string[] = []
   const word = new RegExp(`[^${pythonSpace}]+`, 'gu')
@@ -61,7 +61,7 @@ export function splitWords(text: string, max: number): string[] {
   return words
 }
 
-/** splitWords() from the right. */
+/** Splits a text at white space from the right into `max` + 1 words at the most. */
 export function splitWordsRight(text: string, max: number): string[] {
   const words = Array.from(text.matchAll(new RegExp(`[^${pythonSpace}]+`, 'gu')))
   if (words.length <= max) return words.map(match => match[0])
@@ -69,7 +69,7 @@ export function splitWordsRight(text: string, max: number): string[] {
   return [strip(text.slice(0, first!.index + first![0].length), 'left'), ...rest.map(match => match[0])]
 }
 
-/** str.splitlines(): ends of lines of all kinds, none at the end of the text. */
+/** Splits as str.splitlines() does: at all kinds of line ends. One at the end of the text begins no further line. */
 export function splitLines(text: string, keepEnds = false): string[] {
   const lines: string[] = []
   let start = 0
@@ -81,10 +81,10 @@ export function splitLines(text: string, keepEnds = false): string[] {
   return lines
 }
 
-/** Up to here the engine's own search is quick whatever the texts: it may compare every unit with every other. */
+/** Maximum units for which the engine's own search is quick whatever the texts: it may compare every unit with every other. */
 const quickProduct = 2 ** 24
 
-/** Where `part` is in `text` from `from` on, or -1; in linear time. */
+/** Finds `part` in `text` from `from` on, in linear time; -1 where it is not. */
 export function find(text: string, part: string, from = 0): number {
   if ((text.length - from) * part.length <= quickProduct) return text.indexOf(part, from)
   // Knuth, Morris and Pratt: fallback[i] is the length of the longest border of part[0, i].
@@ -102,7 +102,7 @@ export function find(text: string, part: string, from = 0): number {
   return -1
 }
 
-/** All places of `part` in `text` that do not overlap, from the left, at most `max` of them. */
+/** Finds the places of `part` in `text` that do not overlap, from the left, `max` of them at the most. */
 export function findAll(text: string, part: string, max: number, budget: Budget): number[] {
   const places: number[] = []
   for (let at = find(text, part); at >= 0 && places.length < max; at = find(text, part, at + part.length)) {
@@ -112,7 +112,7 @@ export function findAll(text: string, part: string, max: number, budget: Budget)
   return places
 }
 
-/** As findAll(), from the right. */
+/** Finds the places of `part` in `text` that do not overlap, from the right, `max` of them at the most. */
 export function findAllRight(text: string, part: string, max: number, budget: Budget): number[] {
   const reverse = (value: string) => value.split('').reverse().join('')
   return findAll(reverse(text), reverse(part), max, budget)
@@ -120,7 +120,7 @@ export function findAllRight(text: string, part: string, max: number, budget: Bu
     .reverse()
 }
 
-/** str.replace(): an empty `part` is found before every code point and at the end. */
+/** Replaces as str.replace() does: an empty `part` is found before every code point and at the end. */
 export function replace(text: string, part: string, by: string, max: number, budget: Budget): string {
   budget.read(text.length)
   if (part === '') {
@@ -144,13 +144,13 @@ export function replace(text: string, part: string, by: string, max: number, bud
 
 const cased = /[\p{Lu}\p{Lt}\p{Ll}]/u
 
-/** str.capitalize() */
+/** Capitalises as str.capitalize() does. */
 export function capitalize(text: string): string {
   const [first = ''] = text
   return titleCase(first) + text.slice(first.length).toLowerCase()
 }
 
-/** str.title(): a letter that follows another one is lower case. */
+/** Makes a title as str.title() does: a letter that follows another one is lower case. */
 export function title(text: string): string {
   let made = ''
   let isInside = false
@@ -161,7 +161,7 @@ export function title(text: string): string {
   return made
 }
 
-/** The four letters that are two have a title case of their own. */
+/** The title case of a letter: the four letters that stand for two have one of their own. */
 function titleCase(c: string): string {
   const letters: Record<string, string> = { ǆ: 'ǅ', ǉ: 'ǈ', ǌ: 'ǋ', ǳ: 'ǲ', Ǆ: 'ǅ', Ǉ: 'ǈ', Ǌ: 'ǋ', Ǳ: 'ǲ' }
   const upper = letters[c] ?? c.toUpperCase()

@@ -1,4 +1,4 @@
-// Values of a template: Python's types, where JavaScript has none that behaves alike.
+// Defines the values of a template: Python's types where JavaScript has none that behaves alike.
 import type { Budget } from './budget.ts'
 
 /**
@@ -6,13 +6,13 @@ import type { Budget } from './budget.ts'
  */
 export type Value = null | boolean | bigint | number | string | TemplateObject
 
-/** A template fails as Python would fail; `line` is set by the statement that runs. */
+/** The error for a template that fails where Python would fail. The statement that runs sets `line`. */
 export class TemplateError extends Error {
   line: number | undefined
 }
 
 export abstract class TemplateObject {
-  /** Python's name of the type, in messages. */
+  /** Python's name of the type, for messages. */
   abstract readonly typeName: string
 }
 
@@ -40,7 +40,7 @@ export class List extends TemplateObject {
 export class Tuple extends TemplateObject {
   readonly typeName = 'tuple'
   readonly items: readonly Value[]
-  /** Names of the items, of a group of the filter groupby. */
+  /** The names of the items; a group that the filter groupby makes has some. */
   readonly names: readonly string[]
 
   constructor(items: readonly Value[], names: readonly string[] = []) {
@@ -50,7 +50,7 @@ export class Tuple extends TemplateObject {
   }
 }
 
-/** What keys(), values() and items() of a dict give. */
+/** The value that keys(), values() and items() of a dict give. */
 export class DictView extends TemplateObject {
   readonly typeName: 'dict_keys' | 'dict_values' | 'dict_items'
   readonly items: readonly Value[]
@@ -62,7 +62,7 @@ export class DictView extends TemplateObject {
   }
 }
 
-/** What map, select and other filters give: it can be gone through once, has no length and is always true. */
+/** The value that map, select and other filters give: it can be iterated once, has no length and is always true. */
 export class Generator extends TemplateObject {
   readonly typeName: string
   private readonly rest: Iterator<Value>
@@ -109,7 +109,7 @@ interface Entry {
   value: Value
 }
 
-/** A dict: keeps the order in which keys came first. */
+/** A dict, which keeps the order in which keys came first. */
 export class Dict extends TemplateObject {
   readonly typeName = 'dict'
   private readonly entries = new Map<string, Entry>()
@@ -118,7 +118,7 @@ export class Dict extends TemplateObject {
     return this.entries.size
   }
 
-  /** @throws TemplateError for a key that cannot be one */
+  /** Sets a key. @throws TemplateError for a value that cannot be a key */
   set(key: Value, value: Value, budget: Budget): this {
     const hash = hashOf(key, budget)
     this.entries.set(hash, { key: orElse(this.entries.get(hash)?.key, () => key), value })
@@ -150,12 +150,12 @@ export class Dict extends TemplateObject {
   }
 }
 
-/** Attributes that a template may set: namespace(). */
+/** The value of namespace(), whose attributes a template may set. */
 export class Namespace extends TemplateObject {
   readonly typeName = 'Namespace'
   readonly attributes = new Map<string, Value>()
 
-  /** @throws TemplateError for a name that begins with an underscore, as transformers does */
+  /** Sets an attribute. @throws TemplateError for a name that begins with an underscore, as transformers does */
   set(name: string, value: Value): void {
     if (name.startsWith('_'))
       throw new TemplateError(
@@ -170,7 +170,7 @@ export abstract class AttributeObject extends TemplateObject {
   abstract attribute(name: string): Value | undefined
 }
 
-/** Arguments of a call. */
+/** The arguments of a call. */
 export class Arguments {
   readonly positional: readonly Value[]
   readonly keyword: ReadonlyMap<string, Value>
@@ -181,7 +181,7 @@ export class Arguments {
   }
 
   /**
-   * The arguments in the order of their names; undefined where one is not given.
+   * Gives the arguments in the order of their names; undefined where one is not given.
    * @param required how many must be given
    * @throws TemplateError
    */
@@ -262,12 +262,12 @@ export function isTruthy(value: Value): boolean {
   return !(value instanceof Undefined)
 }
 
-/** A value that is there, None too, or else another. */
+/** Gives a value that is there, even None, or else another. */
 export function orElse(value: Value | undefined, otherwise: () => Value): Value {
   return value === undefined ? otherwise() : value
 }
 
-/** Equal keys have one hash: 1, 1.0 and True are one key. @throws TemplateError for what cannot be a key */
+/** Gives equal keys the same hash: 1, 1.0 and True are one key. @throws TemplateError for what cannot be a key */
 function hashOf(key: Value, budget: Budget): string {
   switch (typeof key) {
     case 'string':
@@ -295,7 +295,7 @@ function joinedHash(items: readonly Value[], budget: Budget): string {
   return `(${hashes.join('\0')})`
 }
 
-/** JavaScript's values as a template sees them: what JSON can hold, and Map; undefined members are left out. */
+/** Converts a value of JavaScript: what JSON can hold, and Map. Members that are undefined are left out. */
 export function fromJs(value: unknown, budget: Budget): Value {
   budget.spend(1)
   switch (typeof value) {
