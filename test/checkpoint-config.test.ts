@@ -13,7 +13,7 @@ describe('Hugging Face checkpoints: config.json', () => {
       {},
       { kvHeads: 2, headDim: 4, rmsNormEps: 1e-6, ropeTheta: 10000, bosTokenId: undefined, eosTokenIds: [] },
     ],
-    ['defaults of the head', {}, { tiedHead: false, attentionBias: false, mlpBias: false }],
+    ['defaults of the head', {}, { tiedHead: false, qkvBias: false, oBias: false, mlpBias: false }],
     [
       'the context of old files',
       { max_position_embeddings: undefined, max_sequence_length: 2048 },

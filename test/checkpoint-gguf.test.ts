@@ -341,14 +341,17 @@ describe('GGUF checkpoints', () => {
         ['blk.0.extra.weight', bias(8)],
       ),
     )
-    const flagged = opened.tensors.filter(tensor => tensor.ropeInterleaved).map(tensor => tensor.name)
-    const parts = ['q_proj.weight', 'q_proj.bias', 'k_proj.weight', 'k_proj.bias']
+    const flagged = opened.tensors
+      .filter(tensor => tensor.parts[0]!.ropeInterleaved)
+      .map(tensor => tensor.name)
+    const parts = ['q_proj.weight', 'k_proj.weight', 'q_proj.bias', 'k_proj.bias']
     assert.deepEqual(
       flagged,
       parts.map(part => `model.layers.0.self_attn.${part}`),
     )
     assert.ok(opened.config.tiedHead)
-    assert.ok(opened.config.attentionBias)
+    assert.ok(opened.config.qkvBias)
+    assert.ok(opened.config.oBias)
     assert.deepEqual(opened.warnings, ['x.gguf: not used (1): ["blk.0.extra.weight"]'])
   })
 

@@ -337,7 +337,7 @@ describe('Hugging Face checkpoints: golden', () => {
       'bfloat16',
     ],
     ['headdim-mqa-f16', { heads: 4, kvHeads: 1, headDim: 32, hiddenSize: 64 }, 'float16'],
-    ['biases', { attentionBias: true, mlpBias: true, heads: 3 }, 'float32'],
+    ['biases', { qkvBias: true, oBias: true, mlpBias: true, heads: 3 }, 'float32'],
     ['odd-sizes', { hiddenSize: 40, vocabSize: 333, headDim: 8, layers: 3 }, 'float32'],
     ['sharded-bf16', { layers: 4 }, 'bfloat16'],
     ['bin', { layers: 2, tiedHead: false }, 'float16'],
@@ -397,7 +397,7 @@ describe('Hugging Face checkpoints: golden', () => {
       const native = nativeConfig(opened)
       assert.equal(native.ropeFrequencies.length, opened.config.headDim / 2)
       // Sizes add up: what is needed is all there is.
-      const biases = opened.config.attentionBias ? 7 : 0
+      const biases = opened.config.qkvBias ? 7 : 0
       assert.equal(opened.tensors.length, (9 + biases) * native.layers + (native.tiedHead ? 2 : 3))
     })
   }
@@ -416,12 +416,12 @@ describe('Hugging Face checkpoints: golden', () => {
 
   it('says where the bytes are', async () => {
     const { tensors } = await openCheckpoint(shared('golden', 'hf', 'mha-untied-f32'))
-    const norm = tensors.find(tensor => tensor.name === 'model.norm.weight')!
-    const file = readFileSync(norm.file)
+    const [norm] = tensors.find(tensor => tensor.name === 'model.norm.weight')!.parts
+    const file = readFileSync(norm!.file)
     const header = file.subarray(8, 8 + Number(file.readBigUInt64LE())).toString()
     const [begin] = JSON.parse(header)['model.norm.weight'].data_offsets
     assert.deepEqual(
-      [norm.offset, norm.bytes, norm.type, norm.shape],
+      [norm!.offset, norm!.bytes, norm!.type, norm!.shape],
       [8 + header.length + begin, 256, 'F32', [64]],
     )
   })

@@ -34,7 +34,7 @@ describe('Hugging Face checkpoints: shards', () => {
         'b.safetensors': safetensorsBytes(new Map([['model.norm.weight', { type: 'F32', shape: [8] }]])),
       })
       const { tensors } = await openCheckpoint(dir)
-      const files = new Map(tensors.map(tensor => [tensor.name, basename(tensor.file)]))
+      const files = new Map(tensors.map(tensor => [tensor.name, basename(tensor.parts[0]!.file)]))
       assert.equal(files.get('model.norm.weight'), 'b.safetensors')
       assert.equal(files.get('lm_head.weight'), 'a.safetensors')
     }))
@@ -49,7 +49,7 @@ describe('Hugging Face checkpoints: shards', () => {
     const map = { ...all('a.safetensors'), 'model.norm.weight': 'b.safetensors' }
     const { tensors } = await openShards(map, { 'b.safetensors': safetensorsBytes(new Map()) })
     const norm = tensors.find(tensor => tensor.name === 'model.norm.weight')
-    assert.equal(basename(norm!.file), 'a.safetensors')
+    assert.equal(basename(norm!.parts[0]!.file), 'a.safetensors')
   })
 
   it('warns of names that no shard holds and the model does not need', async () => {

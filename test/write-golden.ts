@@ -24,16 +24,21 @@ async function write({ name, path, about, scores, greedy, sequences }: GoldenCas
     'mt-llama-golden 1',
     row('dimensions', config.vocabSize, config.hiddenSize, config.intermediateSize, config.layers),
     row('heads', config.heads, config.kvHeads, config.headDim),
-    row('context', config.contextLength, 'tied', Number(config.tiedHead), 'eps', exact(config.rmsNormEps)),
+    row('context', config.contextLength, 'tied', Number(config.tiedHead)),
+    row('biases', Number(config.qkvBias), Number(config.oBias), Number(config.mlpBias)),
+    row('eps', exact(config.rmsNormEps)),
     row('rope', exact(config.ropeAttentionFactor), frequencies.length, ...[...frequencies].map(exact)),
     row('bfloat16_error', about.bf16_logprob_error_of_transformers.mean),
   ]
   const weights: Buffer[] = []
   let offset = 0
-  for (const { name, file, offset: from, bytes, type, shape, ropeInterleaved } of checkpoint.tensors) {
-    weights.push(readFileSync(file).subarray(from, from + bytes))
-    lines.push(row('tensor', name, type, offset, bytes, Number(!!ropeInterleaved), shape.length, ...shape))
-    offset += bytes
+  for (const { name, shape, parts, axis = 0 } of checkpoint.tensors) {
+    lines.push(row('tensor', name, axis, shape.length, ...shape, parts.length))
+    for (const { file, offset: from, bytes, type, shape, ropeInterleaved } of parts) {
+      weights.push(readFileSync(file).subarray(from, from + bytes))
+      lines.push(row(type, offset, bytes, Number(!!ropeInterleaved), shape.length, ...shape))
+      offset += bytes
+    }
   }
   const logits: Buffer[] = []
   for (const { label, ids, logits: own, vocab } of sequences()) {

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "model/parameters.h"
 #include "random.h"
 
 namespace mt::bench {
@@ -63,35 +64,24 @@ LlamaConfig llama_7b() { return llama(32000, 4096, 11008, 32, 32, 128, 2048); }
 LlamaConfig tiny_llama() { return llama(96, 64, 160, 2, 2, 32, 256); }
 
 std::shared_ptr<Llama> random_llama(std::unique_ptr<Backend> backend, const LlamaConfig& c) {
-  const int64_t dim = c.hidden_size, ffn = c.intermediate_size, q = c.q_size(), kv = c.kv_size(), vocab = c.vocab_size;
+  const int64_t dim = c.hidden_size, ffn = c.intermediate_size, q = c.q_size(), vocab = c.vocab_size;
   const WeightFile file(dim, std::max({vocab * dim, ffn * dim, q * dim}));
   std::vector<StoredTensor> tensors;
   const auto add = [&](const std::string& name, std::vector<int64_t> shape) {
-    StoredTensor t;
-    t.name = name;
-    t.file = file.path();
-    t.type = StoredType::kBF16;
-    t.offset = shape.size() == 1 ? 0 : 2 * dim;
-    t.bytes = 2;
-    for (const int64_t n : shape) t.bytes *= n;
-    t.shape = std::move(shape);
-    tensors.push_back(t);
+    StoredPart part;
+    part.file = file.path();
+    part.type = StoredType::kBF16;
+    part.offset = shape.size() == 1 ? 0 : 2 * dim;
+    part.bytes = 2;
+    for (const int64_t n : shape) part.bytes *= n;
+    part.shape = shape;
+    StoredTensor tensor;
+    tensor.name = name;
+    tensor.shape = std::move(shape);
+    tensor.values.parts = {part};
+    tensors.push_back(tensor);
   };
-  add("model.embed_tokens.weight", {vocab, dim});
-  for (int l = 0; l < c.layers; l++) {
-    const std::string layer = "model.layers." + std::to_string(l) + ".";
-    add(layer + "input_layernorm.weight", {dim});
-    add(layer + "self_attn.q_proj.weight", {q, dim});
-    add(layer + "self_attn.k_proj.weight", {kv, dim});
-    add(layer + "self_attn.v_proj.weight", {kv, dim});
-    add(layer + "self_attn.o_proj.weight", {dim, q});
-    add(layer + "post_attention_layernorm.weight", {dim});
-    add(layer + "mlp.gate_proj.weight", {ffn, dim});
-    add(layer + "mlp.up_proj.weight", {ffn, dim});
-    add(layer + "mlp.down_proj.weight", {dim, ffn});
-  }
-  add("model.norm.weight", {dim});
-  add("lm_head.weight", {vocab, dim});
+  for (const Parameter& parameter : parameters(c)) add(parameter.name, parameter.shape());
   return std::make_shared<Llama>(std::move(backend), c, tensors, DType::kBFloat16, Control());
 }
 

@@ -1,11 +1,16 @@
-// The module: errorCodes, storedTypes(), cpu(), gpus(), gpuFreeBytes(), weightBytes(), load(), peaks(), timeOp()
-// (NativeAddon of src/native/types.ts).
+// The module: errorCodes, storedTypes(), cpu(), gpus(), gpuFreeBytes(), parameters(), weightBytes(), readRows(),
+// load(), peaks(), timeOp() (NativeAddon of src/native/types.ts).
+#include <algorithm>
+#include <string_view>
+
 #include "../backend/gpus.h"
 #include "../base/cpu_info.h"
+#include "../model/parameters.h"
 #include "bench_jobs.h"
 #include "device.h"
 #include "javascript.h"
 #include "model_object.h"
+#include "tensors.h"
 #include "value_job.h"
 
 namespace mt::addon {
@@ -20,7 +25,8 @@ std::shared_ptr<EngineThread> engine_of(const Napi::CallbackInfo& info) {
   return info.Env().GetInstanceData<InstanceData>()->engine;
 }
 
-LlamaConfig read_config(Napi::Value value) {
+// Reads the sizes of a model, and which biases it has.
+LlamaConfig read_sizes(Napi::Value value) {
   const Napi::Object object = read_object(value, "config");
   const auto number = [&](const char* name) { return read_int(object[name], name); };
   LlamaConfig config;
@@ -32,40 +38,23 @@ LlamaConfig read_config(Napi::Value value) {
   config.kv_heads = number("kvHeads");
   config.head_dim = number("headDim");
   config.context_length = number("contextLength");
-  config.rms_norm_eps = read_float(object["rmsNormEps"], "rmsNormEps");
-  config.rope_frequencies = read_floats(object["ropeFrequencies"], "ropeFrequencies");
-  config.rope_attention_factor = read_float(object["ropeAttentionFactor"], "ropeAttentionFactor");
-  config.tied_head = read_bool(object["tiedHead"], "tiedHead");
-  config.check();
+  const auto flag = [&](const char* name) { return read_bool(object[name], name); };
+  config.tied_head = flag("tiedHead");
+  config.qkv_bias = flag("qkvBias");
+  config.o_bias = flag("oBias");
+  config.mlp_bias = flag("mlpBias");
+  config.check_sizes();
   return config;
 }
 
-StoredTensor read_tensor(Napi::Value value) {
-  constexpr int64_t kMax = int64_t{1} << 53;
-  const Napi::Object object = read_object(value, "tensor");
-  StoredTensor tensor;
-  tensor.name = read_string(object["name"], "tensor name");
-  tensor.file = read_path(object["file"], "tensor file");
-  tensor.offset = static_cast<uint64_t>(read_integer(object["offset"], "tensor offset", 0, kMax));
-  tensor.bytes = static_cast<uint64_t>(read_integer(object["bytes"], "tensor bytes", 0, kMax));
-  tensor.type = stored_type(read_string(object["type"], "tensor type"), tensor.file + ": \"" + tensor.name + "\"");
-  const Napi::Array shape = read_array(object["shape"], "tensor shape");
-  for (uint32_t i = 0; i < shape.Length(); i++) {
-    tensor.shape.push_back(read_integer(shape[i], "tensor shape", 0, kMax));
-  }
-  const Napi::Value interleaved = object["ropeInterleaved"];
-  tensor.rope_interleaved = !interleaved.IsUndefined() && read_bool(interleaved, "ropeInterleaved");
-  return tensor;
-}
-
-std::vector<StoredTensor> read_tensors(Napi::Value value) {
-  const Napi::Array array = read_array(value, "tensors");
-  std::vector<StoredTensor> tensors;
-  for (uint32_t i = 0; i < array.Length(); i++) {
-    Napi::HandleScope scope(array.Env());
-    tensors.push_back(read_tensor(array[i]));
-  }
-  return tensors;
+LlamaConfig read_config(Napi::Value value) {
+  LlamaConfig config = read_sizes(value);
+  const Napi::Object object = value.As<Napi::Object>();
+  config.rms_norm_eps = read_float(object["rmsNormEps"], "rmsNormEps");
+  config.rope_frequencies = read_floats(object["ropeFrequencies"], "ropeFrequencies");
+  config.rope_attention_factor = read_float(object["ropeAttentionFactor"], "ropeAttentionFactor");
+  config.check();
+  return config;
 }
 
 class LoadJob final : public Job {
@@ -91,6 +80,10 @@ class LoadJob final : public Job {
   RunOptions options_;
   std::shared_ptr<Llama> llama_;
 };
+
+Napi::Value read_rows(const Napi::CallbackInfo& info) {
+  return promise_of(info.Env(), [&] { return engine_of(info)->push(info.Env(), new_read_rows_job(info)); });
+}
 
 Napi::Value load(const Napi::CallbackInfo& info) {
   return promise_of(info.Env(), [&] {
@@ -118,13 +111,41 @@ Napi::Value number_of(Napi::Env env, const size_t& value) { return Napi::Number:
 
 Napi::Value weight_bytes_of(const Napi::CallbackInfo& info) {
   return promise_of(info.Env(), [&] {
-    const auto compute = [options = read_run_options(info[2]), config = read_config(info[0]),
-                          tensors = read_tensors(info[1])] {
+    const auto compute = [options = read_run_options(info[1]), config = read_config(info[0])] {
       // The size does not depend on the number of threads, so one is enough.
-      return weight_bytes(*make_backend(options.device, 1), config, tensors, options.dtype);
+      return weight_bytes(*make_backend(options.device, 1), config, options.dtype);
     };
-    return push_value<size_t>(info, info[3], compute, number_of);
+    return push_value<size_t>(info, info[2], compute, number_of);
   });
+}
+
+// The words of a text, which single spaces part.
+Napi::Array words_of(Napi::Env env, std::string_view text) {
+  Napi::Array words = Napi::Array::New(env);
+  for (size_t start = 0; start < text.size();) {
+    const size_t end = std::min(text.find(' ', start), text.size());
+    words[words.Length()] = Napi::String::New(env, text.data() + start, end - start);
+    start = end + 1;
+  }
+  return words;
+}
+
+Napi::Value parameters_of(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Napi::Array list = Napi::Array::New(env);
+  for (const Parameter& parameter : parameters(read_sizes(info[0]))) {
+    Napi::HandleScope scope(env);
+    Napi::Array shape = Napi::Array::New(env), fields = Napi::Array::New(env);
+    for (const int64_t n : parameter.shape()) shape[shape.Length()] = static_cast<double>(n);
+    fields[0u] = words_of(env, parameter.rows.fields);
+    if (!parameter.is_vector()) fields[1u] = words_of(env, parameter.cols.fields);
+    Napi::Object object = Napi::Object::New(env);
+    object["name"] = parameter.name;
+    object["shape"] = shape;
+    object["fields"] = fields;
+    list[list.Length()] = object;
+  }
+  return list;
 }
 
 Napi::Value gpus_object(Napi::Env env, const Gpus& found) {
@@ -192,7 +213,9 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     define_method(exports, "cpu", cpu);
     define_method(exports, "gpus", gpus);
     define_method(exports, "gpuFreeBytes", free_bytes_of);
+    define_method(exports, "parameters", parameters_of);
     define_method(exports, "weightBytes", weight_bytes_of);
+    define_method(exports, "readRows", read_rows);
     define_method(exports, "load", load);
     define_method(exports, "peaks", peaks);
     define_method(exports, "timeOp", time_op);

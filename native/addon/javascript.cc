@@ -22,6 +22,14 @@ bool is_typed(Napi::Value value, napi_typedarray_type type) {
   return value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == type;
 }
 
+// The name of JavaScript's constructor, and the type of what it makes.
+template <class Array>
+constexpr std::pair<const char*, napi_typedarray_type> array_type() {
+  if constexpr (std::is_same_v<Array, Napi::Float32Array>) return {"Float32Array", napi_float32_array};
+  if constexpr (std::is_same_v<Array, Napi::Int32Array>) return {"Int32Array", napi_int32_array};
+  return {"Uint8Array", napi_uint8_array};
+}
+
 template <class Array>
 auto read_typed(Napi::Value value, napi_typedarray_type type, const char* name, const char* wanted) {
   if (!is_typed(value, type)) wrong(name, wanted);
@@ -138,24 +146,24 @@ Array ResultArray<Array>::new_array(Napi::Env env, size_t count) {
     throw Error(ErrorCode::OUT_OF_MEMORY, "a result of " + std::to_string(count) + " numbers; a typed array holds " +
                                               std::to_string(kMaxElements));
   }
-  constexpr bool kFloats = std::is_same_v<Array, Napi::Float32Array>;
+  const auto [name, type] = array_type<Array>();
   Napi::Value array;
   // JavaScript's constructor throws if there is no memory, where the functions of Node-API would end the process.
   try {
-    const auto constructor = env.Global().Get(kFloats ? "Float32Array" : "Int32Array").template As<Napi::Function>();
-    array = constructor.New({Napi::Number::New(env, static_cast<double>(count))});
+    array =
+        env.Global().Get(name).template As<Napi::Function>().New({Napi::Number::New(env, static_cast<double>(count))});
   } catch (const Napi::Error&) {
     throw Error(ErrorCode::OUT_OF_MEMORY, "no memory for a result of " + std::to_string(count) + " numbers");
   }
-  if (!is_typed(array, kFloats ? napi_float32_array : napi_int32_array) ||
-      array.As<Napi::TypedArray>().ElementLength() != count) {
-    throw Error(ErrorCode::INTERNAL, "the global Float32Array or Int32Array is not JavaScript's own");
+  if (!is_typed(array, type) || array.As<Napi::TypedArray>().ElementLength() != count) {
+    throw Error(ErrorCode::INTERNAL, "the global " + std::string(name) + " is not JavaScript's own");
   }
   return array.As<Array>();
 }
 
 template class ResultArray<Napi::Int32Array>;
 template class ResultArray<Napi::Float32Array>;
+template class ResultArray<Napi::Uint8Array>;
 
 void define_value(Napi::Object object, const char* name, Napi::Value value) {
   object.DefineProperty(Napi::PropertyDescriptor::Value(name, value, napi_enumerable));

@@ -19,12 +19,16 @@ struct LlamaConfig {
   std::vector<float> rope_frequencies;  // [head_dim / 2]: inverse frequencies, with scaling applied
   float rope_attention_factor = 1;      // multiplies cos and sin
   bool tied_head = false;               // whether the embedding is the head
+  bool qkv_bias = false;                // whether q, k and v have biases
+  bool o_bias = false;                  // whether the output of attention has one
+  bool mlp_bias = false;                // whether gate, up and down have them
 
   int q_size() const { return heads * head_dim; }
   int kv_size() const { return kv_heads * head_dim; }
   HeadShape head_shape() const { return {heads, kv_heads, head_dim}; }
 
-  // Throws INVALID_ARGUMENT naming the wrong field.
+  // These throw INVALID_ARGUMENT naming the wrong field. The first looks at the sizes alone.
+  void check_sizes() const;
   void check() const;
 };
 

@@ -5,6 +5,8 @@
 #include <span>
 #include <string_view>
 
+#include "../base/dtype.h"
+
 namespace mt {
 
 // F32, F16 and BF16 are plain numbers as in safetensors, little-endian. The others are ggml's blocks, see blocks.h.
@@ -43,6 +45,11 @@ std::span<const StoredFormat> stored_formats();
 StoredType stored_type(std::string_view name, std::string_view where);
 
 const char* stored_type_name(StoredType type);
+
+// The plain numbers of a dtype.
+constexpr StoredType stored_type_of(DType dtype) {
+  return dtype == DType::kFloat32 ? StoredType::kF32 : dtype == DType::kFloat16 ? StoredType::kF16 : StoredType::kBF16;
+}
 
 // The number of values in one block: 1, 32 or 256.
 size_t block_values(StoredType type);

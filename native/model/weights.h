@@ -7,24 +7,11 @@
 #include "../backend/backend.h"
 #include "../base/control.h"
 #include "config.h"
-#include "stored.h"
+#include "stored_tensor.h"
 
 namespace mt {
 
-// A tensor of a checkpoint: its name in Hugging Face's terms (model.layers.0.self_attn.q_proj.weight), and which bytes
-// of which file hold it.
-struct StoredTensor {
-  std::string name;
-  std::string file;
-  uint64_t offset = 0;
-  uint64_t bytes = 0;
-  StoredType type = StoredType::kF32;
-  std::vector<int64_t> shape;  // [out, in] or [n]
-  // Whether rows of q or k are in llama.cpp's order: within each head, stored row 2 i + j is row i + j * head_dim / 2.
-  bool rope_interleaved = false;
-};
-
-// A bias that the checkpoint does not have is a view without data.
+// A bias that the model does not have is a view without data.
 struct LayerWeights {
   View attention_norm;              // [dim]
   std::unique_ptr<Matrix> qkv;      // [q + 2 kv, dim]
@@ -47,11 +34,10 @@ struct Weights {
   std::unique_ptr<Matrix> head;  // [vocab, dim]; null if the embedding is the head
 };
 
-// Returns what Weights::bytes will be. Only the tensors' names matter, because they tell which biases there are.
-size_t weight_bytes(const Backend& backend, const LlamaConfig& config, const std::vector<StoredTensor>& tensors,
-                    DType dtype);
+// Returns what Weights::bytes will be.
+size_t weight_bytes(const Backend& backend, const LlamaConfig& config, DType dtype);
 
-// Loads the weights through a few MiB of host memory. Biases are optional, every other tensor is needed once.
+// Loads the weights through a few MiB of host memory. Each of parameters(config) is needed once, and no other tensor.
 // Throws INVALID_ARGUMENT (a tensor is missing, unknown or there twice), TENSOR_SHAPE, FILE_READ, WEIGHT_NOT_FINITE
 // (a number may also be too large for `dtype`), OUT_OF_MEMORY, ABORTED.
 Weights load_weights(Backend& backend, const LlamaConfig& config, const std::vector<StoredTensor>& tensors, DType dtype,

@@ -5,9 +5,9 @@ import { rmSync, statfsSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import type { Checkpoint, LlamaConfig } from '../checkpoint/checkpoint.ts'
-import { neededTensors } from '../checkpoint/tensors.ts'
+import { type Checkpoint, type LlamaConfig, shapeOf } from '../checkpoint/checkpoint.ts'
 import { MtLlamaError } from '../errors.ts'
+import { loadAddon } from '../native/addon.ts'
 import { abortedError } from '../native/job.ts'
 import type { DType, NativeTensor, StoredType } from '../native/types.ts'
 
@@ -58,12 +58,13 @@ export function randomCheckpoint(name: string, config: LlamaConfig, dtype: DType
   const format = formats[dtype]
   const elementBytes = format.Bits.BYTES_PER_ELEMENT
   const file = path.join(tmpdir(), `mt-llama-bench-${randomUUID()}`)
-  const shapes = [...neededTensors(config)]
+  const shapes = loadAddon().parameters(shapeOf(config))
   const largest = Math.max(...shapes.map(({ shape }) => product(shape)))
   const tensors = shapes.map(({ name, shape }): NativeTensor => {
     const isNorm = shape.length === 1
     const offset = isNorm ? largest * elementBytes : 0
-    return { name, file, offset, bytes: product(shape) * elementBytes, type: format.type, shape }
+    const bytes = product(shape) * elementBytes
+    return { name, shape, parts: [{ file, offset, bytes, type: format.type, shape }] }
   })
   const remove = () => rmSync(file, { force: true })
   return {

@@ -56,7 +56,7 @@ export async function runBench(options: BenchOptions, report: BenchReport): Prom
   const native = { dtype, device, threads: options.threads }
   const addon = loadAddon()
   const weightBytes = await runNative(signal, control =>
-    addon.weightBytes(nativeConfig(checkpoint), tensors, native, control),
+    addon.weightBytes(nativeConfig(checkpoint), native, control),
   )
 
   const positions = parts.includes('decode') ? Math.max(...decodeSequences) * decodePositions : 0

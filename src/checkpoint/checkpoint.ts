@@ -1,5 +1,5 @@
 // What a checkpoint on disk says, whatever its format: readers fill this in and nothing else looks at the files.
-import type { LlamaSizes, NativeTensor } from '../native/types.ts'
+import type { LlamaShape, LlamaSizes, NativeTensor } from '../native/types.ts'
 
 /** RoPE as the files state it; `ropeFrequencies` in rope.ts turns it into numbers. */
 export type RopeScaling =
@@ -26,17 +26,20 @@ export type RopeScaling =
   | { type: 'factors'; factors: Float32Array }
 
 /** The architecture's numbers. */
-export interface LlamaConfig extends LlamaSizes {
+export interface LlamaConfig extends LlamaShape {
   architecture: 'LlamaForCausalLM' | 'MistralForCausalLM'
   rmsNormEps: number
   ropeTheta: number
   ropeScaling: RopeScaling
-  tiedHead: boolean
-  attentionBias: boolean
-  mlpBias: boolean
   bosTokenId: number | undefined
   /** Ids that end a generation. */
   eosTokenIds: number[]
+}
+
+/** The shape alone. */
+export function shapeOf(config: LlamaShape): LlamaShape {
+  const { tiedHead, qkvBias, oBias, mlpBias } = config
+  return { ...sizesOf(config), tiedHead, qkvBias, oBias, mlpBias }
 }
 
 /** The sizes alone. */

@@ -26,7 +26,7 @@ export function configJson(config: LlamaConfig, dtype: DType, where: string): ob
     rope_theta: shortest(config.ropeTheta),
     rope_scaling: ropeJson(config, where),
     tie_word_embeddings: config.tiedHead,
-    attention_bias: config.attentionBias,
+    attention_bias: config.qkvBias,
     mlp_bias: config.mlpBias,
     hidden_act: 'silu',
     ...specialIds(config),

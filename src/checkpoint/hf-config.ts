@@ -69,7 +69,8 @@ export function parseHfConfig(json: JsonObject, where: string, warnings: string[
     rmsNormEps: fields.positive('rms_norm_eps', 1e-6),
     ...parseRope(fields, contextLength, warnings),
     tiedHead: fields.boolean('tie_word_embeddings', false),
-    attentionBias: fields.boolean('attention_bias', false),
+    qkvBias: fields.boolean('attention_bias', false),
+    oBias: fields.boolean('attention_bias', false),
     mlpBias: fields.boolean('mlp_bias', false),
     // LlamaConfig's defaults, 1 and 2, are any tokens of another vocabulary: no text begins with the one or ends with the other.
     bosTokenId: fields.tokenIds('bos_token_id')[0],

@@ -67,7 +67,7 @@ export async function openHuggingFace(path: string): Promise<Checkpoint> {
 
   const { stored, format, weights, absent } = await readWeights(path)
   if (config.tiedHead) config.tiedHead = await tieHead(stored, warnings)
-  for (const { name } of neededTensors(config)) {
+  for (const { name } of neededTensors(config, stored.size)) {
     if (!stored.has(name) && absent.has(name)) {
       throw new MtLlamaError(
         'TENSOR_MISSING',

@@ -1,16 +1,15 @@
 // What the native forward pass needs to know of a checkpoint, and whether the tokenizer's vocabulary fits it.
 import type { NativeConfig } from '../native/types.ts'
-import { type Checkpoint, sizesOf } from './checkpoint.ts'
+import { type Checkpoint, shapeOf } from './checkpoint.ts'
 import { ropeFrequencies } from './rope.ts'
 
 export function nativeConfig({ config }: Checkpoint): NativeConfig {
   const { frequencies, attentionFactor } = ropeFrequencies(config)
   return {
-    ...sizesOf(config),
+    ...shapeOf(config),
     rmsNormEps: config.rmsNormEps,
     ropeFrequencies: frequencies,
     ropeAttentionFactor: attentionFactor,
-    tiedHead: config.tiedHead,
   }
 }
 

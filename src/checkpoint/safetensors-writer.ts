@@ -10,14 +10,15 @@ export interface OutputTensor {
   shape: number[]
 }
 
-const dtypes: Readonly<Record<DType, { name: string; bytes: number }>> = {
+/** What a file calls the numbers of a dtype. */
+export const fileTypes: Readonly<Record<DType, { name: string; bytes: number }>> = {
   float32: { name: 'F32', bytes: 4 },
   bfloat16: { name: 'BF16', bytes: 2 },
   float16: { name: 'F16', bytes: 2 },
 }
 
 export function outputBytes({ dtype, shape }: OutputTensor): number {
-  return shape.reduce((a, b) => a * b, dtypes[dtype].bytes)
+  return shape.reduce((a, b) => a * b, fileTypes[dtype].bytes)
 }
 
 /**
@@ -82,7 +83,7 @@ function header(tensors: readonly OutputTensor[]): Uint8Array {
     const begin = end
     end += outputBytes(tensor)
     entries[tensor.name] = {
-      dtype: dtypes[tensor.dtype].name,
+      dtype: fileTypes[tensor.dtype].name,
       shape: tensor.shape,
       data_offsets: [begin, end],
     }

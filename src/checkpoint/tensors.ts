@@ -1,33 +1,26 @@
-// The tensors a LLaMA needs, their shapes, and picking them out of what the files hold.
+// Picking the tensors of a LLaMA out of what the files hold, and checking their shapes.
 
 import { basename } from 'node:path'
 import { shown } from '../data/shown.ts'
 import { MtLlamaError } from '../errors.ts'
-import type { NativeTensor, StoredType } from '../native/types.ts'
-import type { Checkpoint, LlamaConfig } from './checkpoint.ts'
+import { loadAddon } from '../native/addon.ts'
+import type { LlamaSizes, NativeParameter, NativeTensor, StoredPart, StoredType } from '../native/types.ts'
+import { type Checkpoint, type LlamaConfig, shapeOf } from './checkpoint.ts'
 
-/** A tensor as a file declares it, under the file's own name for it. */
-export interface StoredTensor extends Omit<NativeTensor, 'type'> {
+/** A tensor as a file declares it. */
+export interface StoredTensor extends Omit<StoredPart, 'type'> {
+  /** The file's own name for it. */
+  name: string
   /** The file's name for the type; perhaps none that runs. */
   type: string
 }
-
-/** The fields of a config that give a shape. */
-export type SizeField =
-  | 'vocabSize'
-  | 'hiddenSize'
-  | 'intermediateSize'
-  | 'heads'
-  | 'kvHeads'
-  | 'headDim'
-  | 'layers'
 
 /** How a format names things, for messages and for finding tensors. */
 export interface Naming {
   /** What the shapes come from: 'config.json'. */
   configFile: string
   /** Its name for each field: 'num_hidden_layers'. */
-  fields: Record<SizeField, string>
+  fields: Record<Exclude<keyof LlamaSizes, 'contextLength'>, string>
   /** The file that should hold the tensors: 'model.safetensors'. */
   weights: string
   /** What the format is called, and the types of its tensors that are read. */
@@ -35,12 +28,6 @@ export interface Naming {
   types: readonly StoredType[]
   /** The stored name of a tensor with this Hugging Face name. */
   storedName: (name: string) => string
-}
-
-export interface NeededTensor {
-  name: string
-  shape: number[]
-  fields: SizeField[]
 }
 
 /** What `auto` makes of stored types; of quantised ones bfloat16. */
@@ -59,7 +46,7 @@ export function takeTensors(
   naming: Naming,
 ): NativeTensor[] {
   const tensors: NativeTensor[] = []
-  for (const needed of neededTensors(config)) {
+  for (const needed of neededTensors(config, stored.size)) {
     const name = naming.storedName(needed.name)
     const found = stored.get(name)
     if (found === undefined) {
@@ -74,62 +61,44 @@ export function takeTensors(
       )
     }
     if (found.shape.length !== needed.shape.length || found.shape.some((n, i) => n !== needed.shape[i])) {
-      const fields = needed.fields.map(field => naming.fields[field]).join(', ')
+      const fields = needed.fields
+        .flat()
+        .map(field => naming.fields[field as keyof Naming['fields']])
+        .join(', ')
       throw new MtLlamaError(
         'TENSOR_SHAPE',
         `${here} is ${dims(found.shape)}; ${naming.configFile} (${fields}) asks for ${dims(needed.shape)}. ` +
           "Is it another model's file?",
       )
     }
-    tensors.push({ ...found, name: needed.name })
+    const { name: _, ...part } = found
+    tensors.push({ name: needed.name, shape: needed.shape, parts: [part] })
   }
   return tensors
+}
+
+/** All that is read to make up a tensor. */
+export function storedParts({ parts, base, adapters = [] }: NativeTensor): StoredPart[] {
+  return [...parts, ...(base?.parts ?? []), ...adapters.flatMap(({ a, b }) => [a, b])]
 }
 
 /** The stored types for people, largest share first, and the dtype that `auto` stands for: the largest share's. */
 export function storedTypes(tensors: NativeTensor[]): Pick<Checkpoint, 'autoDType' | 'storedTypes'> {
   const elements = new Map<StoredType, number>()
-  for (const { type, shape } of tensors) {
+  for (const { type, shape } of tensors.flatMap(tensor => tensor.parts)) {
     elements.set(type, (elements.get(type) ?? 0) + shape.reduce((a, b) => a * b, 1))
   }
   const types = [...elements].sort((a, b) => b[1] - a[1]).map(([type]) => type)
   return { autoDType: ownDTypes.get(types[0]!) ?? 'bfloat16', storedTypes: types.join(' + ') }
 }
 
-/** Names and shapes of all that the forward pass reads, in its order. */
-export function* neededTensors(config: LlamaConfig): Generator<NeededTensor> {
-  const hidden: Side = [config.hiddenSize, 'hiddenSize']
-  const ffn: Side = [config.intermediateSize, 'intermediateSize']
-  const vocab: Side = [config.vocabSize, 'vocabSize']
-  const q: Side = [config.heads * config.headDim, 'heads', 'headDim']
-  const kv: Side = [config.kvHeads * config.headDim, 'kvHeads', 'headDim']
-  yield needed('model.embed_tokens.weight', vocab, hidden)
-  for (let layer = 0; layer < config.layers; layer++) {
-    const prefix = `model.layers.${layer}`
-    yield needed(`${prefix}.input_layernorm.weight`, hidden)
-    yield* linear(`${prefix}.self_attn.q_proj`, q, hidden, config.attentionBias)
-    yield* linear(`${prefix}.self_attn.k_proj`, kv, hidden, config.attentionBias)
-    yield* linear(`${prefix}.self_attn.v_proj`, kv, hidden, config.attentionBias)
-    yield* linear(`${prefix}.self_attn.o_proj`, hidden, q, config.attentionBias)
-    yield needed(`${prefix}.post_attention_layernorm.weight`, hidden)
-    yield* linear(`${prefix}.mlp.gate_proj`, ffn, hidden, config.mlpBias)
-    yield* linear(`${prefix}.mlp.up_proj`, ffn, hidden, config.mlpBias)
-    yield* linear(`${prefix}.mlp.down_proj`, hidden, ffn, config.mlpBias)
-  }
-  yield needed('model.norm.weight', hidden)
-  if (!config.tiedHead) yield needed('lm_head.weight', vocab, hidden)
-}
-
-/** A dimension and the fields it comes from. */
-type Side = [size: number, ...fields: SizeField[]]
-
-function needed(name: string, ...sides: Side[]): NeededTensor {
-  return { name, shape: sides.map(([size]) => size), fields: sides.flatMap(([, ...fields]) => fields) }
-}
-
-function* linear(name: string, out: Side, inn: Side, bias: boolean): Generator<NeededTensor> {
-  yield needed(`${name}.weight`, out, inn)
-  if (bias) yield needed(`${name}.bias`, out)
+/**
+ * Names and shapes of all that the forward pass reads, in its order.
+ * @param stored how many tensors there are: of a config that asks for more layers, only as many are listed, because one
+ *   of them is missing for sure
+ */
+export function neededTensors(config: LlamaConfig, stored: number): NativeParameter[] {
+  return loadAddon().parameters({ ...shapeOf(config), layers: Math.min(config.layers, stored + 1) })
 }
 
 /** Why a tensor is looked for. */

@@ -28,9 +28,7 @@ async function run(path: string, options: CommonOptions): Promise<void> {
   const tokenizer = checkpoint.tokenizer && (await loadTokenizer(checkpoint.tokenizer))
   const native = nativeConfig(checkpoint)
   const bytes = (dtype: DType) =>
-    nativeJob(() =>
-      loadAddon().weightBytes(native, tensors, { dtype, device: 'cpu', threads: 0 }, newControl()),
-    )
+    nativeJob(() => loadAddon().weightBytes(native, { dtype, device: 'cpu', threads: 0 }, newControl()))
   const info = {
     ...{ path, format, ...config },
     parameters: tensors.reduce((n, { shape }) => n + shape.reduce((a, b) => a * b, 1), 0),

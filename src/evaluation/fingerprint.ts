@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import { type FileHandle, open, readFile } from 'node:fs/promises'
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
+import { storedParts } from '../checkpoint/tensors.ts'
 import type { NativeTensor } from '../native/types.ts'
 
 /** Bytes read at the start and at the middle of each tensor. */
@@ -23,14 +24,17 @@ export async function fingerprint({ config, tensors, tokenizer }: Checkpoint): P
   }
   const files = new Map<string, FileHandle>()
   try {
-    for (const { file, name, type, shape, offset, bytes } of [...tensors].sort(byName)) {
-      hash.update(JSON.stringify([name, type, shape]))
-      const handle = files.get(file) ?? (await open(file))
-      files.set(file, handle)
-      for (const start of [0, Math.floor(bytes / 2)]) {
-        const length = Math.min(probe, bytes - start)
-        const { buffer } = await handle.read(Buffer.alloc(length), 0, length, offset + start)
-        hash.update(buffer)
+    for (const tensor of [...tensors].sort(byName)) {
+      hash.update(JSON.stringify([tensor.name, tensor.shape, tensor.adapters?.map(({ scale }) => scale)]))
+      for (const { file, type, shape, offset, bytes } of storedParts(tensor)) {
+        hash.update(JSON.stringify([type, shape]))
+        const handle = files.get(file) ?? (await open(file))
+        files.set(file, handle)
+        for (const start of [0, Math.floor(bytes / 2)]) {
+          const length = Math.min(probe, bytes - start)
+          const { buffer } = await handle.read(Buffer.alloc(length), 0, length, offset + start)
+          hash.update(buffer)
+        }
       }
     }
   } finally {

@@ -11,6 +11,7 @@ import {
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import { nativeConfig, vocabularyWarning } from '../checkpoint/native-config.ts'
 import { openCheckpoint } from '../checkpoint/open.ts'
+import { storedParts } from '../checkpoint/tensors.ts'
 import { Model } from '../model.ts'
 import { loadAddon } from '../native/addon.ts'
 import { cancel, nativeJob, newControl, onAbort } from '../native/job.ts'
@@ -102,9 +103,7 @@ export async function loadParts(
   const device = await chosenDevice(options.device ?? 'auto')
   const ordinal = gpuOrdinal(device)
   const nativeOptions = { dtype, device, threads }
-  const weights = await nativeJob(() =>
-    addon.weightBytes(config, checkpoint.tensors, nativeOptions, newControl()),
-  )
+  const weights = await nativeJob(() => addon.weightBytes(config, nativeOptions, newControl()))
   const wanted = packTokens ?? maxPackTokens(device)
   const activations = activationBytes(checkpoint.config, minPackTokens(device, wanted))
   const loading = ordinal === undefined ? loadingBytes : 0
@@ -114,7 +113,7 @@ export async function loadParts(
       : await nativeJob(() => addon.gpuFreeBytes(ordinal, newControl()))
   checkMemory(checkpoint.path, dtype, { weights, activations, loading }, available)
 
-  const bytesTotal = checkpoint.tensors.reduce((n, tensor) => n + tensor.bytes, 0)
+  const bytesTotal = checkpoint.tensors.flatMap(storedParts).reduce((n, part) => n + part.bytes, 0)
   const tell = (fraction: number) =>
     onProgress?.({ fraction, bytesDone: Math.round(fraction * bytesTotal), bytesTotal })
   const control = newControl()

@@ -25,32 +25,78 @@ export interface LlamaSizes {
   contextLength: number
 }
 
+/** What tells which parameters a LLaMA has, and their shapes. */
+export interface LlamaShape extends LlamaSizes {
+  /** The head is the embedding; there is no lm_head.weight. */
+  tiedHead: boolean
+  /** Biases of q, k and v. */
+  qkvBias: boolean
+  /** A bias of the output of attention. */
+  oBias: boolean
+  /** Biases of gate, up and down. */
+  mlpBias: boolean
+}
+
+/** One matrix or vector of a model: see native/model/parameters.h. */
+export interface NativeParameter {
+  /** Hugging Face's: model.layers.0.self_attn.q_proj.weight */
+  name: string
+  /** [out, in] of a matrix, [n] of a vector. */
+  shape: number[]
+  /** Which sizes each dimension is made of. */
+  fields: (keyof LlamaSizes)[][]
+}
+
 /** The numbers of a LLaMA that the forward pass needs. */
-export interface NativeConfig extends LlamaSizes {
+export interface NativeConfig extends LlamaShape {
   rmsNormEps: number
   /** Inverse frequencies, scaling applied: [headDim / 2]. */
   ropeFrequencies: Float32Array
   /** Multiplies cos and sin (YaRN's attention factor, else 1). */
   ropeAttentionFactor: number
-  /** The head is the embedding; there is no lm_head.weight. */
-  tiedHead: boolean
 }
 
-/** Which bytes of which file are a tensor. Names are Hugging Face's (model.layers.0.self_attn.q_proj.weight). */
-export interface NativeTensor {
-  name: string
+/** A matrix or vector, row-major, in one piece of a file. */
+export interface StoredPart {
   file: string
   /** Byte offset of the first element in the file. */
   offset: number
   bytes: number
   type: StoredType
-  /** Row-major: [out, in] of a matrix, [n] of a vector. */
+  /** [out, in] of a matrix, [n] of a vector. */
   shape: number[]
   /**
-   * Rows of a q or k projection as llama.cpp permutes them (pairs of RoPE side by side); undone while loading.
+   * Rows of a q or k projection as Meta and llama.cpp order them (pairs of RoPE side by side); undone while loading.
    * Within each head, stored row 2 i + j is row i + j * headDim / 2.
    */
   ropeInterleaved?: boolean
+}
+
+/** Parts that make up one matrix or vector. */
+export interface StoredStack {
+  parts: StoredPart[]
+  /** Whether each part begins where the rows (0) or the columns (1) of the one before it end. @default 0 */
+  axis?: 0 | 1
+}
+
+/** A product that is added to a matrix, scale * b a: a is [rank, in], b [out, rank]. */
+export interface StoredAdapter {
+  a: StoredPart
+  b: StoredPart
+  scale: number
+}
+
+/**
+ * Which bytes of which files are a tensor, and how they come together: see native/model/stored_tensor.h. Names are
+ * Hugging Face's (model.layers.0.self_attn.q_proj.weight).
+ */
+export interface NativeTensor extends StoredStack {
+  name: string
+  shape: number[]
+  /** What the parts, a delta then, are added to in float16; rows that it lacks count as zero. */
+  base?: StoredStack
+  /** Added one after another, in float32. */
+  adapters?: StoredAdapter[]
 }
 
 /**
@@ -235,13 +281,23 @@ export interface NativeAddon {
    * @throws DEVICE_UNAVAILABLE where the GPU cannot be used, with the reason
    */
   gpuFreeBytes(ordinal: number, control: Control): Promise<number>
-  /** Bytes of weights a load will take on the device, from the header alone. */
-  weightBytes(
-    config: NativeConfig,
-    tensors: NativeTensor[],
-    options: NativeLoadOptions,
+  /** All that a model has learnt, in the order of the forward pass. */
+  parameters(shape: LlamaShape): NativeParameter[]
+  /** Bytes of weights a load will take on the device. */
+  weightBytes(config: NativeConfig, options: NativeLoadOptions, control: Control): Promise<number>
+  /**
+   * Rows of a tensor, [rows, in], as the bytes of another stored type (native/model/stored.h, encode()). A vector counts
+   * as rows of one number. Heads whose rows are interleaved are read whole, and so are vectors.
+   * @throws TENSOR_SHAPE, TENSOR_DTYPE, FILE_READ, and WEIGHT_NOT_FINITE where a number is not finite, or too large
+   */
+  readRows(
+    tensor: NativeTensor,
+    headDim: number,
+    firstRow: number,
+    rows: number,
+    type: StoredType,
     control: Control,
-  ): Promise<number>
+  ): Promise<Uint8Array>
   load(
     config: NativeConfig,
     tensors: NativeTensor[],

@@ -1,6 +1,7 @@
 // A small random LLaMA as a Hugging Face folder, and as the addon's load() takes it; and packs to run through it.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { loadAddon } from '../../src/native/addon.ts'
 import type { NativeConfig, NativePack, NativeTensor } from '../../src/native/types.ts'
 
 export interface RandomModel {
@@ -45,13 +46,16 @@ export function randomModel(folder: string, size: Size = {}): RandomModel {
     ropeFrequencies: Float32Array.from({ length: headDim / 2 }, (_, i) => 10000 ** ((-2 * i) / headDim)),
     ropeAttentionFactor: 1,
     tiedHead: true,
+    qkvBias: false,
+    oBias: false,
+    mlpBias: false,
   }
   let offset = 8 + headerOf(config).length
   const file = path.join(folder, 'model.safetensors')
   const tensors = shapesOf(config).map(([name, shape]): NativeTensor => {
     const bytes = 4 * product(shape)
     offset += bytes
-    return { name, file, offset: offset - bytes, bytes, type: 'F32', shape }
+    return { name, shape, parts: [{ file, offset: offset - bytes, bytes, type: 'F32', shape }] }
   })
   return { folder, config, tensors }
 }
@@ -96,24 +100,10 @@ export function writeRandomModel(folder: string, size: Size = {}): RandomModel {
 }
 
 /** Names and shapes, in the order of the file. */
-function shapesOf({ layers, hiddenSize, intermediateSize, vocabSize, kvHeads, headDim }: NativeConfig) {
-  const shapes: [string, number[]][] = [['model.embed_tokens.weight', [vocabSize, hiddenSize]]]
-  for (let layer = 0; layer < layers; layer++) {
-    const name = `model.layers.${layer}`
-    shapes.push(
-      [`${name}.input_layernorm.weight`, [hiddenSize]],
-      [`${name}.self_attn.q_proj.weight`, [hiddenSize, hiddenSize]],
-      [`${name}.self_attn.k_proj.weight`, [kvHeads * headDim, hiddenSize]],
-      [`${name}.self_attn.v_proj.weight`, [kvHeads * headDim, hiddenSize]],
-      [`${name}.self_attn.o_proj.weight`, [hiddenSize, hiddenSize]],
-      [`${name}.post_attention_layernorm.weight`, [hiddenSize]],
-      [`${name}.mlp.gate_proj.weight`, [intermediateSize, hiddenSize]],
-      [`${name}.mlp.up_proj.weight`, [intermediateSize, hiddenSize]],
-      [`${name}.mlp.down_proj.weight`, [hiddenSize, intermediateSize]],
-    )
-  }
-  shapes.push(['model.norm.weight', [hiddenSize]])
-  return shapes
+function shapesOf(config: NativeConfig): [name: string, shape: number[]][] {
+  return loadAddon()
+    .parameters(config)
+    .map(({ name, shape }) => [name, shape])
 }
 
 /** The JSON header of the safetensors file. */

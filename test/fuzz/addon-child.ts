@@ -13,6 +13,7 @@ import type {
   NativePack,
   NativeScores,
   NativeSession,
+  NativeTensor,
 } from '../../src/native/types.ts'
 import { newControl, randomPack, writeRandomModel } from '../boundary/random-model.ts'
 import { checkError, runCases } from './cases.ts'
@@ -26,7 +27,7 @@ const folder = mkdtempSync(path.join(tmpdir(), 'mt-llama-fuzz-'))
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
 const addon = loadAddon()
 const { config, tensors } = writeRandomModel(folder)
-const weights = readFileSync(tensors[0]!.file)
+const weights = readFileSync(tensors[0]!.parts[0]!.file)
 const options: NativeLoadOptions = { dtype: 'float32', device: 'cpu', threads: 2 }
 let disposed = false
 let model = await addon.load(config, tensors, options, newControl())
@@ -91,7 +92,9 @@ function calls(random: Random): (() => Call)[] {
     () => ['session', () => steps(random, model)],
     () => ['load', () => load(random, control)],
     () => ['load', () => loadFile(random, control)],
-    () => ['weightBytes', () => addon.weightBytes(...loadArguments(random), control)],
+    () => ['weightBytes', () => weightBytes(random, control)],
+    () => ['readRows', () => readRows(random, control)],
+    () => ['parameters', async () => addon.parameters(loadArguments(random)[0])],
     () => ['timeOp', () => timeOp(random)],
     () => [
       'peaks',
@@ -133,6 +136,16 @@ function spoil<T extends object>(random: Random, object: T): T {
   else if (typeof copy[name] === 'number' && random.chance(0.6)) copy[name] = random.oddNumber()
   else copy[name] = random.anything()
   return copy as T
+}
+
+function spoiltTensor(random: Random, tensor: NativeTensor): NativeTensor {
+  const parts = tensor.parts.map(part => spoil(random, part))
+  return random.make([
+    () => spoil(random, tensor),
+    () => ({ ...tensor, parts }),
+    () => ({ ...tensor, base: { parts, axis: random.pick([0, 1]) as 0 | 1 } }),
+    () => ({ ...tensor, adapters: [{ a: parts[0]!, b: tensor.parts[0]!, scale: 1 }] }),
+  ])
 }
 
 function mutatedPack(random: Random): NativePack {
@@ -208,7 +221,7 @@ function loadArguments(random: Random): [Anything, Anything, Anything] {
   let list = tensors
   if (spoilt === 0 || spoilt === 1) {
     const at = random.below(tensors.length)
-    list = tensors.map((tensor, i) => (i === at ? spoil(random, tensor) : tensor))
+    list = tensors.map((tensor, i) => (i === at ? spoiltTensor(random, tensor) : tensor))
   } else if (spoilt === 2) list = random.anything() as Anything
   else if (spoilt === 3) list = tensors.filter(() => random.chance(0.9))
   return [
@@ -218,6 +231,25 @@ function loadArguments(random: Random): [Anything, Anything, Anything] {
       ? spoil(random, options)
       : { ...options, dtype: random.pick(['float32', 'bfloat16', 'float16']) },
   ]
+}
+
+function weightBytes(random: Random, control: Control): unknown {
+  const [config, , options] = loadArguments(random)
+  return addon.weightBytes(config, options, control)
+}
+
+function readRows(random: Random, control: Control): unknown {
+  const tensor = random.pick(tensors)
+  const count = random.chance(0.8) ? random.int(1, 40) : random.oddNumber()
+  const own = random.chance(0.5) ? tensor : spoiltTensor(random, tensor)
+  return addon.readRows(
+    own,
+    config.headDim,
+    random.int(0, 20),
+    count,
+    random.pick(['F32', 'Q8_0', 'Q4_K']),
+    control,
+  )
 }
 
 async function load(random: Random, control: Control): Promise<void> {
@@ -235,7 +267,7 @@ async function loadFile(random: Random, control: Control): Promise<void> {
   try {
     const loaded = await addon.load(
       config,
-      tensors.map(tensor => ({ ...tensor, file })),
+      tensors.map(tensor => ({ ...tensor, parts: tensor.parts.map(part => ({ ...part, file })) })),
       options,
       control,
     )

@@ -46,6 +46,8 @@ LlamaConfig read_config(Reader& in) {
   c.context_length = in.get<int>();
   in.expect("tied");
   c.tied_head = in.get<int>() != 0;
+  in.expect("biases");
+  for (bool* field : {&c.qkv_bias, &c.o_bias, &c.mlp_bias}) *field = in.get<int>() != 0;
   in.expect("eps");
   c.rms_norm_eps = in.get<float>();
   in.expect("rope");
@@ -56,15 +58,20 @@ LlamaConfig read_config(Reader& in) {
 }
 
 StoredTensor read_tensor(Reader& in, const std::string& file) {
-  StoredTensor t;
-  t.name = in.get<std::string>();
-  t.file = file;
-  t.type = stored_type(in.get<std::string>(), in.path());
-  t.offset = in.get<uint64_t>();
-  t.bytes = in.get<uint64_t>();
-  t.rope_interleaved = in.get<int>() != 0;
-  t.shape = in.list<int64_t>();
-  return t;
+  StoredTensor tensor;
+  tensor.name = in.get<std::string>();
+  tensor.values.axis = static_cast<StoredStack::Axis>(in.get<int>());
+  tensor.shape = in.list<int64_t>();
+  tensor.values.parts.resize(in.get<size_t>());
+  for (StoredPart& part : tensor.values.parts) {
+    part.file = file;
+    part.type = stored_type(in.get<std::string>(), in.path());
+    part.offset = in.get<uint64_t>();
+    part.bytes = in.get<uint64_t>();
+    part.rope_interleaved = in.get<int>() != 0;
+    part.shape = in.list<int64_t>();
+  }
+  return tensor;
 }
 
 std::vector<GoldenToken> read_continuation(Reader& in) {

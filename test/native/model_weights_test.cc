@@ -25,7 +25,7 @@ const float kNaN = std::numeric_limits<float>::quiet_NaN();
 const char kDown[] = "model.layers.1.mlp.down_proj.weight";
 
 void set_float(Checkpoint& c, std::string& bytes, const char* tensor, size_t element, float value) {
-  std::memcpy(bytes.data() + c.find(tensor).offset + element * 4, &value, 4);
+  std::memcpy(bytes.data() + c.part(tensor).offset + element * 4, &value, 4);
 }
 
 const Case kCases[] = {
@@ -41,11 +41,11 @@ const Case kCases[] = {
        c.find("model.norm.weight").shape = {36, 1};
      }},
     {"too few bytes", "TENSOR_SHAPE", "has 7196 bytes; [36, 50] of F32 takes 7200",
-     [](Checkpoint& c, std::string&, LlamaConfig&) { c.find(kDown).bytes -= 4; }},
+     [](Checkpoint& c, std::string&, LlamaConfig&) { c.part(kDown).bytes -= 4; }},
     {"blocks that do not fit the row", "TENSOR_SHAPE", "rows of Q4_0 come in blocks of 32",
-     [](Checkpoint& c, std::string&, LlamaConfig&) { c.find(kDown).type = StoredType::kQ4_0; }},
+     [](Checkpoint& c, std::string&, LlamaConfig&) { c.part(kDown).type = StoredType::kQ4_0; }},
     {"interleaved heads that are none", "TENSOR_SHAPE", "no multiple of headDim, 10",
-     [](Checkpoint& c, std::string&, LlamaConfig&) { c.find(kDown).rope_interleaved = true; }},
+     [](Checkpoint& c, std::string&, LlamaConfig&) { c.part(kDown).rope_interleaved = true; }},
     {"a missing tensor", "INVALID_ARGUMENT", "\"lm_head.weight\" is missing",
      [](Checkpoint& c, std::string&, LlamaConfig&) { c.tensors.pop_back(); }},
     {"a tensor twice", "INVALID_ARGUMENT", "\"model.norm.weight\" is there twice",
@@ -64,8 +64,14 @@ const Case kCases[] = {
      [](Checkpoint& c, std::string& bytes, LlamaConfig&) { set_float(c, bytes, kDown, 7, 65520); }, DType::kFloat16},
     {"a number past bfloat16", "WEIGHT_NOT_FINITE", "which is too large for bfloat16",
      [](Checkpoint& c, std::string& bytes, LlamaConfig&) { set_float(c, bytes, kDown, 7, 3.4e38f); }, DType::kBFloat16},
-    {"more layers than tensors", "INVALID_ARGUMENT", "layers is 10000000",
+    {"too many layers", "INVALID_ARGUMENT", "layers is 10000000",
      [](Checkpoint&, std::string&, LlamaConfig& config) { config.layers = 10'000'000; }},
+    {"a bias in part", "INVALID_ARGUMENT", "\"model.layers.1.self_attn.k_proj.bias\" is missing",
+     [](Checkpoint& c, std::string&, LlamaConfig&) {
+       std::erase_if(c.tensors, [](const StoredTensor& t) { return t.name == "model.layers.1.self_attn.k_proj.bias"; });
+     }},
+    {"biases that the config does not have", "INVALID_ARGUMENT", "q_proj.bias\" is no tensor of this model",
+     [](Checkpoint&, std::string&, LlamaConfig& config) { config.qkv_bias = false; }},
     {"heads that do not divide", "INVALID_ARGUMENT", "heads is 6, expected a multiple of kvHeads, 4",
      [](Checkpoint&, std::string&, LlamaConfig& config) { config.kv_heads = 4; }},
     {"too few frequencies", "INVALID_ARGUMENT", "ropeFrequencies has 4 numbers, expected headDim / 2 = 5",
@@ -92,7 +98,7 @@ void files_that_are_none() {
   const auto backend = make_reference_backend();
   for (const std::string path : {"/nonexistent/file", "/tmp", "/dev/null"}) {
     std::vector<StoredTensor> tensors = checkpoint.tensors;
-    for (StoredTensor& tensor : tensors) tensor.file = path;
+    for (StoredTensor& tensor : tensors) tensor.values.parts[0].file = path;
     std::string message;
     CHECK_EQ(error_of([&] { load_weights(*backend, tiny_config(), tensors, DType::kFloat32, Control()); }, &message),
              "FILE_READ");
@@ -130,7 +136,7 @@ void interleaved_rows_are_put_back() {
   const size_t d = static_cast<size_t>(config.head_dim);
   for (StoredTensor& tensor : checkpoint.tensors) {
     if (tensor.name.find("q_proj") == std::string::npos && tensor.name.find("k_proj") == std::string::npos) continue;
-    const size_t rows = static_cast<size_t>(tensor.shape[0]), cols = tensor.bytes / 4 / rows;
+    const size_t rows = static_cast<size_t>(tensor.shape[0]), cols = tensor.values.parts[0].bytes / 4 / rows;
     float* data = checkpoint.data(tensor.name);
     const std::vector<float> plain(data, data + rows * cols);
     for (size_t head = 0; head < rows; head += d) {
@@ -140,28 +146,18 @@ void interleaved_rows_are_put_back() {
         }
       }
     }
-    tensor.rope_interleaved = true;
+    tensor.values.parts[0].rope_interleaved = true;
   }
   CHECK(logits_of(config, checkpoint) == want);
-  for (StoredTensor& tensor : checkpoint.tensors) tensor.rope_interleaved = false;
+  for (StoredTensor& tensor : checkpoint.tensors) tensor.values.parts[0].rope_interleaved = false;
   CHECK(logits_of(config, checkpoint) != want);
-}
-
-// A stacked bias is zero where the checkpoint has no part of it.
-void a_bias_in_part() {
-  const LlamaConfig config = tiny_config();
-  Checkpoint zeroed = random_checkpoint(config, 1), dropped = zeroed;
-  const std::string name = "model.layers.1.self_attn.k_proj.bias";
-  std::fill_n(zeroed.data(name), config.kv_size(), 0.0f);
-  std::erase_if(dropped.tensors, [&](const StoredTensor& tensor) { return tensor.name == name; });
-  CHECK(logits_of(config, dropped) == logits_of(config, zeroed));
 }
 
 void the_bytes_of_a_load_are_known() {
   const Checkpoint checkpoint = random_checkpoint(tiny_config(), 1);
   const TemporaryFile file(checkpoint.bytes());
   const auto backend = make_reference_backend();
-  const size_t bytes = weight_bytes(*backend, tiny_config(), checkpoint.tensors, DType::kFloat32);
+  const size_t bytes = weight_bytes(*backend, tiny_config(), DType::kFloat32);
   // Each matrix and vector begins at a multiple of 256 bytes.
   const size_t stored = checkpoint.values.size() * sizeof(float);
   CHECK(bytes >= stored && bytes < stored + 256 * checkpoint.tensors.size());
@@ -188,7 +184,7 @@ void sizes_past_64_bits() {
   config.head_dim = 1 << 24;
   config.rope_frequencies.assign(1 << 23, 0.0f);
   const auto backend = make_reference_backend();
-  CHECK_EQ(error_of([&] { weight_bytes(*backend, config, checkpoint.tensors, DType::kFloat32); }), "OUT_OF_MEMORY");
+  CHECK_EQ(error_of([&] { weight_bytes(*backend, config, DType::kFloat32); }), "OUT_OF_MEMORY");
   CHECK_EQ(error_of([&] { load_weights(*backend, config, checkpoint.tensors, DType::kFloat32, Control()); }),
            "OUT_OF_MEMORY");
 }
@@ -201,7 +197,6 @@ int main() {
   mt::test::files_that_are_none();
   mt::test::progress_and_cancel();
   mt::test::interleaved_rows_are_put_back();
-  mt::test::a_bias_in_part();
   mt::test::the_bytes_of_a_load_are_known();
   mt::test::sizes_past_64_bits();
   return mt::test::finish("model_weights");

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "../../native/model/llama.h"
+#include "../../native/model/parameters.h"
 
 namespace mt::test {
 
@@ -43,6 +44,7 @@ inline LlamaConfig tiny_config() {
   config.head_dim = 10;
   config.context_length = 1500;
   config.rms_norm_eps = 1e-5f;
+  config.qkv_bias = true;
   for (int i = 0; i < config.head_dim / 2; i++) config.rope_frequencies.push_back(std::pow(1e4f, -0.2f * i));
   return config;
 }
@@ -58,12 +60,13 @@ struct Checkpoint {
     }
     throw std::runtime_error("no tensor " + name);
   }
-  float* data(const std::string& name) { return values.data() + find(name).offset / sizeof(float); }
+  StoredPart& part(const std::string& name) { return find(name).values.parts[0]; }
+  float* data(const std::string& name) { return values.data() + part(name).offset / sizeof(float); }
   std::string bytes() const { return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)}; }
   // The same tensors, stored in `file`.
   std::vector<StoredTensor> in(const TemporaryFile& file) const {
     std::vector<StoredTensor> copy = tensors;
-    for (StoredTensor& tensor : copy) tensor.file = file.path();
+    for (StoredTensor& tensor : copy) tensor.values.parts[0].file = file.path();
     return copy;
   }
 };
@@ -76,29 +79,24 @@ inline Checkpoint random_checkpoint(const LlamaConfig& c, unsigned seed, float d
   const auto add = [&](const std::string& name, std::vector<int64_t> shape, float mean, float spread) {
     size_t count = 1;
     for (const int64_t n : shape) count *= static_cast<size_t>(n);
+    const StoredPart part = {.file = "",
+                             .offset = checkpoint.values.size() * 4,
+                             .bytes = count * 4,
+                             .type = StoredType::kF32,
+                             .shape = shape};
     checkpoint.tensors.push_back(
-        {.name = name, .file = "", .offset = checkpoint.values.size() * 4, .bytes = count * 4, .shape = shape});
+        {.name = name, .shape = shape, .values = {.parts = {part}}, .base = {}, .adapters = {}});
     for (size_t i = 0; i < count; i++) checkpoint.values.push_back(mean + spread * normal(random));
   };
-  const int dim = c.hidden_size, ffn = c.intermediate_size, q = c.q_size(), kv = c.kv_size();
-  add("model.embed_tokens.weight", {c.vocab_size, dim}, 0, 1);
-  for (int l = 0; l < c.layers; l++) {
-    const std::string layer = "model.layers." + std::to_string(l) + ".";
-    add(layer + "input_layernorm.weight", {dim}, 1, 0.1f);
-    add(layer + "self_attn.q_proj.weight", {q, dim}, 0, deviation);
-    add(layer + "self_attn.k_proj.weight", {kv, dim}, 0, deviation);
-    add(layer + "self_attn.v_proj.weight", {kv, dim}, 0, deviation);
-    add(layer + "self_attn.q_proj.bias", {q}, 0, deviation);
-    add(layer + "self_attn.k_proj.bias", {kv}, 0, deviation);
-    add(layer + "self_attn.v_proj.bias", {kv}, 0, deviation);
-    add(layer + "self_attn.o_proj.weight", {dim, q}, 0, deviation);
-    add(layer + "post_attention_layernorm.weight", {dim}, 1, 0.1f);
-    add(layer + "mlp.gate_proj.weight", {ffn, dim}, 0, deviation);
-    add(layer + "mlp.up_proj.weight", {ffn, dim}, 0, deviation);
-    add(layer + "mlp.down_proj.weight", {dim, ffn}, 0, deviation);
+  for (const Parameter& parameter : parameters(c)) {
+    const std::string& name = parameter.name;
+    const bool is_norm = name.ends_with("norm.weight");
+    const float spread = is_norm                               ? 0.1f
+                         : name == "model.embed_tokens.weight" ? 1
+                         : name == "lm_head.weight"            ? 0.3f
+                                                               : deviation;
+    add(name, parameter.shape(), is_norm ? 1 : 0, spread);
   }
-  add("model.norm.weight", {dim}, 1, 0.1f);
-  add("lm_head.weight", {c.vocab_size, dim}, 0, 0.3f);
   return checkpoint;
 }
 
