@@ -653,7 +653,10 @@ describe('Hugging Face checkpoints: PyTorch weights', () => {
       'pytorch_model.bin.index.json': { weight_map: map },
       ...{ 'a.bin': tiny(first), 'b.bin': tiny(second) },
     })
-    assert.deepEqual(Object.fromEntries(tensors.map(({ name, parts }) => [name, basename(parts[0]!.file)])), map)
+    assert.deepEqual(
+      Object.fromEntries(tensors.map(({ name, parts }) => [name, basename(parts[0]!.file)])),
+      map,
+    )
   })
 
   const refused: [
