@@ -1,7 +1,7 @@
-// Stands in for native scoring in tests of the planner: says of each scored row exactly what it can see.
+// Stands in for native scoring in tests of the planner: its scores tell exactly what each scored row can see.
 import type { NativePack, NativeScores } from '../src/native/types.ts'
 
-/** A number in [-1, 0) that tells contexts and targets apart. */
+/** Makes a number in [-1, 0) that tells contexts and targets apart. */
 export function fingerprint(context: ArrayLike<number>, target: number): number {
   let hash = 2166136261
   for (let i = 0; i <= context.length; i++)
@@ -33,7 +33,7 @@ export function scorePack(pack: NativePack): NativeScores {
   }
 }
 
-/** Numbers in [0, 1) from a seed (mulberry32). */
+/** Makes a generator of numbers in [0, 1) from a seed (mulberry32). */
 export function randomNumbers(seed: number): () => number {
   let state = seed
   return () => {

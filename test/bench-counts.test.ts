@@ -1,4 +1,4 @@
-// What `mt-llama bench` counts, held to counts by hand; its random weights; and the memory it asks for.
+// Holds what `mt-llama bench` counts to counts by hand, and tests its random weights and the memory it asks for.
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { boundOf, prefillFlops, stepFlops, stepKvBytes, stepWeightBytes } from '../src/bench/counts.ts'
@@ -18,7 +18,7 @@ const tiny = {
 
 describe('bench counts', () => {
   it('prefill of 4 tokens', () => {
-    // Two layers' attention matrices for 4 rows; the feed-forward for 4 rows and, in the last layer, 1; the head for 1.
+    // The attention matrices of two layers run for 4 rows, the feed-forward for 4 rows and, in the last layer, 1, the head for 1.
     const matrices = 2 * (2 * 4 * 96 + (4 + 1) * 180 + 120)
     // Rows see 1, 2, 3 and 4 tokens; q . K and the sum over V of 6 columns, in two layers.
     const attention = 2 * 2 * 2 * 6 * (1 + 2 + 3 + 4)
@@ -29,7 +29,7 @@ describe('bench counts', () => {
     assert.equal(stepFlops(tiny, 3, 5), 3 * (2 * (2 * (96 + 180) + 120) + 2 * 2 * 2 * 6 * 5))
     assert.equal(stepWeightBytes(tiny, 'bfloat16'), 2 * (2 * (96 + 180) + 120))
     assert.equal(stepWeightBytes(tiny, 'float32'), 4 * (2 * (96 + 180) + 120))
-    // A key and a value of 2 numbers, in two layers, in float32.
+    // A position has a key and a value of 2 numbers in each of two layers, in float32.
     assert.equal(stepKvBytes(tiny, 3, 5), 3 * 5 * 2 * 2 * 2 * 4)
   })
 
@@ -40,7 +40,7 @@ describe('bench counts', () => {
         0,
       ),
     )
-    // As published: SmolLM2-135M 134,515,008; TinyLlama-1.1B 1,100,048,384; LLaMA-7B 6,738,415,616.
+    // Published are SmolLM2-135M with 134,515,008 parameters, TinyLlama-1.1B with 1,100,048,384, LLaMA-7B with 6,738,415,616.
     assert.deepEqual(parameters, [134_515_008, 1_100_048_384, 6_738_415_616])
   })
 
@@ -64,10 +64,10 @@ describe('bench counts', () => {
   it('what does not fit is refused, with the figures', () => {
     const config = shapeConfig('7B')
     const gib = 2 ** 30
-    // 6.7 G weights of 4 bytes; 2,048 positions of 1 MiB of keys and values.
+    // There are 6.7 G weights of 4 bytes, and 2,048 positions with 1 MiB of keys and values each.
     const model = modelNeed(config, 4 * 6_738_415_616, 1024, 2048)
     assert.ok(model.bytes > 27 * gib && model.bytes < 28 * gib, String(model.bytes))
-    // Its head is 500 MiB: itself, a copy, and five times as float32 on the host.
+    // The head takes 500 MiB for itself, as much for a copy, and five times its size as float32 on the host.
     const ops = bothNeeds(opsNeeds(config, 'float32'))
     assert.ok(ops.bytes > 3.4 * gib && ops.bytes < 3.6 * gib, String(ops.bytes))
     assert.throws(() => checkNeeds('7B as float32 on cpu', [ops, model], 16 * gib), {
@@ -103,7 +103,7 @@ describe('random weights', () => {
     }
   })
 
-  // One, and the smallest and largest a weight may be, as the bits of its type.
+  // Each row has the bits of one, of the smallest weight and of the largest in its type.
   const types = [
     ['float32', Uint32Array, 0x3f800000, 0x3c800000, 0x3d000000],
     ['bfloat16', Uint16Array, 0x3f80, 0x3c80, 0x3d00],

@@ -1,4 +1,4 @@
-// A program that a bundler has put into one file, away from the package: it says what to do, or finds the addon by
+// Tests a program that a bundler has put into one file, away from the package: it says what to do, or finds the addon by
 // MT_LLAMA_PREBUILD.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'

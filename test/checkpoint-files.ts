@@ -6,14 +6,14 @@ import type { Checkpoint } from '../src/checkpoint/checkpoint.ts'
 import { openCheckpoint } from '../src/checkpoint/open.ts'
 
 export interface FileTensor {
-  /** safetensors' or ggml's name. */
+  /** The name of the type in safetensors or in ggml. */
   type: string
   shape: number[]
-  /** Zeros where absent. */
+  /** The tensor's bytes; zeros if absent. */
   data?: Uint8Array
 }
 
-/** Of safetensors, where ggml has no such type. */
+/** Bytes of an element in the types of safetensors that ggml does not have. */
 const elementBytes: Record<string, number> = { I64: 8, BOOL: 1 }
 
 /** Runs `body` with a new empty folder, which is removed afterwards. */
@@ -39,15 +39,15 @@ export function safetensorsBytes(tensors: ReadonlyMap<string, FileTensor>): Buff
   return safetensorsWithHeader(JSON.stringify(header), Buffer.concat(data))
 }
 
-/** The file of a header as text, right or wrong. */
+/** Makes a file whose header is a given text, right or wrong. */
 export function safetensorsWithHeader(header: string, data: Uint8Array = new Uint8Array()): Buffer {
   return Buffer.concat([u64(Buffer.byteLength(header)), Buffer.from(header), data])
 }
 
-/** A value with GGUF's id of its type; arrays hold values of one type. */
+/** A value with GGUF's id of its type. Arrays hold values of one type. */
 export type GgufValue = number | string | boolean | string[] | Float32Array | Int32Array | { raw: Buffer }
 
-/** A GGUF file, version 3. Whole numbers become uint32, others float32; `raw` is a type id and a value as bytes. */
+/** Makes a GGUF file of version 3. Whole numbers become uint32, others float32; `raw` is a type id and a value as bytes. */
 export function ggufBytes(
   metadata: Record<string, GgufValue>,
   tensors: ReadonlyMap<string, FileTensor>,
@@ -69,7 +69,7 @@ export function ggufBytes(
   return Buffer.concat([header, Buffer.alloc(-header.length & (alignment - 1)), ...data])
 }
 
-/** As gguf-py's constants.py has them: GGMLQuantizationType and GGML_QUANT_SIZES. */
+/** GGMLQuantizationType and GGML_QUANT_SIZES of gguf-py's constants.py. */
 const ggmlTypes: Record<string, { id: number; values: number; bytes: number }> = {
   F32: { id: 0, values: 1, bytes: 4 },
   F16: { id: 1, values: 1, bytes: 2 },
@@ -149,7 +149,7 @@ function text(value: string): Buffer {
   return Buffer.concat([u64(Buffer.byteLength(value)), Buffer.from(value)])
 }
 
-/** One layer, two heads of 4, vocabulary 10. */
+/** The config of a LLaMA with one layer, two heads of 4 and a vocabulary of 10. */
 export const tinyConfig = {
   architectures: ['LlamaForCausalLM'],
   vocab_size: 10,
@@ -160,7 +160,7 @@ export const tinyConfig = {
   max_position_embeddings: 32,
 } as const
 
-/** The sizes of `tinyTensors` as a GGUF says them. */
+/** The metadata of a GGUF with the sizes of `tinyTensors`. */
 export const tinyMetadata: Record<string, GgufValue> = {
   'general.architecture': 'llama',
   'llama.context_length': 32,

@@ -1,4 +1,4 @@
-// GGUF files: what is read of them, and files that lie.
+// Tests GGUF files: what is read of them, and files that lie.
 import assert from 'node:assert/strict'
 import { copyFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -55,7 +55,7 @@ function openBytes(bytes: Uint8Array): Promise<Checkpoint> {
   })
 }
 
-/** Ends of a generation by llama.cpp's rules: texts by id, keys, and the ids that end. */
+/** Rows of what ends a generation by llama.cpp's rules: texts by id, keys, and the ids that end. */
 const ends: [name: string, tokens: Record<number, string>, keys: Record<string, number>, want: number[]][] = [
   ['an end of turn known by its text', { 7: '<|eot_id|>' }, {}, [2, 7]],
   [
@@ -300,7 +300,7 @@ describe('GGUF checkpoints', () => {
   it('refuses every cut of a file', async () => {
     const whole = ggufBytes(metadata, tensors())
     await openBytes(whole)
-    // A third of the places in the header, and some of the data.
+    // The file is cut at a third of the places in the header, and at some in the data.
     for (let length = 0; length < whole.length; length += length < 1400 ? 3 : 100) {
       await assert.rejects(openBytes(whole.subarray(0, length)), {
         code: 'CHECKPOINT_CORRUPT',

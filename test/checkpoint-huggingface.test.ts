@@ -28,7 +28,7 @@ function withTensor(name: string, type: string, ...shape: number[]): Map<string,
 }
 
 describe('Hugging Face checkpoints: files', () => {
-  // As transformers 5.24 sets generation_config.eos_token_id of a model it loads.
+  // The ids are those that transformers 5.24 sets as generation_config.eos_token_id of a model it loads.
   const ends: [config: object, generation: object | undefined, want: number[]][] = [
     [{}, undefined, []],
     [{}, {}, []],
@@ -396,7 +396,7 @@ describe('Hugging Face checkpoints: golden', () => {
       assert.deepEqual(opened.warnings, [])
       const native = nativeConfig(opened)
       assert.equal(native.ropeFrequencies.length, opened.config.headDim / 2)
-      // Sizes add up: what is needed is all there is.
+      // The sizes add up: the file has exactly the bytes that are needed.
       const biases = opened.config.qkvBias ? 7 : 0
       assert.equal(opened.tensors.length, (9 + biases) * native.layers + (native.tiedHead ? 2 : 3))
     })

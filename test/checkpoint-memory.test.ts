@@ -1,4 +1,4 @@
-// Files made to fill the memory: opening one may take a few times its size, whatever it declares.
+// Opens files that are made to fill the memory: it may take a few times their size, whatever they declare.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
@@ -8,7 +8,7 @@ import { skip } from './skip.ts'
 import { pickle, torchArchive, zipBytes } from './torch-files.ts'
 
 const program = fileURLToPath(new URL('open-peak.ts', import.meta.url))
-/** What the process takes for reading any checkpoint at all: code, buffers, room of the garbage collector. */
+/** Bytes that reading any checkpoint takes at all: code, buffers, room of the garbage collector. */
 const baseBytes = 64 * 2 ** 20
 
 const config = JSON.stringify(tinyConfig)

@@ -1,4 +1,4 @@
-// RoPE's frequencies against values computed by transformers 5.23 and torch 2.13 (LlamaRotaryEmbedding.inv_freq).
+// Compares RoPE's frequencies with values computed by transformers 5.23 and torch 2.13 (LlamaRotaryEmbedding.inv_freq).
 import assert from 'node:assert/strict'
 import { parseHfConfig } from '../src/checkpoint/hf-config.ts'
 import { ropeFrequencies } from '../src/checkpoint/rope.ts'
@@ -148,7 +148,7 @@ describe('ropeFrequencies', () => {
       assert.equal(table.attentionFactor, row.attentionFactor)
       assert.equal(table.frequencies.length, row.frequencies.length)
       for (const [i, want] of row.frequencies.entries()) {
-        // Two last bits of float32: torch's pow is not correctly rounded.
+        // Up to two units in the last place of float32 may differ, since torch's pow is not correctly rounded.
         const got = table.frequencies[i]!
         assert.ok(Math.abs(got - want) <= want * 2 ** -22, `frequency ${i} is ${got}, want ${want}`)
       }

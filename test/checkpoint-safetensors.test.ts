@@ -1,4 +1,4 @@
-// The safetensors reader against files that lie: each refused, naming the file and the very thing.
+// Gives the safetensors reader files that lie: each is refused with the name of the file and of what is wrong.
 import assert from 'node:assert/strict'
 import { copyFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -9,7 +9,7 @@ import { safetensorsWithHeader, tinyConfig, withFolder, writeFiles } from './che
 import { shared, sharedMissing } from './shared.ts'
 import { skip } from './skip.ts'
 
-/** A header of one tensor "x". */
+/** Makes a header of one tensor "x". */
 function one(fields: object): string {
   return JSON.stringify({ x: { dtype: 'F32', shape: [2], data_offsets: [0, 8], ...fields } })
 }

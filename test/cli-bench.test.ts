@@ -98,7 +98,7 @@ describe('mt-llama bench', () => {
         env: { TMPDIR: temporary },
         onStderr: (text, child) => {
           if (!text.endsWith('load\n')) return
-          // Until the file is there.
+          // The run is stopped as soon as its file is there.
           const timer = setInterval(() => {
             files = readdirSync(temporary).filter(name => name.startsWith('mt-llama-bench-')).length
             if (files === 0) return
@@ -118,7 +118,7 @@ describe('mt-llama bench', () => {
     )
   })
 
-  /** Runs it on a checkpoint of so many positions. */
+  /** Runs the command on a checkpoint with so many positions. */
   const ofContext = (positions: number, only: string) =>
     withFolder(async dir => {
       writeFiles(dir, {
@@ -187,14 +187,14 @@ describe('mt-llama bench', () => {
 
 type Whole = Required<BenchReport>
 
-/** All parts of a run on the embedded model. */
+/** Checks the report of all parts on the embedded model. */
 function checkWhole(stdout: string, rows: number): Whole {
   const report = JSON.parse(stdout) as Whole
   const { machine, model, peaks, ops, prefill, decode, scoring } = report
   assert.deepEqual(Object.keys(report), [
     ...['machine', 'model', 'peaks', 'ops', 'prefill', 'decode', 'scoring'],
   ])
-  // The embedded model: hidden 64, ffn 176, 2 layers, 4 heads of 16 on 2, 258 tokens, tied.
+  // The embedded model has hidden size 64, feed-forward 176, 2 layers, 4 heads of 16 on 2, 258 tokens and a tied head.
   const { hiddenSize, intermediateSize, layers, heads, kvHeads, headDim, vocabSize } = model
   const layer = hiddenSize * headDim * (2 * heads + 2 * kvHeads) + 3 * hiddenSize * intermediateSize
   assert.equal(model.parameters, vocabSize * hiddenSize + layers * (layer + 2 * hiddenSize) + hiddenSize)
@@ -235,7 +235,7 @@ function checkWhole(stdout: string, rows: number): Whole {
     [1, 8, 32].map(sequences => [sequences, 2 * matrices]),
   )
   for (const step of decode) {
-    // Keys and values of the positions that the step in the middle has, in float32.
+    // The bytes are those of the keys and values of the positions in the middle step, in float32.
     const positions = step.positions + Math.ceil(step.steps / 2)
     assert.equal(step.kvBytes, step.sequences * positions * 2 * layers * kvHeads * headDim * 4)
     const bytes = step.weightBytes + step.kvBytes
@@ -244,7 +244,7 @@ function checkWhole(stdout: string, rows: number): Whole {
     near(step.tokensPerSecond, (1e6 * step.sequences) / step.microseconds)
     assert.ok(step.steps >= 5)
   }
-  // 8 prompts of 96 ids, and 3 of each continuation's 4: its last predicts nothing.
+  // The tokens run are 8 prompts of 96 ids, and 3 ids of each continuation's 4: the last predicts nothing.
   assert.deepEqual([scoring.tokensRun, scoring.tokensUnshared], [8 * (96 + 4 * 3), 8 * 4 * (96 + 3)])
   near(scoring.promptsPerSecond, 8e6 / scoring.microseconds)
   near(scoring.tokensPerSecond, (864 * 1e6) / scoring.microseconds)

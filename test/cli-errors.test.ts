@@ -302,7 +302,7 @@ describe('mt-llama on bad input', () => {
       onStart: child => child.stdin!.write(`${JSON.stringify({ prompt: 'x'.repeat(3000) })}\n`),
     })
     assert.equal(long.code, 1)
-    // A model that fails while the next line is waited for.
+    // The model fails while the program waits for the next line.
     const script = `
       import { answerJsonLines } from './src/cli/json-lines.ts'
       const ask = async function* (requests) {

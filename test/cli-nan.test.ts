@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { cli, jsonLines } from './cli-run.ts'
 import { randomTinyTensors, withTinyModel } from './tiny-model.ts'
 
-/** Weights that are finite; what the norms scale is not. */
+/** Weights that are finite, though what the norms scale is not. */
 const tensors = randomTinyTensors((name, values) => {
   if (name.includes('norm')) values.fill(1e38)
 })

@@ -9,14 +9,14 @@ export const root = fileURLToPath(new URL('..', import.meta.url))
 const main = `${root}src/cli/main.ts`
 
 export interface CliResult {
-  /** null after a signal it did not handle. */
+  /** The exit code; null after a signal that the program did not handle. */
   code: number | null
   stdout: string
   stderr: string
 }
 
 export interface CliOptions {
-  /** All of it; undefined where `onStart` writes and ends it. @default '' */
+  /** The whole input; undefined where `onStart` writes and ends it. @default '' */
   stdin?: string | Uint8Array | undefined
   env?: Record<string, string>
   /** Called with the process once it runs. */
@@ -40,7 +40,7 @@ export function cli(args: readonly string[], options: CliOptions = {}): Promise<
     result.stderr += text
     options.onStderr?.(result.stderr, child)
   })
-  // The program may leave before it has read its input.
+  // The program may end before it has read its input.
   child.stdin.on('error', () => {})
   if (!('stdin' in options)) child.stdin.end()
   else if (options.stdin !== undefined) child.stdin.end(options.stdin)
@@ -86,7 +86,7 @@ export function onTerminal(
   })
 }
 
-/** Lines of JSONL. */
+/** Parses the lines of JSONL. */
 export function jsonLines(text: string) {
   return text
     .split('\n')

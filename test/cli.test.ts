@@ -134,7 +134,7 @@ describe('mt-llama', () => {
         ]
         const { code, stdout, stderr } = await cli(args, {
           onStart: child => {
-            // Once the first task is saved the second is running.
+            // Once the first task is saved, the second one runs.
             const timer = setInterval(() => {
               const results = join(out, 'results.json')
               if (!existsSync(results) || !JSON.parse(readFileSync(results, 'utf8')).tasks.copa) return
@@ -346,7 +346,7 @@ describe('mt-llama', () => {
     assert.match(devices.stdout, /^cpu .*; \d+ threads?; /)
     const { processors, gpus, noGpus } = JSON.parse(devicesJson.stdout)
     assert.ok(processors[0].variants.includes('scalar'))
-    // Whatever the build and the machine: GPUs with their figures, or why there are none, in both.
+    // Both outputs have the GPUs with their figures, or why there are none, whatever the build and the machine.
     assert.equal(gpus.length === 0, typeof noGpus === 'string')
     for (const { device, name, totalBytes } of gpus) {
       assert.ok(devices.stdout.includes(`${device.padEnd(10)} ${name}; compute capability `))

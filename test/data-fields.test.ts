@@ -1,4 +1,4 @@
-// Reading fields with checks: what configs, rows, lines of JSON and tokenizer files say of a field that is wrong.
+// Reads wrong fields of configs, rows, lines of JSON and tokenizer files, and compares the errors.
 import assert from 'node:assert/strict'
 import { Fields } from '../src/checkpoint/fields.ts'
 import { InputLine, textOrIds } from '../src/cli/input.ts'

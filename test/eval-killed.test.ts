@@ -17,7 +17,7 @@ describe('mt-llama eval --out', () => {
     ...['eval', '--data-dir', join(top, 'data'), '--tasks', 'rte', '--out', out, '--device', 'reference'],
     ...more,
   ]
-  /** Runs the command, for two minutes at the most. */
+  /** Runs the command, and kills it after two minutes. */
   const run = (commandLine: string[], options: CliOptions = {}) =>
     cli(commandLine, {
       ...options,
@@ -127,7 +127,7 @@ describe('mt-llama eval --out', () => {
     const out = join(top, 'twice')
     const both = await Promise.all([run(args(out)), run(args(out))])
     const [done, refused] = both.sort((a, b) => a.code! - b.code!)
-    // One that starts after the other's end finds everything done.
+    // A run that starts after the other's end finds everything done.
     assert.equal(done!.code, 0, done!.stderr)
     if (refused!.code !== 0) {
       assert.match(

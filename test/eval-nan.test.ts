@@ -19,7 +19,7 @@ describe('scores that are not finite', () => {
   })
   after(() => rmSync(folder, { recursive: true }))
 
-  /** Gives the score for the second choice of the third sample, or for a token of the third answer. */
+  /** A model that gives the score for the second choice of the third sample, or for a token of the third answer. */
   const giving = (score: number, dtype = 'float16'): Scorer => {
     const fake = fakeModel()
     return {

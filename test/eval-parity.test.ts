@@ -1,5 +1,5 @@
-// Evaluations against lm-evaluation-harness in float32: every choice's log-likelihood, the accuracies, the answers.
-// Of the published sets COPA whole and the first 40 samples of every other task; all of them under MT_LLAMA_VERIFY=1.
+// Compares evaluations in float32 with lm-evaluation-harness: every choice's log-likelihood, the accuracies, the answers.
+// The published sets are cut to the first 40 samples of each task but COPA; MT_LLAMA_VERIFY=1 runs them whole.
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
@@ -17,7 +17,7 @@ import { carried, shared, sharedMissing } from './shared.ts'
 import { skip } from './skip.ts'
 
 const whole = process.env.MT_LLAMA_VERIFY === '1'
-/** Per choice; golden/README.md. */
+/** Maximum difference of a choice's log-likelihood, by golden/README.md. */
 const tolerance = 2e-4
 
 interface GoldenContext {
@@ -41,18 +41,18 @@ function rows(path: string) {
     .map(line => JSON.parse(line))
 }
 
-/** A checkpoint on a folder of data, and what the harness says of it. */
+/** A checkpoint, a folder of data, and what the harness gives for them. */
 interface ParitySet {
   name: string
   missing?: string | undefined
   model: () => string
   data: () => string
   golden: (task: ChoiceTask) => GoldenRow[]
-  /** Items of every choice task but COPA that are compared; all where undefined. */
+  /** How many samples of each choice task but COPA are compared; undefined compares all. */
   items: number | undefined
-  /** The harness's own [accuracy, per character] of a whole task of `n` items, where it is known. */
+  /** The harness's own accuracy, and that per character, of a whole task of `n` samples, where they are known. */
   aggregate: (task: ChoiceTask, n: number) => [number, number] | undefined
-  /** Answers of extractive QA, and a data folder with their questions as `squad`. @param folder to make one in */
+  /** Gives answers of extractive QA, and a data folder with their questions as `squad`. @param folder to make it in */
   answers: (folder: string) => { data: string; wanted: AnswerRow[] }
 }
 
@@ -167,15 +167,15 @@ for (const { name, missing, model: path, data, golden, items, aggregate, answers
     })
   })
 
-/** The prompt is the harness's context, of which a large set has the digest alone. */
+/** Checks that the prompt is the harness's context, of which a large set has only a digest. */
 function assertPrompt(prompt: string, { context, context_sha256: digest }: GoldenContext): void {
   if (context !== undefined) assert.equal(prompt, context)
   if (digest !== undefined) assert.equal(createHash('sha256').update(prompt).digest('hex'), digest)
 }
 
 /**
- * torch adds the 49,152 exponentials of a soft-max in float32, which loses the small ones: some 8e-6 a token, beyond the
- * tolerance for a choice of 24 tokens. The same logits with its sums.
+ * Computes a log-likelihood from the model's logits with torch's sums. torch adds the 49,152 exponentials of a soft-max in
+ * float32, which loses the small ones: some 8e-6 a token, beyond the tolerance for a choice of 24 tokens.
  */
 async function logLikelihoodAsTorch(model: Model, prompt: string, continuation: string): Promise<number> {
   const [result] = await model.score([{ prompt, continuations: [continuation] }])

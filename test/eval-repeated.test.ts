@@ -1,4 +1,4 @@
-// Runs into a folder that holds results: what is done is kept, gone on with, and never replaced by less.
+// Runs evaluations into a folder that holds results: what is done is kept, added to, and never replaced by less.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import {
@@ -61,7 +61,7 @@ describe('evaluate into a folder that holds results', () => {
   const lineCount = () => (existsSync(journal()) ? readFileSync(journal(), 'utf8').split('\n').length - 1 : 0)
   const saved = (): RunResults => JSON.parse(readFileSync(join(out, 'results.json'), 'utf8'))
   const figures = ({ tokens: _, seconds: __, ...rest }: TaskResult) => rest
-  /** The journal and figures of a run that nothing disturbs. */
+  /** Makes the journal and figures of a run that nothing disturbs. */
   const undisturbed = async () => {
     const { results } = await run(fakeModel(), ['wic'])
     const whole = { journal: readFileSync(journal()), figures: figures(results.tasks.wic!) }

@@ -1,4 +1,4 @@
-// The evaluation without a model: what is saved, kept, refused and reported, whatever the scores are.
+// Tests the evaluation without a model: what is saved, kept, refused and reported, whatever the scores are.
 import assert from 'node:assert/strict'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -22,7 +22,7 @@ describe('evaluate', () => {
   })
   afterEach(() => rmSync(out, { recursive: true, force: true }))
 
-  /** evaluate() with these tasks' embedded items. */
+  /** Evaluates a model on the embedded samples of these tasks. */
   const run = async (
     model: Scorer,
     names: readonly TaskName[],
@@ -31,7 +31,7 @@ describe('evaluate', () => {
     const options = { settings, ...changes }
     return evaluate(model, { ...options, work: await loadTasks(names, options.settings) })
   }
-  /** The same, saved in `out`. */
+  /** Evaluates a model and saves the results in `out`. */
   const runSaved: typeof run = async (model, names, changes) => {
     await using folder = await RunFolder.open(out)
     return run(model, names, { folder, ...changes })

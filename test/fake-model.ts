@@ -12,7 +12,7 @@ export const settings: Settings = {
 }
 
 /**
- * Scores a continuation by its length, so that longer choices lose; answers every question alike.
+ * Makes a model that scores a continuation by its length, so that longer choices lose, and answers every question alike.
  * @param before called with the number of each request of a choice task, and of each call for answers; may throw
  */
 export function fakeModel(before: (request: number) => void = () => {}): Scorer {

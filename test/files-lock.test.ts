@@ -1,4 +1,4 @@
-// Locks between processes: held ones are respected, those of ended processes are taken over, others cannot be judged.
+// Tests locks between processes: held ones are respected, those of ended processes are taken over, others cannot be judged.
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -20,7 +20,7 @@ import { root } from './cli-run.ts'
 import { skip } from './skip.ts'
 import { onTmpfs } from './tmpfs.ts'
 
-/** A process that takes a lock, says so or why not, and keeps it until it is told to end. */
+/** The program of a process that takes a lock, says so or why not, and keeps it until it is told to end. */
 const script = `
   import { takeLock } from './src/files/lock.ts'
   process.stdin.on('data', async () => {
@@ -57,7 +57,7 @@ describe('takeLock', () => {
   }
   const names = () => readdirSync(folder)
 
-  /** A child that is ready to take the lock; asked once, it says what has come of it. */
+  /** Starts a child that is ready to take the lock; it tries once it is asked, and says what has come of it. */
   const startHolder = async () => {
     const child = spawn(
       process.execPath,
@@ -138,7 +138,7 @@ describe('takeLock', () => {
     assert.fail('nobody got the lock')
   })
 
-  /** The lock of this process, from its name: machine, namespace of processes, process, start. */
+  /** Parses the id of this process's lock: machine with its namespace of processes, process, start. */
   const ownParts = async () => {
     const { lock } = await take()
     await lock.release()
@@ -159,7 +159,7 @@ describe('takeLock', () => {
 
   it('of a process that has ended and nobody has waited for is taken over', async function () {
     if (process.platform !== 'linux') skip(this, 'needs /proc')
-    // The shell starts a child that ends at once, then becomes a program that waits for none.
+    // The shell starts a child that ends at once, and becomes a program that waits for no child.
     const shell = spawn('sh', ['-c', 'sleep 0 & echo $!; exec sleep 50'], childLimit)
     children.push(shell)
     const [text] = await once(shell.stdout!.setEncoding('utf8'), 'data')

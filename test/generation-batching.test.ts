@@ -1,4 +1,4 @@
-// Texts that join a batch while others run in it: who runs when, in which rows, and that no bit depends on it.
+// Tests texts that join a batch while others run in it: who runs when, in which rows, and that no bit depends on it.
 import { strict as assert } from 'node:assert'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { GenerateCall } from '../src/generation/call.ts'
@@ -29,26 +29,26 @@ describe('RowPool', () => {
 
 interface Step {
   session: number
-  /** [first row, tokens held, stream] of each sequence. */
+  /** For each sequence its first row, the tokens it holds, and its stream. */
   sequences: number[][]
 }
 
-/** Sessions that note their steps; every text's next token is the number of tokens it has. */
-function fakeNative(steps: Step[], mostRows = Number.POSITIVE_INFINITY) {
+/** Makes sessions that note their steps. The next token of a text is the number of tokens it has. */
+function fakeNative(steps: Step[], maxRows = Number.POSITIVE_INFINITY) {
   let sessions = 0
   const rowsOf: number[] = []
-  /** Of the sessions that are open. */
+  /** Rows that the open sessions hold. */
   let rowsHeld = 0
-  let mostHeld = 0
+  let maxHeld = 0
   const session = (rows: number): NativeSession => {
     const number = sessions++
     rowsOf.push(rows)
     rowsHeld += rows
-    mostHeld = Math.max(mostHeld, rowsHeld)
+    maxHeld = Math.max(maxHeld, rowsHeld)
     return {
       async step(sequences, offsets) {
         await sleep(0)
-        if (rows > mostRows) throw Object.assign(new Error(`no ${rows} rows`), { code: 'OUT_OF_MEMORY' })
+        if (rows > maxRows) throw Object.assign(new Error(`no ${rows} rows`), { code: 'OUT_OF_MEMORY' })
         const triples = Array.from({ length: sequences.length / 3 }, (_, i) =>
           Array.from(sequences.subarray(3 * i, 3 * i + 3)),
         )
@@ -69,19 +69,19 @@ function fakeNative(steps: Step[], mostRows = Number.POSITIVE_INFINITY) {
       },
     }
   }
-  return { session, rowsOf, mostHeld: () => mostHeld }
+  return { session, rowsOf, maxHeld: () => maxHeld }
 }
 
 describe('Generator', () => {
-  /** Texts of one prompt token each; text i ends after lengths[i] new tokens. */
+  /** Generates texts with prompts of one token. Text i ends after lengths[i] new tokens. */
   const run = async (
     lengths: readonly number[],
     kvBytes: number,
     source?: (lengths: readonly number[]) => AsyncIterable<number>,
-    mostRows?: number,
+    maxRows?: number,
   ) => {
     const steps: Step[] = []
-    const native = fakeNative(steps, mostRows)
+    const native = fakeNative(steps, maxRows)
     const generator = new Generator(native, { stepTokens: 1000, kvBytesPerToken: 1, kvBytes })
     const call = (options: Pick<GenerateOptions, 'signal' | 'onProgress'> = {}, texts = lengths) =>
       new GenerateCall(
@@ -144,7 +144,7 @@ describe('Generator', () => {
     const onProgress = ({ promptsDone }: { promptsDone: number }) => promptsDone === 1 && abort.abort()
     await assert.rejects(ended(call({ signal: abort.signal, onProgress })), { code: 'ABORTED' })
     await Promise.all([20, 20].map(length => ended(call({}, [length]))))
-    assert.deepEqual([native.rowsOf, native.mostHeld()], [[25, 20, 20], 25])
+    assert.deepEqual([native.rowsOf, native.maxHeld()], [[25, 20, 20], 25])
   })
 
   it('takes fewer texts at a time where there is less memory than it was told', async () => {
@@ -213,7 +213,7 @@ describe('Model.generateEach()', () => {
   after(() => model.dispose())
 
   const prompts = Array.from({ length: 150 }, (_, i) => `${'ab'.repeat((7 * i) % 23)} number ${i}`)
-  // Of the random model's frequent tokens: texts end here and there, so that places come free at any time.
+  // The end is one of the random model's frequent tokens, so that texts end and places come free at any time.
   const settings: [string, GenerateOptions][] = [
     ['greedy', { maxTokens: 24 }],
     ['sampled', { maxTokens: 24, temperature: 1.2, topK: 60, topP: 0.97, seed: 11 }],

@@ -1,4 +1,4 @@
-// The golden checkpoints against what transformers computes from them, on every device.
+// Compares the golden checkpoints with what transformers computes from them, on every device.
 import { strict as assert } from 'node:assert'
 import { loadModel, type Model } from '../src/index.ts'
 import { checkDevice } from '../src/model/devices.ts'
@@ -7,7 +7,7 @@ import { defaultPlanner, type PlannerOptions } from '../src/model/planner-option
 import { bounds, goldenCases, logitTolerance, logProbTolerance, smallMargin } from './golden-hf.ts'
 import { sharedMissing } from './shared.ts'
 
-/** With $MT_LLAMA_DEVICE, that one alone: cuda on a GPU, or in the host-device build without one. */
+/** The devices to test. $MT_LLAMA_DEVICE names one alone: cuda on a GPU, or in the host-device build without one. */
 const devices = process.env.MT_LLAMA_DEVICE
   ? [checkDevice(process.env.MT_LLAMA_DEVICE)]
   : (['reference', 'cpu'] as const)
@@ -30,7 +30,7 @@ describe('golden/hf', () => {
           let most = 0
           for (const { ids, logits, label } of sequences()) {
             const all = await model.logits(ids)
-            // Where only the last rows are there, they are compared.
+            // The golden logits may be those of the last rows alone.
             const own = all.subarray(all.length - logits.length)
             const largest = logits.reduce((m, x) => Math.max(m, Math.abs(x)), 0)
             let worst = 0
@@ -93,7 +93,7 @@ describe('golden/hf', () => {
             const own = results[p]!.tokens
             assert.equal(own.length, generated.length)
             const at = generated.findIndex((token, i) => token !== own[i])
-            // After a step that either token wins the two texts differ.
+            // The texts may differ after a step at which either token may win.
             if (at >= 0)
               assert.ok(margin[at]! < smallMargin, `prompt ${p}, token ${at}: margin ${margin[at]}`)
           }
@@ -133,7 +133,7 @@ function logSoftmaxAt(row: Float32Array, target: number): number {
   return row[target]! - largest - Math.log(sum)
 }
 
-/** The figures of docs/accuracy.md, with MT_LLAMA_VERBOSE=1. */
+/** Prints the figures of docs/accuracy.md, with MT_LLAMA_VERBOSE=1. */
 function report(...parts: (string | number)[]): void {
   if (!process.env.MT_LLAMA_VERBOSE) return
   console.log(

@@ -1,5 +1,5 @@
-// What test/golden/hf and, where it is there, shared/golden/hf hold and how near a run must come to it: for the mocha test,
-// and for the tests on GPUs, which run without Node on what write-golden.ts makes of it.
+// Reads test/golden/hf and, where it is there, shared/golden/hf, and says how near a run must come: for the mocha test, and
+// for the tests on GPUs, which run without Node on what write-golden.ts makes of them.
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { safetensorsArrays } from './safetensors-arrays.ts'
@@ -50,7 +50,7 @@ export interface GoldenSequence {
 
 export interface GoldenCase {
   name: string
-  /** To be given to loadModel(). */
+  /** The path to give to loadModel(). */
   path: string
   about: Case
   scores: ScoreCase[]

@@ -1,4 +1,4 @@
-// Rolling log-likelihoods and generated texts in float32 against lm-evaluation-harness.
+// Compares rolling log-likelihoods and generated texts in float32 with lm-evaluation-harness.
 // MT_LLAMA_VERIFY=1 takes every row of the large set; otherwise the first few.
 import { strict as assert } from 'node:assert'
 import { readFileSync } from 'node:fs'
@@ -8,7 +8,7 @@ import { carried, shared, sharedMissing } from './shared.ts'
 const verify = process.env.MT_LLAMA_VERIFY === '1'
 const perplexityRows = verify ? Infinity : 3
 const generationRows = verify ? Infinity : 4
-/** Of golden/README.md, times the tokens. */
+/** Maximum difference for each token, by golden/README.md. */
 const rollingTolerance = 1e-5
 
 interface Sample {

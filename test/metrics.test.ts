@@ -1,4 +1,4 @@
-// The metrics against the official scripts' own answers, and ranking's corner cases.
+// Compares the metrics with the official scripts' answers, and tests ranking's corner cases.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { perCharacter, rank } from '../src/metrics/accuracy.ts'

@@ -1,4 +1,4 @@
-// What the rounded dtypes change on a trained model: SmolLM2-135M on COPA against its own float32.
+// Measures what the rounded dtypes change on a trained model: SmolLM2-135M on COPA against its own float32.
 import { strict as assert } from 'node:assert'
 import { loadModel, type ScoreRequest, type ScoreResult } from '../src/index.ts'
 import { loadSamples } from '../src/tasks/load-samples.ts'
@@ -6,7 +6,7 @@ import { tasks } from '../src/tasks/registry.ts'
 import type { ChoiceSample } from '../src/tasks/task.ts'
 import { shared, sharedMissing } from './shared.ts'
 
-/** Mean |difference| of a token's log-probability: design/engine.md measured 0.027 with bfloat16 by other code. */
+/** Maximum of the mean |difference| of a token's log-probability. Other code had 0.027 with bfloat16. */
 const bounds = { bfloat16: 0.027, float16: 0.003 } as const
 
 describe('dtypes on SmolLM2-135M', () => {
@@ -53,7 +53,7 @@ describe('dtypes on SmolLM2-135M', () => {
   }
 })
 
-/** By how much the first choice leads the second. */
+/** The difference of the best log-likelihood and the second best. */
 function lead({ continuations: [first, second] }: Pick<ScoreResult, 'continuations'>): number {
   return first!.logLikelihood - second!.logLikelihood
 }

@@ -1,4 +1,4 @@
-// Every public function with every kind of wrong value: an MtLlamaError that names the argument, never another error.
+// Gives every public function every kind of wrong value: each is an MtLlamaError that names the argument.
 import { strict as assert } from 'node:assert'
 import {
   listDevices,
@@ -62,7 +62,7 @@ const isOne =
 const isNone = () => false
 const isBoolean = isOne(true)
 const isFunction = (value: unknown) => typeof value === 'function'
-/** What throws an error of the caller's own where it is looked at or called. */
+/** Values that throw an error of the caller's own when they are looked at or called. */
 const isHostile = (value: unknown) => [hostile, hostileArray, revoked, values['a class']].includes(value)
 const isSignal = isOne(values['a signal'])
 const isIds = isOne(values['a typed array'])
@@ -73,7 +73,7 @@ interface Argument {
   says: string | RegExp
   accepts: (value: unknown) => boolean
   call: (value: never) => unknown
-  /** What the caller's code throws is to come through. */
+  /** Whether what the caller's code throws comes through. */
   throwsOwn?: boolean
 }
 
@@ -93,7 +93,7 @@ async function toEnd(items: AsyncIterable<unknown>): Promise<void> {
 }
 
 type Options = Record<string, unknown>
-/** Calls by name, each of some options. */
+/** The calls by their names; each takes options. */
 const calls: Record<string, (options: never) => unknown> = {
   loadModel: async options => (await loadModel(defaultModel, options)).dispose(),
   score: options => model.score([request], options),
@@ -109,7 +109,7 @@ const calls: Record<string, (options: never) => unknown> = {
   logits: options => model.logits([1], options),
 }
 
-/** Few tokens where the options say nothing of it; what are no options stays as it is. */
+/** Sets a small number of tokens where the options say none. What is no options stays as it is. */
 function bounded(options: Options, defaults: Options = {}): Options {
   return isRecord(options) ? { maxTokens: 2, ...defaults, ...options } : options
 }
@@ -157,7 +157,7 @@ const optionsOf: Record<string, Record<string, Argument['accepts']>> = {
   logits: { signal: isSignal },
 }
 
-/** What options may be: an object without one of the options is as good as {}. */
+/** Values that are accepted as options: an object without one of the options is as good as {}. */
 const isOptions = (value: unknown) =>
   typeof value === 'object' && value !== null && !isArray(value) && value !== hostile
 const isArray = (value: unknown) =>
@@ -175,8 +175,8 @@ for (const [name, call] of Object.entries(calls)) {
     }
 }
 
-/** Sources that are read, and what they may hold. */
 const isEmptyArray = isOne(values['an array'])
+/** The calls that read a source, with what their messages begin with. */
 const sources: Record<string, [says: RegExp, call: (source: never) => unknown]> = {
   score: [/^request/, source => model.score(source)],
   scoreStream: [/^request/, source => toEnd(model.scoreStream(source))],
@@ -185,7 +185,7 @@ const sources: Record<string, [says: RegExp, call: (source: never) => unknown]> 
 }
 for (const [name, [says, call]] of Object.entries(sources)) {
   const isPrompts = name.startsWith('generate')
-  // An entry of a Map is an array of two ids.
+  // A Map is a source of its entries, here arrays of two ids.
   const isTexts = isOne(...['an array of texts', 'a Set', 'a boxed text', 'a Map'].map(kind => values[kind]))
   const each = (make: (value: unknown) => unknown) => (value: unknown) => call(make(value) as never)
   const wrap = isPrompts ? (value: unknown) => value : (prompt: unknown) => ({ prompt, continuations: ['a'] })

@@ -1,4 +1,4 @@
-// The same bits whatever the batch, the order, the threads and the sharing of prefixes: 10,000 scores, and greedy tokens.
+// Checks that 10,000 scores and greedy tokens have the same bits whatever the batch, order, threads and sharing of prefixes.
 import { strict as assert } from 'node:assert'
 import type { ScoreRequest } from '../src/index.ts'
 import { openModel } from '../src/model/load.ts'
@@ -8,7 +8,7 @@ import { randomNumbers } from './attention-oracle.ts'
 const folder = new URL('../default/model', import.meta.url).pathname
 const vocabSize = 258
 
-/** 2,500 requests of four continuations; one in three prompts begins like the one before it, one in fifty is long. */
+/** Makes 2,500 requests of four continuations. One prompt in three begins like the one before it, one in fifty is long. */
 function manyRequests(): ScoreRequest[] {
   const random = randomNumbers(11)
   const tokens = (n: number) => Array.from({ length: n }, () => Math.floor(random() * vocabSize))
@@ -29,7 +29,7 @@ interface Run {
   threads?: number
   planner?: Partial<PlannerOptions>
   order?: (i: number, n: number) => number
-  /** Requests a call. */
+  /** Number of requests in a call. */
   batch?: number
 }
 
@@ -80,7 +80,7 @@ describe('determinism', () => {
         await Promise.all([one.dispose(), two.dispose()])
       })
 
-      /** Every token's log-probability, in the order of the requests. */
+      /** Gives every token's log-probability, in the order of the requests. */
       async function scores({ threads = 1, planner = {}, order = i => i, batch = requests.length }: Run) {
         await using model = await openModel(folder, { dtype, threads }, { ...defaultPlanner, ...planner })
         const places = requests.map((_, i) => order(i, requests.length))

@@ -1,4 +1,4 @@
-// The programs in examples/, run as their first lines say.
+// Runs the programs in examples/ as their first lines say.
 import { strict as assert } from 'node:assert'
 import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
@@ -26,9 +26,9 @@ interface Example {
   name: string
   args: string[]
   input?: string
-  /** What SmolLM2-135M says. */
+  /** What the program prints with SmolLM2-135M. */
   expected: RegExp[]
-  /** Lines that any model gives. */
+  /** Lines that the program prints with any model. */
   lines?: number
 }
 

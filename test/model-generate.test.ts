@@ -62,7 +62,7 @@ describe('KvBudget', () => {
 describe('Continuation', () => {
   it('holds back half a character and gives U+FFFD where it never ends', () => {
     const bytesSeen: number[] = []
-    // A decoder of bytes: enough to see that the pieces are what the decoder makes certain.
+    // A decoder of bytes is enough to see that the pieces are what the decoder makes certain.
     const decodeStream = () => {
       const decoder = new TextDecoder()
       return {
@@ -91,7 +91,7 @@ describe('Continuation', () => {
   })
 
   it('stops with the byte token that completes a stop string, though the run goes on', () => {
-    // Ids are bytes; as in the tokenizers library's ByteFallback nothing of a run is certain before it ends.
+    // The ids are bytes. As in the tokenizers library's ByteFallback, nothing of a run is certain before it ends.
     const decodeStream = () =>
       new PieceDecodeStream({
         pieceOf: id => (id < 256 ? { byte: id } : { text: 'x' }),
@@ -184,7 +184,7 @@ describe('Model.generate()', () => {
     const [best] = await model.generate(['one'], greedy)
     const [sampled] = await model.generate(['one'], { ...greedy, temperature: 0.7, topK: 1 })
     assert.deepEqual(sampled!.tokens, best!.tokens)
-    // Smaller than any float32.
+    // The value is smaller than any float32.
     const [least] = await model.generate(['one'], { ...greedy, temperature: 0.7, topP: 1e-320 })
     assert.deepEqual(least!.tokens, best!.tokens)
   })
@@ -358,7 +358,7 @@ describe('Model.generate()', () => {
 describe('stories260K', () => {
   if (sharedMissing) return it.skip(sharedMissing)
   const ids = [1, 403, 407, 261, 378, 432, 383, 286, 261, 376, 298, 315, 421]
-  // From the issue that asked for it, made with llama2.c.
+  // The text was made with llama2.c.
   const logProbs = [
     -0.243743, -0.017513, -0.01211, -0.000724, -0.031703, -0.068424, -0.015955, -0.000784, -0.493979,
     -0.445867, -0.004891, -0.000658,

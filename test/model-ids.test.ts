@@ -1,4 +1,4 @@
-// Token ids in every form that holds them, what is no id, and arrays that change once a call was made.
+// Gives calls token ids in every form that holds them, what is no id, and arrays that change after the call.
 import { strict as assert } from 'node:assert'
 import { loadModel, type Model, type Text } from '../src/index.ts'
 import { defaultModel } from './tiny-model.ts'

@@ -1,4 +1,4 @@
-// Streams that are left, and models that are disposed, at each stage of a call: everything ends, and nothing stays open.
+// Leaves streams and disposes models at each stage of a call: everything ends, and nothing stays open.
 import { strict as assert } from 'node:assert'
 import { loadModel, type Model } from '../src/index.ts'
 import { defaultModel } from './tiny-model.ts'
@@ -10,7 +10,7 @@ const messages = [{ role: 'user', content: 'a' }]
 
 interface Open {
   stream: AsyncGenerator<unknown, unknown, undefined>
-  /** Whether the source was closed, where there is one. */
+  /** Whether the source was closed; undefined where there is none. */
   closed: () => boolean
 }
 

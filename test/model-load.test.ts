@@ -95,7 +95,7 @@ describe('loadModel()', () => {
 
   it('refuses what does not fit into memory before it reads it', () =>
     withFolder(async dir => {
-      // A terabyte: the header is true, and nothing may be read.
+      // The model has a terabyte. Its header is true, and nothing may be read.
       writeZeros(dir, 'F32', { hidden_size: 2 ** 17, intermediate_size: 2 ** 18, vocab_size: 2 ** 18 })
       await assert.rejects(loadModel(dir), {
         code: 'OUT_OF_MEMORY',
@@ -252,7 +252,7 @@ describe('loadModel()', () => {
   })
 })
 
-/** A checkpoint of one layer and zeros: the file is a hole, so that it takes no room on disk. */
+/** Makes a checkpoint of one layer of zeros. Its file is a hole, so that it takes no room on disk. */
 function writeZeros(
   dir: string,
   type: 'F32' | 'F16' | 'BF16',

@@ -1,4 +1,4 @@
-// Long texts: calls encode them in slices, between which the event loop has its turns and an abort is heard.
+// Gives calls long texts: they are encoded in slices, between which the event loop has its turns and an abort is heard.
 import assert from 'node:assert/strict'
 import { drain } from '../src/calls/slices.ts'
 import { loadModel, type Model } from '../src/index.ts'

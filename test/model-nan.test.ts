@@ -1,9 +1,9 @@
-// A model whose values overflow: what scoring, perplexity, logits and generation make of NaN.
+// Runs a model whose values overflow: what scoring, perplexity, logits and generation make of NaN.
 import { strict as assert } from 'node:assert'
 import type { GenerateOptions, Model } from '../src/index.ts'
 import { randomTinyTensors, withTinyModel } from './tiny-model.ts'
 
-/** Weights that are finite; what the norms scale is not. */
+/** Weights that are finite, though what the norms scale is not. */
 const tensors = randomTinyTensors((name, values) => {
   if (name.includes('norm')) values.fill(1e38)
 })

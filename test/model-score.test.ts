@@ -134,7 +134,7 @@ describe('Model.score()', () => {
     const random = randomNumbers(3)
     const long = Array.from({ length: 3000 }, () => Math.floor(random() * 256))
     const end = [1, 2, 3]
-    // 2,048 positions: the last token needs none, so 2,046 tokens of prompt fit before three.
+    // There are 2,048 positions, and the last token needs none: 2,046 tokens of prompt fit before three more.
     const left = await one([bos, ...long], end, { tooLong: 'truncate-left' })
     assert.equal(left.truncatedTokens, 3001 - 2046)
     assert.equal(left.score.logLikelihood, (await one([bos, ...long.slice(-2045)], end)).score.logLikelihood)

@@ -1,4 +1,4 @@
-// The signals that calls take: one for many calls, one that fires at each stage, one that is none.
+// Gives calls signals: one for many calls, one that fires at each stage, and values that are none.
 import { strict as assert } from 'node:assert'
 import { getEventListeners } from 'node:events'
 import { setImmediate as nextTurn } from 'node:timers/promises'
@@ -36,7 +36,7 @@ before(async () => {
 after(() => model.dispose())
 
 describe('one signal for many calls', () => {
-  /** Loads take long; more than ten listeners are too many for Node. */
+  /** How many calls share a signal. A load takes long, so it has few; Node warns of more than ten listeners. */
   const many = (name: string) => (name === 'loadModel' ? 12 : 100)
   const warnings: Error[] = []
   const warned = (warning: Error) => warnings.push(warning)

@@ -1,4 +1,4 @@
-// An ordered call by itself: order, look-ahead, what it tells of its source, and every way it can end.
+// Tests an ordered call by itself: order, look-ahead, what it tells of its source, and every way it can end.
 import { strict as assert } from 'node:assert'
 import { setTimeout as delay } from 'node:timers/promises'
 import {
@@ -28,7 +28,7 @@ class Doubled implements Entry<number> {
   }
 }
 
-/** Answers when it is told to, in any order, and notes what it is told. */
+/** An answerer that answers when it is told to, in any order, and notes what it is told. */
 class Doubler implements Answerer<number, number, Doubled> {
   readonly log: string[] = []
   readonly readings: Reading[] = []
@@ -87,7 +87,7 @@ async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await delay(1)
 }
 
-/** Long enough for what should not happen to be seen in most runs. */
+/** A time in ms after which what should not happen has happened in most runs. */
 const aWhile = () => delay(20)
 
 describe('OrderedCall', () => {
@@ -144,7 +144,7 @@ describe('OrderedCall', () => {
     assert.deepEqual(doubler.readings, ['stalled', 'open', 'ended'])
   })
 
-  /** A source that notes when it is closed, and what comes of it where it fails after two items. */
+  /** Makes a source that notes when it is closed, and may fail after two items. */
   const watched = (fails: boolean) => {
     const state = { closed: false }
     const source = (function* () {

@@ -9,12 +9,12 @@ import { skip } from './skip.ts'
 
 interface Manager {
   name: string
-  /** The package that it comes in, and the program in there. */
+  /** The package that holds the manager, and its program in there. */
   from: string
   program: string
-  /** Arguments of one run after the other; TARBALL stands for the path of the tarball. */
+  /** The arguments of one run after the other. TARBALL stands for the path of the tarball. */
   runs: string[][]
-  /** Its settings: files of the app. */
+  /** Files of the app with the manager's settings. */
   settings?: Record<string, string>
 }
 
@@ -84,7 +84,7 @@ describe('the package under', function () {
         // yarn 4 takes no settings of npm's, and asks for more than a word before it takes http
         YARN_NPM_REGISTRY_SERVER: registry,
         YARN_UNSAFE_HTTP_WHITELIST: '*',
-        // else it writes no lockfile in CI
+        // By default yarn writes no lockfile in CI.
         YARN_ENABLE_IMMUTABLE_INSTALLS: 'false',
       }
       let scores: string | undefined

@@ -9,9 +9,9 @@ export const root = fileURLToPath(new URL('..', import.meta.url))
 const platform = `${process.platform}-${process.arch}`
 const request = { prompt: [1, 2, 3], continuations: [[4, 5], [6]] }
 
-/** Packs into `folder` with the prebuild of this platform, `kind` 'cpu' or as package.mjs chooses; the tarball's path. */
+/** Packs into `folder` with this platform's prebuild, of `kind` 'cpu' or as package.mjs chooses. @returns the tarball's path */
 export function pack(folder: string, kind?: 'cpu'): { tarball: string; said: string } {
-  // a prebuild for another C library, which does not load here and goes along
+  // A prebuild for another C library does not load here, and is packed too.
   const prebuilds = path.join(root, 'prebuilds', platform)
   const other = path.join(prebuilds, 'mt-llama.musl.node')
   const isNew = !existsSync(other)
@@ -26,7 +26,7 @@ export function pack(folder: string, kind?: 'cpu'): { tarball: string; said: str
   }
 }
 
-/** A PATH of one folder with Node, npm, a shell and what shell scripts call. */
+/** Makes a PATH of one folder with Node, npm, a shell and what shell scripts call. */
 export function bareBin(folder: string): string {
   mkdirSync(folder)
   symlinkSync(process.execPath, path.join(folder, 'node'))
@@ -35,14 +35,14 @@ export function bareBin(folder: string): string {
   return folder
 }
 
-/** An empty project. */
+/** Makes an empty project. */
 export function newApp(folder: string): string {
   mkdirSync(folder, { recursive: true })
   writeFileSync(path.join(folder, 'package.json'), '{ "private": true }')
   return folder
 }
 
-/** A program that prints the log-likelihoods of a small random model, which it writes to `model` first. */
+/** The source of a program that writes a small random model to `model` and prints log-likelihoods of it. */
 export function scoring(model: string): { imported: string; required: string } {
   writeRandomModel(model)
   const main = `
@@ -65,13 +65,13 @@ export function runProgram(app: string, bin: string, name: string, source: strin
   return run(app, path.join(bin, 'node'), [name], { PATH: bin })
 }
 
-/** The standard output of a command that must succeed, with its errors where it does not. */
+/** Runs a command that must succeed and gives its standard output. An error shows both outputs. */
 export function run(cwd: string, command: string, args: string[], env: NodeJS.ProcessEnv = {}): string {
   const { stdout } = spawned(cwd, command, args, env)
   return stdout
 }
 
-/** The same with both outputs in one. */
+/** Runs a command that must succeed and gives both outputs in one. */
 export function allOutput(cwd: string, command: string, args: string[], env: NodeJS.ProcessEnv = {}): string {
   const { stdout, stderr } = spawned(cwd, command, args, env)
   return stdout + stderr

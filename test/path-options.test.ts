@@ -1,4 +1,4 @@
-// Every argument and option that names a file or folder: what is no name is refused by the name of the option.
+// Gives every argument and option that names a file or folder what is no name: each is refused by the option's name.
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { convertGguf } from '../src/checkpoint/convert.ts'

@@ -6,7 +6,7 @@ export interface ArrayEntry {
   data: Int32Array | Float32Array
 }
 
-/** The I32 and F32 tensors of the file by name. */
+/** Reads the I32 and F32 tensors of a file by their names. */
 export function safetensorsArrays(file: string): Map<string, ArrayEntry> {
   const bytes = readFileSync(file)
   const start = 8 + Number(bytes.readBigUInt64LE(0))
@@ -17,7 +17,7 @@ export function safetensorsArrays(file: string): Map<string, ArrayEntry> {
   const arrays = new Map<string, ArrayEntry>()
   for (const [name, { dtype, shape, data_offsets }] of Object.entries(header)) {
     if (dtype !== 'I32' && dtype !== 'F32') continue
-    // A copy starts at an aligned offset, whatever the file's.
+    // A copy is aligned, whatever the tensor's offset in the file.
     const { buffer } = new Uint8Array(bytes.subarray(start + data_offsets[0], start + data_offsets[1]))
     arrays.set(name, { shape, data: dtype === 'I32' ? new Int32Array(buffer) : new Float32Array(buffer) })
   }

@@ -1,4 +1,4 @@
-// Calls of score() on a native stand-in: order, sharing of packs, look-ahead, aborts, errors.
+// Tests calls of score() on a stand-in for native: order, sharing of packs, look-ahead, aborts, errors.
 import { strict as assert } from 'node:assert'
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises'
 import { runInNewContext } from 'node:vm'
@@ -10,15 +10,15 @@ import { waitingSource } from './waiting-source.ts'
 
 const budget = 64
 
-/** Takes a turn of the event loop for each pack, or until it is let go. */
+/** A stand-in for native that takes a turn of the event loop for each pack, or holds it until it is let go. */
 class SlowNative {
   packs: NativePack[] = []
   controls: Control[] = []
   running = 0
   maxRunning = 0
-  /** Packs wait while this is true. */
+  /** Whether packs wait. */
   held = false
-  /** Tokens of the largest pack there is memory for. */
+  /** Maximum tokens of a pack for which there is memory. */
   room = Number.POSITIVE_INFINITY
 
   async score(pack: NativePack, control: Control): Promise<NativeScores> {
@@ -36,7 +36,7 @@ class SlowNative {
   }
 }
 
-/** A request is its tokens; the last two are scored. */
+/** Encodes a request, which is a list of tokens of which the last two are scored. */
 type Ids = number[]
 // biome-ignore lint/correctness/useYield: there is nothing to encode
 const encode = function* (ids: Ids, request: number) {
@@ -177,7 +177,7 @@ describe('calls of score()', () => {
   })
 
   it('cut a tree that finds no memory at its branches', async () => {
-    // One prefix of 20 and branches of 3.
+    // The requests are one prefix of 20 tokens and branches of 3.
     const requests = Array.from({ length: 12 }, (_, i) => [...repeat(1, 20), i, i, i, i])
     native.room = 30
     assert.deepEqual(await scores(start(queue, requests)), requests.map(expected))

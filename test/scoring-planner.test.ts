@@ -1,4 +1,4 @@
-// The planner against an oracle that lists what each scored row of a pack can see.
+// Compares the planner with an oracle that lists what each scored row of a pack can see.
 import { strict as assert } from 'node:assert'
 import { layOut } from '../src/scoring/pack.ts'
 import type { Sequence } from '../src/scoring/sequence.ts'
@@ -121,7 +121,7 @@ describe('planTrees', () => {
   })
 })
 
-/** Sequences that grow from one another, so that they share beginnings of all lengths. */
+/** Makes sequences that grow from one another, so that they share beginnings of all lengths. */
 function randomSequences(random: () => number, count: number): Sequence[] {
   const known: number[][] = [[0]]
   return Array.from({ length: count }, () => {

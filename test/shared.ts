@@ -1,5 +1,5 @@
-// Golden vectors: the small set of this repository, and the folder of large sets, data and models beside the checkout; tests
-// that need the latter skip where it is absent.
+// Finds golden vectors: the small set of this repository, and the folder of large sets, data and models beside the checkout.
+// Tests that need that folder skip where it is absent.
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
@@ -7,7 +7,7 @@ const root = fileURLToPath(new URL('../../shared/', import.meta.url))
 
 const own = fileURLToPath(new URL('golden/', import.meta.url))
 
-/** Path of a file or folder of test/golden, made by bench/peers/golden. */
+/** The path of a file or folder of test/golden, which bench/peers/golden makes. */
 export function carried(...parts: string[]): string {
   return own + parts.join('/')
 }
@@ -15,7 +15,7 @@ export function carried(...parts: string[]): string {
 /** Why tests of the shared folder are skipped; undefined where it is there. */
 export const sharedMissing = existsSync(root) ? undefined : `${root} is not there`
 
-/** Path of a file or folder in it, as in shared('golden', 'hf'). */
+/** The path of a file or folder in the shared folder, as in shared('golden', 'hf'). */
 export function shared(...parts: string[]): string {
   return root + parts.join('/')
 }

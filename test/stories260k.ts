@@ -84,14 +84,14 @@ function halvesFromPairs(rows: Float32Array[], headDim: number): Float32Array[] 
   })
 }
 
-/** A single row is a vector. */
+/** The shape of a tensor; one of a single row is a vector. */
 function fileTensor(rows: Float32Array[]): FileTensor {
   const cols = rows[0]!.length
   const data = Buffer.concat(rows.map(row => new Uint8Array(row.buffer)))
   return { type: 'F32', shape: rows.length === 1 ? [cols] : [rows.length, cols], data }
 }
 
-/** tok512.bin as SentencePiece's protobuf; llama2.c stores pieces with spaces for U+2581 and newlines around <s>. */
+/** Makes SentencePiece's protobuf of tok512.bin. llama2.c stores pieces with spaces for U+2581 and newlines around <s>. */
 function sentencePieceModel(vocab: number): Buffer {
   const bin = readFileSync(shared('models', 'stories260K', 'tok512.bin'))
   const normal = 1
@@ -122,12 +122,12 @@ function sentencePieceModel(vocab: number): Buffer {
   return Buffer.concat([...pieces, field(2, trainer), field(3, normalizer)])
 }
 
-/** A protobuf field of bytes. */
+/** Makes a protobuf field of bytes. */
 function field(id: number, bytes: Buffer): Buffer {
   return Buffer.concat([varint((id << 3) | 2), varint(bytes.length), bytes])
 }
 
-/** A protobuf field of a small number. */
+/** Makes a protobuf field of a small number. */
 function number(id: number, value: number): Buffer {
   return Buffer.concat([varint(id << 3), varint(value)])
 }

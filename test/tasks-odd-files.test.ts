@@ -1,4 +1,4 @@
-// Data folders and data files that are not what they should be: an error of ours that names the file, never a hang.
+// Reads data folders and data files that are not what they should be: each gives an error that names the file, none hangs.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -11,7 +11,7 @@ import { type TaskName, tasks } from '../src/tasks/registry.ts'
 
 const copa = { premise: 'p', choice1: 'a', choice2: 'b', question: 'cause', label: 0 }
 const line = (fields: object = {}) => JSON.stringify({ ...copa, ...fields })
-/** A list in a list in a list ..., 100,000 deep. */
+/** Lists within each other, 100,000 deep. */
 const deep = '['.repeat(1e5) + ']'.repeat(1e5)
 const sst2 = 'sentence\tlabel\n'
 

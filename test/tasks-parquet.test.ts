@@ -1,4 +1,4 @@
-// Parquet files that nobody vouches for: whatever is in them, reading ends in rows or in DATA_INVALID.
+// Reads Parquet files that nobody vouches for: whatever is in them, reading ends in rows or in DATA_INVALID.
 import assert from 'node:assert/strict'
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -70,7 +70,7 @@ describe('Parquet', () => {
     })
   }
 
-  /** Where the column's first page of data begins, and where its header ends. */
+  /** Finds where the column's first page of data begins, and where its header ends. */
   const pageOf = (bytes: Buffer, column: number) => {
     const { row_groups } = parquetMetadata(new Uint8Array(bytes).buffer)
     const { data_page_offset } = row_groups[0]!.columns[column]!.meta_data!
@@ -123,7 +123,7 @@ describe('Parquet', () => {
 
   it('of any bytes changed ends in rows or DATA_INVALID', async () => {
     const sources = [sound(), sound({ codec: 'UNCOMPRESSED' })]
-    // xorshift32: the same files in every run.
+    // xorshift32 makes the same files in every run.
     let state = 20_261_128
     const below = (limit: number) => {
       state ^= state << 13

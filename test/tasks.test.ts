@@ -1,4 +1,4 @@
-// The tasks: prompts against golden hashes, every data format, and what broken data says.
+// Tests the tasks: prompts against golden hashes, every data format, and the errors for broken data.
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'

@@ -1,4 +1,4 @@
-// A tiny LLaMA of random weights without a tokenizer, loaded from a folder that is there while the test runs.
+// Makes a tiny LLaMA of random weights without a tokenizer, in a folder that exists while the test runs.
 import { type LoadOptions, loadModel, type Model } from '../src/index.ts'
 import { randomNumbers } from './attention-oracle.ts'
 import {
@@ -10,7 +10,7 @@ import {
   writeFiles,
 } from './checkpoint-files.ts'
 
-/** The tensors of tinyConfig, F32, with random values; `edit` may change the values of a tensor. */
+/** Makes the tensors of tinyConfig, in F32 with random values. `edit` may change the values of a tensor. */
 export function randomTinyTensors(
   edit: (name: string, values: Float32Array) => void = () => {},
 ): Map<string, FileTensor> {
@@ -51,5 +51,5 @@ export function withTinyModel<T>(
   })
 }
 
-/** The embedded default: 258 tokens (256 bytes, BOS, EOS), 2 layers, 2,048 positions. */
+/** The path of the embedded default: 258 tokens (256 bytes, BOS, EOS), 2 layers, 2,048 positions. */
 export const defaultModel = new URL('../default/model', import.meta.url).pathname

@@ -1,12 +1,12 @@
-// File systems of their own, for tests of disks that are full or may not be written.
+// Mounts file systems for tests of disks that are full or may not be written.
 import { execFileSync } from 'node:child_process'
 import { childLimit } from './child-limit.ts'
 import { skip } from './skip.ts'
 
 /**
  * Runs `use` while a file system in memory lies over a folder; skips the test where this user may mount none.
- * @param options of mount: 'size=32k'
- * @param use given a function that mounts it anew with other options: 'size=4m'
+ * @param options mount's options: 'size=32k'
+ * @param use is given a function that mounts it anew with other options: 'size=4m'
  */
 export async function onTmpfs(
   test: Mocha.Context,

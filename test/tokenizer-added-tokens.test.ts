@@ -1,4 +1,4 @@
-// Added tokens: found as the tokenizers library finds them, in time that grows with the text alone.
+// Checks that added tokens are found as the tokenizers library finds them, in time that grows with the text alone.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { drain } from '../src/calls/slices.ts'
@@ -90,7 +90,7 @@ describe('added tokens', () => {
     assert.deepEqual(tokenizer.encode('he<far>'), [256, 2 ** 24])
     assert.equal(tokenizer.decode([256, 2 ** 24], { skipSpecialTokens: false }), 'he<far>')
     assert.equal(tokenizer.vocabSize, 2 ** 24 + 1)
-    // An entry for every id below would be 128 MiB.
+    // A table with an entry for every lower id would take 128 MiB.
     const taken = process.memoryUsage().heapUsed - before
     assert.ok(taken < 32 * 2 ** 20, `${taken} bytes`)
   })

@@ -1,10 +1,10 @@
-// Checkpoints whose tokens are easily read wrong: ids, BOS, EOS, prompts and scores as transformers, llama.cpp and lm-eval have them.
+// Reads checkpoints whose tokens are easily read wrong, and compares with transformers, llama.cpp and lm-evaluation-harness.
 import assert from 'node:assert/strict'
 import { loadModel, type Model } from '../src/index.ts'
 import { shared, sharedMissing } from './shared.ts'
 import { skip } from './skip.ts'
 
-/** The model of a case in float32. */
+/** Loads the model of a case in float32. */
 async function withCase(name: string, test: (model: Model) => Promise<void>): Promise<void> {
   const model = await loadModel(shared('cases', name), { dtype: 'float32' })
   try {

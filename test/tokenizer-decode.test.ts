@@ -1,4 +1,4 @@
-// Decoding: bytes that are no characters, streams that agree with the whole, and text that survives both ways.
+// Tests decoding: bytes that are no characters, streams that agree with the whole, and text that survives both ways.
 import assert from 'node:assert/strict'
 import {
   byteJson,
@@ -10,7 +10,7 @@ import {
   type TestPiece,
 } from './tokenizer-files.ts'
 
-/** Byte pieces as the tokenizers library decodes them: ids 0 to 255 are bytes, then ▁a, b, <s>, ▁. */
+/** Makes a tokenizer.json of byte pieces: ids 0 to 255 are bytes, then come ▁a, b, <s> and ▁. */
 function byteFallbackJson(): Json {
   const texts = [
     ...Array.from({ length: 256 }, (_, byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`),
@@ -44,7 +44,7 @@ function byteFallbackJson(): Json {
   }
 }
 
-/** The same in SentencePiece's own file, ids 3 higher; it keeps spaces as they are. */
+/** Makes a tokenizer.model of the same pieces, with ids that are higher by 3; it keeps spaces as they are. */
 function byteFallbackModel(): Buffer {
   const more: TestPiece[] = [
     ['▁a', 0],
@@ -61,7 +61,7 @@ const makers = {
   'tokenizer.model': { first: 3, make: () => loadModelFile(byteFallbackModel()) },
 }
 
-/** Bytes, or ids of other tokens, counted from the first byte's id; what each push returns, then what end does. */
+/** Rows of bytes, or ids counted from the first byte's id, and of what each push() and then end() returns. */
 type Row = [name: string, ids: number[], pushes: string[], options?: { skipSpecialTokens: boolean }]
 
 describe('decoding', () => {
@@ -112,7 +112,7 @@ describe('decoding', () => {
       for (let round = 0; round < 500; round++) {
         const text = randomText(random)
         const ids = tokenizer.encode(text, { parseSpecial: false })
-        // ▁ is how these two spell a space.
+        // These two spell a space as ▁.
         const want = name === 'byte level' ? text : text.replaceAll('▁', ' ')
         assert.equal(tokenizer.decode(ids, { skipSpecialTokens: false }), want)
         const broken = Array.from({ length: 12 }, () => Math.floor(random() * 260))
@@ -136,7 +136,7 @@ function generator(seed: number): () => number {
   }
 }
 
-/** Characters of every length in UTF-8, with spaces and odd ones among them; none is a lone surrogate. */
+/** Makes characters of every length in UTF-8, with spaces and odd ones among them. None is a lone surrogate. */
 function randomText(random: () => number): string {
   const odd = [' ', '  ', '\n', '\0', '\ufeff', '\u0085', '▁', '<s>', "'s", 'hello', 'é', '\u0301']
   let text = ''

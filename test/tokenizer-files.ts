@@ -1,4 +1,4 @@
-// Small tokenizers for tests: a tokenizer.json of bytes and a few words, and SentencePiece models written field by field.
+// Makes small tokenizers for tests: a tokenizer.json of bytes and a few words, and SentencePiece models field by field.
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -13,7 +13,7 @@ export type Json = any
 
 const merges = ['h e', 'l l', 'he ll', 'hell o', 'Ġ hello', 'Ġ w']
 
-/** tokenizer.json: every byte (ids 0 to 255), the merges' words from 256, <s> 262 and </s> 263. */
+/** Makes a tokenizer.json of every byte (ids 0 to 255), the merges' words from 256, <s> 262 and </s> 263. */
 export function byteJson(): Json {
   const words = [...byteCharacters, ...merges.map(merge => merge.replace(' ', ''))]
   const special = (id: number, content: string) => ({
@@ -39,7 +39,7 @@ export function byteJson(): Json {
   }
 }
 
-/** post_processor that puts tokens around a text. */
+/** Makes a post_processor that puts tokens around a text. */
 export function template(before: [string, number][], after: [string, number][]): Json {
   const piece = ([id]: [string, number]) => ({ SpecialToken: { id, type_id: 0 } })
   return {
@@ -74,7 +74,7 @@ export function loadModelFile(bytes: Buffer): Promise<Tokenizer> {
 
 type WireValue = number | boolean | string | Buffer | { float: number }
 
-/** A protobuf message from its fields in order. */
+/** Makes a protobuf message of its fields in order. */
 export function message(...fields: [number: number, value: WireValue][]): Buffer {
   return Buffer.concat(fields.map(([number, value]) => wireField(number, value)))
 }
@@ -100,7 +100,7 @@ function varint(value: number): Buffer {
 
 export type TestPiece = [text: string, score: number, type?: number]
 
-/** A SentencePiece model: <unk> 0, <s> 1, </s> 2, then the pieces. */
+/** Makes a SentencePiece model of <unk> 0, <s> 1, </s> 2, then the pieces. */
 export function sentencePieceModel(
   pieces: TestPiece[],
   trainer: [number, WireValue][] = [],
@@ -117,14 +117,14 @@ export function sentencePieceModel(
   )
 }
 
-/** The 256 pieces a model falls back on. */
+/** The 256 byte pieces that a model falls back on. */
 export const bytePieces: TestPiece[] = Array.from({ length: 256 }, (_, byte) => [
   `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`,
   0,
   6,
 ])
 
-/** For assert.rejects(). */
+/** Makes what assert.rejects() is to find. */
 export function isTokenizerError(message: RegExp) {
   return (error: unknown) => {
     assert.ok(error instanceof MtLlamaError, String(error))

@@ -1,4 +1,4 @@
-// Small GGUF tokenizers against llama.cpp (bench/peers/gguf-tokenizers.js): BOS, EOS, and ids with special tokens and without.
+// Compares small GGUF tokenizers with llama.cpp (bench/peers/gguf-tokenizers.js): BOS, EOS, ids with special tokens or not.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { loadTokenizer } from '../src/tokenizer/load.ts'
@@ -17,7 +17,7 @@ interface Golden {
   tokenizers: {
     name: string
     keys: Record<string, unknown>
-    /** Tokens after those of the vocabulary, with their types. */
+    /** The tokens that follow those of the vocabulary, with their types. */
     more: [text: string, type: number][]
     bos: number | null
     eos: number | null

@@ -1,4 +1,4 @@
-// Tokenizers against ids made by the tokenizers library, sentencepiece and llama.cpp: every row, both ways.
+// Compares tokenizers with ids made by the tokenizers library, sentencepiece and llama.cpp: every row, both ways.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { drain } from '../src/calls/slices.ts'
@@ -34,7 +34,7 @@ const sentencePiece: Source = async () => ({
   configFile: shared('tokenizers/llama/tokenizer_config.json'),
 })
 
-/** What each holds about BOS and EOS by design/protocols.md section 2. */
+/** BOS, EOS and other facts of each tokenizer. */
 interface Facts {
   kind: string
   vocabSize: number
@@ -49,7 +49,7 @@ interface Row {
   source: Source
   rows: string
   vectors: string | undefined
-  /** Its name in boundaries.jsonl. */
+  /** The tokenizer's name in boundaries.jsonl. */
   boundaries: string | undefined
   facts: Facts
 }

@@ -1,4 +1,4 @@
-// tokenizer.json: added tokens, BOS by its rule, words, normalisation, decoding, and files that are wrong.
+// Tests tokenizer.json: added tokens, BOS by its rule, words, normalisation, decoding, and files that are wrong.
 import assert from 'node:assert/strict'
 import { loadTokenizer } from '../src/tokenizer/load.ts'
 import { byteJson, isTokenizerError, type Json, loadJson, template } from './tokenizer-files.ts'
@@ -6,7 +6,7 @@ import { byteJson, isTokenizerError, type Json, loadJson, template } from './tok
 const bos: [string, number] = ['<s>', 262]
 const eos: [string, number] = ['</s>', 263]
 
-/** byteJson with some of it changed. */
+/** Makes a byteJson() and changes some of it. */
 function changed(change: (json: Json) => void): Json {
   const json = byteJson()
   change(json)
@@ -300,7 +300,7 @@ describe('tokenizer.json: refused with the file, the field and the value', () =>
   })
 })
 
-/** The way to every value in a tree. */
+/** Yields the path to every value in a tree. */
 function pathsOf(value: Json, path: string[] = []): string[][] {
   if (typeof value !== 'object' || value === null) return [path]
   const inner = Object.keys(value).flatMap(key => pathsOf(value[key], [...path, key]))

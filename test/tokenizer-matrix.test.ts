@@ -1,4 +1,4 @@
-// Small tokenizer folders against transformers 5 (bench/peers/tokenizer_matrix.py): every difference has a reason and a witness.
+// Compares small tokenizer folders with transformers 5 (bench/peers/tokenizer_matrix.py): every difference has a reason and a witness.
 import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -10,20 +10,20 @@ import { carried } from './shared.ts'
 
 interface Answer {
   ends: [bos: number | null, eos: number | null]
-  /** What special tokens are put before and after a text. */
+  /** The special tokens that are put before and after a text. */
   around: [before: number[], after: number[]]
-  /** Of each text: ids without those, and two texts of the ids with them: special tokens left out, and not. */
+  /** For each text its ids without those tokens, and the decoded ids with them: special tokens left out, and not. */
   rows: [ids: number[], skipped: string, whole: string][]
 }
 
-/** What of an answer differs from that of transformers 5; rows by their number. */
+/** The parts of an answer that differ from transformers 5, with rows by their numbers. */
 type Differing = { error?: string; rows?: Record<string, Answer['rows'][number]> } & Partial<
   Pick<Answer, 'ends' | 'around'>
 >
 
 interface Folder {
   name: string
-  /** What a file holds, or the name of a vocabulary. */
+  /** The files' contents, or the name of a vocabulary. */
   files: Record<string, unknown>
   expected: Answer
   'slow of transformers 4'?: Differing
@@ -40,8 +40,8 @@ interface Golden {
 type Witness = 'slow' | 'fast' | 'sentencepiece'
 
 /**
- * Where transformers 5 is not followed; docs/accuracy.md tells more. Each difference is what a witness says: a tokenizer of
- * transformers 4 or sentencepiece, of the same folder or of another; or the value given here.
+ * The cases in which transformers 5 is not followed; docs/accuracy.md tells more. The right value is that of a witness, a
+ * tokenizer of transformers 4 or sentencepiece for the same folder or another, or it is given here.
  */
 interface Reason {
   why: string

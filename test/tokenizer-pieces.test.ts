@@ -1,4 +1,4 @@
-// SentencePiece models and GGUF metadata: settings, symbols, characters without a piece, and files that are wrong.
+// Tests SentencePiece models and GGUF metadata: settings, symbols, characters without a piece, and files that are wrong.
 import assert from 'node:assert/strict'
 import { byteCharacters } from '../src/tokenizer/byte-level.ts'
 import { loadTokenizer } from '../src/tokenizer/load.ts'
@@ -56,7 +56,7 @@ describe('tokenizer.model', () => {
   })
 
   it('replaces what the precompiled map holds', async () => {
-    // A trie of one path: root (children at 256), 'A' (value at 1), the value: offset 0 of the texts.
+    // The trie has one path: the root (children at 256), 'A' (value at 1), and the value, which is offset 0 of the texts.
     const trie = new Uint32Array(512)
     trie[0] = 256 << 10
     trie[256 ^ 0x41] = ((256 ^ 0x41 ^ 1) << 10) | 0x100 | 0x41
