@@ -27,10 +27,10 @@ const { values: options } = parseArgs({
 const threads = 2
 /** MNLI is cut to its first rows on both sides; the other tasks are whole. */
 const mnliLimit = 1500
-/** Items of a task that batch sizes are tried on. */
+/** How many items of a task batch sizes are tried on. */
 const triedItems = 32
 /**
- * Most that two float32 log-likelihoods may differ by: 2e-4, and 1e-5 a token (torch adds a soft-max's exponentials in
+ * Maximum difference of two float32 log-likelihoods: 2e-4, and 1e-5 a token (torch adds a soft-max's exponentials in
  * float32, 8e-6 a token off). Two roundings to 16 bits are held to a mean difference a token over the task.
  */
 const float32Tolerance = (tokens: number) => 2e-4 + 1e-5 * tokens
@@ -61,7 +61,7 @@ for (const task of options.tasks.split(',')) {
   const question = { task: `card_${task}`, limit }
   const { requests: pairs } = await theirs.ask<{ requests: Pair[] }>({ op: 'requests', ...question })
   const requests = group(pairs)
-  // These warm both sides up.
+  // Looking for the batch size and scoring the first items warms both sides up.
   const batch = await bestBatch(question)
   await ours.score(requests.slice(0, triedItems))
   const times: { ours: number; theirs: number }[] = []
@@ -149,7 +149,7 @@ async function scoreTheirs(question: object, batch: number) {
   return { seconds, sums: answers.map(([sum]) => sum) }
 }
 
-/** The fastest on the first items of the task, each tried twice. */
+/** Finds the batch size that is fastest on the first items of the task, each tried twice. */
 async function bestBatch(question: { task: string; limit: number | null }): Promise<number> {
   const sizes = options.batches.split(',').map(Number)
   const limit = Math.min(question.limit ?? Number.POSITIVE_INFINITY, triedItems)

@@ -1,4 +1,4 @@
-// The arithmetic this machine can do, measured in the same run as what is compared to it.
+// Measures the arithmetic that this machine can do, in the same run as what is compared to it.
 import { loadAddon } from '../src/native/addon.ts'
 import { newControl } from '../src/native/job.ts'
 import type { DType } from '../src/native/types.ts'
@@ -6,7 +6,7 @@ import type { DType } from '../src/native/types.ts'
 export interface Peaks {
   /** GFLOP/s by the instruction that the dtype goes through; what has no instruction of its own is widened to float32. */
   gflops: Record<DType, number>
-  /** For people. */
+  /** The peaks in words, for people. */
   line: string
 }
 

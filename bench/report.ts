@@ -1,7 +1,7 @@
-// What every bench prints: the machine in one line, and tables in Markdown.
+// Prints what every bench prints: the machine in one line, and tables in Markdown.
 import os from 'node:os'
 
-/** Processor, cores, memory, date, and how busy others keep the machine. */
+/** Describes the machine: processor, cores, memory, date, and how busy others keep it. */
 export function machine(): string {
   const cpu = os.cpus()
   const memory = Math.round(os.totalmem() / 2 ** 30)
@@ -16,7 +16,7 @@ export function machine(): string {
   ].join('; ')
 }
 
-/** Share of the machine's time that was not idle during a second in which this process sleeps. */
+/** Measures the share of the machine's time that is not idle during a second in which this process sleeps. */
 function busyShare(): number {
   const before = cpuTimes()
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000)

@@ -30,7 +30,7 @@ const continuations = 4
 const continuationTokens = 4
 const batch = 16
 
-/** Seconds of each round by runner and job. */
+/** The seconds of each round, by runner and job. */
 type Times = Map<string, { prefill: number[]; scoring: number[] }>
 
 const head = machine()
@@ -137,7 +137,7 @@ function scoringRequests(shape: Shape): ScoreRequest[] {
   }))
 }
 
-/** `count` ids that look random and are no special tokens. */
+/** Makes `count` ids that look random and are no special tokens. */
 function ids(shape: Shape, start: number, count: number): number[] {
   return Array.from({ length: count }, (_, i) => 300 + (((start + i) * 7919) % (shape.vocab_size - 300)))
 }

@@ -1,4 +1,4 @@
-// How fast text becomes tokens, on one thread, and how long a tokenizer takes to load.
+// Measures how fast text becomes tokens, on one thread, and how long a tokenizer takes to load.
 //
 //   node --import tsx bench/tokenizer.ts
 //

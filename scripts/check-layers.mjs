@@ -6,7 +6,7 @@ import path from 'node:path'
 const nativeLayers = [
   ['native/base'],
   ['native/backend'],
-  // variants that may not know of each other
+  // These are variants that may not know of each other.
   ['native/backend/reference', 'native/backend/cpu', 'native/backend/cuda'],
   ['native/model', 'native/bench'],
   ['native/addon'],

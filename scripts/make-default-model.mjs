@@ -1,5 +1,5 @@
 // Writes default/model, the embedded default: a small LLaMA with seeded random weights and a tokenizer of bytes.
-// Its numbers mean nothing; it lets every command run with nothing downloaded. The same bytes on every machine.
+// Its numbers mean nothing; it lets every command run with nothing downloaded. It has the same bytes on every machine.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
@@ -91,13 +91,13 @@ function safetensors(tensors) {
   return Buffer.concat([length, head, ...tensors.map(([, , values]) => Buffer.from(values.buffer))])
 }
 
-/** Upper halves of float32, rounded to nearest, ties to even. */
+/** Rounds to bfloat16, the upper half of a float32: to nearest, ties to even. */
 function bfloat16(count, next) {
   const bits = Uint32Array.from(new Uint32Array(Float32Array.from({ length: count }, next).buffer))
   return Uint16Array.from(bits, value => (value + 0x7fff + ((value >>> 16) & 1)) >>> 16)
 }
 
-/** mulberry32: 32 random bits as a number in [0, 1). */
+/** Makes a generator of numbers in [0, 1) with 32 random bits (mulberry32). */
 function uniform(seed) {
   let state = seed
   return () => {
@@ -108,14 +108,14 @@ function uniform(seed) {
   }
 }
 
-/** Nearly normal, with additions alone: logarithms and cosines differ between engines in their last bit. */
+/** Makes nearly normal numbers by additions alone, since logarithms and cosines of engines differ in their last bit. */
 function normal(random) {
   let sum = -6
   for (let i = 0; i < 12; i++) sum += random()
   return sum
 }
 
-/** A byte-level BPE without merges: token b is byte b. */
+/** Makes a byte-level BPE without merges: token b is byte b. */
 function byteTokenizer() {
   const special = (id, content) => ({
     id,

@@ -51,7 +51,7 @@ function prebuild() {
     ),
     {
       MT_LLAMA_BUILD: kind === 'cuda' ? 'cuda' : 'gyp',
-      // whatever C++ library the system has, and its version
+      // The C++ library is linked statically, so that the addon loads whatever version the system has.
       LDFLAGS: process.platform === 'linux' ? '-static-libstdc++ -static-libgcc' : '',
     },
   )
@@ -141,7 +141,7 @@ function stage() {
   const manifest = Object.fromEntries(
     [...published, 'engines', 'dependencies'].map(field => [field, own[field]]),
   )
-  // npm puts a node-gyp on the path of scripts
+  // npm puts its own node-gyp on the PATH of scripts.
   manifest.scripts = { 'build-addon': 'node-gyp rebuild --jobs max --directory from-source' }
   writeFileSync(path.join(folder, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`)
   return folder

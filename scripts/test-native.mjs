@@ -7,7 +7,7 @@ const args = process.argv.slice(2)
 const sanitize = args[0] in sanitizers ? args.shift() : ''
 const folder = `build/${sanitize ? sanitizers[sanitize] : 'native'}`
 
-// what cuda_golden_test reads
+// This writes what cuda_golden_test reads.
 run(process.execPath, ['--import', 'tsx', 'test/write-golden.ts'])
 run('cmake', ['-S', '.', '-B', folder, '-DMT_LLAMA_TESTS=ON', `-DMT_LLAMA_SANITIZE=${sanitize}`])
 const jobs = ['--parallel', String(Math.min(availableParallelism(), 8))]

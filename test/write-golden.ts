@@ -76,7 +76,7 @@ function row(...cells: (string | number)[]): string {
   return cells.join(' ')
 }
 
-/** A float32 in as many digits as tell it from its neighbours. */
+/** Prints a float32 with as many digits as tell it from its neighbours. */
 function exact(value: number): string {
   return Math.fround(value).toPrecision(9)
 }

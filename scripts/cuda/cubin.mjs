@@ -1,4 +1,4 @@
-// What machine code says: how often the opcodes of interest occur in each kernel of a cubin, for sm_80 to sm_90a.
+// Counts how often the opcodes of interest occur in each kernel of a cubin, for sm_80 to sm_90a.
 import { readFileSync } from 'node:fs'
 import { sections } from '../elf.mjs'
 

@@ -1,10 +1,10 @@
-// Where nvcc is: $CUDACXX, on the PATH, or what install() has put into build/cuda-toolkit.
+// Finds nvcc: $CUDACXX, one on the PATH, or the one that install() has put into build/cuda-toolkit.
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
 import path from 'node:path'
 
 const folder = path.resolve('build/cuda-toolkit')
-// All of one version, which none of them asks for: hence pip's --no-deps.
+// The packages must have one version, though none of them asks for that: hence pip's --no-deps.
 const packages = ['nvidia-cuda-nvcc', 'nvidia-cuda-crt', 'nvidia-nvvm', 'nvidia-cuda-runtime']
 const version = '13.0.*'
 
@@ -31,7 +31,7 @@ export function install() {
     rmSync(folder, { recursive: true, force: true })
     throw new Error(`pip could not install ${names.join(' ')}; on Debian: apt-get install python3-pip`)
   }
-  // as the toolkit has it: nvcc links from lib64, CMake looks for the library without a number
+  // nvcc links from lib64, and CMake looks for the library without a number: both are made, as the toolkit has them.
   const lib = path.join(installedRoot(), 'lib')
   symlinkSync('lib', path.join(installedRoot(), 'lib64'))
   symlinkSync(

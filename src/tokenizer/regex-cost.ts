@@ -8,9 +8,9 @@ interface Bound {
 }
 
 interface Costs {
-  /** In how many ways a part can match from one place: so often what follows it may be tried. */
+  /** The number of ways a part can match from one place, which is how often what follows it may be tried. */
   ways: Bound
-  /** Steps to go through all of them. */
+  /** The number of steps to go through all of these ways. */
   steps: Bound
 }
 
@@ -25,7 +25,7 @@ const shortLength = 16
 const one: Bound = { factor: 1, degree: 0 }
 const endless: Bound = { factor: 1, degree: Number.POSITIVE_INFINITY }
 
-/** Of texts up to this many characters the pattern finds all matches in affordable time; 0 where it may backtrack endlessly. */
+/** Maximum characters of a text in which a pattern finds all matches in affordable time; 0 if it may backtrack without end. */
 export function safeLength({ body }: OnigurumaAst): number {
   const { factor, degree } = body.map(searchSteps).reduce(sum)
   // A search begins at every place of the text.

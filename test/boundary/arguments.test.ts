@@ -1,4 +1,4 @@
-// Wrong arguments to every method of the addon: each is refused with a code, and none crashes.
+// Gives every method of the addon wrong arguments: each is refused with a code, and none crashes.
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -151,7 +151,7 @@ describe('arguments', () => {
       await refuses(() => open(4, 'greedy'), 'INVALID_ARGUMENT')
     })
 
-    // Of a session of 8 rows.
+    // The session has 8 rows.
     const steps: [what: string, args: Int32Array[], code: string][] = [
       ['two numbers for a sequence', [i32(0, 0), i32(0, 1), i32(1)], 'INVALID_ARGUMENT'],
       ['a row that is not there', [i32(8, 0, 0), i32(0, 1), i32(1)], 'INVALID_ARGUMENT'],
@@ -359,7 +359,7 @@ describe('arguments', () => {
   })
 })
 
-/** A model of the same shape that is disposed: scoring with it is an error. */
+/** Makes a model of the same shape that is disposed: scoring with it is an error. */
 async function loadAnother({ config, tensors }: RandomModel): Promise<NativeModel> {
   const other = await loadAddon().load(config, tensors, cpu, newControl())
   other.dispose()
@@ -378,7 +378,7 @@ async function refuses(call: () => unknown, codes: string): Promise<{ error: Err
   assert.fail(`want ${codes}, have no error`)
 }
 
-/** An array whose memory has gone elsewhere. */
+/** Makes an array whose buffer is detached. */
 function detached(): Int32Array {
   const array = new Int32Array(4)
   structuredClone(array.buffer, { transfer: [array.buffer] })

@@ -1,4 +1,4 @@
-// The addon's peaks() and timeOp(): what they count, held to counts by hand; what they refuse; and that they can be ended.
+// Tests the addon's peaks() and timeOp(): their counts against counts by hand, what they refuse, and that they can be aborted.
 import assert from 'node:assert/strict'
 import { opNames } from '../../src/bench/ops.ts'
 import { loadAddon } from '../../src/native/addon.ts'
@@ -22,7 +22,7 @@ const time = (request: Partial<NativeOpRequest>, device: Device = 'cpu', control
   )
 
 describe('bench jobs', () => {
-  // Of 8 rows in float32; sizes: hidden 64, q 64, k and v 32 each, ffn 96, vocabulary 200.
+  // The ops run on 8 rows in float32 with the sizes hidden 64, q 64, k and v 32 each, ffn 96, vocabulary 200.
   const counts: [op: NativeOp, cache: number, flops: number, memoryBytes: number, bytes: number][] = [
     ['embed', 0, 0, 0, 4 * (8 * 64 + 8 * 64)],
     ['rms_norm', 0, 0, 0, 4 * (8 * 64 + 8 * 64)],

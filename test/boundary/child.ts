@@ -39,7 +39,7 @@ async function reach(stage: string): Promise<void> {
   if (stage === 'nothing') return
   const addon = loadAddon()
   if (stage === 'addon') return
-  // a script that is to end by itself gets a job that ends soon; the other jobs take minutes
+  // A script that is to end by itself gets a job that ends soon; the other jobs take minutes.
   const size = order.exit === 'end of the script' ? 1 : 16
   const options: NativeLoadOptions = { dtype: 'float32', device: 'reference', threads: 1 }
   const { config, tensors } = randomModel(order.folder, deep)

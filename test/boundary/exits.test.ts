@@ -1,5 +1,5 @@
-// Every way a process or a Worker can end, in every stage of a model's life: each in a child process that may
-// neither hang nor crash. child.ts has the stages and the exits.
+// Ends a process or a Worker in every way, in every stage of a model's life: each in a child process that may neither hang
+// nor crash. child.ts has the stages and the exits.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -31,7 +31,7 @@ const exits: Record<string, number> = {
   'end of the script': 0,
 }
 
-/** A child that takes longer hangs: the longest job would take minutes, the others milliseconds. */
+/** Time in ms after which a child counts as hung: the longest job would take minutes, the others take milliseconds. */
 const hangs = 30_000
 
 describe('exits', () => {
@@ -75,7 +75,7 @@ function runChild(folder: string, stage: string, exit: string): Promise<Outcome>
   return new Promise(resolve => run.on('close', (code, signal) => resolve({ code, signal, output })))
 }
 
-/** Two at a time: a child is one busy thread at least. */
+/** How many children run at a time; each is at least one busy thread. */
 async function inPairs<In, Out>(items: In[], work: (item: In) => Promise<Out>): Promise<Out[]> {
   const out: Out[] = []
   for (let i = 0; i < items.length; i += 2) out.push(...(await Promise.all(items.slice(i, i + 2).map(work))))

@@ -1,4 +1,4 @@
-// Jobs of the addon while they run: abort, dispose, progress, the event loop, and memory after many models.
+// Tests jobs of the addon while they run: abort, dispose, progress, the event loop, and memory after many models.
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -173,7 +173,7 @@ interface Job {
   control: Control
 }
 
-/** One of each kind, begun when asked for. */
+/** A job of each kind, which begins when it is asked for. */
 function* longJobs(model: NativeModel, { config }: RandomModel): Generator<Job> {
   const pack = randomPack(config, 16, 512)
   const ids = randomPack(config, 1, 512).ids

@@ -1,4 +1,4 @@
-// What a user reads when the addon is missing or broken: the cause and the way out. No fault ends the process.
+// Checks what a user reads when the addon is missing or broken: the cause and the way out. No fault ends the process.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import {
@@ -29,9 +29,9 @@ interface Row {
   make: (file: string) => void
   cause: RegExp
   way?: RegExp
-  /** Options of node. */
+  /** Options that node is started with. */
   node?: string[]
-  /** It needs an addon of Linux on x64 with glibc to begin with. */
+  /** Whether the fault is made from an addon for Linux on x64 with glibc. */
   onlyLinux?: boolean
 }
 
@@ -106,7 +106,7 @@ const rows: Row[] = [
   },
 ]
 
-// Words of loaders that are not to be had here: a file system mounted noexec, and musl's.
+// The words of loaders that cannot be run here: on a file system mounted noexec, and musl's.
 const refusals: [string, RegExp][] = [
   ['/x.node: failed to map segment from shared object', /no code may be run from/],
   [

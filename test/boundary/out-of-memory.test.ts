@@ -59,7 +59,7 @@ describe('a GPU without memory', () => {
   afterEach(() => delete process.env[limitName])
   after(() => rmSync(folder, { recursive: true }))
 
-  /** Leaves so many bytes of what is free now. */
+  /** Limits the memory so that so many bytes of what is free now are left. */
   const leave = async (bytes: number) => {
     delete process.env[limitName]
     const { totalBytes } = (await gpu())!

@@ -18,10 +18,10 @@ interface Size {
   contextLength?: number
 }
 
-/** Many thin layers: large packs run for minutes on the reference device, and a cancelled job ends within a layer. */
+/** A size of many thin layers: large packs run for minutes on the reference device, and a cancelled job ends within a layer. */
 export const deep: Size = { layers: 200 }
 
-/** Results of few tokens that take gigabytes. */
+/** A size with which results of few tokens take gigabytes. */
 export const largeVocabulary: Size = { vocabSize: 400_000, hiddenSize: 8, intermediateSize: 8, layers: 1 }
 
 /**
@@ -99,7 +99,7 @@ export function writeRandomModel(folder: string, size: Size = {}): RandomModel {
   return model
 }
 
-/** Names and shapes, in the order of the file. */
+/** The tensors' names and shapes, in the order of the file. */
 function shapesOf(config: NativeConfig): [name: string, shape: number[]][] {
   return loadAddon()
     .parameters(config)
@@ -121,7 +121,7 @@ function product(shape: number[]): number {
   return shape.reduce((a, b) => a * b)
 }
 
-/** A pack of plain sequences of random ids, every next token scored. */
+/** Makes a pack of plain sequences of random ids, in which every next token is scored. */
 export function randomPack(config: NativeConfig, sequences: number, length: number): NativePack {
   const random = randomNumbers(2)
   const tokens = sequences * length
@@ -145,7 +145,7 @@ export function newControl(): Int32Array<SharedArrayBuffer> {
   return new Int32Array(new SharedArrayBuffer(8))
 }
 
-/** Numbers in [0, 1), the same for the same seed (mulberry32). */
+/** Makes a generator of numbers in [0, 1), the same ones for the same seed (mulberry32). */
 function randomNumbers(seed: number): () => number {
   let state = seed
   return () => {

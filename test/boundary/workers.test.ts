@@ -1,4 +1,4 @@
-// Models in several Workers of one process.
+// Tests models in several Workers of one process.
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -114,7 +114,7 @@ function calls(random: Random): (() => Call)[] {
   ]
 }
 
-/** Shared memory as it should be, at times cancelled or soon to be, or anything at all. */
+/** Makes shared memory for control, which may be cancelled now or soon, or a value of any kind. */
 function randomControl(random: Random): Control {
   if (random.chance(0.1)) return random.anything() as Anything
   return random.chance(0.2) ? cancelledSoon(random) : newControl()
@@ -128,7 +128,7 @@ function cancelledSoon(random: Random): Control {
   return control
 }
 
-/** A field of an object becomes something else. */
+/** Replaces a field of an object by something else. */
 function spoil<T extends object>(random: Random, object: T): T {
   const copy = { ...object } as Record<string, unknown>
   const name = random.pick(Object.keys(copy))
@@ -181,7 +181,7 @@ function randomIds(random: Random): Int32Array {
   )
 }
 
-/** Steps of two sequences, at times with arguments that fit nothing. */
+/** Runs steps of two sequences, some with arguments that fit nothing. */
 async function steps(random: Random, owner: NativeModel): Promise<void> {
   const sampling = {
     temperature: random.pick([0, 0.7]),
@@ -260,7 +260,7 @@ async function load(random: Random, control: Control): Promise<void> {
   loaded.dispose()
 }
 
-/** The weights' file with some of its bytes changed or missing. */
+/** Writes the weights' file with some of its bytes changed or missing. */
 async function loadFile(random: Random, control: Control): Promise<void> {
   const file = path.join(folder, `weights-${random.below(1e9)}`)
   writeFileSync(file, mutateBytes(random, weights))

@@ -41,7 +41,7 @@ await runCases(async random => {
   else await loadDamaged(random)
 })
 
-/** The embedded model: tokenizer.json and what belongs to it. */
+/** The files of the embedded model: tokenizer.json and what belongs to it. */
 function embedded(): Files {
   const names = readdirSync(defaultModel)
   return Object.fromEntries(names.map(name => [name, readFileSync(path.join(defaultModel, name))]))
@@ -91,7 +91,7 @@ async function loadDamaged(random: Random): Promise<void> {
   }
 }
 
-/** A file gets other bytes or other JSON, goes, or becomes something that is no file. */
+/** Damages a file: it gets other bytes or other JSON, is removed, or becomes something that is no file. */
 function damage(random: Random, dir: string, name: string): void {
   const file = path.join(dir, name)
   const replace = (make: () => void) => {
@@ -102,7 +102,7 @@ function damage(random: Random, dir: string, name: string): void {
   try {
     bytes = readFileSync(file)
   } catch {
-    // Damaged before, and no file any more.
+    // An earlier damage has left no file.
   }
   random.make<void>([
     () => replace(() => writeFileSync(file, mutateBytes(random, bytes))),
@@ -115,7 +115,7 @@ function damage(random: Random, dir: string, name: string): void {
   ])
 }
 
-/** JSON of a file, or of the header of a safetensors file, with changes in it. */
+/** Changes the JSON of a file, or of the header of a safetensors file. */
 function mutatedJson(random: Random, name: string, bytes: Buffer): Uint8Array {
   if (name.endsWith('.json')) return Buffer.from(JSON.stringify(mutateJson(random, parsed(bytes))) ?? '')
   if (!name.endsWith('.safetensors') || bytes.length < 8) return mutateBytes(random, bytes)
@@ -134,7 +134,7 @@ function parsed(bytes: Buffer): unknown {
   }
 }
 
-/** Options of which most are valid; one may be anything. */
+/** Makes options that are mostly valid; one of them may be anything. */
 function randomOptions(random: Random, values: Record<string, readonly unknown[]>): object {
   const options: Record<string, unknown> = {}
   for (const [name, valid] of Object.entries(values)) {
@@ -168,7 +168,7 @@ async function callSome(random: Random, model: Model): Promise<void> {
   }
   const generation = () => {
     const options = randomOptions(random, { ...common, ...sampling, tooLong: scoring.tooLong })
-    // The default may be hundreds of tokens.
+    // By default there may be hundreds of tokens.
     return typeof options === 'object' && options !== null
       ? { maxTokens: random.int(0, 4), ...options }
       : options
@@ -283,7 +283,7 @@ function chatMessage(random: Random): unknown {
   })
 }
 
-/** The same call twice gives the same bits. Signals may end one of the two. */
+/** Checks that the same call gives the same bits twice. A signal may end one of the two. */
 async function scoreTwice(model: Model, requests: Anything, options: Anything): Promise<void> {
   const first = await model.score(requests, options)
   const second = await attempt('score', () => model.score(requests, options))
@@ -294,7 +294,7 @@ async function all(results: AsyncGenerator<unknown, unknown>): Promise<void> {
   for await (const _ of results);
 }
 
-/** What the call gives, or undefined if it fails as it may. */
+/** Gives what the call returns; undefined if it fails in an allowed way. */
 async function attempt<T>(what: string, run: () => Promise<T>): Promise<T | undefined> {
   try {
     return await run()

@@ -4,7 +4,7 @@ import { inspect } from 'node:util'
 import { nativeErrorCodes, typescriptErrorCodes } from '../../src/errors.ts'
 import { OnPurpose, Random } from './random.ts'
 
-/** More faults than these end the run: they have causes in common. */
+/** Maximum of faults before the run ends, since many have a cause in common. */
 const maxFaults = 10
 
 /**

@@ -1,7 +1,7 @@
-// Random changes of bytes and of JSON.
+// Makes random changes of bytes and of JSON.
 import type { Random } from './random.ts'
 
-/** A changed copy: some bytes, a cut, a piece removed or repeated, or a number that lies about a size. */
+/** Makes a changed copy: other bytes, a cut, a piece removed or repeated, or a number that lies about a size. */
 export function mutateBytes(random: Random, bytes: Uint8Array): Buffer {
   let copy: Buffer = Buffer.from(bytes)
   for (let i = random.int(1, 3); i > 0; i--) {
@@ -23,7 +23,7 @@ export function mutateBytes(random: Random, bytes: Uint8Array): Buffer {
   return copy
 }
 
-/** Eight bytes that a reader may take for a length, a count or an offset. */
+/** Makes eight bytes that a reader may take for a length, a count or an offset. */
 function size(random: Random): Buffer {
   const bytes = Buffer.alloc(8)
   bytes.writeBigUInt64LE(
@@ -42,7 +42,7 @@ function size(random: Random): Buffer {
   return bytes
 }
 
-/** A changed copy of a value of JSON: somewhere in it a value is replaced, removed or added. */
+/** Makes a changed copy of a JSON value: somewhere in it a value is replaced, removed or added. */
 export function mutateJson(random: Random, value: unknown): unknown {
   if (value === null || typeof value !== 'object' || random.chance(0.15)) return anyJson(random, 2)
   if (Array.isArray(value)) {

@@ -1,4 +1,4 @@
-// Random choices for fuzzers: the same for the same seed.
+// Makes random choices for fuzzers, the same ones for the same seed.
 import { randomNumbers } from '../attention-oracle.ts'
 
 /** A getter of an argument throws this on purpose: it has to come back as it is. */
@@ -13,11 +13,11 @@ export class Random {
     this.next()
   }
 
-  /** In 0 .. n - 1. */
+  /** A whole number from 0 to n - 1. */
   below(n: number): number {
     return Math.floor(this.next() * n)
   }
-  /** In low .. high. */
+  /** A whole number from low to high. */
   int(low: number, high: number): number {
     return low + this.below(high - low + 1)
   }

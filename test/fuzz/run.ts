@@ -3,16 +3,16 @@ import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
 export interface FuzzOptions {
-  /** For how long new cases are begun. */
+  /** Time in which new cases are begun. */
   seconds: number
   seed: number
-  /** Runs this one alone. */
+  /** The number of a case that is run alone. */
   only?: number | undefined
 }
 
-/** A case that takes longer hangs: the slowest take a second on an idle machine. */
+/** Time after which a case counts as hung: the slowest take a second on an idle machine. */
 const hangs = 180_000
-/** Lines of output that an error shows. */
+/** Maximum lines of output that an error shows. */
 const shownLines = 80
 
 /**
