@@ -91,7 +91,7 @@ function safetensors(tensors) {
   return Buffer.concat([length, head, ...tensors.map(([, , values]) => Buffer.from(values.buffer))])
 }
 
-/** Rounds to bfloat16, the upper half of a float32: to nearest, ties to even. */
+/** Rounds `count` numbers to bfloat16, the upper half of a float32: to nearest, ties to even. */
 function bfloat16(count, next) {
   const bits = Uint32Array.from(new Uint32Array(Float32Array.from({ length: count }, next).buffer))
   return Uint16Array.from(bits, value => (value + 0x7fff + ((value >>> 16) & 1)) >>> 16)

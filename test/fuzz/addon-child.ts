@@ -260,7 +260,7 @@ async function load(random: Random, control: Control): Promise<void> {
   loaded.dispose()
 }
 
-/** Writes the weights' file with some of its bytes changed or missing. */
+/** Loads a copy of the weights' file with some of its bytes changed or missing. */
 async function loadFile(random: Random, control: Control): Promise<void> {
   const file = path.join(folder, `weights-${random.below(1e9)}`)
   writeFileSync(file, mutateBytes(random, weights))
