@@ -155,7 +155,7 @@ describe('Hugging Face checkpoints: files', () => {
       await assert.rejects(openCheckpoint(dir), {
         code: 'CHECKPOINT_NOT_FOUND',
         message:
-          /no checkpoint in this folder; expected a Hugging Face directory \(config\.json and safetensors or PyTorch's \.bin\) or a \.gguf/,
+          /no checkpoint in this folder; expected a Hugging Face directory \(config\.json and safetensors or PyTorch's \.bin\) or Meta's params\.json and consolidated\.00\.pth or a \.gguf/,
       })
       await assert.rejects(openCheckpoint(join(dir, 'none')), {
         code: 'CHECKPOINT_NOT_FOUND',

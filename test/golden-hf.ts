@@ -6,7 +6,7 @@ import { safetensorsArrays } from './safetensors-arrays.ts'
 import { carried, shared, sharedMissing } from './shared.ts'
 
 /** Formats and architectures that are not read (yet): the folder's own case.json says what they are. */
-const notRead = /^(meta-|mistral-window$|qwen2$)/
+const notRead = /^(mistral-window$|qwen2$)/
 
 /**
  * The bound of a logit, as a share of the sequence's largest; of a log-probability; and the margin that either of two tokens

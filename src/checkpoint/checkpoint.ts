@@ -49,7 +49,7 @@ export function sizesOf(config: LlamaSizes): LlamaSizes {
 }
 
 export interface Checkpoint {
-  format: 'huggingface' | 'gguf'
+  format: 'huggingface' | 'gguf' | 'meta'
   /** As the user gave it. */
   path: string
   config: LlamaConfig

@@ -7,6 +7,7 @@ import { folderEntries, pathKind } from './files.ts'
 import { openGguf } from './gguf-llama.ts'
 import { ggufModels } from './gguf-split.ts'
 import { openHuggingFace } from './huggingface.ts'
+import { isMetaFile, openMeta } from './meta.ts'
 
 interface Format {
   /** For people. */
@@ -22,6 +23,21 @@ const formats: readonly Format[] = [
     name: "a Hugging Face directory (config.json and safetensors or PyTorch's .bin)",
     find: (path, entries) => (entries?.includes('config.json') ? path : undefined),
     open: openHuggingFace,
+  },
+  {
+    name: "Meta's params.json and consolidated.00.pth",
+    find: (path, entries) => {
+      const own = entries?.filter(isMetaFile) ?? []
+      const others = own.length > 0 ? ggufModels(entries!) : []
+      if (others.length > 0) {
+        throw new MtLlamaError(
+          'CHECKPOINT_UNSUPPORTED',
+          `${path}: holds ${[...own, ...others].join(', ')}; name the .gguf file, or keep Meta's files by themselves`,
+        )
+      }
+      return own.length > 0 ? path : undefined
+    },
+    open: openMeta,
   },
   {
     name: 'a .gguf file, one of its parts, or a folder with one model',
@@ -60,7 +76,7 @@ export async function openCheckpoint(path: string): Promise<Checkpoint> {
   if (entries !== undefined) {
     throw new MtLlamaError('CHECKPOINT_NOT_FOUND', `${path}: no checkpoint in this folder; expected ${known}`)
   }
-  const hint = /\.(safetensors|bin|json)$/.test(path) ? '. Give the folder that holds it' : ''
+  const hint = /\.(safetensors|bin|pth|json)$/.test(path) ? '. Give the folder that holds it' : ''
   throw new MtLlamaError('CHECKPOINT_UNSUPPORTED', `${path}: not a checkpoint; expected ${known}${hint}`)
 }
 

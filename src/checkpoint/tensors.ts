@@ -15,6 +15,15 @@ export interface StoredTensor extends Omit<StoredPart, 'type'> {
   type: string
 }
 
+/** A tensor that several files declare a part of each, in order. */
+export interface StackedTensor {
+  parts: [StoredTensor, ...StoredTensor[]]
+  /** What the parts follow each other along: rows (0) or columns (1). */
+  axis: 0 | 1
+  /** The shape of all together. */
+  shape: number[]
+}
+
 /** How a format names things, for messages and for finding tensors. */
 export interface Naming {
   /** What the shapes come from: 'config.json'. */
@@ -42,7 +51,7 @@ const ownDTypes = new Map<StoredType, Checkpoint['autoDType']>([
  */
 export function takeTensors(
   config: LlamaConfig,
-  stored: Map<string, StoredTensor>,
+  stored: Map<string, StoredTensor | StackedTensor>,
   naming: Naming,
 ): NativeTensor[] {
   const tensors: NativeTensor[] = []
@@ -53,13 +62,15 @@ export function takeTensors(
       const why = because(needed.name, config, naming)
       throw new MtLlamaError('TENSOR_MISSING', `${naming.weights}: no tensor ${shown(name)}, which ${why}`)
     }
-    const here = `${basename(found.file)}: ${shown(name)}`
-    if (!naming.types.includes(found.type)) {
-      throw new MtLlamaError(
-        'CHECKPOINT_UNSUPPORTED',
-        `${here} is stored as ${found.type}; of a ${naming.format} file ${naming.types.join(', ')} are read`,
-      )
-    }
+    const { parts, axis } = 'parts' in found ? found : { parts: [found] as const, axis: 0 as const }
+    for (const { file, type } of parts)
+      if (!naming.types.includes(type)) {
+        throw new MtLlamaError(
+          'CHECKPOINT_UNSUPPORTED',
+          `${basename(file)}: ${shown(name)} is stored as ${type}; of a ${naming.format} file ` +
+            `${naming.types.join(', ')} are read`,
+        )
+      }
     if (found.shape.length !== needed.shape.length || found.shape.some((n, i) => n !== needed.shape[i])) {
       const fields = needed.fields
         .flat()
@@ -67,12 +78,17 @@ export function takeTensors(
         .join(', ')
       throw new MtLlamaError(
         'TENSOR_SHAPE',
-        `${here} is ${dims(found.shape)}; ${naming.configFile} (${fields}) asks for ${dims(needed.shape)}. ` +
+        `${basename(parts[0].file)}: ${shown(name)} is ${dims(found.shape)}` +
+          `${parts.length > 1 ? `, in ${parts.length} files together` : ''}; ${naming.configFile} (${fields}) asks for ${dims(needed.shape)}. ` +
           "Is it another model's file?",
       )
     }
-    const { name: _, ...part } = found
-    tensors.push({ name: needed.name, shape: needed.shape, parts: [part] })
+    tensors.push({
+      name: needed.name,
+      shape: needed.shape,
+      axis,
+      parts: parts.map(({ name: _, ...part }) => part),
+    })
   }
   return tensors
 }

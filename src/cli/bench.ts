@@ -36,7 +36,10 @@ export function benchCommand(io: Io): Command {
     ],
   })
     .summary(summary)
-    .option('--model <path>', 'checkpoint: a Hugging Face directory or a GGUF file (default: random weights)')
+    .option(
+      '--model <path>',
+      'checkpoint: a Hugging Face or Meta directory, or a GGUF file (default: random weights)',
+    )
     .addOption(
       choice('--shape <name>', 'size of the random weights; 135M unless given', shapeNames).conflicts(
         'model',

@@ -31,7 +31,7 @@ export function addModelOptions(command: Command): Command {
   return addDeviceOptions(
     command.option(
       '--model <path>',
-      'checkpoint: a Hugging Face directory or a GGUF file (default: the embedded one)',
+      'checkpoint: a Hugging Face or Meta directory, or a GGUF file (default: the embedded one)',
     ),
   )
 }

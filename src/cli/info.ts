@@ -18,7 +18,7 @@ export function infoCommand(): Command {
       ['info model.gguf --json', 'the same for programs'],
     ],
   })
-    .argument('[path]', 'a Hugging Face directory or a GGUF file (default: the embedded model)')
+    .argument('[path]', 'a Hugging Face or Meta directory, or a GGUF file (default: the embedded model)')
     .action((path: string | undefined, options: CommonOptions) => run(path ?? embeddedModel, options))
 }
 

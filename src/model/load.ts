@@ -51,7 +51,7 @@ const progressMs = 100
 export const maxThreads = 1024
 
 /**
- * Loads a checkpoint: a Hugging Face directory, a GGUF file, or a folder with one.
+ * Loads a checkpoint: a Hugging Face directory, Meta's folder of a model, a GGUF file, or a folder with one.
  * @throws CHECKPOINT_*, TENSOR_*, WEIGHT_NOT_FINITE, TOKENIZER, OUT_OF_MEMORY (before anything is read),
  *   DEVICE_UNAVAILABLE, ADDON_NOT_FOUND, INVALID_ARGUMENT, ABORTED
  */

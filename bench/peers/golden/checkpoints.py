@@ -121,6 +121,18 @@ CASES = {
             num_key_value_heads=2,
         ),
     ),
+    "meta-ranks-bf16": dict(
+        about="Meta's layout in two ranks, bfloat16: rows of the embedding, of grouped-query attention and of the head, columns of wo and w2",
+        stored="bfloat16",
+        ranks=2,
+        config=dict(
+            vocab_size=58,
+            hidden_size=24,
+            intermediate_size=32,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+        ),
+    ),
 }
 
 
@@ -134,6 +146,8 @@ def write_checkpoints(root: Path) -> None:
         model = random_model(case, vocab_size)
         if case.get("tokenizer") == "gguf":
             write_gguf(folder, model)
+        elif "ranks" in case:
+            write_meta(folder, cast(model, getattr(torch, case["stored"])), case["ranks"])
         else:
             stored = cast(model, getattr(torch, case["stored"]))
             if "torch" in case:
@@ -220,6 +234,46 @@ def write_torch(folder: Path, model, options: dict) -> None:
             state[f"{prefix}.rotary_emb.inv_freq"] = model.model.rotary_emb.inv_freq
             state[f"{prefix}.attn.bias"] = torch.ones(1, 1, 4, 4, dtype=torch.bool).tril()
     torch.save(state, folder / "pytorch_model.bin", **options)
+
+
+def write_meta(folder: Path, model, ranks: int) -> None:
+    config = model.config
+    params = dict(
+        dim=config.hidden_size,
+        n_layers=config.num_hidden_layers,
+        n_heads=config.num_attention_heads,
+        n_kv_heads=config.num_key_value_heads,
+        multiple_of=config.intermediate_size,
+        ffn_dim_multiplier=0.5,
+        norm_eps=config.rms_norm_eps,
+        vocab_size=-1,
+        max_seq_len=config.max_position_embeddings,
+    )
+    (folder / "params.json").write_text(json.dumps(params) + "\n")
+    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, config.num_hidden_layers)
+    # gguf-py knows Meta's names as well as those of transformers.
+    own = "tok_embeddings norm output".split() + [
+        f"layers.{layer}.{part}"
+        for layer in range(config.num_hidden_layers)
+        for part in "attention_norm attention.wq attention.wk attention.wv attention.wo ffn_norm "
+        "feed_forward.w1 feed_forward.w2 feed_forward.w3".split()
+    ]
+    meta = {names.get_name(name): name for name in own}
+    heads = dict(q_proj=config.num_attention_heads, k_proj=config.num_key_value_heads)
+    states = [{} for _ in range(ranks)]
+    for name, p in model.state_dict().items():
+        count = next((n for part, n in heads.items() if part in name), None)
+        # Meta rotates neighbours where transformers rotates halves of a head.
+        if count:
+            p = p.reshape(count, 2, -1, p.shape[1]).transpose(1, 2).reshape(p.shape)
+        stored = meta[names.get_name(name.removesuffix(".weight"))] + ".weight"
+        columns = "attention.wo" in stored or "feed_forward.w2" in stored
+        parts = [p] * ranks if p.ndim == 1 else p.chunk(ranks, dim=1 if columns else 0)
+        for state, part in zip(states, parts):
+            state[stored] = part.clone()
+    for rank, state in enumerate(states):
+        state["rope.freqs"] = model.model.rotary_emb.inv_freq
+        torch.save(state, folder / f"consolidated.{rank:02d}.pth")
 
 
 def write_gguf(folder: Path, model) -> None:
