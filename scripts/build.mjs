@@ -30,7 +30,9 @@ if (cmakeOptions[kind]) {
   // node-gyp's make takes LDFLAGS in each build, CMake only in a folder's first
   options.push(`--CDCMAKE_SHARED_LINKER_FLAGS=${process.env.LDFLAGS ?? ''}`)
   if (kind === 'cuda') options.push(`--CDCMAKE_CUDA_COMPILER=${nvcc()}`)
-  run('cmake-js/bin/cmake-js', ['build', '--out', `build/${kind}/build`, '--parallel', jobs, ...options])
+  // The target is named because test-native.mjs has the native tests in the same folders.
+  const target = ['--target', 'mt_llama', '--parallel', jobs]
+  run('cmake-js/bin/cmake-js', ['build', '--out', `build/${kind}/build`, ...target, ...options])
 } else {
   const prefix = path.dirname(path.dirname(realpathSync(process.execPath)))
   const beside = existsSync(path.join(prefix, 'include', 'node', 'node_api.h'))
