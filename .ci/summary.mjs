@@ -1,5 +1,6 @@
-// Sums the reports in a folder: mocha's *.json and CTest's JUnit *.xml. Names every skipped and failed test, and ends
-// with the line `N passed, N failed, N skipped`. Exit code 1 where a test failed or a report is missing.
+// Sums the reports in a folder: mocha's *.json and CTest's JUnit *.xml. Names every skipped and failed test and the
+// slowest ones, and ends with the line `N passed, N failed, N skipped`. Exit code 1 where a test failed or a report is
+// missing.
 import { existsSync, readFileSync } from 'node:fs'
 
 const folder = process.argv[2]
@@ -21,10 +22,14 @@ for (const name of [
     continue
   }
   const text = readFileSync(file, 'utf8')
-  const { passed, failed, skipped } = name.endsWith('.json') ? readMocha(JSON.parse(text)) : readJunit(text)
+  const { passed, failed, skipped, times } = name.endsWith('.json')
+    ? readMocha(JSON.parse(text))
+    : readJunit(text)
   console.log(`${name}: ${passed} passed, ${failed.length} failed, ${skipped.length} skipped`)
   for (const test of failed) console.log(`  failed: ${test}`)
   for (const test of skipped) console.log(`  skipped: ${test}`)
+  for (const { test, seconds } of times.toSorted((a, b) => b.seconds - a.seconds).slice(0, 5))
+    console.log(`  slow: ${seconds.toFixed(0)} s ${test}`)
   sum.passed += passed
   sum.failed += failed.length
   sum.skipped += skipped.length
@@ -34,20 +39,29 @@ process.exitCode = sum.failed > 0 || sum.passed === 0 ? 1 : 0
 
 function readMocha({ passes, failures, pending }) {
   const title = test => test.fullTitle
-  return { passed: passes.length, failed: failures.map(title), skipped: pending.map(title) }
+  return {
+    passed: passes.length,
+    failed: failures.map(title),
+    skipped: pending.map(title),
+    times: passes.map(test => ({ test: test.fullTitle, seconds: test.duration / 1000 })),
+  }
 }
 
 function readJunit(xml) {
-  const tests = [...xml.matchAll(/<testcase name="([^"]*)"[^>]*status="([^"]*)"[^>]*>(.*?)<\/testcase>/gs)]
-  const of = status => tests.filter(test => test[2] === status)
+  const pattern =
+    /<testcase name="(?<name>[^"]*)"[^>]* time="(?<time>[^"]*)"[^>]* status="(?<status>[^"]*)"[^>]*>(?<body>.*?)<\/testcase>/gs
+  const tests = [...xml.matchAll(pattern)].map(match => match.groups)
+  const of = status => tests.filter(test => test.status === status)
   // what a passing test says it left out
-  for (const [, name, , body] of of('run'))
+  for (const { name, body } of of('run'))
     for (const [note] of body.matchAll(/[^>\n]*(?:this processor lacks it|under a sanitizer).*/g))
       console.log(`  ${name}: ${note}`)
-  const reason = ([, name, , body]) => `${name}: ${/^skipped: (.*)$/m.exec(body)?.[1] ?? 'no reason given'}`
+  const reason = ({ name, body }) =>
+    `${name}: ${/(?:^|>)skipped: (.*)$/m.exec(body)?.[1] ?? 'no reason given'}`
   return {
     passed: of('run').length,
-    failed: of('fail').map(test => test[1]),
+    failed: of('fail').map(({ name }) => name),
     skipped: [...of('notrun'), ...of('disabled')].map(reason),
+    times: of('run').map(({ name, time }) => ({ test: name, seconds: Number(time) })),
   }
 }

@@ -1,13 +1,11 @@
-// Runs the program as a user does, from its source: for the tests of the command line.
-import { type ChildProcess, spawn } from 'node:child_process'
+// Runs the program as a user does, compiled: for the tests of the command line.
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { stripVTControlCharacters } from 'node:util'
 import { childLimit } from './child-limit.ts'
 
 /** The project's folder. */
 export const root = fileURLToPath(new URL('..', import.meta.url))
-const main = `${root}src/cli/main.ts`
-
 export interface CliResult {
   /** The exit code; null after a signal that the program did not handle. */
   code: number | null
@@ -26,7 +24,7 @@ export interface CliOptions {
 }
 
 export function cli(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
-  const child = spawn(process.execPath, ['--import', 'tsx', main, ...args], {
+  const child = spawn(process.execPath, [program(), ...args], {
     ...childLimit,
     cwd: root,
     env: { ...process.env, ...options.env },
@@ -59,7 +57,7 @@ export function onTerminal(
   args: readonly string[],
   answers: readonly [screen: RegExp, typed: string][] = [],
 ): Promise<string | undefined> {
-  const run = [process.execPath, '--import', 'tsx', 'src/cli/main.ts', ...args].join(' ')
+  const run = [process.execPath, program(), ...args].join(' ')
   const child = spawn('script', ['-qec', run, '/dev/null'], {
     ...childLimit,
     cwd: root,
@@ -84,6 +82,23 @@ export function onTerminal(
       signal === null ? resolve(screen) : reject(new Error(`ended by ${signal}; the screen shows ${screen}`)),
     )
   })
+}
+
+let compiled = false
+
+/**
+ * The program's path in dist. The first call compiles src: one run of tsc takes as long as two children take that
+ * compile what they import by tsx.
+ */
+function program(): string {
+  if (!compiled)
+    execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'], {
+      ...childLimit,
+      cwd: root,
+      stdio: 'inherit',
+    })
+  compiled = true
+  return 'dist/cli/main.js'
 }
 
 /** Parses the lines of JSONL. */
