@@ -1,5 +1,9 @@
 // Builds files of torch.save for tests, right or wrong: pickles by hand, and the zip archive or old format around them.
-import { type FileTensor, u32, u64 } from './checkpoint-files.ts'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { readTorchFile } from '../src/checkpoint/pickle/torch-file.ts'
+import type { StoredTensor } from '../src/checkpoint/tensors.ts'
+import { type FileTensor, u32, u64, withFolder } from './checkpoint-files.ts'
 
 type Piece = string | number | Uint8Array
 
@@ -171,3 +175,21 @@ export function stateDict(tensors: ReadonlyMap<string, FileTensor>): Buffer {
 function u16(value: number): Buffer {
   return bytes(value & 255, value >> 8)
 }
+
+/** Float32 0 to 5. */
+export const sixNumbers = Buffer.from(new Float32Array([0, 1, 2, 3, 4, 5]).buffer)
+
+/** An archive whose state dict has this one value, and a storage '0' of six numbers. */
+export const holding = (value: Uint8Array | string) =>
+  torchArchive(pickle(dict([['w', value]])), { 0: sixNumbers })
+
+/** The old format of the same. */
+export const oldHolding = (value: Uint8Array) =>
+  torchLegacy(pickle(dict([['w', value]])), [['0', 6, sixNumbers]])
+
+/** What is found in a file of these bytes, model.bin. */
+export const readTorchBytes = (content: Uint8Array): Promise<StoredTensor[]> =>
+  withFolder(dir => {
+    writeFileSync(join(dir, 'model.bin'), content)
+    return readTorchFile(join(dir, 'model.bin'))
+  })

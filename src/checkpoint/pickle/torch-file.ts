@@ -10,7 +10,7 @@ import { Dict, kindOf, Unpickler, type Value } from './unpickler.ts'
 import { type Place, Zip } from './zip.ts'
 
 /** A tensor is some 120 bytes of a pickle; the largest LLaMA has 1,200. */
-const MAX_PICKLE_BYTES = 2 * 2 ** 20
+const MAX_PICKLE_BYTES = 2 ** 20
 
 /** What every file of the format before torch 1.6 begins with, pickled; and its version. */
 const MAGIC = 0x1950a86a20f9469cfc6cn

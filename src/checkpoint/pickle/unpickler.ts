@@ -27,8 +27,8 @@ export interface World {
   persistent: (id: Value, fault: Fault) => Value
 }
 
-/** About what the values may take in memory, by the estimates below: 12,000 tensors. */
-const MAX_BYTES = 16 * 2 ** 20
+/** About what the values may take in memory, by the estimates below: 9,000 tensors. */
+const MAX_BYTES = 12 * 2 ** 20
 
 /** Python writes at most 1,000 entries of a dict, two values each, before it puts them into it. */
 const MAX_STACK = 10_000
@@ -93,7 +93,7 @@ export class Unpickler {
       this.opcodeAt = this.position
       const opcode = this.byte()
       if (opcode === STOP) return this.pop()
-      const run = operations[String.fromCharCode(opcode)]
+      const run = operationOf[opcode]
       if (run === undefined) throw this.unknown(opcode)
       run(this)
     }
@@ -396,3 +396,6 @@ const operations: Readonly<Record<string, Operation>> = {
   b: r => r.build(),
   Q: r => r.persistent(),
 }
+
+/** The same by the byte, so that no text is made of each opcode. */
+const operationOf = Array.from({ length: 256 }, (_, opcode) => operations[String.fromCharCode(opcode)])

@@ -7,7 +7,10 @@ import { MtLlamaError } from '../../errors.ts'
 import { readExactly } from '../files.ts'
 
 /** The largest LLaMA has 1,200 tensors, each an entry; one takes about a kilobyte of memory while it is known. */
-const MAX_ENTRIES = 16_384
+const MAX_ENTRIES = 8192
+
+/** A name of torch.save has some 30 bytes; the format allows an entry 65,535 of each of name, fields and comment. */
+const MAX_DIRECTORY_BYTES = 4 * 2 ** 20
 
 /** The directory is read in pieces of this size: an entry is some 60 bytes of it. */
 const WINDOW_BYTES = 2 ** 18
@@ -42,7 +45,11 @@ export class Zip {
         )
       }
       const entries = new Map<string, Entry>()
+      let bytes = 0
       for await (const entry of zip.eachEntry()) {
+        bytes += entry.fileNameLength + entry.extraFieldLength + entry.fileCommentLength
+        if (bytes > MAX_DIRECTORY_BYTES)
+          throw new Error(`names and comments of more than ${MAX_DIRECTORY_BYTES} bytes`)
         if (entries.has(entry.fileName)) throw new Error(`the entry ${shown(entry.fileName)} comes twice`)
         entries.set(entry.fileName, entry)
       }
