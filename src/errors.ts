@@ -27,6 +27,8 @@ export const typescriptErrorCodes = [
   'CHECKPOINT_CORRUPT',
   /** A valid checkpoint that this package does not run: architecture, field, format version. */
   'CHECKPOINT_UNSUPPORTED',
+  /** A delta or an adapter of another base than it is put on. */
+  'CHECKPOINT_MISMATCH',
   /** A tensor the architecture needs is not in the checkpoint. */
   'TENSOR_MISSING',
   /** A tokenizer file is missing, broken or of an unsupported kind. */

@@ -55,6 +55,18 @@ describe('mt-llama on bad input', () => {
       message: /argument 'int3' is invalid\. Allowed choices are auto, float32, bfloat16, float16\./,
     },
     {
+      title: 'an adapter that is not there, after another',
+      args: ['generate', '--adapter', '/nowhere/one', '--adapter', '/nowhere/two'],
+      code: 1,
+      message: /^error: \/nowhere\/one: no such folder \[CHECKPOINT_NOT_FOUND\]\n$/,
+    },
+    {
+      title: 'a delta that is not there',
+      args: ['score', '--delta', '/nowhere'],
+      code: 1,
+      message: /^error: \/nowhere: no such file or folder.* \[CHECKPOINT_NOT_FOUND\]\n$/s,
+    },
+    {
       title: 'a top-p above 1',
       args: ['generate', '--top-p', '1.5'],
       code: 2,

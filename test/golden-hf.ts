@@ -2,6 +2,7 @@
 // for the tests on GPUs, which run without Node on what write-golden.ts makes of them.
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
+import type { LoadOptions } from '../src/index.ts'
 import { safetensorsArrays } from './safetensors-arrays.ts'
 import { carried, shared, sharedMissing } from './shared.ts'
 
@@ -20,8 +21,8 @@ export const smallMargin = 1e-3
 export const bounds = { bfloat16: 1.5, float16: 0.125 } as const
 
 interface Case {
-  name: string
-  bf16_logprob_error_of_transformers: { mean: number; max: number }
+  /** Absent where nothing is expected of 16-bit floats. */
+  bf16_logprob_error_of_transformers?: { mean: number; max: number }
 }
 interface ScoreCase {
   prompt: number[]
@@ -50,8 +51,9 @@ export interface GoldenSequence {
 
 export interface GoldenCase {
   name: string
-  /** The path to give to loadModel(). */
+  /** The path to give to loadModel(), with the options that say what is put on it. */
   path: string
+  additions: Pick<LoadOptions, 'delta' | 'adapters'>
   about: Case
   scores: ScoreCase[]
   greedy: GreedyCase[]
@@ -63,28 +65,51 @@ export interface GoldenCase {
 /** The cases that are read, those of this repository first, by name. */
 export function goldenCases(): GoldenCase[] {
   const roots = [carried('hf'), ...(sharedMissing ? [] : [shared('golden', 'hf')])]
-  const folders = roots.flatMap(root =>
-    readdirSync(root)
-      .sort()
-      .map(name => join(root, name)),
-  )
-  return folders
+  return roots
+    .flatMap(folders)
     .filter(folder => !notRead.test(basename(folder)))
     .map(folder => {
-      const name = basename(folder)
       const gguf = join(folder, 'model.gguf')
-      const texts = join(folder, 'texts.json')
-      const read = <T>(part: string): T => JSON.parse(readFileSync(join(folder, part), 'utf8'))
-      return {
-        name,
-        path: existsSync(gguf) ? gguf : folder,
-        about: read<Case>('case.json'),
-        scores: read<ScoreCase[]>('score.json'),
-        greedy: read<GreedyCase[]>('greedy.json'),
-        texts: existsSync(texts) ? read<TextCase[]>('texts.json') : [],
-        sequences: () => sequences(join(folder, 'expected.safetensors')),
-      }
+      return readCase(folder, existsSync(gguf) ? gguf : folder)
     })
+}
+
+/** Adapters and a delta, on bases that are cases or lie beside them. */
+export function goldenAdditions(): GoldenCase[] {
+  if (sharedMissing) return []
+  const adapters = folders(shared('golden', 'lora')).map(folder => {
+    const { base } = JSON.parse(readFileSync(join(folder, 'case.json'), 'utf8'))
+    return readCase(folder, shared('golden', 'hf', base), { adapters: [folder] })
+  })
+  const delta = shared('golden', 'delta')
+  return [
+    ...adapters,
+    {
+      ...readCase(join(delta, 'target'), join(delta, 'base'), { delta: join(delta, 'delta') }),
+      name: 'delta',
+    },
+  ]
+}
+
+function folders(root: string): string[] {
+  return readdirSync(root)
+    .sort()
+    .map(name => join(root, name))
+}
+
+function readCase(folder: string, path: string, additions: GoldenCase['additions'] = {}): GoldenCase {
+  const texts = join(folder, 'texts.json')
+  const read = <T>(part: string): T => JSON.parse(readFileSync(join(folder, part), 'utf8'))
+  return {
+    name: basename(folder),
+    path,
+    additions,
+    about: existsSync(join(folder, 'case.json')) ? read<Case>('case.json') : {},
+    scores: read<ScoreCase[]>('score.json'),
+    greedy: read<GreedyCase[]>('greedy.json'),
+    texts: existsSync(texts) ? read<TextCase[]>('texts.json') : [],
+    sequences: () => sequences(join(folder, 'expected.safetensors')),
+  }
 }
 
 function sequences(file: string): GoldenSequence[] {

@@ -28,7 +28,7 @@ async function write({ name, path, about, scores, greedy, sequences }: GoldenCas
     row('biases', Number(config.qkvBias), Number(config.oBias), Number(config.mlpBias)),
     row('eps', exact(config.rmsNormEps)),
     row('rope', exact(config.ropeAttentionFactor), frequencies.length, ...[...frequencies].map(exact)),
-    row('bfloat16_error', about.bf16_logprob_error_of_transformers.mean),
+    row('bfloat16_error', about.bf16_logprob_error_of_transformers!.mean),
   ]
   const weights: Buffer[] = []
   let offset = 0

@@ -48,7 +48,12 @@ StoredTensor read_tensor(Napi::Value value) {
   tensor.shape = read_shape(object["shape"]);
   tensor.values = read_stack(object, tensor.name);
   const Napi::Value base = object["base"], adapters = object["adapters"];
-  if (!base.IsUndefined()) tensor.base = read_stack(read_object(base, "tensor base"), tensor.name);
+  if (!base.IsUndefined()) {
+    const Napi::Object object = read_object(base, "tensor base");
+    tensor.base = read_stack(object, tensor.name);
+    const Napi::Value subtract = object["subtract"];
+    tensor.subtract_base = !subtract.IsUndefined() && read_bool(subtract, "tensor base's subtract");
+  }
   if (adapters.IsUndefined()) return tensor;
   const Napi::Array array = read_array(adapters, "tensor adapters");
   for (uint32_t i = 0; i < array.Length(); i++) {

@@ -36,13 +36,15 @@ struct StoredAdapter {
 };
 
 // w = values                              if there is no base, else
-// w = f16(f16(base) + f16(values))        where f16 rounds to float16; rows that the base lacks count as zero
+// w = f16(f16(values) + f16(base))        or, where the base is subtracted,
+// w = f16(f16(values) - f16(base))        where f16 rounds to float16; rows that the base lacks count as zero
 // and then w += scale * b a for each adapter in turn, in float32.
 struct StoredTensor {
   std::string name;            // Hugging Face's: model.layers.0.self_attn.q_proj.weight
   std::vector<int64_t> shape;  // [out, in] or [n]
   StoredStack values;
   std::optional<StoredStack> base;
+  bool subtract_base = false;
   std::vector<StoredAdapter> adapters;
 };
 

@@ -162,7 +162,7 @@ std::span<const float> TensorReader::read(const StoredTensor& tensor, int first,
   const Rows rows = {first, count, static_cast<int>(columns(tensor.shape))};
   values_.resize(static_cast<size_t>(count) * rows.cols);
   read_stack(tensor.values, rows, values_.data());
-  if (tensor.base) add_base(*tensor.base, rows);
+  if (tensor.base) add_base(*tensor.base, tensor.subtract_base ? -1.0f : 1.0f, rows);
   if (!tensor.adapters.empty()) add_adapters(tensor, rows);
   // Without their signs, floats have the order of their bits; infinities and NaNs come last.
   const auto limit_bits = std::bit_cast<int32_t>(limit);
@@ -218,11 +218,13 @@ void TensorReader::read_part(const StoredPart& part, Rows rows, float* out) {
   }
 }
 
-void TensorReader::add_base(const StoredStack& base, Rows rows) {
+void TensorReader::add_base(const StoredStack& base, float sign, Rows rows) {
   const auto there = static_cast<int>(std::clamp<int64_t>(rows_of(base) - rows.first, 0, rows.count));
   other_.assign(values_.size(), 0.0f);
   if (there > 0) read_stack(base, {rows.first, there, rows.cols}, other_.data());
-  for (size_t i = 0; i < values_.size(); i++) values_[i] = round_f16(round_f16(other_[i]) + round_f16(values_[i]));
+  for (size_t i = 0; i < values_.size(); i++) {
+    values_[i] = round_f16(round_f16(values_[i]) + sign * round_f16(other_[i]));
+  }
 }
 
 void TensorReader::add_adapters(const StoredTensor& tensor, Rows rows) {

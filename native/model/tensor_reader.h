@@ -44,7 +44,7 @@ class TensorReader {
 
   void read_stack(const StoredStack& stack, Rows rows, float* out);
   void read_part(const StoredPart& part, Rows rows, float* out);
-  void add_base(const StoredStack& base, Rows rows);
+  void add_base(const StoredStack& base, float sign, Rows rows);
   void add_adapters(const StoredTensor& tensor, Rows rows);
   const File& file(const std::string& path);
   size_t unpermuted(size_t row) const;

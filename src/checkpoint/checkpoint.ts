@@ -52,6 +52,10 @@ export interface Checkpoint {
   format: 'huggingface' | 'gguf' | 'meta'
   /** As the user gave it. */
   path: string
+  /** Folder of the delta that was added to it. */
+  delta?: string
+  /** Folders of the adapters that were merged into it, in this order. */
+  adapters?: readonly string[]
   config: LlamaConfig
   /** Every tensor the forward pass reads, under Hugging Face's names, shapes checked against the config. */
   tensors: NativeTensor[]

@@ -3,10 +3,12 @@ import { join } from 'node:path'
 import { MtLlamaError } from '../errors.ts'
 import { checkPath } from '../files/path.ts'
 import type { Checkpoint } from './checkpoint.ts'
+import { withDelta } from './delta.ts'
 import { folderEntries, pathKind } from './files.ts'
 import { openGguf } from './gguf-llama.ts'
 import { ggufModels } from './gguf-split.ts'
 import { openHuggingFace } from './huggingface.ts'
+import { withAdapter } from './lora.ts'
 import { isMetaFile, openMeta } from './meta.ts'
 
 interface Format {
@@ -56,11 +58,35 @@ const formats: readonly Format[] = [
   },
 ]
 
+/** What is put on a checkpoint as it is opened. */
+export interface Additions {
+  /** Delta weights, in any format that a checkpoint can have: the model is the sum of both. */
+  delta?: string | undefined
+  /** Folders of LoRA adapters as PEFT saves them, merged one after another. @default [] */
+  adapters?: readonly string[] | undefined
+}
+
 /**
- * Reads what a checkpoint says about itself; no weight is read. A folder with config.json is a Hugging Face directory.
- * @throws CHECKPOINT_NOT_FOUND, FILE_READ, CHECKPOINT_CORRUPT, CHECKPOINT_UNSUPPORTED, TENSOR_MISSING, TENSOR_SHAPE
+ * Reads what a checkpoint says about itself; of the weights no more is read than shows whether a delta belongs to it. A
+ * folder with config.json is a Hugging Face directory.
+ * @throws CHECKPOINT_NOT_FOUND, FILE_READ, CHECKPOINT_CORRUPT, CHECKPOINT_UNSUPPORTED, TENSOR_MISSING, TENSOR_SHAPE,
+ *   CHECKPOINT_MISMATCH (a delta or an adapter of another base)
  */
-export async function openCheckpoint(path: string): Promise<Checkpoint> {
+export async function openCheckpoint(
+  path: string,
+  { delta, adapters = [] }: Additions = {},
+): Promise<Checkpoint> {
+  let checkpoint = await openAlone(path)
+  if (delta !== undefined) checkpoint = await withDelta(checkpoint, await openAlone(delta))
+  for (const adapter of adapters) checkpoint = await withAdapter(checkpoint, checkPath('adapters', adapter))
+  return {
+    ...checkpoint,
+    ...(delta !== undefined && { delta }),
+    ...(adapters.length > 0 && { adapters: [...adapters] }),
+  }
+}
+
+async function openAlone(path: string): Promise<Checkpoint> {
   checkPath('path', path)
   const kind = await pathKind(path)
   if (kind === 'missing') {

@@ -29,11 +29,24 @@ export function newCommand(
 /** Adds the options of commands that load a model. */
 export function addModelOptions(command: Command): Command {
   return addDeviceOptions(
-    command.option(
-      '--model <path>',
-      'checkpoint: a Hugging Face or Meta directory, or a GGUF file (default: the embedded one)',
+    addAdditionOptions(
+      command.option(
+        '--model <path>',
+        'checkpoint: a Hugging Face or Meta directory, or a GGUF file (default: the embedded one)',
+      ),
     ),
   )
+}
+
+/** Adds the options that name what is put on a checkpoint. */
+export function addAdditionOptions(command: Command): Command {
+  return command
+    .option('--delta <dir>', 'delta weights to add to the checkpoint', folder)
+    .option(
+      '--adapter <dir>',
+      'LoRA adapter of PEFT to merge into it; may be given again',
+      (text, before: string[] = []) => [...before, folder(text)],
+    )
 }
 
 /** Adds the options that say in which number format and on which device a model runs. */
@@ -44,7 +57,12 @@ export function addDeviceOptions(command: Command): Command {
     .option('--threads <n>', 'threads; 0: one a core', integer(0, maxThreads), 0)
 }
 
-export interface ModelOptions extends CommonOptions {
+export interface AdditionOptions {
+  delta?: string
+  adapter?: string[]
+}
+
+export interface ModelOptions extends CommonOptions, AdditionOptions {
   model?: string
   dtype: (typeof dtypes)[number]
   device: DeviceChoice

@@ -27,8 +27,8 @@ export async function openModel(options: ModelOptions, signal: AbortSignal): Pro
   return load(await open(options), options, signal)
 }
 
-function open({ model = embeddedModel }: ModelOptions): Promise<Checkpoint> {
-  return openCheckpoint(model)
+function open({ model = embeddedModel, delta, adapter }: ModelOptions): Promise<Checkpoint> {
+  return openCheckpoint(model, { delta, adapters: adapter })
 }
 
 async function load(checkpoint: Checkpoint, options: ModelOptions, signal: AbortSignal): Promise<Model> {
@@ -47,7 +47,7 @@ async function load(checkpoint: Checkpoint, options: ModelOptions, signal: Abort
   const { info } = model
   for (const warning of info.warnings) note(`warning: ${warning}`, options)
   const parts = [
-    `${info.path}: ${info.architecture}, ${millions(info.parameters)} parameters`,
+    `${[info.path, ...(info.delta === undefined ? [] : [info.delta]), ...info.adapters].join(' + ')}: ${info.architecture}, ${millions(info.parameters)} parameters`,
     `${info.storedTypes} as ${info.dtype}`,
     `${mebibytes(info.weightBytes)} on ${info.backend}, ${info.threads} thread${info.threads === 1 ? '' : 's'}`,
     `${info.addBos ? 'BOS' : 'no BOS'} before texts`,

@@ -14,7 +14,7 @@ export async function runSettings(
 ): Promise<Settings> {
   return {
     version: await packageVersion(),
-    modelFingerprint: await fingerprint(await openCheckpoint(info.path)),
+    modelFingerprint: await fingerprint(await openCheckpoint(info.path, info)),
     dtype: info.dtype,
     backend: info.backend,
     addBos: info.addBos,

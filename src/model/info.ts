@@ -7,6 +7,9 @@ import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 export interface ModelInfo extends LlamaSizes {
   /** As given to loadModel(). */
   path: string
+  /** What was put on it: see LoadOptions. */
+  delta: string | undefined
+  adapters: readonly string[]
   format: Checkpoint['format']
   architecture: string
   /** Numbers in all weights; a tied head counts once. */
@@ -55,9 +58,9 @@ export function modelInfo(
   eosTokenIds: number[],
 ): ModelInfo {
   const { native, checkpoint, tokenizer, dtype, device, threads, warnings } = parts
-  const { path, format, config, tensors, storedTypes, chatTemplate } = checkpoint
+  const { path, delta, adapters = [], format, config, tensors, storedTypes, chatTemplate } = checkpoint
   return {
-    ...{ path, format, architecture: config.architecture },
+    ...{ path, delta, adapters, format, architecture: config.architecture },
     parameters: tensors.reduce((n, { shape }) => n + shape.reduce((a, b) => a * b, 1), 0),
     ...sizesOf(config),
     ...{ dtype, storedTypes, device, backend: native.backend, threads, weightBytes: native.weightBytes },

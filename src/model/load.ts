@@ -12,6 +12,9 @@ import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import { nativeConfig, vocabularyWarning } from '../checkpoint/native-config.ts'
 import { openCheckpoint } from '../checkpoint/open.ts'
 import { storedParts } from '../checkpoint/tensors.ts'
+import { shown } from '../data/shown.ts'
+import { MtLlamaError } from '../errors.ts'
+import { checkPath } from '../files/path.ts'
 import { Model } from '../model.ts'
 import { loadAddon } from '../native/addon.ts'
 import { cancel, nativeJob, newControl, onAbort } from '../native/job.ts'
@@ -32,6 +35,10 @@ export interface LoadOptions {
   device?: DeviceChoice
   /** At most 1024; 0: one a core. @default 0 */
   threads?: number
+  /** Delta weights: the model is the sum of the checkpoint's and these. */
+  delta?: string
+  /** Folders of LoRA adapters as PEFT saves them, merged into the weights one after another. @default [] */
+  adapters?: readonly string[]
   /** Rejects with ABORTED. */
   signal?: AbortSignal
   /** Called some ten times a second while weights are read. */
@@ -62,7 +69,7 @@ export function loadModel(path: string, options: LoadOptions = {}): Promise<Mode
 /** loadModel() with a planner that tests can change. */
 export async function openModel(path: string, options: LoadOptions, planner: PlannerOptions): Promise<Model> {
   const own = readLoadOptions(options)
-  return loadOpened(await openCheckpoint(path), own, planner)
+  return loadOpened(await openCheckpoint(path, own), own, planner)
 }
 
 /** openModel() of a checkpoint that was opened. @param options that were checked */
@@ -78,12 +85,18 @@ function readLoadOptions(options: LoadOptions): LoadOptions {
   checkOptions(options)
   const signal = signalOption(options)
   const onProgress = callbackOption(options, 'onProgress')
+  const delta = optionOf(options, 'delta', undefined)
+  const adapters = optionOf(options, 'adapters', [])
+  if (!Array.isArray(adapters))
+    throw new MtLlamaError('INVALID_ARGUMENT', `adapters is ${shown(adapters)}; expected a list of folders`)
   return {
     device: checkDevice(optionOf(options, 'device', 'auto')),
     dtype: choiceOption(options, 'dtype', ['auto', 'float32', 'bfloat16', 'float16'], 'auto'),
     threads: integerOption(options, 'threads', 0, maxThreads, 0),
     ...(signal && { signal }),
     ...(onProgress && { onProgress }),
+    ...(delta !== undefined && { delta: checkPath('delta', delta) }),
+    adapters: adapters.map(adapter => checkPath('adapters', adapter)),
   }
 }
 

@@ -93,8 +93,8 @@ export interface StoredAdapter {
 export interface NativeTensor extends StoredStack {
   name: string
   shape: number[]
-  /** What the parts, a delta then, are added to in float16; rows that it lacks count as zero. */
-  base?: StoredStack
+  /** What is added to the parts in float16, or subtracted from them; rows that it lacks count as zero. */
+  base?: StoredStack & { subtract?: boolean }
   /** Added one after another, in float32. */
   adapters?: StoredAdapter[]
 }
