@@ -180,6 +180,12 @@ describe('files of torch.save: what is refused', () => {
       /shape \[3,3\], strides \[3,1\] ends at byte 36 of its storage, which has 24/,
     ],
     [
+      'an empty tensor past its storage',
+      holding(tensorPickle({ shape: [0, 3], offset: 7 })),
+      'CHECKPOINT_CORRUPT',
+      /offset 7, shape \[0,3\], strides \[3,1\] ends at byte 28 of its storage, which has 24/,
+    ],
+    [
       'an offset past its storage',
       holding(tensorPickle({ offset: 1 })),
       'CHECKPOINT_CORRUPT',

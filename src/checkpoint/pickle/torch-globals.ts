@@ -198,7 +198,7 @@ function rebuilt(
     )
   // As BigInt: a product past 2^53 would be rounded.
   const last = size.includes(0)
-    ? -1n
+    ? BigInt(offset) - 1n
     : size.reduce((sum, n, i) => sum + BigInt(n - 1) * BigInt(strides[i]!), BigInt(offset))
   const needs = (last + 1n) * BigInt(format.elementBytes)
   const has = storage.elements * storage.elementBytes
