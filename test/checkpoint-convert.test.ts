@@ -1,17 +1,18 @@
-// GGUF -> Hugging Face directory: tensors, config, tokenizer, and what is left behind when it fails.
+// A checkpoint -> Hugging Face directory: tensors, config, tokenizer, and what is left behind when it fails.
 // bench/peers/check_convert.py holds the result against transformers.
 import assert from 'node:assert/strict'
 import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import { type ConvertOptions, convertGguf } from '../src/checkpoint/convert.ts'
+import type { Checkpoint } from '../src/checkpoint/checkpoint.ts'
+import { type ConvertOptions, convert } from '../src/checkpoint/convert.ts'
 import { readGguf } from '../src/checkpoint/gguf.ts'
 import { ggmlName } from '../src/checkpoint/gguf-llama.ts'
 import { tokenizerFiles } from '../src/checkpoint/gguf-tokenizer-json.ts'
 import { openCheckpoint } from '../src/checkpoint/open.ts'
 import type { ErrorCode } from '../src/errors.ts'
-import { takeLock } from '../src/files/lock.ts'
 import { loadAddon } from '../src/native/addon.ts'
 import { newControl } from '../src/native/job.ts'
+import type { NativeTensor } from '../src/native/types.ts'
 import { loadTokenizer } from '../src/tokenizer/load.ts'
 import { readPieces } from '../src/tokenizer/sentencepiece.ts'
 import {
@@ -25,6 +26,7 @@ import {
 } from './checkpoint-files.ts'
 import { shared, sharedMissing } from './shared.ts'
 import { skip } from './skip.ts'
+import { defaultModel } from './tiny-model.ts'
 import { onTmpfs } from './tmpfs.ts'
 
 const metadata: Record<string, GgufValue> = {
@@ -39,6 +41,10 @@ function tinyGguf(changes: Record<string, FileTensor> = {}, more: Record<string,
   return ggufBytes({ ...metadata, ...more }, tensors)
 }
 
+async function convertFile(file: string, out: string, options: ConvertOptions = {}): Promise<void> {
+  await convert(await openCheckpoint(file), out, options)
+}
+
 /** Converts the bytes of a GGUF file and hands over the folder. */
 function withConverted(
   gguf: Uint8Array,
@@ -47,7 +53,7 @@ function withConverted(
 ): Promise<void> {
   return withFolder(async folder => {
     writeFiles(folder, { 'x.gguf': gguf })
-    await convertGguf(join(folder, 'x.gguf'), join(folder, 'out'), options)
+    await convertFile(join(folder, 'x.gguf'), join(folder, 'out'), options)
     assert.deepEqual(readdirSync(folder), ['out', 'x.gguf'])
     await body(join(folder, 'out'))
   })
@@ -55,6 +61,24 @@ function withConverted(
 
 function readJson(...path: string[]): Record<string, unknown> {
   return JSON.parse(readFileSync(join(...path), 'utf8'))
+}
+
+/** A checkpoint of shared/golden/hf. */
+function openGolden(name: string): Promise<Checkpoint> {
+  return openCheckpoint(shared('golden', 'hf', name))
+}
+
+/** Holds every tensor of a checkpoint to another's, bit by bit. */
+async function assertSameTensors(from: Checkpoint, to: Checkpoint): Promise<void> {
+  assert.deepEqual(
+    to.tensors.map(({ name, shape }) => ({ name, shape })),
+    from.tensors.map(({ name, shape }) => ({ name, shape })),
+  )
+  for (const [i, tensor] of from.tensors.entries()) {
+    const read = (of: NativeTensor) =>
+      loadAddon().readRows(of, from.config.headDim, 0, of.shape[0]!, 'F32', newControl())
+    assert.deepEqual(await read(to.tensors[i]!), await read(tensor), tensor.name)
+  }
 }
 
 /** A tensor of a folder as float32. */
@@ -69,7 +93,7 @@ function floats(...values: number[]): Uint8Array {
   return new Uint8Array(Float32Array.from(values).buffer)
 }
 
-describe('convertGguf: tensors', () => {
+describe('convert: tensors', () => {
   const q = 'model.layers.0.self_attn.q_proj'
 
   it("undoes llama.cpp's permutation of q and k, rows and biases", () => {
@@ -133,7 +157,50 @@ describe('convertGguf: tensors', () => {
   })
 })
 
-describe('convertGguf: config', () => {
+describe('convert: every format to a Hugging Face directory', () => {
+  // Golden checkpoints of the formats; those of architectures beside LLaMA have tests of their own.
+  const cases = [
+    'gqa-tied-bf16',
+    'headdim-mqa-f16',
+    'biases',
+    'sharded-bf16',
+    'bin',
+    'bin-legacy',
+    'bin-sharded',
+  ]
+  cases.push('rope-llama3', 'rope-yarn', 'rope-linear', 'gguf-mixed', 'gguf-rope-freqs')
+  for (const name of cases) {
+    it(`keeps tensors and config: ${name}`, async function () {
+      if (sharedMissing) skip(this, sharedMissing)
+      await withFolder(async folder => {
+        const source = await openGolden(name)
+        await convert(source, join(folder, 'out'), { maxShardBytes: 30_000 })
+        const converted = await openCheckpoint(join(folder, 'out'))
+        if (!name.startsWith('gguf')) {
+          assert.deepEqual(converted.config, source.config)
+          await assertSameTensors(source, converted)
+        }
+        assert.equal(converted.autoDType, source.autoDType)
+        await convert(source, join(folder, 'exact'), { dtype: 'float32' })
+        await assertSameTensors(source, await openCheckpoint(join(folder, 'exact')))
+      })
+    })
+  }
+
+  it('copies the files of the tokenizer as they are', () =>
+    withFolder(async folder => {
+      const source = await openCheckpoint(defaultModel)
+      await convert(source, join(folder, 'out'))
+      for (const name of ['tokenizer.json', 'tokenizer_config.json'])
+        assert.deepEqual(
+          readFileSync(join(folder, 'out', name)),
+          readFileSync(join(defaultModel, name)),
+          name,
+        )
+    }))
+})
+
+describe('convert: config', () => {
   it('writes what opening reads', () => {
     const more = {
       'llama.rope.scaling.type': 'yarn',
@@ -148,7 +215,7 @@ describe('convertGguf: config', () => {
     const gguf = tinyGguf({}, { ...more, ...special })
     return withFolder(async folder => {
       writeFiles(folder, { 'x.gguf': gguf })
-      await convertGguf(join(folder, 'x.gguf'), join(folder, 'out'))
+      await convertFile(join(folder, 'x.gguf'), join(folder, 'out'))
       const before = await openCheckpoint(join(folder, 'x.gguf'))
       const after = await openCheckpoint(join(folder, 'out'))
       assert.deepEqual(after.config, { ...before.config, rmsNormEps: 1e-5 })
@@ -174,7 +241,7 @@ describe('convertGguf: config', () => {
   })
 })
 
-describe('convertGguf: tokenizer', () => {
+describe('convert: tokenizer', () => {
   before(function () {
     if (sharedMissing) skip(this, sharedMissing)
   })
@@ -320,7 +387,7 @@ describe('convertGguf: tokenizer', () => {
   }
 })
 
-describe('convertGguf: failure leaves nothing behind', () => {
+describe('convert: failure leaves nothing behind', () => {
   const rows: [name: string, gguf: Uint8Array, options: ConvertOptions, code: ErrorCode, message: RegExp][] =
     [
       ['a broken file', Buffer.from('GGUF'), {}, 'CHECKPOINT_CORRUPT', /x\.gguf/],
@@ -352,7 +419,7 @@ describe('convertGguf: failure leaves nothing behind', () => {
     it(`of ${name}`, () =>
       withFolder(async folder => {
         writeFiles(folder, { 'x.gguf': gguf })
-        await assert.rejects(convertGguf(join(folder, 'x.gguf'), join(folder, 'out'), options), {
+        await assert.rejects(convertFile(join(folder, 'x.gguf'), join(folder, 'out'), options), {
           code,
           message,
         })
@@ -365,22 +432,22 @@ describe('convertGguf: failure leaves nothing behind', () => {
       writeFiles(folder, { 'x.gguf': tinyGguf() })
       const file = join(folder, 'x.gguf')
       mkdirSync(join(folder, 'empty'))
-      await convertGguf(file, join(folder, 'empty'))
+      await convertFile(file, join(folder, 'empty'))
       await openCheckpoint(join(folder, 'empty'))
-      await assert.rejects(convertGguf(file, join(folder, 'empty')), {
+      await assert.rejects(convertFile(file, join(folder, 'empty')), {
         code: 'OUTPUT',
         message: /empty: is not empty/,
       })
-      await assert.rejects(convertGguf(file, file), { code: 'OUTPUT', message: /x\.gguf: is a file/ })
-      await convertGguf(file, join(folder, 'deep', 'er'))
-      await assert.rejects(convertGguf(file, join(file, 'out')), { code: 'OUTPUT' })
+      await assert.rejects(convertFile(file, file), { code: 'OUTPUT', message: /x\.gguf: is a file/ })
+      await convertFile(file, join(folder, 'deep', 'er'))
+      await assert.rejects(convertFile(file, join(file, 'out')), { code: 'OUTPUT' })
     }))
 })
 
-describe('convertGguf: others that write to the same folder', () => {
+describe('convert: others that write to the same folder', () => {
   const convertTo = (folder: string, options: ConvertOptions = {}) => {
     writeFiles(folder, { 'x.gguf': tinyGguf() })
-    return convertGguf(join(folder, 'x.gguf'), join(folder, 'out'), options)
+    return convertFile(join(folder, 'x.gguf'), join(folder, 'out'), options)
   }
 
   it('are refused while one runs, and it comes to its end', () =>
@@ -389,7 +456,9 @@ describe('convertGguf: others that write to the same folder', () => {
       let other: Promise<unknown> | undefined
       await convertTo(folder, {
         onProgress: () => {
-          other ??= convertTo(folder).catch(error => outcomes.push(error.message))
+          other ??= convertFile(join(folder, 'x.gguf'), join(folder, 'out')).catch(error =>
+            outcomes.push(error.message),
+          )
         },
       })
       await other
@@ -401,20 +470,15 @@ describe('convertGguf: others that write to the same folder', () => {
       await openCheckpoint(join(folder, 'out'))
     }))
 
-  it('that were killed are named, and what they left is removed; nothing else is', () =>
+  it('that no conversion has made are left alone, and named where they are in the way', () =>
     withFolder(async folder => {
-      const { id, release } = await takeLock(join(folder, 'out'), { words: ['', ''], onAbandoned: () => {} })
-      await release()
-      const dead = id.replace(/\d+$/, '1')
-      for (const name of [`out.partial-${dead}`, 'out.partial-other', 'out.partial']) {
-        mkdirSync(join(folder, name))
-        writeFiles(join(folder, name), { 'model.safetensors': Buffer.from('half') })
-      }
-      writeFiles(folder, { [`out.lock-${dead}`]: Buffer.alloc(0) })
-      const abandoned: string[] = []
-      await convertTo(folder, { onAbandoned: holder => abandoned.push(holder.id) })
-      assert.deepEqual(abandoned, [dead])
-      assert.deepEqual(readdirSync(folder).sort(), ['out', 'out.partial', 'out.partial-other', 'x.gguf'])
+      mkdirSync(join(folder, 'out.partial'))
+      writeFiles(folder, { 'out.partial/model.safetensors': Buffer.from('half') })
+      await assert.rejects(convertTo(folder), {
+        code: 'OUTPUT',
+        message: /out\.partial: is in the way, and no conversion has left it/,
+      })
+      assert.deepEqual(readdirSync(folder).sort(), ['out.partial', 'x.gguf'])
     }))
 
   it('links are not followed: in place of the folder, to an empty one too', () =>
@@ -431,18 +495,30 @@ describe('convertGguf: others that write to the same folder', () => {
       assert.deepEqual(readdirSync(folder).sort(), ['empty', 'x.gguf'])
     }))
 
-  it('a disk that fills up is named, and nothing is left', async function () {
+  it('a disk that fills up is named, and once there is room the rest is written', async function () {
     await withFolder(async folder => {
       const disk = join(folder, 'disk')
       mkdirSync(disk)
-      await onTmpfs(this, disk, 'size=8k', async () => {
+      await onTmpfs(this, disk, 'size=32k', async remount => {
+        // Shards of one tensor: 11 of them do not fit into 8 pages.
+        const options = { maxShardBytes: 1 }
         writeFiles(folder, { 'x.gguf': tinyGguf() })
-        await assert.rejects(convertGguf(join(folder, 'x.gguf'), join(disk, 'out')), {
+        const out = join(disk, 'out')
+        await assert.rejects(convertFile(join(folder, 'x.gguf'), out, options), {
           code: 'OUTPUT',
           message:
-            /disk\/out: the disk is full\. Nothing is left there; make room, or name a folder on another disk\./,
+            /disk\/out: the disk is full\. What is finished is kept in .*out\.partial, and the same call goes on with it; make room/,
         })
-        assert.deepEqual(readdirSync(disk), [])
+        assert.deepEqual(
+          readdirSync(disk).filter(name => !name.startsWith('out.partial')),
+          [],
+        )
+        await remount('size=4m')
+        let kept = 0
+        await convertFile(join(folder, 'x.gguf'), out, { ...options, onResume: bytes => (kept = bytes) })
+        assert.ok(kept > 0)
+        assert.deepEqual(readdirSync(disk), ['out'])
+        await assertSameTensors(await openCheckpoint(join(folder, 'x.gguf')), await openCheckpoint(out))
       })
     })
   })

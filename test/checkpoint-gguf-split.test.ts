@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { copyFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { convertGguf } from '../src/checkpoint/convert.ts'
+import { convert } from '../src/checkpoint/convert.ts'
 import { ggmlName } from '../src/checkpoint/gguf-llama.ts'
 import { openCheckpoint } from '../src/checkpoint/open.ts'
 import type { ErrorCode } from '../src/errors.ts'
@@ -50,7 +50,7 @@ describe('GGUF models in parts', () => {
 
     it(`are converted whole: ${set}`, () =>
       withFolder(async dir => {
-        await convertGguf(join(folder, names.at(-1)!), join(dir, 'converted'))
+        await convert(await openCheckpoint(join(folder, names.at(-1)!)), join(dir, 'converted'))
         assert.deepEqual(await logits(join(dir, 'converted')), await logits(whole))
       }))
   }

@@ -166,16 +166,22 @@ describe('mt-llama on bad input', () => {
       message: /^error: XQuAD-en: no data in \/dev\/null\/xquad: \/dev\/null is a file, not a data folder\. /,
     },
     {
-      title: 'a folder to convert',
+      title: 'a folder without a checkpoint to convert',
       args: ['convert', '/', 'converted'],
       code: 1,
-      message: /^error: \/: a folder; expected the GGUF file to convert \[CHECKPOINT_UNSUPPORTED\]\n$/,
+      message: /^error: \/: no checkpoint in this folder; expected .* \[CHECKPOINT_NOT_FOUND\]\n$/,
+    },
+    {
+      title: 'a size of shards without a unit',
+      args: ['convert', 'model.gguf', 'converted', '--shard-size', '5'],
+      code: 2,
+      message: /argument '5' is invalid\. Expected a size such as 500MB, 5GB or 2GiB\./,
     },
     {
       title: 'a folder to convert to without a name',
       args: ['convert', 'model.gguf', ''],
       code: 2,
-      message: /'' is invalid for argument 'dir'\. Expected the name of a folder\./,
+      message: /'' is invalid for argument 'out'\. Expected the name of a folder\./,
     },
     {
       title: 'an out folder without a name',

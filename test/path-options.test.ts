@@ -1,7 +1,7 @@
 // Gives every argument and option that names a file or folder what is no name: each is refused by the option's name.
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
-import { convertGguf } from '../src/checkpoint/convert.ts'
+import { convert } from '../src/checkpoint/convert.ts'
 import { RunFolder } from '../src/evaluation/run-folder.ts'
 import { loadModel, loadTokenizer, openCheckpoint, type TokenizerSource } from '../src/index.ts'
 import { loadTasks } from '../src/tasks/load-samples.ts'
@@ -21,8 +21,7 @@ describe('the name of a file or folder', () => {
     ['source.configFile', path => tokenizer({ configFile: path })],
     ['source.specialTokensFile', path => tokenizer({ specialTokensFile: path })],
     ['source.addedTokensFile', path => tokenizer({ addedTokensFile: path })],
-    ['file', path => convertGguf(path, 'out')],
-    ['dir', path => convertGguf('model.gguf', path)],
+    ['out', async path => convert(await openCheckpoint(defaultModel), path)],
     ['dataDir', path => loadTasks(['copa'], { dataDir: path, protocol: 'card', limit: null })],
     ['out', path => RunFolder.open(path)],
   ]

@@ -1,20 +1,17 @@
-// Converts a GGUF file to a Hugging Face directory that transformers loads.
-import { lstat, mkdir, readdir, rename, rm } from 'node:fs/promises'
-import { basename, dirname, join, resolve } from 'node:path'
-import { MtLlamaError } from '../errors.ts'
-import { type Holder, takeLock } from '../files/lock.ts'
-import { outputError, writeNewFile } from '../files/output.ts'
+// Converts a checkpoint of any format to a Hugging Face directory.
+import { type FileHandle, lstat, mkdir, readdir, rename } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { type ErrorCode, MtLlamaError } from '../errors.ts'
+import { takeLock } from '../files/lock.ts'
+import { createFile, openOwnFile, outputError } from '../files/output.ts'
 import { checkPath } from '../files/path.ts'
-import { loadAddon } from '../native/addon.ts'
-import { cancel, nativeJob, newControl, onAbort } from '../native/job.ts'
-import type { DType, NativeTensor } from '../native/types.ts'
+import { abortedError } from '../native/job.ts'
+import type { DType } from '../native/types.ts'
 import type { Checkpoint } from './checkpoint.ts'
-import { configJson, specialIds } from './config-json.ts'
+import { huggingFacePlan, type Plan } from './convert-huggingface.ts'
+import { conversionId, type Position, ProgressRecord, sourceState } from './convert-progress.ts'
 import { makeFolder, pathKind } from './files.ts'
-import { openGguf } from './gguf-llama.ts'
-import { tokenizerFiles } from './gguf-tokenizer-json.ts'
-import { fileTypes, type OutputTensor, outputBytes, writeSafetensors } from './safetensors-writer.ts'
-import { storedParts, storedTypes } from './tensors.ts'
+import { fileBytes, pieceEnd, type TensorFile } from './tensor-file.ts'
 
 export interface ConvertOptions {
   /** Of every tensor. By default a tensor keeps its own, and quantised ones become bfloat16. */
@@ -22,66 +19,75 @@ export interface ConvertOptions {
   /** Maximum bytes of tensors in a file. @default 5e9, as the hub has it */
   maxShardBytes?: number
   onProgress?: (doneBytes: number, totalBytes: number) => void
-  /** Rejects with ABORTED. */
+  /** Rejects with ABORTED; what is written is kept, and the next call goes on with it. */
   signal?: AbortSignal
-  /** Told of a conversion to the same folder that has ended before its end; what it has left is removed. */
-  onAbandoned?: (holder: Holder) => void
+  /** Told of bytes of tensors that an earlier call has written, and that are kept. */
+  onResume?: (keptBytes: number) => void
 }
 
-interface ConvertedTensor extends OutputTensor {
-  source: NativeTensor
-}
+/** So many bytes are written at most before the disk is asked to keep them and the record says so. */
+const SAVE_BYTES = 256 * 2 ** 20
 
-/** Numbers read at a time, or those of one head where they are more. */
-const PIECE_VALUES = 4 * 2 ** 20
+/** Errors that another run of the same conversion would meet again. */
+const lasting: ReadonlySet<ErrorCode> = new Set(['WEIGHT_NOT_FINITE', 'CHECKPOINT_CORRUPT', 'TENSOR_SHAPE'])
 
 /**
- * The folder appears whole or not at all: it is written beside its place under another name.
- * @param dir must not exist, or be an empty folder
+ * Writes a Hugging Face directory, which appears whole or not at all: until then it is OUT.partial, with a record beside it
+ * of how far it is. A call that is stopped or killed is gone on with by the next one of the same source and options.
+ * @param out must not exist, or be an empty folder
  * @throws OUTPUT, where another process converts to it too; ABORTED, TOKENIZER, WEIGHT_NOT_FINITE (also for a value past
- *   float16), and
- *   what opening a GGUF throws
+ *   float16), CHECKPOINT_CORRUPT for a source that is changed meanwhile
  */
-export async function convertGguf(file: string, dir: string, options: ConvertOptions = {}): Promise<void> {
-  checkPath('file', file)
-  const target = resolve(checkPath('dir', dir))
-  if ((await pathKind(file)) === 'folder')
-    throw new MtLlamaError('CHECKPOINT_UNSUPPORTED', `${file}: a folder; expected the GGUF file to convert`)
-  await refuseUsed(target, dir)
-  const checkpoint = await openGguf(file)
-  const files = describe(checkpoint, options.dtype)
-  const partial = (id: string) => `${target}.partial-${id}`
-  const remove = (folder: string) => rm(folder, { recursive: true, force: true })
+export async function convert(
+  checkpoint: Checkpoint,
+  out: string,
+  options: ConvertOptions = {},
+): Promise<void> {
+  const target = resolve(checkPath('out', out))
+  await refuseUsed(target, out)
+  const plan = await huggingFacePlan(checkpoint, options.dtype, options.maxShardBytes ?? 5e9)
+  const state = await sourceState(checkpoint)
+  const record = new ProgressRecord(target, await conversionId(checkpoint, plan))
+  let kept = false
   try {
+    if (options.signal?.aborted) throw abortedError(options.signal)
     await makeFolder(dirname(target))
-    const lock = await takeLock(target, {
-      words: [dir, 'Name another folder'],
-      onAbandoned: async holder => {
-        options.onAbandoned?.(holder)
-        await remove(partial(holder.id))
-      },
-    })
-    const made = partial(lock.id)
+    const lock = await takeLock(target, { words: [out, 'Name another folder'], onAbandoned: () => {} })
     try {
-      await refuseUsed(target, dir)
-      await mkdir(made)
-      for (const [name, content] of Object.entries(files)) {
-        await writeNewFile(join(made, name), `${JSON.stringify(content, null, 2)}\n`)
+      await refuseUsed(target, out)
+      const found = await record.find()
+      const writer = new PlanWriter(plan, record, checkpoint.config.headDim, options)
+      try {
+        if (found !== undefined) options.onResume?.(bytesBefore(plan, found))
+        await writer.write(found)
+        if ((await sourceState(checkpoint)) !== state)
+          throw new MtLlamaError(
+            'CHECKPOINT_CORRUPT',
+            `${checkpoint.path}: was changed while it was converted; run the conversion again`,
+          )
+        await rename(record.partial, target)
+        await record.forget()
+      } catch (error) {
+        kept = writer.doneBytes > 0 && !(error instanceof MtLlamaError && lasting.has(error.code))
+        if (!kept) await record.remove().catch(() => {}) // the first error is the one to tell
+        throw error
       }
-      await writeTensors(checkpoint, made, options)
-      await rename(made, target)
-    } catch (error) {
-      await remove(made).catch(() => {}) // the first error is the one to tell
-      throw error
     } finally {
       await lock.release()
     }
   } catch (error) {
-    throw outputError(dir, { folder: 'folder', kept: 'Nothing is left there' }, error)
+    const words = kept
+      ? `What is finished is kept in ${out}.partial, and the same call goes on with it`
+      : 'Nothing is left there'
+    if (options.signal?.aborted)
+      throw new MtLlamaError('ABORTED', `${checkpoint.path}: the conversion was stopped. ${words}`, {
+        cause: error,
+      })
+    throw outputError(out, { folder: 'folder', kept: words }, error)
   }
 }
 
-async function refuseUsed(target: string, dir: string): Promise<void> {
+async function refuseUsed(target: string, out: string): Promise<void> {
   const kind = await pathKind(target)
   const isLink = await lstat(target).then(
     found => found.isSymbolicLink(),
@@ -89,59 +95,95 @@ async function refuseUsed(target: string, dir: string): Promise<void> {
   )
   if (!isLink && (kind === 'missing' || (kind === 'folder' && (await readdir(target)).length === 0))) return
   const what = isLink ? 'is a link' : kind === 'folder' ? 'is not empty' : 'is a file'
-  throw new MtLlamaError('OUTPUT', `${dir}: ${what}; give a new folder`)
+  throw new MtLlamaError('OUTPUT', `${out}: ${what}; give a new folder`)
 }
 
-/** The JSON files. */
-function describe(checkpoint: Checkpoint, dtype: DType | undefined): Record<string, object> {
-  const { config, tokenizer, chatTemplate } = checkpoint
-  const where = basename(checkpoint.path)
-  return {
-    'config.json': configJson(config, dtype ?? checkpoint.autoDType, where),
-    'generation_config.json': specialIds(config),
-    ...(tokenizer?.kind === 'gguf' ? tokenizerFiles(where, tokenizer.metadata, config, chatTemplate) : {}),
+function bytesBefore({ files }: Plan, { file, bytes }: Position): number {
+  return files.slice(0, file).reduce((sum, whole) => sum + whole.bytes, bytes)
+}
+
+/** Writes a plan's files to the record's place, from a position on. */
+class PlanWriter {
+  /** Bytes of the plan's tensor files that are written. */
+  doneBytes = 0
+  readonly #plan: Plan
+  readonly #record: ProgressRecord
+  readonly #headDim: number
+  readonly #options: ConvertOptions
+  readonly #totalBytes: number
+
+  constructor(plan: Plan, record: ProgressRecord, headDim: number, options: ConvertOptions) {
+    this.#plan = plan
+    this.#record = record
+    this.#headDim = headDim
+    this.#options = options
+    this.#totalBytes = plan.files.reduce((sum, file) => sum + file.bytes, 0)
   }
-}
 
-async function writeTensors(
-  { path, tensors: sources, config }: Checkpoint,
-  dir: string,
-  { dtype, maxShardBytes = 5e9, onProgress, signal }: ConvertOptions,
-): Promise<void> {
-  const tensors = sources.map((source): ConvertedTensor => {
-    return { name: source.name, dtype: dtype ?? storedTypes([source]).autoDType, shape: source.shape, source }
-  })
-  const total = tensors.reduce((sum, tensor) => sum + outputBytes(tensor), 0)
-  let done = 0
-  try {
-    await writeSafetensors(dir, tensors, maxShardBytes, async function* (tensor) {
-      for await (const piece of convertTensor(tensor, config.headDim, signal)) {
-        yield piece
-        done += piece.length
-        onProgress?.(done, total)
+  /** @param earlier where an earlier run has come to */
+  async write(earlier: Position | undefined): Promise<void> {
+    // The record comes first: a folder without one counts as a stranger's.
+    if (earlier === undefined) {
+      await this.#record.save({ file: 0, bytes: 0 })
+      await mkdir(this.#record.partial)
+    }
+    for (const [name, content] of Object.entries(this.#plan.texts)) {
+      const file = await createFile(join(this.#record.partial, name))
+      await file.writeFile(content).finally(() => file.close())
+    }
+    const whole = earlier?.file ?? 0
+    for (const [i, file] of this.#plan.files.entries()) {
+      await this.#writeFrom(i, i < whole ? file.bytes : i === whole ? (earlier?.bytes ?? 0) : 0)
+    }
+  }
+
+  /** @param from how much of the file an earlier run has written */
+  async #writeFrom(index: number, from: number): Promise<void> {
+    const file = this.#plan.files[index]!
+    const { handle, begin } = await this.#open(file, from)
+    this.doneBytes += begin
+    const position = { file: index, bytes: begin }
+    // The disk has the bytes before the record says so.
+    const save = async () => {
+      await handle.datasync()
+      await this.#record.save(position)
+    }
+    try {
+      let saved = begin
+      for await (const piece of fileBytes(file, this.#headDim, begin, this.#options.signal)) {
+        await writeAll(handle, piece)
+        position.bytes += piece.length
+        this.doneBytes += piece.length
+        if (position.bytes - saved >= SAVE_BYTES) {
+          await save()
+          saved = position.bytes
+        }
+        this.#options.onProgress?.(this.doneBytes, this.#totalBytes)
       }
-    })
-  } catch (error) {
-    if (!signal?.aborted) throw error
-    throw new MtLlamaError('ABORTED', `${path}: the conversion was stopped`, { cause: error })
+      await save()
+    } catch (error) {
+      await save().catch(() => {}) // the first error is the one to tell
+      throw error
+    } finally {
+      await handle.close()
+    }
+  }
+
+  /** Opens a file and cuts it to what of it is kept, `begin` bytes. */
+  async #open(file: TensorFile, from: number): Promise<{ handle: FileHandle; begin: number }> {
+    const path = join(this.#record.partial, file.name)
+    const handle = from > 0 ? await openOwnFile(path) : undefined
+    if (handle !== undefined && (await handle.stat()).size >= from) {
+      const begin = pieceEnd(file, this.#headDim, from)
+      await handle.truncate(begin)
+      return { handle, begin }
+    }
+    await handle?.close()
+    return { handle: await createFile(path), begin: 0 }
   }
 }
 
-/** The tensor's bytes in its new dtype, some whole rows at a time; whole heads where rows change places. */
-async function* convertTensor(
-  { source, dtype }: ConvertedTensor,
-  headDim: number,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<Uint8Array> {
-  const type = fileTypes[dtype].name
-  const [rows, columns] = [source.shape[0]!, source.shape[1]]
-  const unit = storedParts(source).some(part => part.ropeInterleaved) ? headDim : 1
-  const step = columns === undefined ? rows : Math.max(Math.floor(PIECE_VALUES / (columns * unit)), 1) * unit
-  for (let row = 0; row < rows; row += step) {
-    const control = newControl()
-    const count = Math.min(step, rows - row)
-    const reading = nativeJob(() => loadAddon().readRows(source, headDim, row, count, type, control))
-    const stop = onAbort(signal, () => cancel(control))
-    yield await reading.finally(stop)
-  }
+/** A single write may be cut short. */
+async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let done = 0; done < bytes.length; ) done += (await handle.write(bytes, done)).bytesWritten
 }

@@ -1,54 +1,32 @@
-// Writes safetensors files of tensors that come piece by piece, in shards with an index where they are large.
-import { type FileHandle, open } from 'node:fs/promises'
-import { join } from 'node:path'
-import { writeNewFile } from '../files/output.ts'
-import type { DType } from '../native/types.ts'
-
-export interface OutputTensor {
-  name: string
-  dtype: DType
-  shape: number[]
-}
-
-/** What a file calls the numbers of a dtype. */
-export const fileTypes: Readonly<Record<DType, { name: string; bytes: number }>> = {
-  float32: { name: 'F32', bytes: 4 },
-  bfloat16: { name: 'BF16', bytes: 2 },
-  float16: { name: 'F16', bytes: 2 },
-}
-
-export function outputBytes({ dtype, shape }: OutputTensor): number {
-  return shape.reduce((a, b) => a * b, fileTypes[dtype].bytes)
-}
+// Lays out safetensors files, in shards with an index where a model is large.
+import { alignUp, type OutputTensor, outputBytes, placeTensors, type TensorFile } from './tensor-file.ts'
 
 /**
- * Writes model.safetensors, or shards and model.safetensors.index.json as the Hugging Face hub names them.
+ * model.safetensors, or shards as the Hugging Face hub names them.
  * @param maxShardBytes a shard holds at most so many bytes of tensors, or one tensor
- * @param pieces the bytes of a tensor, in order
  */
-export async function writeSafetensors<T extends OutputTensor>(
-  dir: string,
-  tensors: readonly T[],
-  maxShardBytes: number,
-  pieces: (tensor: T) => AsyncIterable<Uint8Array>,
-): Promise<void> {
+export function safetensorsFiles(tensors: readonly OutputTensor[], maxShardBytes: number): TensorFile[] {
   const shards = cutShards(tensors, maxShardBytes)
-  const weightMap: Record<string, string> = {}
   const count = String(shards.length).padStart(5, '0')
-  for (const [i, shard] of shards.entries()) {
+  return shards.map((shard, i) => {
     const number = String(i + 1).padStart(5, '0')
-    const file = shards.length === 1 ? 'model.safetensors' : `model-${number}-of-${count}.safetensors`
-    for (const { name } of shard) weightMap[name] = file
-    await writeFileOf(join(dir, file), shard, pieces)
-  }
-  if (shards.length === 1) return
-  const totalSize = tensors.reduce((sum, tensor) => sum + outputBytes(tensor), 0)
-  const index = { metadata: { total_size: totalSize }, weight_map: weightMap }
-  await writeNewFile(join(dir, 'model.safetensors.index.json'), `${JSON.stringify(index, null, 2)}\n`)
+    const name = shards.length === 1 ? 'model.safetensors' : `model-${number}-of-${count}.safetensors`
+    return placeTensors(name, header(shard), shard, 1)
+  })
 }
 
-function cutShards<T extends OutputTensor>(tensors: readonly T[], maxShardBytes: number): T[][] {
-  const shards: T[][] = []
+/** The content of model.safetensors.index.json; undefined for a single file, which has none. */
+export function safetensorsIndex(files: readonly TensorFile[]): object | undefined {
+  if (files.length === 1) return undefined
+  const placed = files.flatMap(({ name, tensors }) => tensors.map(({ tensor }) => ({ name, tensor })))
+  return {
+    metadata: { total_size: placed.reduce((sum, { tensor }) => sum + outputBytes(tensor), 0) },
+    weight_map: Object.fromEntries(placed.map(({ name, tensor }) => [tensor.name, name])),
+  }
+}
+
+function cutShards(tensors: readonly OutputTensor[], maxShardBytes: number): OutputTensor[][] {
+  const shards: OutputTensor[][] = []
   let room = 0
   for (const tensor of tensors) {
     const bytes = outputBytes(tensor)
@@ -62,42 +40,19 @@ function cutShards<T extends OutputTensor>(tensors: readonly T[], maxShardBytes:
   return shards
 }
 
-async function writeFileOf<T extends OutputTensor>(
-  file: string,
-  tensors: readonly T[],
-  pieces: (tensor: T) => AsyncIterable<Uint8Array>,
-): Promise<void> {
-  const handle = await open(file, 'wx')
-  try {
-    await writeAll(handle, header(tensors))
-    for (const tensor of tensors) for await (const piece of pieces(tensor)) await writeAll(handle, piece)
-  } finally {
-    await handle.close()
-  }
-}
-
 function header(tensors: readonly OutputTensor[]): Uint8Array {
   const entries: Record<string, object> = { __metadata__: { format: 'pt' } }
   let end = 0
   for (const tensor of tensors) {
     const begin = end
     end += outputBytes(tensor)
-    entries[tensor.name] = {
-      dtype: fileTypes[tensor.dtype].name,
-      shape: tensor.shape,
-      data_offsets: [begin, end],
-    }
+    entries[tensor.name] = { dtype: tensor.type, shape: tensor.shape, data_offsets: [begin, end] }
   }
   // Spaces up to a multiple of 8, so that every tensor can be mapped.
   const json = Buffer.from(JSON.stringify(entries))
-  const padded = Buffer.alloc(Math.ceil(json.length / 8) * 8, ' ')
+  const padded = Buffer.alloc(alignUp(json.length, 8), ' ')
   json.copy(padded)
   const length = Buffer.alloc(8)
   length.writeBigUInt64LE(BigInt(padded.length))
   return Buffer.concat([length, padded])
-}
-
-/** A single write may be cut short. */
-async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
-  for (let done = 0; done < bytes.length; ) done += (await handle.write(bytes, done)).bytesWritten
 }

@@ -1,40 +1,69 @@
-// mt-llama convert: a GGUF file to a Hugging Face directory.
-import { type Command, Option } from 'commander'
-import { convertGguf } from '../checkpoint/convert.ts'
-import { holderName } from '../files/lock.ts'
+// mt-llama convert: a checkpoint of any format to a Hugging Face directory.
+
+import type { Command } from 'commander'
+import { InvalidArgumentError } from 'commander'
+import { convert } from '../checkpoint/convert.ts'
+import { openCheckpoint } from '../checkpoint/open.ts'
 import type { DType } from '../native/types.ts'
-import { type CommonOptions, folder, newCommand } from './command.ts'
+import { type CommonOptions, choice, folder, newCommand } from './command.ts'
 import { type Io, note, print, printJson } from './io.ts'
+import { mebibytes } from './open-model.ts'
 import { startByteProgress } from './progress.ts'
 
 interface ConvertCommandOptions extends CommonOptions {
   dtype?: DType
+  shardSize?: number
 }
 
 export function convertCommand(io: Io): Command {
-  return newCommand('convert', 'Convert a GGUF file to a Hugging Face directory that transformers loads.', {
+  return newCommand('convert', 'Convert a checkpoint to a Hugging Face directory that transformers loads.', {
     json: 'print the folder as JSON',
     examples: [
       ['convert model.gguf ./model', 'tensors keep their type; quantised ones become bfloat16'],
       ['convert model.gguf ./model --dtype float32', 'every value exactly as the file has it'],
+      [
+        'convert ./llama ./small --dtype bfloat16 --shard-size 2GB',
+        'PyTorch files become safetensors, in shards',
+      ],
     ],
   })
-    .argument('<file>', 'GGUF file')
-    .argument('<dir>', 'folder to make; it must not exist, or be empty', folder)
-    .addOption(new Option('--dtype <type>', 'of every tensor').choices(['float32', 'bfloat16', 'float16']))
-    .action((file: string, dir: string, options: ConvertCommandOptions) => run(io, file, dir, options))
+    .argument('<path>', 'checkpoint: a Hugging Face directory or a GGUF file')
+    .argument('<out>', 'folder to make; it must not exist, or be empty', folder)
+    .addOption(choice('--dtype <type>', 'of every tensor', ['float32', 'bfloat16', 'float16']))
+    .option(
+      '--shard-size <size>',
+      'bytes of tensors in a file at most: 500MB, 5GB, 2GiB (default: 5GB)',
+      bytes,
+    )
+    .action((path: string, out: string, options: ConvertCommandOptions) => run(io, path, out, options))
 }
 
-async function run(io: Io, file: string, dir: string, options: ConvertCommandOptions): Promise<void> {
+const units: Readonly<Record<string, number>> = {
+  ...{ B: 1, KB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12 },
+  ...{ KIB: 2 ** 10, MIB: 2 ** 20, GIB: 2 ** 30, TIB: 2 ** 40 },
+}
+
+/** Parses a size as transformers writes it: 500MB is 500,000,000 bytes, 2GiB 2 * 2^30. */
+function bytes(text: string): number {
+  const [, count, unit] = /^(\d+(?:\.\d+)?)\s*([KMGT]?i?B)$/i.exec(text) ?? []
+  const size = Math.floor(Number(count) * (units[unit?.toUpperCase() ?? ''] ?? Number.NaN))
+  if (size >= 1 && Number.isSafeInteger(size)) return size
+  throw new InvalidArgumentError('Expected a size such as 500MB, 5GB or 2GiB.')
+}
+
+async function run(io: Io, path: string, out: string, options: ConvertCommandOptions): Promise<void> {
+  const checkpoint = await openCheckpoint(path)
+  for (const warning of checkpoint.warnings) note(`warning: ${warning}`, options)
   const progress = startByteProgress('convert', options)
-  await convertGguf(file, dir, {
+  await convert(checkpoint, out, {
     ...(options.dtype && { dtype: options.dtype }),
+    ...(options.shardSize && { maxShardBytes: options.shardSize }),
     signal: io.signal,
     onProgress: progress.update,
-    onAbandoned: holder =>
-      note(`${dir}: ${holderName(holder)}, has ended before its end; what it has left is removed`, options),
+    onResume: kept =>
+      note(`${out}: goes on after ${mebibytes(kept)} that an earlier run has written`, options),
   }).finally(progress.stop)
-  if (options.json) await printJson({ path: dir })
-  else await print(`${dir}\n`)
-  note(`mt-llama info ${dir} says what is in it`, options)
+  if (options.json) await printJson({ path: out })
+  else await print(`${out}\n`)
+  note(`mt-llama info ${out} says what is in it`, options)
 }

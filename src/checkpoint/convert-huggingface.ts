@@ -1,0 +1,89 @@
+// What a Hugging Face directory of a checkpoint consists of.
+import { readFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import type { DType, StoredType } from '../native/types.ts'
+import type { Checkpoint, TokenizerSource } from './checkpoint.ts'
+import { configJson, specialIds } from './config-json.ts'
+import { pathKind } from './files.ts'
+import { tokenizerFiles } from './gguf-tokenizer-json.ts'
+import { safetensorsFiles, safetensorsIndex } from './safetensors-writer.ts'
+import type { TensorFile } from './tensor-file.ts'
+import { storedTypes } from './tensors.ts'
+
+/** What a conversion writes. */
+export interface Plan {
+  /** Files beside the tensors, by their names. */
+  texts: Record<string, Uint8Array | string>
+  files: TensorFile[]
+}
+
+/** What safetensors calls the numbers of a dtype. */
+export const fileTypes: Readonly<Record<DType, StoredType>> = {
+  float32: 'F32',
+  bfloat16: 'BF16',
+  float16: 'F16',
+}
+
+/** Files of a tokenizer and of generation, as transformers names them; those that are there are copied. */
+const copiedFiles = [
+  ...['tokenizer.json', 'tokenizer.model', 'tokenizer_config.json', 'special_tokens_map.json'],
+  ...['added_tokens.json', 'chat_template.jinja', 'vocab.json', 'merges.txt'],
+]
+
+/**
+ * @param dtype of every tensor; undefined: as stored, bfloat16 of quantised ones
+ * @throws TOKENIZER, CHECKPOINT_UNSUPPORTED for what such a directory cannot say
+ */
+export async function huggingFacePlan(
+  checkpoint: Checkpoint,
+  dtype: DType | undefined,
+  maxShardBytes: number,
+): Promise<Plan> {
+  const { config, path, tensors, autoDType } = checkpoint
+  const files = safetensorsFiles(
+    tensors.map(source => {
+      const type = fileTypes[dtype ?? storedTypes([source]).autoDType]
+      return { name: source.name, type, shape: source.shape, source }
+    }),
+    maxShardBytes,
+  )
+  const index = safetensorsIndex(files)
+  return {
+    texts: {
+      'config.json': jsonText(configJson(config, dtype ?? autoDType, basename(path))),
+      'generation_config.json': await generationConfig(checkpoint),
+      ...(await tokenizerTexts(checkpoint)),
+      ...(index && { 'model.safetensors.index.json': jsonText(index) }),
+    },
+    files,
+  }
+}
+
+/** The checkpoint's own, else the ids that begin and end a text. */
+async function generationConfig({ format, path, config }: Checkpoint): Promise<Uint8Array | string> {
+  const own = join(path, 'generation_config.json')
+  const has = format === 'huggingface' && (await pathKind(own)) === 'file'
+  return has ? readFile(own) : jsonText(specialIds(config))
+}
+
+async function tokenizerTexts(checkpoint: Checkpoint): Promise<Plan['texts']> {
+  const { tokenizer, config, chatTemplate, path } = checkpoint
+  if (tokenizer === undefined) return {}
+  if (tokenizer.kind !== 'gguf') return copies(tokenizer)
+  const made = tokenizerFiles(basename(path), tokenizer.metadata, config, chatTemplate)
+  return Object.fromEntries(Object.entries(made).map(([name, content]) => [name, jsonText(content)]))
+}
+
+async function copies({ file }: TokenizerSource): Promise<Plan['texts']> {
+  const texts: Plan['texts'] = {}
+  for (const name of copiedFiles) {
+    const from = join(dirname(file), name)
+    if ((await pathKind(from)) !== 'file') continue
+    texts[name] = await readFile(from)
+  }
+  return texts
+}
+
+function jsonText(content: object): string {
+  return `${JSON.stringify(content, null, 2)}\n`
+}

@@ -1,0 +1,135 @@
+// A file of tensors to write: a header, then their numbers at known places, row by row.
+
+import { loadAddon } from '../native/addon.ts'
+import { abortedError, cancel, nativeJob, newControl, onAbort } from '../native/job.ts'
+import { readableTypes } from '../native/stored-types.ts'
+import type { NativeTensor, StoredType } from '../native/types.ts'
+import { storedParts } from './tensors.ts'
+
+export interface OutputTensor {
+  /** As the file calls it. */
+  name: string
+  type: StoredType
+  shape: number[]
+  source: NativeTensor
+  /** Rows of a head in llama.cpp's order: the pairs of RoPE side by side (StoredPart.ropeInterleaved). @default false */
+  ropeInterleaved?: boolean
+}
+
+export interface TensorFile {
+  /** In the folder that is written, or '' where the file is all that is written. */
+  name: string
+  header: Uint8Array
+  /** Where each tensor begins in the file, in rising order; zeros fill what lies between. */
+  tensors: { tensor: OutputTensor; begin: number }[]
+  /** Of the whole file. */
+  bytes: number
+}
+
+/** Numbers read at a time, or those of one head where they are more. */
+const PIECE_VALUES = 4 * 2 ** 20
+
+/** Bytes of a tensor in its type. */
+export function outputBytes({ type, shape }: Pick<OutputTensor, 'type' | 'shape'>): number {
+  const { blockValues, blockBytes } = readableTypes().get(type)!
+  return (shape.reduce((a, b) => a * b, 1) / blockValues) * blockBytes
+}
+
+/** Puts tensors one after another, each at a multiple of `alignment`. */
+export function placeTensors(
+  name: string,
+  header: Uint8Array,
+  tensors: readonly OutputTensor[],
+  alignment: number,
+): TensorFile {
+  let bytes = header.length
+  const placed = tensors.map(tensor => {
+    const begin = alignUp(bytes, alignment)
+    bytes = begin + outputBytes(tensor)
+    return { tensor, begin }
+  })
+  return { name, header, tensors: placed, bytes: alignUp(bytes, alignment) }
+}
+
+export function alignUp(bytes: number, alignment: number): number {
+  return Math.ceil(bytes / alignment) * alignment
+}
+
+/**
+ * The bytes of a file from a position on, in pieces of some rows.
+ * @param from a position to which pieces add up: where one of them has ended
+ * @throws what reading a weight throws; ABORTED
+ */
+export async function* fileBytes(
+  file: TensorFile,
+  headDim: number,
+  from: number,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array> {
+  let at = from
+  if (at < file.header.length) {
+    yield file.header.subarray(at)
+    at = file.header.length
+  }
+  for (const { tensor, begin } of file.tensors) {
+    const end = begin + outputBytes(tensor)
+    if (at >= end) continue
+    if (at < begin) yield new Uint8Array(begin - at)
+    yield* tensorBytes(tensor, headDim, Math.max(at - begin, 0), signal)
+    at = end
+  }
+  if (at < file.bytes) yield new Uint8Array(file.bytes - at)
+}
+
+/** The last place at or before a position where a piece ends. */
+export function pieceEnd(file: TensorFile, headDim: number, position: number): number {
+  const inside = file.tensors.findLast(({ begin }) => begin <= position)
+  if (inside === undefined) return 0
+  const { tensor, begin } = inside
+  const bytes = outputBytes(tensor)
+  if (position - begin >= bytes) return position === file.bytes ? position : begin + bytes
+  const piece = rowStep(tensor, headDim) * (bytes / tensor.shape[0]!)
+  return begin + Math.floor((position - begin) / piece) * piece
+}
+
+async function* tensorBytes(
+  tensor: OutputTensor,
+  headDim: number,
+  from: number,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array> {
+  const { source, type, shape, ropeInterleaved } = tensor
+  const rows = shape[0]!
+  const rowBytes = outputBytes(tensor) / rows
+  const step = rowStep(tensor, headDim)
+  for (let row = from / rowBytes; row < rows; row += step) {
+    if (signal?.aborted) throw abortedError(signal)
+    const control = newControl()
+    const count = Math.min(step, rows - row)
+    const reading = nativeJob(() => loadAddon().readRows(source, headDim, row, count, type, control))
+    const stop = onAbort(signal, () => cancel(control))
+    const bytes = await reading.finally(stop)
+    yield ropeInterleaved ? interleave(bytes, rowBytes, headDim) : bytes
+  }
+}
+
+/** Rows of a piece: whole heads where rows change places, whole vectors. */
+function rowStep({ shape, source, ropeInterleaved }: OutputTensor, headDim: number): number {
+  const [rows, columns] = [shape[0]!, shape[1]]
+  if (columns === undefined) return rows
+  const heads = ropeInterleaved || storedParts(source).some(part => part.ropeInterleaved)
+  const unit = heads ? headDim : 1
+  return Math.min(Math.max(Math.floor(PIECE_VALUES / (columns * unit)), 1) * unit, rows)
+}
+
+/** Within each head, row 2 i + j of the result is row i + j * headDim / 2. */
+function interleave(bytes: Uint8Array, rowBytes: number, headDim: number): Uint8Array {
+  const result = new Uint8Array(bytes.length)
+  const half = headDim / 2
+  for (let row = 0; row < bytes.length / rowBytes; row++) {
+    const inHead = row % headDim
+    const from = row - inHead + (inHead >> 1) + (inHead & 1) * half
+    result.set(bytes.subarray(from * rowBytes, (from + 1) * rowBytes), row * rowBytes)
+  }
+  return result
+}
