@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 
-const files = ['native', 'test/native', 'bench/native'].flatMap(folder =>
+const files = ['native', 'test/native', 'test/fuzz/native', 'bench/native'].flatMap(folder =>
   readdirSync(folder, { recursive: true })
     .filter(file => /\.(cc|h|inc|cu|cuh)$/.test(file))
     .map(file => `${folder}/${file}`),

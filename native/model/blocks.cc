@@ -97,10 +97,11 @@ void scale_groups(const uint8_t* block, const int8_t* q, float* out) {
 }
 
 // To the nearest whole number, halves away from 0, as std::lround, which is no loop that is vectorised. The rest is
-// exact.
+// exact. What no quant can be, as a NaN, becomes 0: a cast of it would be undefined.
 int rounded(float value) {
-  const int whole = static_cast<int>(value);
-  const float rest = value - static_cast<float>(whole);
+  const float quant = std::fabs(value) < 128 ? value : 0;
+  const int whole = static_cast<int>(quant);
+  const float rest = quant - static_cast<float>(whole);
   return whole + (rest >= 0.5f) - (rest <= -0.5f);
 }
 

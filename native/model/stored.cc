@@ -1,6 +1,7 @@
 // The table of formats. A row makes a format known to the loader, to the addon and to TypeScript.
 #include "stored.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <limits>
@@ -15,9 +16,14 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "weight files are little-endian");
 
-void copy_f32(const uint8_t* bytes, size_t values, float* out) { std::memcpy(out, bytes, values * sizeof(float)); }
+// copy_n, because memcpy may not be given the null pointers that arrays of nothing have.
+void copy_f32(const uint8_t* bytes, size_t values, float* out) {
+  std::copy_n(bytes, values * sizeof(float), reinterpret_cast<uint8_t*>(out));
+}
 
-void store_f32(const float* values, size_t count, uint8_t* out) { std::memcpy(out, values, count * sizeof(float)); }
+void store_f32(const float* values, size_t count, uint8_t* out) {
+  std::copy_n(reinterpret_cast<const uint8_t*>(values), count * sizeof(float), out);
+}
 
 // __restrict lets the compiler vectorise the loops over halves.
 template <float (*to_float)(uint16_t)>

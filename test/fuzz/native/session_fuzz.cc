@@ -1,0 +1,88 @@
+// Steps of a session that are sound, and such with numbers and lengths changed: they are refused with a message, or
+// run.
+#include <cmath>
+
+#include "../../../native/model/session.h"
+#include "fuzz.h"
+
+namespace mt::fuzz {
+namespace {
+
+// Each sequence has so many rows of the cache for itself.
+constexpr int kRows = 8;
+constexpr int kSequences = 4;
+
+struct Step {
+  std::vector<SessionSequence> sequences;
+  std::vector<int32_t> offsets = {0}, ids;
+};
+
+// Gives one to three tokens to some of the sequences, which hold `lengths` tokens.
+Step sound_step(Input& input, std::span<int32_t> lengths, int vocab_size) {
+  Step step;
+  const uint8_t chosen = input.byte();
+  for (int s = 0; s < kSequences; s++) {
+    const int count = std::min(input.within(1, 3), kRows - lengths[s]);
+    if ((chosen >> s & 1) == 0 || count == 0) continue;
+    step.sequences.push_back({.first_row = s * kRows, .length = lengths[s], .stream = s});
+    for (int i = 0; i < count; i++) step.ids.push_back(input.within(0, vocab_size - 1));
+    step.offsets.push_back(static_cast<int32_t>(step.ids.size()));
+    lengths[s] += count;
+  }
+  return step;
+}
+
+void change_sequence(SessionSequence& sequence, Input& input) {
+  int32_t* const fields[] = {&sequence.first_row, &sequence.length, &sequence.stream};
+  *fields[input.within(0, 2)] = input.odd_number();
+}
+
+void spoil_any(Step& step, Input& input) {
+  const int which = input.within(0, 2);
+  if (which == 0) spoil(step.sequences, input, change_sequence);
+  if (which == 1) spoil(step.offsets, input, change_number);
+  if (which == 2) spoil(step.ids, input, change_number);
+}
+
+}  // namespace
+}  // namespace mt::fuzz
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace mt;
+  fuzz::Input input(data, size);
+  const auto model = fuzz::tiny_model(input.byte() % 2);
+  const int vocab_size = model->config().vocab_size;
+  const Sampling sampling = {.temperature = static_cast<float>(input.within(0, 2)),
+                             .top_k = input.within(0, 3),
+                             .top_p = input.byte() % 2 == 0 ? 1.0f : 0.5f,
+                             .seed = input.byte()};
+  const bool spoils = input.byte() % 2 == 1;
+  int32_t rows = fuzz::kRows * fuzz::kSequences;
+  if (spoils && input.byte() == 1) rows = std::min(input.odd_number(), 64);
+  std::unique_ptr<Session> session;
+  const auto create = [&] { session = std::make_unique<Session>(model, rows, sampling); };
+  if (!fuzz::accepts({ErrorCode::INVALID_ARGUMENT}, create)) return 0;
+  std::vector<int32_t> lengths(fuzz::kSequences);
+  for (int steps = 0; steps < 8 && !input.empty(); steps++) {
+    std::vector<int32_t> after = lengths;
+    fuzz::Step step = fuzz::sound_step(input, after, vocab_size);
+    const bool sound = !step.sequences.empty();
+    if (spoils) fuzz::spoil_any(step, input);
+    const size_t n = step.sequences.size();
+    std::vector<int32_t> ids(n, -1);
+    std::vector<float> log_probs(n);
+    const auto run = [&] { session->step({step.sequences, step.offsets, step.ids}, ids, log_probs, Control()); };
+    const auto codes = {ErrorCode::INVALID_ARGUMENT, ErrorCode::CONTEXT_LENGTH, ErrorCode::TOKEN_OUT_OF_RANGE};
+    if (!fuzz::accepts(codes, run)) {
+      if (sound && !spoils) fuzz::broken("a sound step is refused");
+      continue;
+    }
+    for (const int32_t id : ids)
+      if (id < 0 || id >= vocab_size) fuzz::broken("the token " + std::to_string(id));
+    if (spoils) continue;  // it may have read rows that no step has written
+    for (const float number : log_probs)
+      if (!(number <= 0) || !std::isfinite(number)) fuzz::broken("a log-probability of " + std::to_string(number));
+    lengths = after;
+  }
+  return 0;
+}
