@@ -1,7 +1,6 @@
 // Patterns of tokenizer.json: what each cuts, by the tokenizers library, what is refused, and those that never end.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
-import { drain } from '../src/calls/slices.ts'
 import { Field } from '../src/tokenizer/field.ts'
 import { readNormalizer } from '../src/tokenizer/normalizer.ts'
 import type { Pattern } from '../src/tokenizer/pattern.ts'
@@ -28,7 +27,7 @@ describe('tokenizer patterns', () => {
       const step = { type: 'Split', pattern: { Regex: pattern }, behavior, invert }
       const { split } = readPreTokenizer(new Field('tokenizer.json', '', step))
       for (const [i, text] of golden.texts.entries())
-        assert.deepEqual(drain(split([text], true)), rows[i], JSON.stringify(text))
+        assert.deepEqual(split.cut(text, true), rows[i], JSON.stringify(text))
     })
   }
 
@@ -38,9 +37,9 @@ describe('tokenizer patterns', () => {
     assert.ok(long.length > 50_000)
     for (const { pattern } of golden.cases.filter(({ behavior }) => behavior === 'Isolated')) {
       if (/\\A|\\z|\\G|\(\?~/.test(pattern)) continue
-      const words = drain(translateRegex(pattern, 'x').cut([text.repeat(3)]))
+      const words = translateRegex(pattern, 'x').cut([text.repeat(3)])
       const begin = words.slice(0, Math.floor(words.length / 2))
-      const got = drain(translateRegex(pattern, 'x').cut([long]))
+      const got = [...translateRegex(pattern, 'x').cutLong(long)].flat()
       assert.equal(got.join(''), long)
       assert.deepEqual(got.slice(0, begin.length), begin, pattern)
     }
@@ -56,7 +55,7 @@ describe('tokenizer patterns', () => {
     ]
     for (const [pattern, text, want] of rows) {
       const replace = readNormalizer(new Field('x', '', { type: 'Replace', pattern, content: '-' }), false)!
-      assert.equal(drain(replace(text, true)), want, JSON.stringify([pattern, text]))
+      assert.equal(replace.atOnce(text, true, 1000), want, JSON.stringify([pattern, text]))
     }
   })
 
@@ -131,9 +130,9 @@ describe('patterns that backtrack without end', () => {
   it('give up as normalisers too', () => {
     const step = { type: 'Replace', pattern: { Regex: '(a+)+$' }, content: 'b' }
     const replace = readNormalizer(new Field('tokenizer.json', '', step), false)!
-    assert.equal(drain(replace('caa', true)), 'cb')
+    assert.equal(replace.atOnce('caa', true, 1000), 'cb')
     assert.throws(
-      () => drain(replace(`${'a'.repeat(60)}!`, true)),
+      () => replace.atOnce(`${'a'.repeat(60)}!`, true, 1000),
       isTokenizerError(/takes more than 1000 ms/),
     )
   })

@@ -114,7 +114,10 @@ export function optionOf<Name extends string, Value, Fallback>(
   name: Name,
   fallback: Fallback,
 ): Value | Fallback {
-  const value = reading(optionName(name), () => options[name])
+  const value = reading(
+    () => optionName(name),
+    () => options[name],
+  )
   return value === undefined ? fallback : value
 }
 

@@ -39,10 +39,14 @@ export class AddedTokenFinder {
     this.#firstUnits = new RegExp(`[${escaped.join('')}]`)
   }
 
+  /** Whether a text may hold tokens, told at little cost: most hold none. */
+  mayFind(text: string): boolean {
+    return this.#tokens.length > 0 && this.#firstUnits.test(text)
+  }
+
   /** @param parseSpecial whether special tokens count; other added tokens always do */
   *split(text: string, parseSpecial: boolean): Slices<Section[]> {
-    if (text === '') return []
-    if (this.#tokens.length === 0 || !this.#firstUnits.test(text)) return [{ text, start: 0 }]
+    const found = this.mayFind(text) ? yield* this.#matches.find(text) : []
     const sections: Section[] = []
     /** Where the next match may begin. */
     let free = 0
@@ -50,7 +54,6 @@ export class AddedTokenFinder {
     let end = 0
     /** White space that a token has taken: it is gone through once, however many tokens begin inside it. */
     let spaces = { start: 0, end: 0 }
-    const found = yield* this.#matches.find(text)
     for (let i = found.length - 2; i >= 0; i -= 2) {
       let start = found[i]!
       const token = this.#tokens[found[i + 1]!]!

@@ -29,7 +29,8 @@ const positions = 2 ** 27
 
 export class Bpe {
   readonly #model: BpeModel
-  readonly #cache = new Map<string, readonly number[]>()
+  /** Most words are one token, which is kept without a list. */
+  readonly #cache = new Map<string, number | readonly number[]>()
   /** Empty between words. */
   readonly #heap = new MinHeap()
 
@@ -37,32 +38,34 @@ export class Bpe {
     this.#model = model
   }
 
-  /** Appends the ids of the words. */
-  *encode(words: readonly string[], ids: number[]): Slices<void> {
-    for (let next = 0; next < words.length; ) {
-      next = this.#encodeSome(words, next, ids)
-      if (next === words.length) return
-      if (words[next]!.length > sliceItems) yield* this.#encodeLong(words[next++]!, ids)
+  /** Appends the ids of words that are a slice of work together. */
+  encode(words: readonly string[], ids: number[]): void {
+    for (const word of words) {
+      const known = this.#cache.get(word) ?? this.#learn(word)
+      if (typeof known === 'number') ids.push(known)
+      else for (const id of known) ids.push(id)
+    }
+  }
+
+  /** Appends the ids of words of any length. */
+  *encodeInSlices(words: readonly string[], ids: number[]): Slices<void> {
+    let begin = 0
+    for (let next = 0, room = sliceItems; next < words.length; next++) {
+      const { length } = words[next]!
+      room -= length + 1
+      if (room > 0) continue
+      this.encode(words.slice(begin, next), ids)
+      if (length > sliceItems) yield* this.#encodeLong(words[next]!, ids)
+      begin = length > sliceItems ? next + 1 : next
+      room = sliceItems
       yield
     }
+    this.encode(words.slice(begin), ids)
   }
 
-  /** A slice of words, up to a long one: a plain loop, which runs faster than one in a generator. */
-  #encodeSome(words: readonly string[], first: number, ids: number[]): number {
-    let next = first
-    for (let room = sliceItems; next < words.length && room > 0; next++) {
-      const word = words[next]!
-      if (word.length > sliceItems) break
-      for (const id of this.#encodeShort(word)) ids.push(id)
-      room -= word.length + 1
-    }
-    return next
-  }
-
-  #encodeShort(word: string): readonly number[] {
-    const known = this.#cache.get(word)
-    if (known !== undefined) return known
-    const ids = this.#merged(word)
+  #learn(word: string): number | readonly number[] {
+    const merged = this.#merged(word)
+    const ids = merged.length === 1 ? merged[0]! : merged
     if (word.length <= cachedLength) {
       if (this.#cache.size === cachedWords) this.#cache.clear()
       // A copy of the key: a slice of the text would keep the whole text alive.

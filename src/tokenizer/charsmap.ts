@@ -1,6 +1,8 @@
 // SentencePiece's precompiled normalisation (nmt_nfkc and the like): a double-array trie from character sequences to texts.
-import { type Slices, sliceItems } from '../calls/slices.ts'
+import { sliceItems } from '../calls/slices.ts'
 import { tokenizerError } from './field.ts'
+import { checkGrowth } from './growth.ts'
+import type { Normalizer } from './normalizer.ts'
 import { characterLength } from './utf8.ts'
 
 /**
@@ -9,7 +11,7 @@ import { characterLength } from './utf8.ts'
  * @returns what replaces, at each place, the longest sequence the map holds
  * @throws TOKENIZER where the sizes do not fit
  */
-export function readCharsmap(file: string, blob: Buffer): (text: string) => Slices<string> {
+export function readCharsmap(file: string, blob: Buffer): Normalizer {
   const trieBytes = blob.length >= 4 ? blob.readUInt32LE(0) : 0
   if (trieBytes === 0 || trieBytes % 4 !== 0 || trieBytes > blob.length - 4) {
     const found = `of ${blob.length} bytes claims a trie of ${trieBytes}`
@@ -22,14 +24,12 @@ export function readCharsmap(file: string, blob: Buffer): (text: string) => Slic
   for (let i = 0; i < units.length; i++) units[i] = blob.readUInt32LE(4 + 4 * i)
   const texts = blob.subarray(4 + trieBytes)
 
-  return function* (text) {
-    const bytes = Buffer.from(text, 'utf8')
-    let out = ''
-    for (let at = 0, stop = sliceItems; at < bytes.length; ) {
-      if (at >= stop) {
-        yield
-        stop = at + sliceItems
-      }
+  const source = { file, path: 'normalizer_spec.precompiled_charsmap' }
+  /** From a place in the bytes to the first character at or after `stop`; the place reached, and the text up to it. */
+  const goOn = (bytes: Buffer, start: number, stop: number, before: string, maxLength: number) => {
+    let out = before
+    let at = start
+    while (at < stop) {
       const match = longestMatch(units, bytes, at)
       if (match === undefined) {
         const length = characterLength(bytes, at)
@@ -40,8 +40,25 @@ export function readCharsmap(file: string, blob: Buffer): (text: string) => Slic
         out += texts.toString('utf8', match.value, end < 0 ? texts.length : end)
         at += match.length
       }
+      checkGrowth(out.length, maxLength, source)
     }
-    return out
+    return { out, at }
+  }
+  return {
+    atOnce(text, _, maxLength) {
+      const bytes = Buffer.from(text, 'utf8')
+      return goOn(bytes, 0, bytes.length, '', maxLength).out
+    },
+    *inSlices(text, _, maxLength) {
+      const bytes = Buffer.from(text, 'utf8')
+      let done = { out: '', at: 0 }
+      while (done.at < bytes.length) {
+        const stop = Math.min(bytes.length, done.at + sliceItems)
+        done = goOn(bytes, done.at, stop, done.out, maxLength)
+        yield
+      }
+      return done.out
+    },
   }
 }
 

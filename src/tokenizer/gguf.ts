@@ -9,7 +9,8 @@ import { isControlText } from './gguf-texts.ts'
 import { namedTokens } from './named-tokens.ts'
 import { addedPieces, pieceType, tokenizerFromPieces } from './pieces.ts'
 import { PipelineTokenizer } from './pipeline.ts'
-import { gpt2Pattern, isolateSteps } from './pre-tokenizer.ts'
+import { gpt2Pattern, PreTokenizer } from './pre-tokenizer.ts'
+import { translateRegex } from './regex.ts'
 import { byteSymbols, wholeWords } from './symbols.ts'
 import type { Tokenizer } from './tokenizer.ts'
 import { addToken, mergeTable, splitMerge, type Vocabulary } from './vocabulary.ts'
@@ -106,7 +107,7 @@ function byteLevelTokenizer(root: Field): Tokenizer {
     rawTokens: finder,
     normalizedTokens: new AddedTokenFinder([]),
     normalize: undefined,
-    split: isolateSteps(rule.patterns, root.file),
+    split: new PreTokenizer(rule.patterns.map(pattern => translateRegex(pattern, root.file))),
     bpe: new Bpe({
       merges: mergeTable(vocabulary, mergeField.path, merges.length, rank => splitMerge(merges[rank]!.value)),
       symbols: byteSymbols(vocabulary, undefined),

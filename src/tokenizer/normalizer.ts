@@ -2,10 +2,23 @@
 import { type Slices, sliceItems } from '../calls/slices.ts'
 import { endOfCharacter, spaceEnd, spaceStart } from './characters.ts'
 import type { Field } from './field.ts'
-import { readPattern } from './pre-tokenizer.ts'
+import { checkGrowth, type Source } from './growth.ts'
+import { literalRegex, type Parts, type Pattern } from './pattern.ts'
+import { readPattern } from './regex.ts'
 
-/** Called on each stretch of text between added tokens. @param atStart whether it begins the whole text */
-export type Normalizer = (text: string, atStart: boolean) => Slices<string>
+/**
+ * Rewrites each stretch of text between added tokens.
+ * text: the stretch. atStart: whether it begins the whole text. maxLength: characters that it may have afterwards; only
+ * steps that can make many characters of few look at it.
+ */
+export interface Normalizer {
+  /** At once, where the text is a slice of work. @throws TOKENIZER where it grows beyond maxLength */
+  atOnce(text: string, atStart: boolean, maxLength: number): string
+  /** The same for a text of any length. */
+  inSlices(text: string, atStart: boolean, maxLength: number): Slices<string>
+}
+
+type Rewrite = Normalizer['atOnce']
 
 /**
  * @param prependsAtStart whether Prepend is for the beginning of the text alone
@@ -20,20 +33,19 @@ export function readNormalizer(field: Field, prependsAtStart: boolean): Normaliz
         .get('normalizers')
         .items()
         .map(step => readNormalizer(step, prependsAtStart))
-      return function* (text, atStart) {
-        let done = text
-        for (const step of steps) if (step !== undefined) done = yield* step(done, atStart)
-        return done
-      }
+      return normalizeInOrder(steps.filter(step => step !== undefined))
     }
     case 'Prepend': {
-      const prefix = field.get('prepend').string()
-      return atOnce((text, atStart) => (text === '' || (prependsAtStart && !atStart) ? text : prefix + text))
+      const prefix = field.get('prepend')
+      return prepending(prefix.string(), prependsAtStart, prefix)
     }
     case 'Replace': {
-      const pattern = readPattern(field.get('pattern'))
-      const content = field.get('content').string()
-      return text => pattern.replace(text, content)
+      const literal = field.get('pattern').get('String')
+      const content = field.get('content')
+      const isCharacter = !literal.missing && [...literal.string()].length === 1
+      return isCharacter
+        ? replacingCharacter(literal.string(), content.string(), content)
+        : replacing(readPattern(field.get('pattern')), content.string(), content)
     }
     case 'NFC':
     case 'NFD':
@@ -49,7 +61,7 @@ export function readNormalizer(field: Field, prependsAtStart: boolean): Normaliz
     case 'Strip': {
       const left = field.get('strip_left').boolean()
       const right = field.get('strip_right').boolean()
-      return atOnce(text => {
+      return inOneGo(text => {
         const start = left ? spaceEnd(text, 0) : 0
         return text.slice(start, right ? spaceStart(text, text.length, start) : text.length)
       })
@@ -66,28 +78,93 @@ export function prepends(field: Field): boolean {
   return type === 'Prepend' || (type === 'Sequence' && field.get('normalizers').items().some(prepends))
 }
 
-function atOnce(rewrite: (text: string, atStart: boolean) => string): Normalizer {
-  // biome-ignore lint/correctness/useYield: it is done in one slice
-  return function* (text, atStart) {
-    return rewrite(text, atStart)
+/** One after the other. */
+export function normalizeInOrder(steps: readonly Normalizer[]): Normalizer {
+  return {
+    atOnce(text, atStart, maxLength) {
+      let done = text
+      for (const step of steps) done = step.atOnce(done, atStart, maxLength)
+      return done
+    },
+    *inSlices(text, atStart, maxLength) {
+      let done = text
+      for (const step of steps) done = yield* step.inSlices(done, atStart, maxLength)
+      return done
+    },
+  }
+}
+
+/** Puts a prefix before a text that is not empty. */
+export function prepending(prefix: string, atStartOnly: boolean, source: Source): Normalizer {
+  return inOneGo((text, atStart, maxLength) => {
+    if (text === '' || (atStartOnly && !atStart)) return text
+    checkGrowth(prefix.length + text.length, maxLength, source)
+    return prefix + text
+  })
+}
+
+/** Puts a text in the place of a character. */
+export function replacingCharacter(character: string, content: string, source: Source): Normalizer {
+  const regex = literalRegex(character)
+  const replacement = content.replaceAll('$', '$$$$')
+  const replace: Rewrite = (text, _, maxLength) => {
+    if (text.length * content.length > maxLength) {
+      const matches = text.match(regex)?.length ?? 0
+      checkGrowth(text.length + matches * (content.length - character.length), maxLength, source)
+    }
+    return text.replace(regex, replacement)
+  }
+  return inPieces(replace, endOfCharacter)
+}
+
+/** Puts a text in the place of every match. */
+function replacing(pattern: Pattern, content: string, source: Source): Normalizer {
+  const append = (before: string, { texts, isMatch }: Parts, maxLength: number) => {
+    let out = before
+    for (const [i, text] of texts.entries()) {
+      out += isMatch[i] ? content : text
+      checkGrowth(out.length, maxLength, source)
+    }
+    return out
+  }
+  return {
+    atOnce: (text, _, maxLength) => append('', pattern.parts(text), maxLength),
+    *inSlices(text, _, maxLength) {
+      let out = ''
+      for (const parts of pattern.partsInSlices(text)) {
+        out = append(out, parts, maxLength)
+        yield
+      }
+      return out
+    },
+  }
+}
+
+/** For what takes little time whatever the text. */
+export function inOneGo(rewrite: Rewrite): Normalizer {
+  return {
+    atOnce: rewrite,
+    // biome-ignore lint/correctness/useYield: it is done in one slice
+    *inSlices(text, atStart, maxLength) {
+      return rewrite(text, atStart, maxLength)
+    },
   }
 }
 
 /** @param endOf the first place at or after another where the text may be cut without changing what becomes of it */
-function inPieces(
-  rewrite: (text: string) => string,
-  endOf: (text: string, at: number) => number,
-): Normalizer {
-  return function* (text) {
-    if (text.length <= sliceItems) return rewrite(text)
-    let out = ''
-    for (let start = 0; start < text.length; ) {
-      const end = endOf(text, start + sliceItems)
-      out += rewrite(text.slice(start, end))
-      start = end
-      yield
-    }
-    return out
+export function inPieces(rewrite: Rewrite, endOf: (text: string, at: number) => number): Normalizer {
+  return {
+    atOnce: rewrite,
+    *inSlices(text, atStart, maxLength) {
+      let out = ''
+      for (let start = 0; start < text.length; ) {
+        const end = endOf(text, start + sliceItems)
+        out += rewrite(text.slice(start, end), atStart, maxLength - out.length)
+        start = end
+        yield
+      }
+      return out
+    },
   }
 }
 

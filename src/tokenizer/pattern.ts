@@ -1,5 +1,5 @@
 // A regular expression applied to texts: matches as Oniguruma finds them, in slices, and within bounds of time.
-import { type Slices, sliceItems } from '../calls/slices.ts'
+import { sliceItems } from '../calls/slices.ts'
 import { shown } from '../data/shown.ts'
 import { tokenizerError } from './field.ts'
 import { endsWithin } from './time-limit.ts'
@@ -18,14 +18,16 @@ const timeLimitMs = 1000
 /** Characters of a slice whose time is limited: the limit costs as much as matching some thousands. */
 const watchedItems = 4 * sliceItems
 
-/** A stretch of a text that matches, perhaps empty, or one between two matches. */
-export interface Part {
-  text: string
-  isMatch: boolean
+/** Stretches of a text that follow each other: those that match, perhaps empty, and those between two matches. */
+export interface Parts {
+  texts: string[]
+  isMatch: boolean[]
 }
 
 export class Pattern {
   readonly #regex: RegExp
+  /** The same expression, which matches at the place it is told and nowhere else. */
+  readonly #sticky: RegExp
   readonly #origin: PatternOrigin | undefined
 
   /**
@@ -34,61 +36,50 @@ export class Pattern {
    */
   constructor(regex: RegExp, origin?: PatternOrigin) {
     this.#regex = regex
+    this.#sticky = new RegExp(regex.source, `${regex.flags.replace(/[gy]/g, '')}y`)
     this.#origin = origin
   }
 
-  /** A text that stands for itself; the empty one matches nowhere. */
-  static literal(text: string): Pattern {
-    return new Pattern(new RegExp(text.replace(/[\^$\\.*+?()[\]{}|/]/g, '\\$&') || '(?!)', 'gu'))
+  /** Longer texts are matched with a limit of time. */
+  get safeLength(): number {
+    return this.#origin?.safeLength ?? Number.POSITIVE_INFINITY
   }
 
-  /** Cuts texts where matches begin and end. @throws TOKENIZER where the pattern backtracks without end */
-  *cut(texts: readonly string[]): Slices<string[]> {
-    const watched = texts.some(text => text.length > this.safeLength)
-    // Most texts are one short stretch: its matches are the words, without another list.
-    const [only] = texts
-    if (texts.length === 1 && !watched && only!.length <= sliceItems)
-      return this.#run(() => this.#cutShort(only!))
-    const out: string[] = []
-    let next = 0
-    const cutSome = () => {
-      for (let room = watched ? watchedItems : sliceItems; next < texts.length && room > 0; next++) {
-        const text = texts[next]!
-        if (text.length > sliceItems) return
-        room -= text.length + 1
-        for (const part of this.#cutShort(text)) out.push(part)
-      }
-    }
-    while (next < texts.length) {
-      if (texts[next]!.length > sliceItems) pushTexts(yield* this.parts(texts[next++]!), out)
-      else this.#runSlice(watched, cutSome)
-      if (next < texts.length) yield
-    }
-    return out
+  /**
+   * Cuts texts, together a slice of work, where matches begin and end; nothing of it is empty.
+   * @throws TOKENIZER where the pattern backtracks without end
+   */
+  cut(texts: readonly string[]): readonly string[] {
+    return this.#run(
+      texts.some(text => text.length > this.safeLength),
+      () => {
+        // Most texts are one stretch: its matches are the words, without another list.
+        if (texts.length === 1) return this.#words(texts[0]!)
+        const out: string[] = []
+        for (const text of texts) for (const word of this.#words(text)) out.push(word)
+        return out
+      },
+    )
   }
 
-  /** The whole text as matches and what lies between them. @throws TOKENIZER as `cut` */
-  *parts(text: string): Slices<Part[]> {
-    const watched = text.length > this.safeLength
-    const search = new Search(this.#regex, text)
-    const findSome = () => search.goOn(watched ? watchedItems : sliceItems)
-    for (;;) {
-      this.#runSlice(watched, findSome)
-      if (search.ended) return search.parts
-      yield
-    }
+  /** Cuts one text of any length as `cut` does, a slice of work at a time. */
+  *cutLong(text: string): Generator<readonly string[]> {
+    for (const { texts } of this.partsInSlices(text)) yield texts.filter(isNotEmpty)
   }
 
-  /** The text with `content` in place of every match. @throws TOKENIZER as `cut` */
-  *replace(text: string, content: string): Slices<string> {
-    if (this.#origin === undefined && text.length <= sliceItems)
-      return text.replace(this.#regex, content.replaceAll('$', '$$$$'))
-    let out = ''
-    for (const part of yield* this.parts(text)) out += part.isMatch ? content : part.text
-    return out
+  /** A whole text, which is a slice of work. @throws TOKENIZER as `cut` */
+  parts(text: string): Parts {
+    return this.#run(text.length > this.safeLength, () => partsOf(this.#regex, this.#sticky, text))
   }
 
-  #cutShort(text: string): string[] {
+  /** The parts of a text of any length, a slice of work at a time. @throws TOKENIZER as `cut` */
+  *partsInSlices(text: string): Generator<Parts> {
+    const isWatched = text.length > this.safeLength
+    const search = new Search(this.#regex, this.#sticky, text)
+    while (!search.ended) yield this.#run(isWatched, () => search.next(isWatched ? watchedItems : sliceItems))
+  }
+
+  #words(text: string): string[] {
     const matches = text.match(this.#regex)
     if (matches === null) return text === '' ? [] : [text]
     // Most patterns leave nothing between their matches, and have no empty ones.
@@ -99,35 +90,23 @@ export class Pattern {
       if (match.length < shortest) shortest = match.length
     }
     if (length === text.length && shortest > 0) return matches
-    const search = new Search(this.#regex, text)
-    search.goOn(Number.POSITIVE_INFINITY)
-    const out: string[] = []
-    pushTexts(search.parts, out)
-    return out
+    return partsOf(this.#regex, this.#sticky, text).texts.filter(isNotEmpty)
   }
 
-  /** Longer texts are matched with a limit of time. */
-  get safeLength(): number {
-    return this.#origin?.safeLength ?? Number.POSITIVE_INFINITY
-  }
-
-  #run<Result>(work: () => Result): Result {
+  /** @param isWatched limits the time; only what has an origin is watched, as all else is safe for any length */
+  #run<Result>(isWatched: boolean, work: () => Result): Result {
     try {
-      return work()
+      if (!isWatched) return work()
+      let result: { value: Result } | undefined
+      const watched = () => {
+        result = { value: work() }
+      }
+      if (endsWithin(timeLimitMs, watched)) return result!.value
     } catch (cause) {
       if (this.#origin === undefined) throw cause
       // The engine keeps the places to go back to on a stack, which has an end.
       throw fault(this.#origin, `needs too much memory for this text: ${(cause as Error).message}`, { cause })
     }
-  }
-
-  /** @param watched limits the time; only what has an origin is watched, as all else is safe for any length */
-  #runSlice(watched: boolean, work: () => void): void {
-    if (!watched) {
-      this.#run(work)
-      return
-    }
-    if (this.#run(() => endsWithin(timeLimitMs, work))) return
     throw fault(
       this.#origin!,
       `takes more than ${timeLimitMs} ms for a piece of this text: it goes back over it again and again. Shorten the text, or write the pattern without repetitions inside repetitions`,
@@ -135,23 +114,39 @@ export class Pattern {
   }
 }
 
+/** An expression for a text that stands for itself; the empty one matches nowhere. */
+export function literalRegex(text: string): RegExp {
+  return new RegExp(text.replace(/[\^$\\.*+?()[\]{}|/]/g, '\\$&') || '(?!)', 'gu')
+}
+
+function isNotEmpty(text: string): boolean {
+  return text !== ''
+}
+
 function fault(origin: PatternOrigin, problem: string, options?: ErrorOptions) {
   return tokenizerError(origin.file, `pattern ${shown(origin.text)} ${problem}`, options)
 }
 
+function partsOf(regex: RegExp, sticky: RegExp, text: string): Parts {
+  return new Search(regex, sticky, text).next(Number.POSITIVE_INFINITY)
+}
+
 /** One pass over a text. */
 class Search {
-  readonly parts: Part[] = []
   readonly #regex: RegExp
+  readonly #sticky: RegExp
   readonly #text: string
   /** Where to search next. */
   #at = 0
   /** The end of the last match. */
   #end = 0
   #hasMatched = false
+  /** The end of the match that was found last, counted or not. */
+  #matchEnd = 0
 
-  constructor(regex: RegExp, text: string) {
+  constructor(regex: RegExp, sticky: RegExp, text: string) {
     this.#regex = regex
+    this.#sticky = sticky
     this.#text = text
     // The tokenizers library looks for nothing in an empty text.
     if (text === '') this.#at = 1
@@ -161,33 +156,52 @@ class Search {
     return this.#at > this.#text.length
   }
 
-  /** Finds the matches that begin within some of the next characters, at least one. */
-  goOn(characters: number): void {
+  /** Goes on to the matches that begin within some of the next characters, at least one. */
+  next(characters: number): Parts {
     const text = this.#text
+    const texts: string[] = []
+    const isMatch: boolean[] = []
     const stop = this.#at + characters
     while (this.#at < stop && !this.ended) {
-      this.#regex.lastIndex = this.#at
-      const match = this.#regex.exec(text)
-      if (match === null) {
-        if (this.#end < text.length) this.parts.push({ text: text.slice(this.#end), isMatch: false })
+      const start = this.#find()
+      if (start < 0) {
+        if (this.#end < text.length) {
+          texts.push(text.slice(this.#end))
+          isMatch.push(false)
+        }
         this.#at = text.length + 1
-        return
+        break
       }
-      const start = match.index
-      const end = start + match[0].length
+      const end = this.#matchEnd
       if (start === end && this.#hasMatched && end === this.#end) {
         // An empty match does not follow another match, as in Oniguruma's own iteration.
         this.#at = end + (text.codePointAt(end)! > 0xffff ? 2 : 1)
         continue
       }
-      if (start > this.#end) this.parts.push({ text: text.slice(this.#end, start), isMatch: false })
-      this.parts.push({ text: match[0], isMatch: true })
+      if (start > this.#end) {
+        texts.push(text.slice(this.#end, start))
+        isMatch.push(false)
+      }
+      texts.push(text.slice(start, end))
+      isMatch.push(true)
       this.#hasMatched = true
       this.#at = this.#end = end
     }
+    return { texts, isMatch }
   }
-}
 
-function pushTexts(parts: readonly Part[], out: string[]): void {
-  for (const { text } of parts) if (text !== '') out.push(text)
+  /** Where the next match begins; -1 if there is none. */
+  #find(): number {
+    // Most matches begin where the last one ended, and to ask for that alone makes no list of groups.
+    this.#sticky.lastIndex = this.#at
+    if (this.#sticky.test(this.#text)) {
+      this.#matchEnd = this.#sticky.lastIndex
+      return this.#at
+    }
+    this.#regex.lastIndex = this.#at
+    const match = this.#regex.exec(this.#text)
+    if (match === null) return -1
+    this.#matchEnd = match.index + match[0].length
+    return match.index
+  }
 }

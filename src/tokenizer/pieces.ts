@@ -1,15 +1,22 @@
 // BPE by score over SentencePiece's pieces, as a tokenizer.model or a GGUF file lists them.
 
-import type { Slices } from '../calls/slices.ts'
 import { shown } from '../data/shown.ts'
 import { type AddedToken, AddedTokenFinder } from './added-tokens.ts'
 import { Bpe } from './bpe.ts'
 import { type Piece, PieceDecodeStream, type PieceRules } from './decoder.ts'
 import { tokenizerError } from './field.ts'
+import {
+  inOneGo,
+  inPieces,
+  type Normalizer,
+  normalizeInOrder,
+  prepending,
+  replacingCharacter,
+} from './normalizer.ts'
 import { PairTable } from './pair-table.ts'
 import { Pattern } from './pattern.ts'
 import { type PipelineParts, PipelineTokenizer } from './pipeline.ts'
-import { cutWith, wholeText } from './pre-tokenizer.ts'
+import { PreTokenizer } from './pre-tokenizer.ts'
 import { characterSymbols, spaceCuts } from './symbols.ts'
 import type { Tokenizer } from './tokenizer.ts'
 import { bytePiece, bytePieceText } from './vocabulary.ts'
@@ -31,7 +38,7 @@ export interface PieceSettings
   file: string
   byteFallback: boolean
   /** Rewrites characters before all else. */
-  mapCharacters: ((text: string) => Slices<string>) | undefined
+  mapCharacters: Normalizer | undefined
   /**
    * Tokens that are cut out of the text before anything else looks at it; those with ids beyond the pieces are added to
    * them. User-defined pieces that are none of these are found in the normalised text, as sentencepiece does.
@@ -83,8 +90,8 @@ export function tokenizerFromPieces(pieces: readonly ScoredPiece[], settings: Pi
     specialTokens: new Map(special.map(token => [token.content, token.id])),
     rawTokens: new AddedTokenFinder(rawTokens),
     normalizedTokens: new AddedTokenFinder(userDefined),
-    normalize: (text, atStart) => normalize(text, atStart, settings),
-    split: cuts === undefined ? wholeText : cutWith(wholeText, cuts),
+    normalize: readNormalization(settings),
+    split: new PreTokenizer(cuts === undefined ? [] : [new Pattern(cuts)]),
     bpe,
     prefix: settings.addBos && settings.bosTokenId !== undefined ? [settings.bosTokenId] : [],
     newDecodeStream: decoder(pieces, raw, settings),
@@ -92,23 +99,32 @@ export function tokenizerFromPieces(pieces: readonly ScoredPiece[], settings: Pi
   })
 }
 
-const spaceRuns = new Pattern(/ +/gu)
-const spaces = Pattern.literal(' ')
-
-function* normalize(
-  text: string,
-  atStart: boolean,
-  { mapCharacters, removeExtraSpaces, dummyPrefix }: PieceSettings,
-): Slices<string> {
-  const mapped = mapCharacters === undefined ? text : yield* mapCharacters(text)
-  const trimmed = removeExtraSpaces ? (yield* spaceRuns.replace(mapped, ' ')).replace(/^ | $/g, '') : mapped
-  const prefix = dummyPrefix === 'always' || (dummyPrefix === 'first' && atStart) ? space : ''
-  const spelt = trimmed === '' ? '' : prefix + (yield* spaces.replace(trimmed, space))
-  if (!removeExtraSpaces) return spelt
+/** What becomes of a text before it is cut: characters mapped, spaces trimmed, one put before it, all of them spelt as ▁. */
+function readNormalization({ file, mapCharacters, removeExtraSpaces, dummyPrefix }: PieceSettings) {
+  const steps = mapCharacters === undefined ? [] : [mapCharacters]
+  if (removeExtraSpaces)
+    steps.push(
+      inPieces(text => text.replace(/ +/g, ' '), endOfSpaces),
+      inOneGo(text => text.replace(/^ | $/g, '')),
+    )
+  const source = { file, path: 'the space before a text' }
+  steps.push(replacingCharacter(' ', space, source))
+  if (dummyPrefix !== 'never') steps.push(prepending(space, dummyPrefix === 'first', source))
   // A ▁ of the text itself counts as a space at the end, and nowhere else.
-  let end = spelt.length
-  while (spelt.endsWith(space, end)) end--
-  return spelt.slice(0, end)
+  if (removeExtraSpaces) steps.push(inOneGo(withoutLastSpaces))
+  return normalizeInOrder(steps)
+}
+
+function endOfSpaces(text: string, at: number): number {
+  let end = at
+  while (end < text.length && text[end] === ' ') end++
+  return Math.min(end, text.length)
+}
+
+function withoutLastSpaces(text: string): string {
+  let end = text.length
+  while (text.endsWith(space, end)) end--
+  return text.slice(0, end)
 }
 
 /**

@@ -1,12 +1,13 @@
 // The tokenizer all files become: find added tokens, normalise, cut into words, BPE each word; and back.
 /// <reference lib="es2024.string" />
 import { booleanOption, checkOptions } from '../calls/options.ts'
-import { drain, type Slices } from '../calls/slices.ts'
+import { drain, type Slices, sliceItems } from '../calls/slices.ts'
 import { isArray } from '../calls/text.ts'
 import { shown } from '../data/shown.ts'
 import { MtLlamaError } from '../errors.ts'
 import type { AddedTokenFinder } from './added-tokens.ts'
 import type { Bpe } from './bpe.ts'
+import { maxNormalLength } from './growth.ts'
 import type { Normalizer } from './normalizer.ts'
 import type { PreTokenizer } from './pre-tokenizer.ts'
 import type { DecodeOptions, DecodeStream, EncodeOptions, Tokenizer } from './tokenizer.ts'
@@ -36,6 +37,17 @@ export interface PipelineParts {
   tokenText(id: number): string
 }
 
+/** A text that is being encoded. */
+interface EncodeCall {
+  text: string
+  parseSpecial: boolean
+  addSpecialTokens: boolean
+  /** Ids so far. */
+  ids: number[]
+  /** Characters that what is left of the text may have after normalisation. */
+  room: number
+}
+
 export class PipelineTokenizer implements Tokenizer {
   readonly kind: string
   readonly vocabSize: number
@@ -60,24 +72,13 @@ export class PipelineTokenizer implements Tokenizer {
   }
 
   encode(text: string, options?: EncodeOptions): number[] {
-    return drain(this.encodeSlices(text, options))
+    const call = this.#begin(text, options)
+    return this.#encodeShort(call) ? this.#end(call) : drain(this.#encodeLong(call))
   }
 
-  *encodeSlices(text: string, options: EncodeOptions = {}): Slices<number[]> {
-    const { prefix, suffix, rawTokens, parsesSpecial } = this.#parts
-    if (typeof text !== 'string')
-      throw new MtLlamaError('INVALID_ARGUMENT', `the text is a ${typeof text}; expected a string`)
-    checkOptions(options)
-    const parseSpecial = booleanOption(options, 'parseSpecial', parsesSpecial)
-    const addSpecialTokens = booleanOption(options, 'addSpecialTokens', false)
-    const ids = addSpecialTokens ? [...prefix] : []
-    // A lone surrogate is no character: UTF-8 could not hold it.
-    for (const section of yield* rawTokens.split(text.toWellFormed(), parseSpecial)) {
-      if ('id' in section) ids.push(section.id)
-      else yield* this.#encodeSection(section.text, section.start === 0, parseSpecial, ids)
-    }
-    if (addSpecialTokens) for (const id of suffix) ids.push(id)
-    return ids
+  *encodeSlices(text: string, options?: EncodeOptions): Slices<number[]> {
+    const call = this.#begin(text, options)
+    return this.#encodeShort(call) ? this.#end(call) : yield* this.#encodeLong(call)
   }
 
   decode(ids: ArrayLike<number | bigint>, options: DecodeOptions = {}): string {
@@ -107,12 +108,75 @@ export class PipelineTokenizer implements Tokenizer {
     return this.#parts.tokenText(id)
   }
 
-  *#encodeSection(text: string, atStart: boolean, parseSpecial: boolean, ids: number[]): Slices<void> {
+  /** Encodes a text without added tokens that is a slice of work, as most are. @returns false, nothing done, for another */
+  #encodeShort(call: EncodeCall): boolean {
+    const isOneSection = call.text.length <= sliceItems && !this.#parts.rawTokens.mayFind(call.text)
+    return isOneSection && this.#encodeAtOnce(call, call.text, true)
+  }
+
+  *#encodeLong(call: EncodeCall): Slices<number[]> {
+    const { text, parseSpecial, ids } = call
+    let room = sliceItems
+    for (const section of yield* this.#parts.rawTokens.split(text, parseSpecial)) {
+      if ('id' in section) ids.push(section.id)
+      else {
+        const atStart = section.start === 0
+        room -= section.text.length
+        if (!this.#encodeAtOnce(call, section.text, atStart))
+          yield* this.#encodeSection(call, section.text, atStart)
+      }
+      if (--room > 0) continue
+      room = sliceItems
+      yield
+    }
+    return this.#end(call)
+  }
+
+  /** A section between added tokens without a generator, which takes its time. @returns false, nothing done, for a long one */
+  #encodeAtOnce(call: EncodeCall, text: string, atStart: boolean): boolean {
     const { normalize, normalizedTokens, split, bpe } = this.#parts
-    const normal = normalize === undefined ? text : yield* normalize(text, atStart)
+    if (text.length > sliceItems) return false
+    const normal = normalize === undefined ? text : normalize.atOnce(text, atStart, call.room)
+    if (normal.length > sliceItems || normalizedTokens.mayFind(normal)) return false
+    call.room -= normal.length
+    if (normal !== '') bpe.encode(split.cut(normal, atStart), call.ids)
+    return true
+  }
+
+  *#encodeSection(call: EncodeCall, text: string, atStart: boolean): Slices<void> {
+    const { normalize, normalizedTokens, split, bpe } = this.#parts
+    const { parseSpecial, ids } = call
+    const normal = normalize === undefined ? text : yield* normalize.inSlices(text, atStart, call.room)
+    call.room -= normal.length
     for (const section of yield* normalizedTokens.split(normal, parseSpecial)) {
       if ('id' in section) ids.push(section.id)
-      else yield* bpe.encode(yield* split([section.text], atStart && section.start === 0), ids)
+      else
+        for (const words of split.batches(section.text, atStart && section.start === 0)) {
+          yield* bpe.encodeInSlices(words, ids)
+          yield
+        }
     }
+  }
+
+  #begin(text: string, options: EncodeOptions | undefined): EncodeCall {
+    const { prefix, parsesSpecial } = this.#parts
+    if (typeof text !== 'string')
+      throw new MtLlamaError('INVALID_ARGUMENT', `the text is a ${typeof text}; expected a string`)
+    let parseSpecial = parsesSpecial
+    let addSpecialTokens = false
+    if (options !== undefined) {
+      checkOptions(options)
+      parseSpecial = booleanOption(options, 'parseSpecial', parsesSpecial)
+      addSpecialTokens = booleanOption(options, 'addSpecialTokens', false)
+    }
+    const ids = addSpecialTokens ? [...prefix] : []
+    // A lone surrogate is no character: UTF-8 could not hold it.
+    const own = text.toWellFormed()
+    return { text: own, parseSpecial, addSpecialTokens, ids, room: maxNormalLength(own.length) }
+  }
+
+  #end({ addSpecialTokens, ids }: EncodeCall): number[] {
+    if (addSpecialTokens) for (const id of this.#parts.suffix) ids.push(id)
+    return ids
   }
 }

@@ -15,9 +15,16 @@ import {
 import { traverse } from 'oniguruma-parser/traverser'
 import { toRegExpDetails } from 'oniguruma-to-es'
 import { shown } from '../data/shown.ts'
-import { tokenizerError } from './field.ts'
-import { Pattern } from './pattern.ts'
+import { type Field, tokenizerError } from './field.ts'
+import { literalRegex, Pattern } from './pattern.ts'
 import { safeLength } from './regex-cost.ts'
+
+/** `{ "String": text }` or `{ "Regex": pattern }`. */
+export function readPattern(field: Field): Pattern {
+  const literal = field.get('String')
+  if (!literal.missing) return new Pattern(literalRegex(literal.string()))
+  return translateRegex(field.get('Regex').string(), field.file)
+}
 
 /**
  * @param file named in the error

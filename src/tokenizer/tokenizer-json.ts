@@ -1,15 +1,16 @@
 // Hugging Face's tokenizer.json, with the settings that lie beside it.
-import { drain } from '../calls/slices.ts'
 import { type AddedToken, AddedTokenFinder } from './added-tokens.ts'
 import { withDeclared } from './added-vocabulary.ts'
 import { bosAndEos } from './bos-eos.ts'
 import { Bpe } from './bpe.ts'
 import { readDecoder } from './decoder-json.ts'
 import { type Field, isTokenId } from './field.ts'
+import { maxNormalLength } from './growth.ts'
 import { namedTokens } from './named-tokens.ts'
-import { prepends, readNormalizer } from './normalizer.ts'
+import { type Normalizer, prepends, readNormalizer } from './normalizer.ts'
+import { Pattern } from './pattern.ts'
 import { PipelineTokenizer } from './pipeline.ts'
-import { cutWith, readPreTokenizer } from './pre-tokenizer.ts'
+import { readPreTokenizer } from './pre-tokenizer.ts'
 import { withPrefixSpace } from './prefix-space.ts'
 import type { TokenizerSettings } from './settings.ts'
 import { byteSymbols, characterSymbols, spaceCuts, wholeWords } from './symbols.ts'
@@ -52,15 +53,13 @@ export function tokenizerFromJson(file: Field, settings: TokenizerSettings | und
     parsesSpecial: settings?.splitsSpecial !== true,
     rawTokens: new AddedTokenFinder(added.filter(token => !token.normalized)),
     normalizedTokens: new AddedTokenFinder(
-      added
-        .filter(token => token.normalized)
-        .map(token => ({
-          ...token,
-          content: normalize ? drain(normalize(token.content, false)) : token.content,
-        })),
+      normalized(
+        added.filter(token => token.normalized),
+        normalize,
+      ),
     ),
     normalize,
-    split: cuts === undefined ? preTokenizer.split : cutWith(preTokenizer.split, cuts),
+    split: cuts === undefined ? preTokenizer.split : preTokenizer.split.followedBy(new Pattern(cuts)),
     bpe,
     suffix: template.suffix,
     newDecodeStream: readDecoder(
@@ -69,6 +68,16 @@ export function tokenizerFromJson(file: Field, settings: TokenizerSettings | und
       new Set(special.map(token => token.id)),
     ),
     tokenText: id => vocabulary.texts.get(id) ?? '',
+  })
+}
+
+/** Tokens as the normalised text has them. */
+function normalized(tokens: readonly AddedToken[], normalize: Normalizer | undefined): AddedToken[] {
+  let room = maxNormalLength(tokens.reduce((length, { content }) => length + content.length, 0))
+  return tokens.map(token => {
+    const content = normalize?.atOnce(token.content, false, room) ?? token.content
+    room -= content.length
+    return { ...token, content }
   })
 }
 
