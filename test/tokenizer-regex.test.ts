@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { Field } from '../src/tokenizer/field.ts'
 import { readNormalizer } from '../src/tokenizer/normalizer.ts'
 import type { Pattern } from '../src/tokenizer/pattern.ts'
-import { readPreTokenizer } from '../src/tokenizer/pre-tokenizer.ts'
+import { gpt2Pattern, readPreTokenizer } from '../src/tokenizer/pre-tokenizer.ts'
 import { translateRegex } from '../src/tokenizer/regex.ts'
 import { carried } from './shared.ts'
 import { byteJson, isTokenizerError, loadJson } from './tokenizer-files.ts'
@@ -148,5 +148,17 @@ describe('patterns that backtrack without end', () => {
       watched.map(({ pattern }) => pattern),
       ['(?:\\r?\\n)+(?!\\r?\\n)'],
     )
+  })
+
+  it('need no limit of time for a long text without long runs', () => {
+    const gpt2: Pattern = translateRegex(gpt2Pattern, 'x')
+    const prose = 'Hello, world: 12 apples \u{1f34e}\u{1f34e} of 3 trees!\n'.repeat(4000)
+    assert.ok(prose.length > 10 * gpt2.safeLength && gpt2.isSafe(prose))
+    const runs = [' ', 'a', '7', '\u{1f34e}', '\u{10400}'].map(c => c.repeat(512 / c.length))
+    for (const run of runs)
+      for (const start of [0, 1, 63, 64, 127, 128, 129, 190])
+        assert.equal(gpt2.isSafe(prose.slice(start) + run + prose), false, `${run.slice(0, 2)} ${start}`)
+    const endless: Pattern = translateRegex('(?:a|b+)*c', 'x')
+    assert.equal(endless.isSafe(prose), false)
   })
 })

@@ -2,6 +2,7 @@
 import { sliceItems } from '../calls/slices.ts'
 import { shown } from '../data/shown.ts'
 import { tokenizerError } from './field.ts'
+import { runSample } from './regex-cost.ts'
 import { endsWithin } from './time-limit.ts'
 
 /** Where an expression comes from, and how far it can be trusted. */
@@ -11,6 +12,9 @@ export interface PatternOrigin {
   text: string
   /** Texts up to this many characters are matched in about a second at most, whatever they hold. */
   safeLength: number
+  /** The same for texts in which `longRun` matches nowhere; undefined where no text is known to be of these. */
+  safeLengthOfShortRuns: number
+  longRun: RegExp | undefined
 }
 
 /** For one slice of matching; most take a millisecond. */
@@ -29,6 +33,7 @@ export class Pattern {
   /** The same expression, which matches at the place it is told and nowhere else. */
   readonly #sticky: RegExp
   readonly #origin: PatternOrigin | undefined
+  readonly #longRun: RegExp | undefined
 
   /**
    * @param regex with flag g
@@ -36,13 +41,29 @@ export class Pattern {
    */
   constructor(regex: RegExp, origin?: PatternOrigin) {
     this.#regex = regex
-    this.#sticky = new RegExp(regex.source, `${regex.flags.replace(/[gy]/g, '')}y`)
+    this.#sticky = stickyOf(regex)
     this.#origin = origin
+    this.#longRun = origin?.longRun && stickyOf(origin.longRun)
   }
 
-  /** Longer texts are matched with a limit of time. */
+  /** Longer texts are matched with a limit of time, unless they hold nothing that can take long. */
   get safeLength(): number {
     return this.#origin?.safeLength ?? Number.POSITIVE_INFINITY
+  }
+
+  /** Whether a text is matched without a limit of time. */
+  isSafe(text: string): boolean {
+    if (text.length <= this.safeLength) return true
+    return text.length <= this.#origin!.safeLengthOfShortRuns && !this.#hasLongRun(text)
+  }
+
+  #hasLongRun(text: string): boolean {
+    const longRun = this.#longRun!
+    for (let at = 0; at < text.length; at += runSample) {
+      longRun.lastIndex = at
+      if (longRun.test(text)) return true
+    }
+    return false
   }
 
   /**
@@ -51,7 +72,7 @@ export class Pattern {
    */
   cut(texts: readonly string[]): readonly string[] {
     return this.#run(
-      texts.some(text => text.length > this.safeLength),
+      texts.some(text => !this.isSafe(text)),
       () => {
         // Most texts are one stretch: its matches are the words, without another list.
         if (texts.length === 1) return this.#words(texts[0]!)
@@ -69,12 +90,12 @@ export class Pattern {
 
   /** A whole text, which is a slice of work. @throws TOKENIZER as `cut` */
   parts(text: string): Parts {
-    return this.#run(text.length > this.safeLength, () => partsOf(this.#regex, this.#sticky, text))
+    return this.#run(!this.isSafe(text), () => partsOf(this.#regex, this.#sticky, text))
   }
 
   /** The parts of a text of any length, a slice of work at a time. @throws TOKENIZER as `cut` */
   *partsInSlices(text: string): Generator<Parts> {
-    const isWatched = text.length > this.safeLength
+    const isWatched = !this.isSafe(text)
     const search = new Search(this.#regex, this.#sticky, text)
     while (!search.ended) yield this.#run(isWatched, () => search.next(isWatched ? watchedItems : sliceItems))
   }
@@ -117,6 +138,10 @@ export class Pattern {
 /** An expression for a text that stands for itself; the empty one matches nowhere. */
 export function literalRegex(text: string): RegExp {
   return new RegExp(text.replace(/[\^$\\.*+?()[\]{}|/]/g, '\\$&') || '(?!)', 'gu')
+}
+
+function stickyOf(regex: RegExp): RegExp {
+  return new RegExp(regex.source, `${regex.flags.replace(/[gy]/g, '')}y`)
 }
 
 function isNotEmpty(text: string): boolean {

@@ -1,5 +1,13 @@
 // How much work a pattern can make of a text, told from the pattern alone.
-import type { AlternativeNode, Node, OnigurumaAst, QuantifierNode } from 'oniguruma-parser/parser'
+import {
+  type AlternativeNode,
+  createAlternative,
+  createQuantifier,
+  type Node,
+  type OnigurumaAst,
+  type QuantifierNode,
+} from 'oniguruma-parser/parser'
+import { traverse } from 'oniguruma-parser/traverser'
 
 /** At most `factor` * length ^ `degree`; a degree of Infinity stands for all that grows faster. */
 interface Bound {
@@ -25,11 +33,55 @@ const shortLength = 16
 const one: Bound = { factor: 1, degree: 0 }
 const endless: Bound = { factor: 1, degree: Number.POSITIVE_INFINITY }
 
-/** Maximum characters of a text in which a pattern finds all matches in affordable time; 0 if it may backtrack without end. */
-export function safeLength({ body }: OnigurumaAst): number {
-  const { factor, degree } = body.map(searchSteps).reduce(sum)
-  // A search begins at every place of the text.
-  return Math.floor((affordableSteps / factor) ** (1 / (degree + 1)))
+/** How long texts may be for the pattern to find all matches in affordable time. */
+export interface SafeLengths {
+  /** For texts that hold anything. 0 where the pattern may backtrack endlessly. */
+  any: number
+  /** For texts whose runs are short. */
+  shortRuns: number
+  /** What makes a run long: repetitions of all that the pattern repeats, so many times as `runSample` says. */
+  longRun: OnigurumaAst | undefined
+}
+
+/**
+ * A run is what a repetition of single characters goes over. One of 4 * runSample UTF-16 units, be they pairs, holds
+ * runSample characters after a multiple of runSample: so it is found by looking there alone.
+ */
+export const runSample = 128
+const shortRun = 4 * runSample
+
+export function safeLengths(ast: OnigurumaAst): SafeLengths {
+  const { factor, degree } = ast.body.map(searchSteps).reduce(sum)
+  const longRun = longRuns(ast)
+  return {
+    // A search begins at every place of the text, and goes on to the end of the text, or of runs.
+    any: Math.floor((affordableSteps / factor) ** (1 / (degree + 1))),
+    shortRuns: longRun === undefined ? 0 : Math.floor(affordableSteps / factor / shortRun ** degree),
+    longRun,
+  }
+}
+
+/** undefined where the pattern repeats more than single characters. */
+function longRuns(ast: OnigurumaAst): OnigurumaAst | undefined {
+  const runs: AlternativeNode[] = []
+  let isKnown = true
+  traverse(ast, {
+    Quantifier({ node }) {
+      if (node.max <= fewRepetitions) return
+      let body = node.body
+      while (body.type === 'Quantifier') body = body.body
+      if (body.type === 'Character' || body.type === 'CharacterClass' || body.type === 'CharacterSet')
+        runs.push(createAlternative({ body: [createQuantifier('greedy', runSample, runSample, body)] }))
+      else isKnown = false
+    },
+    Backreference() {
+      isKnown = false
+    },
+    CharacterSet({ node }) {
+      if (node.variableLength) isKnown = false
+    },
+  })
+  return isKnown && runs.length > 0 ? { ...ast, body: runs } : undefined
 }
 
 /**

@@ -17,7 +17,7 @@ import { toRegExpDetails } from 'oniguruma-to-es'
 import { shown } from '../data/shown.ts'
 import { type Field, tokenizerError } from './field.ts'
 import { literalRegex, Pattern } from './pattern.ts'
-import { safeLength } from './regex-cost.ts'
+import { safeLengths } from './regex-cost.ts'
 
 /** `{ "String": text }` or `{ "Regex": pattern }`. */
 export function readPattern(field: Field): Pattern {
@@ -34,17 +34,26 @@ export function translateRegex(pattern: string, file: string): Pattern {
   try {
     const ast = parse(pattern, { normalizeUnknownPropertyNames: true })
     adjust(ast)
-    const own = generate(ast)
-    // The target is fixed, so that every version of Node gets the same expression.
-    const { pattern: source, flags } = toRegExpDetails(own.pattern, {
-      ...{ flags: own.flags, target: 'ES2024', accuracy: 'strict' },
-      ...{ avoidSubclass: true, global: true },
+    const regex = toRegex(ast)
+    const { any, shortRuns, longRun } = safeLengths(ast)
+    return new Pattern(regex, {
+      ...{ file, text: pattern, safeLength: any, safeLengthOfShortRuns: shortRuns },
+      longRun: longRun && toRegex(longRun),
     })
-    return new Pattern(new RegExp(source, flags), { text: pattern, file, safeLength: safeLength(ast) })
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw tokenizerError(file, `pattern ${shown(pattern)} is not supported: ${reason}`, { cause })
   }
+}
+
+function toRegex(ast: OnigurumaAst): RegExp {
+  const own = generate(ast)
+  // The target is fixed, so that every version of Node gets the same expression.
+  const { pattern, flags } = toRegExpDetails(own.pattern, {
+    ...{ flags: own.flags, target: 'ES2024', accuracy: 'strict' },
+    ...{ avoidSubclass: true, global: true },
+  })
+  return new RegExp(pattern, flags)
 }
 
 /**
