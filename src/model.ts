@@ -182,7 +182,7 @@ export class Model {
     const stride = integerOption(options, 'stride', 1, window, window)
     const callOptions = { signal: signalOption(options), onProgress: callbackOption(options, 'onProgress') }
     const own = readText(text, 'the text', vocabSize)
-    const whole = await inSlices(encodeText(this.context, own, 'the text', parseSpecial), callOptions.signal)
+    const whole = await this.encodeWhole(own, parseSpecial, callOptions.signal)
     const prefix = prefixToken(this.context, 'the text')
     const ids = afterPrefix(prefix, whole)
     if (ids.length === 0)
@@ -286,6 +286,21 @@ export class Model {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose()
+  }
+
+  /** @throws ABORTED, DISPOSED while it is at work */
+  private async encodeWhole(
+    text: ReadText,
+    parseSpecial: boolean,
+    signal: AbortSignal | undefined,
+  ): Promise<ArrayLike<number>> {
+    const { signal: closing } = this.closing
+    const work = encodeText(this.context, text, 'the text', parseSpecial)
+    try {
+      return await inSlices(work, closing, signal)
+    } catch (error) {
+      throw closing.aborted ? disposedError() : error
+    }
   }
 
   private scoring(

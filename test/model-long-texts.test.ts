@@ -17,12 +17,13 @@ describe('long texts', () => {
 
   const options = (signal?: AbortSignal) => ({ tooLong: 'skip' as const, ...(signal && { signal }) })
   const request = (prompt: string, continuation = ' a') => [{ prompt, continuations: [continuation] }]
-  const calls: [name: string, run: (text: string, signal?: AbortSignal) => Promise<unknown>][] = [
-    ['score', (text, signal) => model.score(request(text), options(signal))],
-    ['score, of continuations', (text, signal) => model.score(request('a', text), options(signal))],
-    ['scoreStream', (text, signal) => model.scoreStream(request(text), options(signal)).next()],
-    ['generate', (text, signal) => model.generate([text], options(signal))],
-    ['generateStream', (text, signal) => model.generateStream(text, options(signal)).next()],
+  type Run = (text: string, signal?: AbortSignal, on?: Model) => Promise<unknown>
+  const calls: [name: string, run: Run][] = [
+    ['score', (text, signal, on = model) => on.score(request(text), options(signal))],
+    ['score, of continuations', (text, signal, on = model) => on.score(request('a', text), options(signal))],
+    ['scoreStream', (text, signal, on = model) => on.scoreStream(request(text), options(signal)).next()],
+    ['generate', (text, signal, on = model) => on.generate([text], options(signal))],
+    ['generateStream', (text, signal, on = model) => on.generateStream(text, options(signal)).next()],
   ]
 
   for (const [name, run] of calls)
@@ -39,13 +40,21 @@ describe('long texts', () => {
 
   const perplexity: (typeof calls)[number] = [
     'perplexity',
-    (text, signal) => model.perplexity(text, signal && { signal }),
+    (text, signal, on = model) => on.perplexity(text, signal && { signal }),
   ]
   for (const [name, run] of [...calls, perplexity])
     it(`${name} hears an abort while it encodes`, async () => {
       const controller = new AbortController()
       const turns = countTurns(turn => turn === 3 && controller.abort())
       await assert.rejects(run(oneWord, controller.signal), { code: 'ABORTED' })
+      assert.ok(turns.stop() < 20)
+    })
+
+  for (const [name, run] of [...calls, perplexity])
+    it(`${name} hears while it encodes that the model is disposed`, async () => {
+      const own = await loadModel(defaultModel)
+      const turns = countTurns(turn => turn === 3 && own.dispose())
+      await assert.rejects(run(oneWord, undefined, own), { code: 'DISPOSED' })
       assert.ok(turns.stop() < 20)
     })
 

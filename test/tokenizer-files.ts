@@ -124,6 +124,18 @@ export const bytePieces: TestPiece[] = Array.from({ length: 256 }, (_, byte) => 
   6,
 ])
 
+/** SentencePiece's precompiled normalisation that makes something of every A. */
+export function charsmapOfA(content: string): Buffer {
+  // The trie has one path: the root (children at 256), 'A' (value at 1), and the value, which is offset 0 of the texts.
+  const trie = new Uint32Array(512)
+  trie[0] = 256 << 10
+  trie[256 ^ 0x41] = ((256 ^ 0x41 ^ 1) << 10) | 0x100 | 0x41
+  trie[1] = 0x80000000
+  const size = Buffer.alloc(4)
+  size.writeUInt32LE(trie.byteLength)
+  return Buffer.concat([size, Buffer.from(trie.buffer), Buffer.from(`${content}\0`)])
+}
+
 /** Makes what assert.rejects() is to find. */
 export function isTokenizerError(message: RegExp) {
   return (error: unknown) => {

@@ -4,6 +4,7 @@ import { byteCharacters } from '../src/tokenizer/byte-level.ts'
 import { loadTokenizer } from '../src/tokenizer/load.ts'
 import {
   bytePieces,
+  charsmapOfA,
   isTokenizerError,
   loadModelFile,
   message,
@@ -56,14 +57,7 @@ describe('tokenizer.model', () => {
   })
 
   it('replaces what the precompiled map holds', async () => {
-    // The trie has one path: the root (children at 256), 'A' (value at 1), and the value, which is offset 0 of the texts.
-    const trie = new Uint32Array(512)
-    trie[0] = 256 << 10
-    trie[256 ^ 0x41] = ((256 ^ 0x41 ^ 1) << 10) | 0x100 | 0x41
-    trie[1] = 0x80000000
-    const size = Buffer.alloc(4)
-    size.writeUInt32LE(trie.byteLength)
-    const map = Buffer.concat([size, Buffer.from(trie.buffer), Buffer.from('bc\0')])
+    const map = charsmapOfA('bc')
     assert.deepEqual(await pieces(sentencePieceModel(words, [], [[2, map]]), 'Aé'), ['▁', 'bc', '<unk>'])
   })
 

@@ -1,7 +1,7 @@
 // SentencePiece's spelling of spaces, and the space it puts before the text (Metaspace of tokenizer.json).
 import type { Field } from './field.ts'
 import { replacingCharacter } from './normalizer.ts'
-import { Pattern } from './pattern.ts'
+import { Pattern, runsOf } from './pattern.ts'
 import type { CutStep } from './pre-tokenizer.ts'
 
 /** A character in the place of another lets no text grow. */
@@ -37,7 +37,8 @@ export function metaspaceSteps(field: Field): { steps: CutStep[]; addsPrefix: bo
   const steps = [spell]
   if (field.get('split').boolean(true)) {
     const character = `\\u{${replacement.codePointAt(0)!.toString(16)}}`
-    steps.push(new Pattern(new RegExp(`${character}[^${character}]*|[^${character}]+`, 'gu')))
+    const regex = new RegExp(`${character}[^${character}]*|[^${character}]+`, 'gu')
+    steps.push(new Pattern(regex, { runs: runsOf(replacement) }))
   }
   return { steps, addsPrefix: scheme !== 'never' }
 }

@@ -2,7 +2,7 @@
 import { sliceItems } from '../calls/slices.ts'
 import { shown } from '../data/shown.ts'
 import { tokenizerError } from './field.ts'
-import { runSample } from './regex-cost.ts'
+import { runSample, shortRun } from './regex-cost.ts'
 import { endsWithin } from './time-limit.ts'
 
 /** Where an expression comes from, and how far it can be trusted. */
@@ -12,9 +12,16 @@ export interface PatternOrigin {
   text: string
   /** Texts up to this many characters are matched in about a second at most, whatever they hold. */
   safeLength: number
-  /** The same for texts in which `longRun` matches nowhere; undefined where no text is known to be of these. */
+  /** The same for texts without a long run. */
   safeLengthOfShortRuns: number
-  longRun: RegExp | undefined
+}
+
+/** What is known of an expression that repeats single characters only. */
+export interface Runs {
+  /** Matches at a multiple of `runSample` of every text in which one of the repetitions goes over `shortRun` units or more. */
+  longRun: RegExp
+  /** UTF-16 units after a place of another text that decide what matches there; Infinity where what precedes it counts too. */
+  reach: number
 }
 
 /** For one slice of matching; most take a millisecond. */
@@ -34,16 +41,19 @@ export class Pattern {
   readonly #sticky: RegExp
   readonly #origin: PatternOrigin | undefined
   readonly #longRun: RegExp | undefined
+  readonly #reach: number
 
   /**
    * @param regex with flag g
    * @param origin undefined for an expression of this package, which takes time linear in the text
+   * @param runs undefined where nothing is known
    */
-  constructor(regex: RegExp, origin?: PatternOrigin) {
+  constructor(regex: RegExp, { origin, runs }: { origin?: PatternOrigin; runs?: Runs | undefined } = {}) {
     this.#regex = regex
     this.#sticky = stickyOf(regex)
     this.#origin = origin
-    this.#longRun = origin?.longRun && stickyOf(origin.longRun)
+    this.#longRun = runs && stickyOf(runs.longRun)
+    this.#reach = runs?.reach ?? Number.POSITIVE_INFINITY
   }
 
   /** Longer texts are matched with a limit of time, unless they hold nothing that can take long. */
@@ -58,7 +68,8 @@ export class Pattern {
   }
 
   #hasLongRun(text: string): boolean {
-    const longRun = this.#longRun!
+    const longRun = this.#longRun
+    if (longRun === undefined) return true
     for (let at = 0; at < text.length; at += runSample) {
       longRun.lastIndex = at
       if (longRun.test(text)) return true
@@ -85,7 +96,32 @@ export class Pattern {
 
   /** Cuts one text of any length as `cut` does, a slice of work at a time. */
   *cutLong(text: string): Generator<readonly string[]> {
-    for (const { texts } of this.partsInSlices(text)) yield texts.filter(isNotEmpty)
+    const done = this.#reach < sliceItems && !this.#hasLongRun(text) ? yield* this.#cutPieces(text) : 0
+    if (done === text.length) return
+    for (const { texts } of this.partsInSlices(text, done)) yield texts.filter(isNotEmpty)
+  }
+
+  /**
+   * Cuts a text without long runs piece by piece, which is faster than match by match, and needs no limit of time. What
+   * begins or ends so far from the end of a piece that nothing beyond decides about it is a word of the text.
+   * @returns up to where the text is cut: to its end, or to a stretch between matches that is longer than a piece
+   */
+  *#cutPieces(text: string): Generator<readonly string[], number> {
+    for (let at = 0; ; ) {
+      const piece = text.slice(at, at + sliceItems + this.#reach)
+      const words = this.#run(false, () => this.#words(piece))
+      if (at + piece.length === text.length) {
+        yield words
+        return text.length
+      }
+      let kept = 0
+      let length = 0
+      while (kept < words.length && length + words[kept]!.length <= sliceItems)
+        length += words[kept++]!.length
+      if (kept === 0) return at
+      yield words.slice(0, kept)
+      at += length
+    }
   }
 
   /** A whole text, which is a slice of work. @throws TOKENIZER as `cut` */
@@ -93,10 +129,10 @@ export class Pattern {
     return this.#run(!this.isSafe(text), () => partsOf(this.#regex, this.#sticky, text))
   }
 
-  /** The parts of a text of any length, a slice of work at a time. @throws TOKENIZER as `cut` */
-  *partsInSlices(text: string): Generator<Parts> {
+  /** The parts of a text of any length, from a place where one begins, a slice of work at a time. @throws TOKENIZER as `cut` */
+  *partsInSlices(text: string, start = 0): Generator<Parts> {
     const isWatched = !this.isSafe(text)
-    const search = new Search(this.#regex, this.#sticky, text)
+    const search = new Search(this.#regex, this.#sticky, text, start)
     while (!search.ended) yield this.#run(isWatched, () => search.next(isWatched ? watchedItems : sliceItems))
   }
 
@@ -140,6 +176,15 @@ export function literalRegex(text: string): RegExp {
   return new RegExp(text.replace(/[\^$\\.*+?()[\]{}|/]/g, '\\$&') || '(?!)', 'gu')
 }
 
+/** For an expression that goes over a run of one character and a run of all others, in this order or the other. */
+export function runsOf(character: string): Runs {
+  const code = `\\u{${character.codePointAt(0)!.toString(16)}}`
+  return {
+    longRun: new RegExp(`${code}{${runSample}}|[^${code}]{${runSample}}`, 'u'),
+    reach: 2 * (shortRun + 2),
+  }
+}
+
 function stickyOf(regex: RegExp): RegExp {
   return new RegExp(regex.source, `${regex.flags.replace(/[gy]/g, '')}y`)
 }
@@ -153,7 +198,7 @@ function fault(origin: PatternOrigin, problem: string, options?: ErrorOptions) {
 }
 
 function partsOf(regex: RegExp, sticky: RegExp, text: string): Parts {
-  return new Search(regex, sticky, text).next(Number.POSITIVE_INFINITY)
+  return new Search(regex, sticky, text, 0).next(Number.POSITIVE_INFINITY)
 }
 
 /** One pass over a text. */
@@ -162,19 +207,20 @@ class Search {
   readonly #sticky: RegExp
   readonly #text: string
   /** Where to search next. */
-  #at = 0
+  #at: number
   /** The end of the last match. */
-  #end = 0
+  #end: number
   #hasMatched = false
   /** The end of the match that was found last, counted or not. */
   #matchEnd = 0
 
-  constructor(regex: RegExp, sticky: RegExp, text: string) {
+  constructor(regex: RegExp, sticky: RegExp, text: string, start: number) {
     this.#regex = regex
     this.#sticky = sticky
     this.#text = text
     // The tokenizers library looks for nothing in an empty text.
-    if (text === '') this.#at = 1
+    this.#at = text === '' ? 1 : start
+    this.#end = start
   }
 
   get ended(): boolean {

@@ -14,7 +14,7 @@ import {
   replacingCharacter,
 } from './normalizer.ts'
 import { PairTable } from './pair-table.ts'
-import { Pattern } from './pattern.ts'
+import type { Pattern } from './pattern.ts'
 import { type PipelineParts, PipelineTokenizer } from './pipeline.ts'
 import { PreTokenizer } from './pre-tokenizer.ts'
 import { characterSymbols, spaceCuts } from './symbols.ts'
@@ -91,7 +91,7 @@ export function tokenizerFromPieces(pieces: readonly ScoredPiece[], settings: Pi
     rawTokens: new AddedTokenFinder(rawTokens),
     normalizedTokens: new AddedTokenFinder(userDefined),
     normalize: readNormalization(settings),
-    split: new PreTokenizer(cuts === undefined ? [] : [new Pattern(cuts)]),
+    split: new PreTokenizer(cuts === undefined ? [] : [cuts]),
     bpe,
     prefix: settings.addBos && settings.bosTokenId !== undefined ? [settings.bosTokenId] : [],
     newDecodeStream: decoder(pieces, raw, settings),
@@ -148,7 +148,7 @@ export function addedPieces(
 function makeBpe(
   pieces: readonly ScoredPiece[],
   { file, byteFallback }: PieceSettings,
-): { bpe: Bpe; cuts: RegExp | undefined } {
+): { bpe: Bpe; cuts: Pattern | undefined } {
   const ids = new Map<string, number>()
   const bytes = new Map<string, number>()
   for (const [id, { text, type }] of pieces.entries()) {

@@ -41,6 +41,11 @@ export interface SafeLengths {
   shortRuns: number
   /** What makes a run long: repetitions of all that the pattern repeats, so many times as `runSample` says. */
   longRun: OnigurumaAst | undefined
+  /**
+   * UTF-16 units after a place of a text of short runs that decide what matches there; Infinity where what precedes the
+   * place counts too.
+   */
+  reach: number
 }
 
 /**
@@ -48,7 +53,7 @@ export interface SafeLengths {
  * runSample characters after a multiple of runSample: so it is found by looking there alone.
  */
 export const runSample = 128
-const shortRun = 4 * runSample
+export const shortRun = 4 * runSample
 
 export function safeLengths(ast: OnigurumaAst): SafeLengths {
   const { factor, degree } = ast.body.map(searchSteps).reduce(sum)
@@ -58,6 +63,30 @@ export function safeLengths(ast: OnigurumaAst): SafeLengths {
     any: Math.floor((affordableSteps / factor) ** (1 / (degree + 1))),
     shortRuns: longRun === undefined ? 0 : Math.floor(affordableSteps / factor / shortRun ** degree),
     longRun,
+    reach: Math.max(...ast.body.map(reachOf)),
+  }
+}
+
+function reachOf({ body }: AlternativeNode): number {
+  return body.map(reachOfNode).reduce((sum, reach) => sum + reach, 0)
+}
+
+function reachOfNode(node: Node): number {
+  switch (node.type) {
+    case 'Character':
+    case 'CharacterClass':
+    case 'CharacterSet':
+      return 2
+    case 'Group':
+    case 'CapturingGroup':
+      return Math.max(...node.body.map(reachOf))
+    case 'LookaroundAssertion':
+      return node.kind === 'lookahead' ? Math.max(...node.body.map(reachOf)) : Number.POSITIVE_INFINITY
+    case 'Quantifier':
+      // A run ends at a character that is looked at.
+      return node.max > fewRepetitions ? shortRun + 2 : node.max * reachOfNode(node.body)
+    default:
+      return Number.POSITIVE_INFINITY
   }
 }
 

@@ -35,10 +35,10 @@ export function translateRegex(pattern: string, file: string): Pattern {
     const ast = parse(pattern, { normalizeUnknownPropertyNames: true })
     adjust(ast)
     const regex = toRegex(ast)
-    const { any, shortRuns, longRun } = safeLengths(ast)
+    const { any, shortRuns, longRun, reach } = safeLengths(ast)
     return new Pattern(regex, {
-      ...{ file, text: pattern, safeLength: any, safeLengthOfShortRuns: shortRuns },
-      longRun: longRun && toRegex(longRun),
+      origin: { file, text: pattern, safeLength: any, safeLengthOfShortRuns: shortRuns },
+      runs: longRun && { longRun: toRegex(longRun), reach },
     })
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)

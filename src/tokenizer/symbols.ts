@@ -1,5 +1,6 @@
 // What a word is before any merge: bytes of a byte-level vocabulary, or characters with bytes to fall back on.
 import { byteCharacters, byteSpelling } from './byte-level.ts'
+import { Pattern, runsOf } from './pattern.ts'
 import { bytePieceText, type Vocabulary } from './vocabulary.ts'
 
 /**
@@ -66,7 +67,7 @@ export function wholeWords(
  * Where no token holds ▁ after another character, no merge crosses that place: words cut there give the same ids
  * as the whole text, and are worth caching. undefined where that does not hold.
  */
-export function spaceCuts(texts: readonly string[]): RegExp | undefined {
+export function spaceCuts(texts: readonly string[]): Pattern | undefined {
   if (texts.some(text => /[^▁]▁/u.test(text))) return undefined
-  return /▁*[^▁]+|▁+/gu
+  return new Pattern(/▁*[^▁]+|▁+/gu, { runs: runsOf('▁') })
 }

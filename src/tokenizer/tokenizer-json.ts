@@ -8,7 +8,7 @@ import { type Field, isTokenId } from './field.ts'
 import { maxNormalLength } from './growth.ts'
 import { namedTokens } from './named-tokens.ts'
 import { type Normalizer, prepends, readNormalizer } from './normalizer.ts'
-import { Pattern } from './pattern.ts'
+import type { Pattern } from './pattern.ts'
 import { PipelineTokenizer } from './pipeline.ts'
 import { readPreTokenizer } from './pre-tokenizer.ts'
 import { withPrefixSpace } from './prefix-space.ts'
@@ -59,7 +59,7 @@ export function tokenizerFromJson(file: Field, settings: TokenizerSettings | und
       ),
     ),
     normalize,
-    split: cuts === undefined ? preTokenizer.split : preTokenizer.split.followedBy(new Pattern(cuts)),
+    split: cuts === undefined ? preTokenizer.split : preTokenizer.split.followedBy(cuts),
     bpe,
     suffix: template.suffix,
     newDecodeStream: readDecoder(
@@ -119,7 +119,7 @@ function readModel(
   model: Field,
   vocabulary: Vocabulary,
   byteLevel: boolean,
-): { bpe: Bpe; cuts: RegExp | undefined } {
+): { bpe: Bpe; cuts: Pattern | undefined } {
   if (model.get('type').string('BPE') !== 'BPE')
     throw model.get('type').error('BPE, the kind LLaMA models have')
   for (const name of ['continuing_subword_prefix', 'end_of_word_suffix']) {
