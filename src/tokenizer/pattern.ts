@@ -82,16 +82,17 @@ export class Pattern {
    * @throws TOKENIZER where the pattern backtracks without end
    */
   cut(texts: readonly string[]): readonly string[] {
-    return this.#run(
-      texts.some(text => !this.isSafe(text)),
-      () => {
-        // Most texts are one stretch: its matches are the words, without another list.
-        if (texts.length === 1) return this.#words(texts[0]!)
-        const out: string[] = []
-        for (const text of texts) for (const word of this.#words(text)) out.push(word)
-        return out
-      },
-    )
+    return this.#run(!this.#areSafe(texts), () => {
+      // Most texts are one stretch: its matches are the words, without another list.
+      if (texts.length === 1) return this.#words(texts[0]!)
+      const out: string[] = []
+      for (const text of texts) for (const word of this.#words(text)) out.push(word)
+      return out
+    })
+  }
+
+  #areSafe(texts: readonly string[]): boolean {
+    return this.#origin === undefined || texts.every(text => this.isSafe(text))
   }
 
   /** Cuts one text of any length as `cut` does, a slice of work at a time. */
