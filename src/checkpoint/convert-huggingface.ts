@@ -60,9 +60,9 @@ export async function huggingFacePlan(
 }
 
 /** The checkpoint's own, else the ids that begin and end a text. */
-async function generationConfig({ format, path, config }: Checkpoint): Promise<Uint8Array | string> {
+async function generationConfig({ format, path, delta, config }: Checkpoint): Promise<Uint8Array | string> {
   const own = join(path, 'generation_config.json')
-  const has = format === 'huggingface' && (await pathKind(own)) === 'file'
+  const has = format === 'huggingface' && delta === undefined && (await pathKind(own)) === 'file'
   return has ? readFile(own) : jsonText(specialIds(config))
 }
 

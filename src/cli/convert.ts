@@ -2,40 +2,59 @@
 
 import type { Command } from 'commander'
 import { InvalidArgumentError } from 'commander'
+import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import { convert } from '../checkpoint/convert.ts'
 import { openCheckpoint } from '../checkpoint/open.ts'
 import type { DType } from '../native/types.ts'
-import { type CommonOptions, choice, folder, newCommand } from './command.ts'
+import {
+  type AdditionOptions,
+  addAdditionOptions,
+  type CommonOptions,
+  choice,
+  folder,
+  newCommand,
+} from './command.ts'
 import { type Io, note, print, printJson } from './io.ts'
 import { mebibytes } from './open-model.ts'
 import { startByteProgress } from './progress.ts'
 
-interface ConvertCommandOptions extends CommonOptions {
+export interface ConvertCommandOptions extends CommonOptions, AdditionOptions {
   dtype?: DType
   shardSize?: number
 }
 
 export function convertCommand(io: Io): Command {
-  return newCommand('convert', 'Convert a checkpoint to a Hugging Face directory that transformers loads.', {
-    json: 'print the folder as JSON',
-    examples: [
-      ['convert model.gguf ./model', 'tensors keep their type; quantised ones become bfloat16'],
-      ['convert model.gguf ./model --dtype float32', 'every value exactly as the file has it'],
-      [
-        'convert ./llama ./small --dtype bfloat16 --shard-size 2GB',
-        'PyTorch files become safetensors, in shards',
+  const command = newCommand(
+    'convert',
+    'Convert a checkpoint to a Hugging Face directory that transformers loads.',
+    {
+      json: 'print the folder as JSON',
+      examples: [
+        ['convert model.gguf ./model', 'tensors keep their type; quantised ones become bfloat16'],
+        ['convert model.gguf ./model --dtype float32', 'every value exactly as the file has it'],
+        [
+          'convert ./llama ./small --dtype bfloat16 --shard-size 2GB',
+          'PyTorch files become safetensors, in shards',
+        ],
+        ['convert ./llama ./merged --adapter ./lora', 'with a LoRA adapter merged into it'],
       ],
-    ],
-  })
+    },
+  )
+  return addAdditionOptions(addOutputOptions(command))
     .argument('<path>', 'checkpoint: a Hugging Face directory or a GGUF file')
     .argument('<out>', 'folder to make; it must not exist, or be empty', folder)
+    .action((path: string, out: string, options: ConvertCommandOptions) => run(io, path, out, options))
+}
+
+/** Adds the options that say how tensors are written. */
+export function addOutputOptions(command: Command): Command {
+  return command
     .addOption(choice('--dtype <type>', 'of every tensor', ['float32', 'bfloat16', 'float16']))
     .option(
       '--shard-size <size>',
       'bytes of tensors in a file at most: 500MB, 5GB, 2GiB (default: 5GB)',
       bytes,
     )
-    .action((path: string, out: string, options: ConvertCommandOptions) => run(io, path, out, options))
 }
 
 const units: Readonly<Record<string, number>> = {
@@ -52,7 +71,17 @@ function bytes(text: string): number {
 }
 
 async function run(io: Io, path: string, out: string, options: ConvertCommandOptions): Promise<void> {
-  const checkpoint = await openCheckpoint(path)
+  const additions = { delta: options.delta, adapters: options.adapter }
+  await writeConverted(io, await openCheckpoint(path, additions), out, options)
+}
+
+/** Writes a checkpoint that was opened, and tells people how far it is. */
+export async function writeConverted(
+  io: Io,
+  checkpoint: Checkpoint,
+  out: string,
+  options: ConvertCommandOptions,
+): Promise<void> {
   for (const warning of checkpoint.warnings) note(`warning: ${warning}`, options)
   const progress = startByteProgress('convert', options)
   await convert(checkpoint, out, {

@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { benchCommand } from './bench.ts'
 import { chatCommand } from './chat.ts'
 import { convertCommand } from './convert.ts'
+import { deltaCommand } from './delta.ts'
 import { devicesCommand } from './devices.ts'
 import { evalCommand } from './eval.ts'
 import { generateCommand } from './generate.ts'
@@ -19,4 +20,5 @@ export const commands: readonly ((io: Io) => Command)[] = [
   devicesCommand,
   benchCommand,
   convertCommand,
+  deltaCommand,
 ]
