@@ -26,6 +26,7 @@ async function write({ name, path, about, scores, greedy, sequences }: GoldenCas
     row('heads', config.heads, config.kvHeads, config.headDim),
     row('context', config.contextLength, 'tied', Number(config.tiedHead)),
     row('biases', Number(config.qkvBias), Number(config.oBias), Number(config.mlpBias)),
+    row('head_norms', Number(config.headNorms), 'windows', config.windows.length, ...config.windows),
     row('eps', exact(config.rmsNormEps)),
     row('rope', exact(config.ropeAttentionFactor), frequencies.length, ...[...frequencies].map(exact)),
     row('bfloat16_error', about.bf16_logprob_error_of_transformers!.mean),

@@ -25,7 +25,7 @@ std::shared_ptr<EngineThread> engine_of(const Napi::CallbackInfo& info) {
   return info.Env().GetInstanceData<InstanceData>()->engine;
 }
 
-// Reads the sizes of a model, and which biases it has.
+// Reads the sizes of a model, and which biases and norms it has.
 LlamaConfig read_sizes(Napi::Value value) {
   const Napi::Object object = read_object(value, "config");
   const auto number = [&](const char* name) { return read_int(object[name], name); };
@@ -41,6 +41,7 @@ LlamaConfig read_sizes(Napi::Value value) {
   const auto flag = [&](const char* name) { return read_bool(object[name], name); };
   config.tied_head = flag("tiedHead");
   config.qkv_bias = flag("qkvBias");
+  config.head_norms = flag("headNorms");
   config.o_bias = flag("oBias");
   config.mlp_bias = flag("mlpBias");
   config.check_sizes();
@@ -53,6 +54,7 @@ LlamaConfig read_config(Napi::Value value) {
   config.rms_norm_eps = read_float(object["rmsNormEps"], "rmsNormEps");
   config.rope_frequencies = read_floats(object["ropeFrequencies"], "ropeFrequencies");
   config.rope_attention_factor = read_float(object["ropeAttentionFactor"], "ropeAttentionFactor");
+  config.windows = read_int32s(object["windows"], "windows");
   config.check();
   return config;
 }

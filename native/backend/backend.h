@@ -94,11 +94,12 @@ struct HeadShape {
   int head_dim = 0;
 };
 
-// Limits of a model's packs, from which the memory that its ops need for them follows.
+// A model's limits, from which the memory that its ops need for them follows.
 struct PackLimits {
-  int tokens = 0;               // maximum of tokens, and of rows of the head
-  int positions = 0;            // maximum of positions that a row of attention sees
-  std::span<const int> widths;  // the numbers of columns that inputs of matrix products have
+  int tokens = 0;                // maximum of tokens, and of rows of the head
+  int positions = 0;             // maximum of positions that a row of attention sees
+  std::span<const int> windows;  // those that attention() is called with
+  std::span<const int> widths;   // the numbers of columns that inputs of matrix products have
   int vocab = 0;
   HeadShape shape;
   DType dtype = DType::kFloat32;  // the weights' type
@@ -108,6 +109,15 @@ struct PackLimits {
 struct RopeTable {
   View cos;
   View sin;
+};
+
+// What qkv() does with the products: bias, norms of heads, rotation.
+struct QkvFinish {
+  View bias;    // [rows of the weight] f32, or empty
+  View q_norm;  // [head_dim] f32: the weights of an RMSNorm over each head of q; empty where there is none
+  View k_norm;  // [head_dim] f32: the same over each head of k; empty where q_norm is
+  float eps = 0;
+  RopeTable rope;
 };
 
 // Keys and values that outlive a pack: rows of [kv_heads * head_dim] f32, in one K and one V buffer for each layer.
@@ -161,7 +171,8 @@ class Backend {
   virtual DType activation_dtype(DType weights) const = 0;
 
   // ---- packs ----
-  virtual std::unique_ptr<PlacedPack> place(const Pack& pack, HeadShape shape) = 0;
+  // `windows` are those with which attention() will be called, each one once.
+  virtual std::unique_ptr<PlacedPack> place(const Pack& pack, HeadShape shape, std::span<const int> windows) = 0;
 
   // ---- ops, in the order of the forward pass; T = tokens of the pack ----
 
@@ -172,18 +183,23 @@ class Backend {
   //   x [rows, dim] f32   w [dim] f32   y [rows, dim] activation dtype, not x
   virtual void rms_norm(View x, View w, float eps, View y) = 0;
 
-  // [q k v] = h w^T + bias, then RoPE on q and k (rotate halves, Su et al. 2021, as Hugging Face lays it out):
-  //   (a, b) = (q[i], q[i + d/2]) -> (a cos - b sin, b cos + a sin) at the token's position
-  //   h [T, dim]   w kQkv   bias [w.rows] f32 or empty   q [T, heads * d] f32   k, v [T, kv_heads * d] f32
-  virtual void qkv(const PlacedPack& pack, View h, const Matrix& w, View bias, const RopeTable& rope, HeadShape shape,
-                   View q, View k, View v) = 0;
+  // [q k v] = h w^T + bias, then on each head of q and of k
+  //   RMSNorm, if the model has one (Henry et al. 2020, Yang et al. 2025):
+  //     x -> x / sqrt(mean(x^2) + eps) * w, w being q_norm or k_norm
+  //   RoPE (rotate halves, Su et al. 2021, as Hugging Face lays it out):
+  //     (a, b) = (x[i], x[i + d/2]) -> (a cos - b sin, b cos + a sin) at the token's position
+  //   h [T, dim]   w kQkv   q [T, heads * d] f32   k, v [T, kv_heads * d] f32
+  virtual void qkv(const PlacedPack& pack, View h, const Matrix& w, const QkvFinish& finish, HeadShape shape, View q,
+                   View k, View v) = 0;
 
   // out[t, head] = softmax(q[t, head] . K / sqrt(d)) V over what row t sees, online, keys in blocks cut by absolute
-  // position, so that an unshared, a tree and a KV-segment run add in the same order.
+  // position, so that an unshared, a tree and a KV-segment run add in the same order. Of the positions that the pack
+  // lets it see, a row at position p sees those from p - window + 1 on (Beltagy et al. 2020): `window` positions, its
+  // own among them. A window of the context's length hides nothing.
   //   q [T, heads * d] f32   k, v [T, kv_heads * d] f32   cache may be null (no tree has a segment)
-  //   out [T, heads * d] activation dtype
+  //   window 1 or more, one of those that place() was told   out [T, heads * d] activation dtype
   virtual void attention(const PlacedPack& pack, View q, View k, View v, const KvCache* cache, int layer,
-                         HeadShape shape, View out) = 0;
+                         HeadShape shape, int window, View out) = 0;
 
   // Copies all rows of k and v into the cache: row t -> row cache_rows[t] of `layer`. No two may be the same.
   virtual void append_kv(const PlacedPack& pack, View k, View v, const KvCache& cache, int layer) = 0;

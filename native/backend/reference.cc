@@ -100,6 +100,16 @@ void rotate(float* v, int heads, int head_dim, const float* cos, const float* si
   }
 }
 
+// Normalises each head of v: x / sqrt(mean(x^2) + eps) * w.
+void normalise(float* v, int heads, int head_dim, View w, float eps) {
+  for (int head = 0; head < heads; head++, v += head_dim) {
+    float squares = 0;
+    for (int i = 0; i < head_dim; i++) squares += v[i] * v[i];
+    const float scale = 1.0f / std::sqrt(squares / static_cast<float>(head_dim) + eps);
+    for (int i = 0; i < head_dim; i++) v[i] *= scale * static_cast<const float*>(w.data)[i];
+  }
+}
+
 class ReferenceBackend final : public Backend {
  public:
   std::string name() const override { return "reference"; }
@@ -135,7 +145,7 @@ class ReferenceBackend final : public Backend {
     return weights == DType::kBFloat16 ? DType::kBFloat16 : DType::kFloat32;
   }
 
-  std::unique_ptr<PlacedPack> place(const Pack& pack, HeadShape) override {
+  std::unique_ptr<PlacedPack> place(const Pack& pack, HeadShape, std::span<const int>) override {
     auto placed = std::make_unique<ReferencePack>();
     placed->tokens = static_cast<int>(pack.ids.size());
     placed->ids.assign(pack.ids.begin(), pack.ids.end());
@@ -164,27 +174,31 @@ class ReferenceBackend final : public Backend {
     }
   }
 
-  void qkv(const PlacedPack& pack, View h, const Matrix& w, View bias, const RopeTable& rope, HeadShape shape, View q,
-           View k, View v) override {
+  void qkv(const PlacedPack& pack, View h, const Matrix& w, const QkvFinish& finish, HeadShape shape, View q, View k,
+           View v) override {
     const ReferencePack& p = reference(pack);
     for (int t = 0; t < p.tokens; t++) {
       const auto project = [&](int first_row, View out) {
         for (int i = 0; i < out.cols; i++) {
-          row_of(out, t)[i] = dot(h, t, reference(w).row(first_row + i)) + bias_at(bias, first_row + i);
+          row_of(out, t)[i] = dot(h, t, reference(w).row(first_row + i)) + bias_at(finish.bias, first_row + i);
         }
       };
       project(0, q);
       project(q.cols, k);
       project(q.cols + k.cols, v);
-      const float* cos = row_of(rope.cos, p.pos[t]);
-      const float* sin = row_of(rope.sin, p.pos[t]);
+      if (finish.q_norm.data) {
+        normalise(row_of(q, t), shape.heads, shape.head_dim, finish.q_norm, finish.eps);
+        normalise(row_of(k, t), shape.kv_heads, shape.head_dim, finish.k_norm, finish.eps);
+      }
+      const float* cos = row_of(finish.rope.cos, p.pos[t]);
+      const float* sin = row_of(finish.rope.sin, p.pos[t]);
       rotate(row_of(q, t), shape.heads, shape.head_dim, cos, sin);
       rotate(row_of(k, t), shape.kv_heads, shape.head_dim, cos, sin);
     }
   }
 
   void attention(const PlacedPack& pack, View q, View k, View v, const KvCache* cache, int layer, HeadShape shape,
-                 View out) override {
+                 int window, View out) override {
     const int d = shape.head_dim;
     const float scale = 1.0f / std::sqrt(static_cast<float>(d));
     std::vector<const float*> keys, values;  // the rows of the cache and the pack that the query sees, by position
@@ -203,6 +217,9 @@ class ReferenceBackend final : public Backend {
           keys.push_back(row_of(k, c));
           values.push_back(row_of(v, c));
         }
+        const size_t hidden = keys.size() - std::min(keys.size(), static_cast<size_t>(window));
+        keys.erase(keys.begin(), keys.begin() + static_cast<ptrdiff_t>(hidden));
+        values.erase(values.begin(), values.begin() + static_cast<ptrdiff_t>(hidden));
         scores.resize(keys.size());
         for (int head = 0; head < shape.heads; head++) {
           const float* query = row_of(q, r) + head * d;

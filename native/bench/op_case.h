@@ -47,14 +47,19 @@ inline constexpr struct {
             {Op::kSwiglu, "swiglu"},        {Op::kDown, "linear_add down"},   {Op::kGather, "gather_rows"},
             {Op::kHeadScore, "head_score"}, {Op::kHeadSample, "head_sample"}, {Op::kHeadLogits, "head_logits"}};
 
+// A window that no case fills.
+inline constexpr int kWholeWindow = 1 << 24;
+
 struct OpCase {
   Op op;
   ModelShape shape;
   DType dtype;
   std::vector<TreeSpec> trees;
   bool bias = false;
-  int top_k = 0;  // for head_score and head_sample
-  int shift = 0;  // by how many bytes, a multiple of 4, inputs and outputs are off their 64-byte alignment
+  int top_k = 0;              // for head_score and head_sample
+  int shift = 0;              // by how many bytes, a multiple of 4, inputs and outputs are off their 64-byte alignment
+  bool head_norms = false;    // for qkv
+  int window = kWholeWindow;  // for attention
 };
 
 inline const char* op_name(Op op) {

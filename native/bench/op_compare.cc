@@ -20,9 +20,10 @@ double norm(const float* x, int n) {
 // walk, to about 0.7 * 2^-24 * |a| |b| for each result. A factor of 8 is more than five times that for both together.
 class Bounds {
  public:
-  // `activation` is the dtype of the op's rounded inputs and outputs.
-  Bounds(const OpCase& c, DType activation, const OpRun& run, const std::vector<float>& want)
-      : case_(c), activation_(activation), run_(run), want_(want) {
+  // `activation` is the dtype of the op's rounded inputs and outputs; `unnormed` is that of Wanted.
+  Bounds(const OpCase& c, DType activation, const OpRun& run, const std::vector<float>& want,
+         const std::vector<float>& unnormed)
+      : case_(c), activation_(activation), run_(run), want_(want), unnormed_(unnormed) {
     const ModelShape& s = c.shape;
     in_ = static_cast<int>(run.input().rows.size() / std::max(1, run.rows()));
     if (c.op == Op::kAttention) {
@@ -56,6 +57,7 @@ class Bounds {
         return product(row, col);
       case Op::kQkv: {
         const int d = s.head_dim, partner = col / d * d + (col % d + d / 2) % d;
+        if (case_.head_norms && col < (s.heads + s.kv_heads) * d) return normed(row, col, partner) + 8 * kEps * want;
         return product(row, col) + product(row, partner) + 8 * kEps * (want + 2);
       }
       case Op::kSwiglu: {
@@ -87,12 +89,28 @@ class Bounds {
   }
 
  private:
+  // An element of a head x that was normalised, times w, and rotated with its partner. An error e of x changes the
+  // element by up to e w / rms(x) at once, and through the norm by |element| |e| / |x|. Rotations keep lengths, so
+  // those of x are those of the result without the norm.
+  double normed(int row, int col, int partner) const {
+    const int d = case_.shape.head_dim, head = col / d;
+    const float* x = &unnormed_[size_t(row) * run_.width() + size_t(head) * d];
+    const std::vector<float>& w = head < case_.shape.heads ? run_.input().q_norm : run_.input().k_norm;
+    const auto error = [&](int i) { return product(row, i) + 8 * kEps; };  // of the product, and of adding a bias
+    double errors = 0;
+    for (int i = head * d; i < (head + 1) * d; i++) errors += error(i) * error(i);
+    const double length = norm(x, d), pair = std::hypot(x[col % d], x[partner % d]);
+    const double share = std::sqrt(errors) / length + 4 * kEps * std::sqrt(d);
+    return (std::fabs(w[col % d]) + std::fabs(w[partner % d])) * std::sqrt(d) / length *
+           (error(col) + error(partner) + pair * share);
+  }
   double row_norm(int row) const { return norm(&run_.input().rows[size_t(row) * in_], in_); }
 
   const OpCase& case_;
   const DType activation_;
   const OpRun& run_;
   const std::vector<float>& want_;
+  const std::vector<float>& unnormed_;
   int in_ = 0;
   double largest_key_ = 0;
   std::vector<double> weight_norms_;
@@ -120,6 +138,8 @@ std::string describe(const OpCase& c) {
   }
   if (c.shift) s << " shift " << c.shift;
   if (c.bias) s << " bias";
+  if (c.head_norms) s << " head norms";
+  if (c.window < kWholeWindow) s << " window " << c.window;
   if (c.top_k) s << " top " << c.top_k;
   return s.str();
 }
@@ -130,6 +150,13 @@ Wanted::Wanted(const OpCase& c, DType activation)
     : reference(make_reference_backend()), run(*reference, c, activation) {
   run.run();
   values = run.output();
+  if (c.head_norms) {
+    OpCase without = c;
+    without.head_norms = false;
+    OpRun plain(*reference, without, activation);
+    plain.run();
+    unnormed = plain.output();
+  }
   if (c.op != Op::kHeadScore && c.op != Op::kHeadSample) return;
   logits_case = c;
   logits_case.op = Op::kHeadLogits;
@@ -153,7 +180,7 @@ std::string mismatch(OpRun& run, const OpCase& c, const Wanted& wanted) {
 
   if (c.op == Op::kHeadScore) {
     const std::vector<float>& logits = wanted.logits;
-    const Bounds bounds(wanted.logits_case, run.activation(), *wanted.logits_run, logits);
+    const Bounds bounds(wanted.logits_case, run.activation(), *wanted.logits_run, logits, {});
     for (int r = 0; r < wanted.run.rows(); r++) {
       const double widest = bounds.widest_product(r);
       const float* row = &logits[size_t(r) * c.shape.vocab];
@@ -173,7 +200,7 @@ std::string mismatch(OpRun& run, const OpCase& c, const Wanted& wanted) {
     // Rounding may move a draw to the token beside it. So the backend's own logits are held to the reference's, and
     // what it draws to those.
     const std::vector<float> logits = run.logits(wanted.run.rows());
-    const Bounds bounds(wanted.logits_case, run.activation(), *wanted.logits_run, wanted.logits);
+    const Bounds bounds(wanted.logits_case, run.activation(), *wanted.logits_run, wanted.logits, {});
     const size_t vocab = c.shape.vocab;
     for (int r = 0; r < wanted.run.rows(); r++) {
       const size_t at = size_t(r) * width;
@@ -185,7 +212,7 @@ std::string mismatch(OpRun& run, const OpCase& c, const Wanted& wanted) {
       judge(at + 1, std::fabs(double{got[at + 1]} - choice.log_prob), 1e-5);
     }
   } else {
-    const Bounds bounds(c, run.activation(), wanted.run, want);
+    const Bounds bounds(c, run.activation(), wanted.run, want, wanted.unnormed);
     for (size_t i = 0; i < want.size(); i++)
       judge(i, std::fabs(double{got[i]} - want[i]),
             bounds.at(static_cast<int>(i / width), static_cast<int>(i % width)));

@@ -19,6 +19,7 @@ struct Wanted {
   OpCase logits_case;  // head_score only
   std::unique_ptr<OpRun> logits_run;
   std::vector<float> logits;
+  std::vector<float> unnormed;  // qkv with head_norms only: its result without them
 };
 
 // The case, the worst element and its bound where the output of `run`, which has run, is out of its bounds; else empty.

@@ -7,6 +7,11 @@
 #include "random.h"
 
 namespace mt::bench {
+namespace {
+
+constexpr float kEps = 1e-5f;  // of all norms
+
+}  // namespace
 
 OpRun::OpRun(Backend& backend, const OpCase& c, DType rounding)
     : backend_(backend),
@@ -47,7 +52,15 @@ OpRun::OpRun(Backend& backend, const OpCase& c, DType rounding)
           cosines.push_back(static_cast<float>(std::cos(angle)));
           sines.push_back(static_cast<float>(std::sin(angle)));
         }
-      rope_ = {upload(cosines, s.head_dim / 2, DType::kFloat32), upload(sines, s.head_dim / 2, DType::kFloat32)};
+      finish_.bias = bias_;
+      finish_.rope = {upload(cosines, s.head_dim / 2, DType::kFloat32), upload(sines, s.head_dim / 2, DType::kFloat32)};
+      if (c.head_norms) {
+        finish_.eps = kEps;
+        input_.q_norm = random(s.head_dim, 7, 2);
+        input_.k_norm = random(s.head_dim, 8, 2);
+        finish_.q_norm = upload(input_.q_norm, s.head_dim, DType::kFloat32);
+        finish_.k_norm = upload(input_.k_norm, s.head_dim, DType::kFloat32);
+      }
       width_ = q_dim + 2 * kv_dim;
       q_ = view(tokens_, q_dim, DType::kFloat32);
       k_ = view(tokens_, kv_dim, DType::kFloat32);
@@ -135,7 +148,7 @@ void OpRun::make_pack() {
     rows.push_back((i * 7 + 3) % tokens_);
     cache_rows.push_back(tokens_ - 1 - i);
   }
-  pack_ = backend_.place({ids_, pos_, branch_start_, trees_, rows, cache_rows}, heads_);
+  pack_ = backend_.place({ids_, pos_, branch_start_, trees_, rows, cache_rows}, heads_, {&case_.window, 1});
 }
 
 void OpRun::make_weights(int out, int in, MatrixKind kind) {
@@ -221,11 +234,11 @@ void OpRun::run() {
     case Op::kEmbed:
       return backend_.embed(*pack_, *matrix, y_);
     case Op::kRmsNorm:
-      return backend_.rms_norm(x_, norm_, 1e-5f, y_);
+      return backend_.rms_norm(x_, norm_, kEps, y_);
     case Op::kQkv:
-      return backend_.qkv(*pack_, x_, *matrix, bias_, rope_, heads_, q_, k_, v_);
+      return backend_.qkv(*pack_, x_, *matrix, finish_, heads_, q_, k_, v_);
     case Op::kAttention:
-      return backend_.attention(*pack_, x_, k_, v_, cache, 0, heads_, y_);
+      return backend_.attention(*pack_, x_, k_, v_, cache, 0, heads_, case_.window, y_);
     case Op::kAppendKv:
       return backend_.append_kv(*pack_, k_, v_, *cache, 0);
     case Op::kOut:
@@ -274,14 +287,10 @@ std::vector<float> OpRun::logits(int rows) {
   return logits;
 }
 
-// Of queries with the keys that they see: those of the segment, of the prefix, and of the branch up to the row.
+// Of queries with the keys that they see.
 double OpRun::pairs() const {
   double sum = 0;
-  for (const Tree& tree : trees_)
-    for (int r = tree.start; r < tree.end; r++) {
-      const bool in_prefix = r < tree.start + tree.prefix_len;
-      sum += tree.segment_len + (in_prefix ? 0 : tree.prefix_len) + r - branch_start_[r] + 1;
-    }
+  for (const int32_t position : pos_) sum += std::min(position + 1, case_.window);
   return sum;
 }
 

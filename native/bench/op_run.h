@@ -10,11 +10,12 @@ namespace mt::bench {
 
 // The inputs as float32, rounded to the types that the backend takes.
 struct OpInput {
-  std::vector<float> rows;     // [rows, in]: the op's x, h, a or q
-  std::vector<float> weights;  // [out, in] rounded to the dtype
-  std::vector<float> bias;     // [out], or empty
-  std::vector<float> k, v;     // [cache rows + tokens, kv_dim]
-  std::vector<float> start;    // [rows, out]: what linear_add adds to
+  std::vector<float> rows;            // [rows, in]: the op's x, h, a or q
+  std::vector<float> weights;         // [out, in] rounded to the dtype
+  std::vector<float> bias;            // [out], or empty
+  std::vector<float> q_norm, k_norm;  // [head_dim] each, or empty
+  std::vector<float> k, v;            // [cache rows + tokens, kv_dim]
+  std::vector<float> start;           // [rows, out]: what linear_add adds to
 };
 
 class OpRun {
@@ -77,7 +78,7 @@ class OpRun {
   std::vector<int32_t> ids_, pos_, branch_start_, targets_;
   std::vector<Tree> trees_;
   View x_, y_, bias_, q_, k_, v_, norm_;
-  RopeTable rope_;
+  QkvFinish finish_;
   std::vector<float> host_, top_log_prob_;
   std::vector<int32_t> argmax_, top_ids_, chosen_;
   std::vector<uint64_t> draws_;

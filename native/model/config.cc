@@ -43,6 +43,11 @@ void LlamaConfig::check_sizes() const {
 
 void LlamaConfig::check() const {
   check_sizes();
+  if (!windows.empty() && windows.size() != static_cast<size_t>(layers)) {
+    fail("windows has " + std::to_string(windows.size()) +
+         " numbers, expected none or layers = " + std::to_string(layers));
+  }
+  for (const int window : windows) check_dimension("a number of windows", window);
   if (rope_frequencies.size() != static_cast<size_t>(head_dim) / 2) {
     fail("ropeFrequencies has " + std::to_string(rope_frequencies.size()) +
          " numbers, expected headDim / 2 = " + std::to_string(head_dim / 2));

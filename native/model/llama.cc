@@ -29,7 +29,12 @@ Llama::Llama(std::unique_ptr<Backend> backend, LlamaConfig config, const std::ve
     : backend_(std::move(backend)),
       config_(std::move(config)),
       weights_(load_weights(*backend_, config_, tensors, dtype, control)),
-      activation_dtype_(backend_->activation_dtype(dtype)) {}
+      activation_dtype_(backend_->activation_dtype(dtype)),
+      windows_(config_.windows) {
+  if (windows_.empty()) windows_ = {config_.context_length};
+  std::sort(windows_.begin(), windows_.end());
+  windows_.erase(std::unique(windows_.begin(), windows_.end()), windows_.end());
+}
 
 View Llama::forward(const Pack& pack, const KvCache* cache, const Control& control) {
   Backend& b = *backend_;
@@ -37,7 +42,7 @@ View Llama::forward(const Pack& pack, const KvCache* cache, const Control& contr
   const float eps = config_.rms_norm_eps;
   reserve_rope(*std::max_element(pack.pos.begin(), pack.pos.end()) + 1);
   Activations act = activations(static_cast<int>(pack.ids.size()), static_cast<int>(pack.rows.size()));
-  const std::unique_ptr<PlacedPack> placed = b.place(pack, shape);
+  const std::unique_ptr<PlacedPack> placed = b.place(pack, shape, windows_);
 
   View x = act.x, h = act.h, f = act.f;
   b.embed(*placed, *weights_.embedding, x);
@@ -46,10 +51,11 @@ View Llama::forward(const Pack& pack, const KvCache* cache, const Control& contr
     const bool last = l + 1 == config_.layers;
     control.poll();
     b.rms_norm(x, layer.attention_norm, eps, h);
-    b.qkv(*placed, h, *layer.qkv, layer.qkv_bias, rope_, shape, act.q, act.k, act.v);
+    const QkvFinish finish = {layer.qkv_bias, layer.q_norm, layer.k_norm, eps, rope_};
+    b.qkv(*placed, h, *layer.qkv, finish, shape, act.q, act.k, act.v);
     if (!pack.cache_rows.empty()) b.append_kv(*placed, act.k, act.v, *cache, l);
     if (last && pack.rows.empty()) return {};
-    b.attention(*placed, act.q, act.k, act.v, cache, l, shape, act.a);
+    b.attention(*placed, act.q, act.k, act.v, cache, l, shape, config_.window(l), act.a);
     b.linear_add(act.a, *layer.o, layer.o_bias, x);
     if (last && !are_all(pack.rows, pack.ids.size())) {  // from here on a row depends on itself alone
       b.gather_rows(*placed, x, act.x_scored);
@@ -100,6 +106,7 @@ size_t Llama::free_beside(int tokens, size_t free) const {
   const size_t rope = rope_values * sizeof(float) - (rope_buffer_ ? rope_buffer_->bytes() : 0);
   return free - std::min(free, rope + backend_->scratch_bytes({.tokens = tokens,
                                                                .positions = config_.context_length,
+                                                               .windows = windows_,
                                                                .widths = widths,
                                                                .vocab = config_.vocab_size,
                                                                .shape = config_.head_shape(),

@@ -58,6 +58,7 @@ class Llama {
   const LlamaConfig config_;
   Weights weights_;
   DType activation_dtype_;
+  std::vector<int> windows_;  // those that occur in the config
   std::unique_ptr<Buffer> workspace_;
   size_t reserved_ = 0;  // minimum size of workspace_ in bytes, from reserve()
   int reserved_tokens_ = 0;

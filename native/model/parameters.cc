@@ -26,6 +26,7 @@ std::vector<Slot> make_slots(const LlamaConfig& c, Weights& weights) {
   const Dimension vocab = {c.vocab_size, "vocabSize"}, dim = {c.hidden_size, "hiddenSize"};
   const Dimension ffn = {c.intermediate_size, "intermediateSize"};
   const Dimension q = {c.q_size(), "heads headDim"}, kv = {c.kv_size(), "kvHeads headDim"};
+  const Dimension head_dim = {c.head_dim, "headDim"};
   std::vector<Slot> slots;
   slots.push_back(matrix_slot(weights.embedding, MatrixKind::kPlain, {{"model.embed_tokens.weight", vocab, dim}}));
   weights.layers.resize(c.layers);
@@ -42,6 +43,10 @@ std::vector<Slot> make_slots(const LlamaConfig& c, Weights& weights) {
       slots.push_back(vector_slot(
           layer.qkv_bias,
           {{attention + "q_proj.bias", q}, {attention + "k_proj.bias", kv}, {attention + "v_proj.bias", kv}}));
+    }
+    if (c.head_norms) {
+      slots.push_back(vector_slot(layer.q_norm, {{attention + "q_norm.weight", head_dim}}));
+      slots.push_back(vector_slot(layer.k_norm, {{attention + "k_norm.weight", head_dim}}));
     }
     slots.push_back(matrix_slot(layer.o, MatrixKind::kPlain, {{attention + "o_proj.weight", dim, q}}));
     if (c.o_bias) slots.push_back(vector_slot(layer.o_bias, {{attention + "o_proj.bias", dim}}));

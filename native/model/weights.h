@@ -11,11 +11,13 @@
 
 namespace mt {
 
-// A bias that the model does not have is a view without data.
+// A bias or norm that the model does not have is a view without data.
 struct LayerWeights {
   View attention_norm;              // [dim]
   std::unique_ptr<Matrix> qkv;      // [q + 2 kv, dim]
   View qkv_bias;                    // [q + 2 kv]
+  View q_norm;                      // [head_dim]
+  View k_norm;                      // [head_dim]
   std::unique_ptr<Matrix> o;        // [dim, q]
   View o_bias;                      // [dim]
   View ffn_norm;                    // [dim]

@@ -25,12 +25,21 @@ export type RopeScaling =
   /** Divisors of the inverse frequencies as a tensor, [headDim / 2] (GGUF rope_freqs.weight). */
   | { type: 'factors'; factors: Float32Array }
 
+/** By transformers' names. */
+export type Architecture =
+  | 'LlamaForCausalLM'
+  | 'MistralForCausalLM'
+  | 'Qwen2ForCausalLM'
+  | 'Qwen3ForCausalLM'
+
 /** The architecture's numbers. */
 export interface LlamaConfig extends LlamaShape {
-  architecture: 'LlamaForCausalLM' | 'MistralForCausalLM'
+  architecture: Architecture
   rmsNormEps: number
   ropeTheta: number
   ropeScaling: RopeScaling
+  /** [layers] how many positions a token sees, its own the last of them; [] where every layer sees the context. */
+  windows: number[]
   bosTokenId: number | undefined
   /** Ids that end a generation. */
   eosTokenIds: number[]
@@ -38,8 +47,8 @@ export interface LlamaConfig extends LlamaShape {
 
 /** The shape alone. */
 export function shapeOf(config: LlamaShape): LlamaShape {
-  const { tiedHead, qkvBias, oBias, mlpBias } = config
-  return { ...sizesOf(config), tiedHead, qkvBias, oBias, mlpBias }
+  const { tiedHead, qkvBias, headNorms, oBias, mlpBias } = config
+  return { ...sizesOf(config), tiedHead, qkvBias, headNorms, oBias, mlpBias }
 }
 
 /** The sizes alone. */

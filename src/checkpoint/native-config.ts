@@ -10,6 +10,7 @@ export function nativeConfig({ config }: Checkpoint): NativeConfig {
     rmsNormEps: config.rmsNormEps,
     ropeFrequencies: frequencies,
     ropeAttentionFactor: attentionFactor,
+    windows: Int32Array.from(config.windows),
   }
 }
 

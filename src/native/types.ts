@@ -31,6 +31,8 @@ export interface LlamaShape extends LlamaSizes {
   tiedHead: boolean
   /** Biases of q, k and v. */
   qkvBias: boolean
+  /** An RMSNorm over each head of q, and one over each head of k. */
+  headNorms: boolean
   /** A bias of the output of attention. */
   oBias: boolean
   /** Biases of gate, up and down. */
@@ -54,6 +56,8 @@ export interface NativeConfig extends LlamaShape {
   ropeFrequencies: Float32Array
   /** Multiplies cos and sin (YaRN's attention factor, else 1). */
   ropeAttentionFactor: number
+  /** [layers] how many positions a token sees, its own the last of them; [] where every layer sees the context. */
+  windows: Int32Array
 }
 
 /** A matrix or vector, row-major, in one piece of a file. */

@@ -46,7 +46,9 @@ export function randomModel(folder: string, size: Size = {}): RandomModel {
     ropeFrequencies: Float32Array.from({ length: headDim / 2 }, (_, i) => 10000 ** ((-2 * i) / headDim)),
     ropeAttentionFactor: 1,
     tiedHead: true,
+    windows: new Int32Array(0),
     qkvBias: false,
+    headNorms: false,
     oBias: false,
     mlpBias: false,
   }

@@ -6,6 +6,7 @@
 
 #include "backend/backend.h"
 #include "backend/cpu/cpu_backend.h"
+#include "bench/op_case.h"
 #include "check.h"
 #include "model_kernels.h"
 #include "random.h"
@@ -161,7 +162,7 @@ struct Arrangement {
   int after;
 };
 
-Rows attend(Bench& b, HeadShape shape, const Rows& q, const Rows& k, const Rows& v, Arrangement a) {
+Rows attend(Bench& b, HeadShape shape, int window, const Rows& q, const Rows& k, const Rows& v, Arrangement a) {
   const int length = static_cast<int>(q.size()), kv_dim = shape.kv_heads * shape.head_dim;
   constexpr int kSkew = 3;  // cache rows, and pack rows of another tree, before ours
   Rows pack_q = random_rows(kSkew, shape.heads * shape.head_dim, 21), pack_k = random_rows(kSkew, kv_dim, 22),
@@ -195,15 +196,15 @@ Rows attend(Bench& b, HeadShape shape, const Rows& q, const Rows& k, const Rows&
   cache_v.insert(cache_v.end(), v.begin(), v.begin() + a.segment);
   const KvCache cache = {{b.upload(cache_k, DType::kFloat32)}, {b.upload(cache_v, DType::kFloat32)}};
   const std::vector<int32_t> ids(branch_start.size(), 0);
-  const auto placed = b.backend->place({ids, pos, branch_start, trees}, shape);
+  const auto placed = b.backend->place({ids, pos, branch_start, trees}, shape, {&window, 1});
   const View out = b.view(static_cast<int>(branch_start.size()), shape.heads * shape.head_dim, b.activation);
   b.backend->attention(*placed, b.upload(pack_q, DType::kFloat32), b.upload(pack_k, DType::kFloat32),
-                       b.upload(pack_v, DType::kFloat32), &cache, 0, shape, out);
+                       b.upload(pack_v, DType::kFloat32), &cache, 0, shape, window, out);
   const Rows all = Bench::read(out);
   return {all.begin() + ours, all.begin() + ours + length - shared};
 }
 
-void test_attention(const Variant& v, DType dtype, HeadShape shape) {
+void test_attention(const Variant& v, DType dtype, HeadShape shape, int window) {
   constexpr int kLength = 150;
   const Rows q = random_rows(kLength, shape.heads * shape.head_dim, 11);
   const Rows k = random_rows(kLength, shape.kv_heads * shape.head_dim, 12);
@@ -211,7 +212,7 @@ void test_attention(const Variant& v, DType dtype, HeadShape shape) {
   Rows want;
   for (const int threads : {1, 2}) {
     Bench b(v, threads, dtype);
-    if (want.empty()) want = attend(b, shape, q, k, val, {0, 0, 0, 0});
+    if (want.empty()) want = attend(b, shape, window, q, k, val, {0, 0, 0, 0});
     for (const Arrangement a : {Arrangement{0, 5, 2, 3},
                                 {0, 63, 1, 1},
                                 {0, 64, 0, 9},
@@ -226,13 +227,13 @@ void test_attention(const Variant& v, DType dtype, HeadShape shape) {
                                 {37, 41, 3, 1},
                                 {100, 30, 40, 40},
                                 {0, 0, 0, 0}}) {
-      const Rows got = attend(b, shape, q, k, val, a);
+      const Rows got = attend(b, shape, window, q, k, val, a);
       for (size_t i = 0; i < got.size(); i++)
         check(
             same_bits(got[i], want[kLength - got.size() + i]),
-            "%s %s head_dim %d heads %d/%d threads %d: attention of position %zu with segment %d, prefix %d, branches "
-            "of %d and %d around differs from the plain sequence",
-            v.name.c_str(), std::string(dtype_name(dtype)).c_str(), shape.head_dim, shape.heads, shape.kv_heads,
+            "%s %s head_dim %d heads %d/%d window %d threads %d: attention of position %zu with segment %d, prefix %d, "
+            "branches of %d and %d around differs from the plain sequence",
+            v.name.c_str(), std::string(dtype_name(dtype)).c_str(), shape.head_dim, shape.heads, shape.kv_heads, window,
             threads, kLength - got.size() + i, a.segment, a.prefix, a.before, a.after);
     }
   }
@@ -252,9 +253,12 @@ int main() {
       test_rows(v, dtype, 101, 70);
       if (!model && !kSanitized)
         test_rows(v, dtype, 2500, 1100);  // several passes over k, several ranges of the vocabulary
-      test_attention(v, dtype, {4, 2, 16});
-      test_attention(v, dtype, {3, 1, 80});
-      if (!model) test_attention(v, dtype, {8, 1, 64});
+      for (const int window : {mt::bench::kWholeWindow, 70}) {
+        test_attention(v, dtype, {4, 2, 16}, window);
+        test_attention(v, dtype, {3, 1, 80}, window);
+        if (!model) test_attention(v, dtype, {8, 1, 64}, window);
+      }
+      test_attention(v, dtype, {4, 2, 16}, 5);
     }
   return finish("bitwise_test");
 }

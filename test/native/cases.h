@@ -32,4 +32,7 @@ inline const std::vector<std::vector<TreeSpec>> kTestPacks = {
     {{129, 40, {3, 4}}, {0, 66, {1, 7}}},
 };
 
+// Windows of attention: none, one's own position, less than a block, and one that begins and ends within a block.
+inline constexpr int kTestWindows[] = {kWholeWindow, 1, 33, 100};
+
 }  // namespace mt::test

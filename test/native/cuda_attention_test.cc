@@ -30,6 +30,7 @@ using Floats = std::vector<float>;
 
 struct Inputs {
   HeadShape shape;
+  int window = kWholeWindow;
   std::vector<int32_t> ids, pos, branch_start;
   std::vector<Tree> trees;
   Floats q, k, v, cache_k, cache_v;
@@ -72,7 +73,7 @@ Inputs make_inputs(const std::vector<TreeSpec>& specs, HeadShape shape) {
 // `shift` is by how many bytes, a multiple of 4, all arrays are off their alignment.
 template <class T>
 Floats attend(Device& device, const Inputs& in, int max_slots = kManySlots, int shift = 0) {
-  const AttentionPlan plan = plan_attention(in.pack(), in.shape, max_slots);
+  const AttentionPlan plan = plan_attention(in.pack(), in.shape, in.window, max_slots);
   const Placed<AttentionTile> tiles(device, plan.tiles);
   const Placed<MergedTile> merged(device, plan.merged);
   const Placed<int32_t> branch_start(device, in.branch_start);
@@ -82,7 +83,7 @@ Floats attend(Device& device, const Inputs& in, int max_slots = kManySlots, int 
   const Placed<T> out(device, in.q.size(), shift);
   attention(device, plan,
             {tiles.data(), merged.data(), branch_start.data(), q.data(), k.data(), v.data(), cache_k.data(),
-             cache_v.data(), plan.slots ? partials.data() : nullptr, in.shape},
+             cache_v.data(), plan.slots ? partials.data() : nullptr, in.shape, in.window},
             out.data());
   return widen(out.read());
 }
@@ -96,8 +97,9 @@ Floats attend_by_reference(const Inputs& in) {
   Floats out(in.q.size());
   const KvCache cache = {{view(in.cache_k, in.kv_dim())}, {view(in.cache_v, in.kv_dim())}};
   const int q_dim = in.shape.heads * in.shape.head_dim;
-  backend->attention(*backend->place(in.pack(), in.shape), view(in.q, q_dim), view(in.k, in.kv_dim()),
-                     view(in.v, in.kv_dim()), &cache, 0, in.shape, {out.data(), tokens, q_dim, DType::kFloat32});
+  backend->attention(*backend->place(in.pack(), in.shape, {}), view(in.q, q_dim), view(in.k, in.kv_dim()),
+                     view(in.v, in.kv_dim()), &cache, 0, in.shape, in.window,
+                     {out.data(), tokens, q_dim, DType::kFloat32});
   return out;
 }
 
@@ -126,6 +128,9 @@ Floats attend_plainly(const Inputs& in, DType dtype) {
             keys.push_back(&k[size_t(c) * in.kv_dim() + column]);
             values.push_back(&v[size_t(c) * in.kv_dim() + column]);
           }
+        const size_t hidden = keys.size() - std::min(keys.size(), static_cast<size_t>(in.window));
+        keys.erase(keys.begin(), keys.begin() + static_cast<ptrdiff_t>(hidden));
+        values.erase(values.begin(), values.begin() + static_cast<ptrdiff_t>(hidden));
         std::vector<double> weights;
         for (const float* key : keys) {
           double sum = 0;
@@ -190,19 +195,23 @@ void test_cases(Device& device) {
   const std::string dtype(dtype_name(dtype_of<T>()));
   Tally tally;
   int turn = static_cast<int>(dtype_of<T>());
-  const auto one = [&](const char* name, HeadShape shape, const std::vector<TreeSpec>& specs, int number) {
-    compare<T>(device, make_inputs(specs, shape), turn % 3 * 4, dtype + " " + name + " pack " + std::to_string(number),
-               tally);
+  const auto one = [&](const char* name, HeadShape shape, const std::vector<TreeSpec>& specs, int number,
+                       int window = kWholeWindow) {
+    Inputs in = make_inputs(specs, shape);
+    in.window = window;
+    compare<T>(device, in, turn % 3 * 4,
+               dtype + " " + name + " pack " + std::to_string(number) + " window " + std::to_string(window), tally);
   };
   for (const ModelShape& s : kTestShapes)
     for (size_t i = 0; i < kTestPacks.size(); i++)
       // Every pack and every shape, but not every pair of them.
       if (turn++ % 4 == 0 && turn % kEvery == 0)
-        one(s.name, {s.heads, s.kv_heads, s.head_dim}, kTestPacks[i], static_cast<int>(i));
+        one(s.name, {s.heads, s.kv_heads, s.head_dim}, kTestPacks[i], static_cast<int>(i), kTestWindows[turn / 4 % 4]);
   one("head256", {2, 1, 256}, {{3, 40, {2, 30, 4}}, {0, 0, {33}}}, 0);
   one("head160", {1, 1, 160}, {{0, 31, {1, 33, 2, 2}}}, 0);
   one("many heads", {71, 1, 8}, {{0, 3, {1, 2}}, {60, 0, {3}}}, 0);
-  one("long", {2, 1, 16}, {{500, 10, {4, 1, 20}}, {1030, 0, {1}}, {0, 511, {2, 3}}}, 0);
+  for (const int window : {kWholeWindow, 1, 40, 513, 520})
+    one("long", {2, 1, 16}, {{500, 10, {4, 1, 20}}, {1030, 0, {1}}, {0, 511, {2, 3}}, {1015, 0, {40}}}, 0, window);
   if (sizeof(T) == 4) return;
   check(tally.ours <= 4 * tally.plain, "%s: error %.3g, of the plain computation %.3g", dtype.c_str(),
         std::sqrt(tally.ours), std::sqrt(tally.plain));
@@ -227,6 +236,7 @@ Inputs arrange(const Inputs& plain, const Arrangement& a) {
   const int q_dim = plain.shape.heads * plain.shape.head_dim;
   Inputs in;
   in.shape = plain.shape;
+  in.window = plain.window;
   in.add(kSkew, 0);
   if (a.prefix) in.add(a.prefix, a.segment);
   in.add(a.before, shared);
@@ -251,8 +261,10 @@ Inputs arrange(const Inputs& plain, const Arrangement& a) {
 }
 
 template <class T>
-void test_bits(Device& device, HeadShape shape, int length, const std::vector<Arrangement>& arrangements) {
-  const Inputs plain = make_inputs({{0, 0, {length}}}, shape);
+void test_bits(Device& device, HeadShape shape, int length, const std::vector<Arrangement>& arrangements,
+               int window = kWholeWindow) {
+  Inputs plain = make_inputs({{0, 0, {length}}}, shape);
+  plain.window = window;
   const Floats want = attend<T>(device, plain);
   const size_t q_dim = size_t(shape.heads) * shape.head_dim;
   int turn = 0;
@@ -267,10 +279,10 @@ void test_bits(Device& device, HeadShape shape, int length, const std::vector<Ar
     for (int t = shared; t < length; t++)
       check(
           std::memcmp(got + (t - shared) * q_dim, &want[t * q_dim], q_dim * sizeof(float)) == 0,
-          "%s heads %d/%d x %d: position %d with segment %d, prefix %d, branches of %d and %d around differs from the "
-          "plain sequence",
-          std::string(dtype_name(dtype_of<T>())).c_str(), shape.heads, shape.kv_heads, shape.head_dim, t, a.segment,
-          a.prefix, a.before, a.after);
+          "%s heads %d/%d x %d window %d: position %d with segment %d, prefix %d, branches of %d and %d around differs "
+          "from the plain sequence",
+          std::string(dtype_name(dtype_of<T>())).c_str(), shape.heads, shape.kv_heads, shape.head_dim, window, t,
+          a.segment, a.prefix, a.before, a.after);
   }
 }
 
@@ -280,18 +292,14 @@ void test_all_bits(Device& device) {
       {0, 5, 2, 3},  {0, 63, 1, 1},  {0, 64, 0, 9},  {0, 65, 70, 0}, {0, 149, 1, 1},  {0, 147, 9, 30},  {1, 0, 0, 0},
       {63, 0, 0, 0}, {100, 0, 0, 0}, {149, 0, 0, 0}, {64, 64, 2, 2}, {130, 10, 3, 1}, {100, 30, 40, 40}};
   test_bits<T>(device, {4, 2, 16}, 150, around_blocks);
+  test_bits<T>(device, {4, 2, 16}, 150, around_blocks, 70);
   // f16 goes through the same code as bf16.
   if (kEvery > 1 || std::is_same_v<T, f16>) return;
   test_bits<T>(device, {3, 1, 80}, 150, around_blocks);
   test_bits<T>(device, {1, 1, 256}, 150, {{0, 130, 3, 3}, {149, 0, 0, 0}, {0, 140, 1, 9}, {33, 95, 2, 2}});
-  test_bits<T>(device, {1, 1, 16}, 1100,
-               {{0, 511, 2, 3},
-                {0, 512, 1, 1},
-                {0, 1090, 3, 40},
-                {1099, 0, 0, 0},
-                {1020, 0, 0, 0},
-                {1000, 30, 4, 4},
-                {500, 560, 1, 1}});
+  const std::vector<Arrangement> around_splits = {{0, 511, 2, 3},  {0, 512, 1, 1},   {0, 1090, 3, 40}, {1099, 0, 0, 0},
+                                                  {1020, 0, 0, 0}, {1000, 30, 4, 4}, {500, 560, 1, 1}};
+  for (const int window : {kWholeWindow, 520, 40}) test_bits<T>(device, {1, 1, 16}, 1100, around_splits, window);
 }
 
 // Values that are too large for T, infinite or NaN change only the rows that see them.
@@ -324,10 +332,15 @@ void test_scratch_of_decoding() {
       in.add(1, kSplits * kSplit - 1);
     }
     const size_t slot_bytes = partial_floats(shape) * sizeof(float);
-    const AttentionPlan plan = plan_attention(in.pack(), shape, static_cast<int>(kMaxBytes / slot_bytes));
+    const int max_slots = static_cast<int>(kMaxBytes / slot_bytes);
+    const AttentionPlan plan = plan_attention(in.pack(), shape, kWholeWindow, max_slots);
     CHECK_EQ(plan.steps.size(), 1u);
     CHECK_EQ(plan.tiles.size(), size_t{kSequences} * kSplits);
     CHECK_EQ(plan.slots * slot_bytes, sizeof(float) * kSequences * kSplits * kHeads * (kHeadDim + 2));
+    // A window that begins at a split has no tile for those before it, and a window in one split nothing to merge.
+    CHECK_EQ(plan_attention(in.pack(), shape, 2 * kSplit, max_slots).tiles.size(), size_t{kSequences} * 2);
+    CHECK_EQ(plan_attention(in.pack(), shape, 2 * kSplit + 1, max_slots).tiles.size(), size_t{kSequences} * 3);
+    CHECK_EQ(plan_attention(in.pack(), shape, kSplit, max_slots).slots, 0);
   }
 }
 

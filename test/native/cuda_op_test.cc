@@ -50,7 +50,17 @@ void test_all(const std::string& device, bool only_products, const std::vector<D
           if (turn % kEvery != 0) continue;
           if (shape.dim > 1000 && (trees.size() > 1 || trees[0].branches[0] > 13)) continue;
           const int n = turn / kEvery;
-          const OpCase c = {op.op, shape, dtype, trees, n % 2 == 0, n % 4 == 1 ? 3 : n % 4 == 3 ? 1 : 0, n % 3 * 4};
+          const OpCase c = {.op = op.op,
+                            .shape = shape,
+                            .dtype = dtype,
+                            .trees = trees,
+                            .bias = n % 2 == 0,
+                            .top_k = n % 4 == 1   ? 3
+                                     : n % 4 == 3 ? 1
+                                                  : 0,
+                            .shift = n % 3 * 4,
+                            .head_norms = op.op == Op::kQkv && n % 5 < 3,
+                            .window = op.op == Op::kAttention ? kTestWindows[n % 5 % 4] : kWholeWindow};
           Backend& backend = *backends[n % 4];
           run_threads_backwards(n % 8 >= 4);
           compare(name, backend, c, Wanted(c, backend.activation_dtype(dtype)));

@@ -48,6 +48,10 @@ LlamaConfig read_config(Reader& in) {
   c.tied_head = in.get<int>() != 0;
   in.expect("biases");
   for (bool* field : {&c.qkv_bias, &c.o_bias, &c.mlp_bias}) *field = in.get<int>() != 0;
+  in.expect("head_norms");
+  c.head_norms = in.get<int>() != 0;
+  in.expect("windows");
+  c.windows = in.list<int>();
   in.expect("eps");
   c.rms_norm_eps = in.get<float>();
   in.expect("rope");

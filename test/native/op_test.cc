@@ -52,7 +52,16 @@ void test_all(const std::vector<Variant>& variants) {
           turn++;
           if (turn % kEvery != 0) continue;
           if (shape.dim > 1000 && (trees.size() > 1 || trees[0].branches[0] > 13)) continue;
-          const OpCase c = {op.op, shape, dtype, trees, turn % 2 == 0, turn % 4 == 1 ? 3 : 0, turn % 3 * 4};
+          const int n = turn / kEvery;
+          const OpCase c = {.op = op.op,
+                            .shape = shape,
+                            .dtype = dtype,
+                            .trees = trees,
+                            .bias = turn % 2 == 0,
+                            .top_k = turn % 4 == 1 ? 3 : 0,
+                            .shift = turn % 3 * 4,
+                            .head_norms = op.op == Op::kQkv && n % 4 < 2,
+                            .window = op.op == Op::kAttention ? kTestWindows[n % 4] : kWholeWindow};
           test(variants, c, turn % 3 == 0);
         }
     }

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <functional>
 
+#include "../../native/bench/op_case.h"
 #include "../../native/model/session.h"
 #include "check.h"
 #include "pack_building.h"
@@ -14,6 +15,8 @@
 
 namespace mt::test {
 namespace {
+
+using bench::kWholeWindow;
 
 // The largest float: it becomes an infinity where it is rounded to a half, or multiplied.
 const float kSpoilers[] = {NAN, INFINITY, -INFINITY, FLT_MAX};
@@ -106,11 +109,31 @@ std::vector<RowOp> row_ops(Backend& b, DType dtype) {
     const Tree tree = {0, kRows};
     return b.place(
         {.ids = zeros, .pos = pos, .branch_start = zeros, .trees = {&tree, 1}, .rows = rows, .cache_rows = cache_rows},
-        kHeads);
+        kHeads, {});
   };
   const int q_dim = kHeads.heads * kHeads.head_dim, kv_dim = kHeads.kv_heads * kHeads.head_dim;
   std::vector<int32_t> same(kRows);
   for (int i = 0; i < kRows; i++) same[i] = i;
+  const auto qkv = [=, &b](Memory& m, View h, bool head_norms) {
+    const auto w = m.matrix(q_dim + 2 * kv_dim, kDim, MatrixKind::kQkv, kHeads, dtype);
+    QkvFinish finish = {.bias = {},
+                        .q_norm = {},
+                        .k_norm = {},
+                        .eps = 1e-5f,
+                        .rope = {m.upload(random_rows(kRows, kHeads.head_dim / 2, 6)),
+                                 m.upload(random_rows(kRows, kHeads.head_dim / 2, 7))}};
+    if (head_norms) {
+      finish.q_norm = m.upload(random_rows(1, kHeads.head_dim, 8));
+      finish.k_norm = m.upload(random_rows(1, kHeads.head_dim, 9));
+    }
+    const View q = m.view(kRows, q_dim, DType::kFloat32), k = m.view(kRows, kv_dim, DType::kFloat32),
+               v = m.view(kRows, kv_dim, DType::kFloat32);
+    b.qkv(*pack({}, {}), h, *w, finish, kHeads, q, k, v);
+    Floats all = m.read(q);
+    append(all, m.read(k));
+    append(all, m.read(v));
+    return all;
+  };
   return {
       {"rms_norm", kDim, false,
        [&b, activation](Memory& m, View x) {
@@ -118,19 +141,8 @@ std::vector<RowOp> row_ops(Backend& b, DType dtype) {
          b.rms_norm(x, m.upload(random_rows(1, kDim, 5)), 1e-5f, y);
          return m.read(y);
        }},
-      {"qkv", kDim, true,
-       [=, &b](Memory& m, View h) {
-         const auto w = m.matrix(q_dim + 2 * kv_dim, kDim, MatrixKind::kQkv, kHeads, dtype);
-         const RopeTable rope = {m.upload(random_rows(kRows, kHeads.head_dim / 2, 6)),
-                                 m.upload(random_rows(kRows, kHeads.head_dim / 2, 7))};
-         const View q = m.view(kRows, q_dim, DType::kFloat32), k = m.view(kRows, kv_dim, DType::kFloat32),
-                    v = m.view(kRows, kv_dim, DType::kFloat32);
-         b.qkv(*pack({}, {}), h, *w, {}, rope, kHeads, q, k, v);
-         Floats all = m.read(q);
-         append(all, m.read(k));
-         append(all, m.read(v));
-         return all;
-       }},
+      {"qkv", kDim, true, [=](Memory& m, View h) { return qkv(m, h, false); }},
+      {"qkv with head norms", kDim, true, [=](Memory& m, View h) { return qkv(m, h, true); }},
       {"append_kv", kv_dim, false,
        [=, &b](Memory& m, View k) {
          const KvCache cache = {{m.view(kRows, kv_dim, DType::kFloat32)}, {m.view(kRows, kv_dim, DType::kFloat32)}};
@@ -250,13 +262,15 @@ struct AttentionPack {
       if (row < tree.end) return tree;
     return trees.back();
   }
-  bool sees(int row, int token) const {
+  bool sees(int row, int token, int window) const {
     const Tree& tree = tree_of(row);
-    return token >= tree.start && token <= row && (token >= branch_start[row] || token < tree.start + tree.prefix_len);
+    return token >= tree.start && token <= row &&
+           (token >= branch_start[row] || token < tree.start + tree.prefix_len) && pos[row] - pos[token] < window;
   }
-  bool sees_cached(int row, int cache_row) const {
+  bool sees_cached(int row, int cache_row, int window) const {
     const Tree& tree = tree_of(row);
-    return cache_row >= tree.segment_row && cache_row < tree.segment_row + tree.segment_len;
+    const int position = cache_row - tree.segment_row;
+    return position >= 0 && position < tree.segment_len && pos[row] - position < window;
   }
 
  private:
@@ -283,24 +297,25 @@ struct AttentionInput {
   Floats q, k, v, cache_k, cache_v;
 };
 
-Floats attend(Backend& b, DType dtype, const AttentionPack& pack, HeadShape heads, const AttentionInput& in) {
+Floats attend(Backend& b, DType dtype, const AttentionPack& pack, HeadShape heads, int window,
+              const AttentionInput& in) {
   Memory m(b);
   const std::vector<int32_t> ids(pack.tokens(), 0);
-  const auto placed = b.place({ids, pack.pos, pack.branch_start, pack.trees}, heads);
+  const auto placed = b.place({ids, pack.pos, pack.branch_start, pack.trees}, heads, {&window, 1});
   const KvCache cache = {{m.upload(in.cache_k)}, {m.upload(in.cache_v)}};
   const View out = m.view(pack.tokens(), in.q.cols, b.activation_dtype(dtype));
-  b.attention(*placed, m.upload(in.q), m.upload(in.k), m.upload(in.v), &cache, 0, heads, out);
+  b.attention(*placed, m.upload(in.q), m.upload(in.k), m.upload(in.v), &cache, 0, heads, window, out);
   return m.read(out);
 }
 
-void test_attention(Backend& b, DType dtype, HeadShape heads, bool shows, int step) {
-  const std::string where = b.name() + " " + std::string(dtype_name(dtype));
+void test_attention(Backend& b, DType dtype, HeadShape heads, int window, bool shows, int step) {
+  const std::string where = b.name() + " " + std::string(dtype_name(dtype)) + " window " + std::to_string(window);
   const AttentionPack pack;
   const int tokens = pack.tokens(), q_dim = heads.heads * heads.head_dim, kv_dim = heads.kv_heads * heads.head_dim;
   const AttentionInput clean = {random_rows(tokens, q_dim, 1), random_rows(tokens, kv_dim, 2),
                                 random_rows(tokens, kv_dim, 3), random_rows(kSegment + 2 * kSkew, kv_dim, 4),
                                 random_rows(kSegment + 2 * kSkew, kv_dim, 5)};
-  const Floats want = attend(b, dtype, pack, heads, clean);
+  const Floats want = attend(b, dtype, pack, heads, window, clean);
   // Which input, and which of its rows: in a prefix, at the edge of a block, in branches, the last; in the cache, what
   // one tree sees and what no one sees.
   struct Place {
@@ -333,10 +348,12 @@ void test_attention(Backend& b, DType dtype, HeadShape heads, bool shows, int st
         if (turn++ % step != 0) continue;
         AttentionInput in = clean;
         (in.*place.input).spoil(spoilt, with);
-        const Floats got = attend(b, dtype, pack, heads, in);
+        const Floats got = attend(b, dtype, pack, heads, window, in);
         for (int r = 0; r < tokens; r++) {
           const bool cached = place.rows == in_cache, query = place.input == &AttentionInput::q;
-          const bool sees = cached ? pack.sees_cached(r, spoilt) : query ? r == spoilt : pack.sees(r, spoilt);
+          const bool sees = cached  ? pack.sees_cached(r, spoilt, window)
+                            : query ? r == spoilt
+                                    : pack.sees(r, spoilt, window);
           if (!sees)
             check(same_bits(got.row(r), want.row(r)),
                   "%s attention: row %d changes where %s %d, which it does not see, "
@@ -383,8 +400,10 @@ std::vector<int32_t> with_spoiler(std::vector<int32_t> ids, size_t at) {
 
 void ops_keep_rows_apart(Backend& backend, DType dtype, bool shows, int step) {
   test_row_ops(backend, dtype, shows, step);
-  test_attention(backend, dtype, kHeads, shows, step);
-  test_attention(backend, dtype, {3, 1, 20}, shows, 3 * step);
+  test_attention(backend, dtype, kHeads, kWholeWindow, shows, step);
+  test_attention(backend, dtype, {3, 1, 20}, kWholeWindow, shows, 3 * step);
+  test_attention(backend, dtype, kHeads, 30, shows, 3 * step);
+  test_attention(backend, dtype, {3, 1, 20}, 66, shows, 3 * step);
 }
 
 void requests_keep_apart(std::unique_ptr<Backend> backend, DType dtype, bool shows) {

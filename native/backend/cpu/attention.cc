@@ -1,9 +1,10 @@
 // Attention over the flat tree on the CPU.
 //
-// A row sees the positions 0 .. its own of one virtual sequence: segment, prefix, own branch. Keys come in blocks of
-// 64 positions, cut by absolute position; a block is gathered into the panels of the matrix kernel from wherever its
-// rows lie, so the bits depend on positions only. Each block goes through scores, online softmax and weighted values.
-// A key that a row does not see has weight 0, which leaves a sum as it was.
+// A row sees positions up to its own of one virtual sequence: segment, prefix, own branch, and of them a window. Keys
+// come in blocks of 64 positions, cut by absolute position; a block is gathered into the panels of the matrix kernel
+// from wherever its rows lie, so the bits depend on positions only. Each block goes through scores, online softmax and
+// weighted values. A key that a row does not see has weight 0, which leaves a sum as it was; a block that no row of a
+// tile sees is left out.
 //
 // But 0 times an infinity or a NaN is NaN. A tile whose sums are not all finite therefore runs a second time, in
 // careful mode: values that are not finite take no part in the products, and are added afterwards to only those rows
@@ -52,12 +53,17 @@ struct Sequence {
   const float* cache_v;
   ptrdiff_t stride;  // floats from row to row
   Tree tree;
+  int window;
   int branch_start;
 
   int shared() const { return tree.segment_len + tree.prefix_len; }
-  int position(int row) const {
-    return row < tree.start + tree.prefix_len ? tree.segment_len + row - tree.start : shared() + row - branch_start;
+  int position(int row) const { return position(row, branch_start); }
+  // The position of a row in its own sequence, which may be that of another branch.
+  int position(int row, int own_branch_start) const {
+    return row < tree.start + tree.prefix_len ? tree.segment_len + row - tree.start : shared() + row - own_branch_start;
   }
+  // The first position that a row at `position` sees.
+  int first_seen(int position) const { return std::max(0, position + 1 - window); }
   const float* key(int position) const { return at(position, cache_k, k); }
   const float* value(int position) const { return at(position, cache_v, v); }
 
@@ -88,12 +94,13 @@ struct TileLayout {
     max = take(rows);
     totals = take(rows);
     factors = take(rows);
+    first = take(rows);
     seen = take(rows);
   }
 
   int dim_in, dim_out;
   size_t total = 0;
-  size_t queries, scores, weights, sums, rounded_keys, staged, keys, values, max, totals, factors, seen;
+  size_t queries, scores, weights, sums, rounded_keys, staged, keys, values, max, totals, factors, first, seen;
 };
 
 // Attention of one tile at one kv head.
@@ -117,15 +124,17 @@ class TileJob {
         max_(scratch + layout.max),
         total_(scratch + layout.totals),
         factor_(scratch + layout.factors),
+        first_(reinterpret_cast<int*>(scratch + layout.first)),
         seen_(reinterpret_cast<int*>(scratch + layout.seen)) {}
 
   void run(const QueryTile& tile, const int32_t* branch_start, const View& q, int kv_head, const Sequence& sequence,
            const View& out) {
     const int rows = (tile.end - tile.begin) * group_;
+    branch_start_ = branch_start;
     careful_ = false;
-    attend(tile, branch_start, q, kv_head, sequence);
+    attend(tile, q, kv_head, sequence);
     for (int i = 0; i < rows && !careful_; i++) careful_ = !all_below(sums_ + size_t(i) * dim_out_, dim_, kInfinity);
-    if (careful_) attend(tile, branch_start, q, kv_head, sequence);
+    if (careful_) attend(tile, q, kv_head, sequence);
     for (int i = 0; i < rows; i++) {
       const float* sum = sums_ + size_t(i) * dim_out_;
       const size_t at = size_t(tile.begin + i / group_) * out.cols + size_t(kv_head * group_ + i % group_) * dim_;
@@ -138,25 +147,28 @@ class TileJob {
 
  private:
   // Computes the sums and totals of the tile's rows over all keys that they see.
-  void attend(const QueryTile& tile, const int32_t* branch_start, const View& q, int kv_head, Sequence sequence) {
+  void attend(const QueryTile& tile, const View& q, int kv_head, Sequence sequence) {
     const int rows = (tile.end - tile.begin) * group_;
     std::fill(sums_, sums_ + size_t(rows) * dim_out_, 0.0f);
     std::fill(max_, max_ + rows, -std::numeric_limits<float>::infinity());
     std::fill(total_, total_ + rows, 0.0f);
 
     // Blocks that lie in segment and prefix are the same keys for all rows; the rest goes branch by branch.
-    const bool one_branch = branch_start[tile.begin] == branch_start[tile.end - 1];
+    const bool one_branch = branch_start_[tile.begin] == branch_start_[tile.end - 1];
     const int together = one_branch ? 0 : sequence.shared() / kBlock;
-    sequence.branch_start = branch_start[tile.begin];
+    sequence.branch_start = branch_start_[tile.begin];
     if (together > 0) {
+      // Where all rows are in branches, none has a position before the end of what they share.
+      const int first = sequence.first_seen(sequence.shared()) / kBlock;
       load_queries(q, tile.begin, tile.end, kv_head);
-      for (int b = 0; b < together; b++) block(sequence, b, tile.begin, tile.end, 0);
+      for (int b = first; b < together; b++) block(sequence, b, tile.begin, tile.end, 0);
     }
     for (int r = tile.begin, end; r < tile.end; r = end) {
-      for (end = r + 1; end < tile.end && branch_start[end] == branch_start[r];) end++;
-      sequence.branch_start = branch_start[r];
+      for (end = r + 1; end < tile.end && branch_start_[end] == branch_start_[r];) end++;
+      sequence.branch_start = branch_start_[r];
       load_queries(q, r, end, kv_head);
-      for (int b = together; b * kBlock <= sequence.position(end - 1); b++)
+      const int first = sequence.first_seen(sequence.position(r)) / kBlock;
+      for (int b = std::max(first, together); b * kBlock <= sequence.position(end - 1); b++)
         block(sequence, b, r, end, (r - tile.begin) * group_);
     }
   }
@@ -253,7 +265,7 @@ class TileJob {
       const float* value = s.value(begin + j);
       if (all_below(value, dim_, value_limit())) continue;
       for (int r = 0; r < rows; r++) {
-        if (j >= seen_[r]) continue;
+        if (j < first_[r] || j >= seen_[r]) continue;
         for (int i = 0; i < dim_; i++)
           if (!is_below(value[i], value_limit())) sums[size_t(r) * dim_out_ + i] += scores_[r * kBlock + j] * value[i];
       }
@@ -277,8 +289,12 @@ class TileJob {
     gather(s, begin, n);
     for (int p = 0; p < n; p += panel)
       gemm_.run(queries_, dim_in_, rows, panel_of(keys_, p, dim_in_), 0, dim_in_, scores_ + p, kBlock, false);
-    for (int i = 0; i < rows; i++) seen_[i] = std::clamp(s.position(r0 + i / group_) + 1 - begin, 0, n);
-    kernels_.softmax_rows(scores_, kBlock, rows, n, seen_, max_ + i0, total_ + i0, factor_);
+    for (int i = 0; i < rows; i++) {
+      const int row = r0 + i / group_, position = s.position(row, branch_start_[row]);
+      seen_[i] = std::clamp(position + 1 - begin, 0, n);
+      first_[i] = std::clamp(s.first_seen(position) - begin, 0, seen_[i]);
+    }
+    kernels_.softmax_rows(scores_, kBlock, rows, n, first_, seen_, max_ + i0, total_ + i0, factor_);
     float* sums = sums_ + size_t(i0) * dim_out_;
     kernels_.scale_rows(sums, dim_out_, rows, dim_, factor_);
     const int k = round_up(n, gemm_.k_align);
@@ -302,19 +318,21 @@ class TileJob {
   const CpuKernels& kernels_;
   const GemmKernel& gemm_;
   const int dim_, group_, dim_in_, dim_out_;
-  float* queries_;        // [rows, dim_in] in the kernel's input form, times 1 / sqrt(dim)
-  float* scores_;         // [rows, 64]
-  float* weights_;        // [rows, 64] in the kernel's input form, if that is not float32 rows
-  float* sums_;           // [rows, dim_out]
-  float* rounded_keys_;   // [64, dim_in] bf16
-  float* staged_;         // [64, dim] keys or values of a block that straddles pieces
-  float* keys_;           // panels [dim_in, panel] of 64 keys
-  float* values_;         // panels [64, panel] of dim_out columns
-  float* max_;            // [rows]
-  float* total_;          // [rows]
-  float* factor_;         // [rows]
-  int* seen_;             // [rows] keys of the block that a row sees
-  bool careful_ = false;  // whether values that are not finite are kept out of the products
+  float* queries_;                         // [rows, dim_in] in the kernel's input form, times 1 / sqrt(dim)
+  float* scores_;                          // [rows, 64]
+  float* weights_;                         // [rows, 64] in the kernel's input form, if that is not float32 rows
+  float* sums_;                            // [rows, dim_out]
+  float* rounded_keys_;                    // [64, dim_in] bf16
+  float* staged_;                          // [64, dim] keys or values of a block that straddles pieces
+  float* keys_;                            // panels [dim_in, panel] of 64 keys
+  float* values_;                          // panels [64, panel] of dim_out columns
+  float* max_;                             // [rows]
+  float* total_;                           // [rows]
+  float* factor_;                          // [rows]
+  const int32_t* branch_start_ = nullptr;  // [tokens of the pack]
+  int* first_;                             // [rows] the first key of the block that a row sees
+  int* seen_;                              // [rows] the end of the keys of the block that it sees
+  bool careful_ = false;                   // whether values that are not finite are kept out of the products
 };
 
 }  // namespace
@@ -334,7 +352,7 @@ Attention::Attention(const CpuKernels& kernels, ThreadPool& pool)
     : kernels_(kernels), pool_(pool), scratch_(pool.threads()) {}
 
 void Attention::run(const std::vector<QueryTile>& tiles, const std::vector<int32_t>& branch_start, View q, View k,
-                    View v, const float* cache_k, const float* cache_v, HeadShape shape, View out) {
+                    View v, const float* cache_k, const float* cache_v, HeadShape shape, int window, View out) {
   const bool bf16 = out.dtype == DType::kBFloat16 && kernels_.attention_bf16;
   const GemmKernel& gemm = bf16 ? *kernels_.attention_bf16 : kernels_.attention_f32;
   const TileLayout layout(gemm, shape);
@@ -347,6 +365,7 @@ void Attention::run(const std::vector<QueryTile>& tiles, const std::vector<int32
                                cache_v ? cache_v + column : nullptr,
                                k.cols,
                                tile.tree,
+                               window,
                                0};
     TileJob(kernels_, gemm, shape, layout, scratch_[worker].as<float>())
         .run(tile, branch_start.data(), q, kv_head, sequence, out);

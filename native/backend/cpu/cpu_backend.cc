@@ -78,7 +78,7 @@ class CpuBackend final : public Backend {
 
   // ---- packs ----
 
-  std::unique_ptr<PlacedPack> place(const Pack& pack, HeadShape shape) override {
+  std::unique_ptr<PlacedPack> place(const Pack& pack, HeadShape shape, std::span<const int>) override {
     auto p = std::make_unique<CpuPack>();
     p->tokens = static_cast<int>(pack.ids.size());
     p->ids.assign(pack.ids.begin(), pack.ids.end());
@@ -107,10 +107,13 @@ class CpuBackend final : public Backend {
     });
   }
 
-  void qkv(const PlacedPack& pack, View h, const Matrix& w, View bias, const RopeTable& rope, HeadShape shape, View q,
-           View k, View v) override {
+  void qkv(const PlacedPack& pack, View h, const Matrix& w, const QkvFinish& finish, HeadShape shape, View q, View k,
+           View v) override {
     const int half_dim = shape.head_dim / 2, pairs = w.rows / 2;
     const int key_heads = shape.heads + shape.kv_heads;
+    // A head's norm needs all of the head, which may lie in several tiles. Then the product is stored as it is.
+    const bool normed = finish.q_norm.data != nullptr;
+    const float *cos = floats(finish.rope.cos, 0), *sin = floats(finish.rope.sin, 0);
     const std::vector<int32_t>& pos = placed(pack).pos;
     gemm_.multiply(h, packed(w), 0, [&](const ProductTile& tile) {
       const int half = packed(w).shape.panel / 2;
@@ -120,21 +123,32 @@ class CpuBackend final : public Backend {
         n = std::min(half_dim - i, last - pair);
         const View out = head < shape.heads ? q : head < key_heads ? k : v;
         const int in_out = head < shape.heads ? head : head < key_heads ? head - shape.heads : head - key_heads;
-        const bool turns = head < key_heads;
+        const bool turns = head < key_heads && !normed;
         const int at = in_out * shape.head_dim + i;
         kernels_.rotate_tile(tile.c + pair - first, tile.ldc, half, tile.rows, n, half_dim,
-                             bias_at(bias, head * shape.head_dim + i), turns ? floats(rope.cos, 0) + i : nullptr,
-                             turns ? floats(rope.sin, 0) + i : nullptr, pos.data() + tile.row,
-                             floats(out, tile.row) + at, out.cols);
+                             bias_at(finish.bias, head * shape.head_dim + i), turns ? cos + i : nullptr,
+                             turns ? sin + i : nullptr, pos.data() + tile.row, floats(out, tile.row) + at, out.cols);
       }
+    });
+    if (!normed) return;
+    for_rows(h.rows, [&](int row) {
+      const auto finish_heads = [&](View x, View w, int heads) {
+        for (int head = 0; head < heads; head++) {
+          float* values = floats(x, row) + head * shape.head_dim;
+          kernels_.rms_norm(values, static_cast<const float*>(w.data), shape.head_dim, finish.eps, values);
+          kernels_.rotate_tile(values, 0, half_dim, 1, half_dim, half_dim, nullptr, cos, sin, &pos[row], values, 0);
+        }
+      };
+      finish_heads(q, finish.q_norm, shape.heads);
+      finish_heads(k, finish.k_norm, shape.kv_heads);
     });
   }
 
   void attention(const PlacedPack& pack, View q, View k, View v, const KvCache* cache, int layer, HeadShape shape,
-                 View out) override {
+                 int window, View out) override {
     const CpuPack& p = placed(pack);
     attention_.run(p.tiles, p.branch_start, q, k, v, cache ? floats(cache->k[layer], 0) : nullptr,
-                   cache ? floats(cache->v[layer], 0) : nullptr, shape, out);
+                   cache ? floats(cache->v[layer], 0) : nullptr, shape, window, out);
   }
 
   void append_kv(const PlacedPack& pack, View k, View v, const KvCache& cache, int layer) override {

@@ -47,7 +47,7 @@ struct CpuKernels {
   GemmKernel attention_f32;
   const GemmKernel* attention_bf16;
 
-  // y[i] = x[i] / sqrt(mean(x^2) + eps) * w[i]
+  // y[i] = x[i] / sqrt(mean(x^2) + eps) * w[i]; y may be x
   void (*rms_norm)(const float* x, const float* w, int n, float eps, float* y);
   void (*rms_norm_bf16)(const float* x, const float* w, int n, float eps, uint16_t* y);
 
@@ -62,16 +62,16 @@ struct CpuKernels {
                            const float* bias_up, uint16_t* f, ptrdiff_t ldf);
   // For row r and i < n: (y[i], y[half + i]) = (x cos - z sin, z cos + x sin) with x = c[i] + bias[i],
   // z = c[b + i] + bias[half + i], and cos and sin from row pos[r] of tables [.., half]. bias may be null. If cos is
-  // null, nothing is rotated.
+  // null, nothing is rotated. y may be c if b is half and ldy is ldc.
   void (*rotate_tile)(const float* c, ptrdiff_t ldc, int b, int rows, int n, int half, const float* bias,
                       const float* cos, const float* sin, const int32_t* pos, float* y, ptrdiff_t ldy);
   // Adds columns first .. first + cols - 1, in ascending order, to each row's partial.
   void (*head_tile)(const float* c, ptrdiff_t ldc, int rows, int cols, int first, HeadPartial* partials);
 
-  // One block of an online softmax. In each row the first seen[r] of scores[r, 0 .. n) become exp(score - max), the
-  // others 0; max and sum are updated; earlier sums are to be multiplied by factor[r].
-  void (*softmax_rows)(float* scores, ptrdiff_t ld, int rows, int n, const int* seen, float* max, float* sum,
-                       float* factor);
+  // One block of an online softmax. In each row scores first[r] .. seen[r] - 1 of scores[r, 0 .. n) become
+  // exp(score - max), the others 0; max and sum are updated; earlier sums are to be multiplied by factor[r].
+  void (*softmax_rows)(float* scores, ptrdiff_t ld, int rows, int n, const int* first, const int* seen, float* max,
+                       float* sum, float* factor);
   // x[r, j] *= factor[r]
   void (*scale_rows)(float* x, ptrdiff_t ldx, int rows, int cols, const float* factor);
   // y[i] = x[i] * factor

@@ -2,6 +2,7 @@
 #include "cuda_backend.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
 #include <type_traits>
@@ -34,9 +35,11 @@ size_t partial_bytes(const PackLimits& limits) {
 // 32-bit words that head_score() keeps of each row, without the lists of top_k.
 constexpr size_t kHeadRowWords = 6;
 
-// Bytes of a pack's arrays per token, if every token had an attention tile of its own. Only tokens of long sequences
-// have more.
-constexpr size_t kPackTokenBytes = 5 * sizeof(int32_t) + sizeof(AttentionTile) + sizeof(MergedTile);
+// Bytes of a pack's arrays per token, if every token had an attention tile of its own for each of so many windows. Only
+// tokens of long sequences have more.
+constexpr size_t pack_token_bytes(size_t windows) {
+  return 5 * sizeof(int32_t) + windows * (sizeof(AttentionTile) + sizeof(MergedTile));
+}
 
 class CudaBuffer final : public Buffer {
  public:
@@ -72,20 +75,32 @@ class Layout {
   size_t bytes_ = 0;
 };
 
-// A pack's arrays and its attention plan, in one piece of memory and one copy.
+// What attention with one window needs of a pack.
+struct WindowPlan {
+  int window;
+  AttentionPlan plan;
+  const AttentionTile* tiles;  // plan's, on the device
+  const MergedTile* merged;
+};
+
+// A pack's arrays and its attention plans, in one piece of memory and one copy.
 class CudaPack final : public PlacedPack {
  public:
-  CudaPack(Device& device, MemoryPool& pool, UploadRing& ring, const Pack& pack, HeadShape shape)
-      : plan(plan_attention(pack, shape, max_slots(shape))),
-        row_count(static_cast<int>(pack.rows.size())),
-        pool_(pool) {
+  CudaPack(Device& device, MemoryPool& pool, UploadRing& ring, const Pack& pack, HeadShape shape,
+           std::span<const int> windows)
+      : row_count(static_cast<int>(pack.rows.size())), pool_(pool) {
     tokens = static_cast<int>(pack.ids.size());
     Layout layout;
     const size_t ids_at = layout.add(pack.ids), pos_at = layout.add(pack.pos),
                  branch_start_at = layout.add(pack.branch_start);
     const size_t rows_at = layout.add(pack.rows), cache_rows_at = layout.add(pack.cache_rows);
-    const size_t tiles_at = layout.add(std::span<const AttentionTile>(plan.tiles));
-    const size_t merged_at = layout.add(std::span<const MergedTile>(plan.merged));
+    std::vector<std::array<size_t, 2>> plans_at;
+    for (const int window : windows) {
+      plans_.push_back({window, plan_attention(pack, shape, window, max_slots(shape)), nullptr, nullptr});
+      const AttentionPlan& plan = plans_.back().plan;  // its arrays stay where they are when plans_ grows
+      plans_at.push_back({layout.add(std::span<const AttentionTile>(plan.tiles)),
+                          layout.add(std::span<const MergedTile>(plan.merged))});
+    }
     memory_ = pool.take(layout.bytes());
     std::byte* piece = ring.next(layout.bytes());
     layout.write(piece);
@@ -97,18 +112,24 @@ class CudaPack final : public PlacedPack {
     branch_start = reinterpret_cast<const int32_t*>(base + branch_start_at);
     rows = reinterpret_cast<const int32_t*>(base + rows_at);
     cache_rows = reinterpret_cast<const int32_t*>(base + cache_rows_at);
-    tiles = reinterpret_cast<const AttentionTile*>(base + tiles_at);
-    merged = reinterpret_cast<const MergedTile*>(base + merged_at);
+    for (size_t i = 0; i < plans_.size(); i++) {
+      plans_[i].tiles = reinterpret_cast<const AttentionTile*>(base + plans_at[i][0]);
+      plans_[i].merged = reinterpret_cast<const MergedTile*>(base + plans_at[i][1]);
+    }
   }
   ~CudaPack() override { pool_.give(std::move(memory_)); }
 
-  AttentionPlan plan;
+  const WindowPlan& plan_for(int window) const {
+    for (const WindowPlan& plan : plans_)
+      if (plan.window == window) return plan;
+    throw Error(ErrorCode::INTERNAL, "attention: place() was not told of a window of " + std::to_string(window));
+  }
+
   int row_count;
   const int32_t *ids, *pos, *branch_start, *rows, *cache_rows;
-  const AttentionTile* tiles;
-  const MergedTile* merged;
 
  private:
+  std::vector<WindowPlan> plans_;
   MemoryPool& pool_;
   std::unique_ptr<DeviceMemory> memory_;
 };
@@ -152,7 +173,7 @@ class CudaBackend final : public Backend {
       head = std::max(head, std::min<size_t>(rows, rows_at_once(row)) * row);
     return padded_.missing(rows * stride * dtype_size(limits.dtype)) + partials_.missing(partial_bytes(limits)) +
            head_.missing(head) + head_rows_.missing(rows * kHeadRowWords * sizeof(int32_t)) +
-           packs_.missing(rows * kPackTokenBytes);
+           packs_.missing(rows * pack_token_bytes(limits.windows.size()));
   }
   void upload(void* device, const void* host, size_t bytes) override { device_.upload(device, host, bytes); }
   void download(void* host, const void* device, size_t bytes) override { device_.download(host, device, bytes); }
@@ -183,9 +204,9 @@ class CudaBackend final : public Backend {
 
   // ---- packs ----
 
-  std::unique_ptr<PlacedPack> place(const Pack& pack, HeadShape shape) override {
+  std::unique_ptr<PlacedPack> place(const Pack& pack, HeadShape shape, std::span<const int> windows) override {
     device_.set_op("placing a pack");
-    return std::make_unique<CudaPack>(device_, packs_, packs_ring_, pack, shape);
+    return std::make_unique<CudaPack>(device_, packs_, packs_ring_, pack, shape, windows);
   }
 
   // ---- ops ----
@@ -206,31 +227,37 @@ class CudaBackend final : public Backend {
     });
   }
 
-  void qkv(const PlacedPack& pack, View h, const Matrix& w, View bias, const RopeTable& rope, HeadShape shape, View q,
-           View k, View v) override {
+  void qkv(const PlacedPack& pack, View h, const Matrix& w, const QkvFinish& finish, HeadShape shape, View q, View k,
+           View v) override {
     device_.set_op("qkv");
-    const RopeArguments arguments = {placed(pack).pos, floats(rope.cos), floats(rope.sin),
-                                     shape.heads,      shape.kv_heads,   shape.head_dim};
+    const RopeArguments rope = {placed(pack).pos, floats(finish.rope.cos), floats(finish.rope.sin),
+                                shape.heads,      shape.kv_heads,          shape.head_dim};
+    const bool normed = finish.q_norm.data != nullptr;
+    RopeArguments in_product = rope;
+    if (normed) in_product.cos = in_product.sin = nullptr;
     multiply(h, w, [&](const auto& g) {
-      MT_TARGET::qkv(device_, g, floats(bias), arguments, floats(q), floats(k), floats(v));
+      MT_TARGET::qkv(device_, g, floats(finish.bias), in_product, floats(q), floats(k), floats(v));
     });
+    if (normed && h.rows > 0)
+      norm_heads(device_, floats(finish.q_norm), floats(finish.k_norm), finish.eps, rope, h.rows, floats(q), floats(k));
   }
 
   void attention(const PlacedPack& pack, View q, View k, View v, const KvCache* cache, int layer, HeadShape shape,
-                 View out) override {
+                 int window, View out) override {
     device_.set_op("attention");
-    const CudaPack& p = placed(pack);
+    const WindowPlan& p = placed(pack).plan_for(window);
     const size_t partials = p.plan.slots * partial_floats(shape);
     const AttentionArguments arguments = {p.tiles,
                                           p.merged,
-                                          p.branch_start,
+                                          placed(pack).branch_start,
                                           floats(q),
                                           floats(k),
                                           floats(v),
                                           cache ? floats(cache->k[layer]) : nullptr,
                                           cache ? floats(cache->v[layer]) : nullptr,
                                           partials ? partials_.get<float>(device_, partials) : nullptr,
-                                          shape};
+                                          shape,
+                                          window};
     with_type(out.dtype,
               [&](auto t) { MT_TARGET::attention(device_, p.plan, arguments, static_cast<decltype(t)*>(out.data)); });
   }

@@ -7,7 +7,8 @@
 // still used. If a tile holds several branches, the blocks before the branches are the same for all rows. The rest of
 // the prefix and the branches' own keys, which are few, are then copied at once, and every warp goes through the
 // branches of its rows by itself. A key has the same place in its block whether prefix, branch or cache holds it, and a
-// key that a row does not see has weight 0, which leaves a sum as it was.
+// key that a row does not see has weight 0, which leaves a sum as it was. Blocks that no row of the tile sees are left
+// out.
 #include <type_traits>
 
 #include "../runtime/launch.cuh"
@@ -114,14 +115,21 @@ class TileJob {
   MT_DEVICE void run(T* out) {
     load_queries();
     const int first = token_of(0), last = token_of(tile_.rows - 1);
-    Sequence s = sequence_of(a_, tile_, kv_head_, a_.branch_start[first]);
+    const Sequence s = sequence_of(a_, tile_, kv_head_, a_.branch_start[first]);
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+      const int token = token_of(row(half) < tile_.rows ? row(half) : 0);
+      position_[half] = s.position(token, a_.branch_start[token]);
+    }
     const int begin = tile_.split * kSplit, split_end = begin + kSplit;
     const bool branches = a_.branch_start[last] != s.branch_start;
     // The position up to which all rows go together. With branches it is the start of the block in which the rows'
     // sequences part, with one sequence its end.
     const int parting = branches ? s.shared() / kBlock * kBlock : s.position(last) + 1;
     const int end = parting < split_end ? parting : split_end;
-    for (int p = begin; p < end; p += kBlock) attend_block(s, p, end);
+    // The first position that a row sees: where there are branches, the tile has their first tokens.
+    const int seen = s.first_seen(branches ? s.shared() : s.position(first)) / kBlock * kBlock;
+    for (int p = seen > begin ? seen : begin; p < end; p += kBlock) attend_block(s, p, end);
     if (branches && parting < split_end) attend_branches(s, parting, first, last);
     store(out);
   }
@@ -186,21 +194,10 @@ class TileJob {
     sync_block();  // the block has come, and nobody reads the one before any more
     const int first = warp_index() * 16;
     if (first >= tile_.rows) return;
-    int seen[2];
-#pragma unroll
-    for (int half = 0; half < 2; half++) {
-      const int r = row(half);
-      seen[half] = r < tile_.rows ? seen_of(s.position(token_of(r)), p, count) : 0;
-    }
+    const int seen[2] = {position_[0] + 1 - p, position_[1] + 1 - p};
     const int last = first + 15 < tile_.rows ? first + 15 : tile_.rows - 1;
-    const int limit = seen_of(s.position(token_of(last)), p, count);
-    if (limit > 0) attend({base, kBlock, 0}, seen, limit);
-  }
-
-  // How many of the `count` keys from position p on are seen by a row at `position`.
-  MT_DEVICE static int seen_of(int position, int p, int count) {
-    const int seen = position + 1 - p;
-    return seen < 0 ? 0 : seen < count ? seen : count;
+    const int limit = s.position(token_of(last)) + 1 - p;
+    if (limit > 0) attend({base, kBlock, 0}, seen, limit < count ? limit : count);
   }
 
   // Adds the positions from `parting` on. Tokens [first, last] are whole branches.
@@ -221,21 +218,23 @@ class TileJob {
       for (next = token + 1; next < stop && a_.branch_start[next] == branch_start;) next++;
       const int length = s.shared() + next - branch_start;  // positions that the last of these tokens sees
       const int end = length < begin + kSplit ? length : begin + kSplit;
-      for (int p = parting > begin ? parting : begin; p < end; p += kBlock) {
+      const int from = parting > begin ? parting : begin;
+      const int seen_from = s.first_seen(s.shared() + token - branch_start) / kBlock * kBlock;
+      for (int p = seen_from > from ? seen_from : from; p < end; p += kBlock) {
         int seen[2];
 #pragma unroll
         for (int half = 0; half < 2; half++) {
           const int r = row(half), t = token_of(r);
           const bool mine = r < tile_.rows && t >= token && t < next;
-          seen[half] = mine ? seen_of(s.shared() + t - branch_start, p, kBlock) : 0;
+          seen[half] = mine ? position_[half] + 1 - p : 0;
         }
         attend({p - parting, s.shared() - p, branch_start - first}, seen, end - p < kBlock ? end - p : kBlock);
       }
     }
   }
 
-  // Adds one block's keys to the warp's rows. The lane's two rows see the first seen[0] and seen[1] of them, and no row
-  // of the warp sees more than `limit`.
+  // Adds one block's keys to the warp's rows. The lane's two rows see the `window` keys before key seen[0] and seen[1],
+  // which need not lie in the block, and no row of the warp sees a key from `limit` on.
   MT_DEVICE void attend(const KeyRows& rows, const int (&seen)[2], int limit) {
     float weights[kBlock / 8][4];
     multiply_keys(weights, rows, limit);
@@ -291,13 +290,13 @@ class TileJob {
     const float scale = scale_ * kLog2E;
 #pragma unroll
     for (int half = 0; half < 2; half++) {
+      hide(x, half, seen[half]);
       float largest = largest_[half];
 #pragma unroll
       for (int j = 0; j < kBlock / 8; j++)
 #pragma unroll
         for (int e = 0; e < 2; e++) {
-          float& score = x[j][2 * half + e];
-          if (8 * j + lane_index() % 4 * 2 + e >= seen[half]) score = -INFINITY;
+          const float score = x[j][2 * half + e];
           largest = score > largest ? score : largest;
         }
 #pragma unroll
@@ -324,6 +323,18 @@ class TileJob {
         sums_[c][2 * half + 1] *= factor;
       }
     }
+  }
+
+  // Makes the scores of keys that a row does not see -infinity. Most blocks have none.
+  MT_DEVICE void hide(float (&x)[kBlock / 8][4], int half, int seen) const {
+    if (seen >= kBlock && seen <= a_.window) return;
+#pragma unroll
+    for (int j = 0; j < kBlock / 8; j++)
+#pragma unroll
+      for (int e = 0; e < 2; e++) {
+        const int key = 8 * j + lane_index() % 4 * 2 + e;
+        if (key >= seen || key < seen - a_.window) x[j][2 * half + e] = -INFINITY;
+      }
   }
 
   // sums += weights v. Two neighbouring fragments of scores, which are accumulators, make one operand of weights.
@@ -393,6 +404,7 @@ class TileJob {
   const bool vectors_;
   const AttentionTile tile_;
   const int kv_head_, group_;
+  int position_[2];      // of the lane's two rows; that of the tile's first row if there are fewer
   char* const keys_;     // [kKeys][kStride]
   char* const values_;   // the same
   char* const queries_;  // [kBlock][kStride]

@@ -12,6 +12,7 @@ struct Sequence {
   int64_t stride;                  // elements from one row to the next
   int64_t column;                  // where the kv head begins in a row
   Tree tree;
+  int window;
   int branch_start;
 
   struct Rows {
@@ -19,10 +20,14 @@ struct Sequence {
   };
 
   MT_DEVICE int shared() const { return tree.segment_len + tree.prefix_len; }
-  MT_DEVICE int position(int token) const {
+  MT_DEVICE int position(int token) const { return position(token, branch_start); }
+  // The position of a token in its own sequence, which may be that of another branch.
+  MT_DEVICE int position(int token, int own_branch_start) const {
     return token < tree.start + tree.prefix_len ? tree.segment_len + token - tree.start
-                                                : shared() + token - branch_start;
+                                                : shared() + token - own_branch_start;
   }
+  // The first position that a row at `position` sees.
+  MT_DEVICE int first_seen(int position) const { return position < window ? 0 : position + 1 - window; }
   // Has no branches, so that the loads of many keys can be in flight.
   MT_DEVICE Rows at(int position) const {
     const bool cached = position < tree.segment_len;
@@ -34,7 +39,7 @@ struct Sequence {
 
 MT_DEVICE Sequence sequence_of(const AttentionArguments& a, const AttentionTile& tile, int kv_head, int branch_start) {
   const int64_t d = a.shape.head_dim;
-  return {a.k, a.v, a.cache_k, a.cache_v, a.shape.kv_heads * d, kv_head * d, tile.tree, branch_start};
+  return {a.k, a.v, a.cache_k, a.cache_v, a.shape.kv_heads * d, kv_head * d, tile.tree, a.window, branch_start};
 }
 
 // The element of q and of out at which query row `row` of a kv head starts.

@@ -1,10 +1,10 @@
 // Attention over the flat tree: how its rows are cut into tiles and splits (attention_plan.cc), and its launchers.
 //
 // A row is one query: token t of the pack and one of the `group` heads that share a kv head, row = t * group + head.
-// It sees the positions from 0 to its own in one virtual sequence: segment, prefix, own branch. Positions are cut into
-// splits of kSplit. Within a split keys come in blocks, which are cut by absolute position. Splits are summed apart and
-// merged in order. So the bits of a row depend only on its position and on the keys it sees: not on the tile, the pack,
-// or on whether segment, prefix or branch holds a key.
+// It sees `window` positions, its own the last of them, in one virtual sequence: segment, prefix, own branch; fewer
+// where the sequence begins later. Positions are cut into splits of kSplit. Within a split keys come in blocks, which
+// are cut by absolute position. Splits are summed apart and merged in order. So the bits of a row depend only on its
+// position and on the keys it sees: not on the tile, the pack, or on whether segment, prefix or branch holds a key.
 #pragma once
 #include <vector>
 
@@ -51,8 +51,9 @@ struct AttentionPlan {
   int slots = 0;  // slots of the largest step
 };
 
-// Cuts a pack's rows. A step has at most `max_slots` slots, unless one tile alone needs more.
-AttentionPlan plan_attention(const Pack& pack, HeadShape shape, int max_slots);
+// Cuts a pack's rows. Splits that no row of a tile sees have no tile. A step has at most `max_slots` slots, unless one
+// tile alone needs more.
+AttentionPlan plan_attention(const Pack& pack, HeadShape shape, int window, int max_slots);
 
 // Floats of a slot, which holds one row of one split: for each kv head the sums [head_dim], the maximum and the total.
 // In memory the rows of a tile lie together for each kv head: sums [rows, head_dim], then maxima and totals [rows, 2].
@@ -70,6 +71,7 @@ struct AttentionArguments {
   const float* cache_v;
   float* partials;  // may be null where plan.slots is 0
   HeadShape shape;
+  int window;  // the plan's
 };
 
 // Writes out [tokens, heads * d]. With bf16 and f16, queries, keys, values and weights are rounded to T for the tensor

@@ -24,16 +24,17 @@ MT_DEVICE float score(const float* q, const float* k, int d) {
   return sum;
 }
 
-// Adds the keys of positions [begin, end), at most 32. `weights` are 32 floats of shared memory that only this warp
-// uses.
-MT_DEVICE void add_block(RowSum& row, const Sequence& s, const float* q, int begin, int end, int d, float scale,
-                         float* weights) {
-  const int mine = begin + lane_index();
-  const float x = mine < end ? score(q, s.at(mine).k, d) : -INFINITY;
+// Adds the keys of positions [begin, end), which lie in the block of 32 from position `block` on. `weights` are 32
+// floats of shared memory that only this warp uses.
+MT_DEVICE void add_block(RowSum& row, const Sequence& s, const float* q, int block, int begin, int end, int d,
+                         float scale, float* weights) {
+  const int mine = block + lane_index();
+  const bool seen = mine >= begin && mine < end;
+  const float x = seen ? score(q, s.at(mine).k, d) : -INFINITY;
   const float block_largest = warp_max(x);
   const float largest = block_largest > row.largest ? block_largest : row.largest;
   const float factor = exp_f32((row.largest - largest) * scale);
-  const float weight = mine < end ? exp_f32((x - largest) * scale) : 0.0f;
+  const float weight = seen ? exp_f32((x - largest) * scale) : 0.0f;
   weights[lane_index()] = weight;
   row.largest = largest;
   row.total = fma_f32(row.total, factor, warp_sum(weight));
@@ -42,7 +43,7 @@ MT_DEVICE void add_block(RowSum& row, const Sequence& s, const float* q, int beg
   for (int i = 0; i < kColumns; i++) row.sums[i] *= factor;
   for (int p = begin; p < end; p++) {
     const float* v = s.at(p).v;
-    const float w = weights[p - begin];
+    const float w = weights[p - block];
 #pragma unroll
     for (int i = 0; i < kColumns; i++) {
       const int c = lane_index() + i * kWarp;
@@ -61,11 +62,13 @@ attend_f32_kernel(AttentionArguments a, int first_tile, float scale, float* out)
     const int token = (tile.first_row + r) / group;
     const Sequence s = sequence_of(a, tile, kv_head, a.branch_start[token]);
     const int64_t at = query_offset(a.shape, tile.first_row + r, kv_head);
-    const int begin = tile.split * kSplit, limit = s.position(token) + 1;
-    const int end = limit < begin + kSplit ? limit : begin + kSplit;
+    const int split = tile.split * kSplit, position = s.position(token), first = s.first_seen(position);
+    const int begin = first < split ? split : first;
+    const int end = position + 1 < split + kSplit ? position + 1 : split + kSplit;
     RowSum row;
-    for (int p = begin; p < end; p += kKeys)
-      add_block(row, s, a.q + at, p, p + kKeys < end ? p + kKeys : end, d, scale, weights);
+    for (int block = begin / kKeys * kKeys; block < end; block += kKeys)
+      add_block(row, s, a.q + at, block, begin < block ? block : begin, block + kKeys < end ? block + kKeys : end, d,
+                scale, weights);
 
     Partial partial = {};
     if (tile.slot >= 0) partial = partial_of(a, tile.slot, kv_head, tile.rows);

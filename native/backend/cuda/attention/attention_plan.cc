@@ -8,9 +8,10 @@ namespace {
 
 class Planner {
  public:
-  Planner(const Pack& pack, HeadShape shape, int max_slots)
+  Planner(const Pack& pack, HeadShape shape, int window, int max_slots)
       : pack_(pack),
         group_(shape.heads / shape.kv_heads),
+        window_(window),
         tile_rows_(attention_block(shape.head_dim)),
         max_slots_(max_slots) {}
 
@@ -46,7 +47,7 @@ class Planner {
       end = next;
     }
     if ((end - begin) * group_ <= tile_rows_) {
-      add_tile(tree, begin * group_, (end - begin) * group_, shared + longest);
+      add_tile(tree, begin * group_, (end - begin) * group_, shared, shared + longest);
     } else {
       add_run(tree, begin, end, shared + end - begin);
     }
@@ -56,20 +57,22 @@ class Planner {
   // Adds the tokens [begin, end) of one sequence. The last of them sees `keys` positions.
   void add_run(const Tree& tree, int begin, int end, int keys) {
     for (int row = begin * group_; row < end * group_; row += tile_rows_) {
-      const int rows = std::min(tile_rows_, end * group_ - row), last = (row + rows - 1) / group_;
-      add_tile(tree, row, rows, keys - (end - 1 - last));
+      const int rows = std::min(tile_rows_, end * group_ - row);
+      const int first = row / group_, last = (row + rows - 1) / group_;
+      add_tile(tree, row, rows, keys - (end - first), keys - (end - 1 - last));
     }
   }
 
-  // Adds rows of which none sees more than `keys` positions.
-  void add_tile(const Tree& tree, int first_row, int rows, int keys) {
-    const int splits = (keys + kSplit - 1) / kSplit;
+  // Adds rows of which none stands before position `lowest`, and none sees a position from `end` on.
+  void add_tile(const Tree& tree, int first_row, int rows, int lowest, int end) {
+    const int first = std::max(0, lowest + 1 - window_) / kSplit;
+    const int splits = (end + kSplit - 1) / kSplit - first;
     if (splits == 1) {
-      plan_.tiles.push_back({tree, first_row, rows, 0, -1});
+      plan_.tiles.push_back({tree, first_row, rows, first, -1});
       return;
     }
     if (slots_ > 0 && slots_ + splits * rows > max_slots_) end_step();
-    for (int s = 0; s < splits; s++) plan_.tiles.push_back({tree, first_row, rows, s, slots_ + s * rows});
+    for (int s = 0; s < splits; s++) plan_.tiles.push_back({tree, first_row, rows, first + s, slots_ + s * rows});
     plan_.merged.push_back({first_row, rows, slots_, splits});
     slots_ += splits * rows;
   }
@@ -84,7 +87,7 @@ class Planner {
   }
 
   const Pack& pack_;
-  const int group_, tile_rows_, max_slots_;
+  const int group_, window_, tile_rows_, max_slots_;
   AttentionPlan plan_;
   AttentionStep step_ = {};
   int slots_ = 0;  // slots of the current step
@@ -92,8 +95,8 @@ class Planner {
 
 }  // namespace
 
-AttentionPlan plan_attention(const Pack& pack, HeadShape shape, int max_slots) {
-  return Planner(pack, shape, max_slots).run();
+AttentionPlan plan_attention(const Pack& pack, HeadShape shape, int window, int max_slots) {
+  return Planner(pack, shape, window, max_slots).run();
 }
 
 }  // namespace mt::MT_TARGET

@@ -8,7 +8,8 @@ template <class T>
 void qkv(Device& device, const GemmOperands<T>& g, const float* bias, const RopeArguments& rope, float* q, float* k,
          float* v) {
   const bool pairs = rope.head_dim % 4 == 0 && is_aligned(q, 8) && is_aligned(k, 8) && is_aligned(v, 8);
-  gemm(device, g, RotateAndSplit{bias, rope, q, k, v, g.m, pairs});
+  const int rotated_heads = rope.cos ? rope.heads + rope.kv_heads : 0;
+  gemm(device, g, RotateAndSplit{bias, rope, rotated_heads, q, k, v, g.m, pairs});
 }
 
 template void qkv(Device&, const GemmOperands<float>&, const float*, const RopeArguments&, float*, float*, float*);

@@ -9,6 +9,7 @@ namespace mt::MT_TARGET {
 struct RotateAndSplit {
   const float* bias;
   RopeArguments rope;
+  int rotated_heads;  // heads + kv_heads or 0
   float *q, *k, *v;
   int rows;
   bool pairs;
@@ -42,7 +43,7 @@ struct RotateAndSplit {
     float cos[2], sin[2];
   };
 
-  MT_DEVICE bool is_rotated(int head) const { return head < rope.heads + rope.kv_heads; }
+  MT_DEVICE bool is_rotated(int head) const { return head < rotated_heads; }
 
   MT_DEVICE Pair load(int group, int64_t angles) const {
     const int half = rope.head_dim / 2, groups = (half + 7) / 8;  // groups of one head

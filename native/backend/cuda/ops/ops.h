@@ -47,7 +47,7 @@ void swiglu(Device& device, const GemmOperands<T>& g, const float* bias, int ffn
 
 struct RopeArguments {
   const int32_t* pos;  // [m]
-  const float* cos;    // [positions, head_dim / 2]
+  const float* cos;    // [positions, head_dim / 2], or null: qkv() rotates nothing
   const float* sin;
   int heads, kv_heads, head_dim;
 };
@@ -72,6 +72,11 @@ void head_logits(Device& device, const GemmOperands<T>& g, float* logits);
 // rms_norm.cu: y[rows, cols] from x[rows, cols] and w[cols].
 template <class T>
 void rms_norm(Device& device, const float* x, const float* w, float eps, int rows, int cols, T* y);
+
+// norm_heads.cu: the RMSNorm of each head of q[rows, heads * d] and k[rows, kv_heads * d], and its rotation, in place.
+// The weights are [d].
+void norm_heads(Device& device, const float* q_norm, const float* k_norm, float eps, const RopeArguments& rope,
+                int rows, float* q, float* k);
 
 // embed.cu: x[t, :] = table[ids[t], :]; the table's rows are `stride` elements apart (gemm/matrix.h).
 template <class T>
