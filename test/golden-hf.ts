@@ -1,13 +1,11 @@
-// Reads test/golden/hf and, where it is there, shared/golden/hf, and says how near a run must come: for the mocha test, and
-// for the tests on GPUs, which run without Node on what write-golden.ts makes of them.
+// Reads test/golden/hf and, where they are there, shared/golden/hf and shared/golden/sister, and says how near a run must
+// come: for the mocha test, and for the tests on GPUs, which run without Node on what write-golden.ts makes of them.
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import type { LoadOptions } from '../src/index.ts'
 import { safetensorsArrays } from './safetensors-arrays.ts'
 import { carried, shared, sharedMissing } from './shared.ts'
 
-/** Formats and architectures that are not read (yet): the folder's own case.json says what they are. */
-const notRead = /^(mistral-window$|qwen2$)/
 
 /**
  * The bound of a logit, as a share of the sequence's largest; of a log-probability; and the margin that either of two tokens
@@ -64,10 +62,12 @@ export interface GoldenCase {
 
 /** The cases that are read, those of this repository first, by name. */
 export function goldenCases(): GoldenCase[] {
-  const roots = [carried('hf'), ...(sharedMissing ? [] : [shared('golden', 'hf')])]
+  const roots = [
+    carried('hf'),
+    ...(sharedMissing ? [] : [shared('golden', 'hf'), shared('golden', 'sister')]),
+  ]
   return roots
     .flatMap(folders)
-    .filter(folder => !notRead.test(basename(folder)))
     .map(folder => {
       const gguf = join(folder, 'model.gguf')
       return readCase(folder, existsSync(gguf) ? gguf : folder)

@@ -26,11 +26,7 @@ export type RopeScaling =
   | { type: 'factors'; factors: Float32Array }
 
 /** By transformers' names. */
-export type Architecture =
-  | 'LlamaForCausalLM'
-  | 'MistralForCausalLM'
-  | 'Qwen2ForCausalLM'
-  | 'Qwen3ForCausalLM'
+export type Architecture = 'LlamaForCausalLM' | 'MistralForCausalLM' | 'Qwen2ForCausalLM' | 'Qwen3ForCausalLM'
 
 /** The architecture's numbers. */
 export interface LlamaConfig extends LlamaShape {

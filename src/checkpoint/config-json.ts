@@ -2,7 +2,7 @@
 
 import { MtLlamaError } from '../errors.ts'
 import type { DType } from '../native/types.ts'
-import type { LlamaConfig, RopeScaling } from './checkpoint.ts'
+import type { Architecture, LlamaConfig, RopeScaling } from './checkpoint.ts'
 import { ropeFrequencies } from './rope.ts'
 
 /**
@@ -13,7 +13,7 @@ import { ropeFrequencies } from './rope.ts'
 export function configJson(config: LlamaConfig, dtype: DType, where: string): object {
   return {
     architectures: [config.architecture],
-    model_type: 'llama',
+    model_type: modelTypes[config.architecture],
     vocab_size: config.vocabSize,
     hidden_size: config.hiddenSize,
     intermediate_size: config.intermediateSize,
@@ -26,11 +26,44 @@ export function configJson(config: LlamaConfig, dtype: DType, where: string): ob
     rope_theta: shortest(config.ropeTheta),
     rope_scaling: ropeJson(config, where),
     tie_word_embeddings: config.tiedHead,
-    attention_bias: config.qkvBias,
-    mlp_bias: config.mlpBias,
+    ...biasesJson(config, where),
+    ...windowsJson(config),
     hidden_act: 'silu',
     ...specialIds(config),
     torch_dtype: dtype,
+  }
+}
+
+const modelTypes: Record<Architecture, string> = {
+  LlamaForCausalLM: 'llama',
+  MistralForCausalLM: 'mistral',
+  Qwen2ForCausalLM: 'qwen2',
+  Qwen3ForCausalLM: 'qwen3',
+}
+
+function biasesJson({ architecture, qkvBias, oBias, mlpBias }: LlamaConfig, where: string): object {
+  if (architecture === 'MistralForCausalLM' || architecture === 'Qwen2ForCausalLM') return {}
+  if (qkvBias !== oBias)
+    throw new MtLlamaError(
+      'CHECKPOINT_UNSUPPORTED',
+      `${where}: ${qkvBias ? 'q, k and v have biases and the output of attention has none' : 'only the output of attention has a bias'}; ` +
+        `a ${architecture} has both or neither`,
+    )
+  return { attention_bias: qkvBias, ...(architecture === 'LlamaForCausalLM' && { mlp_bias: mlpBias }) }
+}
+
+function windowsJson({ architecture, windows, contextLength }: LlamaConfig): object {
+  const window = windows.find(window => window < contextLength) ?? null
+  if (architecture === 'LlamaForCausalLM') return {}
+  if (architecture === 'MistralForCausalLM') return { sliding_window: window }
+  if (window === null) return { use_sliding_window: false, sliding_window: null }
+  const layerTypes = windows.map(own => (own === window ? 'sliding_attention' : 'full_attention'))
+  return {
+    use_sliding_window: true,
+    sliding_window: window,
+    // transformers before 4.53 does not know layer_types.
+    max_window_layers: layerTypes.indexOf('sliding_attention'),
+    layer_types: layerTypes,
   }
 }
 

@@ -1,11 +1,11 @@
-// A LLaMA in a GGUF file, as llama.cpp writes it: config from the metadata, ggml's tensor names, permuted q and k.
+// A model in a GGUF file, as llama.cpp writes it: config from the metadata, ggml's tensor names, permuted q and k.
 
 import { open } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { shown } from '../data/shown.ts'
 import { MtLlamaError } from '../errors.ts'
 import { readableTypes } from '../native/stored-types.ts'
-import type { Checkpoint, LlamaConfig, RopeScaling } from './checkpoint.ts'
+import type { Architecture, Checkpoint, LlamaConfig, RopeScaling } from './checkpoint.ts'
 import { Fields } from './fields.ts'
 import { readExactly } from './files.ts'
 import type { Gguf, GgufMetadata } from './gguf.ts'
@@ -16,17 +16,27 @@ import { type Naming, type StoredTensor, storedTypes, takeTensors } from './tens
 const TOKENIZER_PREFIX = 'tokenizer.ggml.'
 const ROPE_FREQS = 'rope_freqs.weight'
 
+/** Architectures by llama.cpp's names. The keys of their numbers begin with those names. */
+const architectures = {
+  llama: 'LlamaForCausalLM',
+  qwen2: 'Qwen2ForCausalLM',
+  qwen3: 'Qwen3ForCausalLM',
+} as const
+
+/** The metadata key of a number of the model's architecture. */
+type Key = (name: string) => string
+
 /** Keys of llama.cpp that change the pass in a way that does not run here, unless they are 0. */
 const refusedKeys = [
-  'llama.expert_count',
-  'llama.attention.scale',
-  'llama.attention.clamp_kqv',
-  'llama.logit_scale',
-  'llama.residual_scale',
-  'llama.embedding_scale',
-  'llama.attn_logit_softcapping',
-  'llama.final_logit_softcapping',
-  'llama.rope.scaling.yarn_log_multiplier',
+  'expert_count',
+  'attention.scale',
+  'attention.clamp_kqv',
+  'logit_scale',
+  'residual_scale',
+  'embedding_scale',
+  'attn_logit_softcapping',
+  'final_logit_softcapping',
+  'rope.scaling.yarn_log_multiplier',
 ]
 
 const knownKeys = new Set([
@@ -35,9 +45,9 @@ const knownKeys = new Set([
   attention.head_count_kv attention.key_length attention.value_length attention.layer_norm_rms_epsilon
   attention.sliding_window expert_used_count tensor_data_layout rope.dimension_count rope.freq_base rope.scale_linear
   rope.scaling.type rope.scaling.factor rope.scaling.original_context_length rope.scaling.finetuned
-  rope.scaling.attn_factor rope.scaling.yarn_ext_factor rope.scaling.yarn_beta_fast rope.scaling.yarn_beta_slow`
-    .split(/\s+/)
-    .map(key => `llama.${key}`),
+  rope.scaling.attn_factor rope.scaling.yarn_ext_factor rope.scaling.yarn_beta_fast rope.scaling.yarn_beta_slow`.split(
+    /\s+/,
+  ),
 ])
 
 /** Hugging Face's name of a part -> ggml's. */
@@ -49,6 +59,8 @@ const ggmlNames: Readonly<Record<string, string>> = {
   'self_attn.q_proj': 'attn_q',
   'self_attn.k_proj': 'attn_k',
   'self_attn.v_proj': 'attn_v',
+  'self_attn.q_norm': 'attn_q_norm',
+  'self_attn.k_norm': 'attn_k_norm',
   'self_attn.o_proj': 'attn_output',
   post_attention_layernorm: 'ffn_norm',
   'mlp.gate_proj': 'ffn_gate',
@@ -57,13 +69,13 @@ const ggmlNames: Readonly<Record<string, string>> = {
 }
 
 const fieldNames: Naming['fields'] = {
-  vocabSize: 'llama.vocab_size',
-  hiddenSize: 'llama.embedding_length',
-  intermediateSize: 'llama.feed_forward_length',
-  layers: 'llama.block_count',
-  heads: 'llama.attention.head_count',
-  kvHeads: 'llama.attention.head_count_kv',
-  headDim: 'llama.attention.key_length',
+  vocabSize: 'vocab_size',
+  hiddenSize: 'embedding_length',
+  intermediateSize: 'feed_forward_length',
+  layers: 'block_count',
+  heads: 'attention.head_count',
+  kvHeads: 'attention.head_count_kv',
+  headDim: 'attention.key_length',
 }
 
 /**
@@ -76,15 +88,19 @@ export async function openGguf(file: string): Promise<Checkpoint> {
   const where = basename(first!)
   const stored = new Map(gguf.tensors.map(tensor => [tensor.name, tensor]))
   const fields = new Fields(Object.fromEntries(gguf.metadata), where)
-  refuseUnsupported(fields)
-  const config = parseConfig(fields, gguf, stored)
+  const name = parseArchitecture(fields)
+  const key: Key = part => `${name}.${part}`
+  refuseUnsupported(fields, key)
+  const config = parseConfig(fields, key, architectures[name], gguf, stored)
   const factors = stored.get(ROPE_FREQS)
   if (factors !== undefined) config.ropeScaling = await readRopeFactors(factors, config)
 
-  for (const [name, tensor] of stored) tensor.ropeInterleaved = /^blk\.\d+\.attn_[qk]\./.test(name)
+  // llama.cpp rotates the halves of Qwen's heads as Hugging Face does, and permutes the rows of LLaMA's alone.
+  for (const [tensorName, tensor] of stored)
+    tensor.ropeInterleaved = name === 'llama' && /^blk\.\d+\.attn_[qk]\./.test(tensorName)
   const naming: Naming = {
     configFile: 'its metadata',
-    fields: fieldNames,
+    fields: ownFieldNames(key),
     weights: others.length > 0 ? `${where} and its ${others.length} other parts` : where,
     format: 'GGUF',
     types: [...readableTypes().keys()],
@@ -93,7 +109,9 @@ export async function openGguf(file: string): Promise<Checkpoint> {
   const tensors = takeTensors(config, stored, naming)
   const used = new Set([...tensors.map(tensor => ggmlName(tensor.name)), ROPE_FREQS])
   const ignored = [...stored.keys()].filter(name => !used.has(name))
-  const unknown = fields.names().filter(name => name.startsWith('llama.') && !knownKeys.has(name))
+  const unknown = fields
+    .names()
+    .filter(field => field.startsWith(key('')) && !knownKeys.has(field.slice(key('').length)))
   const template = gguf.metadata.get('tokenizer.chat_template')
   return {
     format: 'gguf',
@@ -119,62 +137,82 @@ export function ggmlName(name: string): string {
   return `${layer === undefined ? '' : `blk.${layer}.`}${ggmlNames[part!]}.${kind}`
 }
 
-function refuseUnsupported(fields: Fields): void {
-  if (fields.get('general.architecture') !== 'llama') {
-    throw fields.unsupported('general.architecture', 'only llama runs')
-  }
-  for (const key of refusedKeys) {
-    if (!fields.isAbsent(key) && fields.get(key) !== 0) throw fields.unsupported(key, 'it does not run')
+function parseArchitecture(fields: Fields): keyof typeof architectures {
+  const name = fields.get('general.architecture')
+  const found = (Object.keys(architectures) as (keyof typeof architectures)[]).find(known => known === name)
+  if (found !== undefined) return found
+  throw fields.unsupported('general.architecture', 'llama, qwen2 and qwen3 run')
+}
+
+function ownFieldNames(key: Key): Naming['fields'] {
+  const names = Object.entries(fieldNames).map(([field, name]) => [field, key(name)])
+  return Object.fromEntries(names) as Naming['fields']
+}
+
+function refuseUnsupported(fields: Fields, key: Key): void {
+  for (const name of refusedKeys.map(key)) {
+    if (!fields.isAbsent(name) && fields.get(name) !== 0) throw fields.unsupported(name, 'it does not run')
   }
 }
 
-function parseConfig(fields: Fields, { metadata }: Gguf, stored: Map<string, StoredTensor>): LlamaConfig {
+function parseConfig(
+  fields: Fields,
+  key: Key,
+  architecture: Architecture,
+  { metadata }: Gguf,
+  stored: Map<string, StoredTensor>,
+): LlamaConfig {
   const tokens = metadata.get('tokenizer.ggml.tokens')
   const embedding = stored.get('token_embd.weight')
-  const hiddenSize = fields.size('llama.embedding_length')
-  const heads = fields.size('llama.attention.head_count')
-  const kvHeads = fields.size('llama.attention.head_count_kv', heads)
+  const hiddenSize = fields.size(key('embedding_length'))
+  const heads = fields.size(key('attention.head_count'))
+  const kvHeads = fields.size(key('attention.head_count_kv'), heads)
   if (heads % kvHeads !== 0) {
     throw fields.corrupt(
-      'llama.attention.head_count_kv',
-      `which does not divide llama.attention.head_count = ${heads}`,
+      key('attention.head_count_kv'),
+      `which does not divide ${key('attention.head_count')} = ${heads}`,
     )
   }
-  if (fields.isAbsent('llama.attention.key_length') && hiddenSize % heads !== 0) {
+  if (fields.isAbsent(key('attention.key_length')) && hiddenSize % heads !== 0) {
     throw fields.corrupt(
-      'llama.attention.head_count',
-      `which does not divide llama.embedding_length = ${hiddenSize}`,
+      key('attention.head_count'),
+      `which does not divide ${key('embedding_length')} = ${hiddenSize}`,
     )
   }
-  const headDim = fields.size('llama.attention.key_length', hiddenSize / heads)
+  const headDim = fields.size(key('attention.key_length'), hiddenSize / heads)
   if (headDim % 2 !== 0)
-    throw fields.corrupt('llama.attention.key_length', `${headDim} is odd; RoPE turns pairs`)
-  for (const key of ['llama.attention.value_length', 'llama.rope.dimension_count']) {
-    if (fields.size(key, headDim) !== headDim) {
-      throw fields.unsupported(key, `only the size of a head, ${headDim}, runs`)
+    throw fields.corrupt(key('attention.key_length'), `${headDim} is odd; RoPE turns pairs`)
+  for (const name of ['attention.value_length', 'rope.dimension_count'].map(key)) {
+    if (fields.size(name, headDim) !== headDim) {
+      throw fields.unsupported(name, `only the size of a head, ${headDim}, runs`)
     }
   }
-  const contextLength = fields.size('llama.context_length')
-  const window = 'llama.attention.sliding_window'
+  const contextLength = fields.size(key('context_length'))
+  const window = key('attention.sliding_window')
   if (!fields.isAbsent(window) && fields.get(window) !== 0 && fields.size(window) < contextLength) {
-    throw fields.unsupported(window, `a window below llama.context_length = ${contextLength} does not run`)
+    throw fields.unsupported(
+      window,
+      `llama.cpp ignores it; a window below ${key('context_length')} = ${contextLength} runs from a Hugging Face directory`,
+    )
   }
   const vocabSize = Array.isArray(tokens) ? tokens.length : embedding?.shape[0]
   return {
-    architecture: 'LlamaForCausalLM',
-    vocabSize: fields.size('llama.vocab_size', vocabSize),
+    architecture,
+    vocabSize: fields.size(key('vocab_size'), vocabSize),
     hiddenSize,
-    intermediateSize: fields.size('llama.feed_forward_length'),
-    layers: fields.size('llama.block_count'),
+    intermediateSize: fields.size(key('feed_forward_length')),
+    layers: fields.size(key('block_count')),
     heads,
     kvHeads,
     headDim,
     contextLength,
-    rmsNormEps: fields.positive('llama.attention.layer_norm_rms_epsilon'),
-    ropeTheta: fields.positive('llama.rope.freq_base', 10_000),
-    ropeScaling: parseRopeScaling(fields, contextLength),
+    rmsNormEps: fields.positive(key('attention.layer_norm_rms_epsilon')),
+    ropeTheta: fields.positive(key('rope.freq_base'), 10_000),
+    ropeScaling: parseRopeScaling(fields, key, contextLength),
     tiedHead: !stored.has('output.weight'),
-    qkvBias: stored.has('blk.0.attn_q.bias'),
+    windows: [],
+    qkvBias: architecture === 'Qwen2ForCausalLM' || stored.has('blk.0.attn_q.bias'),
+    headNorms: architecture === 'Qwen3ForCausalLM',
     oBias: stored.has('blk.0.attn_output.bias'),
     mlpBias: stored.has('blk.0.ffn_gate.bias'),
     bosTokenId: fields.tokenIds(`${TOKENIZER_PREFIX}bos_token_id`)[0],
@@ -183,23 +221,23 @@ function parseConfig(fields: Fields, { metadata }: Gguf, stored: Map<string, Sto
 }
 
 /** As llama.cpp reads it: without a type, a factor is linear; yarn's attention factor is 0.1 ln(factor) + 1 times its own. */
-function parseRopeScaling(fields: Fields, contextLength: number): RopeScaling {
-  const legacy = fields.positive('llama.rope.scale_linear', 1)
-  const factor = fields.positive('llama.rope.scaling.factor', legacy)
-  const type = fields.get('llama.rope.scaling.type') ?? 'linear'
+function parseRopeScaling(fields: Fields, key: Key, contextLength: number): RopeScaling {
+  const legacy = fields.positive(key('rope.scale_linear'), 1)
+  const factor = fields.positive(key('rope.scaling.factor'), legacy)
+  const type = fields.get(key('rope.scaling.type')) ?? 'linear'
   if (type === 'none' || (type === 'linear' && factor === 1)) return { type: 'default' }
   if (type === 'linear') return { type, factor }
-  if (type !== 'yarn') throw fields.unsupported('llama.rope.scaling.type', 'none, linear and yarn run')
-  if (fields.positive('llama.rope.scaling.yarn_ext_factor', 1) !== 1) {
-    throw fields.unsupported('llama.rope.scaling.yarn_ext_factor', 'only 1 runs')
+  if (type !== 'yarn') throw fields.unsupported(key('rope.scaling.type'), 'none, linear and yarn run')
+  if (fields.positive(key('rope.scaling.yarn_ext_factor'), 1) !== 1) {
+    throw fields.unsupported(key('rope.scaling.yarn_ext_factor'), 'only 1 runs')
   }
-  const own = fields.positive('llama.rope.scaling.attn_factor', 1)
+  const own = fields.positive(key('rope.scaling.attn_factor'), 1)
   return {
     type,
     factor,
-    originalContextLength: fields.size('llama.rope.scaling.original_context_length', contextLength),
-    betaFast: fields.positive('llama.rope.scaling.yarn_beta_fast', 32),
-    betaSlow: fields.positive('llama.rope.scaling.yarn_beta_slow', 1),
+    originalContextLength: fields.size(key('rope.scaling.original_context_length'), contextLength),
+    betaFast: fields.positive(key('rope.scaling.yarn_beta_fast'), 32),
+    betaSlow: fields.positive(key('rope.scaling.yarn_beta_slow'), 1),
     attentionFactor: own * (factor <= 1 ? 1 : 0.1 * Math.log(factor) + 1),
     truncate: true,
   }

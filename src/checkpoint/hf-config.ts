@@ -1,22 +1,40 @@
-// config.json of a Hugging Face directory, as transformers 5.23 reads it, in the styles of transformers 4 and 5.
+// config.json of a Hugging Face directory, as transformers 5.24 reads it, in the styles of transformers 4 and 5.
 import { shown } from '../data/shown.ts'
-import type { LlamaConfig } from './checkpoint.ts'
+import type { Architecture, LlamaConfig } from './checkpoint.ts'
 import { Fields } from './fields.ts'
 import { parseRope } from './hf-rope.ts'
+import { parseWindows } from './hf-windows.ts'
 import type { JsonObject } from './json.ts'
 
-/** What transformers' LlamaConfig and MistralConfig assume where a field is absent. */
-const defaults = {
-  LlamaForCausalLM: { contextLength: 2048, kvHeads: undefined, slidingWindow: undefined },
-  MistralForCausalLM: { contextLength: 131_072, kvHeads: 8, slidingWindow: 4096 },
-} as const
+/**
+ * What transformers' config and model of each architecture assume where a field is absent: kvHeads undefined is as many as
+ * heads, headDim undefined hiddenSize / heads. `biases` names the fields that say whether there are biases; where q, k and
+ * v have them whatever the config says, qkvBias is true.
+ */
+const assumptions: Record<Architecture, Assumptions> = {
+  LlamaForCausalLM: { contextLength: 2048, biases: ['attention_bias', 'mlp_bias'] },
+  MistralForCausalLM: { contextLength: 131_072, kvHeads: 8, biases: [] },
+  Qwen2ForCausalLM: { contextLength: 32_768, kvHeads: 32, biases: [], qkvBias: true },
+  Qwen3ForCausalLM: {
+    ...{ contextLength: 32_768, kvHeads: 32, headDim: 128, biases: ['attention_bias'], headNorms: true },
+  },
+}
+
+interface Assumptions {
+  contextLength: number
+  kvHeads?: number
+  headDim?: number
+  biases: string[]
+  qkvBias?: true
+  headNorms?: true
+}
 
 /** Fields with no bearing on the numbers of a forward pass, and those read below: all others earn a warning. */
 const knownFields = new Set(
   `architectures model_type vocab_size hidden_size intermediate_size num_hidden_layers num_attention_heads
   num_key_value_heads head_dim max_position_embeddings max_sequence_length rms_norm_eps rope_theta rope_scaling
   rope_parameters original_max_position_embeddings partial_rotary_factor tie_word_embeddings attention_bias mlp_bias
-  hidden_act sliding_window bos_token_id eos_token_id pad_token_id unk_token_id sep_token_id decoder_start_token_id
+  hidden_act sliding_window use_sliding_window max_window_layers bos_token_id eos_token_id pad_token_id unk_token_id sep_token_id decoder_start_token_id
   torch_dtype dtype transformers_version transformers.js_config use_cache initializer_range pretraining_tp
   attention_dropout quantization_config layer_types is_llama_config rope_interleaved _name_or_path _attn_implementation
   _attn_implementation_autoset return_dict output_hidden_states output_attentions torchscript use_bfloat16
@@ -32,7 +50,7 @@ const knownFields = new Set(
 export function parseHfConfig(json: JsonObject, where: string, warnings: string[]): LlamaConfig {
   const fields = new Fields(json, where)
   const architecture = parseArchitecture(fields)
-  const assumed = defaults[architecture]
+  const assumed = assumptions[architecture]
   refuseUnsupported(fields, architecture)
 
   const hiddenSize = fields.size('hidden_size')
@@ -44,13 +62,15 @@ export function parseHfConfig(json: JsonObject, where: string, warnings: string[
   if (heads % kvHeads !== 0) {
     throw fields.corrupt('num_key_value_heads', `which does not divide num_attention_heads = ${heads}`)
   }
-  if (fields.isNull('head_dim') && hiddenSize % heads !== 0) {
+  const ownHeadDim = assumed.headDim ?? hiddenSize / heads
+  if (fields.isNull('head_dim') && !Number.isInteger(ownHeadDim)) {
     throw fields.corrupt('num_attention_heads', `which does not divide hidden_size = ${hiddenSize}`)
   }
-  const headDim = fields.size('head_dim', hiddenSize / heads)
+  const headDim = fields.size('head_dim', fields.isAbsent('head_dim') ? ownHeadDim : hiddenSize / heads)
   if (headDim % 2 !== 0) throw fields.corrupt('head_dim', `${headDim} is odd; rotary positions turn pairs`)
   const contextLength = fields.size('max_position_embeddings', assumed.contextLength)
-  refuseSlidingWindow(fields, assumed.slidingWindow, contextLength)
+  const layers = fields.size('num_hidden_layers')
+  const bias = (name: string) => assumed.biases.includes(name) && fields.boolean(name, false)
 
   for (const name of Object.keys(json)) {
     if (!knownFields.has(name))
@@ -61,7 +81,7 @@ export function parseHfConfig(json: JsonObject, where: string, warnings: string[
     vocabSize: fields.size('vocab_size'),
     hiddenSize,
     intermediateSize: fields.size('intermediate_size'),
-    layers: fields.size('num_hidden_layers'),
+    layers,
     heads,
     kvHeads,
     headDim,
@@ -69,54 +89,42 @@ export function parseHfConfig(json: JsonObject, where: string, warnings: string[
     rmsNormEps: fields.positive('rms_norm_eps', 1e-6),
     ...parseRope(fields, contextLength, warnings),
     tiedHead: fields.boolean('tie_word_embeddings', false),
-    qkvBias: fields.boolean('attention_bias', false),
-    oBias: fields.boolean('attention_bias', false),
-    mlpBias: fields.boolean('mlp_bias', false),
+    windows: parseWindows(fields, architecture, layers, contextLength),
+    qkvBias: assumed.qkvBias ?? bias('attention_bias'),
+    headNorms: assumed.headNorms ?? false,
+    oBias: bias('attention_bias'),
+    mlpBias: bias('mlp_bias'),
     // LlamaConfig's defaults, 1 and 2, are any tokens of another vocabulary: no text begins with the one or ends with the other.
     bosTokenId: fields.tokenIds('bos_token_id')[0],
     eosTokenIds: fields.tokenIds('eos_token_id'),
   }
 }
 
-function parseArchitecture(fields: Fields): LlamaConfig['architecture'] {
+function parseArchitecture(fields: Fields): Architecture {
   const names = fields.get('architectures')
   const name = Array.isArray(names) && names.length === 1 ? names[0] : undefined
-  if (name === 'LlamaForCausalLM' || name === 'MistralForCausalLM') return name
-  throw fields.unsupported(
-    'architectures',
-    'LlamaForCausalLM and MistralForCausalLM (without a sliding window) run',
-  )
+  const known = Object.keys(assumptions) as Architecture[]
+  const found = known.find(architecture => architecture === name)
+  if (found !== undefined) return found
+  throw fields.unsupported('architectures', `${known.slice(0, -1).join(', ')} and ${known.at(-1)} run`)
 }
 
-function refuseUnsupported(fields: Fields, architecture: string): void {
+function refuseUnsupported(fields: Fields, architecture: Architecture): void {
   if (!fields.isNull('quantization_config')) {
     throw fields.unsupported('quantization_config', 'quantised weights are read from GGUF only')
   }
   if (fields.get('hidden_act') !== undefined && fields.get('hidden_act') !== 'silu') {
     throw fields.unsupported('hidden_act', 'only silu runs')
   }
-  // transformers' Mistral has no biases, whatever its config says.
+  // transformers' models have the biases that they have, whatever else the config says.
+  const { biases, qkvBias } = assumptions[architecture]
   for (const name of ['attention_bias', 'mlp_bias']) {
-    if (architecture === 'MistralForCausalLM' && fields.boolean(name, false)) {
-      throw fields.unsupported(name, `${architecture} has no biases`)
+    const has = name === 'attention_bias' && qkvBias === true
+    if (!biases.includes(name) && fields.boolean(name, has) !== has) {
+      const here = has ? 'has biases of q, k and v' : 'has no such biases'
+      throw fields.unsupported(name, `transformers' ${architecture} ${here}`)
     }
   }
-  const layerTypes = fields.get('layer_types')
-  if (Array.isArray(layerTypes) && layerTypes.some(type => type !== 'full_attention')) {
-    throw fields.unsupported('layer_types', 'only full_attention runs')
-  }
-}
-
-/** A query sees the `window` latest positions, itself included: a window of the context's length hides nothing. */
-function refuseSlidingWindow(fields: Fields, assumed: number | undefined, contextLength: number): void {
-  const absent = fields.isAbsent('sliding_window')
-  if (assumed === undefined || (!absent && fields.isNull('sliding_window'))) return
-  if (fields.size('sliding_window', assumed) >= contextLength) return
-  const meaning = absent ? ` (absent, which means ${assumed})` : ''
-  throw fields.unsupported(
-    'sliding_window',
-    `a window below max_position_embeddings = ${contextLength} does not run${meaning}`,
-  )
 }
 
 /** The ids that end a generation by generation_config.json. It counts in the place of config.json, also where it names none. */

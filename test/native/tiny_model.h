@@ -66,7 +66,8 @@ struct Checkpoint {
   // The same tensors, stored in `file`.
   std::vector<StoredTensor> in(const TemporaryFile& file) const {
     std::vector<StoredTensor> copy = tensors;
-    for (StoredTensor& tensor : copy) tensor.values.parts[0].file = file.path();
+    for (StoredTensor& tensor : copy)
+      for (StoredPart& part : tensor.values.parts) part.file = file.path();
     return copy;
   }
 };
