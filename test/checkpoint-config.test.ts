@@ -1,12 +1,119 @@
 // config.json of a Hugging Face directory: what it may say, what is refused and with which words.
 import assert from 'node:assert/strict'
 import type { LlamaConfig } from '../src/checkpoint/checkpoint.ts'
+import { configJson } from '../src/checkpoint/config-json.ts'
+import { parseHfConfig } from '../src/checkpoint/hf-config.ts'
 import { openCheckpoint } from '../src/checkpoint/open.ts'
 import type { ErrorCode } from '../src/errors.ts'
-import { openTiny, withFolder, writeFiles } from './checkpoint-files.ts'
+import { openTiny, tinyConfig, withFolder, writeFiles } from './checkpoint-files.ts'
+
+/** What each architecture reads of config.json, as transformers' own configs do, without the weights. */
+const parsed: [name: string, config: object, want: Partial<LlamaConfig>][] = [
+  [
+    'Mistral with a window',
+    { architectures: ['MistralForCausalLM'], num_key_value_heads: 2, sliding_window: 16 },
+    { windows: [16, 16, 16] },
+  ],
+  [
+    'Mistral with the default window',
+    {
+      architectures: ['MistralForCausalLM'],
+      num_attention_heads: 8,
+      num_key_value_heads: undefined,
+      hidden_size: 64,
+      max_position_embeddings: 8192,
+    },
+    { windows: [4096, 4096, 4096], kvHeads: 8 },
+  ],
+  ['Qwen2', {}, { windows: [], qkvBias: true, headNorms: false, oBias: false, mlpBias: false, headDim: 4 }],
+  ['Qwen2 with a window that is off', { sliding_window: 5, max_window_layers: 0 }, { windows: [] }],
+  [
+    'Qwen2 with a window that is on but null',
+    { use_sliding_window: true, sliding_window: null, max_window_layers: 0 },
+    { windows: [] },
+  ],
+  [
+    'Qwen2 with no layer past max_window_layers',
+    { use_sliding_window: true, sliding_window: 5 },
+    { windows: [] },
+  ],
+  [
+    'Qwen2 with windows from a layer on',
+    { use_sliding_window: true, sliding_window: 5, max_window_layers: 1 },
+    { windows: [32, 5, 5] },
+  ],
+  [
+    'Qwen2 with windows of all layers',
+    { use_sliding_window: true, sliding_window: 5, max_window_layers: 0 },
+    { windows: [5, 5, 5] },
+  ],
+  [
+    'Qwen2 with types of layers',
+    {
+      use_sliding_window: true,
+      sliding_window: 5,
+      layer_types: ['full_attention', 'sliding_attention', 'full_attention'],
+    },
+    { windows: [32, 5, 32] },
+  ],
+  [
+    'Qwen2 with a window of the context',
+    { use_sliding_window: true, sliding_window: 32, max_window_layers: 0 },
+    { windows: [] },
+  ],
+  [
+    'Qwen3',
+    { architectures: ['Qwen3ForCausalLM'] },
+    { headDim: 128, headNorms: true, qkvBias: false, oBias: false },
+  ],
+  [
+    'Qwen3 with biases',
+    { architectures: ['Qwen3ForCausalLM'], attention_bias: true },
+    { qkvBias: true, oBias: true, mlpBias: false },
+  ],
+  [
+    'Qwen3 with the default number of heads of keys',
+    { architectures: ['Qwen3ForCausalLM'], num_attention_heads: 64, num_key_value_heads: undefined },
+    { kvHeads: 32 },
+  ],
+  [
+    'Qwen3 with the default context',
+    { architectures: ['Qwen3ForCausalLM'], max_position_embeddings: undefined },
+    { contextLength: 32_768 },
+  ],
+]
+describe('config.json of architectures beside LLaMA', () => {
+  for (const [name, config, want] of parsed) {
+    const json = {
+      ...{
+        ...tinyConfig,
+        architectures: ['Qwen2ForCausalLM'],
+        num_hidden_layers: 3,
+        num_key_value_heads: 2,
+        ...config,
+      },
+    }
+    it(`is read for ${name}`, () => {
+      const warnings: string[] = []
+      const own = parseHfConfig(JSON.parse(JSON.stringify(json)), 'config.json', warnings)
+      assert.deepEqual({ ...own, ...want }, own)
+      assert.deepEqual(warnings, [])
+    })
+    it(`is written for ${name} so that it reads the same`, () => {
+      const own = parseHfConfig(JSON.parse(JSON.stringify(json)), 'config.json', [])
+      const written = JSON.parse(JSON.stringify(configJson(own, 'float32', 'x.gguf')))
+      assert.deepEqual(parseHfConfig(written, 'config.json', []), own)
+      const types: Record<string, string> = { M: 'mistral', '2': 'qwen2', '3': 'qwen3' }
+      assert.equal(written.model_type, types[own.architecture.replace('Qwen', '')[0]!])
+    })
+  }
+})
 
 describe('Hugging Face checkpoints: config.json', () => {
   const mistral = { architectures: ['MistralForCausalLM'], num_key_value_heads: 2 }
+  const qwen2 = { architectures: ['Qwen2ForCausalLM'], num_key_value_heads: 2 }
+  const qwen3 = { ...qwen2, architectures: ['Qwen3ForCausalLM'] }
+  const windowed = { use_sliding_window: true, sliding_window: 5 }
   const accepted: [name: string, config: object, want: Partial<LlamaConfig>][] = [
     [
       'defaults',
@@ -113,19 +220,45 @@ describe('Hugging Face checkpoints: config.json', () => {
       'CHECKPOINT_CORRUPT',
       /"rope_scaling" is "linear"; expected an object/,
     ],
-    [
-      'a sliding window',
-      { ...mistral, sliding_window: 16 },
-      'CHECKPOINT_UNSUPPORTED',
-      /"sliding_window" is 16; a window below max_position_embeddings = 32/,
-    ],
-    [
-      'the default sliding window',
-      { ...mistral, max_position_embeddings: 8192 },
-      'CHECKPOINT_UNSUPPORTED',
-      /no "sliding_window"; .*absent, which means 4096/,
-    ],
     ['sliding layers', { layer_types: ['sliding_attention'] }, 'CHECKPOINT_UNSUPPORTED', /"layer_types"/],
+    ['chunked layers', { layer_types: ['chunked_attention'] }, 'CHECKPOINT_UNSUPPORTED', /"layer_types"/],
+    [
+      'a window of no position',
+      { ...mistral, sliding_window: 0 },
+      'CHECKPOINT_CORRUPT',
+      /"sliding_window" is 0/,
+    ],
+    [
+      'Qwen with too few types of layers',
+      { ...qwen2, ...windowed, num_hidden_layers: 3, layer_types: ['full_attention'] },
+      'CHECKPOINT_CORRUPT',
+      /"layer_types" is .*; expected one for each of num_hidden_layers = 3/,
+    ],
+    [
+      'Qwen with sliding layers and no window',
+      { ...qwen2, layer_types: ['sliding_attention'] },
+      'CHECKPOINT_CORRUPT',
+      /"layer_types" .*use_sliding_window is not true/,
+    ],
+    [
+      'Qwen with layers of another type',
+      { ...qwen2, layer_types: ['linear_attention'] },
+      'CHECKPOINT_UNSUPPORTED',
+      /"layer_types" is \["linear_attention"\]; only full_attention and sliding_attention run/,
+    ],
+    ['Qwen3 with a null head', { ...qwen3, head_dim: null }, 'CHECKPOINT_CORRUPT', /"head_dim" is null/],
+    [
+      'Qwen2 without biases',
+      { ...qwen2, attention_bias: false },
+      'CHECKPOINT_UNSUPPORTED',
+      /has biases of q, k/,
+    ],
+    [
+      'Qwen3 with biases of the FFN',
+      { ...qwen3, mlp_bias: true },
+      'CHECKPOINT_UNSUPPORTED',
+      /"mlp_bias" is true/,
+    ],
     [
       'Mistral with biases',
       { ...mistral, attention_bias: true },

@@ -170,9 +170,9 @@ describe('GGUF checkpoints', () => {
   const refused: [name: string, metadata: Record<string, GgufValue>, code: ErrorCode, message: RegExp][] = [
     [
       'another architecture',
-      { 'general.architecture': 'qwen2' },
+      { 'general.architecture': 'gemma2' },
       'CHECKPOINT_UNSUPPORTED',
-      /x\.gguf: "general\.architecture" is "qwen2"; only llama runs/,
+      /x\.gguf: "general\.architecture" is "gemma2"; llama, qwen2 and qwen3 run/,
     ],
     ['experts', { 'llama.expert_count': 8 }, 'CHECKPOINT_UNSUPPORTED', /"llama\.expert_count" is 8/],
     [

@@ -6,7 +6,6 @@ import type { LoadOptions } from '../src/index.ts'
 import { safetensorsArrays } from './safetensors-arrays.ts'
 import { carried, shared, sharedMissing } from './shared.ts'
 
-
 /**
  * The bound of a logit, as a share of the sequence's largest; of a log-probability; and the margin that either of two tokens
  * may win. Float64 arithmetic is off by 1.8e-5 and 3.2e-5.
@@ -66,12 +65,10 @@ export function goldenCases(): GoldenCase[] {
     carried('hf'),
     ...(sharedMissing ? [] : [shared('golden', 'hf'), shared('golden', 'sister')]),
   ]
-  return roots
-    .flatMap(folders)
-    .map(folder => {
-      const gguf = join(folder, 'model.gguf')
-      return readCase(folder, existsSync(gguf) ? gguf : folder)
-    })
+  return roots.flatMap(folders).map(folder => {
+    const gguf = join(folder, 'model.gguf')
+    return readCase(folder, existsSync(gguf) ? gguf : folder)
+  })
 }
 
 /** Adapters and a delta, on bases that are cases or lie beside them. */

@@ -28,6 +28,14 @@ export function shapeConfig(name: ShapeName): LlamaConfig {
     architecture: 'LlamaForCausalLM',
     ...sizes[name],
     ...{ contextLength: 2048, rmsNormEps: 1e-5, ropeTheta: 10_000, ropeScaling: { type: 'default' } },
-    ...{ windows: [], headNorms: false, qkvBias: false, oBias: false, mlpBias: false, bosTokenId: undefined, eosTokenIds: [] },
+    ...{
+      windows: [],
+      headNorms: false,
+      qkvBias: false,
+      oBias: false,
+      mlpBias: false,
+      bosTokenId: undefined,
+      eosTokenIds: [],
+    },
   }
 }

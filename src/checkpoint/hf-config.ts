@@ -63,10 +63,13 @@ export function parseHfConfig(json: JsonObject, where: string, warnings: string[
     throw fields.corrupt('num_key_value_heads', `which does not divide num_attention_heads = ${heads}`)
   }
   const ownHeadDim = assumed.headDim ?? hiddenSize / heads
+  if (assumed.headDim !== undefined && fields.get('head_dim') === null) {
+    throw fields.corrupt('head_dim', `transformers' ${architecture} takes no null`)
+  }
   if (fields.isNull('head_dim') && !Number.isInteger(ownHeadDim)) {
     throw fields.corrupt('num_attention_heads', `which does not divide hidden_size = ${hiddenSize}`)
   }
-  const headDim = fields.size('head_dim', fields.isAbsent('head_dim') ? ownHeadDim : hiddenSize / heads)
+  const headDim = fields.size('head_dim', ownHeadDim)
   if (headDim % 2 !== 0) throw fields.corrupt('head_dim', `${headDim} is odd; rotary positions turn pairs`)
   const contextLength = fields.size('max_position_embeddings', assumed.contextLength)
   const layers = fields.size('num_hidden_layers')

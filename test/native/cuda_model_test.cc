@@ -86,5 +86,17 @@ int main() {
     }
     if (!few) bits_of_a_middle_model(dtype);
   }
+  const std::vector<Request> few_requests = random_requests({1, 90});
+  for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
+    const std::shared_ptr<Llama> model = load_tiny(MT_TARGET::make_backend(0), dtype, sister_config());
+    const std::vector<std::vector<float>> alone = score_alone(*model, few_requests);
+    if (dtype == DType::kFloat32) {
+      const auto exact_sister = load_tiny(make_reference_backend(), dtype, sister_config());
+      const double error = difference(alone, score_alone(*exact_sister, few_requests));
+      check(error <= 2e-5, "head norms and windows: log-probabilities are off by %.3g, want 2e-5 at most", error);
+    }
+    trees_and_packs_change_nothing(*model, few_requests, alone);
+    sessions_equal_one_pass(model, few ? 100 : 700, few ? 40 : 90);
+  }
   return finish("cuda_model_test");
 }

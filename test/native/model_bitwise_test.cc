@@ -38,6 +38,27 @@ std::vector<Variant> backends() {
   return all;
 }
 
+void keep_bits(const char* name, const LlamaConfig& config, DType dtype, const std::vector<Request>& requests) {
+  std::string last;
+  std::vector<std::vector<float>> of_last;
+  for (Variant& variant : backends()) {
+    std::printf("%s %s %s\n", name, variant.name.c_str(), std::string(dtype_name(dtype)).c_str());
+    const std::shared_ptr<Llama> model = load_tiny(std::move(variant.backend), dtype, config);
+    const std::vector<std::vector<float>> alone = score_alone(*model, requests);
+    trees_and_packs_change_nothing(*model, requests, alone);
+    sessions_equal_one_pass(model, kLonger, kShorter);
+    a_sampled_sequence_ignores_its_batch(model);
+    rows_of_an_ended_sequence_are_free(model);
+    // The same kernels on another number of threads.
+    const std::string kernels = model->backend().name();
+    if (kernels == last) {
+      for (size_t i = 0; i < alone.size(); i++) CHECK(same_bits(alone[i], of_last[i]));
+    }
+    last = kernels;
+    of_last = alone;
+  }
+}
+
 }  // namespace
 }  // namespace mt::test
 
@@ -46,24 +67,8 @@ int main() {
   using namespace mt::test;
   const std::vector<Request> requests = random_requests(kPrompts);
   for (const DType dtype : {DType::kFloat32, DType::kBFloat16, DType::kFloat16}) {
-    std::string last;
-    std::vector<std::vector<float>> of_last;
-    for (Variant& variant : backends()) {
-      std::printf("%s %s\n", variant.name.c_str(), std::string(dtype_name(dtype)).c_str());
-      const std::shared_ptr<Llama> model = load_tiny(std::move(variant.backend), dtype);
-      const std::vector<std::vector<float>> alone = score_alone(*model, requests);
-      trees_and_packs_change_nothing(*model, requests, alone);
-      sessions_equal_one_pass(model, kLonger, kShorter);
-      a_sampled_sequence_ignores_its_batch(model);
-      rows_of_an_ended_sequence_are_free(model);
-      // The same kernels on another number of threads.
-      const std::string kernels = model->backend().name();
-      if (kernels == last) {
-        for (size_t i = 0; i < alone.size(); i++) CHECK(same_bits(alone[i], of_last[i]));
-      }
-      last = kernels;
-      of_last = alone;
-    }
+    keep_bits("llama", tiny_config(), dtype, requests);
+    keep_bits("sister", sister_config(), dtype, requests);
   }
   return finish("model_bitwise");
 }

@@ -49,6 +49,14 @@ inline LlamaConfig tiny_config() {
   return config;
 }
 
+// The same with what Qwen and Mistral have beside LLaMA: norms of heads, and layers with windows and without.
+inline LlamaConfig sister_config() {
+  LlamaConfig config = tiny_config();
+  config.head_norms = true;
+  config.windows = {24, config.context_length, 70};
+  return config;
+}
+
 // A checkpoint with the tensors of `config` as F32, one after another from the start of one file.
 struct Checkpoint {
   std::vector<StoredTensor> tensors;
