@@ -78,7 +78,7 @@ export function parseMetaParams(
     ropeTheta: fields.positive('rope_theta', 10_000),
     ropeScaling: ropeScaling(fields, hiddenSize),
     tiedHead: !hasOutput,
-    ...{ qkvBias: false, oBias: false, mlpBias: false },
+    ...{ windows: [], headNorms: false, qkvBias: false, oBias: false, mlpBias: false },
     bosTokenId,
     eosTokenIds: [...eosTokenIds],
   }
