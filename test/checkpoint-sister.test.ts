@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { closeSync, openSync, readSync } from 'node:fs'
 import { join } from 'node:path'
-import { convertGguf } from '../src/checkpoint/convert.ts'
+import { convert } from '../src/checkpoint/convert.ts'
 import { openCheckpoint } from '../src/checkpoint/open.ts'
 import { loadModel } from '../src/index.ts'
 import { type FileTensor, type GgufValue, ggufBytes, withFolder, writeFiles } from './checkpoint-files.ts'
@@ -51,7 +51,7 @@ describe('Qwen in GGUF files', () => {
           const worst = logits.reduce((m, x, i) => Math.max(m, Math.abs(x - own[i]!)), 0)
           assert.ok(worst <= logitTolerance * largest, `${label}: off by ${worst / largest} of the largest`)
         }
-        await convertGguf(file, join(dir, 'out'))
+        await convert(opened, join(dir, 'out'))
         const converted = await openCheckpoint(join(dir, 'out'))
         assert.deepEqual({ ...converted.config, ...config }, converted.config)
         const bytes = ({ tensors }: typeof source) =>
