@@ -5,6 +5,7 @@
 
 #include <array>
 #include <exception>
+#include <memory>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -92,12 +93,33 @@ class ResultArray {
 // error.
 void define_value(Napi::Object object, const char* name, Napi::Value value);
 
+// Napi::Function would take memory for many arguments before the method's body is reached, where nothing may throw.
+template <class Callback>
+napi_value call_method(napi_env env, napi_callback_info info) {
+  try {
+    return thrown_by(env, [&]() -> Napi::Value {
+      const Napi::CallbackInfo arguments(env, info);
+      return (*static_cast<Callback*>(arguments.Data()))(arguments);
+    });
+  } catch (const Napi::Error& error) {
+    error.ThrowAsJavaScriptException();
+    return nullptr;
+  }
+}
+
 template <class Callback>
 void define_method(Napi::Object object, const char* name, Callback callback) {
-  const auto guarded = [callback](const Napi::CallbackInfo& info) {
-    return thrown_by(info.Env(), [&]() -> Napi::Value { return callback(info); });
+  const Napi::Env env = object.Env();
+  auto owned = std::make_unique<Callback>(std::move(callback));
+  napi_value method = nullptr;
+  const auto check = [&](napi_status status) {
+    if (status != napi_ok) throw Napi::Error::New(env);
   };
-  define_value(object, name, Napi::Function::New(object.Env(), guarded, name));
+  check(napi_create_function(env, name, NAPI_AUTO_LENGTH, call_method<Callback>, owned.get(), &method));
+  const auto destroy = [](napi_env, void* data, void*) { delete static_cast<Callback*>(data); };
+  check(napi_add_finalizer(env, method, owned.get(), destroy, nullptr, nullptr));
+  owned.release();
+  define_value(object, name, Napi::Value(env, method));
 }
 
 }  // namespace mt::addon

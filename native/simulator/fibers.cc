@@ -90,6 +90,7 @@ thread_local Block* block = nullptr;
 thread_local Schedule schedule = Schedule::kForward;
 thread_local int64_t conflicts = 0;
 thread_local int capability = 8;
+thread_local int simulating = 0;
 
 #ifndef MT_UCONTEXT
 extern "C" void mt_switch_stacks(void** from, void* to);
@@ -293,6 +294,9 @@ void set_schedule(Schedule s) { schedule = s; }
 bool threads_run_backwards() { return schedule == Schedule::kBackward; }
 void set_compute_capability(int major) { capability = major; }
 int compute_capability() { return capability; }
+Simulating::Simulating() { simulating++; }
+Simulating::~Simulating() { simulating--; }
+bool is_simulating() { return simulating > 0; }
 int64_t ldmatrix_conflicts() { return conflicts; }
 
 void run_grid(const Grid& grid, const std::function<void()>& kernel) {
@@ -303,6 +307,7 @@ void run_grid(const Grid& grid, const std::function<void()>& kernel) {
     throw Error(ErrorCode::INTERNAL, "a launch with " + std::to_string(grid.shared) +
                                          " bytes of shared memory, of which a block has at most " +
                                          std::to_string(max_shared()));
+  const Simulating simulating_now;
   thread_local std::unique_ptr<char[]> stacks;
   thread_local size_t stack_count = 0;
   if (stack_count < static_cast<size_t>(grid.threads)) {

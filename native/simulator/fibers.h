@@ -31,6 +31,15 @@ int compute_capability();
 // Calls `kernel` in every thread of every block. Throws INTERNAL if threads cannot go on, or if they misuse a function.
 void run_grid(const Grid& grid, const std::function<void()>& kernel);
 
+// While one lives, what the calling thread allocates is the simulator's own: a GPU takes no memory for it.
+class Simulating {
+ public:
+  Simulating();
+  ~Simulating();
+  Simulating(const Simulating&) = delete;
+};
+bool is_simulating();
+
 // How many 16-byte reads of ldmatrix have fallen on banks that another row of the same matrix used. It is never reset.
 int64_t ldmatrix_conflicts();
 

@@ -123,6 +123,7 @@ void* Device::allocate(size_t bytes) {
                                               std::to_string(total > taken ? total - taken : 0) + " are free");
   std::memset(p, 0xff, bytes);
   allocations++;
+  const Simulating simulating;
   held().pieces.emplace(p, bytes);
   held().bytes += bytes;
   return p;
