@@ -142,7 +142,7 @@ for (const [name, run] of Object.entries(addonCalls))
 interface Subject<Opened> {
   open(): Promise<Opened>
   close(opened: Opened): unknown
-  /** Whether the errors are MtLlamaErrors. */
+  /** Whether it is a call of a Model: its errors are MtLlamaErrors, and every third allocation is enough beside the addon's own calls. */
   typed: boolean
 }
 
@@ -158,7 +158,7 @@ async function sweep<Opened>(
   const { pending: ownPending } = await watched(async () => {})
   const counts = { failed: 0, refused: 0, answered: 0 }
   for (const allFail of [false, true])
-    for (let n = 1, reached = true; reached; n += allFail ? 7 : 1) {
+    for (let n = 1, reached = true; reached; n += (typed ? 3 : 1) * (allFail ? 7 : 1)) {
       const opened = await open()
       const where = `${name}, allocation ${n}${allFail ? ' and all after it' : ''}`
       const call = () => attempt(() => run(opened), n, allFail)
