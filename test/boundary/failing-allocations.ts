@@ -12,7 +12,7 @@ import { type Model, MtLlamaError } from '../../src/index.ts'
 import { openModel } from '../../src/model/load.ts'
 import { defaultPlanner } from '../../src/model/planner-options.ts'
 import { loadAddon } from '../../src/native/addon.ts'
-import type { NativeModel, NativeOpRequest } from '../../src/native/types.ts'
+import type { NativeModel, NativeOpRequest, NativeTensor } from '../../src/native/types.ts'
 import { newControl, randomModel, randomPack } from './random-model.ts'
 
 const [folder, orders, device, only = ''] = process.argv.slice(2) as [
@@ -102,7 +102,7 @@ const addonCalls: Record<string, () => unknown> = {
     model.dispose()
     return logits
   },
-  'native weightBytes': () => addon.weightBytes(config, tensors, options, newControl()),
+  'native weightBytes': () => addon.weightBytes(config, options, newControl()),
   'native gpus': () => addon.gpus(newControl()),
   'native gpuFreeBytes': async () => {
     await addon.gpuFreeBytes(0, newControl())
@@ -114,7 +114,9 @@ const addonCalls: Record<string, () => unknown> = {
   'native cpu, with more arguments than it has': () =>
     (addon.cpu as (...extra: number[]) => unknown)(1, 2, 3, 4, 5, 6, 7, 8),
   'native wrong arguments': async () => {
-    const wrong = addon.load(config, [{ ...tensors[0]!, type: 'F33' as 'F32' }], options, newControl())
+    const [{ parts, ...tensor }, ...others] = tensors as [NativeTensor, ...NativeTensor[]]
+    const named = { ...tensor, parts: parts.map(part => ({ ...part, type: 'F33' as 'F32' })) }
+    const wrong = addon.load(config, [named, ...others], options, newControl())
     const error = await wrong.then(
       () => assert.fail('it has loaded'),
       error => error,
