@@ -8,7 +8,7 @@ import path from 'node:path'
 import { type Checkpoint, type LlamaConfig, shapeOf } from '../checkpoint/checkpoint.ts'
 import { MtLlamaError } from '../errors.ts'
 import { loadAddon } from '../native/addon.ts'
-import { abortedError } from '../native/job.ts'
+import { abortedError, nativeCall } from '../native/job.ts'
 import type { DType, NativeTensor, StoredType } from '../native/types.ts'
 
 export interface RandomCheckpoint {
@@ -58,7 +58,7 @@ export function randomCheckpoint(name: string, config: LlamaConfig, dtype: DType
   const format = formats[dtype]
   const elementBytes = format.Bits.BYTES_PER_ELEMENT
   const file = path.join(tmpdir(), `mt-llama-bench-${randomUUID()}`)
-  const shapes = loadAddon().parameters(shapeOf(config))
+  const shapes = nativeCall(() => loadAddon().parameters(shapeOf(config)))
   const largest = Math.max(...shapes.map(({ shape }) => product(shape)))
   const tensors = shapes.map(({ name, shape }): NativeTensor => {
     const isNorm = shape.length === 1

@@ -4,6 +4,7 @@ import { basename } from 'node:path'
 import { shown } from '../data/shown.ts'
 import { MtLlamaError } from '../errors.ts'
 import { loadAddon } from '../native/addon.ts'
+import { nativeCall } from '../native/job.ts'
 import type { LlamaSizes, NativeParameter, NativeTensor, StoredPart, StoredType } from '../native/types.ts'
 import { type Checkpoint, type LlamaConfig, shapeOf } from './checkpoint.ts'
 
@@ -114,7 +115,8 @@ export function storedTypes(tensors: NativeTensor[]): Pick<Checkpoint, 'autoDTyp
  *   of them is missing for sure
  */
 export function neededTensors(config: LlamaConfig, stored: number): NativeParameter[] {
-  return loadAddon().parameters({ ...shapeOf(config), layers: Math.min(config.layers, stored + 1) })
+  const shape = { ...shapeOf(config), layers: Math.min(config.layers, stored + 1) }
+  return nativeCall(() => loadAddon().parameters(shape))
 }
 
 /** Why a tensor is looked for. */

@@ -2,7 +2,7 @@
 
 import { checkChoice } from '../calls/options.ts'
 import { loadAddon } from '../native/addon.ts'
-import { nativeJob, newControl } from '../native/job.ts'
+import { nativeCall, nativeJob, newControl } from '../native/job.ts'
 import type { Device } from '../native/types.ts'
 
 /** 'auto': the first GPU that can be used, else 'cpu'. 'cuda' is 'cuda:0'. */
@@ -47,7 +47,7 @@ export async function listDevices(): Promise<Devices> {
   const { gpus, reason } = await nativeJob(() => addon.gpus(newControl()))
   return {
     processors: [
-      { device: 'cpu', ...addon.cpu() },
+      { device: 'cpu', ...nativeCall(() => addon.cpu()) },
       {
         device: 'reference',
         name: 'plain scalar float32, the definition; slow',
@@ -79,7 +79,7 @@ export async function chosenDevice(choice: DeviceChoice): Promise<Device> {
 
 /** Threads that a device runs on. @param threads asked for; 0: one a core */
 export function threadsOn(device: Device, threads: number): number {
-  return device === 'cpu' ? threads || loadAddon().cpu().threads : 1
+  return device === 'cpu' ? threads || nativeCall(() => loadAddon().cpu()).threads : 1
 }
 
 /** The number of a GPU, undefined for other devices. */

@@ -58,11 +58,25 @@ export async function nativeJob<T>(work: () => T | Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (error) {
-    const { code, message } = error as Error & { code?: ErrorCode }
-    if (error instanceof MtLlamaError || !code || !(nativeErrorCodes as readonly string[]).includes(code))
-      throw error
-    throw new MtLlamaError(code, message, { cause: error })
+    throw typedError(error)
   }
+}
+
+/** Calls a function of the addon that answers at once; its plain errors with a code become MtLlamaErrors. */
+export function nativeCall<T>(work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    throw typedError(error)
+  }
+}
+
+function typedError(error: unknown): unknown {
+  const { code, message } = error as Error & { code?: ErrorCode }
+  const isNative = code !== undefined && (nativeErrorCodes as readonly string[]).includes(code)
+  return isNative && !(error instanceof MtLlamaError)
+    ? new MtLlamaError(code, message, { cause: error })
+    : error
 }
 
 export function isOutOfMemory(error: unknown): error is MtLlamaError {

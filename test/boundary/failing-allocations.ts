@@ -103,6 +103,8 @@ const addonCalls: Record<string, () => unknown> = {
     return logits
   },
   'native weightBytes': () => addon.weightBytes(config, options, newControl()),
+  'native parameters': () => addon.parameters(config),
+  'native readRows': () => addon.readRows(tensors[0]!, config.headDim, 1, 20, 'F16', newControl()),
   'native gpus': () => addon.gpus(newControl()),
   'native gpuFreeBytes': async () => {
     await addon.gpuFreeBytes(0, newControl())
