@@ -53,17 +53,19 @@ async function stopAfter(
 
 const targets: [name: string, out: string, options: ConvertOptions][] = [
   ['a single file', 'out', {}],
+  ['a GGUF file', 'out.gguf', {}],
   ['shards', 'out', { maxShardBytes: 600, dtype: 'bfloat16' }],
 ]
 
 for (const [name, out, options] of targets) {
+  const whole = `whole-${out}`
   describe(`convert, stopped: ${name}`, () => {
     it('goes on where it was, and writes the same bytes', () =>
       withFolder(async folder => {
         writeSource(folder)
         let pieces = 0
-        await convertIn(folder, 'whole', { ...options, onProgress: () => pieces++ })
-        const expected = content(join(folder, 'whole'))
+        await convertIn(folder, whole, { ...options, onProgress: () => pieces++ })
+        const expected = content(join(folder, whole))
         assert.ok(pieces > 10)
         for (const stopAt of [1, 2, 7, pieces - 1]) {
           await stopAfter(folder, out, stopAt, options)
@@ -71,7 +73,7 @@ for (const [name, out, options] of targets) {
             'from',
             `${out}.partial`,
             `${out}.partial.json`,
-            'whole',
+            whole,
           ])
           const kept: number[] = []
           let more = 0
@@ -83,7 +85,7 @@ for (const [name, out, options] of targets) {
           assert.equal(kept.length, 1)
           assert.equal(more, pieces - stopAt)
           assert.deepEqual(content(join(folder, out)), expected)
-          assert.deepEqual(readdirSync(folder).sort(), ['from', out, 'whole'].sort())
+          assert.deepEqual(readdirSync(folder).sort(), ['from', out, whole].sort())
           rmSync(join(folder, out), { recursive: true })
         }
       }))
@@ -109,8 +111,11 @@ for (const [name, out, options] of targets) {
       [
         'an output that is shorter than the record says',
         folder => {
-          for (const file of readdirSync(join(folder, `${out}.partial`)))
-            if (file.endsWith('.safetensors')) truncateSync(join(folder, `${out}.partial`, file), 3)
+          const partial = join(folder, `${out}.partial`)
+          if (statSync(partial).isFile()) truncateSync(partial, 3)
+          else
+            for (const file of readdirSync(partial))
+              if (file.endsWith('.safetensors')) truncateSync(join(partial, file), 3)
           return undefined
         },
       ],
@@ -122,18 +127,18 @@ for (const [name, out, options] of targets) {
           await stopAfter(folder, out, 5, options)
           const changed = make(folder) ?? options
           await convertIn(folder, out, changed)
-          await convertIn(folder, 'whole', changed)
-          assert.deepEqual(content(join(folder, out)), content(join(folder, 'whole')))
-          assert.deepEqual(readdirSync(folder).sort(), ['from', out, 'whole'].sort())
+          await convertIn(folder, whole, changed)
+          assert.deepEqual(content(join(folder, out)), content(join(folder, whole)))
+          assert.deepEqual(readdirSync(folder).sort(), ['from', out, whole].sort())
         }))
     }
 
     it('leaves the output whole or absent when it is killed', () =>
       withFolder(async folder => {
         writeSource(folder)
-        await convertIn(folder, 'whole', options)
-        const expected = content(join(folder, 'whole'))
-        rmSync(join(folder, 'whole'), { recursive: true })
+        await convertIn(folder, whole, options)
+        const expected = content(join(folder, whole))
+        rmSync(join(folder, whole), { recursive: true })
         for (const piece of [1, 9]) {
           await killedAt(piece, join(folder, 'from'), join(folder, out), options)
           assert.ok(!readdirSync(folder).includes(out))

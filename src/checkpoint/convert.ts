@@ -1,4 +1,4 @@
-// Converts a checkpoint of any format to a Hugging Face directory.
+// Converts a checkpoint of any format to a Hugging Face directory or a GGUF file.
 import { type FileHandle, lstat, mkdir, readdir, rename } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { type ErrorCode, MtLlamaError } from '../errors.ts'
@@ -8,15 +8,21 @@ import { checkPath } from '../files/path.ts'
 import { abortedError } from '../native/job.ts'
 import type { DType } from '../native/types.ts'
 import type { Checkpoint } from './checkpoint.ts'
+import { ggufPlan } from './convert-gguf.ts'
 import { huggingFacePlan, type Plan } from './convert-huggingface.ts'
 import { conversionId, type Position, ProgressRecord, sourceState } from './convert-progress.ts'
 import { makeFolder, pathKind } from './files.ts'
 import { fileBytes, pieceEnd, type TensorFile } from './tensor-file.ts'
 
 export interface ConvertOptions {
-  /** Of every tensor. By default a tensor keeps its own, and quantised ones become bfloat16. */
-  dtype?: DType
-  /** Maximum bytes of tensors in a file. @default 5e9, as the hub has it */
+  /** What is written. @default 'gguf' where the name of the output ends in .gguf */
+  to?: 'huggingface' | 'gguf'
+  /**
+   * Of every tensor; of matrices alone in a GGUF file, where vectors are float32. By default a tensor keeps its own, and
+   * quantised ones become bfloat16. q8_0 is for GGUF.
+   */
+  dtype?: DType | 'q8_0'
+  /** Maximum bytes of tensors in a file of a Hugging Face directory. @default 5e9, as the hub has it */
   maxShardBytes?: number
   onProgress?: (doneBytes: number, totalBytes: number) => void
   /** Rejects with ABORTED; what is written is kept, and the next call goes on with it. */
@@ -32,9 +38,9 @@ const SAVE_BYTES = 256 * 2 ** 20
 const lasting: ReadonlySet<ErrorCode> = new Set(['WEIGHT_NOT_FINITE', 'CHECKPOINT_CORRUPT', 'TENSOR_SHAPE'])
 
 /**
- * Writes a Hugging Face directory, which appears whole or not at all: until then it is OUT.partial, with a record beside it
- * of how far it is. A call that is stopped or killed is gone on with by the next one of the same source and options.
- * @param out must not exist, or be an empty folder
+ * Writes a folder or file that appears whole or not at all: until then it is OUT.partial, with a record beside it of how
+ * far it is. A call that is stopped or killed is gone on with by the next one of the same source and options.
+ * @param out must not exist, or be an empty folder to become a directory
  * @throws OUTPUT, where another process converts to it too; ABORTED, TOKENIZER, WEIGHT_NOT_FINITE (also for a value past
  *   float16), CHECKPOINT_CORRUPT for a source that is changed meanwhile
  */
@@ -44,19 +50,20 @@ export async function convert(
   options: ConvertOptions = {},
 ): Promise<void> {
   const target = resolve(checkPath('out', out))
-  await refuseUsed(target, out)
-  const plan = await huggingFacePlan(checkpoint, options.dtype, options.maxShardBytes ?? 5e9)
+  const kind = (options.to ?? (/\.gguf$/i.test(out) ? 'gguf' : 'huggingface')) === 'gguf' ? 'file' : 'folder'
+  await refuseUsed(target, out, kind)
+  const plan = await makePlan(checkpoint, kind, options)
   const state = await sourceState(checkpoint)
   const record = new ProgressRecord(target, await conversionId(checkpoint, plan))
   let kept = false
   try {
     if (options.signal?.aborted) throw abortedError(options.signal)
     await makeFolder(dirname(target))
-    const lock = await takeLock(target, { words: [out, 'Name another folder'], onAbandoned: () => {} })
+    const lock = await takeLock(target, { words: [out, `Name another ${kind}`], onAbandoned: () => {} })
     try {
-      await refuseUsed(target, out)
+      await refuseUsed(target, out, kind)
       const found = await record.find()
-      const writer = new PlanWriter(plan, record, checkpoint.config.headDim, options)
+      const writer = new PlanWriter(plan, record, checkpoint.config.headDim, kind === 'folder', options)
       try {
         if (found !== undefined) options.onResume?.(bytesBefore(plan, found))
         await writer.write(found)
@@ -83,19 +90,43 @@ export async function convert(
       throw new MtLlamaError('ABORTED', `${checkpoint.path}: the conversion was stopped. ${words}`, {
         cause: error,
       })
-    throw outputError(out, { folder: 'folder', kept: words }, error)
+    throw outputError(out, { folder: kind, kept: words }, error)
   }
 }
 
-async function refuseUsed(target: string, out: string): Promise<void> {
+async function makePlan(
+  checkpoint: Checkpoint,
+  kind: 'file' | 'folder',
+  { dtype, maxShardBytes }: ConvertOptions,
+): Promise<Plan> {
+  if (kind === 'file') {
+    if (maxShardBytes === undefined) return ggufPlan(checkpoint, dtype)
+    throw new MtLlamaError('INVALID_ARGUMENT', 'a GGUF file has no shards; expected no size of them')
+  }
+  if (dtype !== 'q8_0') return huggingFacePlan(checkpoint, dtype, maxShardBytes ?? 5e9)
+  throw new MtLlamaError(
+    'INVALID_ARGUMENT',
+    'dtype is "q8_0"; a Hugging Face directory holds float32, bfloat16 or float16. Name a .gguf file for q8_0',
+  )
+}
+
+async function refuseUsed(target: string, out: string, expected: 'file' | 'folder'): Promise<void> {
   const kind = await pathKind(target)
   const isLink = await lstat(target).then(
     found => found.isSymbolicLink(),
     () => false,
   )
-  if (!isLink && (kind === 'missing' || (kind === 'folder' && (await readdir(target)).length === 0))) return
-  const what = isLink ? 'is a link' : kind === 'folder' ? 'is not empty' : 'is a file'
-  throw new MtLlamaError('OUTPUT', `${out}: ${what}; give a new folder`)
+  if (!isLink && kind === 'missing') return
+  if (!isLink && expected === 'folder' && kind === 'folder' && (await readdir(target)).length === 0) return
+  const isEmpty = expected === 'file' ? 'is a folder' : 'is not empty'
+  const what = isLink
+    ? 'is a link'
+    : kind === 'folder'
+      ? isEmpty
+      : expected === 'file'
+        ? 'is there'
+        : 'is a file'
+  throw new MtLlamaError('OUTPUT', `${out}: ${what}; give a new ${expected}`)
 }
 
 function bytesBefore({ files }: Plan, { file, bytes }: Position): number {
@@ -109,13 +140,21 @@ class PlanWriter {
   readonly #plan: Plan
   readonly #record: ProgressRecord
   readonly #headDim: number
+  readonly #isFolder: boolean
   readonly #options: ConvertOptions
   readonly #totalBytes: number
 
-  constructor(plan: Plan, record: ProgressRecord, headDim: number, options: ConvertOptions) {
+  constructor(
+    plan: Plan,
+    record: ProgressRecord,
+    headDim: number,
+    isFolder: boolean,
+    options: ConvertOptions,
+  ) {
     this.#plan = plan
     this.#record = record
     this.#headDim = headDim
+    this.#isFolder = isFolder
     this.#options = options
     this.#totalBytes = plan.files.reduce((sum, file) => sum + file.bytes, 0)
   }
@@ -125,7 +164,7 @@ class PlanWriter {
     // The record comes first: a folder without one counts as a stranger's.
     if (earlier === undefined) {
       await this.#record.save({ file: 0, bytes: 0 })
-      await mkdir(this.#record.partial)
+      if (this.#isFolder) await mkdir(this.#record.partial)
     }
     for (const [name, content] of Object.entries(this.#plan.texts)) {
       const file = await createFile(join(this.#record.partial, name))
@@ -171,7 +210,7 @@ class PlanWriter {
 
   /** Opens a file and cuts it to what of it is kept, `begin` bytes. */
   async #open(file: TensorFile, from: number): Promise<{ handle: FileHandle; begin: number }> {
-    const path = join(this.#record.partial, file.name)
+    const path = this.#isFolder ? join(this.#record.partial, file.name) : this.#record.partial
     const handle = from > 0 ? await openOwnFile(path) : undefined
     if (handle !== undefined && (await handle.stat()).size >= from) {
       const begin = pieceEnd(file, this.#headDim, from)

@@ -14,7 +14,8 @@ import { readGgufModel } from './gguf-split.ts'
 import { type Naming, type StoredTensor, storedTypes, takeTensors } from './tensors.ts'
 
 const TOKENIZER_PREFIX = 'tokenizer.ggml.'
-const ROPE_FREQS = 'rope_freqs.weight'
+/** The tensor with what the inverse frequencies of RoPE are divided by. */
+export const ROPE_FREQS = 'rope_freqs.weight'
 
 /** Architectures by llama.cpp's names. The keys of their numbers begin with those names. */
 const architectures = {
@@ -119,7 +120,7 @@ export async function openGguf(file: string): Promise<Checkpoint> {
     config,
     tensors,
     ...storedTypes(tensors),
-    tokenizer: gguf.metadata.has('tokenizer.ggml.model')
+    tokenizer: hasTokenizer(gguf.metadata)
       ? { kind: 'gguf', file: first!, metadata: tokenizerMetadata(gguf.metadata) }
       : undefined,
     chatTemplate: typeof template === 'string' ? template : undefined,
@@ -267,6 +268,11 @@ async function readRopeFactors(tensor: StoredTensor, config: LlamaConfig): Promi
   } finally {
     await handle.close()
   }
+}
+
+/** llama.cpp's names for a model without a vocabulary count as none. */
+function hasTokenizer(metadata: GgufMetadata): boolean {
+  return ![undefined, 'none', 'no_vocab'].includes(metadata.get('tokenizer.ggml.model') as string | undefined)
 }
 
 function tokenizerMetadata(metadata: GgufMetadata): GgufMetadata {

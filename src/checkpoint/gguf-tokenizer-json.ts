@@ -14,7 +14,7 @@ interface Source {
   types: ArrayLike<number>
 }
 
-type Merge = readonly [left: string, right: string]
+export type Merge = readonly [left: string, right: string]
 
 /**
  * @param where the GGUF's name, which begins the message of an error
@@ -206,7 +206,11 @@ function bpeModel(texts: string[], merges: Merge[], settings: object): object {
  * Every way to cut a piece into two others, best piece first; of one piece, or of equal scores, longer left parts first,
  * then longer right parts, then lower ids. As generate_merges in transformers' convert_slow_tokenizer.py.
  */
-function mergesFromScores(texts: string[], types: ArrayLike<number>, scores: ArrayLike<number>): Merge[] {
+export function mergesFromScores(
+  texts: string[],
+  types: ArrayLike<number>,
+  scores: ArrayLike<number>,
+): Merge[] {
   const ids = new Map(texts.map((text, id) => [text, id]))
   const found: { pair: Merge; score: number; left: number; right: number }[] = []
   for (const [id, text] of texts.entries()) {

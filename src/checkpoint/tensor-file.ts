@@ -11,7 +11,8 @@ export interface OutputTensor {
   name: string
   type: StoredType
   shape: number[]
-  source: NativeTensor
+  /** Where the numbers come from, or their bytes. */
+  source: NativeTensor | Uint8Array
   /** Rows of a head in llama.cpp's order: the pairs of RoPE side by side (StoredPart.ropeInterleaved). @default false */
   ropeInterleaved?: boolean
 }
@@ -99,6 +100,7 @@ async function* tensorBytes(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array> {
   const { source, type, shape, ropeInterleaved } = tensor
+  if (source instanceof Uint8Array) return yield source.subarray(from)
   const rows = shape[0]!
   const rowBytes = outputBytes(tensor) / rows
   const step = rowStep(tensor, headDim)
@@ -116,7 +118,7 @@ async function* tensorBytes(
 /** Rows of a piece: whole heads where rows change places, whole vectors. */
 function rowStep({ shape, source, ropeInterleaved }: OutputTensor, headDim: number): number {
   const [rows, columns] = [shape[0]!, shape[1]]
-  if (columns === undefined) return rows
+  if (columns === undefined || source instanceof Uint8Array) return rows
   const heads = ropeInterleaved || storedParts(source).some(part => part.ropeInterleaved)
   const unit = heads ? headDim : 1
   return Math.min(Math.max(Math.floor(PIECE_VALUES / (columns * unit)), 1) * unit, rows)

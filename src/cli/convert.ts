@@ -1,4 +1,4 @@
-// mt-llama convert: a checkpoint of any format to a Hugging Face directory.
+// mt-llama convert: a checkpoint of any format to a Hugging Face directory or a GGUF file.
 
 import type { Command } from 'commander'
 import { InvalidArgumentError } from 'commander'
@@ -19,16 +19,17 @@ import { mebibytes } from './open-model.ts'
 import { startByteProgress } from './progress.ts'
 
 export interface ConvertCommandOptions extends CommonOptions, AdditionOptions {
-  dtype?: DType
+  to?: 'huggingface' | 'gguf'
+  dtype?: DType | 'q8_0'
   shardSize?: number
 }
 
 export function convertCommand(io: Io): Command {
   const command = newCommand(
     'convert',
-    'Convert a checkpoint to a Hugging Face directory that transformers loads.',
+    'Convert a checkpoint to a Hugging Face directory for transformers, or a GGUF file for llama.cpp.',
     {
-      json: 'print the folder as JSON',
+      json: 'print the path as JSON',
       examples: [
         ['convert model.gguf ./model', 'tensors keep their type; quantised ones become bfloat16'],
         ['convert model.gguf ./model --dtype float32', 'every value exactly as the file has it'],
@@ -37,19 +38,28 @@ export function convertCommand(io: Io): Command {
           'PyTorch files become safetensors, in shards',
         ],
         ['convert ./llama ./merged --adapter ./lora', 'with a LoRA adapter merged into it'],
+        [
+          'convert ./llama ./llama.gguf --dtype q8_0',
+          'for llama.cpp; run again, one that was stopped goes on',
+        ],
       ],
     },
   )
   return addAdditionOptions(addOutputOptions(command))
-    .argument('<path>', 'checkpoint: a Hugging Face directory or a GGUF file')
-    .argument('<out>', 'folder to make; it must not exist, or be empty', folder)
+    .argument('<path>', 'checkpoint: a Hugging Face or Meta directory, or a GGUF file')
+    .argument('<out>', 'folder to make, or file where it ends in .gguf; it must not exist', folder)
+    .addOption(
+      choice('--to <format>', 'what is written, whatever the name of the output', ['huggingface', 'gguf']),
+    )
     .action((path: string, out: string, options: ConvertCommandOptions) => run(io, path, out, options))
 }
 
 /** Adds the options that say how tensors are written. */
 export function addOutputOptions(command: Command): Command {
   return command
-    .addOption(choice('--dtype <type>', 'of every tensor', ['float32', 'bfloat16', 'float16']))
+    .addOption(
+      choice('--dtype <type>', 'of every tensor; q8_0 for GGUF', ['float32', 'bfloat16', 'float16', 'q8_0']),
+    )
     .option(
       '--shard-size <size>',
       'bytes of tensors in a file at most: 500MB, 5GB, 2GiB (default: 5GB)',
@@ -85,6 +95,7 @@ export async function writeConverted(
   for (const warning of checkpoint.warnings) note(`warning: ${warning}`, options)
   const progress = startByteProgress('convert', options)
   await convert(checkpoint, out, {
+    ...(options.to && { to: options.to }),
     ...(options.dtype && { dtype: options.dtype }),
     ...(options.shardSize && { maxShardBytes: options.shardSize }),
     signal: io.signal,
