@@ -18,6 +18,8 @@ describe('loadModel()', () => {
     const { backend, weightBytes, parameters, ...info } = model.info
     assert.deepEqual(info, {
       path: defaultModel,
+      delta: undefined,
+      adapters: [],
       format: 'huggingface',
       architecture: 'LlamaForCausalLM',
       vocabSize: 258,

@@ -74,6 +74,8 @@ export interface Checkpoint {
   chatTemplate: string | undefined
   /** The file that holds it, for messages. */
   chatTemplateFile: string | undefined
+  /** What sourceState() said of its files when it was opened; absent where they come later. */
+  openedState?: string
   /** Worth telling the user: ignored tensors, added tokens beyond the embedding. */
   warnings: string[]
 }

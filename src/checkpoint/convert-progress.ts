@@ -1,12 +1,12 @@
 // How far a conversion has come, kept beside its output so that another run can go on where one has ended.
 import { createHash } from 'node:crypto'
-import { lstat, readFile, rm, stat } from 'node:fs/promises'
+import { lstat, readFile, rm } from 'node:fs/promises'
 import { isRecord } from '../data/record.ts'
 import { MtLlamaError } from '../errors.ts'
 import { replaceFile } from '../files/output.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import type { Plan } from './convert-huggingface.ts'
-import { storedParts } from './tensors.ts'
+import { sourceState } from './source-state.ts'
 
 /** Whole files, and bytes of the next one, that are safe on the disk. */
 export interface Position {
@@ -22,17 +22,6 @@ export async function conversionId(checkpoint: Checkpoint, plan: Plan): Promise<
   for (const [name, content] of Object.entries(plan.texts)) hash.update(`\n${name}\n`).update(content)
   for (const { name, header } of plan.files) hash.update(`\n${name}\n`).update(header)
   return hash.digest('hex')
-}
-
-/** Size and time of every file that holds a weight. */
-export async function sourceState({ tensors }: Checkpoint): Promise<string> {
-  const files = new Set(tensors.flatMap(tensor => storedParts(tensor).map(part => part.file)))
-  const lines: string[] = []
-  for (const file of files) {
-    const found = await stat(file).catch(() => undefined)
-    lines.push(`${file} ${found?.size} ${found?.mtimeMs} ${found?.ino}`)
-  }
-  return lines.join('\n')
 }
 
 /** The record of one conversion: a file beside `partial`, where its output is until it is whole. */

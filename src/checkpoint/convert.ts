@@ -10,8 +10,9 @@ import type { DType } from '../native/types.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { ggufPlan } from './convert-gguf.ts'
 import { huggingFacePlan, type Plan } from './convert-huggingface.ts'
-import { conversionId, type Position, ProgressRecord, sourceState } from './convert-progress.ts'
+import { conversionId, type Position, ProgressRecord } from './convert-progress.ts'
 import { makeFolder, pathKind } from './files.ts'
+import { sourceState } from './source-state.ts'
 import { fileBytes, pieceEnd, type TensorFile } from './tensor-file.ts'
 
 export interface ConvertOptions {

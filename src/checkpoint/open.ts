@@ -10,6 +10,7 @@ import { ggufModels } from './gguf-split.ts'
 import { openHuggingFace } from './huggingface.ts'
 import { withAdapter } from './lora.ts'
 import { isMetaFile, openMeta } from './meta.ts'
+import { sourceState } from './source-state.ts'
 
 interface Format {
   /** For people. */
@@ -81,6 +82,7 @@ export async function openCheckpoint(
   for (const adapter of adapters) checkpoint = await withAdapter(checkpoint, checkPath('adapters', adapter))
   return {
     ...checkpoint,
+    openedState: await sourceState(checkpoint),
     ...(delta !== undefined && { delta }),
     ...(adapters.length > 0 && { adapters: [...adapters] }),
   }

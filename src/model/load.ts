@@ -11,6 +11,7 @@ import {
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import { nativeConfig, vocabularyWarning } from '../checkpoint/native-config.ts'
 import { openCheckpoint } from '../checkpoint/open.ts'
+import { sourceState } from '../checkpoint/source-state.ts'
 import { storedParts } from '../checkpoint/tensors.ts'
 import { shown } from '../data/shown.ts'
 import { MtLlamaError } from '../errors.ts'
@@ -143,6 +144,11 @@ export async function loadParts(
     })
     const parts = Promise.all([reading, checkpoint.tokenizer && loadTokenizer(checkpoint.tokenizer)])
     const [native, tokenizer] = await Promise.race([parts, failed])
+    if (checkpoint.openedState !== undefined && checkpoint.openedState !== (await sourceState(checkpoint)))
+      throw new MtLlamaError(
+        'CHECKPOINT_CORRUPT',
+        `${checkpoint.path}: its files were changed while it was loaded; load it again`,
+      )
     const memory = await Promise.race([nativeJob(() => native.reserve(wanted, newControl())), failed])
     tell(1)
     const tooMany = tokenizer && vocabularyWarning(checkpoint, tokenizer.vocabSize)
