@@ -399,7 +399,8 @@ describe('Hugging Face checkpoints: golden', () => {
       const native = nativeConfig(opened)
       assert.equal(native.ropeFrequencies.length, opened.config.headDim / 2)
       // The sizes add up: the file has exactly the bytes that are needed.
-      const biases = opened.config.qkvBias ? 7 : 0
+      const { qkvBias, oBias, mlpBias } = opened.config
+      const biases = 3 * Number(qkvBias) + Number(oBias) + 3 * Number(mlpBias)
       assert.equal(opened.tensors.length, (9 + biases) * native.layers + (native.tiedHead ? 2 : 3))
     })
   }
