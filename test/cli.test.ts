@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { taskNames } from '../src/tasks/registry.ts'
+import { withFolder, writeFiles } from './checkpoint-files.ts'
 import { cli, jsonLines, onTerminal } from './cli-run.ts'
 import { shared, sharedMissing } from './shared.ts'
 import { skip } from './skip.ts'
@@ -342,7 +343,11 @@ describe('mt-llama', () => {
       cli(['devices', '--json']),
     ])
     assert.match(info.stdout, /architecture +LlamaForCausalLM, 0\.1 M parameters/)
-    assert.equal(JSON.parse(infoJson.stdout).hiddenSize, 64)
+    const told = JSON.parse(infoJson.stdout)
+    assert.equal(told.hiddenSize, 64)
+    assert.deepEqual(told.stored, [{ type: 'BF16', tensors: 20, bytes: told.parameters * 2 }])
+    // A key and a value of 2 heads of 16 numbers, in 2 layers, in float32.
+    assert.deepEqual(told.keyValueBytes, { 512: 512 * 512, 2048: 2048 * 512 })
     assert.match(devices.stdout, /^cpu .*; \d+ threads?; /)
     const { processors, gpus, noGpus } = JSON.parse(devicesJson.stdout)
     assert.ok(processors[0].variants.includes('scalar'))
@@ -354,6 +359,27 @@ describe('mt-llama', () => {
     }
     if (noGpus) assert.ok(devices.stdout.endsWith(`\ncuda       none: ${noGpus}\n`))
   })
+
+  it('info says what a checkpoint that does not run is, and why it does not', () =>
+    withFolder(async dir => {
+      const config = {
+        architectures: ['GemmaForCausalLM'],
+        hidden_size: 2048,
+        vocabulary: Array(500).fill('word'),
+      }
+      writeFiles(dir, { 'config.json': config })
+      const [text, json] = await Promise.all([cli(['info', dir]), cli(['info', dir, '--json'])])
+      assert.deepEqual([text.code, json.code], [1, 1])
+      assert.match(
+        text.stdout,
+        /^path .*\ndoes not run +config\.json: "architectures" is \["GemmaForCausalLM"\]/,
+      )
+      assert.match(text.stdout, /^hidden_size +2048$/m)
+      assert.match(text.stderr, /\[CHECKPOINT_UNSUPPORTED\]\n$/)
+      const { unsupported, config: seen } = JSON.parse(json.stdout)
+      assert.match(unsupported, /GemmaForCausalLM/)
+      assert.deepEqual(Object.keys(seen), ['architectures', 'hidden_size'])
+    }))
 
   it('a reader that stops early ends the program quietly', async () => {
     const line = '{"prompt": "a", "continuations": ["b"]}\n'

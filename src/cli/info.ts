@@ -1,43 +1,55 @@
 // mt-llama info: what a checkpoint holds, from its headers alone.
 import type { Command } from 'commander'
+import type { Checkpoint } from '../checkpoint/checkpoint.ts'
+import { glimpse } from '../checkpoint/glimpse.ts'
 import { nativeConfig } from '../checkpoint/native-config.ts'
-import { openCheckpoint } from '../checkpoint/open.ts'
+import { type Additions, openCheckpoint } from '../checkpoint/open.ts'
+import { storedParts } from '../checkpoint/tensors.ts'
+import { MtLlamaError } from '../errors.ts'
+import { kvBytesPerToken } from '../model/memory.ts'
 import { loadAddon } from '../native/addon.ts'
 import { nativeJob, newControl } from '../native/job.ts'
 import type { DType } from '../native/types.ts'
 import { loadTokenizer } from '../tokenizer/load.ts'
-import { type CommonOptions, newCommand } from './command.ts'
+import { type AdditionOptions, addAdditionOptions, type CommonOptions, newCommand } from './command.ts'
 import { note, print, printJson } from './io.ts'
 import { embeddedModel, mebibytes, millions } from './open-model.ts'
 
+type InfoOptions = CommonOptions & AdditionOptions
+
 export function infoCommand(): Command {
-  return newCommand('info', 'What a checkpoint holds, from its headers alone.', {
+  const command = newCommand('info', 'What a checkpoint holds, from its headers alone.', {
     json: 'print JSON',
     examples: [
       ['info ./llama', 'architecture, sizes, stored types, tokenizer, memory a load takes'],
       ['info model.gguf --json', 'the same for programs'],
+      ['info ./llama --adapter ./lora', 'with an adapter, which has to fit'],
     ],
   })
+  return addAdditionOptions(command)
     .argument('[path]', 'a Hugging Face or Meta directory, or a GGUF file (default: the embedded model)')
-    .action((path: string | undefined, options: CommonOptions) => run(path ?? embeddedModel, options))
+    .action((path: string | undefined, options: InfoOptions) => run(path ?? embeddedModel, options))
 }
 
-async function run(path: string, options: CommonOptions): Promise<void> {
-  const checkpoint = await openCheckpoint(path)
+async function run(path: string, options: InfoOptions): Promise<void> {
+  const checkpoint = await open(path, { delta: options.delta, adapters: options.adapter }, options)
   const { format, config, tensors, storedTypes, autoDType, chatTemplate, warnings } = checkpoint
   const tokenizer = checkpoint.tokenizer && (await loadTokenizer(checkpoint.tokenizer))
   const native = nativeConfig(checkpoint)
   const bytes = (dtype: DType) =>
     nativeJob(() => loadAddon().weightBytes(native, { dtype, device: 'cpu', threads: 0 }, newControl()))
+  const perToken = kvBytesPerToken(config)
+  const contexts = [512, 2048, config.contextLength].filter(n => n <= config.contextLength)
   const info = {
-    ...{ path, format, ...config },
+    ...{ path, delta: checkpoint.delta, adapters: checkpoint.adapters ?? [], format, ...config },
     parameters: tensors.reduce((n, { shape }) => n + shape.reduce((a, b) => a * b, 1), 0),
-    ...{ storedTypes, autoDType },
+    ...{ storedTypes, autoDType, stored: storedByType(checkpoint) },
     weightBytes: {
       float32: await bytes('float32'),
       bfloat16: await bytes('bfloat16'),
       float16: await bytes('float16'),
     },
+    keyValueBytes: Object.fromEntries(contexts.map(tokens => [tokens, tokens * perToken])),
     tokenizer: tokenizer && {
       kind: tokenizer.kind,
       vocabSize: tokenizer.vocabSize,
@@ -51,8 +63,8 @@ async function run(path: string, options: CommonOptions): Promise<void> {
   if (options.json) return printJson(info)
   for (const warning of warnings) note(`warning: ${warning}`, options)
   const { layers, heads, kvHeads, headDim, hiddenSize, intermediateSize, vocabSize, contextLength } = config
-  const rows: [string, string][] = [
-    ['path', path],
+  await printRows([
+    ['path', [path, ...(info.delta === undefined ? [] : [info.delta]), ...info.adapters].join(' + ')],
     ['format', format],
     ['architecture', `${config.architecture}, ${millions(info.parameters)} parameters`],
     ['layers', `${layers}; ${heads} heads of ${headDim}, ${kvHeads} for keys and values`],
@@ -62,9 +74,24 @@ async function run(path: string, options: CommonOptions): Promise<void> {
     ],
     ['stored as', `${storedTypes}; --dtype auto is ${autoDType}`],
     [
+      'files hold',
+      info.stored
+        .map(
+          ({ type, tensors, bytes }) =>
+            `${type}: ${tensors} tensor${tensors === 1 ? '' : 's'}, ${mebibytes(bytes)}`,
+        )
+        .join('; '),
+    ],
+    [
       'weights take',
       Object.entries(info.weightBytes)
         .map(([dtype, n]) => `${mebibytes(n)} as ${dtype}`)
+        .join(', '),
+    ],
+    [
+      'keys, values',
+      Object.entries(info.keyValueBytes)
+        .map(([tokens, n]) => `${mebibytes(n)} for ${tokens} tokens`)
         .join(', '),
     ],
     [
@@ -74,6 +101,40 @@ async function run(path: string, options: CommonOptions): Promise<void> {
         : 'none: the model takes token ids',
     ],
     ['chat template', chatTemplate === undefined ? 'none' : 'its own'],
-  ]
+  ])
+}
+
+/** Opens the checkpoint. Of one that does not run, what its config says is printed before the error is thrown on. */
+async function open(path: string, additions: Additions, options: InfoOptions): Promise<Checkpoint> {
+  try {
+    return await openCheckpoint(path, additions)
+  } catch (error) {
+    if (!(error instanceof MtLlamaError) || error.code !== 'CHECKPOINT_UNSUPPORTED') throw error
+    const config = await glimpse(path)
+    const unsupported = error.message
+    if (options.json) await printJson({ path, unsupported, config })
+    else
+      await printRows([
+        ['path', path],
+        ['does not run', unsupported],
+        ...Object.entries(config).map(([name, value]): [string, string] => [name, JSON.stringify(value)]),
+      ])
+    throw error
+  }
+}
+
+/** How many tensors of each type the files hold, and their bytes there; the type with the most bytes first. */
+function storedByType({ tensors }: Checkpoint): { type: string; tensors: number; bytes: number }[] {
+  const types = new Map<string, { type: string; tensors: number; bytes: number }>()
+  for (const { type, bytes } of tensors.flatMap(storedParts)) {
+    const row = types.get(type) ?? { type, tensors: 0, bytes: 0 }
+    row.tensors++
+    row.bytes += bytes
+    types.set(type, row)
+  }
+  return [...types.values()].sort((a, b) => b.bytes - a.bytes)
+}
+
+async function printRows(rows: readonly [name: string, value: string][]): Promise<void> {
   for (const [name, value] of rows) await print(`${name.padEnd(14)} ${value}\n`)
 }
