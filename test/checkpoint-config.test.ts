@@ -1,8 +1,8 @@
 // config.json of a Hugging Face directory: what it may say, what is refused and with which words.
 import assert from 'node:assert/strict'
 import type { LlamaConfig } from '../src/checkpoint/checkpoint.ts'
-import { configJson } from '../src/checkpoint/config-json.ts'
-import { parseHfConfig } from '../src/checkpoint/hf-config.ts'
+import { configJson } from '../src/checkpoint/huggingface/config-json.ts'
+import { parseHfConfig } from '../src/checkpoint/huggingface/hf-config.ts'
 import { openCheckpoint } from '../src/checkpoint/open.ts'
 import type { ErrorCode } from '../src/errors.ts'
 import { openTiny, tinyConfig, withFolder, writeFiles } from './checkpoint-files.ts'

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { ggmlName } from '../src/checkpoint/gguf-llama.ts'
+import { ggmlName } from '../src/checkpoint/gguf/gguf-llama.ts'
 import { loadModel } from '../src/index.ts'
 import { loadAddon } from '../src/native/addon.ts'
 import { type FileTensor, ggufBytes, tinyMetadata, withFolder, writeFiles } from './checkpoint-files.ts'

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import type { Checkpoint } from '../src/checkpoint/checkpoint.ts'
-import { parseLoraConfig } from '../src/checkpoint/lora-config.ts'
+import { parseLoraConfig } from '../src/checkpoint/lora/lora-config.ts'
 import { openCheckpoint } from '../src/checkpoint/open.ts'
 import type { ErrorCode } from '../src/errors.ts'
 import {

@@ -1,7 +1,7 @@
 // params.json of Meta's own layout: what it means for the models that were published so, and what is refused.
 import assert from 'node:assert/strict'
 import type { LlamaConfig } from '../src/checkpoint/checkpoint.ts'
-import { parseMetaParams } from '../src/checkpoint/meta-params.ts'
+import { parseMetaParams } from '../src/checkpoint/meta/meta-params.ts'
 import type { ErrorCode } from '../src/errors.ts'
 
 const params = { dim: 8, multiple_of: 4, n_heads: 2, n_layers: 1, norm_eps: 1e-5, vocab_size: -1 }

@@ -1,6 +1,6 @@
 // Compares RoPE's frequencies with values computed by transformers 5.23 and torch 2.13 (LlamaRotaryEmbedding.inv_freq).
 import assert from 'node:assert/strict'
-import { parseHfConfig } from '../src/checkpoint/hf-config.ts'
+import { parseHfConfig } from '../src/checkpoint/huggingface/hf-config.ts'
 import { ropeFrequencies } from '../src/checkpoint/rope.ts'
 import { tinyConfig } from './checkpoint-files.ts'
 

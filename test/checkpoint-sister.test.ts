@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { closeSync, openSync, readSync } from 'node:fs'
 import { join } from 'node:path'
-import { convert } from '../src/checkpoint/convert.ts'
+import { convert } from '../src/checkpoint/convert/convert.ts'
 import { openCheckpoint } from '../src/checkpoint/open.ts'
 import { loadModel } from '../src/index.ts'
 import { type FileTensor, type GgufValue, ggufBytes, withFolder, writeFiles } from './checkpoint-files.ts'

@@ -1,7 +1,7 @@
 // Gives every argument and option that names a file or folder what is no name: each is refused by the option's name.
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
-import { convert } from '../src/checkpoint/convert.ts'
+import { convert } from '../src/checkpoint/convert/convert.ts'
 import { RunFolder } from '../src/evaluation/run-folder.ts'
 import { loadModel, loadTokenizer, openCheckpoint, type TokenizerSource } from '../src/index.ts'
 import { loadTasks } from '../src/tasks/load-samples.ts'

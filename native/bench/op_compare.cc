@@ -31,9 +31,14 @@ class Bounds {
         largest_key_ = std::max(largest_key_, norm(&run.input().k[i], s.head_dim));
       return;
     }
-    if (in_ > 0 && c.op != Op::kRmsNorm)
-      for (size_t i = 0; i < run.input().weights.size(); i += in_)
-        weight_norms_.push_back(norm(&run.input().weights[i], in_));
+    if (in_ == 0 || c.op == Op::kRmsNorm) return;
+    const auto norms = [&](const std::vector<float>& rows) {
+      std::vector<double> norms;
+      for (size_t i = 0; i + in_ <= rows.size(); i += in_) norms.push_back(norm(&rows[i], in_));
+      return norms;
+    };
+    row_norms_ = norms(run.input().rows);
+    weight_norms_ = norms(run.input().weights);
   }
 
   double at(int row, int col) const {
@@ -104,7 +109,7 @@ class Bounds {
     return (std::fabs(w[col % d]) + std::fabs(w[partner % d])) * std::sqrt(d) / length *
            (error(col) + error(partner) + pair * share);
   }
-  double row_norm(int row) const { return norm(&run_.input().rows[size_t(row) * in_], in_); }
+  double row_norm(int row) const { return row_norms_[row]; }
 
   const OpCase& case_;
   const DType activation_;
@@ -113,7 +118,7 @@ class Bounds {
   const std::vector<float>& unnormed_;
   int in_ = 0;
   double largest_key_ = 0;
-  std::vector<double> weight_norms_;
+  std::vector<double> row_norms_, weight_norms_;
 };
 
 // What choose_token() picks: `id` if it is drawn within 2^-16 of the random number, for a device may round the weights

@@ -1,7 +1,7 @@
 // What the config of a checkpoint says, field by field, where the checkpoint itself does not run.
 import { join } from 'node:path'
 import { pathKind } from './files.ts'
-import { readGguf } from './gguf.ts'
+import { readGguf } from './gguf/gguf.ts'
 import { readJsonObject } from './json.ts'
 
 /** Longer texts and lists, such as a vocabulary, are left out. */

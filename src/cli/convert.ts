@@ -3,7 +3,7 @@
 import type { Command } from 'commander'
 import { InvalidArgumentError } from 'commander'
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
-import { convert } from '../checkpoint/convert.ts'
+import { convert } from '../checkpoint/convert/convert.ts'
 import { openCheckpoint } from '../checkpoint/open.ts'
 import type { DType } from '../native/types.ts'
 import {

@@ -1,11 +1,11 @@
 // Finds a Hugging Face directory's chat template, where transformers looks for it.
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isRecord } from '../data/record.ts'
-import { shown } from '../data/shown.ts'
-import { MtLlamaError } from '../errors.ts'
-import { fileSize, folderEntries, pathKind } from './files.ts'
-import type { JsonObject } from './json.ts'
+import { isRecord } from '../../data/record.ts'
+import { shown } from '../../data/shown.ts'
+import { MtLlamaError } from '../../errors.ts'
+import { fileSize, folderEntries, pathKind } from '../files.ts'
+import type { JsonObject } from '../json.ts'
 
 export interface FoundTemplate {
   /** Jinja source. */

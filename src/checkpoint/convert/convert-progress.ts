@@ -1,12 +1,12 @@
 // How far a conversion has come, kept beside its output so that another run can go on where one has ended.
 import { createHash } from 'node:crypto'
 import { lstat, readFile, rm } from 'node:fs/promises'
-import { isRecord } from '../data/record.ts'
-import { MtLlamaError } from '../errors.ts'
-import { replaceFile } from '../files/output.ts'
-import type { Checkpoint } from './checkpoint.ts'
+import { isRecord } from '../../data/record.ts'
+import { MtLlamaError } from '../../errors.ts'
+import { replaceFile } from '../../files/output.ts'
+import type { Checkpoint } from '../checkpoint.ts'
+import { sourceState } from '../source-state.ts'
 import type { Plan } from './convert-huggingface.ts'
-import { sourceState } from './source-state.ts'
 
 /** Whole files, and bytes of the next one, that are safe on the disk. */
 export interface Position {

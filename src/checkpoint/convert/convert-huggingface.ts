@@ -1,14 +1,14 @@
 // What a Hugging Face directory of a checkpoint consists of.
 import { readFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import type { DType, StoredType } from '../native/types.ts'
-import type { Checkpoint, TokenizerSource } from './checkpoint.ts'
-import { configJson, specialIds } from './config-json.ts'
-import { pathKind } from './files.ts'
-import { tokenizerFiles } from './gguf-tokenizer-json.ts'
+import type { DType, StoredType } from '../../native/types.ts'
+import type { Checkpoint, TokenizerSource } from '../checkpoint.ts'
+import { pathKind } from '../files.ts'
+import { tokenizerFiles } from '../gguf/gguf-tokenizer-json.ts'
+import { configJson, specialIds } from '../huggingface/config-json.ts'
+import { storedTypes } from '../tensors.ts'
 import { safetensorsFiles, safetensorsIndex } from './safetensors-writer.ts'
 import type { TensorFile } from './tensor-file.ts'
-import { storedTypes } from './tensors.ts'
 
 /** What a conversion writes. */
 export interface Plan {

@@ -1,12 +1,12 @@
 // adapter_config.json of PEFT: which modules have an adapter, of which rank and scale.
 // Source of the rules: https://github.com/huggingface/peft, tuners/lora/config.py, tuners/tuners_utils.py
 // (check_target_module_exists) and utils/other.py (get_pattern_key).
-import { kind, listOf, positiveNumber, text, wholeNumber } from '../data/fields.ts'
-import { isRecord } from '../data/record.ts'
-import { MtLlamaError } from '../errors.ts'
-import { endsWithin } from '../tokenizer/time-limit.ts'
-import { Fields } from './fields.ts'
-import type { JsonObject } from './json.ts'
+import { kind, listOf, positiveNumber, text, wholeNumber } from '../../data/fields.ts'
+import { isRecord } from '../../data/record.ts'
+import { MtLlamaError } from '../../errors.ts'
+import { endsWithin } from '../../tokenizer/time-limit.ts'
+import { Fields } from '../fields.ts'
+import type { JsonObject } from '../json.ts'
 
 export interface LoraConfig {
   /** Whether the adapter is on a module, by its name in the model: model.layers.0.self_attn.q_proj. */

@@ -3,12 +3,12 @@
 
 import { basename, dirname, join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
-import { shown } from '../data/shown.ts'
-import { MtLlamaError } from '../errors.ts'
-import { Fields } from './fields.ts'
-import { folderEntries } from './files.ts'
+import { shown } from '../../data/shown.ts'
+import { MtLlamaError } from '../../errors.ts'
+import { Fields } from '../fields.ts'
+import { folderEntries } from '../files.ts'
+import type { StoredTensor } from '../tensors.ts'
 import { type Gguf, readGguf } from './gguf.ts'
-import type { StoredTensor } from './tensors.ts'
 
 interface PartName {
   prefix: string

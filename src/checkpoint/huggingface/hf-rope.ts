@@ -1,7 +1,7 @@
 // The rotary part of config.json: transformers 4's rope_theta and rope_scaling, transformers 5's rope_parameters.
-import { shown } from '../data/shown.ts'
-import type { LlamaConfig, RopeScaling } from './checkpoint.ts'
-import type { Fields } from './fields.ts'
+import { shown } from '../../data/shown.ts'
+import type { LlamaConfig, RopeScaling } from '../checkpoint.ts'
+import type { Fields } from '../fields.ts'
 
 /** Fields each type reads beside rope_theta and its own name; others are ignored with a warning, as transformers does. */
 const scalingFields: Readonly<Record<RopeScaling['type'], string[]>> = {

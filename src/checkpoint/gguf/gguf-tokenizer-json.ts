@@ -1,12 +1,12 @@
 // tokenizer.json and tokenizer_config.json out of a GGUF's metadata, for the tokenizers library and transformers.
-import { shown } from '../data/shown.ts'
-import { MtLlamaError } from '../errors.ts'
-import { addsBosByDefault, wordRules } from '../tokenizer/gguf.ts'
-import { isControlText } from '../tokenizer/gguf-texts.ts'
-import { pieceType } from '../tokenizer/pieces.ts'
-import { splitMerge } from '../tokenizer/vocabulary.ts'
-import type { LlamaConfig } from './checkpoint.ts'
-import { Fields } from './fields.ts'
+import { shown } from '../../data/shown.ts'
+import { MtLlamaError } from '../../errors.ts'
+import { addsBosByDefault, wordRules } from '../../tokenizer/gguf.ts'
+import { isControlText } from '../../tokenizer/gguf-texts.ts'
+import { pieceType } from '../../tokenizer/pieces.ts'
+import { splitMerge } from '../../tokenizer/vocabulary.ts'
+import type { LlamaConfig } from '../checkpoint.ts'
+import { Fields } from '../fields.ts'
 
 interface Source {
   fields: Fields

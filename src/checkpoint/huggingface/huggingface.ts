@@ -2,17 +2,17 @@
 // files beside.
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
-import { cut, shown } from '../data/shown.ts'
-import { MtLlamaError } from '../errors.ts'
+import { cut, shown } from '../../data/shown.ts'
+import { MtLlamaError } from '../../errors.ts'
+import type { Checkpoint, TokenizerSource } from '../checkpoint.ts'
+import { pathKind, readExactly } from '../files.ts'
+import { type JsonObject, readJsonObject, readJsonText } from '../json.ts'
+import { objectEntries } from '../json-entries.ts'
+import { readTorchFile } from '../pickle/torch-file.ts'
+import { type Naming, neededTensors, type StoredTensor, storedTypes, takeTensors } from '../tensors.ts'
 import { findChatTemplate } from './chat-template.ts'
-import type { Checkpoint, TokenizerSource } from './checkpoint.ts'
-import { pathKind, readExactly } from './files.ts'
 import { generationEosIds, parseHfConfig } from './hf-config.ts'
-import { type JsonObject, readJsonObject, readJsonText } from './json.ts'
-import { objectEntries } from './json-entries.ts'
-import { readTorchFile } from './pickle/torch-file.ts'
 import { readSafetensors } from './safetensors.ts'
-import { type Naming, neededTensors, type StoredTensor, storedTypes, takeTensors } from './tensors.ts'
 
 /** A format of weights. */
 interface WeightFiles {

@@ -1,10 +1,10 @@
 // A file of tensors to write: a header, then their numbers at known places, row by row.
 
-import { loadAddon } from '../native/addon.ts'
-import { abortedError, cancel, nativeJob, newControl, onAbort } from '../native/job.ts'
-import { readableTypes } from '../native/stored-types.ts'
-import type { NativeTensor, StoredType } from '../native/types.ts'
-import { storedParts } from './tensors.ts'
+import { loadAddon } from '../../native/addon.ts'
+import { abortedError, cancel, nativeJob, newControl, onAbort } from '../../native/job.ts'
+import { readableTypes } from '../../native/stored-types.ts'
+import type { NativeTensor, StoredType } from '../../native/types.ts'
+import { storedParts } from '../tensors.ts'
 
 export interface OutputTensor {
   /** As the file calls it. */

@@ -2,11 +2,11 @@
 // Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md, versions 2 and 3, little endian.
 
 import { basename } from 'node:path'
-import { shown } from '../data/shown.ts'
-import { MtLlamaError } from '../errors.ts'
-import { readableTypes } from '../native/stored-types.ts'
-import { fileSize, openFile, readExactly } from './files.ts'
-import type { StoredTensor } from './tensors.ts'
+import { shown } from '../../data/shown.ts'
+import { MtLlamaError } from '../../errors.ts'
+import { readableTypes } from '../../native/stored-types.ts'
+import { fileSize, openFile, readExactly } from '../files.ts'
+import type { StoredTensor } from '../tensors.ts'
 
 /**
  * Arrays of numbers are typed arrays (bool: Uint8Array), whole numbers past 2^53 bigints, all other numbers numbers.

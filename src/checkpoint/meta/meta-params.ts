@@ -1,8 +1,8 @@
 // params.json of Meta's own layout. Rules: ModelArgs of llama and llama-models, transformers' conversion of such checkpoints.
-import { shown } from '../data/shown.ts'
-import type { LlamaConfig, RopeScaling } from './checkpoint.ts'
-import { Fields } from './fields.ts'
-import type { JsonObject } from './json.ts'
+import { shown } from '../../data/shown.ts'
+import type { LlamaConfig, RopeScaling } from '../checkpoint.ts'
+import { Fields } from '../fields.ts'
+import type { JsonObject } from '../json.ts'
 
 /** Fields that are read, and those with no bearing on the numbers of a forward pass: all others earn a warning. */
 const knownFields = new Set(

@@ -1,7 +1,7 @@
 // Sliding windows of attention in config.json: which layers have one, and how long it is.
-import { list } from '../data/fields.ts'
-import type { Architecture } from './checkpoint.ts'
-import type { Fields } from './fields.ts'
+import { list } from '../../data/fields.ts'
+import type { Architecture } from '../checkpoint.ts'
+import type { Fields } from '../fields.ts'
 
 /** What transformers assumes where the fields are absent. */
 const WINDOW = 4096

@@ -1,6 +1,6 @@
 // Which tokens end a generation of a GGUF model: by their keys and by their texts, as llama.cpp collects them.
-import { endTexts, fillTexts } from '../tokenizer/gguf-texts.ts'
-import type { Fields } from './fields.ts'
+import { endTexts, fillTexts } from '../../tokenizer/gguf-texts.ts'
+import type { Fields } from '../fields.ts'
 
 /** The keys, without `tokenizer.ggml.` before and `_token_id` after them. */
 const keys = ['eos', 'eot', 'eom', 'fim_pad', 'fim_rep', 'fim_sep']

@@ -1,15 +1,15 @@
 // What a GGUF file of a checkpoint consists of, as llama.cpp's convert_hf_to_gguf.py has it for a LLaMA.
 import { basename } from 'node:path'
-import { MtLlamaError } from '../errors.ts'
-import { readableTypes } from '../native/stored-types.ts'
-import type { DType, NativeTensor, StoredType } from '../native/types.ts'
-import type { Checkpoint, LlamaConfig } from './checkpoint.ts'
+import { MtLlamaError } from '../../errors.ts'
+import { readableTypes } from '../../native/stored-types.ts'
+import type { DType, NativeTensor, StoredType } from '../../native/types.ts'
+import type { Checkpoint, LlamaConfig } from '../checkpoint.ts'
+import { ggmlName, ROPE_FREQS } from '../gguf/gguf-llama.ts'
+import { ropeFrequencies } from '../rope.ts'
+import { storedTypes } from '../tensors.ts'
 import { fileTypes, type Plan } from './convert-huggingface.ts'
-import { ggmlName, ROPE_FREQS } from './gguf-llama.ts'
 import { type GgufValue, ggufFile } from './gguf-writer.ts'
-import { ropeFrequencies } from './rope.ts'
 import type { OutputTensor } from './tensor-file.ts'
-import { storedTypes } from './tensors.ts'
 import { ggufTokenizer } from './tokenizer-gguf.ts'
 
 /** llama.cpp's number for what most tensors of a file are (general.file_type). */

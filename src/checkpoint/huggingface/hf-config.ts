@@ -1,10 +1,10 @@
 // config.json of a Hugging Face directory, as transformers 5.24 reads it, in the styles of transformers 4 and 5.
-import { shown } from '../data/shown.ts'
-import type { Architecture, LlamaConfig } from './checkpoint.ts'
-import { Fields } from './fields.ts'
+import { shown } from '../../data/shown.ts'
+import type { Architecture, LlamaConfig } from '../checkpoint.ts'
+import { Fields } from '../fields.ts'
+import type { JsonObject } from '../json.ts'
 import { parseRope } from './hf-rope.ts'
 import { parseWindows } from './hf-windows.ts'
-import type { JsonObject } from './json.ts'
 
 /**
  * What transformers' config and model of each architecture assume where a field is absent: kvHeads undefined is as many as

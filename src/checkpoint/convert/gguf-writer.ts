@@ -1,5 +1,5 @@
 // Lays out a GGUF file, version 3: metadata, and where each tensor lies. gguf.ts is the way back.
-import { typeNames } from './gguf.ts'
+import { typeNames } from '../gguf/gguf.ts'
 import { alignUp, type OutputTensor, placeTensors, type TensorFile } from './tensor-file.ts'
 
 /**

@@ -2,16 +2,16 @@
 
 import { open } from 'node:fs/promises'
 import { basename } from 'node:path'
-import { shown } from '../data/shown.ts'
-import { MtLlamaError } from '../errors.ts'
-import { readableTypes } from '../native/stored-types.ts'
-import type { Architecture, Checkpoint, LlamaConfig, RopeScaling } from './checkpoint.ts'
-import { Fields } from './fields.ts'
-import { readExactly } from './files.ts'
+import { shown } from '../../data/shown.ts'
+import { MtLlamaError } from '../../errors.ts'
+import { readableTypes } from '../../native/stored-types.ts'
+import type { Architecture, Checkpoint, LlamaConfig, RopeScaling } from '../checkpoint.ts'
+import { Fields } from '../fields.ts'
+import { readExactly } from '../files.ts'
+import { type Naming, type StoredTensor, storedTypes, takeTensors } from '../tensors.ts'
 import type { Gguf, GgufMetadata } from './gguf.ts'
 import { endOfGenerationIds } from './gguf-ends.ts'
 import { readGgufModel } from './gguf-split.ts'
-import { type Naming, type StoredTensor, storedTypes, takeTensors } from './tensors.ts'
 
 const TOKENIZER_PREFIX = 'tokenizer.ggml.'
 /** The tensor with what the inverse frequencies of RoPE are divided by. */

@@ -1,9 +1,9 @@
 // config.json for a checkpoint: the way back from hf-config.ts.
 
-import { MtLlamaError } from '../errors.ts'
-import type { DType } from '../native/types.ts'
-import type { Architecture, LlamaConfig, RopeScaling } from './checkpoint.ts'
-import { ropeFrequencies } from './rope.ts'
+import { MtLlamaError } from '../../errors.ts'
+import type { DType } from '../../native/types.ts'
+import type { Architecture, LlamaConfig, RopeScaling } from '../checkpoint.ts'
+import { ropeFrequencies } from '../rope.ts'
 
 /**
  * In the style of transformers 4, which 5 reads too.

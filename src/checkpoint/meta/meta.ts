@@ -1,14 +1,14 @@
 // Meta's own layout: params.json, and consolidated.NN.pth of each rank that the model was split over.
 import { basename, dirname, join, resolve } from 'node:path'
-import { shown } from '../data/shown.ts'
-import { MtLlamaError } from '../errors.ts'
-import type { Checkpoint, TokenizerSource } from './checkpoint.ts'
-import { folderEntries, openFile } from './files.ts'
-import { findTokenizer } from './huggingface.ts'
-import { readJsonObject } from './json.ts'
+import { shown } from '../../data/shown.ts'
+import { MtLlamaError } from '../../errors.ts'
+import type { Checkpoint, TokenizerSource } from '../checkpoint.ts'
+import { folderEntries, openFile } from '../files.ts'
+import { findTokenizer } from '../huggingface/huggingface.ts'
+import { readJsonObject } from '../json.ts'
+import { readTorchFile } from '../pickle/torch-file.ts'
+import { type Naming, type StackedTensor, type StoredTensor, storedTypes, takeTensors } from '../tensors.ts'
 import { parseMetaParams } from './meta-params.ts'
-import { readTorchFile } from './pickle/torch-file.ts'
-import { type Naming, type StackedTensor, type StoredTensor, storedTypes, takeTensors } from './tensors.ts'
 
 const PARAMS = 'params.json'
 

@@ -2,12 +2,12 @@
 // Format: https://github.com/huggingface/safetensors (8 bytes header length, JSON, data without holes).
 
 import { basename } from 'node:path'
-import { cut, shown } from '../data/shown.ts'
-import { MtLlamaError } from '../errors.ts'
-import { fileSize, openFile, readExactly } from './files.ts'
-import { decodeJson, parseJsonObject } from './json.ts'
-import { objectEntries } from './json-entries.ts'
-import type { StoredTensor } from './tensors.ts'
+import { cut, shown } from '../../data/shown.ts'
+import { MtLlamaError } from '../../errors.ts'
+import { fileSize, openFile, readExactly } from '../files.ts'
+import { decodeJson, parseJsonObject } from '../json.ts'
+import { objectEntries } from '../json-entries.ts'
+import type { StoredTensor } from '../tensors.ts'
 
 /** The format's own limit; a declared length alone must not make anyone allocate terabytes. */
 const MAX_HEADER_BYTES = 100_000_000
