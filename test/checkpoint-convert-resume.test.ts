@@ -169,7 +169,7 @@ describe('convert: the source', () => {
 /** Converts in a process that ends by SIGKILL after so many pieces. */
 function killedAt(piece: number, from: string, out: string, options: ConvertOptions): Promise<void> {
   const script = `
-    import { convert } from './src/checkpoint/convert.ts'
+    import { convert } from './src/checkpoint/convert/convert.ts'
     import { openCheckpoint } from './src/checkpoint/open.ts'
     let seen = 0
     const onProgress = () => { if (++seen === ${piece}) process.kill(process.pid, 'SIGKILL') }

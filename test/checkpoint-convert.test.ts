@@ -438,7 +438,10 @@ describe('convert: failure leaves nothing behind', () => {
         code: 'OUTPUT',
         message: /empty: is not empty/,
       })
-      await assert.rejects(convertFile(file, file), { code: 'OUTPUT', message: /x\.gguf: is a file/ })
+      await assert.rejects(convertFile(file, file), {
+        code: 'OUTPUT',
+        message: /x\.gguf: is there; give a new file/,
+      })
       await convertFile(file, join(folder, 'deep', 'er'))
       await assert.rejects(convertFile(file, join(file, 'out')), { code: 'OUTPUT' })
     }))
