@@ -6,15 +6,15 @@ import { LongestMatches } from './longest-matches.ts'
 export interface AddedToken {
   id: number
   content: string
-  /** Left out of decoded text, and not looked for where the text is to be taken as plain. */
+  /** Whether decoding leaves it out, and a text that is to be taken as plain is not searched for it. */
   special: boolean
-  /** Only where no letter, digit or underscore stands beside it. */
+  /** Whether it counts only where no letter, digit or underscore stands beside it. */
   singleWord: boolean
-  /** Takes the white space before it. */
+  /** Whether it takes the white space before it. */
   lstrip: boolean
-  /** Takes the white space after it. */
+  /** Whether it takes the white space after it. */
   rstrip: boolean
-  /** Looked for in the normalised text, not in the text as it is. */
+  /** Whether it is looked for in the normalised text, not in the text as it is. */
   normalized: boolean
 }
 
@@ -25,10 +25,10 @@ export type Section = { text: string; start: number } | { id: number }
 export class AddedTokenFinder {
   readonly #tokens: readonly AddedToken[]
   readonly #matches: LongestMatches
-  /** Matches where a token may begin. */
+  /** The pattern of what a token may begin with. */
   readonly #firstUnits: RegExp
 
-  /** @param tokens of those with one text a special one counts, else the first */
+  /** @param tokens where several have one text, a special one counts, else the first */
   constructor(tokens: Iterable<AddedToken>) {
     const known = [...tokens].filter(token => token.content !== '')
     this.#tokens = known.toSorted((a, b) => Number(b.special) - Number(a.special))

@@ -20,9 +20,9 @@ export interface BpeModel {
   finish?: ((id: number, out: number[], first: number) => void) | undefined
 }
 
-/** Words kept; then the cache starts anew. English text has some 50,000 in use. */
+/** The cache starts anew once it holds this many words. English text has some 50,000 in use. */
 const cachedWords = 1 << 16
-/** Characters of a word worth keeping. */
+/** Longer words, in characters, are too rare to be worth keeping. */
 const cachedLength = 64
 /** A heap item is rank * positions + position: exact in a double up to 2^26 ranks. */
 const positions = 2 ** 27
@@ -31,7 +31,7 @@ export class Bpe {
   readonly #model: BpeModel
   /** Most words are one token, which is kept without a list. */
   readonly #cache = new Map<string, number | readonly number[]>()
-  /** Empty between words. */
+  /** The merging of the word at hand; it is empty between words. */
   readonly #heap = new MinHeap()
 
   constructor(model: BpeModel) {
@@ -159,7 +159,7 @@ class Merging {
       const right = next[left]!
       if (ids[left] === -1 || right >= ids.length) continue
       const slot = merges.find(ids[left]!, ids[right]!)
-      // Proposed for symbols that have since merged with others.
+      // This merge was proposed for symbols that have merged with others since.
       if (slot < 0 || merges.rank(slot) !== (item - left) / positions) continue
       ids[left] = merges.merged(slot)
       ids[right] = -1

@@ -25,7 +25,10 @@ export function readCharsmap(file: string, blob: Buffer): Normalizer {
   const texts = blob.subarray(4 + trieBytes)
 
   const source = { file, path: 'normalizer_spec.precompiled_charsmap' }
-  /** From a place in the bytes to the first character at or after `stop`; the place reached, and the text up to it. */
+  /**
+   * Rewrites bytes from a place up to the first character at or after `stop`.
+   * @returns the place reached, and the text up to it
+   */
   const goOn = (bytes: Buffer, start: number, stop: number, before: string, maxLength: number) => {
     let out = before
     let at = start
@@ -82,7 +85,7 @@ function longestMatch(
   return match
 }
 
-/** How far a unit's children lie from it. */
+/** The distance from a unit to its children. */
 function offset(unit: number): number {
   return ((unit >>> 10) << ((unit & 0x200) >>> 6)) >>> 0
 }

@@ -19,7 +19,7 @@ const llama3Pattern =
   "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
 
 interface WordRule {
-  /** Each cuts the words of the one before. */
+  /** Patterns, each of which cuts the words of the one before. */
   patterns: string[]
   ignoreMerges: boolean
   /** Whether BOS goes first where tokenizer.ggml.add_bos_token does not say. */
@@ -141,7 +141,7 @@ function piecesTokenizer(root: Field): Tokenizer {
   })
 }
 
-/** BOS and EOS: by their keys, else as llama.cpp assumes. */
+/** The ids of BOS and EOS: those that the keys name, else those that llama.cpp assumes. */
 function readEnds(
   root: Field,
   texts: readonly string[],
@@ -182,7 +182,7 @@ function readTexts(root: Field): string[] {
     .map(item => item.string())
 }
 
-/** One number a token, from a list or a typed array; `fallback` for all where the key is absent. */
+/** Reads one number a token, from a list or a typed array. @param fallback every token's number where the key is absent */
 function readNumbers(field: Field, length: number, fallback: number): (id: number) => number {
   if (field.missing) return () => fallback
   const values = field.value

@@ -1,9 +1,9 @@
 // How much longer than a text its normalised form may be: a file says what is put in, and a text how often.
 import { tokenizerError } from './field.ts'
 
-/** Characters for each one of the text: NFKD makes up to 18 of one, and more than one step may add to them. */
+/** The factor by which a text may grow: NFKD makes up to 18 characters of one, and more than one step may add to them. */
 const perCharacter = 64
-/** Characters beyond these, such as those put before a short text. */
+/** Characters that a text may gain beyond that factor, such as those put before a short one. */
 const always = 1 << 16
 
 /** What in which file makes a text longer. */
@@ -12,7 +12,7 @@ export interface Source {
   path: string
 }
 
-/** Characters that all of a text may have after normalisation. */
+/** Says how many characters a text may have after normalisation. */
 export function maxNormalLength(length: number): number {
   return always + perCharacter * length
 }

@@ -48,7 +48,7 @@ class Joining {
   readonly #invert: boolean
   /** The last word, which the next part may join; '' where there is none. */
   #open = ''
-  /** Whether the part before counts as a match. */
+  /** Whether the part before the next one counts as a match. */
   #previous: boolean | undefined
 
   /** @param invert what lies between the matches counts as the match */

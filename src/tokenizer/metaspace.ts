@@ -10,7 +10,7 @@ const unbounded = Number.POSITIVE_INFINITY
 /** @throws TOKENIZER for a setting that is not known here */
 export function metaspaceSteps(field: Field): { steps: CutStep[]; addsPrefix: boolean } {
   const replacement = field.get('replacement').string()
-  // As the tokenizers library has it; a longer one would let a text grow.
+  // The tokenizers library takes a single character too; a longer text would let a text grow.
   if ([...replacement].length !== 1) throw field.get('replacement').error('a single character')
   const old = field.get('add_prefix_space')
   const scheme = field.get('prepend_scheme').string(old.boolean(true) ? 'always' : 'never')

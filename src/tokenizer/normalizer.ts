@@ -7,14 +7,13 @@ import { literalRegex, type Parts, type Pattern } from './pattern.ts'
 import { readPattern } from './regex.ts'
 
 /**
- * Rewrites each stretch of text between added tokens.
- * text: the stretch. atStart: whether it begins the whole text. maxLength: characters that it may have afterwards; only
- * steps that can make many characters of few look at it.
+ * Rewrites each stretch of text between added tokens. `atStart` tells whether the stretch begins the whole text, and
+ * `maxLength` how many characters it may have afterwards; only steps that can make many characters of few look at it.
  */
 export interface Normalizer {
-  /** At once, where the text is a slice of work. @throws TOKENIZER where it grows beyond maxLength */
+  /** Rewrites a text that is a slice of work. @throws TOKENIZER where it grows beyond maxLength */
   atOnce(text: string, atStart: boolean, maxLength: number): string
-  /** The same for a text of any length. */
+  /** Rewrites a text of any length, a slice of work at a time. */
   inSlices(text: string, atStart: boolean, maxLength: number): Slices<string>
 }
 
@@ -71,14 +70,14 @@ export function readNormalizer(field: Field, prependsAtStart: boolean): Normaliz
   }
 }
 
-/** Whether a text gets something put before it: then a lone continuation has a space of its own already. */
+/** Whether the steps put something before a text: then a lone continuation has a space of its own already. */
 export function prepends(field: Field): boolean {
   if (field.missing) return false
   const type = field.get('type').string()
   return type === 'Prepend' || (type === 'Sequence' && field.get('normalizers').items().some(prepends))
 }
 
-/** One after the other. */
+/** Takes the steps one after the other. */
 export function normalizeInOrder(steps: readonly Normalizer[]): Normalizer {
   return {
     atOnce(text, atStart, maxLength) {
@@ -140,7 +139,7 @@ function replacing(pattern: Pattern, content: string, source: Source): Normalize
   }
 }
 
-/** For what takes little time whatever the text. */
+/** Makes a normaliser of a function that takes little time whatever the text. */
 export function inOneGo(rewrite: Rewrite): Normalizer {
   return {
     atOnce: rewrite,
@@ -169,8 +168,8 @@ export function inPieces(rewrite: Rewrite, endOf: (text: string, at: number) => 
 }
 
 /**
- * Before a character that no normalisation form joins to what precedes it. That holds for more than the ASCII letters,
- * ideographs and Hangul syllables looked for here; a text without any of them is one piece.
+ * Finds a place before a character that no normalisation form joins to what precedes it. More characters are such than the
+ * ASCII letters, ideographs and Hangul syllables that are looked for here; a text without any of these is one piece.
  */
 function endOfNormalPiece(text: string, at: number): number {
   const starter = /[\0-\x7f\u3400-\u9fff\uac00-\ud7a3]/g

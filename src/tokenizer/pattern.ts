@@ -8,11 +8,11 @@ import { endsWithin } from './time-limit.ts'
 /** Where an expression comes from, and how far it can be trusted. */
 export interface PatternOrigin {
   file: string
-  /** As the file spells it. */
+  /** The pattern as the file spells it. */
   text: string
   /** Texts up to this many characters are matched in about a second at most, whatever they hold. */
   safeLength: number
-  /** The same for texts without a long run. */
+  /** Texts without a long run that are up to this long take no more time either. */
   safeLengthOfShortRuns: number
 }
 
@@ -24,7 +24,7 @@ export interface Runs {
   reach: number
 }
 
-/** For one slice of matching; most take a millisecond. */
+/** Milliseconds that one slice of matching may take; most take one. */
 const timeLimitMs = 1000
 /** Characters of a slice whose time is limited: the limit costs as much as matching some thousands. */
 const watchedItems = 4 * sliceItems
@@ -125,12 +125,12 @@ export class Pattern {
     }
   }
 
-  /** A whole text, which is a slice of work. @throws TOKENIZER as `cut` */
+  /** Parts a whole text, which is a slice of work. @throws TOKENIZER as `cut` */
   parts(text: string): Parts {
     return this.#run(!this.isSafe(text), () => partsOf(this.#regex, this.#sticky, text))
   }
 
-  /** The parts of a text of any length, from a place where one begins, a slice of work at a time. @throws TOKENIZER as `cut` */
+  /** Parts a text of any length from a place where a part begins, a slice of work at a time. @throws TOKENIZER as `cut` */
   *partsInSlices(text: string, start = 0): Generator<Parts> {
     const isWatched = !this.isSafe(text)
     const search = new Search(this.#regex, this.#sticky, text, start)
@@ -172,12 +172,12 @@ export class Pattern {
   }
 }
 
-/** An expression for a text that stands for itself; the empty one matches nowhere. */
+/** Makes an expression of a text that stands for itself; the empty one matches nowhere. */
 export function literalRegex(text: string): RegExp {
   return new RegExp(text.replace(/[\^$\\.*+?()[\]{}|/]/g, '\\$&') || '(?!)', 'gu')
 }
 
-/** For an expression that goes over a run of one character and a run of all others, in this order or the other. */
+/** Makes the pattern of an expression that goes over a run of one character and a run of all others, in either order. */
 export function runsOf(character: string): Runs {
   const code = `\\u{${character.codePointAt(0)!.toString(16)}}`
   return {
@@ -207,7 +207,7 @@ class Search {
   readonly #regex: RegExp
   readonly #sticky: RegExp
   readonly #text: string
-  /** Where to search next. */
+  /** The place where the next search begins. */
   #at: number
   /** The end of the last match. */
   #end: number
@@ -262,7 +262,7 @@ class Search {
     return { texts, isMatch }
   }
 
-  /** Where the next match begins; -1 if there is none. */
+  /** Finds where the next match begins; -1 if there is none. */
   #find(): number {
     // Most matches begin where the last one ended, and to ask for that alone makes no list of groups.
     this.#sticky.lastIndex = this.#at

@@ -37,18 +37,18 @@ export interface PieceSettings
   > {
   file: string
   byteFallback: boolean
-  /** Rewrites characters before all else. */
+  /** The map that rewrites characters before anything else is done. */
   mapCharacters: Normalizer | undefined
   /**
    * Tokens that are cut out of the text before anything else looks at it; those with ids beyond the pieces are added to
    * them. User-defined pieces that are none of these are found in the normalised text, as sentencepiece does.
    */
   rawTokens: readonly AddedToken[]
-  /** Put a space before the text: before each stretch between `rawTokens`, or before one that begins the whole text. */
+  /** Whether a space is put before each stretch between `rawTokens`, or only before one that begins the whole text. */
   dummyPrefix: 'always' | 'first' | 'never'
-  /** Trim the text and make runs of spaces one. */
+  /** Whether the text is trimmed, and runs of spaces become one. */
   removeExtraSpaces: boolean
-  /** What an unknown token decodes to. */
+  /** The text that an unknown token decodes to. */
   unknownSurface: string
 }
 
@@ -99,7 +99,7 @@ export function tokenizerFromPieces(pieces: readonly ScoredPiece[], settings: Pi
   })
 }
 
-/** What becomes of a text before it is cut: characters mapped, spaces trimmed, one put before it, all of them spelt as ▁. */
+/** Makes the steps before a text is cut: characters are mapped, spaces trimmed, one is put before it, all are spelt as ▁. */
 function readNormalization({ file, mapCharacters, removeExtraSpaces, dummyPrefix }: PieceSettings) {
   const steps = mapCharacters === undefined ? [] : [mapCharacters]
   if (removeExtraSpaces)
@@ -144,7 +144,7 @@ export function addedPieces(
   })
 }
 
-/** Two neighbours merge where their texts together are a piece; the best score goes first. */
+/** Makes the merges: two neighbours merge where their texts together are a piece, and the best score goes first. */
 function makeBpe(
   pieces: readonly ScoredPiece[],
   { file, byteFallback }: PieceSettings,
@@ -189,7 +189,7 @@ function looseCharacters(ids: Map<string, number>, vocabSize: number): string[] 
   return loose
 }
 
-/** Every way to put a piece together from two; pieces of equal score have one rank, so the leftmost goes first. */
+/** Lists every way to put a piece together from two; pieces of equal score have one rank, so the leftmost goes first. */
 function pairsOf(
   normal: readonly [text: string, id: number][],
   ids: ReadonlyMap<string, number>,

@@ -22,7 +22,7 @@ export interface PipelineParts {
   addsSpace: boolean
   specialTokens: ReadonlyMap<string, number>
   namedTokens: ReadonlyMap<string, string>
-  /** Default of EncodeOptions.parseSpecial. */
+  /** The default of EncodeOptions.parseSpecial. */
   parsesSpecial: boolean
   /** Tokens found in the text as it is, and those found after normalisation. */
   rawTokens: AddedTokenFinder
@@ -42,7 +42,7 @@ interface EncodeCall {
   text: string
   parseSpecial: boolean
   addSpecialTokens: boolean
-  /** Ids so far. */
+  /** The ids that the text has so far. */
   ids: number[]
   /** Characters that what is left of the text may have after normalisation. */
   room: number
@@ -108,7 +108,10 @@ export class PipelineTokenizer implements Tokenizer {
     return this.#parts.tokenText(id)
   }
 
-  /** Encodes a text without added tokens that is a slice of work, as most are. @returns false, nothing done, for another */
+  /**
+   * Encodes a text without added tokens that is a slice of work, as most are.
+   * @returns false for any other, of which nothing is done
+   */
   #encodeShort(call: EncodeCall): boolean {
     const isOneSection = call.text.length <= sliceItems && !this.#parts.rawTokens.mayFind(call.text)
     return isOneSection && this.#encodeAtOnce(call, call.text, true)
@@ -132,7 +135,10 @@ export class PipelineTokenizer implements Tokenizer {
     return this.#end(call)
   }
 
-  /** A section between added tokens without a generator, which takes its time. @returns false, nothing done, for a long one */
+  /**
+   * Encodes a section between added tokens without a generator, which takes its time.
+   * @returns false for a long one, of which nothing is done
+   */
   #encodeAtOnce(call: EncodeCall, text: string, atStart: boolean): boolean {
     const { normalize, normalizedTokens, split, bpe } = this.#parts
     if (text.length > sliceItems) return false

@@ -40,7 +40,7 @@ export class PreTokenizer {
     return batches
   }
 
-  /** These steps and one more. */
+  /** Makes a tokenizer of these steps and one more. */
   followedBy(step: CutStep): PreTokenizer {
     return new PreTokenizer([...this.#steps, step])
   }
@@ -67,9 +67,9 @@ function* cutBatches(
 
 export interface PreTokenizers {
   split: PreTokenizer
-  /** Words are spelt in GPT-2's byte alphabet afterwards. */
+  /** Whether words are spelt in GPT-2's byte alphabet afterwards. */
   byteLevel: boolean
-  /** A space is put before the text where it has none. */
+  /** Whether a space is put before the text where it has none. */
   addsPrefix: boolean
 }
 
@@ -109,7 +109,7 @@ export function readPreTokenizer(field: Field): PreTokenizers {
   return { ...result, split: new PreTokenizer(steps) }
 }
 
-/** A space before every word that has none. */
+/** Puts a space before every word that has none. */
 const prefixStep: CutStep = {
   cut: words => words.map(withSpace),
   cutLong: word => [[withSpace(word)]],

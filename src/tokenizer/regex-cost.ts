@@ -9,7 +9,7 @@ import {
 } from 'oniguruma-parser/parser'
 import { traverse } from 'oniguruma-parser/traverser'
 
-/** At most `factor` * length ^ `degree`; a degree of Infinity stands for all that grows faster. */
+/** A bound of `factor` * length ^ `degree`; a degree of Infinity stands for all that grows faster. */
 interface Bound {
   factor: number
   degree: number
@@ -22,7 +22,7 @@ interface Costs {
   steps: Bound
 }
 
-/** Steps that surely take less than a second. */
+/** The number of steps that surely take less than a second. */
 const affordableSteps = 2 ** 30
 /** A repetition that ends after so many counts by the number of its ends, a longer one by the length of the text. */
 const fewRepetitions = 8
@@ -35,9 +35,9 @@ const endless: Bound = { factor: 1, degree: Number.POSITIVE_INFINITY }
 
 /** How long texts may be for the pattern to find all matches in affordable time. */
 export interface SafeLengths {
-  /** For texts that hold anything. 0 where the pattern may backtrack endlessly. */
+  /** The maximum length of texts that hold anything; 0 where the pattern may backtrack endlessly. */
   any: number
-  /** For texts whose runs are short. */
+  /** The maximum length of texts whose runs are short. */
   shortRuns: number
   /** What makes a run long: repetitions of all that the pattern repeats, so many times as `runSample` says. */
   longRun: OnigurumaAst | undefined

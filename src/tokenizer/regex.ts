@@ -144,7 +144,7 @@ function adjust(ast: OnigurumaAst): void {
   })
 }
 
-/** Properties and POSIX classes that hold a letter in all its cases or in none. */
+/** The properties and POSIX classes that hold a letter in all its cases or in none. */
 const withAllCases = new Set(
   'l letter n number nd nl no p punctuation s symbol z separator c han alpha alnum digit space word punct any'.split(
     ' ',

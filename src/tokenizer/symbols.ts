@@ -23,7 +23,7 @@ export function byteSymbols(vocabulary: Vocabulary, unknown: number | undefined)
 }
 
 export interface CharacterOptions {
-  /** Spell a character without a token as its bytes, where they all have one. */
+  /** Whether a character without a token is spelt as its bytes, where they all have one. */
   byteFallback: boolean
   unknown: number | undefined
   /** A run of unknown characters is one unknown token. */
@@ -53,7 +53,7 @@ export function characterSymbols(ids: ReadonlyMap<string, number>, options: Char
   }
 }
 
-/** The id of a word that is a token of the vocabulary as it stands. @param byteLevel tokens are spelt in bytes */
+/** Finds the id of a word that is a token of the vocabulary as it stands. @param byteLevel whether tokens are spelt in bytes */
 export function wholeWords(
   ids: ReadonlyMap<string, number>,
   byteLevel: boolean,

@@ -71,7 +71,7 @@ export function tokenizerFromJson(file: Field, settings: TokenizerSettings | und
   })
 }
 
-/** Tokens as the normalised text has them. */
+/** Spells tokens as the normalised text has them. */
 function normalized(tokens: readonly AddedToken[], normalize: Normalizer | undefined): AddedToken[] {
   let room = maxNormalLength(tokens.reduce((length, { content }) => length + content.length, 0))
   return tokens.map(token => {
@@ -114,7 +114,7 @@ function readAddedTokens(field: Field, vocabulary: Vocabulary): AddedToken[] {
   })
 }
 
-/** The BPE model, and where its words may be cut besides. */
+/** Reads the BPE model, and where its words may be cut besides. */
 function readModel(
   model: Field,
   vocabulary: Vocabulary,
