@@ -25,7 +25,7 @@ export type RopeScaling =
   /** Divisors of the inverse frequencies as a tensor, [headDim / 2] (GGUF rope_freqs.weight). */
   | { type: 'factors'; factors: Float32Array }
 
-/** By transformers' names. */
+/** The architectures that run, by transformers' names. */
 export type Architecture = 'LlamaForCausalLM' | 'MistralForCausalLM' | 'Qwen2ForCausalLM' | 'Qwen3ForCausalLM'
 
 /** The architecture's numbers. */
@@ -55,7 +55,7 @@ export function sizesOf(config: LlamaSizes): LlamaSizes {
 
 export interface Checkpoint {
   format: 'huggingface' | 'gguf' | 'meta'
-  /** As the user gave it. */
+  /** The path as the user gave it. */
   path: string
   /** Folder of the delta that was added to it. */
   delta?: string
@@ -64,11 +64,11 @@ export interface Checkpoint {
   config: LlamaConfig
   /** Every tensor the forward pass reads, under Hugging Face's names, shapes checked against the config. */
   tensors: NativeTensor[]
-  /** What `dtype: 'auto'` means for these files: as stored, quantised as bfloat16. */
+  /** The dtype that 'auto' stands for: the one stored, or bfloat16 where the files are quantised. */
   autoDType: 'float32' | 'bfloat16' | 'float16'
   /** The stored types, for people: 'F16', 'Q4_1 + F32'. */
   storedTypes: string
-  /** Where the tokenizer is, if there is one. */
+  /** The place of the tokenizer, if there is one. */
   tokenizer: TokenizerSource | undefined
   /** Jinja source of the checkpoint's own chat template. */
   chatTemplate: string | undefined

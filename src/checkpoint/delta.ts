@@ -90,10 +90,10 @@ function mismatch(what: string): MtLlamaError {
  */
 const MAX_CHANGE = 1.35
 
-/** Rows of a matrix that are looked at. */
+/** The number of rows of a matrix that are looked at. */
 const PROBED_ROWS = 64
 
-/** The norm of some weights with the delta, divided by their norm without: query projections of a few layers. */
+/** Divides the norm of some weights with the delta by their norm without: the query projections of a few layers. */
 async function changeOfNorms(base: Checkpoint, tensors: NativeTensor[]): Promise<number> {
   const { layers, headDim } = base.config
   const probed = new Set([0, layers >> 1, layers - 1].map(l => `model.layers.${l}.self_attn.q_proj.weight`))

@@ -13,7 +13,7 @@ import { isMetaFile, openMeta } from './meta/meta.ts'
 import { sourceState } from './source-state.ts'
 
 interface Format {
-  /** For people. */
+  /** The name of the format, for people. */
   name: string
   /** The path to open if a folder or file is of this format. @param entries names in the folder; undefined: a file */
   find: (path: string, entries: string[] | undefined) => string | undefined

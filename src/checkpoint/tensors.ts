@@ -19,7 +19,7 @@ export interface StoredTensor extends Omit<StoredPart, 'type'> {
 /** A tensor that several files declare a part of each, in order. */
 export interface StackedTensor {
   parts: [StoredTensor, ...StoredTensor[]]
-  /** What the parts follow each other along: rows (0) or columns (1). */
+  /** The direction in which the parts follow each other: by rows (0) or by columns (1). */
   axis: 0 | 1
   /** The shape of all together. */
   shape: number[]
@@ -27,9 +27,9 @@ export interface StackedTensor {
 
 /** How a format names things, for messages and for finding tensors. */
 export interface Naming {
-  /** What the shapes come from: 'config.json'. */
+  /** The file that the shapes come from: 'config.json'. */
   configFile: string
-  /** Its name for each field: 'num_hidden_layers'. */
+  /** The file's name for each field: 'num_hidden_layers'. */
   fields: Record<Exclude<keyof LlamaSizes, 'contextLength'>, string>
   /** The file that should hold the tensors: 'model.safetensors'. */
   weights: string

@@ -7,23 +7,23 @@ import type { NativeTensor, StoredType } from '../../native/types.ts'
 import { storedParts } from '../tensors.ts'
 
 export interface OutputTensor {
-  /** As the file calls it. */
+  /** The name that the file has for it. */
   name: string
   type: StoredType
   shape: number[]
-  /** Where the numbers come from, or their bytes. */
+  /** The tensor that the numbers come from, or their bytes. */
   source: NativeTensor | Uint8Array
   /** Rows of a head in llama.cpp's order: the pairs of RoPE side by side (StoredPart.ropeInterleaved). @default false */
   ropeInterleaved?: boolean
 }
 
 export interface TensorFile {
-  /** In the folder that is written, or '' where the file is all that is written. */
+  /** The file's name in the folder that is written, or '' where the file is all that is written. */
   name: string
   header: Uint8Array
-  /** Where each tensor begins in the file, in rising order; zeros fill what lies between. */
+  /** The place in the file where each tensor begins, in rising order; zeros fill what lies between. */
   tensors: { tensor: OutputTensor; begin: number }[]
-  /** Of the whole file. */
+  /** The size of the whole file. */
   bytes: number
 }
 

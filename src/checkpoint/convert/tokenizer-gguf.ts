@@ -43,7 +43,7 @@ interface PreTokenizerJson {
   use_regex?: boolean
 }
 
-/** What a key of an added token that SentencePiece did not train has for a score in llama.cpp's converter. */
+/** The score that llama.cpp's converter gives to an added token that SentencePiece did not train. */
 const ADDED_SCORE = -1000
 
 /**

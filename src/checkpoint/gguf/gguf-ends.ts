@@ -5,7 +5,7 @@ import type { Fields } from '../fields.ts'
 /** The keys, without `tokenizer.ggml.` before and `_token_id` after them. */
 const keys = ['eos', 'eot', 'eom', 'fim_pad', 'fim_rep', 'fim_sep']
 
-/** Of these a file may lack the key, and still have the token by its text. */
+/** A file may lack the key of one of these, and still have the token by its text. */
 const fillKeys = ['fim_pad', 'fim_rep', 'fim_sep'] as const
 
 /**

@@ -36,7 +36,7 @@ const MAX_ALIGNMENT = 65_536
 const MIN_METADATA_BYTES = 8 + 4 + 1
 const MIN_TENSOR_BYTES = 8 + 4 + 8 + 4 + 8
 
-/** By ggml's id. What a type is made of, and whether it is read, is the addon's to say. */
+/** The names of types by ggml's ids. The addon says what a type is made of, and whether it is read. */
 export const typeNames =
   `F32 F16 Q4_0 Q4_1 Q4_2 Q4_3 Q5_0 Q5_1 Q8_0 Q8_1 Q2_K Q3_K Q4_K Q5_K Q6_K Q8_K IQ2_XXS IQ2_XS IQ3_XXS IQ1_S IQ4_NL
   IQ3_S IQ2_S IQ4_XS I8 I16 I32 I64 F64 IQ1_M BF16 Q4_0_4_4 Q4_0_4_8 Q4_0_8_8 TQ1_0 TQ2_0 IQ4_NL_4_4 IQ4_NL_4_8
@@ -269,7 +269,7 @@ interface Scalar {
 const STRING = 8
 const ARRAY = 9
 
-/** By GGUF's id. */
+/** The types of metadata by GGUF's ids. */
 const scalars: Readonly<Record<number, Scalar>> = {
   0: { bytes: 1, read: (b, at) => b.readUInt8(at), Array: Uint8Array },
   1: { bytes: 1, read: (b, at) => b.readInt8(at), Array: Int8Array },

@@ -42,7 +42,7 @@ export function parseWindows(
   return windows.includes(window) ? windows : []
 }
 
-/** For each layer whether its attention slides, or undefined where there is no list. */
+/** Reads for each layer whether its attention slides; undefined where there is no list. */
 function parseLayerTypes(fields: Fields, isQwen: boolean, layers: number): boolean[] | undefined {
   if (fields.isNull('layer_types')) return undefined
   const types = fields.read('layer_types', list)

@@ -16,7 +16,7 @@ import { readSafetensors } from './safetensors.ts'
 
 /** A format of weights. */
 interface WeightFiles {
-  /** For people. */
+  /** The name of the format, for people. */
   format: string
   extension: string
   /** The file that holds all. */
@@ -26,7 +26,7 @@ interface WeightFiles {
   read: (file: string) => Promise<StoredTensor[]>
 }
 
-/** As transformers prefers them: the first one that is there counts. */
+/** The files in the order in which transformers prefers them: the first one that is there counts. */
 const weightFiles: readonly WeightFiles[] = [
   {
     ...{ format: 'safetensors', extension: '.safetensors', read: readSafetensors },
@@ -221,7 +221,7 @@ async function sameBytes(a: StoredTensor, b: StoredTensor): Promise<boolean> {
 /** Read at a time when comparing: large enough for the disk, small beside any model. */
 const COMPARE_BYTES = 4 * 2 ** 20
 
-/** Where a folder keeps its tokenizer, and the files beside it that change it. */
+/** Finds where a folder keeps its tokenizer, and the files beside it that change it. */
 export async function findTokenizer(path: string): Promise<TokenizerSource | undefined> {
   const there = async (name: string) =>
     (await pathKind(join(path, name))) === 'file' ? join(path, name) : undefined

@@ -110,7 +110,7 @@ function parseHeader(header: Buffer, file: string, dataStart: number, dataBytes:
         `ends at byte ${end} of the data, of which there are ${dataBytes}. Is the download complete?`,
       )
     }
-    // As BigInt: a product past 2^53 would be rounded, and could come out right by accident.
+    // Numbers would be rounded past 2^53, and the product could come out right by accident, so it is a BigInt.
     const bytes = shape.reduce((product, n) => product * BigInt(n), BigInt(bytesEach))
     if (bytes !== BigInt(end - begin)) {
       throw corrupt(

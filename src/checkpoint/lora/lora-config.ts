@@ -24,7 +24,7 @@ const names = kind(
 )
 const rank = wholeNumber(1, 2 ** 16)
 
-/** Above the number of modules of any model. */
+/** More names than any model has modules. */
 const MAX_NAMES = 100_000
 
 /** A name has some 40 characters; a pattern that takes longer for one is made to take for ever. */

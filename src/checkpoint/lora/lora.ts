@@ -22,9 +22,9 @@ const WRAPPER = 'base_model.model.'
 interface Adapter {
   path: string
   config: LoraConfig
-  /** Halves of products. */
+  /** The two factors of each product. */
   products: Map<string, { a?: StoredTensor; b?: StoredTensor }>
-  /** Whole tensors by name, which replace the model's. */
+  /** The tensors, by name, that replace the model's. */
   saved: Map<string, StoredTensor>
 }
 
@@ -129,7 +129,7 @@ function add(adapter: Adapter, tensor: StoredTensor): void {
   }
 }
 
-/** Rows of the embedding and the head where they are saved. */
+/** Finds how many rows the embedding and the head have where they are saved. */
 function savedVocabulary({ path, saved }: Adapter): number | undefined {
   const sizes = ['model.embed_tokens.weight', 'lm_head.weight'].flatMap(
     name => saved.get(name)?.shape[0] ?? [],

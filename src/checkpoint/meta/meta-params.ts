@@ -10,7 +10,7 @@ const knownFields = new Set(
   rope_scaling_factor max_seq_len max_batch_size head_dim hidden_dim model`.split(/\s+/),
 )
 
-/** What does not run here. */
+/** The fields that do not run here. */
 const refusedFields = [
   'moe',
   'moe_args',
@@ -104,7 +104,7 @@ function contextLength(fields: Fields, vocabSize: number | undefined, isLargestO
   return fields.positive('norm_eps', 1e-5) === 1e-6 || isLargestOfLlama1 ? 2048 : 4096
 }
 
-/** As llama-models' apply_scaling; the small models of 3.2, told by dim, stretch by 32 as in their config.json. */
+/** The scaling of llama-models' apply_scaling. The small models of 3.2, told by dim, stretch by 32, as their config.json says. */
 function ropeScaling(fields: Fields, hiddenSize: number): RopeScaling {
   if (!fields.boolean('use_scaled_rope', false)) return { type: 'default' }
   const factor = fields.positive('rope_scaling_factor', hiddenSize < 4096 ? 32 : 8)

@@ -16,7 +16,7 @@ const MAX_PICKLE_BYTES = 2 ** 20
 const MAGIC = 0x1950a86a20f9469cfc6cn
 const VERSION = 1001
 
-/** Where programs that save more than the state dict keep it. */
+/** The keys under which programs that save more than the state dict keep it. */
 const WRAPPERS = ['state_dict', 'model', 'module']
 
 /** What is pickled, and where its storages lie. */

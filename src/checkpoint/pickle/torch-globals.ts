@@ -196,7 +196,7 @@ function rebuilt(
       `a tensor with offset ${kindOf(offset)}, shape ${shown(size)}, strides ${shown(strides)}; ` +
         `expected whole numbers, none negative, of at most ${MAX_DIMENSIONS} dimensions`,
     )
-  // As BigInt: a product past 2^53 would be rounded.
+  // Numbers would be rounded past 2^53, so the product is a BigInt.
   const last = size.includes(0)
     ? BigInt(offset) - 1n
     : size.reduce((sum, n, i) => sum + BigInt(n - 1) * BigInt(strides[i]!), BigInt(offset))

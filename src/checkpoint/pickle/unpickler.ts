@@ -13,7 +13,7 @@ export class Dict {
 /** A class or function that a pickle may name. */
 export interface Global {
   name: string
-  /** What calling it gives; absent where it may be named, but not called. */
+  /** Makes what a call of it gives; absent where it may be named, but not called. */
   call?: (args: Value[], fault: Fault) => Value
 }
 
@@ -51,7 +51,7 @@ const refusedOpcodes: Readonly<Record<string, string>> = {
 }
 
 export class Unpickler {
-  /** Of the next byte. */
+  /** The position of the next byte. */
   position: number
   private readonly bytes: Buffer
   private readonly world: World
@@ -139,7 +139,7 @@ export class Unpickler {
     return Number(this.bytes.readBigUInt64LE(this.skip(8)))
   }
 
-  /** As Python packs it: big-endian. */
+  /** Reads a float as Python packs it, big-endian. */
   float(): number {
     return this.bytes.readDoubleBE(this.skip(8))
   }
@@ -306,7 +306,7 @@ export class Unpickler {
   }
 }
 
-/** For messages: what a value is, never its text, which may be of any length and depth. */
+/** Tells messages what a value is, never its text, which may be of any length and depth. */
 export function kindOf(value: Value | undefined): string {
   if (value === undefined || value === null) return 'None'
   if (Array.isArray(value)) return 'a list'
