@@ -221,7 +221,10 @@ function parseConfig(
   }
 }
 
-/** Reads the scaling as llama.cpp does: without a type, a factor is linear; yarn's attention factor is 0.1 ln(factor) + 1 times its own. */
+/**
+ * Reads the scaling as llama.cpp does: without a type, a factor is linear; yarn's attention factor is 0.1 ln(factor) + 1
+ * times its own.
+ */
 function parseRopeScaling(fields: Fields, key: Key, contextLength: number): RopeScaling {
   const legacy = fields.positive(key('rope.scale_linear'), 1)
   const factor = fields.positive(key('rope.scaling.factor'), legacy)
