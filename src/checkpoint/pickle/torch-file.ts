@@ -7,7 +7,7 @@ import { fileSize, openFile, readExactly } from '../files.ts'
 import type { StoredTensor } from '../tensors.ts'
 import { type Storage, Storages, Tensor, torchGlobals } from './torch-globals.ts'
 import { Dict, kindOf, Unpickler, type Value } from './unpickler.ts'
-import { type Place, Zip } from './zip.ts'
+import type { Place, Zip } from './zip.ts'
 
 /** A tensor is some 120 bytes of a pickle; the largest LLaMA has 1,200. */
 const MAX_PICKLE_BYTES = 2 ** 20
@@ -43,7 +43,7 @@ export async function readTorchFile(file: string): Promise<StoredTensor[]> {
 
 async function readArchive(handle: FileHandle, size: number, file: string): Promise<Saved> {
   const where = basename(file)
-  const zip = await Zip.open(handle, size, file)
+  const zip = await (await zipReader(where)).open(handle, size, file)
   const names = zip.names()
   // torch names the folder by the file as it was when it was saved.
   const folder = names[0]?.replace(/\/.*$/, '')
@@ -205,4 +205,19 @@ function corrupt(where: string, what: string): MtLlamaError {
 
 function unsupported(where: string, what: string): MtLlamaError {
   return new MtLlamaError('CHECKPOINT_UNSUPPORTED', `${where}: ${what}`)
+}
+
+/**
+ * The zip library is loaded once it is needed: in a bundle of ES modules it does not load, which should hinder nobody who
+ * reads other files.
+ */
+async function zipReader(where: string): Promise<typeof Zip> {
+  try {
+    return (await import('./zip.ts')).Zip
+  } catch (error) {
+    throw unsupported(
+      where,
+      `the reader of zip archives does not load (${(error as Error).message}). In a bundle, mark mt-llama as external`,
+    )
+  }
 }
