@@ -311,7 +311,7 @@ describe('mt-llama on bad input', () => {
 
   it('MT_LLAMA_DEBUG=1 shows the stack', async () => {
     const { stderr } = await cli(['info', '/nowhere'], { env: { MT_LLAMA_DEBUG: '1' } })
-    assert.match(stderr, /\n +at openCheckpoint/)
+    assert.match(stderr, /\n +at (async )?openCheckpoint/)
   })
 
   it('an error ends the program though more lines may come', async () => {
