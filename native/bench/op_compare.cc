@@ -104,7 +104,8 @@ class Bounds {
     const auto error = [&](int i) { return product(row, i) + 8 * kEps; };  // of the product, and of adding a bias
     double errors = 0;
     for (int i = head * d; i < (head + 1) * d; i++) errors += error(i) * error(i);
-    const double length = norm(x, d), pair = std::hypot(x[col % d], x[partner % d]);
+    const double length = norm(x, d), own = x[col % d], other = x[partner % d];
+    const double pair = std::sqrt(own * own + other * other);
     const double share = std::sqrt(errors) / length + 4 * kEps * std::sqrt(d);
     return (std::fabs(w[col % d]) + std::fabs(w[partner % d])) * std::sqrt(d) / length *
            (error(col) + error(partner) + pair * share);
