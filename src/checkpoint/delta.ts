@@ -3,7 +3,7 @@ import { MtLlamaError } from '../errors.ts'
 import { loadAddon } from '../native/addon.ts'
 import { nativeJob, newControl } from '../native/job.ts'
 import type { NativeTensor } from '../native/types.ts'
-import { type Checkpoint, type LlamaConfig, sizesOf } from './checkpoint.ts'
+import { type Checkpoint, shapeOf } from './checkpoint.ts'
 
 /**
  * The model of a base and a delta, tensor by tensor base + delta in float16, where rows of the vocabulary that the base
@@ -43,41 +43,29 @@ export function deltaOf(base: Checkpoint, target: Checkpoint): Checkpoint {
 }
 
 function combined(base: Checkpoint, other: Checkpoint, subtract: boolean): NativeTensor[] {
-  checkSizes(base, other)
+  checkShapes(base, other)
   const own = new Map(base.tensors.map(tensor => [tensor.name, tensor]))
-  const names = new Set(other.tensors.map(({ name }) => name))
-  const alone = [
-    ...[...own.keys()].filter(name => !names.has(name)).map(name => `"${name}" is in ${base.path} only`),
-    ...[...names].filter(name => !own.has(name)).map(name => `"${name}" is in ${other.path} only`),
-  ]
-  if (alone.length > 0)
-    throw mismatch(`${alone[0]}${alone.length > 1 ? ` (and ${alone.length - 1} more)` : ''}`)
   return other.tensors.map(tensor => {
     const { parts, axis } = own.get(tensor.name)!
     return { ...tensor, base: { parts, ...(axis !== undefined && { axis }), ...(subtract && { subtract }) } }
   })
 }
 
-/** All sizes are equal, but for a vocabulary that has grown; and what is not in the weights is the same too. */
-function checkSizes(base: Checkpoint, other: Checkpoint): void {
+/**
+ * Refuses checkpoints whose shapes differ, but for a vocabulary that has grown. Those of one shape have tensors of the same
+ * names, which follow from it.
+ */
+function checkShapes(base: Checkpoint, other: Checkpoint): void {
   for (const checkpoint of [base, other])
     if (checkpoint.tensors.some(({ base, adapters }) => base ?? adapters))
       throw mismatch(`${checkpoint.path} is made of a base already`)
-  const [ownSizes, otherSizes] = [sizesOf(base.config), sizesOf(other.config)]
-  for (const [name, value] of Object.entries(ownSizes) as [keyof typeof ownSizes, number][]) {
-    if (name === 'contextLength') continue
-    const found = otherSizes[name]
-    if (name === 'vocabSize' ? found < value : found !== value)
-      throw mismatch(`${name} is ${value} in ${base.path} and ${found} in ${other.path}`)
+  const shape = ({ config }: Checkpoint) => ({ ...shapeOf(config), architecture: config.architecture })
+  const found = shape(other)
+  for (const [name, value] of Object.entries(shape(base)) as [keyof typeof found, unknown][]) {
+    if (name === 'contextLength' || found[name] === value) continue
+    if (name === 'vocabSize' && found.vocabSize > base.config.vocabSize) continue
+    throw mismatch(`${name} is ${value} in ${base.path} and ${found[name]} in ${other.path}`)
   }
-  const traits = (config: LlamaConfig) => ({
-    ...{ architecture: config.architecture, tiedHead: config.tiedHead },
-    ...{ qkvBias: config.qkvBias, oBias: config.oBias, mlpBias: config.mlpBias },
-  })
-  const found = traits(other.config)
-  for (const [name, value] of Object.entries(traits(base.config)) as [keyof typeof found, unknown][])
-    if (found[name] !== value)
-      throw mismatch(`${name} is ${value} in ${base.path} and ${found[name]} in ${other.path}`)
 }
 
 function mismatch(what: string): MtLlamaError {
