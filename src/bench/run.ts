@@ -3,6 +3,7 @@
 import { sizesOf } from '../checkpoint/checkpoint.ts'
 import { nativeConfig } from '../checkpoint/native-config.ts'
 import { openCheckpoint } from '../checkpoint/open.ts'
+import { parameterCount } from '../checkpoint/tensors.ts'
 import { MtLlamaError } from '../errors.ts'
 import { chosenDevice, type DeviceChoice, gpuOrdinal, listDevices, threadsOn } from '../model/devices.ts'
 import { loadParts } from '../model/load.ts'
@@ -87,7 +88,7 @@ export async function runBench(options: BenchOptions, report: BenchReport): Prom
   }
   report.model = {
     ...{ name: checkpoint.path, random: source.random },
-    parameters: tensors.reduce((n, { shape }) => n + shape.reduce((a, b) => a * b, 1), 0),
+    parameters: parameterCount(tensors),
     ...{ weightBytes, ...sizesOf(config) },
   }
   report.peaks = {

@@ -5,7 +5,14 @@ import { shown } from '../data/shown.ts'
 import { MtLlamaError } from '../errors.ts'
 import { loadAddon } from '../native/addon.ts'
 import { nativeCall } from '../native/job.ts'
-import type { LlamaSizes, NativeParameter, NativeTensor, StoredPart, StoredType } from '../native/types.ts'
+import type {
+  DType,
+  LlamaSizes,
+  NativeParameter,
+  NativeTensor,
+  StoredPart,
+  StoredType,
+} from '../native/types.ts'
 import { type Checkpoint, type LlamaConfig, shapeOf } from './checkpoint.ts'
 
 /** A tensor as a file declares it. */
@@ -40,11 +47,27 @@ export interface Naming {
   storedName: (name: string) => string
 }
 
+/** The plain numbers of a dtype. */
+export const plainTypes: Readonly<Record<DType, StoredType>> = {
+  float32: 'F32',
+  bfloat16: 'BF16',
+  float16: 'F16',
+}
+
 /** What `auto` makes of stored types; of quantised ones bfloat16. */
-const ownDTypes = new Map<StoredType, Checkpoint['autoDType']>([
-  ['F32', 'float32'],
-  ['F16', 'float16'],
-])
+const ownDTypes = new Map(Object.entries(plainTypes).map(([dtype, type]) => [type, dtype as DType]))
+
+/**
+ * How a format names the tensors of a LLaMA: model.layers.3.mlp.up_proj.weight is blk.3.ffn_up.weight, say.
+ * @param layers what begins the names of a layer's tensors: 'blk.'
+ * @param parts Hugging Face's name of a part -> the format's: 'mlp.up_proj' -> 'ffn_up'
+ */
+export function namesIn(layers: string, parts: Readonly<Record<string, string>>): (name: string) => string {
+  return name => {
+    const [, layer, part, kind] = name.match(/^(?:model\.layers\.(\d+)\.)?(.+)\.(weight|bias)$/)!
+    return `${layer === undefined ? '' : `${layers}${layer}.`}${parts[part!]}.${kind}`
+  }
+}
 
 /**
  * Every tensor the forward pass reads, under Hugging Face's name, in the order of the pass.
@@ -92,6 +115,11 @@ export function takeTensors(
     })
   }
   return tensors
+}
+
+/** Numbers in all weights; a tied head counts once. */
+export function parameterCount(tensors: readonly NativeTensor[]): number {
+  return tensors.reduce((n, { shape }) => n + shape.reduce((a, b) => a * b, 1), 0)
 }
 
 /** All that is read to make up a tensor. */

@@ -1,7 +1,6 @@
 // mt-llama convert: a checkpoint of any format to a Hugging Face directory or a GGUF file.
 
-import type { Command } from 'commander'
-import { InvalidArgumentError } from 'commander'
+import { type Command, InvalidArgumentError } from 'commander'
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import { convert } from '../checkpoint/convert/convert.ts'
 import { openCheckpoint } from '../checkpoint/open.ts'

@@ -4,7 +4,7 @@ import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import { glimpse } from '../checkpoint/glimpse.ts'
 import { nativeConfig } from '../checkpoint/native-config.ts'
 import { type Additions, openCheckpoint } from '../checkpoint/open.ts'
-import { storedParts } from '../checkpoint/tensors.ts'
+import { parameterCount, storedParts } from '../checkpoint/tensors.ts'
 import { MtLlamaError } from '../errors.ts'
 import { kvBytesPerToken } from '../model/memory.ts'
 import { loadAddon } from '../native/addon.ts'
@@ -13,7 +13,7 @@ import type { DType } from '../native/types.ts'
 import { loadTokenizer } from '../tokenizer/load.ts'
 import { type AdditionOptions, addAdditionOptions, type CommonOptions, newCommand } from './command.ts'
 import { note, print, printJson } from './io.ts'
-import { embeddedModel, mebibytes, millions } from './open-model.ts'
+import { embeddedModel, mebibytes, millions, sourceName } from './open-model.ts'
 
 type InfoOptions = CommonOptions & AdditionOptions
 
@@ -42,7 +42,7 @@ async function run(path: string, options: InfoOptions): Promise<void> {
   const contexts = [512, 2048, config.contextLength].filter(n => n <= config.contextLength)
   const info = {
     ...{ path, delta: checkpoint.delta, adapters: checkpoint.adapters ?? [], format, ...config },
-    parameters: tensors.reduce((n, { shape }) => n + shape.reduce((a, b) => a * b, 1), 0),
+    parameters: parameterCount(tensors),
     ...{ storedTypes, autoDType, stored: storedByType(checkpoint) },
     weightBytes: {
       float32: await bytes('float32'),
@@ -64,7 +64,7 @@ async function run(path: string, options: InfoOptions): Promise<void> {
   for (const warning of warnings) note(`warning: ${warning}`, options)
   const { layers, heads, kvHeads, headDim, hiddenSize, intermediateSize, vocabSize, contextLength } = config
   await printRows([
-    ['path', [path, ...(info.delta === undefined ? [] : [info.delta]), ...info.adapters].join(' + ')],
+    ['path', sourceName(info)],
     ['format', format],
     ['architecture', `${config.architecture}, ${millions(info.parameters)} parameters`],
     ['layers', `${layers}; ${heads} heads of ${headDim}, ${kvHeads} for keys and values`],

@@ -47,13 +47,22 @@ async function load(checkpoint: Checkpoint, options: ModelOptions, signal: Abort
   const { info } = model
   for (const warning of info.warnings) note(`warning: ${warning}`, options)
   const parts = [
-    `${[info.path, ...(info.delta === undefined ? [] : [info.delta]), ...info.adapters].join(' + ')}: ${info.architecture}, ${millions(info.parameters)} parameters`,
+    `${sourceName(info)}: ${info.architecture}, ${millions(info.parameters)} parameters`,
     `${info.storedTypes} as ${info.dtype}`,
     `${mebibytes(info.weightBytes)} on ${info.backend}, ${info.threads} thread${info.threads === 1 ? '' : 's'}`,
     `${info.addBos ? 'BOS' : 'no BOS'} before texts`,
   ]
   note(parts.join('; '), options)
   return model
+}
+
+/** Names a checkpoint with what was put on it. */
+export function sourceName({
+  path,
+  delta,
+  adapters,
+}: Pick<Model['info'], 'path' | 'delta' | 'adapters'>): string {
+  return [path, ...(delta === undefined ? [] : [delta]), ...adapters].join(' + ')
 }
 
 export function millions(count: number): string {

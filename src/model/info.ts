@@ -1,6 +1,7 @@
 // What a loaded model says of itself.
 
 import { type Checkpoint, sizesOf } from '../checkpoint/checkpoint.ts'
+import { parameterCount } from '../checkpoint/tensors.ts'
 import type { Device, DType, LlamaSizes, NativeModel } from '../native/types.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 
@@ -61,7 +62,7 @@ export function modelInfo(
   const { path, delta, adapters = [], format, config, tensors, storedTypes, chatTemplate } = checkpoint
   return {
     ...{ path, delta, adapters, format, architecture: config.architecture },
-    parameters: tensors.reduce((n, { shape }) => n + shape.reduce((a, b) => a * b, 1), 0),
+    parameters: parameterCount(tensors),
     ...sizesOf(config),
     ...{ dtype, storedTypes, device, backend: native.backend, threads, weightBytes: native.weightBytes },
     tokenizer: tokenizer?.kind,

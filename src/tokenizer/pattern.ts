@@ -1,9 +1,9 @@
 // A regular expression applied to texts: matches as Oniguruma finds them, in slices, and within bounds of time.
 import { sliceItems } from '../calls/slices.ts'
+import { endsWithin } from '../calls/time-limit.ts'
 import { shown } from '../data/shown.ts'
 import { tokenizerError } from './field.ts'
 import { runSample, shortRun } from './regex-cost.ts'
-import { endsWithin } from './time-limit.ts'
 
 /** Where an expression comes from, and how far it can be trusted. */
 export interface PatternOrigin {

@@ -6,10 +6,10 @@ import type { DType, NativeTensor, StoredType } from '../../native/types.ts'
 import type { Checkpoint, LlamaConfig } from '../checkpoint.ts'
 import { ggmlName, ROPE_FREQS } from '../gguf/gguf-llama.ts'
 import { ropeFrequencies } from '../rope.ts'
-import { storedTypes } from '../tensors.ts'
-import { fileTypes, type Plan } from './convert-huggingface.ts'
+import { plainTypes } from '../tensors.ts'
+import type { Plan } from './convert-huggingface.ts'
 import { type GgufValue, ggufFile } from './gguf-writer.ts'
-import type { OutputTensor } from './tensor-file.ts'
+import { type OutputTensor, plainType } from './tensor-file.ts'
 import { ggufTokenizer } from './tokenizer-gguf.ts'
 
 /** llama.cpp's number for what most tensors of a file are (general.file_type). */
@@ -26,14 +26,14 @@ export async function ggufPlan(checkpoint: Checkpoint, dtype: DType | 'q8_0' | u
   refuseUnsupported(config, path)
   const typeOf = (source: NativeTensor): StoredType => {
     if (source.shape.length === 1) return 'F32'
-    if (dtype !== 'q8_0') return fileTypes[dtype ?? storedTypes([source]).autoDType]
+    if (dtype !== 'q8_0') return plainType(source, dtype)
     return source.shape[1]! % readableTypes().get('Q8_0')!.blockValues === 0 ? 'Q8_0' : 'F16'
   }
   const written = tensors.map((source): OutputTensor => {
     const ropeInterleaved = /\.self_attn\.[qk]_proj\./.test(source.name)
     return { name: ggmlName(source.name), type: typeOf(source), shape: source.shape, source, ropeInterleaved }
   })
-  const mainType = dtype === 'q8_0' ? 'Q8_0' : fileTypes[dtype ?? autoDType]
+  const mainType = dtype === 'q8_0' ? 'Q8_0' : plainTypes[dtype ?? autoDType]
   const metadata = new Map<string, GgufValue>([
     ['general.architecture', 'llama'],
     ['general.type', 'model'],

@@ -1,27 +1,19 @@
 // What a Hugging Face directory of a checkpoint consists of.
 import { readFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import type { DType, StoredType } from '../../native/types.ts'
+import type { DType } from '../../native/types.ts'
 import type { Checkpoint, TokenizerSource } from '../checkpoint.ts'
 import { pathKind } from '../files.ts'
 import { tokenizerFiles } from '../gguf/gguf-tokenizer-json.ts'
 import { configJson, specialIds } from '../huggingface/config-json.ts'
-import { storedTypes } from '../tensors.ts'
 import { safetensorsFiles, safetensorsIndex } from './safetensors-writer.ts'
-import type { TensorFile } from './tensor-file.ts'
+import { plainType, type TensorFile } from './tensor-file.ts'
 
 /** What a conversion writes. */
 export interface Plan {
   /** Files beside the tensors, by their names. */
   texts: Record<string, Uint8Array | string>
   files: TensorFile[]
-}
-
-/** What safetensors calls the numbers of a dtype. */
-export const fileTypes: Readonly<Record<DType, StoredType>> = {
-  float32: 'F32',
-  bfloat16: 'BF16',
-  float16: 'F16',
 }
 
 /** Files of a tokenizer and of generation, as transformers names them; those that are there are copied. */
@@ -42,8 +34,7 @@ export async function huggingFacePlan(
   const { config, path, tensors, autoDType } = checkpoint
   const files = safetensorsFiles(
     tensors.map(source => {
-      const type = fileTypes[dtype ?? storedTypes([source]).autoDType]
-      return { name: source.name, type, shape: source.shape, source }
+      return { name: source.name, type: plainType(source, dtype), shape: source.shape, source }
     }),
     maxShardBytes,
   )

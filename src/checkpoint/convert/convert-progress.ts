@@ -5,7 +5,6 @@ import { isRecord } from '../../data/record.ts'
 import { MtLlamaError } from '../../errors.ts'
 import { replaceFile } from '../../files/output.ts'
 import type { Checkpoint } from '../checkpoint.ts'
-import { sourceState } from '../source-state.ts'
 import type { Plan } from './convert-huggingface.ts'
 
 /** Whole files, and bytes of the next one, that are safe on the disk. */
@@ -14,11 +13,11 @@ export interface Position {
   bytes: number
 }
 
-/** Names what is converted to what: equal for equal sources and settings. */
-export async function conversionId(checkpoint: Checkpoint, plan: Plan): Promise<string> {
+/** Names what is converted to what: equal for equal sources and settings. @param sourceState what sourceState() says */
+export function conversionId({ tensors }: Checkpoint, sourceState: string, plan: Plan): string {
   const hash = createHash('sha256')
-  hash.update(JSON.stringify(checkpoint.tensors))
-  hash.update(await sourceState(checkpoint))
+  hash.update(JSON.stringify(tensors))
+  hash.update(sourceState)
   for (const [name, content] of Object.entries(plan.texts)) hash.update(`\n${name}\n`).update(content)
   for (const { name, header } of plan.files) hash.update(`\n${name}\n`).update(header)
   return hash.digest('hex')

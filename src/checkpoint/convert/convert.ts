@@ -55,7 +55,7 @@ export async function convert(
   await refuseUsed(target, out, kind)
   const plan = await makePlan(checkpoint, kind, options)
   const state = await sourceState(checkpoint)
-  const record = new ProgressRecord(target, await conversionId(checkpoint, plan))
+  const record = new ProgressRecord(target, conversionId(checkpoint, state, plan))
   let kept = false
   try {
     if (options.signal?.aborted) throw abortedError(options.signal)
@@ -119,16 +119,15 @@ async function refuseUsed(target: string, out: string, expected: 'file' | 'folde
   )
   if (!isLink && kind === 'missing') return
   if (!isLink && expected === 'folder' && kind === 'folder' && (await readdir(target)).length === 0) return
-  const isEmpty = expected === 'file' ? 'is a folder' : 'is not empty'
-  const what = isLink
-    ? 'is a link'
-    : kind === 'folder'
-      ? isEmpty
-      : expected === 'file'
-        ? 'is there'
-        : 'is a file'
+  const what = isLink ? 'is a link' : inTheWay[expected][kind === 'folder' ? 'folder' : 'file']
   throw new MtLlamaError('OUTPUT', `${out}: ${what}; give a new ${expected}`)
 }
+
+/** What is wrong with what is there, by what is to be made. */
+const inTheWay = {
+  file: { folder: 'is a folder', file: 'is there' },
+  folder: { folder: 'is not empty', file: 'is a file' },
+} as const
 
 function bytesBefore({ files }: Plan, { file, bytes }: Position): number {
   return files.slice(0, file).reduce((sum, whole) => sum + whole.bytes, bytes)

@@ -3,8 +3,8 @@
 import { loadAddon } from '../../native/addon.ts'
 import { abortedError, cancel, nativeJob, newControl, onAbort } from '../../native/job.ts'
 import { readableTypes } from '../../native/stored-types.ts'
-import type { NativeTensor, StoredType } from '../../native/types.ts'
-import { storedParts } from '../tensors.ts'
+import type { DType, NativeTensor, StoredType } from '../../native/types.ts'
+import { plainTypes, storedParts, storedTypes } from '../tensors.ts'
 
 export interface OutputTensor {
   /** The name that the file has for it. */
@@ -29,6 +29,11 @@ export interface TensorFile {
 
 /** Numbers read at a time, or those of one head where they are more. */
 const PIECE_VALUES = 4 * 2 ** 20
+
+/** The type to write a tensor in. @param dtype undefined: the tensor's own, bfloat16 of a quantised one */
+export function plainType(source: NativeTensor, dtype: DType | undefined): StoredType {
+  return plainTypes[dtype ?? storedTypes([source]).autoDType]
+}
 
 /** Bytes of a tensor in its type. */
 export function outputBytes({ type, shape }: Pick<OutputTensor, 'type' | 'shape'>): number {

@@ -8,7 +8,7 @@ import { readableTypes } from '../../native/stored-types.ts'
 import type { Architecture, Checkpoint, LlamaConfig, RopeScaling } from '../checkpoint.ts'
 import { Fields } from '../fields.ts'
 import { readExactly } from '../files.ts'
-import { type Naming, type StoredTensor, storedTypes, takeTensors } from '../tensors.ts'
+import { type Naming, namesIn, type StoredTensor, storedTypes, takeTensors } from '../tensors.ts'
 import type { Gguf, GgufMetadata } from './gguf.ts'
 import { endOfGenerationIds } from './gguf-ends.ts'
 import { readGgufModel } from './gguf-split.ts'
@@ -133,10 +133,7 @@ export async function openGguf(file: string): Promise<Checkpoint> {
 }
 
 /** ggml's name of a tensor: model.layers.3.mlp.up_proj.weight is blk.3.ffn_up.weight. */
-export function ggmlName(name: string): string {
-  const [, layer, part, kind] = name.match(/^(?:model\.layers\.(\d+)\.)?(.+)\.(weight|bias)$/)!
-  return `${layer === undefined ? '' : `blk.${layer}.`}${ggmlNames[part!]}.${kind}`
-}
+export const ggmlName = namesIn('blk.', ggmlNames)
 
 function parseArchitecture(fields: Fields): keyof typeof architectures {
   const name = fields.get('general.architecture')

@@ -5,6 +5,7 @@ import { basename, dirname, join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { shown } from '../../data/shown.ts'
 import { MtLlamaError } from '../../errors.ts'
+import { corrupt } from '../faults.ts'
 import { Fields } from '../fields.ts'
 import { folderEntries } from '../files.ts'
 import type { StoredTensor } from '../tensors.ts'
@@ -72,7 +73,7 @@ async function readParts(folder: string, { prefix, count }: PartName, given: str
     for (const tensor of part.tensors) {
       const other = tensors.get(tensor.name)
       if (other !== undefined) {
-        throw corrupt(file, `the tensor ${shown(tensor.name)} is in ${basename(other.file)} too`)
+        throw corrupt(basename(file), `the tensor ${shown(tensor.name)} is in ${basename(other.file)} too`)
       }
       tensors.set(tensor.name, tensor)
     }
@@ -129,8 +130,4 @@ function fieldsOf({ metadata }: Gguf, file: string): Fields {
 
 function fiveDigits(number: number): string {
   return String(number).padStart(5, '0')
-}
-
-function corrupt(file: string, what: string): MtLlamaError {
-  return new MtLlamaError('CHECKPOINT_CORRUPT', `${basename(file)}: ${what}`)
 }

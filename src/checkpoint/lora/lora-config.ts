@@ -1,10 +1,10 @@
 // adapter_config.json of PEFT: which modules have an adapter, of which rank and scale.
 // Source of the rules: https://github.com/huggingface/peft, tuners/lora/config.py, tuners/tuners_utils.py
 // (check_target_module_exists) and utils/other.py (get_pattern_key).
-import { kind, listOf, positiveNumber, text, wholeNumber } from '../../data/fields.ts'
-import { isRecord } from '../../data/record.ts'
+
+import { endsWithin } from '../../calls/time-limit.ts'
+import { type Kind, kind, listOf, object, positiveNumber, text, wholeNumber } from '../../data/fields.ts'
 import { MtLlamaError } from '../../errors.ts'
-import { endsWithin } from '../../tokenizer/time-limit.ts'
 import { Fields } from '../fields.ts'
 import type { JsonObject } from '../json.ts'
 
@@ -95,9 +95,9 @@ function endings(module: string): string[] {
 function patterns<Value>(
   fields: Fields,
   name: string,
-  of: { expected: string; is(value: unknown): value is Value },
+  of: Kind<Value>,
 ): (module: string) => Value | undefined {
-  const map = fields.read(name, kind('an object', isRecord), {})
+  const map = fields.read(name, object, {})
   const entries = Object.entries(map).map(([key, value]) => {
     if (!of.is(value)) throw fields.wrong(name, `${of.expected} for each key`)
     return { pattern: compile(fields, name, key, '(.*\\.)?'), value }

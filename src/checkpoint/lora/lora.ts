@@ -5,6 +5,7 @@ import { MtLlamaError } from '../../errors.ts'
 import { readableTypes } from '../../native/stored-types.ts'
 import type { NativeTensor, StoredPart } from '../../native/types.ts'
 import type { Checkpoint } from '../checkpoint.ts'
+import { corrupt, unsupported } from '../faults.ts'
 import { pathKind } from '../files.ts'
 import { findTokenizer } from '../huggingface/huggingface.ts'
 import { readSafetensors } from '../huggingface/safetensors.ts'
@@ -85,16 +86,10 @@ async function readAdapter(path: string): Promise<Adapter> {
   for (const tensor of await readTensors(path)) add(adapter, tensor)
   for (const [module, { a, b }] of adapter.products)
     if (!a || !b) throw corrupt(path, `of ${module} there is only lora_${a ? 'A' : 'B'}`)
+  // model.embed_tokens.weight is of the module embed_tokens.
+  const saved = new Set([...adapter.saved.keys()].map(name => name.split('.').at(-2)))
   for (const module of config.modulesToSave)
-    if (
-      ![...adapter.saved.keys()].some(
-        name =>
-          name
-            .replace(/\.[^.]+$/, '')
-            .split('.')
-            .at(-1) === module,
-      )
-    )
+    if (!saved.has(module))
       throw corrupt(path, `no tensor of ${shown(module)}, which ${CONFIG} says is saved (modules_to_save)`)
   return adapter
 }
@@ -178,14 +173,6 @@ function partOf(path: string, { name, ...part }: StoredTensor): StoredPart {
 
 function equal(a: readonly number[], b: readonly number[]): boolean {
   return a.length === b.length && a.every((n, i) => n === b[i])
-}
-
-function corrupt(path: string, what: string): MtLlamaError {
-  return new MtLlamaError('CHECKPOINT_CORRUPT', `${path}: ${what}`)
-}
-
-function unsupported(path: string, what: string): MtLlamaError {
-  return new MtLlamaError('CHECKPOINT_UNSUPPORTED', `${path}: ${what}`)
 }
 
 function mismatch(path: string, what: string): MtLlamaError {

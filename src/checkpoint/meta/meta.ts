@@ -7,7 +7,14 @@ import { folderEntries, openFile } from '../files.ts'
 import { findTokenizer } from '../huggingface/huggingface.ts'
 import { readJsonObject } from '../json.ts'
 import { readTorchFile } from '../pickle/torch-file.ts'
-import { type Naming, type StackedTensor, type StoredTensor, storedTypes, takeTensors } from '../tensors.ts'
+import {
+  type Naming,
+  namesIn,
+  type StackedTensor,
+  type StoredTensor,
+  storedTypes,
+  takeTensors,
+} from '../tensors.ts'
 import { parseMetaParams } from './meta-params.ts'
 
 const PARAMS = 'params.json'
@@ -27,6 +34,9 @@ const metaNames: Readonly<Record<string, string>> = {
   'mlp.up_proj': 'feed_forward.w3',
   'mlp.down_proj': 'feed_forward.w2',
 }
+
+/** Meta's name of a tensor: model.layers.3.mlp.up_proj.weight is layers.3.feed_forward.w3.weight. */
+const metaName = namesIn('layers.', metaNames)
 
 const naming: Omit<Naming, 'weights'> = {
   configFile: PARAMS,
@@ -87,11 +97,6 @@ interface Rank {
   /** The file's. */
   name: string
   tensors: ReadonlyMap<string, StoredTensor>
-}
-
-function metaName(name: string): string {
-  const [, layer, part, kind] = name.match(/^(?:model\.layers\.(\d+)\.)?(.+)\.(weight|bias)$/)!
-  return `${layer === undefined ? '' : `layers.${layer}.`}${metaNames[part!]}.${kind}`
 }
 
 const metaParts = new Set(Object.values(metaNames))

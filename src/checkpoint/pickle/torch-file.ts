@@ -2,7 +2,7 @@
 import type { FileHandle } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { shown } from '../../data/shown.ts'
-import { MtLlamaError } from '../../errors.ts'
+import { corrupt, unsupported } from '../faults.ts'
 import { fileSize, openFile, readExactly } from '../files.ts'
 import type { StoredTensor } from '../tensors.ts'
 import { type Storage, Storages, Tensor, torchGlobals } from './torch-globals.ts'
@@ -197,14 +197,6 @@ function isContiguous({ shape, strides }: Tensor): boolean {
     step *= shape[i]!
   }
   return true
-}
-
-function corrupt(where: string, what: string): MtLlamaError {
-  return new MtLlamaError('CHECKPOINT_CORRUPT', `${where}: ${what}`)
-}
-
-function unsupported(where: string, what: string): MtLlamaError {
-  return new MtLlamaError('CHECKPOINT_UNSUPPORTED', `${where}: ${what}`)
 }
 
 /**
