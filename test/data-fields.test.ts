@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { Fields } from '../src/checkpoint/fields.ts'
 import { InputLine, textOrIds } from '../src/cli/input.ts'
+import { Row } from '../src/data/row.ts'
 import type { ErrorCode } from '../src/errors.ts'
-import { Row } from '../src/tasks/row.ts'
 import { Field } from '../src/tokenizer/field.ts'
 
 const values: Record<string, unknown> = {

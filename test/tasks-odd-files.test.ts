@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { readLines } from '../src/tasks/lines.ts'
+import { readLines } from '../src/data/lines.ts'
 import { loadSamples } from '../src/tasks/load-samples.ts'
 import { type TaskName, tasks } from '../src/tasks/registry.ts'
 

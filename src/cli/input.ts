@@ -2,8 +2,8 @@
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { FieldReader, kind, listOf, text, wholeNumber } from '../data/fields.ts'
+import { notReadable, parseJsonLine, readLines } from '../data/lines.ts'
 import { MtLlamaError } from '../errors.ts'
-import { notReadable, parseJsonLine, readLines } from '../tasks/lines.ts'
 
 const tokenIds = listOf(wholeNumber(0, Number.MAX_SAFE_INTEGER), 'token ids')
 

@@ -1,5 +1,5 @@
 // COPA: which of two sentences is the cause, or the effect, of another? Validation set (100).
-import type { Row } from './row.ts'
+import type { Row } from '../data/row.ts'
 import type { ChoiceTask } from './task.ts'
 
 export const copa: ChoiceTask = {

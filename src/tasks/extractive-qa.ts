@@ -1,5 +1,5 @@
 // What SQuAD, XQuAD, TyDiQA and MLQA share: the card's prompt, and rows of context, question and answers.
-import type { Row } from './row.ts'
+import type { Row } from '../data/row.ts'
 import type { AnswerSample } from './task.ts'
 
 /** The prompt of protocol card. The texts go in raw, so a question's own mark gives "?.". */

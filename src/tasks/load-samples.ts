@@ -1,7 +1,8 @@
 // Reads tasks' samples from a data folder, all of them checked before anything is loaded or scored.
+import { join } from 'node:path'
+import { findDataFiles, readRows } from '../data/data-files.ts'
 import { MtLlamaError } from '../errors.ts'
 import { checkPath } from '../files/path.ts'
-import { findDataFiles, readRows } from './data-files.ts'
 import { type TaskName, taskNames, tasks } from './registry.ts'
 import type { AnswerSample, ChoiceSample, Protocol, Task } from './task.ts'
 
@@ -41,7 +42,11 @@ export async function loadSamples(
   protocol: Protocol,
   limit = Number.POSITIVE_INFINITY,
 ): Promise<TaskSamples> {
-  const files = await findDataFiles(task, checkPath('dataDir', dataDir))
+  const files = await findDataFiles(
+    task.title,
+    join(checkPath('dataDir', dataDir), task.name),
+    task.data.stems,
+  )
   const read = async <Sample>(sample: (row: Parameters<Task['sample']['card']>[0]) => Sample) => {
     const samples: Sample[] = []
     for await (const row of readRows(files)) {

@@ -1,5 +1,5 @@
 // OpenbookQA: elementary science questions with four choices; test set (500), else validation (500).
-import type { Row } from './row.ts'
+import type { Row } from '../data/row.ts'
 import type { ChoiceTask } from './task.ts'
 
 export const openbookqa: ChoiceTask = {

@@ -1,6 +1,7 @@
 // Defines what a task is: its data files, how a row becomes a sample in each protocol, and how answers are scored.
+
+import type { Row } from '../data/row.ts'
 import type { AnswerMetric } from '../metrics/answer-scores.ts'
-import type { Row } from './row.ts'
 
 /** A way of prompting and scoring. A task says what its samples look like in each. */
 export type Protocol = 'card'

@@ -1,7 +1,8 @@
 // Splits a stream of bytes into lines of text. (node:readline also breaks at U+2028, which JSON texts may hold.)
-import { isRecord } from '../data/record.ts'
-import { shown } from '../data/shown.ts'
+
 import { MtLlamaError } from '../errors.ts'
+import { isRecord } from './record.ts'
+import { shown } from './shown.ts'
 
 export interface Line {
   text: string

@@ -1,7 +1,8 @@
 // One row of a data file, read field by field: what is missing or wrong is an error that says where.
-import { check, FieldReader, type Kind, list, listOf, object, text } from '../data/fields.ts'
-import { shown } from '../data/shown.ts'
+
 import { MtLlamaError } from '../errors.ts'
+import { check, FieldReader, type Kind, list, listOf, object, text } from './fields.ts'
+import { shown } from './shown.ts'
 
 const texts = listOf(text, 'texts')
 const objects = listOf(object, 'objects')

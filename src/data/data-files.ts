@@ -1,15 +1,14 @@
-// Finds a task's data file in a data folder and reads its rows: JSONL, JSON, TSV or Parquet (docs/data.md).
+// Finds a data file in a folder and reads its rows: JSONL, JSON, TSV or Parquet (docs/data.md).
 import { constants as bufferConstants } from 'node:buffer'
 import { constants } from 'node:fs'
 import { type FileHandle, open, readdir, stat } from 'node:fs/promises'
-import { extname, join } from 'node:path'
-import { isRecord } from '../data/record.ts'
-import { shown } from '../data/shown.ts'
+import { dirname, extname, join } from 'node:path'
 import { MtLlamaError } from '../errors.ts'
 import { type Line, notReadable, parseJsonLine, readLines } from './lines.ts'
 import { parquetFields } from './parquet.ts'
+import { isRecord } from './record.ts'
 import { Row } from './row.ts'
-import type { Task } from './task.ts'
+import { shown } from './shown.ts'
 
 const readers = {
   '.jsonl': jsonlRows,
@@ -20,34 +19,37 @@ const readers = {
 const endings = Object.keys(readers)
 
 /**
- * Finds the files that hold a task's rows: one, or the shards of one Parquet table in order.
+ * Finds the files that hold a table's rows: one, or the shards of one Parquet table in order.
+ * @param title names the table in messages
+ * @param folder the folder to look in, itself inside a data folder
+ * @param stems file names without their ending, in order of preference; the first one that exists is taken
  * @throws DATA_NOT_FOUND naming every name looked for
  */
-export async function findDataFiles(task: Task, dataDir: string): Promise<string[]> {
-  const folder = join(dataDir, task.name)
+export async function findDataFiles(
+  title: string,
+  folder: string,
+  stems: readonly string[],
+): Promise<string[]> {
   const found = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT' && error.code !== 'ENOTDIR') throw notReadable(folder, error)
   })
-  for (const stem of found ? task.data.stems : []) {
+  for (const stem of found ? stems : []) {
     const ending = endings.find(candidate => found!.includes(stem + candidate))
     if (ending) return [join(folder, stem + ending)]
     const shards = parquetShards(found!, stem)
     if (shards.length > 0) return checkShards(shards, folder)
   }
-  const wanted = `${task.data.stems.join(', ')} (ending in ${endings.join(', ')}, or Parquet shards as in ${task.data.stems[0]}-00000-of-00001.parquet)`
+  const wanted = `${stems.join(', ')} (ending in ${endings.join(', ')}, or Parquet shards as in ${stems[0]}-00000-of-00001.parquet)`
   const state = found
     ? `it has ${found.slice(0, 8).join(', ') || 'no files'}`
-    : await stat(dataDir).then(
-        data => (data.isDirectory() ? missingFolder(folder) : `${dataDir} is a file, not a data folder`),
-        () => `the data folder ${dataDir} does not exist`,
-      )
-  throw new MtLlamaError(
-    'DATA_NOT_FOUND',
-    `${task.title}: no data in ${folder}: ${state}. Looked for: ${wanted}.`,
-  )
+    : await whyMissing(folder, dirname(folder))
+  throw new MtLlamaError('DATA_NOT_FOUND', `${title}: no data in ${folder}: ${state}. Looked for: ${wanted}.`)
 }
 
-function missingFolder(folder: string): Promise<string> {
+async function whyMissing(folder: string, dataDir: string): Promise<string> {
+  const data = await stat(dataDir).catch(() => undefined)
+  if (!data) return `the data folder ${dataDir} does not exist`
+  if (!data.isDirectory()) return `${dataDir} is a file, not a data folder`
   return stat(folder).then(
     () => 'it is a file, not a folder',
     () => 'there is no such folder',
