@@ -21,6 +21,7 @@ const sourceLayers = [
   ['src/scoring', 'src/generation', 'src/chat'],
   ['src/model'],
   ['src/prompts', 'src/tasks', 'src/metrics'],
+  ['src/protocols'],
   ['src/evaluation', 'src/bench'],
   ['src/index'],
   ['src/cli'],

@@ -2,10 +2,16 @@
 import { pythonSpace, pythonSpaces } from '../data/white-space.ts'
 
 const edges = new RegExp(`^[${pythonSpace}]+|[${pythonSpace}]+$`, 'gu')
+const start = new RegExp(`^[${pythonSpace}]+`, 'u')
 
 /** Strips white space from both ends, as Python's str.strip() does. */
 export function strip(text: string): string {
   return text.replace(edges, '')
+}
+
+/** Strips white space from the beginning, as Python's str.lstrip() does. */
+export function stripStart(text: string): string {
+  return text.replace(start, '')
 }
 
 /** The words between runs of white space, never an empty one, as Python's str.split() gives them. */
