@@ -224,10 +224,11 @@ describe('protocol release', () => {
     ['3 stars', sets.marc2.table, 0, true],
     ['', undefined, 0, false],
     ['QRS', undefined, 1, false],
+    ['\x1c', undefined, 0, false],
   ]
   for (const [generated, table, label, failed] of answers) {
     it(`${JSON.stringify(generated)} ${table ? 'in a table' : 'beside two options'} is class ${label}${failed ? ', failed' : ''}`, () => {
-      assert.deepEqual(extractClass(generated, ['abc', 'qrs'], table), { label, failed })
+      assert.deepEqual(extractClass(generated, ['abc', '\x1cqrs'], table), { label, failed })
     })
   }
 
