@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { taskNames } from '../src/tasks/registry.ts'
+import { cardTasks } from '../src/tasks/built-in/registry.ts'
 import { withFolder, writeFiles } from './checkpoint-files.ts'
 import { cli, jsonLines, onTerminal } from './cli-run.ts'
 import { shared, sharedMissing } from './shared.ts'
@@ -36,8 +36,11 @@ describe('mt-llama', () => {
       assert.match(stderr, /data: the embedded items, a handful a task; their figures mean nothing/)
       assert.match(stdout, /### Unseen datasets\n[\s\S]*\| MT-LLaMA-7b \(card\)[\s\S]*### Unseen tasks\n/)
       const results = JSON.parse(readFileSync(join(out, 'results.json'), 'utf8'))
-      assert.deepEqual(Object.keys(results.tasks), taskNames)
-      for (const name of taskNames) {
+      assert.deepEqual(
+        Object.keys(results.tasks),
+        cardTasks.map(({ name }) => name),
+      )
+      for (const { name } of cardTasks) {
         const lines = jsonLines(readFileSync(join(out, 'samples', `${name}.jsonl`), 'utf8'))
         assert.equal(lines.length, results.tasks[name].samplesDone)
         assert.equal(results.tasks[name].status, 'complete')

@@ -5,8 +5,8 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { fingerprint } from '../src/checkpoint/fingerprint.ts'
 import { openCheckpoint } from '../src/checkpoint/open.ts'
-import { fingerprint } from '../src/evaluation/fingerprint.ts'
 import { childLimit } from './child-limit.ts'
 
 const embedded = fileURLToPath(new URL('../default/model', import.meta.url))

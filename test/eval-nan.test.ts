@@ -6,9 +6,8 @@ import { join } from 'node:path'
 import { evaluate } from '../src/evaluation/evaluate.ts'
 import { report } from '../src/evaluation/report.ts'
 import { RunFolder } from '../src/evaluation/run-folder.ts'
-import type { Scorer } from '../src/evaluation/run-task.ts'
-import { loadTasks } from '../src/tasks/load-samples.ts'
-import type { TaskName } from '../src/tasks/registry.ts'
+import type { Scorer } from '../src/evaluation/scorer.ts'
+import { cardWork } from './card-work.ts'
 import { cli, jsonLines, root } from './cli-run.ts'
 import { fakeModel, settings } from './fake-model.ts'
 
@@ -23,6 +22,7 @@ describe('scores that are not finite', () => {
   const giving = (score: number, dtype = 'float16'): Scorer => {
     const fake = fakeModel()
     return {
+      ...fake,
       info: { ...fake.info, dtype: dtype as 'float16' },
       async *scoreStream(requests, options) {
         let request = 0
@@ -31,18 +31,15 @@ describe('scores that are not finite', () => {
           yield result
         }
       },
-      async *generateEach(prompts) {
+      async *generateEach(prompts, options) {
         let prompt = 0
-        for await (const result of fake.generateEach(prompts))
+        for await (const result of fake.generateEach(prompts, options))
           yield prompt++ === 2 ? { ...result, logProbs: [-1, score] } : result
       },
     }
   }
-  const run = async (
-    model: Scorer,
-    task: TaskName,
-    changes: { allowNan?: boolean; folder?: RunFolder } = {},
-  ) => evaluate(model, { work: await loadTasks([task], settings), settings, ...changes })
+  const run = async (model: Scorer, task: string, changes: { allowNan?: boolean; folder?: RunFolder } = {}) =>
+    evaluate(model, { work: await cardWork([task], settings), settings, ...changes })
 
   for (const score of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
     it(`${score} ends the run, naming task, sample and choice`, async () => {
@@ -104,8 +101,8 @@ describe('scores that are not finite', () => {
     await run(giving(Number.NaN), 'copa', { folder: opened, ...{ redo: true, allowNan: true } })
     const third = records()[2]
     assert.deepEqual(
-      [third.logLikelihoods[1], third.prediction, third.correct, third.tied],
-      [null, -1, false, false],
+      [third.logLikelihoods[1], third.prediction, third.scores, third.tied],
+      [null, null, { acc: 0, acc_norm: 0 }, undefined],
     )
     await assert.rejects(run(sound, 'copa', { folder: opened }), {
       code: 'SCORE_NOT_FINITE',

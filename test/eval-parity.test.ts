@@ -6,13 +6,12 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { evaluate } from '../src/evaluation/evaluate.ts'
-import type { AnswerRecord, ChoiceRecord } from '../src/evaluation/results.ts'
+import type { GenerateRecord, RankRecord } from '../src/evaluation/results.ts'
 import { RunFolder } from '../src/evaluation/run-folder.ts'
 import { runSettings } from '../src/evaluation/settings.ts'
 import { loadModel } from '../src/model/load.ts'
 import type { Model } from '../src/model.ts'
-import { type DataOptions, loadTasks } from '../src/tasks/load-samples.ts'
-import type { TaskName } from '../src/tasks/registry.ts'
+import { cardWork } from './card-work.ts'
 import { carried, shared, sharedMissing } from './shared.ts'
 import { skip } from './skip.ts'
 
@@ -111,11 +110,10 @@ for (const { name, missing, model: path, data, golden, items, aggregate, answers
       if (folder) rmSync(folder, { recursive: true })
     })
 
-    const run = async (task: TaskName, dataDir: string, limit: number) => {
+    const run = async (task: string, dataDir: string, limit: number) => {
       await using out = await RunFolder.open(join(folder, `${task}-out`))
-      const data: DataOptions = { dataDir, protocol: 'card', limit }
-      const work = await loadTasks([task], data)
-      const settings = await runSettings(model, data, 'error')
+      const work = await cardWork([task], { dataDir, limit })
+      const settings = await runSettings(model, { protocol: 'card', tooLong: 'error', dataDir, limit })
       const results = await evaluate(model, { work, settings, folder: out })
       return { result: results.tasks[task]!, records: rows(join(out.path, 'samples', `${task}.jsonl`)) }
     }
@@ -128,7 +126,7 @@ for (const { name, missing, model: path, data, golden, items, aggregate, answers
         let worst = 0
         let summedAsTorch = 0
         for (const [i, row] of wanted.entries()) {
-          const record: ChoiceRecord = records[i]
+          const record: RankRecord = records[i]
           assert.equal(row.doc, i)
           assertPrompt(record.prompt, row)
           for (const [choice, { logLikelihood, continuation }] of row.requests.entries()) {
@@ -143,11 +141,10 @@ for (const { name, missing, model: path, data, golden, items, aggregate, answers
               `sample ${i}, choice ${choice}: ${own}, or ${asTorch} summed as torch does; want ${logLikelihood} +- ${tolerance}`,
             )
           }
-          assert.equal(Number(record.correct), row.acc, `sample ${i}`)
-          assert.equal(Number(record.correctNormalised), row.acc_norm, `sample ${i}`)
+          assert.deepEqual(record.scores, { acc: row.acc, acc_norm: row.acc_norm }, `sample ${i}`)
         }
         const all = aggregate(task, wanted.length)
-        if (all) assert.deepEqual(result.metrics, { accuracy: all[0], accuracyNormalised: all[1] })
+        if (all) assert.deepEqual([result.metrics.acc?.value, result.metrics.acc_norm?.value], all)
         const notes = [
           `${wanted.length} samples, largest difference ${worst.toExponential(1)}`,
           all && 'accuracies of the whole set equal',
@@ -160,7 +157,7 @@ for (const { name, missing, model: path, data, golden, items, aggregate, answers
       const { data, wanted } = answers(folder)
       const { records } = await run('squad', data, wanted.length)
       for (const [i, row] of wanted.entries()) {
-        const record: AnswerRecord = records[i]
+        const record: GenerateRecord = records[i]
         assertPrompt(record.prompt, row)
         assert.equal(record.generated, row.generated, `sample ${i}`)
       }

@@ -21,9 +21,8 @@ import { MtLlamaError } from '../src/errors.ts'
 import { type EvaluateOptions, evaluate, type KeptSamples } from '../src/evaluation/evaluate.ts'
 import type { RunResults, TaskResult } from '../src/evaluation/results.ts'
 import { RunFolder } from '../src/evaluation/run-folder.ts'
-import type { Scorer } from '../src/evaluation/run-task.ts'
-import { loadTasks } from '../src/tasks/load-samples.ts'
-import type { TaskName } from '../src/tasks/registry.ts'
+import type { Scorer } from '../src/evaluation/scorer.ts'
+import { cardWork } from './card-work.ts'
 import { fakeModel, settings } from './fake-model.ts'
 
 describe('evaluate into a folder that holds results', () => {
@@ -36,10 +35,10 @@ describe('evaluate into a folder that holds results', () => {
   afterEach(() => rmSync(top, { recursive: true, force: true }))
 
   type Changes = Partial<Omit<EvaluateOptions, 'work'>>
-  const run = async (model: Scorer, names: readonly TaskName[], changes: Changes = {}) => {
+  const run = async (model: Scorer, names: readonly string[], changes: Changes = {}) => {
     const kept: KeptSamples[] = []
     await using folder = await RunFolder.open(out)
-    const work = await loadTasks(names, changes.settings ?? settings)
+    const work = await cardWork(names, changes.settings ?? settings)
     const results = await evaluate(model, {
       ...{ work, settings, folder, onKept: sample => kept.push(sample) },
       ...changes,
@@ -60,7 +59,7 @@ describe('evaluate into a folder that holds results', () => {
   const journal = (task = 'wic') => join(out, 'samples', `${task}.jsonl`)
   const lineCount = () => (existsSync(journal()) ? readFileSync(journal(), 'utf8').split('\n').length - 1 : 0)
   const saved = (): RunResults => JSON.parse(readFileSync(join(out, 'results.json'), 'utf8'))
-  const figures = ({ tokens: _, seconds: __, ...rest }: TaskResult) => rest
+  const figures = ({ timing: _, ...rest }: TaskResult) => rest
   /** Makes the journal and figures of a run that nothing disturbs. */
   const undisturbed = async () => {
     const { results } = await run(fakeModel(), ['wic'])
@@ -76,7 +75,9 @@ describe('evaluate into a folder that holds results', () => {
       fakeModel(() => assert.fail('a sample was run again')),
       ['wic'],
     )
-    assert.deepEqual(again.kept, [{ task: 'wic', samplesKept: 6, samplesTotal: 6, reason: 'done' }])
+    assert.deepEqual(again.kept, [
+      { task: 'wic', title: 'WiC', samplesKept: 6, samplesTotal: 6, reason: 'done' },
+    ])
     assert.deepEqual([readFileSync(journal()), saved().tasks], before)
     let asked = 0
     const redone = await run(
@@ -101,7 +102,7 @@ describe('evaluate into a folder that holds results', () => {
       )
       assert.deepEqual(readFileSync(journal()), whole.journal)
       assert.deepEqual(figures(saved().tasks.wic!), whole.figures)
-      assert.equal(saved().tasks.wic!.tokens, 60)
+      assert.equal(saved().tasks.wic!.timing.tokens, 60)
       rmSync(out, { recursive: true })
     }
   })
@@ -189,7 +190,7 @@ describe('evaluate into a folder that holds results', () => {
     for (const content of [
       '',
       `{"id\n${records}`,
-      `${records}${JSON.stringify({ ...JSON.parse(record!), correct: 1 })}\n`,
+      `${records}${JSON.stringify({ ...JSON.parse(record!), scores: 1 })}\n`,
       `${record}\n`.repeat(7),
     ]) {
       writeFileSync(journal(), content)
@@ -227,7 +228,7 @@ describe('evaluate into a folder that holds results', () => {
     ['no scores', () => change(5, ({ logLikelihoods: _, ...rest }) => rest), /line 6: a record of sample/],
     [
       'scores of another type',
-      () => change(5, record => ({ ...record, correct: 'yes' })),
+      () => change(5, record => ({ ...record, scores: { acc: 'yes' } })),
       /line 6: a record/,
     ],
     [

@@ -6,14 +6,18 @@ import { join } from 'node:path'
 import { MtLlamaError, message } from '../src/errors.ts'
 import { type EvaluateOptions, evaluate } from '../src/evaluation/evaluate.ts'
 import { report } from '../src/evaluation/report.ts'
-import type { ChoiceRecord, RunResults, Settings } from '../src/evaluation/results.ts'
+import type { RankRecord, RunResults, Settings } from '../src/evaluation/results.ts'
 import { RunFolder } from '../src/evaluation/run-folder.ts'
-import type { Scorer } from '../src/evaluation/run-task.ts'
-import { loadTasks } from '../src/tasks/load-samples.ts'
-import { type TaskName, taskNames } from '../src/tasks/registry.ts'
+import type { Scorer } from '../src/evaluation/scorer.ts'
+import { loadWork } from '../src/evaluation/work.ts'
+import { card } from '../src/protocols/card.ts'
+import { builtInTasks, cardTasks } from '../src/tasks/built-in/registry.ts'
+import { cardWork } from './card-work.ts'
 import { fakeModel, settings } from './fake-model.ts'
 import { skip } from './skip.ts'
 import { onTmpfs } from './tmpfs.ts'
+
+const taskNames = cardTasks.map(({ name }) => name)
 
 describe('evaluate', () => {
   let out: string
@@ -25,11 +29,11 @@ describe('evaluate', () => {
   /** Evaluates a model on the embedded samples of these tasks. */
   const run = async (
     model: Scorer,
-    names: readonly TaskName[],
+    names: readonly string[],
     changes: Partial<Omit<EvaluateOptions, 'work'>> = {},
   ) => {
     const options = { settings, ...changes }
-    return evaluate(model, { ...options, work: await loadTasks(names, options.settings) })
+    return evaluate(model, { ...options, work: await cardWork(names, options.settings) })
   }
   /** Evaluates a model and saves the results in `out`. */
   const runSaved: typeof run = async (model, names, changes) => {
@@ -37,7 +41,7 @@ describe('evaluate', () => {
     return run(model, names, { folder, ...changes })
   }
   const saved = (): RunResults => JSON.parse(readFileSync(join(out, 'results.json'), 'utf8'))
-  const samples = (task: TaskName) =>
+  const samples = (task: string) =>
     readFileSync(join(out, 'samples', `${task}.jsonl`), 'utf8')
       .trim()
       .split('\n')
@@ -54,8 +58,9 @@ describe('evaluate', () => {
 
   it('a choice sample holds prompt, choices, log-likelihoods, prediction and gold; metrics are means over them', async () => {
     const { tasks } = await runSaved(fakeModel(), ['copa'])
-    const records: ChoiceRecord[] = samples('copa')
+    const records: RankRecord[] = samples('copa')
     assert.deepEqual(records[0], {
+      kind: 'rank',
       id: '0',
       prompt:
         'The kettle began to whistle. This happened because... Help me pick the more plausible option: - The water was boiling. - The kitchen was empty.',
@@ -63,18 +68,17 @@ describe('evaluate', () => {
       logLikelihoods: [-23, -23],
       prediction: 0,
       gold: 0,
-      correct: true,
-      correctNormalised: true,
+      tokens: [1, 1],
+      scores: { acc: 1, acc_norm: 1 },
       tied: true,
       truncatedTokens: 0,
     })
-    const mean = (values: boolean[]) => values.filter(Boolean).length / values.length
-    assert.deepEqual(tasks.copa?.metrics, {
-      accuracy: mean(records.map(record => record.correct)),
-      accuracyNormalised: mean(records.map(record => record.correctNormalised)),
-    })
+    for (const metric of ['acc', 'acc_norm']) {
+      const right = records.filter(record => record.scores[metric] === 1).length
+      assert.equal(tasks.copa?.metrics[metric]?.value, right / records.length)
+    }
     assert.equal(tasks.copa?.ties, records.filter(record => record.tied).length)
-    assert.equal(tasks.copa?.tokens, 60)
+    assert.equal(tasks.copa?.timing.tokens, 60)
     assert.deepEqual(tasks.copa?.files, ['copa/validation.jsonl'])
   })
 
@@ -83,8 +87,10 @@ describe('evaluate', () => {
     const last = samples('squad').at(-1)
     assert.equal(last.generated, ' the mill ')
     assert.equal(last.prediction, 'the mill')
-    assert.deepEqual([last.exactMatch, last.f1], [1, 1])
-    assert.deepEqual(tasks.squad?.metrics, { exactMatch: 0.25, f1: 0.25 })
+    assert.deepEqual(last.scores, { exact_match: 1, f1: 1 })
+    // One of four is right: p (1 - p) / (n - 1) under the root.
+    const figure = { value: 0.25, standardError: 0.25 }
+    assert.deepEqual(tasks.squad?.metrics, { exact_match: figure, f1: figure })
   })
 
   it('a limit takes the first samples', async () => {
@@ -125,7 +131,7 @@ describe('evaluate', () => {
   describe('the out folder', () => {
     const again = async (
       changes: Partial<Omit<EvaluateOptions, 'work'>> = {},
-      names: readonly TaskName[] = ['copa'],
+      names: readonly string[] = ['copa'],
     ) => runSaved(fakeModel(), names, changes)
 
     it('of the same settings keeps its other tasks', async () => {
@@ -229,6 +235,24 @@ describe('evaluate', () => {
     )
     assert.match(text, /\| LLaMA-7b \(card\) +\| +56\.0 \| +49\.3 \| +51\.7 \| +30\.2 \| +52\.7 \|/)
     assert.match(text, /\| fake +\|.*25\.0\/25\.0/)
+  })
+
+  it('a task that the card does not have stands in a table of its own, without published figures', async () => {
+    const dataDir = join(out, 'data')
+    mkdirSync(join(dataDir, 'mnli'), { recursive: true })
+    const row = { premise: 'It rained.', hypothesis: 'It was wet', label: 1 }
+    writeFileSync(join(dataDir, 'mnli', 'validation_mismatched.jsonl'), JSON.stringify(row))
+    const results = await run(fakeModel(), ['mnli_mismatched'], { settings: { ...settings, dataDir } })
+    const text = report(results, { card: true })
+    assert.match(text, /^### Other tasks\n\n\| Model \| MNLI-mm \(Acc\.\) \|\n.*\n\| fake +\| +0\.0 \|\n\n/)
+  })
+
+  it('a task that the protocol cannot ask about is refused by name', async () => {
+    const poem = { ...builtInTasks.get('copa')!, name: 'poem', title: 'Poems' }
+    await assert.rejects(loadWork([poem], card, settings), {
+      code: 'INVALID_ARGUMENT',
+      message: 'protocol card does not say how to ask about Poems ("poem")',
+    })
   })
 
   it('a table none of whose tasks ran is left out, a task that did not run is a dash', async () => {

@@ -1,8 +1,7 @@
 // A model without weights, and settings to run it with, for tests of the evaluation.
 import { fileURLToPath } from 'node:url'
 import type { Settings } from '../src/evaluation/results.ts'
-import type { Scorer } from '../src/evaluation/run-task.ts'
-import type { ModelInfo } from '../src/model/info.ts'
+import type { Scorer } from '../src/evaluation/scorer.ts'
 
 const dataDir = fileURLToPath(new URL('../default/data', import.meta.url))
 
@@ -18,7 +17,10 @@ export const settings: Settings = {
 export function fakeModel(before: (request: number) => void = () => {}): Scorer {
   let count = 0
   return {
-    info: { path: '/models/fake' } as ModelInfo,
+    info: {
+      ...{ path: '/models/fake', fingerprint: 'f00d', dtype: 'float32', backend: 'fake', addBos: true },
+    },
+    tokenizer: undefined,
     async *scoreStream(requests, options) {
       for await (const { continuations } of requests) {
         before(count++)

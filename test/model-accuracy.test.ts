@@ -1,9 +1,8 @@
 // Measures what the rounded dtypes change on a trained model: SmolLM2-135M on COPA against its own float32.
 import { strict as assert } from 'node:assert'
 import { loadModel, type ScoreRequest, type ScoreResult } from '../src/index.ts'
-import { loadSamples } from '../src/tasks/load-samples.ts'
-import { tasks } from '../src/tasks/registry.ts'
-import type { ChoiceSample } from '../src/tasks/task.ts'
+import type { RankAsk } from '../src/protocols/protocol.ts'
+import { cardAsks } from './card-work.ts'
 import { shared, sharedMissing } from './shared.ts'
 
 /** Maximum of the mean |difference| of a token's log-probability. Other code had 0.027 with bfloat16. */
@@ -15,8 +14,8 @@ describe('dtypes on SmolLM2-135M', () => {
   let exact: ScoreResult[]
 
   before(async () => {
-    const { samples } = await loadSamples(tasks.copa, shared('data', 'eval'), 'card', 100)
-    requests = (samples as ChoiceSample[]).map(({ prompt, choices }) => ({
+    const asks = await cardAsks('copa', shared('data', 'eval'), 100)
+    requests = (asks as RankAsk[]).map(({ prompt, choices }) => ({
       prompt,
       continuations: choices.map(choice => ` ${choice}`),
     }))

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { convert } from '../src/checkpoint/convert/convert.ts'
 import { RunFolder } from '../src/evaluation/run-folder.ts'
 import { loadModel, loadTokenizer, openCheckpoint, type TokenizerSource } from '../src/index.ts'
-import { loadTasks } from '../src/tasks/load-samples.ts'
+import { cardWork } from './card-work.ts'
 import { defaultModel } from './tiny-model.ts'
 
 const file = join(defaultModel, 'tokenizer.json')
@@ -22,7 +22,7 @@ describe('the name of a file or folder', () => {
     ['source.specialTokensFile', path => tokenizer({ specialTokensFile: path })],
     ['source.addedTokensFile', path => tokenizer({ addedTokensFile: path })],
     ['out', async path => convert(await openCheckpoint(defaultModel), path)],
-    ['dataDir', path => loadTasks(['copa'], { dataDir: path, protocol: 'card', limit: null })],
+    ['dataDir', path => cardWork(['copa'], { dataDir: path, limit: null })],
     ['out', path => RunFolder.open(path)],
   ]
   for (const [name, use] of options) {

@@ -6,8 +6,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { readLines } from '../src/data/lines.ts'
-import { loadSamples } from '../src/tasks/load-samples.ts'
-import { type TaskName, tasks } from '../src/tasks/registry.ts'
+import { cardAsks } from './card-work.ts'
 
 const copa = { premise: 'p', choice1: 'a', choice2: 'b', question: 'cause', label: 0 }
 const line = (fields: object = {}) => JSON.stringify({ ...copa, ...fields })
@@ -26,7 +25,7 @@ describe('odd data', () => {
     mkdirSync(dirname(join(folder, name)), { recursive: true })
     return join(folder, name)
   }
-  const load = async (name: string) => (await loadSamples(tasks[name as TaskName], folder, 'card')).samples
+  const load = (name: string) => cardAsks(name, folder)
 
   const broken: [title: string, file: string, text: string | Uint8Array, message: RegExp][] = [
     ['a line 100,000 lists deep', 'copa/val.jsonl', deep, /val\.jsonl:1: expected an object, found a list/],
@@ -181,5 +180,5 @@ describe('odd data', () => {
     ['x'.repeat(5000), 'DATA_NOT_FOUND'],
   ] as const)
     it(`a data folder whose name of ${name.length} characters no file can have: ${code}`, () =>
-      assert.rejects(loadSamples(tasks.copa, name, 'card'), { name: 'MtLlamaError', code }))
+      assert.rejects(cardAsks('copa', name), { name: 'MtLlamaError', code }))
 })

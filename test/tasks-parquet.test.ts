@@ -8,8 +8,7 @@ import { parquetMetadata } from 'hyparquet'
 import { parquetHeader } from 'hyparquet/src/column.js'
 import { parquetWriteBuffer, parquetWriteFile } from 'hyparquet-writer'
 import { parquetFields } from '../src/data/parquet.ts'
-import { loadSamples } from '../src/tasks/load-samples.ts'
-import { tasks } from '../src/tasks/registry.ts'
+import { cardAsks } from './card-work.ts'
 import { shared, sharedMissing } from './shared.ts'
 import { skip } from './skip.ts'
 
@@ -63,7 +62,7 @@ describe('Parquet', () => {
     it(`cases/parquet/${name}.parquet is DATA_INVALID, naming the file`, async function () {
       if (sharedMissing) skip(this, sharedMissing)
       copyFileSync(shared('cases', 'parquet', `${name}.parquet`), file)
-      await assert.rejects(loadSamples(tasks.copa, folder, 'card'), {
+      await assert.rejects(cardAsks('copa', folder), {
         code: 'DATA_INVALID',
         message: /copa\/validation\.parquet: not readable as Parquet \(.+\)\.$/,
       })

@@ -9,10 +9,11 @@ import { readRows } from '../src/data/data-files.ts'
 import { mlqaMetric } from '../src/metrics/mlqa.ts'
 import { words } from '../src/metrics/python-text.ts'
 import { squadMetric } from '../src/metrics/squad.ts'
-import { extractiveQaPrompt, extractiveQaSample } from '../src/tasks/extractive-qa.ts'
-import { loadSamples } from '../src/tasks/load-samples.ts'
-import { type TaskName, taskNames, tasks } from '../src/tasks/registry.ts'
-import type { AnswerSample, ChoiceSample } from '../src/tasks/task.ts'
+import { extractiveQaPrompt } from '../src/protocols/card.ts'
+import type { GenerateAsk, RankAsk } from '../src/protocols/protocol.ts'
+import { extractiveQaItem } from '../src/tasks/built-in/extractive-qa.ts'
+import { cardTasks } from '../src/tasks/built-in/registry.ts'
+import { cardAsks } from './card-work.ts'
 import { shared, sharedMissing } from './shared.ts'
 import { skip } from './skip.ts'
 
@@ -29,14 +30,13 @@ describe('tasks', () => {
       if (sharedMissing) skip(this, sharedMissing)
     })
 
-    const choiceTasks = taskNames.filter(name => tasks[name].kind === 'choice')
-    for (const name of choiceTasks) {
+    for (const name of ['sst2', 'openbookqa', 'copa', 'winogrande', 'wic', 'mnli', 'rte']) {
       it(`${name}: every prompt, choice and gold label is lm-evaluation-harness's`, async () => {
-        const { samples } = await loadSamples(tasks[name], shared('data', 'eval'), 'card')
+        const samples = (await cardAsks(name, shared('data', 'eval'))) as RankAsk[]
         const rows = lines(shared('golden', 'lm-eval', 'samples', `card_${name}.jsonl`))
         assert.ok(rows.length >= 40)
         for (const row of rows) {
-          const sample = samples[row.doc] as ChoiceSample
+          const sample = samples[row.doc]!
           assert.equal(sha256(sample.prompt), row.context_sha256, sample.prompt)
           if (row.context !== undefined) assert.equal(sample.prompt, row.context)
           const continuations = row.requests.map((request: { continuation: string }) => request.continuation)
@@ -52,8 +52,8 @@ describe('tasks', () => {
 
     it('every task reads its whole file', async () => {
       const counts: Record<string, number> = {}
-      for (const name of taskNames) {
-        counts[name] = (await loadSamples(tasks[name], shared('data', 'eval'), 'card')).samples.length
+      for (const { name } of cardTasks) {
+        counts[name] = (await cardAsks(name, shared('data', 'eval'))).length
       }
       assert.deepEqual(counts, {
         ...{ xquad: 1190, tydiqa: 440, mlqa: 1, squad: 10570, sst2: 872, openbookqa: 500 },
@@ -76,7 +76,7 @@ describe('tasks', () => {
         const prompts: string[] = []
         const sums = { squad: { em: 0, f1: 0 }, mlqa: { em: 0, f1: 0 } }
         for await (const row of readRows([file])) {
-          const sample = extractiveQaSample(row)
+          const { gold } = extractiveQaItem(row)
           const context = row.text('context')
           // The release splits contexts at these characters alone and joins with single spaces.
           const joined = context
@@ -84,7 +84,7 @@ describe('tasks', () => {
             .filter(Boolean)
             .join(' ')
           const i = prompts.push(extractiveQaPrompt(row.text('question'), joined)) - 1
-          const [first] = sample.answers
+          const [first] = gold
           const prediction = [
             first!,
             `The ${first} ${words(context)[0]}`,
@@ -95,7 +95,7 @@ describe('tasks', () => {
             ['squad', squadMetric],
             ['mlqa', mlqaMetric(language)],
           ] as const) {
-            const scores = metric(prediction, sample.answers)
+            const scores = metric(prediction, gold)
             sums[name].em += scores.exactMatch
             sums[name].f1 += scores.f1
           }
@@ -122,10 +122,11 @@ describe('tasks', () => {
       mkdirSync(dirname(join(folder, name)), { recursive: true })
       writeFileSync(join(folder, name), text)
     }
-    const load = async (name: TaskName) => (await loadSamples(tasks[name], folder, 'card')).samples
+    const load = (name: string) => cardAsks(name, folder)
 
     const copaRow = { premise: 'It rained.', choice1: 'A', choice2: 'B', question: 'effect', label: 1 }
-    const copaSample: ChoiceSample = {
+    const copaSample: RankAsk = {
+      kind: 'rank',
       id: '1',
       prompt: 'It rained. As a consequence... Help me pick the more plausible option: - A - B',
       choices: ['A', 'B'],
@@ -157,7 +158,7 @@ describe('tasks', () => {
         }))
         parquetWriteFile({ filename: shard(i), columnData })
       }
-      const samples = (await load('copa')) as ChoiceSample[]
+      const samples = (await load('copa')) as RankAsk[]
       assert.deepEqual(
         samples.map(sample => [sample.prompt.slice(0, 8), sample.gold]),
         [
@@ -194,12 +195,13 @@ describe('tasks', () => {
           { name: 'element', type: 'INT32', repetition_type: 'OPTIONAL' },
         ],
       })
-      const [sample] = (await load('squad')) as AnswerSample[]
+      const [sample] = (await load('squad')) as GenerateAsk[]
       assert.deepEqual(sample, {
+        kind: 'generate',
         id: 'q1',
         prompt:
           'Answer the question according to the context. Question: Who met Bo?. Context: Ada met Bo.. Answer:',
-        answers: ['Ada', 'ada'],
+        gold: ['Ada', 'ada'],
       })
     })
 
@@ -210,14 +212,15 @@ describe('tasks', () => {
         ['0', 1, 'not_entailment'].map(label => JSON.stringify({ ...rte, label })).join('\n'),
       )
       assert.deepEqual(
-        ((await load('rte')) as ChoiceSample[]).map(sample => sample.gold),
+        ((await load('rte')) as RankAsk[]).map(sample => sample.gold),
         [0, 1, 1],
       )
       write('wic/val.jsonl', JSON.stringify({ word: 'w', sentence1: 'a', sentence2: 'b', label: true }))
-      assert.equal(((await load('wic')) as ChoiceSample[])[0]?.gold, 1)
+      assert.equal(((await load('wic')) as RankAsk[])[0]?.gold, 1)
       write('mnli/dev_matched.tsv', 'index\tsentence1\tsentence2\tgold_label\n7\tIt "is\tIs it\tneutral\n')
       assert.deepEqual(await load('mnli'), [
         {
+          kind: 'rank',
           id: '1',
           prompt: `It "is Question: Does this imply that Is it? Please response with 'Yes', 'No', or 'Maybe'.`,
           choices: ['Yes', 'Maybe', 'No'],
@@ -231,6 +234,7 @@ describe('tasks', () => {
       )
       assert.deepEqual(await load('openbookqa'), [
         {
+          kind: 'rank',
           id: '7',
           prompt: 's Which is the correct answer? - (A) tA - (B) tB - (C) tC - (D) tD',
           choices: ['tA', 'tB', 'tC', 'tD'],
@@ -384,14 +388,14 @@ describe('tasks', () => {
     for (const [title, file, text, code, message] of bad) {
       it(`${title}: ${code}`, async () => {
         write(file, text)
-        await assert.rejects(load(dirname(file) as TaskName), { name: 'MtLlamaError', code, message })
+        await assert.rejects(load(dirname(file)), { name: 'MtLlamaError', code, message })
       })
     }
 
     it('a data file that cannot be read: DATA_NOT_FOUND', async () => {
       for (const name of ['copa/validation.jsonl', 'rte/val.json', 'sst2/dev.tsv']) {
         mkdirSync(join(folder, name), { recursive: true })
-        await assert.rejects(load(dirname(name) as TaskName), {
+        await assert.rejects(load(dirname(name)), {
           name: 'MtLlamaError',
           code: 'DATA_NOT_FOUND',
           message: new RegExp(`${name}: cannot be read \\(EISDIR: .*\\)`),
@@ -407,7 +411,7 @@ describe('tasks', () => {
     it('a missing task folder and a missing data folder are told apart', async () => {
       await assert.rejects(load('wic'), { code: 'DATA_NOT_FOUND', message: /wic: there is no such folder/ })
       const nowhere = join(folder, 'nowhere')
-      await assert.rejects(loadSamples(tasks.wic, nowhere, 'card'), {
+      await assert.rejects(cardAsks('wic', nowhere), {
         code: 'DATA_NOT_FOUND',
         message: /the data folder .*nowhere does not exist/,
       })
@@ -415,7 +419,7 @@ describe('tasks', () => {
 
     it('a limit reads only the first rows', async () => {
       write('copa/validation.jsonl', `${copaLine({})}\nbroken`)
-      const { samples } = await loadSamples(tasks.copa, folder, 'card', 1)
+      const samples = await cardAsks('copa', folder, 1)
       assert.equal(samples.length, 1)
     })
   })

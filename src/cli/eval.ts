@@ -6,9 +6,11 @@ import { type EvaluateProgress, evaluate, type KeptSamples } from '../evaluation
 import { report } from '../evaluation/report.ts'
 import { RunFolder } from '../evaluation/run-folder.ts'
 import { runSettings } from '../evaluation/settings.ts'
+import { loadWork } from '../evaluation/work.ts'
 import { holderName } from '../files/lock.ts'
-import { type DataOptions, loadTasks } from '../tasks/load-samples.ts'
-import { type TaskName, taskNames, tasks } from '../tasks/registry.ts'
+import { card } from '../protocols/card.ts'
+import { builtInTasks, cardTasks } from '../tasks/built-in/registry.ts'
+import type { Task } from '../tasks/task.ts'
 import { addModelOptions, choice, folder, integer, type ModelOptions, newCommand } from './command.ts'
 import { type Io, note, print, printJson } from './io.ts'
 import { openTextModel } from './open-model.ts'
@@ -16,7 +18,7 @@ import { type Progress, startProgress } from './progress.ts'
 
 interface EvalOptions extends ModelOptions {
   dataDir?: string
-  tasks: TaskName[]
+  tasks: readonly Task[]
   limit?: number
   out?: string
   redo?: boolean
@@ -53,9 +55,9 @@ export function evalCommand(io: Io): Command {
       folder,
     )
     .addOption(
-      new Option('--tasks <names>', `comma-separated, of ${taskNames.join(', ')}`)
+      new Option('--tasks <names>', `comma-separated, of ${[...builtInTasks.keys()].join(', ')}`)
         .argParser(parseTasks)
-        .default([...taskNames], 'all'),
+        .default(cardTasks, "the card's eleven"),
     )
     .option('--limit <n>', 'only the first n samples of each task', integer(1))
     .option(
@@ -74,29 +76,25 @@ export function evalCommand(io: Io): Command {
     .action((options: EvalOptions) => run(io, options))
 }
 
-function parseTasks(text: string): TaskName[] {
-  const names = text.split(',').map(name => name.trim())
-  const unknown = names.filter(name => !Object.hasOwn(tasks, name))
+function parseTasks(text: string): Task[] {
+  const names = new Set(text.split(',').map(name => name.trim()))
+  const unknown = [...names].filter(name => !builtInTasks.has(name))
   if (unknown.length > 0) {
     throw new InvalidArgumentError(
-      `No task ${unknown.map(name => `"${name}"`).join(', ')}; there are ${taskNames.join(', ')}.`,
+      `No task ${unknown.map(name => `"${name}"`).join(', ')}; there are ${[...builtInTasks.keys()].join(', ')}.`,
     )
   }
-  return names as TaskName[]
+  return [...builtInTasks.values()].filter(task => names.has(task.name))
 }
 
 async function run(io: Io, options: EvalOptions): Promise<void> {
   await using saved = await openFolder(options)
-  const data: DataOptions = {
-    dataDir: resolve(options.dataDir ?? embeddedData),
-    protocol: 'card',
-    limit: options.limit ?? null,
-  }
-  const work = await loadTasks(options.tasks, data)
+  const data = { dataDir: resolve(options.dataDir ?? embeddedData), limit: options.limit ?? null }
+  const work = await loadWork(options.tasks, card, data)
   await using model = await openTextModel(options, io.signal)
   if (options.dataDir === undefined)
     note('data: the embedded items, a handful a task; their figures mean nothing', options)
-  const settings = await runSettings(model, data, options.tooLong)
+  const settings = await runSettings(model, { protocol: card.name, tooLong: options.tooLong, ...data })
   const progress = taskProgress(options)
   const results = await evaluate(model, {
     ...{ work, settings, folder: saved },
@@ -124,8 +122,7 @@ async function openFolder(options: EvalOptions): Promise<RunFolder | undefined> 
   )
 }
 
-function keptWords({ task, samplesKept, samplesTotal, reason }: KeptSamples): string {
-  const { title } = tasks[task]
+function keptWords({ title, samplesKept, samplesTotal, reason }: KeptSamples): string {
   const count = `${samplesKept} of ${samplesTotal} samples`
   if (reason === 'redo')
     return `${title}: stopped before it had done as many as before; the earlier ${count} stay`
@@ -139,12 +136,12 @@ function taskProgress(options: EvalOptions): {
   update: (progress: EvaluateProgress) => void
   stop: () => void
 } {
-  let shown: { task: TaskName; bar: Progress } | undefined
+  let shown: { task: string; bar: Progress } | undefined
   return {
-    update({ task, samplesDone, samplesTotal, tokens, seconds }) {
+    update({ task, title, samplesDone, samplesTotal, tokens, seconds }) {
       if (shown?.task !== task) {
         shown?.bar.stop()
-        shown = { task, bar: startProgress(tasks[task].title, 'samples', options) }
+        shown = { task, bar: startProgress(title, 'samples', options) }
       }
       shown.bar.update(samplesDone, samplesTotal, seconds > 0 ? tokens / seconds : 0)
     },

@@ -4,18 +4,24 @@ import { readJournal } from './journal.ts'
 import type { TaskResult } from './results.ts'
 import { Tally } from './tally.ts'
 
+/** What is known of a task before it is run. */
+type Known = Pick<TaskResult, 'title' | 'headline' | 'files' | 'skipped' | 'samplesTotal'>
+
 /** All of a task's result but what it cost to run. @param tally must hold one sample at least */
 export function countedResult(
   tally: Tally,
-  { files, samplesTotal }: Pick<TaskResult, 'files' | 'samplesTotal'>,
-): Omit<TaskResult, 'tokens' | 'seconds'> {
+  { title, headline, files, skipped, samplesTotal }: Known,
+): Omit<TaskResult, 'timing'> {
   return {
+    ...{ title, headline },
     status: tally.samples === samplesTotal ? 'complete' : 'partial',
     files,
     samplesTotal,
     samplesDone: tally.samples,
     metrics: tally.metrics(),
+    skipped,
     ties: tally.ties,
+    failed: tally.failed,
     truncated: tally.truncated,
     notFinite: tally.notFinite,
   }

@@ -2,13 +2,14 @@
 // has now.
 import { rename, rm } from 'node:fs/promises'
 import { isDeepStrictEqual } from 'node:util'
+import { isRecord } from '../data/record.ts'
 import { shown } from '../data/shown.ts'
 import { MtLlamaError, message } from '../errors.ts'
 import { partOf, writing } from '../files/output.ts'
-import type { TaskSamples } from '../tasks/load-samples.ts'
-import type { AnswerSample, ChoiceSample } from '../tasks/task.ts'
+import type { Ask } from '../protocols/protocol.ts'
 import { type JournalContent, outFolder, readJournal } from './journal.ts'
 import type { SampleRecord } from './results.ts'
+import type { Work } from './work.ts'
 
 export const nothingDone: JournalContent = { records: [], bytes: 0, torn: false }
 
@@ -17,7 +18,7 @@ export const nothingDone: JournalContent = { records: [], bytes: 0, torn: false 
  * @param redo whether the run replaces the journal: one that cannot be read, or belongs to other data, then counts as empty
  * @throws OUTPUT
  */
-export async function readDone(file: string, work: TaskSamples, redo: boolean): Promise<JournalContent> {
+export async function readDone(file: string, work: Work, redo: boolean): Promise<JournalContent> {
   // A run that was to replace the journal and was killed has left a second one: the one with more samples is kept.
   const part = partOf(file)
   const [there, other] = await Promise.all(
@@ -29,41 +30,39 @@ export async function readDone(file: string, work: TaskSamples, redo: boolean): 
   return redo ? there! : read(file, work)
 }
 
-async function read(file: string, work: TaskSamples): Promise<JournalContent> {
+async function read(file: string, work: Work): Promise<JournalContent> {
   const content = await readJournal(file)
   checkSame(file, content.records, work)
   return content
 }
 
 /** @throws OUTPUT where the data has changed since */
-function checkSame(file: string, records: readonly SampleRecord[], work: TaskSamples): void {
-  const index = records.findIndex((record, i) => !isOf(record, work.samples[i]))
+function checkSame(file: string, records: readonly SampleRecord[], work: Work): void {
+  const index = records.findIndex((record, i) => !isOf(record, work.asks[i]))
   if (index < 0) return
-  const there = index < work.samples.length ? 'another sample' : 'no sample'
+  const there = index < work.asks.length ? 'another sample' : 'no sample'
   throw new MtLlamaError(
     'OUTPUT',
     message`${file}, line ${index + 1}: a record of sample ${shown(records[index]!.id)}; the data has ${there} at this place, so it has changed since. Name another --out folder, or give ${{ kind: 'option', name: 'redo' }}, which runs the task from its start.`,
   )
 }
 
-function isOf(record: SampleRecord, sample: ChoiceSample | AnswerSample | undefined): boolean {
-  if (!sample) return false
-  const same = Object.entries(sample).every(([name, value]) =>
+function isOf(record: SampleRecord, ask: Ask | undefined): boolean {
+  if (!ask) return false
+  const same = Object.entries(ask).every(([name, value]) =>
     isDeepStrictEqual(value, record[name as keyof SampleRecord]),
   )
   return same && hasScores(record)
 }
 
 /** Whether a record holds what a tally adds up. */
-export function hasScores(record: SampleRecord): boolean {
-  if ('choices' in record) {
-    const { choices, logLikelihoods: scores, correct, correctNormalised, tied } = record
-    return (
-      Array.isArray(scores) &&
-      scores.length === choices.length &&
-      scores.every(score => score === null || typeof score === 'number') &&
-      [correct, correctNormalised, tied].every(value => typeof value === 'boolean')
-    )
-  }
-  return [record.exactMatch, record.f1].every(value => value >= 0 && value <= 1)
+export function hasScores({ scores, ...record }: SampleRecord): boolean {
+  if (!isRecord(scores) || !Object.values(scores).every(Number.isFinite)) return false
+  if (record.kind !== 'rank') return record.kind === 'generate'
+  const { choices, logLikelihoods } = record
+  return (
+    Array.isArray(logLikelihoods) &&
+    logLikelihoods.length === choices.length &&
+    logLikelihoods.every(value => value === null || typeof value === 'number')
+  )
 }

@@ -1,16 +1,16 @@
 // The main job: runs tasks in order on one model, saves as it goes, and adds up the results.
-import type { TaskSamples } from '../tasks/load-samples.ts'
-import { type TaskName, taskNames } from '../tasks/registry.ts'
+import { builtInTasks } from '../tasks/built-in/registry.ts'
 import { recounted } from './counted-result.ts'
 import { report } from './report.ts'
 import type { RunResults, Settings, TaskResult } from './results.ts'
 import type { RunFolder } from './run-folder.ts'
-import type { Scorer } from './run-task.ts'
 import { runAndSave } from './save-task.ts'
+import type { Scorer } from './scorer.ts'
+import type { Work } from './work.ts'
 
 export interface EvaluateOptions {
-  /** The samples of each task to run, as loadTasks() gives them: bad data ends a run before it costs anything. */
-  work: ReadonlyMap<TaskName, TaskSamples>
+  /** What to ask, as loadWork() gives it: bad data ends a run before it costs anything. Names of tasks differ. */
+  work: readonly Work[]
   /** The settings that the samples were read with and the model was loaded with. */
   settings: Settings
   /** The folder to save in; undefined saves nothing. */
@@ -29,7 +29,9 @@ export interface EvaluateOptions {
 }
 
 export interface KeptSamples {
-  task: TaskName
+  /** The task's name. */
+  task: string
+  title: string
   /** Number of samples that earlier runs have done. */
   samplesKept: number
   samplesTotal: number
@@ -38,7 +40,9 @@ export interface KeptSamples {
 }
 
 export interface EvaluateProgress {
-  task: TaskName
+  /** The task's name. */
+  task: string
+  title: string
   samplesDone: number
   samplesTotal: number
   /** Tokens that the model has run for this task. */
@@ -67,15 +71,14 @@ export async function evaluate(model: Scorer, options: EvaluateOptions): Promise
     const isEmpty = Object.keys(results.tasks).length === 0
     await folder?.write(results, isEmpty ? '' : report(results, { card: options.card ?? false }))
   }
-  for (const name of taskNames) {
-    const done = results.tasks[name]
-    if (folder && done && !options.work.has(name))
-      results.tasks[name] = await recounted(done, folder.journal(name))
-  }
+  const asked = new Set(options.work.map(({ task }) => task.name))
+  for (const [name, done] of Object.entries(results.tasks))
+    if (folder && !asked.has(name)) results.tasks[name] = await recounted(done, folder.journal(name))
   // The settings are saved before the first sample: without them a journal would be worth nothing after a kill.
   await save()
-  for (const [name, samples] of options.work) {
+  for (const work of options.work) {
     if (signal?.aborted) break
+    const { name } = work.task
     const before = results.tasks[name]
     const keep = async (result: TaskResult) => {
       // If somebody has removed the journal, its results are kept until there are as many samples again.
@@ -83,13 +86,15 @@ export async function evaluate(model: Scorer, options: EvaluateOptions): Promise
       results.tasks = inOrder({ ...results.tasks, [name]: result })
       await save()
     }
-    const { result, error } = await runAndSave(model, name, samples, before, options, keep)
+    const { result, error } = await runAndSave(model, work, before, options, keep)
     if (result) await keep(result)
     if (error !== undefined) throw error
   }
   return results
 }
 
+/** The built-in tasks in the order of the tables, then the others as they came. */
 function inOrder(done: RunResults['tasks']): RunResults['tasks'] {
-  return Object.fromEntries(taskNames.filter(name => done[name]).map(name => [name, done[name]]))
+  const names = new Set([...builtInTasks.keys(), ...Object.keys(done)])
+  return Object.fromEntries([...names].filter(name => done[name]).map(name => [name, done[name]!]))
 }

@@ -5,7 +5,7 @@ import type { SampleRecord } from './results.ts'
 
 /** Whether the model gave NaN or an infinity for this sample. */
 export function isNotFinite(record: SampleRecord): boolean {
-  return 'choices' in record ? record.logLikelihoods.includes(null) : record.notFinite === true
+  return record.kind === 'rank' ? record.logLikelihoods.includes(null) : record.notFinite === true
 }
 
 /**
@@ -14,7 +14,7 @@ export function isNotFinite(record: SampleRecord): boolean {
  */
 export function notFiniteError(record: SampleRecord, sample: string, dtype: string): MtLlamaError {
   const what =
-    'choices' in record
+    record.kind === 'rank'
       ? `the log-likelihood of choice ${record.logLikelihoods.indexOf(null) + 1}`
       : 'the log-probability of a generated token'
   return new MtLlamaError(

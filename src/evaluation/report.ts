@@ -1,7 +1,8 @@
-// The card's two tables as Markdown.
+// The card's two tables as Markdown, and a third of whatever else was run.
 import { basename } from 'node:path'
-import { type TaskName, tasks, unseenDatasets, unseenTasks } from '../tasks/registry.ts'
-import { type Figure, published } from './published.ts'
+import { metricDescription, metricHead } from '../metrics/titles.ts'
+import { cardTables } from '../tasks/built-in/registry.ts'
+import { type PublishedFigures, published } from './published.ts'
 import type { RunResults, TaskResult } from './results.ts'
 
 export interface ReportOptions {
@@ -9,37 +10,48 @@ export interface ReportOptions {
   card: boolean
 }
 
+/** A column of a table. */
+interface Column {
+  name: string
+  title: string
+}
+
 /**
- * Both tables in percent, tasks without results as "-", partial ones marked *; below them what a reader must know
+ * The tables in percent, tasks without results as "-", partial ones marked *; below them what a reader must know
  * (limits, ties, cut prompts). A table none of whose tasks ran is left out.
  */
 export function report(results: RunResults, { card }: ReportOptions): string {
-  const parts = [
-    table('Unseen datasets', unseenDatasets, results, card),
-    table('Unseen tasks', unseenTasks, results, card),
-    notes(results),
-  ]
-  return `${parts.filter(Boolean).join('\n\n')}\n`
+  const tables: { title: string; columns: readonly Column[] }[] = cardTables.map(({ title, tasks }) => ({
+    title,
+    columns: tasks,
+  }))
+  const known = new Set(tables.flatMap(({ columns }) => columns.map(({ name }) => name)))
+  const others = Object.entries(results.tasks).filter(([name]) => !known.has(name))
+  tables.push({ title: 'Other tasks', columns: others.map(([name, { title }]) => ({ name, title })) })
+  const parts = tables.map(({ title, columns }) => table(title, columns, results, card))
+  return `${[...parts, notes(results)].filter(Boolean).join('\n\n')}\n`
 }
 
-function table(title: string, names: readonly TaskName[], results: RunResults, card: boolean): string {
-  if (!names.some(name => results.tasks[name])) return ''
-  const heads = names.map(
-    name => `${tasks[name].title} (${tasks[name].kind === 'answer' ? 'F1/EM' : 'Acc.'})`,
-  )
-  const ours = names.map(name => cell(results.tasks[name]))
+function table(title: string, columns: readonly Column[], results: RunResults, card: boolean): string {
+  if (!columns.some(({ name }) => results.tasks[name])) return ''
   const rows = [
-    ['Model', ...heads],
-    [modelName(results.model.path), ...ours],
+    ['Model', ...columns.map(column => head(column, results.tasks[column.name]))],
+    [modelName(results.model.path), ...columns.map(({ name }) => cell(results.tasks[name]))],
   ]
   for (const [model, figures] of card ? Object.entries(published) : []) {
-    rows.push([model, ...names.map(name => shown(figures[name]))])
+    const cells = columns.map(({ name }) => shown(figures[name]))
+    if (cells.some(text => text !== '-')) rows.push([model, ...cells])
   }
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map(row => row[column]!.length)))
   const line = (cells: string[]) =>
     `| ${cells.map((text, i) => (i === 0 ? text.padEnd(widths[i]!) : text.padStart(widths[i]!))).join(' | ')} |`
   const rule = `|${widths.map((width, i) => (i === 0 ? `${'-'.repeat(width + 2)}` : `${'-'.repeat(width + 1)}:`)).join('|')}|`
   return [`### ${title}`, '', line(rows[0]!), rule, ...rows.slice(1).map(line)].join('\n')
+}
+
+/** 'COPA (Acc.)'; the title alone where nothing says what its figures are. */
+function head({ title }: Column, result: TaskResult | undefined): string {
+  return result ? `${title} (${result.headline.map(metricHead).join('/')})` : title
 }
 
 /** The last part of the path, made safe for a cell of a table. */
@@ -49,43 +61,46 @@ function modelName(path: string): string {
 
 function cell(result: TaskResult | undefined): string {
   if (!result) return '-'
-  const { metrics } = result
-  const figure: Figure =
-    'accuracy' in metrics ? 100 * metrics.accuracy : [100 * metrics.f1, 100 * metrics.exactMatch]
-  return shown(figure) + (result.status === 'partial' ? '*' : '')
+  const figures = result.headline.map(name => 100 * result.metrics[name]!.value)
+  return shown(figures) + (result.status === 'partial' ? '*' : '')
 }
 
-function shown(figure: Figure): string {
-  return [figure]
-    .flat()
-    .map(value => value.toFixed(1))
-    .join('/')
+function shown(figures: PublishedFigures | undefined): string {
+  return figures?.map(value => value.toFixed(1)).join('/') ?? '-'
 }
 
 function notes({ settings, tasks: done }: RunResults): string {
-  const entries = Object.entries(done) as [TaskName, TaskResult][]
+  const all = Object.values(done)
   /** Names the tasks that `say` gives something for, with what it gives: 'COPA 3, RTE 1'. */
   const list = (say: (result: TaskResult) => string | number | false) =>
-    entries
-      .map(([name, result]) => [tasks[name].title, say(result)])
+    all
+      .map(result => [result.title, say(result)])
       .filter(([, text]) => text !== false && text !== 0)
       .map(pair => pair.join(' '))
       .join(', ')
   const partial = list(
     result => result.status === 'partial' && `${result.samplesDone} of ${result.samplesTotal}`,
   )
-  const normalised = list(
-    ({ metrics }) => 'accuracyNormalised' in metrics && (100 * metrics.accuracyNormalised).toFixed(1),
-  )
+  const further = [...new Set(all.flatMap(({ metrics }) => Object.keys(metrics)))].map(name => {
+    const figures = list(
+      ({ headline, metrics: { [name]: figure } }) =>
+        figure !== undefined && !headline.includes(name) && (100 * figure.value).toFixed(1),
+    )
+    return figures && `${metricDescription(name)}: ${figures}.`
+  })
   const ties = list(result => result.ties)
+  const skipped = list(result => result.skipped)
+  const failed = list(result => result.failed)
   const truncated = list(result => result.truncated)
   const notFinite = list(result => result.notFinite)
   const lines = [
     `Protocol ${settings.protocol}, ${settings.dtype}, ${settings.backend}, ${settings.addBos ? 'BOS' : 'no BOS'} before each prompt.`,
     `Samples: ${list(result => result.samplesDone)}${settings.limit === null ? '' : ` (limit ${settings.limit})`}.`,
     partial && `\\* Stopped early, the figure is that of the first samples: ${partial}.`,
-    normalised && `Accuracy by log-likelihood per character: ${normalised}.`,
+    ...further,
+    skipped && `Items that are not asked about: ${skipped}.`,
     ties && `Ties (the first choice counts): ${ties}.`,
+    failed && `Texts in which no answer was found: ${failed}.`,
     notFinite && `The model gave NaN or an infinity (counted as wrong): ${notFinite}.`,
     truncated && `Prompts cut on the left to fit the context: ${truncated}.`,
   ]

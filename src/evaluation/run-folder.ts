@@ -7,7 +7,6 @@ import { type Message, MtLlamaError, message } from '../errors.ts'
 import { type Holder, type Lock, takeLock } from '../files/lock.ts'
 import { createFile, readOwnFile, replaceFile, writing } from '../files/output.ts'
 import { checkPath } from '../files/path.ts'
-import type { TaskName } from '../tasks/registry.ts'
 import { outFolder } from './journal.ts'
 import type { RunResults, Settings } from './results.ts'
 
@@ -76,7 +75,7 @@ export class RunFolder {
   }
 
   /** The journal of a task: see journal.ts. */
-  journal(task: TaskName): string {
+  journal(task: string): string {
     return join(this.path, 'samples', `${task}.jsonl`)
   }
 

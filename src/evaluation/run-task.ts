@@ -1,14 +1,10 @@
-// Runs one task on a model and yields a record for each sample, in order; the caller writes them and adds them up.
+// Puts what is asked to a model and yields a record for each sample, in order; the caller writes them and adds them up.
+import type { Text } from '../calls/text.ts'
 import { MtLlamaError } from '../errors.ts'
-import { perCharacter, rank } from '../metrics/accuracy.ts'
-import { strip } from '../metrics/python-text.ts'
-import type { Model } from '../model.ts'
-import type { TaskSamples } from '../tasks/load-samples.ts'
-import type { AnswerSample, AnswerTask, ChoiceSample } from '../tasks/task.ts'
-import type { AnswerRecord, ChoiceRecord, SampleRecord, Settings } from './results.ts'
-
-/** The part of a model that running a task needs. */
-export type Scorer = Pick<Model, 'scoreStream' | 'generateEach' | 'info'>
+import type { Form, GenerateAsk, GenerateForm, RankAsk, RankForm } from '../protocols/protocol.ts'
+import type { GenerateRecord, RankRecord, SampleRecord, Settings } from './results.ts'
+import type { Scorer } from './scorer.ts'
+import { sampleName, type Work } from './work.ts'
 
 export interface RunTaskOptions {
   /** How many samples at the start are left out, since an earlier run has done them. */
@@ -19,20 +15,17 @@ export interface RunTaskOptions {
   onTokens: (tokens: number) => void
 }
 
-/** Maximum of new tokens in an answer. */
-const answerTokens = 64
-
 /** Yields the samples' records in order. @throws ABORTED, and what scoring and generation throw, naming the sample */
 export async function* runTask(
   model: Scorer,
-  work: TaskSamples,
+  work: Work,
   options: RunTaskOptions,
 ): AsyncGenerator<SampleRecord> {
-  const { task } = work
-  const samples = work.samples.slice(options.skip)
+  const { form } = work
+  const asks = work.asks.slice(options.skip)
   try {
-    if (task.kind === 'choice') yield* rankChoices(model, samples as ChoiceSample[], options)
-    else yield* answerQuestions(model, task, samples as AnswerSample[], options)
+    if (form.kind === 'rank') yield* rank(model, form, asks as RankAsk[], options)
+    else yield* generate(model, form, asks as GenerateAsk[], options)
   } catch (error) {
     if (!(error instanceof MtLlamaError)) throw error
     // Scoring calls the samples requests; the user knows them as samples of a task.
@@ -44,19 +37,15 @@ export async function* runTask(
   }
 }
 
-/** The name of a sample in messages: 'COPA, sample 3 ("2")' for the index 2. */
-export function sampleName({ task, samples }: TaskSamples, index: number): string {
-  return `${task.title}, sample ${index + 1} (${JSON.stringify(samples[index]!.id)})`
-}
-
-async function* rankChoices(
+async function* rank(
   model: Scorer,
-  samples: ChoiceSample[],
+  form: RankForm,
+  asks: readonly RankAsk[],
   { tooLong, signal, onTokens }: RunTaskOptions,
-): AsyncGenerator<ChoiceRecord> {
-  const requests = samples.map(({ prompt, choices }) => ({
-    prompt,
-    continuations: choices.map(choice => ` ${choice}`),
+): AsyncGenerator<RankRecord> {
+  const requests = asks.map(({ prompt, choices }) => ({
+    prompt: encoded(model, form, prompt),
+    continuations: choices.map(choice => form.delimiter + choice),
   }))
   const results = model.scoreStream(requests, {
     tooLong,
@@ -65,40 +54,34 @@ async function* rankChoices(
   })
   let i = 0
   for await (const { continuations, truncatedTokens } of results) {
-    const { id, prompt, choices, gold } = samples[i++]!
-    const scores = continuations.map(continuation => continuation.logLikelihood)
-    if (!scores.every(Number.isFinite)) {
-      const logLikelihoods = scores.map(score => (Number.isFinite(score) ? score : null))
+    const ask = asks[i++]!
+    const logLikelihoods = continuations.map(({ logLikelihood }) => logLikelihood)
+    const answer = { logLikelihoods, tokens: continuations.map(({ tokens }) => tokens.length) }
+    if (logLikelihoods.every(Number.isFinite))
+      yield { ...ask, ...answer, ...form.judge(ask, answer), truncatedTokens }
+    else
       yield {
-        ...{ id, prompt, choices, logLikelihoods, prediction: -1, gold },
-        ...{ correct: false, correctNormalised: false, tied: false, truncatedTokens },
+        ...{ ...ask, ...answer },
+        logLikelihoods: logLikelihoods.map(value => (Number.isFinite(value) ? value : null)),
+        ...wrong(form),
+        truncatedTokens,
       }
-      continue
-    }
-    const { prediction, tied } = rank(scores)
-    const normalised = rank(perCharacter(scores, choices)).prediction
-    yield {
-      ...{ id, prompt, choices, logLikelihoods: scores, prediction, gold },
-      correct: prediction === gold,
-      correctNormalised: normalised === gold,
-      ...{ tied, truncatedTokens },
-    }
   }
 }
 
-async function* answerQuestions(
+async function* generate(
   model: Scorer,
-  task: AnswerTask,
-  samples: AnswerSample[],
+  form: GenerateForm,
+  asks: readonly GenerateAsk[],
   { tooLong, signal, onTokens }: RunTaskOptions,
-): AsyncGenerator<AnswerRecord> {
+): AsyncGenerator<GenerateRecord> {
   const results = model.generateEach(
-    samples.map(sample => sample.prompt),
+    asks.map(({ prompt }) => encoded(model, form, prompt)),
     {
-      maxTokens: answerTokens,
+      maxTokens: form.maxTokens,
       // A NaN is noted in the sample's record; the caller decides whether it is an error.
       allowNan: true,
-      stop: ['\n'],
+      stop: form.stop,
       tooLong,
       ...(signal && { signal }),
       onProgress: progress => onTokens(progress.tokensDone),
@@ -106,15 +89,23 @@ async function* answerQuestions(
   )
   let i = 0
   for await (const { text, finishReason, logProbs, truncatedTokens } of results) {
-    const { id, prompt, answers } = samples[i++]!
-    const prediction = strip(text)
-    const allFinite = logProbs.every(Number.isFinite)
-    yield {
-      ...{ id, prompt, generated: text, prediction, answers },
-      ...(allFinite ? task.metric(prediction, answers) : { exactMatch: 0, f1: 0 }),
-      finishReason,
-      ...(!allFinite && { notFinite: true as const }),
-      truncatedTokens,
-    }
+    const ask = asks[i++]!
+    const answer = { generated: text }
+    const judged = logProbs.every(Number.isFinite)
+      ? form.judge(ask, answer)
+      : { ...wrong(form), notFinite: true as const }
+    yield { ...ask, ...answer, finishReason, ...judged, truncatedTokens }
   }
+}
+
+function encoded(model: Scorer, { encode }: Form, prompt: string): Text {
+  if (!encode) return prompt
+  if (!model.tokenizer)
+    throw new MtLlamaError('TOKENIZER', `${model.info.path} has no tokenizer, which the protocol needs`)
+  return encode(prompt, model.tokenizer)
+}
+
+/** The outcome of an answer that means nothing. */
+function wrong({ metrics }: Form) {
+  return { prediction: null, scores: Object.fromEntries(metrics.map(name => [name, 0])) }
 }

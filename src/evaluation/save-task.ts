@@ -2,22 +2,20 @@
 import { relative } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { MtLlamaError } from '../errors.ts'
-import type { TaskSamples } from '../tasks/load-samples.ts'
-import type { TaskName } from '../tasks/registry.ts'
 import { countedResult } from './counted-result.ts'
 import { nothingDone, readDone } from './done-samples.ts'
 import type { EvaluateOptions } from './evaluate.ts'
 import { Journal } from './journal.ts'
 import { isNotFinite, notFiniteError } from './not-finite.ts'
-import type { SampleRecord, TaskResult } from './results.ts'
-import { runTask, type Scorer, sampleName } from './run-task.ts'
+import type { SampleRecord, TaskResult, Timing } from './results.ts'
+import { runTask } from './run-task.ts'
+import type { Scorer } from './scorer.ts'
 import { Tally } from './tally.ts'
+import { sampleName, type Work } from './work.ts'
 
 /** What has been done of a task, by this run and by earlier ones. */
-interface Progress {
+interface Progress extends Timing {
   tally: Tally
-  tokens: number
-  seconds: number
 }
 
 /** Time in ms between two savings of results while a task runs: what a killed run leaves in results.json is no older. */
@@ -32,35 +30,35 @@ const saveMs = 10_000
  */
 export async function runAndSave(
   model: Scorer,
-  name: TaskName,
-  work: TaskSamples,
+  work: Work,
   before: TaskResult | undefined,
   options: EvaluateOptions,
   save: (result: TaskResult) => Promise<void>,
 ): Promise<{ result?: TaskResult; error?: unknown }> {
   const { settings, folder, redo = false, onKept } = options
-  const samplesTotal = work.samples.length
+  const { name, title } = work.task
+  const samplesTotal = work.asks.length
   const file = folder?.journal(name)
   const done = file === undefined ? nothingDone : await readDone(file, work, redo)
   const samplesKept = done.records.length
   const isEmpty = samplesKept === 0
   const earlier: Progress = {
     tally: new Tally(),
-    tokens: isEmpty ? 0 : (before?.tokens ?? 0),
-    seconds: isEmpty ? 0 : (before?.seconds ?? 0),
+    tokens: isEmpty ? 0 : (before?.timing.tokens ?? 0),
+    seconds: isEmpty ? 0 : (before?.timing.seconds ?? 0),
   }
   for (const record of done.records) {
     if (!redo) checkFinite(model, work, record, earlier.tally.samples, options)
     earlier.tally.add(record)
   }
   const tell = (reason: 'done' | 'redo') =>
-    isEmpty ? undefined : onKept?.({ task: name, samplesKept, samplesTotal, reason })
+    isEmpty ? undefined : onKept?.({ task: name, title, samplesKept, samplesTotal, reason })
   const resultOf = ({ tally, tokens, seconds }: Progress): TaskResult => ({
     ...countedResult(tally, {
+      ...{ title, headline: work.form.headline, skipped: work.skipped.length, samplesTotal },
       files: work.files.map(path => relative(settings.dataDir, path)),
-      samplesTotal,
     }),
-    ...{ tokens, seconds },
+    timing: { tokens, seconds },
   })
 
   let state = earlier
@@ -68,7 +66,7 @@ export async function runAndSave(
   if (redo) {
     const journal = file === undefined ? undefined : await Journal.replace(file)
     state = { tally: new Tally(), tokens: 0, seconds: 0 }
-    error = await run(model, name, work, state, journal, options, noSaving)
+    error = await run(model, work, state, journal, options, noSaving)
     if (!isOutput(error) && state.tally.samples > 0 && state.tally.samples >= samplesKept) {
       await journal?.close()
     } else {
@@ -81,8 +79,7 @@ export async function runAndSave(
     const isComplete = samplesKept === samplesTotal
     if (!isComplete || done.torn) {
       const journal = file === undefined ? undefined : await Journal.append(file, done)
-      if (!isComplete)
-        error = await run(model, name, work, state, journal, options, () => save(resultOf(state)))
+      if (!isComplete) error = await run(model, work, state, journal, options, () => save(resultOf(state)))
       await journal?.close()
     }
   }
@@ -98,14 +95,14 @@ async function noSaving(): Promise<void> {}
  */
 async function run(
   model: Scorer,
-  name: TaskName,
-  work: TaskSamples,
+  work: Work,
   state: Progress,
   journal: Journal | undefined,
   options: EvaluateOptions,
   save: () => Promise<void>,
 ): Promise<unknown> {
   const { settings, signal, onProgress } = options
+  const { name, title } = work.task
   const start = performance.now()
   const { tokens: tokensBefore, seconds: secondsBefore } = state
   const skip = state.tally.samples
@@ -114,7 +111,7 @@ async function run(
     const seconds = (performance.now() - start) / 1000
     state.seconds = secondsBefore + seconds
     onProgress?.({
-      ...{ task: name, samplesDone: state.tally.samples, samplesTotal: work.samples.length },
+      ...{ task: name, title, samplesDone: state.tally.samples, samplesTotal: work.asks.length },
       ...{ tokens: state.tokens - tokensBefore, seconds },
     })
   }
@@ -146,7 +143,7 @@ function isOutput(error: unknown): boolean {
 /** @throws SCORE_NOT_FINITE unless the run allows such scores */
 function checkFinite(
   model: Scorer,
-  work: TaskSamples,
+  work: Work,
   record: SampleRecord,
   index: number,
   { allowNan = false }: EvaluateOptions,

@@ -1,25 +1,21 @@
 // Gathers the settings of a run: what the user asked for, and what the loaded model made of it.
 import { readFile } from 'node:fs/promises'
-import { openCheckpoint } from '../checkpoint/open.ts'
-import type { Model } from '../model.ts'
-import type { DataOptions } from '../tasks/load-samples.ts'
-import { fingerprint } from './fingerprint.ts'
 import type { Settings } from './results.ts'
+import type { Scorer } from './scorer.ts'
 
-/** @param data must name its folder by an absolute path, since settings are compared between runs */
+/** @param asked must name the data folder by an absolute path, since settings are compared between runs */
 export async function runSettings(
-  { info }: Model,
-  data: DataOptions,
-  tooLong: Settings['tooLong'],
+  { info }: Scorer,
+  { protocol, tooLong, dataDir, limit }: Pick<Settings, 'protocol' | 'tooLong' | 'dataDir' | 'limit'>,
 ): Promise<Settings> {
   return {
     version: await packageVersion(),
-    modelFingerprint: await fingerprint(await openCheckpoint(info.path, info)),
+    protocol,
+    modelFingerprint: info.fingerprint,
     dtype: info.dtype,
     backend: info.backend,
     addBos: info.addBos,
-    tooLong,
-    ...data,
+    ...{ tooLong, dataDir, limit },
   }
 }
 

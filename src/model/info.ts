@@ -13,6 +13,8 @@ export interface ModelInfo extends LlamaSizes {
   adapters: readonly string[]
   format: Checkpoint['format']
   architecture: string
+  /** Tells checkpoints apart by their numbers and tokenizer, wherever they lie: see fingerprint(). */
+  fingerprint: string
   /** Numbers in all weights; a tied head counts once. */
   parameters: number
   /** What the weights are computed in. */
@@ -42,6 +44,7 @@ export interface ModelInfo extends LlamaSizes {
 export interface ModelParts {
   native: NativeModel
   checkpoint: Checkpoint
+  fingerprint: string
   tokenizer: Tokenizer | undefined
   dtype: DType
   device: Device
@@ -58,10 +61,10 @@ export function modelInfo(
   bosTokenId: number | undefined,
   eosTokenIds: number[],
 ): ModelInfo {
-  const { native, checkpoint, tokenizer, dtype, device, threads, warnings } = parts
+  const { native, checkpoint, fingerprint, tokenizer, dtype, device, threads, warnings } = parts
   const { path, delta, adapters = [], format, config, tensors, storedTypes, chatTemplate } = checkpoint
   return {
-    ...{ path, delta, adapters, format, architecture: config.architecture },
+    ...{ path, delta, adapters, format, architecture: config.architecture, fingerprint },
     parameters: parameterCount(tensors),
     ...sizesOf(config),
     ...{ dtype, storedTypes, device, backend: native.backend, threads, weightBytes: native.weightBytes },

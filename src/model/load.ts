@@ -9,6 +9,7 @@ import {
   signalOption,
 } from '../calls/options.ts'
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
+import { fingerprint } from '../checkpoint/fingerprint.ts'
 import { nativeConfig, vocabularyWarning } from '../checkpoint/native-config.ts'
 import { openCheckpoint } from '../checkpoint/open.ts'
 import { sourceState } from '../checkpoint/source-state.ts'
@@ -149,13 +150,14 @@ export async function loadParts(
         'CHECKPOINT_CORRUPT',
         `${checkpoint.path}: its files were changed while it was loaded; load it again`,
       )
+    const print = await fingerprint(checkpoint)
     const memory = await Promise.race([nativeJob(() => native.reserve(wanted, newControl())), failed])
     tell(1)
     const tooMany = tokenizer && vocabularyWarning(checkpoint, tokenizer.vocabSize)
     const warnings = [...checkpoint.warnings, ...(tooMany ? [tooMany] : [])]
     return {
       ...{ native, checkpoint, tokenizer, dtype, device, threads: threadsOn(device, threads), warnings },
-      ...{ packTokens: memory.packTokens, kvBytes: kvBytes(memory.freeBytes) },
+      ...{ fingerprint: print, packTokens: memory.packTokens, kvBytes: kvBytes(memory.freeBytes) },
     }
   } catch (error) {
     // Whichever part failed, the weights are not to stay.

@@ -1,54 +1,44 @@
-// Defines what a task is: its data files, how a row becomes a sample in each protocol, and how answers are scored.
-
+// Defines what a task is: where its rows lie, what an item of it says, and what is right about it.
 import type { Row } from '../data/row.ts'
 import type { AnswerMetric } from '../metrics/answer-scores.ts'
 
-/** A way of prompting and scoring. A task says what its samples look like in each. */
-export type Protocol = 'card'
-
-/** A question that is answered by the choice of the highest log-likelihood, each scored after the prompt and one space. */
-export interface ChoiceSample {
-  id: string
-  prompt: string
-  choices: string[]
-  /** Index of the right choice. */
-  gold: number
-}
-
-/** A question that is answered by a generated text, which is compared with the gold answers. */
-export interface AnswerSample {
-  id: string
-  prompt: string
-  /** The gold answers, at least one. */
-  answers: string[]
-}
-
-/** Where a task's rows lie inside its folder (docs/data.md). */
+/** Where a task's rows lie in a data folder (docs/data.md). */
 export interface DataSource {
+  /** The folder inside the data folder. */
+  folder: string
   /** File names without their ending, in order of preference; the first one that exists is read. */
   stems: readonly string[]
   /** Whether a row belongs to the task: a file may hold other languages too. By default every row does. */
   keep?: (row: Row) => boolean
 }
 
-interface TaskBase {
-  /** The name of the task's data folder, and of the task on the command line. */
+export type Fields = Readonly<Record<string, unknown>>
+
+/** The index of the right class, or the gold answers, at least one. */
+export type Gold = number | readonly string[]
+
+export interface Item<F extends Fields = Fields, G extends Gold = Gold> {
+  id: string
+  /** The fields of the data set on the Hugging Face hub, under its names, however the file at hand calls them. */
+  fields: F
+  gold: G
+}
+
+/** What is asked about an item, and how, is not the task's: a protocol says so. */
+export interface Task<F extends Fields = Fields, G extends Gold = Gold> {
+  /** The task's name on the command line and in results. */
   name: string
-  /** The head of the task's column in the tables. */
+  /** The head of the task's column in tables. */
   title: string
   data: DataSource
+  /** Reads the item of a row. @throws DATA_INVALID naming file, row, field and value */
+  item(row: Row): Item<F, G>
 }
 
-export interface ChoiceTask extends TaskBase {
-  kind: 'choice'
-  /** Makes the sample of a row, in each protocol. @throws DATA_INVALID naming file, row, field and value */
-  sample: Record<Protocol, (row: Row) => ChoiceSample>
-}
+/** A task whose gold is one of some classes. */
+export type ChoiceTask<F extends Fields = Fields> = Task<F, number>
 
-export interface AnswerTask extends TaskBase {
-  kind: 'answer'
-  sample: Record<Protocol, (row: Row) => AnswerSample>
+/** A task whose gold is texts, with the metric that its data set is published with. */
+export interface AnswerTask<F extends Fields = Fields> extends Task<F, readonly string[]> {
   metric: AnswerMetric
 }
-
-export type Task = ChoiceTask | AnswerTask

@@ -1,6 +1,6 @@
 // Extractive question answering of the release: the context before the prompt, and the answer after the generation.
 import { strip } from '../../metrics/python-text.ts'
-import { extractiveQaPrompt } from '../../tasks/extractive-qa.ts'
+import { extractiveQaPrompt } from '../card.ts'
 
 /** A prompt with its first token has at most this many tokens; the rest is cut off, "Answer:" with it. */
 export const maxQaTokens = 1024

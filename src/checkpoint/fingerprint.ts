@@ -1,9 +1,9 @@
 // Tells checkpoints apart by what is in them, without reading all their gigabytes.
 import { createHash } from 'node:crypto'
 import { type FileHandle, open, readFile } from 'node:fs/promises'
-import type { Checkpoint } from '../checkpoint/checkpoint.ts'
-import { storedParts } from '../checkpoint/tensors.ts'
 import type { NativeTensor } from '../native/types.ts'
+import type { Checkpoint } from './checkpoint.ts'
+import { storedParts } from './tensors.ts'
 
 /** Bytes read at the start and at the middle of each tensor. */
 const probe = 1024

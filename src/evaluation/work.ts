@@ -1,0 +1,80 @@
+// Reads the items of tasks from a data folder and asks about them, all of it before a model is loaded or anything scored.
+import { join } from 'node:path'
+import { findDataFiles, readRows } from '../data/data-files.ts'
+import { MtLlamaError } from '../errors.ts'
+import { checkPath } from '../files/path.ts'
+import type { Ask, Form, Protocol, Skipped } from '../protocols/protocol.ts'
+import type { Task } from '../tasks/task.ts'
+
+/** A task, how it is put to a model, and all that is asked. */
+export interface Work {
+  task: Task
+  form: Form
+  /** The files that the items were read from. */
+  files: readonly string[]
+  /** In the order of the data. */
+  asks: readonly Ask[]
+  /** What is not asked. */
+  skipped: readonly Skipped[]
+}
+
+/** The folder that tasks are read from, and how much of it. */
+export interface DataOptions {
+  dataDir: string
+  /** How many items of each task are read, from the first; null reads all. */
+  limit: number | null
+}
+
+/**
+ * The work of several tasks, in their order.
+ * @throws INVALID_ARGUMENT for a task that the protocol has no form for, DATA_NOT_FOUND, DATA_INVALID
+ */
+export async function loadWork(
+  tasks: readonly Task[],
+  protocol: Protocol,
+  data: DataOptions,
+): Promise<Work[]> {
+  const forms = tasks.map(task => formOf(task, protocol))
+  const work: Work[] = []
+  for (const [i, task] of tasks.entries()) work.push(await loadTask(task, forms[i]!, data))
+  return work
+}
+
+function formOf(task: Task, protocol: Protocol): Form {
+  const form = protocol.form(task)
+  if (form) return form
+  throw new MtLlamaError(
+    'INVALID_ARGUMENT',
+    `protocol ${protocol.name} does not say how to ask about ${task.title} ("${task.name}")`,
+  )
+}
+
+async function loadTask(task: Task, form: Form, { dataDir, limit }: DataOptions): Promise<Work> {
+  const { folder, stems, keep = () => true } = task.data
+  const files = await findDataFiles(task.title, join(checkPath('dataDir', dataDir), folder), stems)
+  const asks: Ask[] = []
+  const skipped: Skipped[] = []
+  let items = 0
+  for await (const row of readRows(files)) {
+    if (!keep(row)) continue
+    for (const ask of form.asks(task.item(row)))
+      if (ask.kind === 'skipped') skipped.push(ask)
+      else asks.push(ask)
+    items++
+    if (items === limit) break
+  }
+  if (items === 0) throw new MtLlamaError('DATA_INVALID', `${files.join(', ')}: no row for ${task.title}.`)
+  if (asks.length === 0)
+    throw new MtLlamaError(
+      'DATA_INVALID',
+      `${files.join(', ')}: nothing can be asked about any of the ${items} items for ${task.title}: ${skipped[0]?.reason}.`,
+    )
+  return { task, form, files, asks, skipped }
+}
+
+/** The name of a sample in messages: 'COPA, sample 3 ("2")' for the index 2. */
+export function sampleName({ task, asks }: Work, index: number): string {
+  const { id, template } = asks[index]!
+  const by = template === undefined ? '' : `, template ${JSON.stringify(template)}`
+  return `${task.title}, sample ${index + 1} (${JSON.stringify(id)}${by})`
+}

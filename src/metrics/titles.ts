@@ -1,0 +1,17 @@
+// How tables and notes name metrics; a metric that is not listed goes by its own name.
+
+/** Heads of columns. */
+const heads: Readonly<Record<string, string>> = { acc: 'Acc.', f1: 'F1', exact_match: 'EM' }
+
+/** What notes say of a metric. */
+const descriptions: Readonly<Record<string, string>> = {
+  acc_norm: 'Accuracy by log-likelihood per character',
+}
+
+export function metricHead(name: string): string {
+  return heads[name] ?? name
+}
+
+export function metricDescription(name: string): string {
+  return descriptions[name] ?? heads[name] ?? name
+}

@@ -1,0 +1,112 @@
+// Defines what a protocol is: what is asked of a model about an item of a task, and how its answers are judged.
+import type { Gold, Item, Task } from '../tasks/task.ts'
+import type { Tokenizer } from '../tokenizer/tokenizer.ts'
+
+interface AskBase {
+  /** The item's id. */
+  id: string
+  /** The name of the template that made the prompt, where items are asked about in several ways. */
+  template?: string
+  prompt: string
+}
+
+/** Which of some choices is the likeliest after the prompt? */
+export interface RankAsk extends AskBase {
+  kind: 'rank'
+  choices: readonly string[]
+  /** Index of the right choice. */
+  gold: number
+}
+
+/** What does the model write after the prompt? */
+export interface GenerateAsk extends AskBase {
+  kind: 'generate'
+  /** The texts among which a judge looks for the answer; left out where any text may be one. */
+  choices?: readonly string[]
+  gold: Gold
+}
+
+export type Ask = RankAsk | GenerateAsk
+
+/** An item that is not asked about, or not by one template. */
+export interface Skipped {
+  kind: 'skipped'
+  id: string
+  template?: string
+  /** Why, in a few words: 'no target'. */
+  reason: string
+}
+
+/** All log-likelihoods that a judge sees are finite numbers. */
+export interface RankAnswer {
+  /** One for each choice: the sum over its tokens. */
+  logLikelihoods: readonly number[]
+  /** Number of tokens of each choice. */
+  tokens: readonly number[]
+}
+
+export interface GenerateAnswer {
+  /** The model's text as it came, up to what stopped it. */
+  generated: string
+}
+
+/** What an answer comes to. */
+export interface Outcome {
+  /** Index of the choice or class that the model has taken, or its text as it was judged. */
+  prediction: number | string
+  /** One for each of the form's metrics; most are 0 to 1. */
+  scores: Readonly<Record<string, number>>
+  /** Set where another choice is as likely: the first of them counts. */
+  tied?: true
+  /** Set where no class was found in the model's text. */
+  failed?: true
+}
+
+interface FormBase<A extends Ask, R> {
+  /** @returns one question an item in most protocols, one a template in others */
+  asks(item: Item): readonly (A | Skipped)[]
+  /** Must depend on its arguments alone: saved samples are judged again without a model. */
+  judge(ask: A, answer: R): Outcome
+  /** The names of all metrics of an outcome. */
+  metrics: readonly string[]
+  /** Those that stand for the task in tables, in order. */
+  headline: readonly string[]
+  /** Makes the ids of a prompt. @default the tokenizer's own way, with its BOS */
+  encode?: (prompt: string, tokenizer: Tokenizer) => Int32Array
+}
+
+/** The form of questions that are answered by ranking choices. */
+export interface RankForm extends FormBase<RankAsk, RankAnswer> {
+  kind: 'rank'
+  /** Stands between prompt and choice, and is scored with the choice. */
+  delimiter: string
+}
+
+/** The form of questions that are answered by greedy generation. */
+export interface GenerateForm extends FormBase<GenerateAsk, GenerateAnswer> {
+  kind: 'generate'
+  maxTokens: number
+  /** Texts that end an answer. */
+  stop: readonly string[]
+}
+
+/** How a task is put to a model. */
+export type Form = RankForm | GenerateForm
+
+export interface Protocol {
+  name: string
+  /** @returns undefined for a task that the protocol has no form for */
+  form(task: Task): Form | undefined
+}
+
+/** A row of a protocol's table. */
+export interface FormOfTask {
+  task: Task
+  form: Form
+}
+
+/** A protocol that has these forms. */
+export function protocolOf(name: string, forms: readonly FormOfTask[]): Protocol {
+  const byTask = new Map(forms.map(({ task, form }) => [task.name, form]))
+  return { name, form: task => byTask.get(task.name) }
+}

@@ -1,0 +1,41 @@
+// Rank classification: the choice of the highest log-likelihood is the answer.
+import { perCharacter, rank } from '../metrics/accuracy.ts'
+import type { ChoiceTask, Fields, Item } from '../tasks/task.ts'
+import type { FormOfTask, Outcome, RankAnswer, RankAsk } from './protocol.ts'
+
+/** What a protocol prints of an item. */
+export interface Choices {
+  prompt: string
+  /** In the order of the task's classes. */
+  choices: readonly string[]
+}
+
+/** Puts a task's items as one ranking each, whose choices follow the prompt after one space. */
+export function ranked<F extends Fields>(task: ChoiceTask<F>, print: (fields: F) => Choices): FormOfTask {
+  const asks = ({ id, fields, gold }: Item<F, number>): RankAsk[] => [
+    { kind: 'rank', id, ...print(fields), gold },
+  ]
+  return {
+    task,
+    form: {
+      kind: 'rank',
+      // The items of a task have its own fields.
+      asks: asks as (item: Item) => RankAsk[],
+      judge: judgeRanking,
+      metrics: ['acc', 'acc_norm'],
+      headline: ['acc'],
+      delimiter: ' ',
+    },
+  }
+}
+
+/**
+ * acc: the highest log-likelihood is the right choice's; ties go to the lowest index. acc_norm: the same of
+ * log-likelihoods per character, as in lm-evaluation-harness.
+ */
+export function judgeRanking({ choices, gold }: RankAsk, { logLikelihoods }: RankAnswer): Outcome {
+  const { prediction, tied } = rank(logLikelihoods)
+  const normalised = rank(perCharacter(logLikelihoods, choices)).prediction
+  const scores = { acc: Number(prediction === gold), acc_norm: Number(normalised === gold) }
+  return { prediction, scores, ...(tied && { tied }) }
+}
