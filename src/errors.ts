@@ -35,6 +35,8 @@ export const typescriptErrorCodes = [
   'TOKENIZER',
   /** A chat template is missing or does not render. */
   'CHAT_TEMPLATE',
+  /** A prompt template is broken, or does not render an example. */
+  'PROMPT_TEMPLATE',
   /** An evaluation data file is missing. */
   'DATA_NOT_FOUND',
   /** A row of a data file lacks a field or holds a wrong value; the message names file, row and field. */

@@ -2,9 +2,10 @@
 import { shown } from '../data/shown.ts'
 import { MtLlamaError } from '../errors.ts'
 import { Budget } from '../templates/budget.ts'
+import { chatEnvironment } from '../templates/environment.ts'
 import { toText } from '../templates/print.ts'
 import { strftime } from '../templates/strftime.ts'
-import { Template, TemplateProblem } from '../templates/template.ts'
+import { readNames, Template, TemplateProblem } from '../templates/template.ts'
 import { type Arguments, Callable, TemplateError } from '../templates/values.ts'
 
 export interface ChatMessage {
@@ -35,8 +36,8 @@ export function renderChatTemplate(
   { namedTokens, addGenerationPrompt, file }: ChatTemplateValues,
 ): string {
   try {
-    const template = new Template(source, { trimBlocks: true, lstripBlocks: true })
-    return template.render([
+    const template = new Template(source, chatEnvironment)
+    const names = readNames([
       // transformers leaves the name of a token that is not there undefined, llama.cpp makes it ''. Both print nothing.
       ['bos_token', ''],
       ['eos_token', ''],
@@ -48,6 +49,7 @@ export function renderChatTemplate(
       ['raise_exception', new Callable('raise_exception', raiseException)],
       ['strftime_now', new Callable('strftime_now', strftimeNow)],
     ])
+    return template.render(names)
   } catch (error) {
     throw new MtLlamaError('CHAT_TEMPLATE', describe(error, file), { cause: error })
   }

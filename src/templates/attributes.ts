@@ -10,6 +10,7 @@ import {
   Macro,
   Namespace,
   orElse,
+  Range,
   TemplateError,
   Tuple,
   typeName,
@@ -19,7 +20,7 @@ import {
 
 /** Gives `object.name`: the attribute, or else the item. @throws TemplateError for an attribute of what is undefined */
 export function getAttribute(object: Value, name: string, budget: Budget): Value {
-  if (object instanceof Undefined) throw new TemplateError(object.message)
+  if (object instanceof Undefined) throw object.error()
   return orElse(attributeOf(object, name, budget), () =>
     orElse(itemOf(object, name, budget), () => missing(object, name)),
   )
@@ -27,7 +28,7 @@ export function getAttribute(object: Value, name: string, budget: Budget): Value
 
 /** Gives `object[index]`: the item, or else the attribute. @throws TemplateError for an item of what is undefined */
 export function getItem(object: Value, index: Value, budget: Budget): Value {
-  if (object instanceof Undefined) throw new TemplateError(object.message)
+  if (object instanceof Undefined) throw object.error()
   return orElse(itemOf(object, index, budget), () => {
     const attribute = typeof index === 'string' ? attributeOf(object, index, budget) : undefined
     return orElse(attribute, () => missing(object, index))
@@ -53,11 +54,22 @@ function missing(object: Value, name: Value): Undefined {
   )
 }
 
+/** Gives the value of a key; undefined too for what cannot be one, as Jinja has it. */
+function entryOf(dict: Dict, key: Value, budget: Budget): Value | undefined {
+  try {
+    return dict.get(key, budget)
+  } catch (error) {
+    if (error instanceof TemplateError) return undefined
+    throw error
+  }
+}
+
 function itemOf(object: Value, index: Value, budget: Budget): Value | undefined {
   if (index instanceof Slice) return index.of(object, budget)
-  if (object instanceof Dict) return object.get(index, budget)
+  if (object instanceof Dict) return entryOf(object, index, budget)
   if (!isInteger(index) || !isSliceable(object)) return undefined
-  const items = itemsOf(object, budget)
+  const items = object instanceof Range ? object : itemsOf(object, budget)
   const at = Number(index) < 0 ? Number(index) + items.length : Number(index)
-  return items[at]
+  if (!(items instanceof Range)) return items[at]
+  return at >= 0 && at < items.length ? items.at(at) : undefined
 }

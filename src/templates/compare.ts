@@ -61,7 +61,7 @@ export function compare(a: Value, b: Value, operator: string, budget: Budget): n
     }
     return a.items.length - b.items.length
   }
-  for (const value of [a, b]) if (value instanceof Undefined) throw new TemplateError(value.message)
+  for (const value of [a, b]) if (value instanceof Undefined) throw value.error()
   throw new TemplateError(
     `'${operator}' not supported between instances of '${typeName(a)}' and '${typeName(b)}'`,
   )
@@ -80,11 +80,7 @@ function compareTexts(a: string, b: string, budget: Budget): number {
 export function contains(container: Value, item: Value, budget: Budget): boolean {
   if (typeof container === 'string') {
     if (typeof item !== 'string')
-      throw new TemplateError(
-        item instanceof Undefined
-          ? item.message
-          : `'in <string>' requires string as left operand, not ${typeName(item)}`,
-      )
+      throw new TemplateError(`'in <string>' requires string as left operand, not ${typeName(item)}`)
     budget.read(container.length + item.length)
     return find(container, item) >= 0
   }

@@ -1,14 +1,15 @@
 // Evaluates expressions.
 import { getAttribute, getItem } from './attributes.ts'
 import type { Budget } from './budget.ts'
+import { ChangingMethod } from './changing-methods.ts'
 import { compare, contains, equals } from './compare.ts'
-import { filters } from './filters.ts'
+import type { Environment } from './environment.ts'
 import { toList } from './iterate.ts'
 import { Loop } from './loop.ts'
 import type { CallArguments, Comparison, Expression, Statement } from './nodes.ts'
 import { binary, unary } from './operators.ts'
 import { toText } from './print.ts'
-import type { Filter, Runtime, Test } from './runtime.ts'
+import type { Draw, Filter, Runtime, Test } from './runtime.ts'
 import type { Scope } from './scope.ts'
 import { Slice } from './slice.ts'
 import { tests } from './tests.ts'
@@ -28,23 +29,27 @@ import {
 
 export abstract class Evaluator implements Runtime {
   readonly budget: Budget
+  readonly environment: Environment
+  readonly draw: Draw
 
-  constructor(budget: Budget) {
+  constructor(environment: Environment, budget: Budget, draw: Draw) {
     this.budget = budget
+    this.environment = environment
+    this.draw = draw
   }
 
   /** Runs the statements of a block and gives the text that they print. */
   protected abstract body(statements: readonly Statement[], scope: Scope): string
 
   filter(name: string): Filter {
-    const filter = filters.get(name)
-    if (!filter) throw new TemplateError(`No filter named '${name}'.`)
+    const filter = this.environment.filters.get(name)
+    if (!filter) throw new TemplateError(`No filter named '${name}'.`, 'TemplateRuntimeError')
     return filter
   }
 
   test(name: string): Test {
     const test = tests.get(name)
-    if (!test) throw new TemplateError(`No test named '${name}'.`)
+    if (!test) throw new TemplateError(`No test named '${name}'.`, 'TemplateRuntimeError')
     return test
   }
 
@@ -72,9 +77,11 @@ export abstract class Evaluator implements Runtime {
       case 'concat':
         return this.concatenated(node.items.map(item => toText(this.evaluate(item, scope), this.budget)))
       case 'attribute':
-        return getAttribute(this.evaluate(node.object, scope), node.name, this.budget)
+        return this.allowed(getAttribute(this.evaluate(node.object, scope), node.name, this.budget))
       case 'item':
-        return getItem(this.evaluate(node.object, scope), this.evaluate(node.index, scope), this.budget)
+        return this.allowed(
+          getItem(this.evaluate(node.object, scope), this.evaluate(node.index, scope), this.budget),
+        )
       case 'slice':
         return new Slice(node.parts.map(part => part && this.evaluate(part, scope)))
       case 'call':
@@ -117,20 +124,25 @@ export abstract class Evaluator implements Runtime {
 
   /** @param caller the body of a call block */
   protected call({ called, args }: Expression & { kind: 'call' }, scope: Scope, caller?: Value): Value {
-    const callable = this.evaluate(called, scope)
+    const callable = this.allowed(this.evaluate(called, scope))
     const given = this.arguments(args, scope)
     const all =
       caller === undefined
         ? given
         : new Arguments(given.positional, new Map([...given.keyword, ['caller', caller]]))
-    if (callable instanceof Callable) return callable.call(all)
-    if (callable instanceof Undefined) throw new TemplateError(callable.message)
+    if (callable instanceof Callable) return callable.call(all, this)
+    if (callable instanceof Undefined) throw callable.error()
     if (callable instanceof Loop) {
       if (!callable.recurse)
         throw new TemplateError("The loop must have the 'recursive' marker to be called recursively.")
       return callable.recurse(all.bind('loop', ['iterable'], 1)[0]!)
     }
     throw new TemplateError(`'${typeName(callable)}' object is not callable`)
+  }
+
+  /** Gives a value, or what a sandbox gives in its place. */
+  private allowed(value: Value): Value {
+    return value instanceof ChangingMethod && this.environment.isSandboxed ? value.refused() : value
   }
 
   private arguments(args: CallArguments, scope: Scope): Arguments {

@@ -1,6 +1,8 @@
 // Parses expressions in Jinja's order of binding: if, or, and, not, comparisons, + -, ~, * / // %, **, signs, filters, tests.
+import type { Environment } from './environment.ts'
 import { SyntaxProblem, type Token } from './lexer.ts'
 import type { BinaryOperator, CallArguments, Comparison, Expression } from './nodes.ts'
+import { tests } from './tests.ts'
 
 /** Maximum depth of expressions and statements within each other. Python's own parser stops at 200 parentheses. */
 const maxDepth = 200
@@ -19,11 +21,11 @@ export class ExpressionParser {
   protected reads = new Set<string>()
   /** Filters and tests that do not exist, but stand behind a condition: they fail only when the template comes to them. */
   protected readonly unknown: { kind: 'filter' | 'test'; name: string; line: number }[] = []
-  private readonly isKnown: (kind: 'filter' | 'test', name: string) => boolean
+  protected readonly environment: Environment
 
-  constructor(tokens: readonly Token[], isKnown: (kind: 'filter' | 'test', name: string) => boolean) {
+  constructor(tokens: readonly Token[], environment: Environment) {
     this.tokens = tokens
-    this.isKnown = isKnown
+    this.environment = environment
   }
 
   protected get current(): Token {
@@ -136,7 +138,7 @@ export class ExpressionParser {
     for (let first = isFirst; first || this.skip('|'); first = false) {
       const { line } = this.current
       const name = this.dottedName()
-      if (!this.isKnown('filter', name)) this.unknown.push({ kind: 'filter', name, line })
+      if (!this.environment.filters.has(name)) this.unknown.push({ kind: 'filter', name, line })
       const args: CallArguments = this.isOperator('(')
         ? this.callArguments()
         : { positional: [], keyword: [] }
@@ -302,7 +304,7 @@ export class ExpressionParser {
     const isNegated = this.skip('not')
     const { line } = this.current
     const name = this.dottedName()
-    if (!this.isKnown('test', name)) this.unknown.push({ kind: 'test', name, line })
+    if (!tests.has(name)) this.unknown.push({ kind: 'test', name, line })
     const test: Expression = { kind: 'test', value, name, args: this.testArguments() }
     return isNegated ? { kind: 'unary', operator: 'not', value: test } : test
   }

@@ -1,4 +1,4 @@
-// Lists all filters by name. Those of Jinja that are missing need a Markup type, HTML, or chance.
+// Lists all filters by name. Those of Jinja that are missing need a Markup type, HTML, or chance (random.ts).
 import type { Filter } from './runtime.ts'
 import { sequenceFilters } from './sequence-filters.ts'
 import { textFilters } from './text-filters.ts'

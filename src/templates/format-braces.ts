@@ -27,7 +27,7 @@ class Fields {
 
   /** @param depth how deep specifications may hold fields themselves */
   format(text: string, depth: number): string {
-    if (depth === 0) throw new TemplateError('Max string recursion exceeded')
+    if (depth === 0) throw new TemplateError('Max string recursion exceeded', 'ValueError')
     this.budget.read(text.length)
     let made = ''
     for (let at = 0; at < text.length; ) {
@@ -41,7 +41,7 @@ class Fields {
       } else if (text[at + 1] === c) {
         made += c
         at += 2
-      } else if (c === '}') throw new TemplateError("Single '}' encountered in format string")
+      } else if (c === '}') throw new TemplateError("Single '}' encountered in format string", 'ValueError')
       else {
         const end = closing(text, at)
         made += this.field(text.slice(at + 1, end), depth)
@@ -64,7 +64,8 @@ class Fields {
           : conversion === 's'
             ? toText(value, this.budget)
             : undefined
-    if (converted === undefined) throw new TemplateError(`Unknown conversion specifier ${conversion}`)
+    if (converted === undefined)
+      throw new TemplateError(`Unknown conversion specifier ${conversion}`, 'ValueError')
     return formatted(converted, spec.includes('{') ? this.format(spec, depth - 1) : spec, this.budget)
   }
 
@@ -82,16 +83,16 @@ class Fields {
     const isNumbered = name === '' || /^\d+$/.test(name)
     if (!isNumbered) {
       const value = this.args.keyword.get(name)
-      if (value === undefined) throw new TemplateError(`'${name}'`)
+      if (value === undefined) throw new TemplateError(`'${name}'`, 'KeyError')
       return value
     }
     const isManual = name !== ''
     if (this.isManual !== undefined && this.isManual !== isManual)
-      throw new TemplateError('cannot switch between manual and automatic field numbering')
+      throw new TemplateError('cannot switch between manual and automatic field numbering', 'ValueError')
     this.isManual = isManual
     const value = this.args.positional[isManual ? Number(name) : this.next++]
     if (value === undefined)
-      throw new TemplateError('Replacement index out of range for positional args tuple')
+      throw new TemplateError('Replacement index out of range for positional args tuple', 'IndexError')
     return value
   }
 }
@@ -104,7 +105,8 @@ function partsOf(field: string): { name: string; conversion: string | undefined;
   const name = field.slice(0, end)
   const rest = field.slice(end)
   if (!rest.startsWith('!')) return { name, conversion: undefined, spec: rest.slice(1) }
-  if (rest.length > 2 && rest[2] !== ':') throw new TemplateError("expected ':' after conversion specifier")
+  if (rest.length > 2 && rest[2] !== ':')
+    throw new TemplateError("expected ':' after conversion specifier", 'ValueError')
   return { name, conversion: rest.slice(1, 2), spec: rest.slice(3) }
 }
 
@@ -114,7 +116,7 @@ function closing(text: string, open: number): number {
     if (text[i] === '{') depth++
     else if (text[i] === '}' && --depth === 0) return i
   }
-  throw new TemplateError("expected '}' before end of string")
+  throw new TemplateError("expected '}' before end of string", 'ValueError')
 }
 
 const specification = /^(?:(.)?([<>=^]))?([-+ ])?(z)?(#)?(0)?(\d+)?([,_])?(?:\.(\d+))?([bcdeEfFgGnosxX%])?$/su
@@ -124,13 +126,13 @@ function formatted(value: Value, spec: string, budget: Budget): string {
   const match = spec.match(specification)
   const isPlain = !(typeof value === 'string' || isNumber(value))
   if (isPlain) throw new TemplateError(`unsupported format string passed to ${typeName(value)}.__format__`)
-  if (!match) throw new TemplateError(`Invalid format specifier '${spec}'`)
+  if (!match) throw new TemplateError(`Invalid format specifier '${spec}'`, 'ValueError')
   const [, fill, align, sign, , alternate, zero, width, group, precisionText, type] = match
   const precision = precisionText === undefined ? undefined : Number(precisionText)
   let text: string
   if (typeof value === 'string') {
     if (type !== undefined && type !== 's')
-      throw new TemplateError(`Unknown format code '${type}' for object of type 'str'`)
+      throw new TemplateError(`Unknown format code '${type}' for object of type 'str'`, 'ValueError')
     const points = precision === undefined ? value : pointsOf(value).slice(0, precision)
     text = typeof points === 'string' ? points : points.join('')
   } else {
@@ -155,12 +157,16 @@ function numberText(
   const number = toNumber(value)
   if (type === '%') return `${floatAs(Number(number) * 100, 'f', precision, alternate)}%`
   if (typeof number === 'bigint' && !/[eEfFgG]/.test(type ?? 'd')) {
-    if (precision !== undefined) throw new TemplateError('Precision not allowed in integer format specifier')
+    if (precision !== undefined)
+      throw new TemplateError('Precision not allowed in integer format specifier', 'ValueError')
     if (type === 'c') return String.fromCodePoint(Number(number))
     return integerAs(number, type ?? 'd', alternate)
   }
   if (type !== undefined && /[bcdoxXs]/.test(type))
-    throw new TemplateError(`Unknown format code '${type}' for object of type '${typeName(value)}'`)
+    throw new TemplateError(
+      `Unknown format code '${type}' for object of type '${typeName(value)}'`,
+      'ValueError',
+    )
   if (type === undefined && precision === undefined) return floatText(Number(number))
   const text = floatAs(Number(number), type === undefined || type === 'n' ? 'g' : type, precision, alternate)
   return type === undefined && /^-?\d+$/.test(text) ? `${text}.0` : text

@@ -27,13 +27,13 @@ export function formatPercent(text: string, values: Value, budget: Budget): stri
   }
   budget.read(text.length)
   const made = text.replace(directive, (_, name, flags, widthField, precisionField, type) => {
-    if (type === undefined) throw new TemplateError('incomplete format')
+    if (type === undefined) throw new TemplateError('incomplete format', 'ValueError')
     if (name !== undefined && !(values instanceof Dict)) throw new TemplateError('format requires a mapping')
     const width = star(widthField) ?? 0
     const precision = precisionField === '' ? 0 : star(precisionField)
     if (type === '%') return '%'
     const named = name === undefined ? undefined : (values as Dict).get(name, budget)
-    if (name !== undefined && named === undefined) throw new TemplateError(`'${name}'`)
+    if (name !== undefined && named === undefined) throw new TemplateError(`'${name}'`, 'KeyError')
     const value = orElse(named, take)
     return pad(converted(type, value, flags, precision, budget), width, flags, type, budget)
   })
@@ -64,7 +64,8 @@ function converted(
     throw new TemplateError('%c requires int or char')
   }
   const isWhole = /[diouxX]/.test(type)
-  if (!isWhole && !/[eEfFgG]/.test(type)) throw new TemplateError(`unsupported format character '${type}'`)
+  if (!isWhole && !/[eEfFgG]/.test(type))
+    throw new TemplateError(`unsupported format character '${type}'`, 'ValueError')
   if (!isNumber(value))
     throw new TemplateError(
       isWhole

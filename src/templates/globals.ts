@@ -2,6 +2,7 @@
 import type { Budget } from './budget.ts'
 import { toList } from './iterate.ts'
 import { toText } from './print.ts'
+import type { Runtime } from './runtime.ts'
 import { pairOf } from './text-filters.ts'
 import { integer } from './text-methods.ts'
 import {
@@ -19,50 +20,49 @@ import {
 /** Maximum length of a range, as in Jinja's sandbox. */
 const maxRange = 100_000
 
-export function globalNames(budget: Budget): Map<string, Value> {
-  const functions: Record<string, (args: Arguments) => Value> = {
-    range,
-    dict: args => dictOf(args, budget),
-    namespace: args => {
-      const namespace = new Namespace()
-      for (const [name, value] of dictOf(args, budget).texts()) namespace.set(name, value)
-      return namespace
-    },
-    cycler: ({ positional }) => new Cycler(positional),
-    joiner: args => {
-      const [between = ', '] = args.bind('joiner', ['sep'])
-      let isFirst = true
-      return new Callable('joiner', () => {
-        const text = isFirst ? '' : toText(between, budget)
-        isFirst = false
-        return text
-      })
-    },
-  }
-  return new Map<string, Value>([
-    ...Object.entries(functions).map(([name, call]) => [name, new Callable(name, call)] as const),
-    ['self', new Blocks()],
-  ])
+const functions: Record<string, Callable['call']> = {
+  range,
+  dict: (args, { budget }) => dictOf(args, budget, 'dict'),
+  namespace: (args, { budget, environment }) => {
+    const namespace = new Namespace()
+    for (const [name, value] of dictOf(args, budget, 'dict').texts())
+      namespace.set(name, value, environment.isSandboxed)
+    return namespace
+  },
+  cycler: ({ positional }) => new Cycler(positional),
+  joiner: (args, { budget }) => {
+    const [between = ', '] = args.bind('joiner', ['sep'])
+    let isFirst = true
+    return new Callable('joiner', () => {
+      const text = isFirst ? '' : toText(between, budget)
+      isFirst = false
+      return text
+    })
+  },
 }
 
-function range(args: Arguments): Range {
+function range(args: Arguments, { environment }: Runtime): Range {
   const [a, b, c] = args
     .bind('range', ['start', 'stop', 'step'], 1)
     .map(value => (value === undefined ? undefined : BigInt(integer('range', value))))
   const step = c ?? 1n
-  if (step === 0n) throw new TemplateError('range() arg 3 must not be zero')
+  if (step === 0n) throw new TemplateError('range() arg 3 must not be zero', 'ValueError')
   const made = b === undefined ? new Range(0n, a!, 1n) : new Range(a!, b, step)
-  if (made.length > maxRange)
-    throw new TemplateError(`Range too big. The sandbox blocks ranges larger than MAX_RANGE (${maxRange}).`)
+  if (environment.isSandboxed && made.length > maxRange)
+    throw new TemplateError(
+      `Range too big. The sandbox blocks ranges larger than MAX_RANGE (${maxRange}).`,
+      'OverflowError',
+    )
   return made
 }
 
-function dictOf({ positional, keyword }: Arguments, budget: Budget): Dict {
+/** Makes a dict of the arguments that dict() and update() take. @throws TemplateError */
+export function dictOf({ positional, keyword }: Arguments, budget: Budget, called: string): Dict {
   const made = new Dict()
   const [source] = positional
   if (positional.length > 1)
-    throw new TemplateError(`dict expected at most 1 argument, got ${positional.length}`)
-  if (source instanceof Undefined) throw new TemplateError(source.message)
+    throw new TemplateError(`${called} expected at most 1 argument, got ${positional.length}`)
+  if (source instanceof Undefined) throw source.error()
   if (source instanceof Dict) for (const { items } of source.items()) made.set(items[0]!, items[1]!, budget)
   else if (source !== undefined)
     for (const pair of toList(source, budget)) {
@@ -109,3 +109,8 @@ class Cycler extends AttributeObject {
     return undefined
   }
 }
+
+export const globals: ReadonlyMap<string, Value> = new Map<string, Value>([
+  ...Object.entries(functions).map(([name, call]) => [name, new Callable(name, call)] as const),
+  ['self', new Blocks()],
+])

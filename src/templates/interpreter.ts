@@ -148,16 +148,17 @@ export class Interpreter extends Evaluator {
     else if (target.kind === 'namespace') {
       const namespace = this.lookUp(target.name, scope)
       if (!(namespace instanceof Namespace))
-        throw new TemplateError('cannot assign attribute on non-namespace object')
-      namespace.set(target.attribute, value)
+        throw new TemplateError('cannot assign attribute on non-namespace object', 'TemplateRuntimeError')
+      namespace.set(target.attribute, value, this.environment.isSandboxed)
     } else {
       const { items } = target
       const values = [...iterate(value, this.budget)]
       if (values.length > items.length)
-        throw new TemplateError(`too many values to unpack (expected ${items.length})`)
+        throw new TemplateError(`too many values to unpack (expected ${items.length})`, 'ValueError')
       if (values.length < items.length)
         throw new TemplateError(
           `not enough values to unpack (expected ${items.length}, got ${values.length})`,
+          'ValueError',
         )
       for (const [i, item] of items.entries()) this.assign(item, values[i]!, scope)
     }

@@ -1,6 +1,7 @@
 // Cuts a template into texts and tokens, and settles which white space around a tag is printed.
 import { pythonSpace } from '../data/white-space.ts'
 import { strip } from './text.ts'
+import type { ExceptionName } from './values.ts'
 
 export interface Token {
   kind:
@@ -30,10 +31,12 @@ export interface WhiteSpace {
 /** The error for a source that is no template. */
 export class SyntaxProblem extends Error {
   readonly line: number
+  readonly exception: ExceptionName
 
-  constructor(message: string, line: number) {
+  constructor(message: string, line: number, exception: ExceptionName = 'TemplateSyntaxError') {
     super(message)
     this.line = line
+    this.exception = exception
   }
 }
 

@@ -1,6 +1,9 @@
-// The methods of Python's texts, dicts and lists that change nothing: the sandbox of transformers allows no others.
+// The methods of Python's texts, dicts, lists, tuples and ranges; those that change their object are in a file of their own.
 import type { Budget } from './budget.ts'
+import { changingMethodOf } from './changing-methods.ts'
 import { equals } from './compare.ts'
+import { repr } from './print.ts'
+import { itemsOf } from './slice.ts'
 import { textMethods } from './text-methods.ts'
 import {
   type Arguments,
@@ -8,18 +11,13 @@ import {
   Dict,
   DictView,
   isSequence,
+  List,
   orElse,
   Range,
   TemplateError,
-  Undefined,
+  Tuple,
   type Value,
 } from './values.ts'
-
-/** Methods that change their object, which the sandbox refuses. */
-const forbidden: Record<string, readonly string[]> = {
-  dict: ['clear', 'pop', 'popitem', 'setdefault', 'update'],
-  list: ['append', 'clear', 'extend', 'insert', 'pop', 'remove', 'reverse', 'sort'],
-}
 
 /** Gives the method of that name; undefined where there is none. */
 export function methodOf(object: Value, name: string, budget: Budget): Value | undefined {
@@ -28,11 +26,12 @@ export function methodOf(object: Value, name: string, budget: Budget): Value | u
     return method && new Callable(name, args => method(object, args, budget))
   }
   if (isSequence(object) || object instanceof Range || object instanceof Dict) {
-    if (forbidden[object.typeName]?.includes(name))
-      return new Undefined(`access to attribute '${name}' of '${object.typeName}' object is unsafe.`)
     const call =
       object instanceof Dict ? dictMethod(object, name, budget) : sequenceMethod(object, name, budget)
-    return call && new Callable(name, call)
+    if (call) return new Callable(name, call)
+    return object instanceof List || object instanceof Dict
+      ? changingMethodOf(object, name, budget)
+      : undefined
   }
   // What a method of a dict gives is gone through, and nothing else.
   return undefined
@@ -58,7 +57,8 @@ function dictMethod(dict: Dict, name: string, budget: Budget): ((args: Arguments
     case 'copy':
       return args => {
         args.bind(name, [])
-        return dict
+        budget.spend(dict.size)
+        return dict.copy()
       }
     default:
       return undefined
@@ -66,14 +66,11 @@ function dictMethod(dict: Dict, name: string, budget: Budget): ((args: Arguments
 }
 
 function sequenceMethod(
-  sequence: { readonly items: readonly Value[]; readonly typeName: string } | Range,
+  sequence: List | Tuple | Range,
   name: string,
   budget: Budget,
 ): ((args: Arguments) => Value) | undefined {
-  const items = () =>
-    sequence instanceof Range
-      ? Array.from({ length: sequence.length }, (_, i) => sequence.at(i))
-      : sequence.items
+  const items = () => itemsOf(sequence, budget) as readonly Value[]
   switch (name) {
     case 'count':
       return args => {
@@ -92,13 +89,19 @@ function sequenceMethod(
         const to = stop === undefined ? all.length : bound(stop)
         for (let i = bound(start); i < Math.min(to, all.length); i++)
           if (equals(all[i]!, wanted!, budget)) return BigInt(i)
-        throw new TemplateError(`${sequence.typeName}.index(x): x not in ${sequence.typeName}`)
+        throw new TemplateError(
+          sequence instanceof Tuple
+            ? 'tuple.index(x): x not in tuple'
+            : `${repr(wanted!, budget)} is not in ${sequence.typeName}`,
+          'ValueError',
+        )
       }
     case 'copy':
-      return sequence.typeName === 'list'
+      return sequence instanceof List
         ? args => {
             args.bind(name, [])
-            return sequence as Value
+            budget.spend(sequence.items.length)
+            return new List([...sequence.items])
           }
         : undefined
     default:

@@ -6,7 +6,8 @@ const maxPrecision = 1100
 
 /** Refuses a precision beyond the maximum. @throws TemplateError */
 export function checkPrecision(precision: number): number {
-  if (precision > maxPrecision) throw new TemplateError(`precision ${precision} is above ${maxPrecision}`)
+  if (precision > maxPrecision)
+    throw new TemplateError(`precision ${precision} is above ${maxPrecision}`, 'ValueError')
   return precision
 }
 

@@ -8,7 +8,7 @@ import { isSequence, List, TemplateError, Tuple, typeName, Undefined, type Value
 /** Applies an operator to two values. @throws TemplateError for types that have no such operator */
 export function binary(operator: BinaryOperator, left: Value, right: Value, budget: Budget): Value {
   budget.spend(1)
-  for (const value of [left, right]) if (value instanceof Undefined) throw new TemplateError(value.message)
+  for (const value of [left, right]) if (value instanceof Undefined) throw value.error()
   if (isNumber(left) && isNumber(right)) {
     const [a, b] = [toNumber(left), toNumber(right)]
     return typeof a === 'bigint' && typeof b === 'bigint'
@@ -30,7 +30,7 @@ export function binary(operator: BinaryOperator, left: Value, right: Value, budg
 
 /** Applies a sign to a value. @throws TemplateError */
 export function unary(operator: '+' | '-', value: Value): Value {
-  if (value instanceof Undefined) throw new TemplateError(value.message)
+  if (value instanceof Undefined) throw value.error()
   if (!isNumber(value))
     throw new TemplateError(`bad operand type for unary ${operator}: '${typeName(value)}'`)
   const number = toNumber(value)
@@ -88,11 +88,11 @@ function integers(operator: BinaryOperator, a: bigint, b: bigint, budget: Budget
       budget.makeInteger(bitsOf(a) + bitsOf(b))
       return a * b
     case '/':
-      if (b === 0n) throw new TemplateError('division by zero')
+      if (b === 0n) throw new TemplateError('division by zero', 'ZeroDivisionError')
       return quotient(a, b)
     case '//':
     case '%': {
-      if (b === 0n) throw new TemplateError('integer division or modulo by zero')
+      if (b === 0n) throw new TemplateError('integer division or modulo by zero', 'ZeroDivisionError')
       const remainder = ((a % b) + b) % b
       return operator === '%' ? remainder : (a - remainder) / b
     }
@@ -132,12 +132,14 @@ function floats(operator: BinaryOperator, a: number, b: number): Value {
     case '*':
       return a * b
     case '**':
-      if (a === 0 && b < 0) throw new TemplateError('0.0 cannot be raised to a negative power')
+      if (a === 0 && b < 0)
+        throw new TemplateError('0.0 cannot be raised to a negative power', 'ZeroDivisionError')
       if (a < 0 && !Number.isInteger(b) && Number.isFinite(b))
         throw new TemplateError('complex numbers are not supported')
       return a === 1 ? 1 : a ** b
   }
-  if (b === 0) throw new TemplateError(operator === '/' ? 'float division by zero' : 'float modulo')
+  if (b === 0)
+    throw new TemplateError(operator === '/' ? 'float division by zero' : 'float modulo', 'ZeroDivisionError')
   if (operator === '/') return a / b
   const remainder = a % b
   const modulo = remainder !== 0 && remainder < 0 !== b < 0 ? remainder + b : remainder

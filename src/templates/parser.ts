@@ -1,18 +1,13 @@
 // Parses a template into statements.
+
+import type { Environment } from './environment.ts'
 import { describe, ExpressionParser } from './expressions.ts'
-import { SyntaxProblem, tokenize, type WhiteSpace } from './lexer.ts'
+import { SyntaxProblem, tokenize } from './lexer.ts'
 import type { Expression, MacroNode, Signature, Statement, Target } from './nodes.ts'
 
-/**
- * @param isKnown whether there is a filter or test of that name
- * @throws SyntaxProblem
- */
-export function parseTemplate(
-  source: string,
-  space: WhiteSpace,
-  isKnown: (kind: 'filter' | 'test', name: string) => boolean,
-): Statement[] {
-  return new Parser(tokenize(source, space), isKnown).template()
+/** @throws SyntaxProblem */
+export function parseTemplate(source: string, environment: Environment): Statement[] {
+  return new Parser(tokenize(source, environment.whiteSpace), environment).template()
 }
 
 /** Tags of Jinja that need other templates, or a setting that chat templates do not have. */
@@ -25,7 +20,12 @@ class Parser extends ExpressionParser {
   template(): Statement[] {
     const body = this.body([])
     const [unknown] = this.unknown
-    if (unknown) throw new SyntaxProblem(`No ${unknown.kind} named '${unknown.name}'.`, unknown.line)
+    if (unknown)
+      throw new SyntaxProblem(
+        `No ${unknown.kind} named '${unknown.name}'.`,
+        unknown.line,
+        'TemplateAssertionError',
+      )
     return body
   }
 
@@ -81,6 +81,7 @@ class Parser extends ExpressionParser {
       case 'with':
         return [{ ...this.with(), line }]
       case 'generation': {
+        if (!this.environment.hasChatTags) break
         const { body } = this.block('endgeneration')
         return [{ kind: 'scope', names: [], body, line }]
       }
@@ -88,7 +89,8 @@ class Parser extends ExpressionParser {
         return this.printed(line)
       case 'break':
       case 'continue':
-        if (this.loops === 0) this.fail(`'${tag}' outside loop`)
+        if (!this.environment.hasChatTags) break
+        if (this.loops === 0) throw new SyntaxProblem(`'${tag}' outside loop`, line, 'SyntaxError')
         return [{ kind: tag, line }]
     }
     if (unsupported.includes(tag)) this.fail(`the tag '${tag}' is not supported`)

@@ -2,21 +2,25 @@
 import type { Value } from './values.ts'
 
 export class Scope {
-  private readonly names = new Map<string, Value>()
+  private own: Map<string, Value> | undefined
+  private readonly given: ReadonlyMap<string, Value> | undefined
   private readonly outer: Scope | undefined
 
-  constructor(outer?: Scope, names: Iterable<[string, Value]> = []) {
+  /** @param given names that the scope has from the start, and never changes */
+  constructor(outer?: Scope, given?: ReadonlyMap<string, Value>) {
     this.outer = outer
-    for (const [name, value] of names) this.names.set(name, value)
+    this.given = given
   }
 
   set(name: string, value: Value): void {
-    this.names.set(name, value)
+    this.own ??= new Map()
+    this.own.set(name, value)
   }
 
   get(name: string): Value | undefined {
     for (let scope: Scope | undefined = this; scope; scope = scope.outer) {
-      const value = scope.names.get(name)
+      const set = scope.own?.get(name)
+      const value = set === undefined ? scope.given?.get(name) : set
       if (value !== undefined) return value
     }
     return undefined

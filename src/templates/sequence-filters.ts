@@ -40,7 +40,7 @@ const chosen =
 export const sequenceFilters: Record<string, Filter> = {
   attr: (value, args, { budget }) => {
     const [name] = args.bind('attr', ['name'], 1)
-    if (value instanceof Undefined) throw new TemplateError(value.message)
+    if (value instanceof Undefined) throw value.error()
     if (typeof name !== 'string')
       throw new TemplateError(`attribute name must be string, not '${typeName(name!)}'`)
     return orElse(
@@ -74,7 +74,7 @@ export const sequenceFilters: Record<string, Filter> = {
     if (!(value instanceof Dict))
       throw new TemplateError(`'${typeName(value)} object' has no attribute 'items'`)
     if (by !== 'key' && by !== 'value')
-      throw new TemplateError('You can only sort by either "key" or "value"')
+      throw new TemplateError('You can only sort by either "key" or "value"', 'FilterArgumentError')
     const key = (item: Value) => {
       const part = (item as Tuple).items[by === 'key' ? 0 : 1]!
       return isTruthy(sensitive) ? part : ignoreCase(part)
@@ -222,11 +222,12 @@ function* map(value: Value, args: Arguments, runtime: Runtime): IterableIterator
   if (positional.length === 0 && keyword.has('attribute')) {
     for (const name of keyword.keys())
       if (name !== 'attribute' && name !== 'default')
-        throw new TemplateError(`Unexpected keyword argument '${name}'`)
+        throw new TemplateError(`Unexpected keyword argument '${name}'`, 'FilterArgumentError')
     change = pathOf(keyword.get('attribute')!, runtime.budget, keyword.get('default') ?? null)
   } else {
     const [name, ...rest] = positional
-    if (typeof name !== 'string') throw new TemplateError('map requires a filter argument')
+    if (typeof name !== 'string')
+      throw new TemplateError('map requires a filter argument', 'FilterArgumentError')
     const filter = runtime.filter(name)
     change = item => filter(item, new Arguments(rest, keyword), runtime)
   }
@@ -242,11 +243,12 @@ function* choose(
 ): IterableIterator<Value> {
   if (!isTruthy(value)) return
   const [attribute] = positional
-  if (byAttribute && attribute === undefined) throw new TemplateError('Missing parameter for attribute name')
+  if (byAttribute && attribute === undefined)
+    throw new TemplateError('Missing parameter for attribute name', 'FilterArgumentError')
   const path = byAttribute ? pathOf(attribute!, runtime.budget) : (item: Value) => item
   const [name, ...rest] = positional.slice(byAttribute ? 1 : 0)
   if (name !== undefined && typeof name !== 'string')
-    throw new TemplateError(`No test named '${typeName(name)}'.`)
+    throw new TemplateError(`No test named '${typeName(name)}'.`, 'TemplateRuntimeError')
   const test = name === undefined ? undefined : runtime.test(name)
   const args = new Arguments(rest, keyword)
   for (const item of iterate(value, runtime.budget)) {

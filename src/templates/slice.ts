@@ -3,6 +3,7 @@ import type { Budget } from './budget.ts'
 import { isInteger } from './numbers.ts'
 import { pointsOf } from './text.ts'
 import {
+  Dict,
   isSequence,
   List,
   Range,
@@ -42,6 +43,7 @@ export class Slice extends TemplateObject {
 
   /** Takes the slice of a value. @throws TemplateError */
   of(object: Value, budget: Budget): Value {
+    if (object instanceof Dict) throw new TemplateError("unhashable type: 'slice'")
     if (!isSliceable(object)) throw new TemplateError(`'${typeName(object)}' object is not subscriptable`)
     const items = itemsOf(object, budget)
     const { from, to, step } = this.bounds(items.length)
@@ -61,7 +63,7 @@ export class Slice extends TemplateObject {
       if (isInteger(part)) return Number(part)
       throw new TemplateError('slice indices must be integers or None or have an __index__ method')
     })
-    if (step === 0) throw new TemplateError('slice step cannot be zero')
+    if (step === 0) throw new TemplateError('slice step cannot be zero', 'ValueError')
     const limit = (value: number) => {
       const place = value < 0 ? value + length : value
       return step > 0 ? Math.min(Math.max(place, 0), length) : Math.min(Math.max(place, -1), length - 1)

@@ -29,7 +29,7 @@ const escaped = changed('escape', text => text.replace(/[&<>'"]/g, c => escapes[
 export const textFilters: Record<string, Filter> = {
   abs: (value, args) => {
     args.bind('abs', [])
-    if (value instanceof Undefined) throw new TemplateError(value.message)
+    if (value instanceof Undefined) throw value.error()
     if (!isNumber(value)) throw new TemplateError(`bad operand type for abs(): '${typeName(value)}'`)
     const number = toNumber(value)
     return number < 0 || Object.is(number, -0) ? unary('-', number) : number
@@ -48,7 +48,10 @@ export const textFilters: Record<string, Filter> = {
   },
   format: (value, args, { budget }) => {
     if (args.positional.length > 0 && args.keyword.size > 0)
-      throw new TemplateError("can't handle positional and keyword arguments at the same time")
+      throw new TemplateError(
+        "can't handle positional and keyword arguments at the same time",
+        'FilterArgumentError',
+      )
     const named = new Dict()
     for (const [name, argument] of args.keyword) named.set(name, argument, budget)
     return formatPercent(toText(value, budget), named.size > 0 ? named : new Tuple(args.positional), budget)
@@ -102,14 +105,13 @@ export const textFilters: Record<string, Filter> = {
     ])
     const between = separators === null ? [] : toList(separators, budget)
     if (separators !== null && between.length !== 2)
-      throw new TemplateError(`separators are two texts; got ${between.length}`)
+      throw new TemplateError(`separators are two texts; got ${between.length}`, 'ValueError')
     const [betweenItems = indent === null ? ', ' : ',', afterKey = ': '] = between
     return toJson(
       value,
       {
         ensureAscii: isTruthy(ensureAscii),
-        indent:
-          indent === null || typeof indent === 'string' ? indent : spaces(integer('tojson', indent), budget),
+        indent: indentOf(indent, budget),
         separators: [textArgument('tojson', betweenItems), textArgument('tojson', afterKey)],
         sortKeys: isTruthy(sortKeys),
       },
@@ -171,8 +173,13 @@ export function pathOf(
 /** Takes a value as a pair. @throws TemplateError for what is none */
 export function pairOf(value: Value, budget: Runtime['budget']): readonly [Value, Value] {
   const items = toList(value, budget)
-  if (items.length !== 2) throw new TemplateError(`expected a pair, got ${items.length} items`)
+  if (items.length !== 2) throw new TemplateError(`expected a pair, got ${items.length} items`, 'ValueError')
   return [items[0]!, items[1]!]
+}
+
+/** The text before a line of JSON, of an argument that is a text, a number of spaces or None. */
+export function indentOf(indent: Value, budget: Runtime['budget']): string | null {
+  return indent === null || typeof indent === 'string' ? indent : spaces(integer('tojson', indent), budget)
 }
 
 function spaces(count: number, budget: Runtime['budget']): string {
@@ -192,12 +199,21 @@ function quote(text: string, unsafe: RegExp): string {
 const floatForm =
   /^[+-]?(?:(?:\d+(?:_\d+)*\.?(?:\d+(?:_\d+)*)?|\.\d+(?:_\d+)*)(?:e[+-]?\d+(?:_\d+)*)?|inf(?:inity)?|nan)$/i
 
+/** Writes the decimal digits of all scripts as ASCII has them: each script has its ten in a row, the zero first. */
+function asciiDigits(text: string): string {
+  return text.replace(/[^\P{Nd}0-9]/gu, c => {
+    let digit = 0
+    while (/\p{Nd}/u.test(String.fromCodePoint(c.codePointAt(0)! - digit - 1))) digit++
+    return String(digit % 10)
+  })
+}
+
 /** Converts as float(value) does; undefined where that fails. @throws TemplateError for what is undefined */
 function toFloat(value: Value): number | undefined {
-  if (value instanceof Undefined) throw new TemplateError(value.message)
+  if (value instanceof Undefined) throw value.error()
   if (isNumber(value)) return Number(toNumber(value))
   if (typeof value !== 'string') return undefined
-  const text = strip(value, 'both')
+  const text = asciiDigits(strip(value, 'both'))
   if (!floatForm.test(text)) return undefined
   if (/n/i.test(text)) return /nan/i.test(text) ? Number.NaN : text.startsWith('-') ? -Infinity : Infinity
   return Number(text.replaceAll('_', ''))
@@ -216,8 +232,9 @@ function toInt(value: Value, base: number): bigint | undefined {
   if (isInteger(value)) return BigInt(value)
   if (typeof value === 'string') {
     const form = digitsOf[base]
-    if (form === undefined) throw new TemplateError(`int: base ${base} is not supported; 2, 8, 10 and 16 are`)
-    const text = strip(value, 'both').toLowerCase()
+    if (form === undefined)
+      throw new TemplateError(`int: base ${base} is not supported; 2, 8, 10 and 16 are`, 'ValueError')
+    const text = asciiDigits(strip(value, 'both')).toLowerCase()
     if (
       text.length <= 4300 &&
       new RegExp(`^[+-]?${form}(?:_?${form.replace(/^\(.*?\)\?/, '')})*$`).test(text)
@@ -232,14 +249,14 @@ function toInt(value: Value, base: number): bigint | undefined {
   if (float === undefined || Number.isNaN(float)) return undefined
   if (Number.isFinite(float)) return BigInt(Math.trunc(float))
   if (typeof value === 'string') return undefined
-  throw new TemplateError('cannot convert float infinity to integer')
+  throw new TemplateError('cannot convert float infinity to integer', 'OverflowError')
 }
 
 function round(value: Value, args: Arguments): Value {
   const [precisionValue = 0n, method = 'common'] = args.bind('round', ['precision', 'method'])
-  if (value instanceof Undefined) throw new TemplateError(value.message)
+  if (value instanceof Undefined) throw value.error()
   if (method !== 'common' && method !== 'ceil' && method !== 'floor')
-    throw new TemplateError('method must be common, ceil or floor')
+    throw new TemplateError('method must be common, ceil or floor', 'FilterArgumentError')
   if (!isNumber(value)) throw new TemplateError(`type ${typeName(value)} doesn't define __round__ method`)
   const precision = integer('round', precisionValue)
   const number = toNumber(value)
@@ -266,8 +283,9 @@ function truncate(value: Value, args: Arguments, { budget }: Runtime): Value {
   const mark = textArgument('truncate', end)
   const max = integer('truncate', length)
   const slack = leeway === null ? 5 : integer('truncate', leeway)
-  if (max < lengthOf(mark)) throw new TemplateError(`expected length >= ${lengthOf(mark)}, got ${max}`)
-  if (slack < 0) throw new TemplateError(`expected leeway >= 0, got ${slack}`)
+  if (max < lengthOf(mark))
+    throw new TemplateError(`expected length >= ${lengthOf(mark)}, got ${max}`, 'AssertionError')
+  if (slack < 0) throw new TemplateError(`expected leeway >= 0, got ${slack}`, 'AssertionError')
   if (lengthOfValue(value, budget) <= max + slack) return value
   const text = textArgument('truncate', value)
   budget.make(text.length)

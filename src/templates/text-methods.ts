@@ -153,14 +153,14 @@ export const textMethods: ReadonlyMap<string, Method> = new Map(
 /** Takes an argument as a text. @throws TemplateError */
 export function textArgument(method: string, value: Value): string {
   if (typeof value === 'string') return value
-  if (value instanceof Undefined) throw new TemplateError(value.message)
+  if (value instanceof Undefined) throw value.error()
   throw new TemplateError(`${method}() argument must be str, not ${typeName(value)}`)
 }
 
 /** Takes an argument as a whole number. @throws TemplateError */
 export function integer(method: string, value: Value): number {
   if (isInteger(value)) return Number(value)
-  if (value instanceof Undefined) throw new TemplateError(value.message)
+  if (value instanceof Undefined) throw value.error()
   throw new TemplateError(`${method}(): '${typeName(value)}' object cannot be interpreted as an integer`)
 }
 
@@ -247,7 +247,7 @@ function place(text: string, { part, start, end }: Search, isLast: boolean): num
 }
 
 function found(at: number): bigint {
-  if (at < 0) throw new TemplateError('substring not found')
+  if (at < 0) throw new TemplateError('substring not found', 'ValueError')
   return BigInt(at)
 }
 
@@ -261,7 +261,7 @@ function parted(text: string, args: Arguments, budget: Budget, isLast: boolean):
 
 function separator(value: Value): string {
   const text = textArgument('split', value)
-  if (text === '') throw new TemplateError('empty separator')
+  if (text === '') throw new TemplateError('empty separator', 'ValueError')
   return text
 }
 

@@ -1,14 +1,38 @@
 // Defines the values of a template: Python's types where JavaScript has none that behaves alike.
 import type { Budget } from './budget.ts'
+import type { Runtime } from './runtime.ts'
 
 /**
- * A float is a number, an int a bigint, None is null. Lists and dicts never change: a template can only make new ones.
+ * A float is a number, an int a bigint, None is null.
  */
 export type Value = null | boolean | bigint | number | string | TemplateObject
 
+/** The exceptions of Python and Jinja that a template may end in. */
+export type ExceptionName =
+  | 'AssertionError'
+  | 'TypeError'
+  | 'ValueError'
+  | 'IndexError'
+  | 'KeyError'
+  | 'OverflowError'
+  | 'ZeroDivisionError'
+  | 'UndefinedError'
+  | 'SecurityError'
+  | 'FilterArgumentError'
+  | 'TemplateRuntimeError'
+  | 'TemplateAssertionError'
+  | 'TemplateSyntaxError'
+  | 'SyntaxError'
+
 /** The error for a template that fails where Python would fail. The statement that runs sets `line`. */
 export class TemplateError extends Error {
+  readonly exception: ExceptionName
   line: number | undefined
+
+  constructor(message: string, exception: ExceptionName = 'TypeError') {
+    super(message)
+    this.exception = exception
+  }
 }
 
 export abstract class TemplateObject {
@@ -20,18 +44,26 @@ export abstract class TemplateObject {
 export class Undefined extends TemplateObject {
   readonly typeName = 'Undefined'
   readonly message: string
+  private readonly exception: ExceptionName
 
-  constructor(message: string) {
+  constructor(message: string, exception: ExceptionName = 'UndefinedError') {
     super()
     this.message = message
+    this.exception = exception
+  }
+
+  /** The error for making something of what is not there. */
+  error(): TemplateError {
+    return new TemplateError(this.message, this.exception)
   }
 }
 
 export class List extends TemplateObject {
   readonly typeName = 'list'
-  readonly items: readonly Value[]
+  /** The list's own: methods of the list change them. */
+  readonly items: Value[]
 
-  constructor(items: readonly Value[]) {
+  constructor(items: Value[]) {
     super()
     this.items = items
   }
@@ -129,6 +161,20 @@ export class Dict extends TemplateObject {
     return this.entries.get(hashOf(key, budget))?.value
   }
 
+  delete(key: Value, budget: Budget): void {
+    this.entries.delete(hashOf(key, budget))
+  }
+
+  clear(): void {
+    this.entries.clear()
+  }
+
+  copy(): Dict {
+    const copy = new Dict()
+    for (const [hash, { key, value }] of this.entries) copy.entries.set(hash, { key, value })
+    return copy
+  }
+
   keys(): Value[] {
     return Array.from(this.entries.values(), entry => entry.key)
   }
@@ -156,8 +202,8 @@ export class Namespace extends TemplateObject {
   readonly attributes = new Map<string, Value>()
 
   /** Sets an attribute. @throws TemplateError for a name that begins with an underscore, as transformers does */
-  set(name: string, value: Value): void {
-    if (name.startsWith('_'))
+  set(name: string, value: Value, isSandboxed: boolean): void {
+    if (isSandboxed && name.startsWith('_'))
       throw new TemplateError(
         `Chat templates cannot store underscore-prefixed attributes on a namespace, but got '${name}'`,
       )
@@ -209,9 +255,9 @@ export class Arguments {
 export class Callable extends TemplateObject {
   readonly typeName: string
   readonly name: string
-  readonly call: (args: Arguments) => Value
+  readonly call: (args: Arguments, runtime: Runtime) => Value
 
-  constructor(name: string, call: (args: Arguments) => Value, typeName = 'builtin_function_or_method') {
+  constructor(name: string, call: Callable['call'], typeName = 'builtin_function_or_method') {
     super()
     this.name = name
     this.call = call
