@@ -2,7 +2,7 @@
 import { constants as bufferConstants } from 'node:buffer'
 import { constants } from 'node:fs'
 import { type FileHandle, open, readdir, stat } from 'node:fs/promises'
-import { dirname, extname, join } from 'node:path'
+import { basename, dirname, extname, join } from 'node:path'
 import { MtLlamaError } from '../errors.ts'
 import { type Line, notReadable, parseJsonLine, readLines } from './lines.ts'
 import { parquetFields } from './parquet.ts'
@@ -22,7 +22,8 @@ const endings = Object.keys(readers)
  * Finds the files that hold a table's rows: one, or the shards of one Parquet table in order.
  * @param title names the table in messages
  * @param folder the folder to look in, itself inside a data folder
- * @param stems file names without their ending, in order of preference; the first one that exists is taken
+ * @param stems file names without their ending, in order of preference, some in a folder inside ('en/test'); the first one
+ * that exists is taken
  * @throws DATA_NOT_FOUND naming every name looked for
  */
 export async function findDataFiles(
@@ -30,20 +31,30 @@ export async function findDataFiles(
   folder: string,
   stems: readonly string[],
 ): Promise<string[]> {
-  const found = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOENT' && error.code !== 'ENOTDIR') throw notReadable(folder, error)
-  })
+  const found = await namesIn(folder)
   for (const stem of found ? stems : []) {
-    const ending = endings.find(candidate => found!.includes(stem + candidate))
-    if (ending) return [join(folder, stem + ending)]
-    const shards = parquetShards(found!, stem)
-    if (shards.length > 0) return checkShards(shards, folder)
+    const place = join(folder, dirname(stem))
+    const names = await namesIn(place)
+    if (!names) continue
+    const file = basename(stem)
+    const ending = endings.find(candidate => names.includes(file + candidate))
+    if (ending) return [join(place, file + ending)]
+    const shards = parquetShards(names, file)
+    if (shards.length > 0) return checkShards(shards, place)
   }
   const wanted = `${stems.join(', ')} (ending in ${endings.join(', ')}, or Parquet shards as in ${stems[0]}-00000-of-00001.parquet)`
   const state = found
     ? `it has ${found.slice(0, 8).join(', ') || 'no files'}`
     : await whyMissing(folder, dirname(folder))
   throw new MtLlamaError('DATA_NOT_FOUND', `${title}: no data in ${folder}: ${state}. Looked for: ${wanted}.`)
+}
+
+/** The names in a folder; undefined where there is none. @throws DATA_NOT_FOUND */
+async function namesIn(folder: string): Promise<string[] | undefined> {
+  return readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT' && error.code !== 'ENOTDIR') throw notReadable(folder, error)
+    return undefined
+  })
 }
 
 async function whyMissing(folder: string, dataDir: string): Promise<string> {
