@@ -3,23 +3,19 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { readRows } from '../src/data/data-files.ts'
+import { Row } from '../src/data/row.ts'
 import type { AnswerMetric } from '../src/metrics/answer-scores.ts'
 import { mlqaMetric } from '../src/metrics/mlqa.ts'
+import { printedPercent } from '../src/metrics/percent.ts'
 import { words } from '../src/metrics/python-text.ts'
 import { quickRatio } from '../src/metrics/quick-ratio.ts'
 import { squadMetric } from '../src/metrics/squad.ts'
-import type { Classification } from '../src/protocols/release/classification.ts'
+import type { GenerateAsk, GenerateForm } from '../src/protocols/protocol.ts'
 import * as sets from '../src/protocols/release/classification.ts'
-import { maxQaTokens, releaseAnswer, releaseQaPrompt } from '../src/protocols/release/extractive-qa.ts'
-import { extractClass, type LabelTable } from '../src/protocols/release/labels.ts'
-import {
-  averagedLanguages,
-  languageAverage,
-  languages,
-  type MultilingualSet,
-} from '../src/protocols/release/languages.ts'
-import { printedPercent } from '../src/protocols/release/printed.ts'
-import { releaseIds } from '../src/protocols/release/token-ids.ts'
+import { releaseAnswer, withoutInput } from '../src/protocols/release/extractive-qa.ts'
+import { afterInput, extractClass, type LabelTable } from '../src/protocols/release/labels.ts'
+import { release } from '../src/protocols/release/release.ts'
+import { builtInTasks } from '../src/tasks/built-in/registry.ts'
 import { loadTokenizer } from '../src/tokenizer/load.ts'
 import { shared, sharedMissing } from './shared.ts'
 import { skip } from './skip.ts'
@@ -27,45 +23,54 @@ import { skip } from './skip.ts'
 // biome-ignore lint/suspicious/noExplicitAny: each set has rows of its own shape
 type Item = any
 
-interface Adapted {
-  set: Classification<Item>
-  /** The fields of a golden row's item. */
-  fields: (item: Item) => object
+interface Golden {
+  /** The name of the task that reads the row. */
+  task: string
+  set: { table?: LabelTable }
+  /** Makes a row of the data set of a golden row's item, which is the cells of a TSV line or its fields. */
+  row?: (item: Item) => object
 }
 
-function adapted<Fields extends object>(
-  set: Classification<Fields>,
-  fields: (item: Item) => Fields = item => item,
-): Adapted {
-  return { set, fields }
+/** The classification sets by their names in the golden files; languages are any of theirs. */
+const classification: Record<string, Golden> = {
+  'SST-2': { task: 'sst2', set: sets.sst2, row: ([sentence, label]) => ({ sentence, label }) },
+  obqa: { task: 'openbookqa', set: sets.openbookqa },
+  copa: { task: 'copa', set: sets.copa },
+  xcopa: { task: 'xcopa_et', set: sets.copa },
+  winogrande: { task: 'winogrande', set: sets.winogrande },
+  xwinograd: { task: 'xwinograd_jp', set: sets.winogrande },
+  wic: { task: 'wic', set: sets.wic },
+  rte: { task: 'rte', set: sets.rte },
+  mnlim: { task: 'mnli', set: sets.mnli, row: hubLabel },
+  mnlimm: { task: 'mnli_mismatched', set: sets.mnli, row: hubLabel },
+  xnli: {
+    ...{ task: 'xnli_ru', set: sets.xnli },
+    row: ([premise, hypothesis, label]) => ({ premise, hypothesis, label }),
+  },
+  pawsx: {
+    ...{ task: 'pawsx_ja', set: sets.pawsx },
+    row: ([sentence1, sentence2, label]) => ({ sentence1, sentence2, label }),
+  },
+  'marc-2': { task: 'marc-2_de', set: sets.marc2 },
+  'marc-5': { task: 'marc-5_de', set: sets.marc5 },
+  xstorycloze: { task: 'xstorycloze_my', set: sets.xstorycloze },
 }
 
-const nliCells = ([premise, hypothesis]: string[]) => ({ premise: premise!, hypothesis: hypothesis! })
-const review = (item: Item) => ({ title: item.review_title, body: item.review_body })
-
-/** The classification sets by their names in the golden files; items that are lists are the cells of a TSV line. */
-const classification: Record<string, Adapted> = {
-  'SST-2': adapted(sets.sst2, ([sentence]) => ({ sentence })),
-  obqa: adapted(sets.openbookqa, item => ({ stem: item.question_stem, choices: item.choices.text })),
-  copa: adapted(sets.copa),
-  xcopa: adapted(sets.copa),
-  winogrande: adapted(sets.winogrande),
-  xwinograd: adapted(sets.winogrande),
-  wic: adapted(sets.wic),
-  rte: adapted(sets.rte),
-  mnlim: adapted(sets.mnli),
-  mnlimm: adapted(sets.mnli),
-  xnli: adapted(sets.xnli, nliCells),
-  pawsx: adapted(sets.pawsx, ([sentence1, sentence2]) => ({ sentence1, sentence2 })),
-  'marc-2': adapted(sets.marc2, review),
-  'marc-5': adapted(sets.marc5, review),
-  xstorycloze: adapted(sets.xstorycloze, item => ({
-    context: item.context,
-    ending1: item.sentence_quiz1,
-    ending2: item.sentence_quiz2,
-  })),
+/** The scripts' own files of MNLI number labels as the classes; the hub's are 0 entailment, 1 neutral, 2 contradiction. */
+function hubLabel(item: Item): object {
+  return { ...item, label: ['neutral', 'entailment', 'contradiction'][item.label] }
 }
-const answerSets = ['SQuAD', 'XQuAD', 'MLQA', 'TyDiQA']
+
+const answerTasks: Record<string, string> = { SQuAD: 'squad', XQuAD: 'xquad', MLQA: 'mlqa', TyDiQA: 'tydiqa' }
+
+function formOf(task: string): GenerateForm {
+  return release.form(builtInTasks.get(task)!) as GenerateForm
+}
+
+function asked(task: string, fields: object): GenerateAsk {
+  const item = builtInTasks.get(task)!.item(new Row({ ...fields }, 'golden row', 1))
+  return formOf(task).asks(item)[0] as GenerateAsk
+}
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
 
@@ -88,33 +93,43 @@ describe('protocol release', () => {
       const seen = new Set<string>()
       for (const row of rows) {
         seen.add(row.task)
-        if (answerSets.includes(row.task)) {
-          assert.equal(releaseQaPrompt(row), row.prompt)
-          assert.equal(maxQaTokens, row.tokenizer_kwargs.max_length)
+        const answerTask = answerTasks[row.task]
+        if (answerTask) {
+          const { question, context, answers } = row
+          const ask = asked(answerTask, { question, context, answers: { text: answers } })
+          assert.equal(ask.prompt, row.prompt)
+          assert.deepEqual(ask.gold, row.answers)
           continue
         }
-        const { set, fields } = classification[row.task]!
-        const item = fields(row.item)
-        assert.equal(set.prompt(item), row.prompt)
-        assert.deepEqual(set.classes(item), row.labels)
-        assert.ok(row.gold < row.labels.length)
+        const { task, set, row: fields = (item: Item) => item } = classification[row.task]!
+        const { prompt, choices, gold } = asked(task, fields(row.item))
+        assert.deepEqual(
+          { prompt, choices, gold },
+          { prompt: row.prompt, choices: row.labels, gold: row.gold },
+        )
         // The scripts write a table for every set; where options are compared they never read it.
         if (set.table) assert.deepEqual(set.table, row.label_dict)
       }
-      assert.deepEqual([...seen].sort(), [...Object.keys(classification), ...answerSets].sort())
+      assert.deepEqual([...seen].sort(), [...Object.keys(classification), ...Object.keys(answerTasks)].sort())
     })
 
     it('label_extraction.jsonl: 1,290 answers of fifteen sets become classes, or fail', () => {
       const rows = golden('label_extraction.jsonl')
       assert.equal(rows.length, 1290)
       for (const row of rows) {
-        const { set } = classification[row.task]!
+        const { task, set } = classification[row.task]!
         assert.equal(set.table === undefined, row.mode === 'string_compare', row.task)
         if (set.table) assert.deepEqual(set.table, row.label_dict)
-        const { pred: label, failed } = row
+        const ask: GenerateAsk = {
+          kind: 'generate',
+          id: '',
+          prompt: '',
+          choices: row.options,
+          gold: row.pred,
+        }
         assert.deepEqual(
-          extractClass(row.generated, row.options ?? [], set.table),
-          { label, failed },
+          formOf(task).judge(ask, { generated: row.generated }),
+          { prediction: row.pred, scores: { acc: 1 }, ...(row.failed && { failed: true }) },
           JSON.stringify(row),
         )
       }
@@ -132,7 +147,7 @@ describe('protocol release', () => {
       const rows = golden('qa_postprocess.jsonl')
       assert.equal(rows.length, 38)
       for (const { decoded_input, decoded_full, prediction } of rows)
-        assert.equal(releaseAnswer(decoded_input, decoded_full), prediction, JSON.stringify(decoded_full))
+        assert.equal(releaseAnswer(withoutInput(decoded_input, decoded_full)), prediction, decoded_full)
     })
 
     it('qa_end_to_end.json: 28 files of predictions have the scores of the official metrics', () => {
@@ -159,8 +174,9 @@ describe('protocol release', () => {
       const rows = golden('prompts_ids.jsonl')
       assert.equal(rows.length, 89)
       for (const { task, prompt, input_ids } of rows) {
-        const limit = answerSets.includes(task) ? maxQaTokens : undefined
-        assert.deepEqual(releaseIds(tokenizer.encode(prompt), limit), input_ids, prompt)
+        const form = formOf(answerTasks[task] ?? classification[task]!.task)
+        assert.deepEqual(form.encode!(prompt, tokenizer), { ids: input_ids, truncatedTokens: 0 }, prompt)
+        assert.deepEqual(form.stopIds!(tokenizer), [13])
       }
     })
 
@@ -174,7 +190,8 @@ describe('protocol release', () => {
         for await (const row of readRows([file])) {
           const context = row.text('context')
           const golds = row.list('answers').map(answer => answer.text('text'))
-          const i = prompts.push(releaseQaPrompt({ question: row.text('question'), context })) - 1
+          const { prompt } = formOf('xquad').asks(builtInTasks.get('xquad')!.item(row))[0] as GenerateAsk
+          const i = prompts.push(prompt) - 1
           const predictions = [
             golds[0]!,
             `The ${golds[0]} ${words(context)[0]}`,
@@ -192,23 +209,20 @@ describe('protocol release', () => {
     }
   })
 
-  it('token ids are cut on the right to the limit, which the first token counts to', () => {
-    assert.deepEqual(releaseIds([5, 6, 7]), [2, 5, 6, 7])
-    assert.deepEqual(releaseIds([5, 6, 7], 4), [2, 5, 6, 7])
-    assert.deepEqual(releaseIds([5, 6, 7], 3), [2, 5, 6])
-    assert.deepEqual(releaseIds([], 3), [2])
-  })
-
   // The scripts read these sets line by line, and strip the lines.
-  const stripped: [name: string, prompt: string, start: string][] = [
-    ['SST-2', sets.sst2.prompt({ sentence: '\u3000 a\u3000 ' }), 'a\u3000  Based'],
-    ['PAWS-X', sets.pawsx.prompt({ sentence1: ' a ', sentence2: ' b ' }), 'Sentence 1: a  Sentence 2:  b  Q'],
+  const stripped: [name: string, prompt: string, part: string][] = [
+    ['SST-2', sets.sst2.prompt({ sentence: '\u3000 a\u3000 ', label: 0 }), 'a\u3000  Based'],
+    [
+      'PAWS-X',
+      sets.pawsx.prompt({ sentence1: ' a ', sentence2: ' b ', label: 0 }),
+      'Sentence 1: a  Sentence 2:  b  Q',
+    ],
     [
       'XNLI',
-      sets.xnli.prompt({ premise: '\x1ca ', hypothesis: ' b ' }),
+      sets.xnli.prompt({ premise: '\x1ca ', hypothesis: ' b ', label: 0 }),
       '### Human: a  Question: Does this imply that  b ?',
     ],
-    ['MNLI', sets.mnli.prompt({ premise: ' a', hypothesis: 'b' }), '### Human:  a Question'],
+    ['MNLI', sets.mnli.prompt({ premise: ' a', hypothesis: 'b', label: 0 }), '### Human:  a Question'],
   ]
   for (const [name, prompt, start] of stripped) {
     it(`${name}: ${name === 'MNLI' ? 'nothing is stripped' : 'white space before the first text is stripped, no other'}`, () => {
@@ -232,65 +246,41 @@ describe('protocol release', () => {
     })
   }
 
-  it('an input that is not in the output, as one cut inside a character, is not taken out', () => {
-    assert.equal(releaseAnswer('Question: \ufffd', 'Question: 北 north'), 'Question: 北 north')
-    assert.equal(releaseAnswer('Q. ', 'Q. a Q. b Q. '), 'a b')
-    assert.equal(releaseAnswer('', ' a '), 'a')
+  it('the input is taken out of an answer wherever it stands; one that is cut inside a character stays', () => {
+    assert.equal(withoutInput('Q. ', 'Q. a Q. b Q. '), 'a b ')
+    assert.equal(withoutInput('Question: \ufffd', 'Question: 北 north'), 'Question: 北 north')
   })
 
-  // Made by Python: Decimal(x).quantize(Decimal('0.1' or '0.01'), ROUND_HALF_UP).
-  const rounded: [percent: number, accuracy: string, answer: string][] = [
-    [0, '0.0', '0.00'],
-    [0.05, '0.1', '0.05'],
-    [0.15, '0.1', '0.15'],
-    [0.25, '0.3', '0.25'],
-    [0.35, '0.3', '0.35'],
-    [12.5, '12.5', '12.50'],
-    [2.675, '2.7', '2.67'],
-    [12.345, '12.3', '12.35'],
-    [47.185855937127116, '47.2', '47.19'],
-    [99.95, '100.0', '99.95'],
-    [99.995, '100.0', '100.00'],
-    [100, '100.0', '100.00'],
-    [0.125, '0.1', '0.13'],
-    [0.375, '0.4', '0.38'],
+  it('before a class is looked for, as many code points are left out as the input has', () => {
+    assert.equal(afterInput('a😀', 'a😀 yes'), ' yes')
+    assert.equal(afterInput('a\ufffd', 'a😀 yes'), ' yes')
+  })
+
+  // Made by Python, as the scripts do it: Decimal(sum / n * 100).quantize(Decimal('0.1'), 'ROUND_HALF_UP'), and
+  // Decimal(100.0 * sum / n).quantize(Decimal('0.01'), 'ROUND_HALF_UP').
+  const rounded: [sum: number, n: number, accuracy: string, answer: string][] = [
+    [0, 7, '0.0', '0.00'],
+    [23, 160, '14.4', '14.38'],
+    [41, 160, '25.6', '25.63'],
+    [1, 16, '6.3', '6.25'],
+    [1, 3, '33.3', '33.33'],
+    [2, 3, '66.7', '66.67'],
+    [383, 1190, '32.2', '32.18'],
+    [1, 800, '0.1', '0.13'],
+    [1, 2000, '0.1', '0.05'],
+    [3, 2000, '0.1', '0.15'],
+    [1149, 2000, '57.5', '57.45'],
+    [719, 800, '89.9', '89.88'],
+    [1999, 2000, '100.0', '99.95'],
+    [7, 7, '100.0', '100.00'],
+    [161, 368, '43.8', '43.75'],
   ]
-  it('scores are rounded half up from the exact number', () => {
-    for (const [percent, accuracy, answer] of rounded) {
-      assert.equal(printedPercent(percent, 'accuracy'), accuracy)
-      assert.equal(printedPercent(percent, 'f1'), answer)
-      assert.equal(printedPercent(percent, 'exactMatch'), answer)
-    }
-  })
-
-  it('each set has its number of languages, and so many count in its mean', () => {
-    const counts = Object.keys(languages).map(set => [
-      set,
-      new Set(languages[set as MultilingualSet]).size,
-      averagedLanguages(set as MultilingualSet).length,
-    ])
-    assert.deepEqual(counts, [
-      ['xnli', 15, 15],
-      ['pawsx', 7, 7],
-      ['xcopa', 11, 11],
-      ['xwinograd', 6, 6],
-      ['xstorycloze', 11, 11],
-      ['marc-2', 6, 6],
-      ['marc-5', 6, 6],
-      ['xquad', 12, 11],
-      ['mlqa', 7, 7],
-      ['tydiqa', 9, 9],
-    ])
-  })
-
-  it('a mean leaves XQuAD-ro out, and is none where a language is missing', () => {
-    const scores = new Map<string, number>(languages.xquad.map((language, i) => [language, i]))
-    assert.equal(languageAverage('xquad', scores), 5)
-    scores.delete('ro')
-    assert.equal(languageAverage('xquad', scores), 5)
-    scores.delete('zh')
-    assert.equal(languageAverage('xquad', scores), undefined)
-  })
+  for (const [sum, n, accuracy, answer] of rounded) {
+    it(`${sum} of ${n} are ${accuracy} with one decimal, and ${answer} with two`, () => {
+      assert.equal(printedPercent(sum / n, 1), accuracy)
+      assert.equal(printedPercent(sum / n, 2), answer)
+    })
+  }
 })
 
 /** The scores of predictions in percent, as the official scripts add them up. */

@@ -9,7 +9,8 @@ import { runSettings } from '../evaluation/settings.ts'
 import { loadWork } from '../evaluation/work.ts'
 import { holderName } from '../files/lock.ts'
 import { card } from '../protocols/card.ts'
-import { builtInTasks, cardTasks } from '../tasks/built-in/registry.ts'
+import { protocols } from '../protocols/registry.ts'
+import { builtInTasks, cardTasks, taskNames, tasksNamed } from '../tasks/built-in/registry.ts'
 import type { Task } from '../tasks/task.ts'
 import { addModelOptions, choice, folder, integer, type ModelOptions, newCommand } from './command.ts'
 import { type Io, note, print, printJson } from './io.ts'
@@ -17,6 +18,7 @@ import { openTextModel } from './open-model.ts'
 import { type Progress, startProgress } from './progress.ts'
 
 interface EvalOptions extends ModelOptions {
+  protocol: string
   dataDir?: string
   tasks: readonly Task[]
   limit?: number
@@ -27,6 +29,7 @@ interface EvalOptions extends ModelOptions {
   tooLong: 'error' | 'truncate-left'
 }
 
+const taskWords = `${taskNames.ofOneLanguage.join(', ')}; in their languages ${taskNames.ofSets.join(', ')}, or one of these as xnli_de`
 const embeddedData = fileURLToPath(new URL('../../default/data', import.meta.url))
 
 export function evalCommand(io: Io): Command {
@@ -45,17 +48,26 @@ export function evalCommand(io: Io): Command {
           'eval --model ./llama --data-dir ./data --tasks copa,rte --limit 50 --card',
           'two tasks, 50 samples each, beside the card',
         ],
+        [
+          'eval --model ./llama --data-dir ./data --protocol release --tasks xnli',
+          'as the released scripts evaluate: XNLI in its languages, with their mean',
+        ],
       ],
     },
   )
   return addModelOptions(command)
+    .addOption(
+      choice('--protocol <name>', 'how prompts are put and answers judged, see docs/data.md', [
+        ...protocols.keys(),
+      ]).default(card.name),
+    )
     .option(
       '--data-dir <dir>',
       'folder with one folder a task, see docs/data.md (default: the embedded items)',
       folder,
     )
     .addOption(
-      new Option('--tasks <names>', `comma-separated, of ${[...builtInTasks.keys()].join(', ')}`)
+      new Option('--tasks <names>', `comma-separated, of ${taskWords}`)
         .argParser(parseTasks)
         .default(cardTasks, "the card's eleven"),
     )
@@ -77,27 +89,30 @@ export function evalCommand(io: Io): Command {
 }
 
 function parseTasks(text: string): Task[] {
-  const names = new Set(text.split(',').map(name => name.trim()))
-  const unknown = [...names].filter(name => !builtInTasks.has(name))
+  const names = text.split(',').map(name => name.trim())
+  const unknown = [...new Set(names)].filter(name => tasksNamed(name).length === 0)
   if (unknown.length > 0) {
     throw new InvalidArgumentError(
-      `No task ${unknown.map(name => `"${name}"`).join(', ')}; there are ${[...builtInTasks.keys()].join(', ')}.`,
+      `No task ${unknown.map(name => `"${name}"`).join(', ')}; there are ${taskWords}.`,
     )
   }
-  return [...builtInTasks.values()].filter(task => names.has(task.name))
+  const asked = new Set(names.flatMap(tasksNamed))
+  return [...builtInTasks.values()].filter(task => asked.has(task))
 }
 
 async function run(io: Io, options: EvalOptions): Promise<void> {
   await using saved = await openFolder(options)
   const data = { dataDir: resolve(options.dataDir ?? embeddedData), limit: options.limit ?? null }
-  const work = await loadWork(options.tasks, card, data)
+  const protocol = protocols.get(options.protocol)!
+  const work = await loadWork(options.tasks, protocol, data)
   await using model = await openTextModel(options, io.signal)
   if (options.dataDir === undefined)
     note('data: the embedded items, a handful a task; their figures mean nothing', options)
-  const settings = await runSettings(model, { protocol: card.name, tooLong: options.tooLong, ...data })
+  const tokenNotes = (model.tokenizer && protocol.tokenNotes?.(model.tokenizer)) ?? []
+  const settings = await runSettings(model, { protocol: protocol.name, tooLong: options.tooLong, ...data })
   const progress = taskProgress(options)
   const results = await evaluate(model, {
-    ...{ work, settings, folder: saved },
+    ...{ work, settings, tokenNotes, folder: saved },
     ...{ redo: options.redo ?? false, allowNan: options.allowNan ?? false, card: options.card ?? false },
     ...{ signal: io.signal, onProgress: progress.update },
     onKept: kept => note(keptWords(kept), options),

@@ -5,15 +5,15 @@ import type { TaskResult } from './results.ts'
 import { Tally } from './tally.ts'
 
 /** What is known of a task before it is run. */
-type Known = Pick<TaskResult, 'title' | 'headline' | 'files' | 'skipped' | 'samplesTotal'>
+type Known = Pick<TaskResult, 'title' | 'headline' | 'decimals' | 'files' | 'skipped' | 'samplesTotal'>
 
 /** All of a task's result but what it cost to run. @param tally must hold one sample at least */
 export function countedResult(
   tally: Tally,
-  { title, headline, files, skipped, samplesTotal }: Known,
+  { title, headline, decimals, files, skipped, samplesTotal }: Known,
 ): Omit<TaskResult, 'timing'> {
   return {
-    ...{ title, headline },
+    ...{ title, headline, decimals },
     status: tally.samples === samplesTotal ? 'complete' : 'partial',
     files,
     samplesTotal,

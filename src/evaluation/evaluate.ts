@@ -1,6 +1,7 @@
 // The main job: runs tasks in order on one model, saves as it goes, and adds up the results.
 import { builtInTasks } from '../tasks/built-in/registry.ts'
 import { recounted } from './counted-result.ts'
+import { languageMeans } from './language-means.ts'
 import { report } from './report.ts'
 import type { RunResults, Settings, TaskResult } from './results.ts'
 import type { RunFolder } from './run-folder.ts'
@@ -13,6 +14,8 @@ export interface EvaluateOptions {
   work: readonly Work[]
   /** The settings that the samples were read with and the model was loaded with. */
   settings: Settings
+  /** What the protocol says of the tokenizer's tokens (Protocol.tokenNotes). @default [] */
+  tokenNotes?: readonly string[]
   /** The folder to save in; undefined saves nothing. */
   folder?: RunFolder | undefined
   /** Whether tasks that the folder has results of are run from their start. @default false: only what is missing is run */
@@ -66,8 +69,11 @@ export async function evaluate(model: Scorer, options: EvaluateOptions): Promise
     node: process.version,
     platform: `${process.platform}-${process.arch}`,
     tasks: { ...earlier?.tasks },
+    languageMeans: {},
+    tokenNotes: options.tokenNotes ?? [],
   }
   const save = async () => {
+    results.languageMeans = languageMeans(results.tasks)
     const isEmpty = Object.keys(results.tasks).length === 0
     await folder?.write(results, isEmpty ? '' : report(results, { card: options.card ?? false }))
   }

@@ -1,9 +1,11 @@
-// The card's two tables as Markdown, and a third of whatever else was run.
+// The card's two tables as Markdown, one for each set of several languages, and one of whatever else was run.
 import { basename } from 'node:path'
+import { printedPercent } from '../metrics/percent.ts'
 import { metricDescription, metricHead } from '../metrics/titles.ts'
-import { cardTables } from '../tasks/built-in/registry.ts'
+import { cardTables, languageSets } from '../tasks/built-in/registry.ts'
+import type { Task } from '../tasks/task.ts'
 import { type PublishedFigures, published } from './published.ts'
-import type { RunResults, TaskResult } from './results.ts'
+import type { LanguageMean, RunResults, TaskResult } from './results.ts'
 
 export interface ReportOptions {
   /** Whether the tables have the model card's own rows too. */
@@ -12,8 +14,15 @@ export interface ReportOptions {
 
 /** A column of a table. */
 interface Column {
-  name: string
   title: string
+  /** The task's name; undefined for a mean. */
+  name?: string
+  result: TaskResult | LanguageMean | undefined
+}
+
+interface Table {
+  title: string
+  columns: readonly Column[]
 }
 
 /**
@@ -21,25 +30,48 @@ interface Column {
  * (limits, ties, cut prompts). A table none of whose tasks ran is left out.
  */
 export function report(results: RunResults, { card }: ReportOptions): string {
-  const tables: { title: string; columns: readonly Column[] }[] = cardTables.map(({ title, tasks }) => ({
+  const own = cardTables.map(({ title, tasks }) => ({
     title,
-    columns: tasks,
+    columns: tasks.map(task => column(task, results)),
   }))
-  const known = new Set(tables.flatMap(({ columns }) => columns.map(({ name }) => name)))
+  const inCard = namesOf(own)
+  const tables = [...own, ...languageTables(results, inCard)]
+  const known = new Set([...inCard, ...namesOf(tables)])
   const others = Object.entries(results.tasks).filter(([name]) => !known.has(name))
-  tables.push({ title: 'Other tasks', columns: others.map(([name, { title }]) => ({ name, title })) })
-  const parts = tables.map(({ title, columns }) => table(title, columns, results, card))
+  tables.push({
+    title: 'Other tasks',
+    columns: others.map(([name, result]) => ({ name, title: result.title, result })),
+  })
+  const parts = tables.map(one => table(one, modelName(results.model.path), card))
   return `${[...parts, notes(results)].filter(Boolean).join('\n\n')}\n`
 }
 
-function table(title: string, columns: readonly Column[], results: RunResults, card: boolean): string {
-  if (!columns.some(({ name }) => results.tasks[name])) return ''
+function column({ name, title }: Task, { tasks }: RunResults): Column {
+  return { name, title, result: tasks[name] }
+}
+
+function namesOf(tables: readonly Table[]): Set<string | undefined> {
+  return new Set(tables.flatMap(({ columns }) => columns.map(({ name }) => name)))
+}
+
+/** A table for each set of which more was run than the card's language. */
+function languageTables(results: RunResults, inCard: Set<string | undefined>): Table[] {
+  return languageSets.flatMap(({ name, title, tasks, averaged }) => {
+    const columns = [...tasks.values()].map(task => column(task, results))
+    if (!columns.some(one => one.result && !inCard.has(one.name))) return []
+    const mean = { title: `mean of ${averaged.length}`, result: results.languageMeans[name] }
+    return [{ title: `${title} by language`, columns: [...columns, mean] }]
+  })
+}
+
+function table({ title, columns }: Table, model: string, card: boolean): string {
+  if (!columns.some(({ result }) => result)) return ''
   const rows = [
-    ['Model', ...columns.map(column => head(column, results.tasks[column.name]))],
-    [modelName(results.model.path), ...columns.map(({ name }) => cell(results.tasks[name]))],
+    ['Model', ...columns.map(head)],
+    [model, ...columns.map(({ result }) => cell(result))],
   ]
   for (const [model, figures] of card ? Object.entries(published) : []) {
-    const cells = columns.map(({ name }) => shown(figures[name]))
+    const cells = columns.map(({ name }) => publishedCell(name === undefined ? undefined : figures[name]))
     if (cells.some(text => text !== '-')) rows.push([model, ...cells])
   }
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map(row => row[column]!.length)))
@@ -50,7 +82,7 @@ function table(title: string, columns: readonly Column[], results: RunResults, c
 }
 
 /** 'COPA (Acc.)'; the title alone where nothing says what its figures are. */
-function head({ title }: Column, result: TaskResult | undefined): string {
+function head({ title, result }: Column): string {
   return result ? `${title} (${result.headline.map(metricHead).join('/')})` : title
 }
 
@@ -59,17 +91,18 @@ function modelName(path: string): string {
   return basename(path).replaceAll('|', '\\|')
 }
 
-function cell(result: TaskResult | undefined): string {
+function cell(result: Column['result']): string {
   if (!result) return '-'
-  const figures = result.headline.map(name => 100 * result.metrics[name]!.value)
-  return shown(figures) + (result.status === 'partial' ? '*' : '')
+  const { headline, metrics, decimals, status } = result
+  const figures = headline.map(name => printedPercent(metrics[name]!.value, decimals))
+  return figures.join('/') + (status === 'partial' ? '*' : '')
 }
 
-function shown(figures: PublishedFigures | undefined): string {
+function publishedCell(figures: PublishedFigures | undefined): string {
   return figures?.map(value => value.toFixed(1)).join('/') ?? '-'
 }
 
-function notes({ settings, tasks: done }: RunResults): string {
+function notes({ settings, tasks: done, tokenNotes }: RunResults): string {
   const all = Object.values(done)
   /** Names the tasks that `say` gives something for, with what it gives: 'COPA 3, RTE 1'. */
   const list = (say: (result: TaskResult) => string | number | false) =>
@@ -78,6 +111,7 @@ function notes({ settings, tasks: done }: RunResults): string {
       .filter(([, text]) => text !== false && text !== 0)
       .map(pair => pair.join(' '))
       .join(', ')
+  const bos = tokenNotes.length > 0 ? '' : `, ${settings.addBos ? 'BOS' : 'no BOS'} before each prompt`
   const partial = list(
     result => result.status === 'partial' && `${result.samplesDone} of ${result.samplesTotal}`,
   )
@@ -94,7 +128,8 @@ function notes({ settings, tasks: done }: RunResults): string {
   const truncated = list(result => result.truncated)
   const notFinite = list(result => result.notFinite)
   const lines = [
-    `Protocol ${settings.protocol}, ${settings.dtype}, ${settings.backend}, ${settings.addBos ? 'BOS' : 'no BOS'} before each prompt.`,
+    `Protocol ${settings.protocol}, ${settings.dtype}, ${settings.backend}${bos}.`,
+    ...tokenNotes,
     `Samples: ${list(result => result.samplesDone)}${settings.limit === null ? '' : ` (limit ${settings.limit})`}.`,
     partial && `\\* Stopped early, the figure is that of the first samples: ${partial}.`,
     ...further,
@@ -102,7 +137,7 @@ function notes({ settings, tasks: done }: RunResults): string {
     ties && `Ties (the first choice counts): ${ties}.`,
     failed && `Texts in which no answer was found: ${failed}.`,
     notFinite && `The model gave NaN or an infinity (counted as wrong): ${notFinite}.`,
-    truncated && `Prompts cut on the left to fit the context: ${truncated}.`,
+    truncated && `Prompts that were cut: ${truncated}.`,
   ]
   return lines
     .filter(Boolean)

@@ -30,6 +30,17 @@ export interface RunResults {
   platform: string
   /** The tasks' results by name, those of the card first and in the order of its tables. */
   tasks: Record<string, TaskResult>
+  /** Means over the languages of the sets that are complete, by the set's name. */
+  languageMeans: Record<string, LanguageMean>
+  /** What the protocol says of the tokens that prompts begin with and texts end at; empty where they are the tokenizer's own. */
+  tokenNotes: readonly string[]
+}
+
+/** The mean over the languages of a set, each language counting alike. */
+export interface LanguageMean extends Pick<TaskResult, 'title' | 'headline' | 'decimals' | 'status'> {
+  languages: readonly string[]
+  /** By the metric's name. */
+  metrics: Record<string, { value: number }>
 }
 
 export interface TaskResult {
@@ -37,6 +48,8 @@ export interface TaskResult {
   title: string
   /** The metrics that stand for the task in tables, in order. */
   headline: readonly string[]
+  /** Decimals of its figures in tables. */
+  decimals: 1 | 2
   /** 'partial' after a run that was stopped: the metrics are those of the first samplesDone samples. */
   status: 'complete' | 'partial'
   /** The data files that were read, relative to dataDir. */

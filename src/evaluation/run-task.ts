@@ -1,7 +1,7 @@
 // Puts what is asked to a model and yields a record for each sample, in order; the caller writes them and adds them up.
-import type { Text } from '../calls/text.ts'
 import { MtLlamaError } from '../errors.ts'
 import type { Form, GenerateAsk, GenerateForm, RankAsk, RankForm } from '../protocols/protocol.ts'
+import { Prompts } from './prompts.ts'
 import type { GenerateRecord, RankRecord, SampleRecord, Settings } from './results.ts'
 import type { Scorer } from './scorer.ts'
 import { sampleName, type Work } from './work.ts'
@@ -43,9 +43,10 @@ async function* rank(
   asks: readonly RankAsk[],
   { tooLong, signal, onTokens }: RunTaskOptions,
 ): AsyncGenerator<RankRecord> {
-  const requests = asks.map(({ prompt, choices }) => ({
-    prompt: encoded(model, form, prompt),
-    continuations: choices.map(choice => form.delimiter + choice),
+  const prompts = new Prompts(model, form)
+  const requests = lazily(asks, ask => ({
+    prompt: prompts.next(ask),
+    continuations: ask.choices.map(choice => form.delimiter + choice),
   }))
   const results = model.scoreStream(requests, {
     tooLong,
@@ -53,7 +54,8 @@ async function* rank(
     onProgress: progress => onTokens(progress.tokensDone),
   })
   let i = 0
-  for await (const { continuations, truncatedTokens } of results) {
+  for await (const { continuations, ...result } of results) {
+    const truncatedTokens = result.truncatedTokens + prompts.take(i).truncatedTokens
     const ask = asks[i++]!
     const logLikelihoods = continuations.map(({ logLikelihood }) => logLikelihood)
     const answer = { logLikelihoods, tokens: continuations.map(({ tokens }) => tokens.length) }
@@ -75,22 +77,27 @@ async function* generate(
   asks: readonly GenerateAsk[],
   { tooLong, signal, onTokens }: RunTaskOptions,
 ): AsyncGenerator<GenerateRecord> {
+  const prompts = new Prompts(model, form)
+  const stopIds = form.stopIds?.(prompts.tokenizer)
   const results = model.generateEach(
-    asks.map(({ prompt }) => encoded(model, form, prompt)),
+    lazily(asks, ask => prompts.next(ask)),
     {
       maxTokens: form.maxTokens,
       // A NaN is noted in the sample's record; the caller decides whether it is an error.
       allowNan: true,
       stop: form.stop,
+      ...(stopIds && { stopIds }),
       tooLong,
       ...(signal && { signal }),
       onProgress: progress => onTokens(progress.tokensDone),
     },
   )
   let i = 0
-  for await (const { text, finishReason, logProbs, truncatedTokens } of results) {
+  for await (const { text, tokens, finishReason, logProbs, ...result } of results) {
+    const prompt = prompts.take(i)
+    const truncatedTokens = result.truncatedTokens + prompt.truncatedTokens
     const ask = asks[i++]!
-    const answer = { generated: text }
+    const answer = { generated: form.decode?.(prompt.ids, tokens, prompts.tokenizer) ?? text }
     const judged = logProbs.every(Number.isFinite)
       ? form.judge(ask, answer)
       : { ...wrong(form), notFinite: true as const }
@@ -98,11 +105,8 @@ async function* generate(
   }
 }
 
-function encoded(model: Scorer, { encode }: Form, prompt: string): Text {
-  if (!encode) return prompt
-  if (!model.tokenizer)
-    throw new MtLlamaError('TOKENIZER', `${model.info.path} has no tokenizer, which the protocol needs`)
-  return encode(prompt, model.tokenizer)
+function* lazily<From, To>(items: readonly From[], make: (item: From) => To): Generator<To> {
+  for (const item of items) yield make(item)
 }
 
 /** The outcome of an answer that means nothing. */

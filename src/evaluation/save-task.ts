@@ -55,7 +55,8 @@ export async function runAndSave(
     isEmpty ? undefined : onKept?.({ task: name, title, samplesKept, samplesTotal, reason })
   const resultOf = ({ tally, tokens, seconds }: Progress): TaskResult => ({
     ...countedResult(tally, {
-      ...{ title, headline: work.form.headline, skipped: work.skipped.length, samplesTotal },
+      ...{ title, headline: work.form.headline, decimals: work.form.decimals ?? 1 },
+      ...{ skipped: work.skipped.length, samplesTotal },
       files: work.files.map(path => relative(settings.dataDir, path)),
     }),
     timing: { tokens, seconds },

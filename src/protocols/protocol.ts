@@ -62,6 +62,12 @@ export interface Outcome {
   failed?: true
 }
 
+export interface EncodedPrompt {
+  ids: readonly number[]
+  /** Tokens that were cut off, since the protocol limits prompts. */
+  truncatedTokens: number
+}
+
 interface FormBase<A extends Ask, R> {
   /** @returns one question an item in most protocols, one a template in others */
   asks(item: Item): readonly (A | Skipped)[]
@@ -72,7 +78,9 @@ interface FormBase<A extends Ask, R> {
   /** Those that stand for the task in tables, in order. */
   headline: readonly string[]
   /** Makes the ids of a prompt. @default the tokenizer's own way, with its BOS */
-  encode?: (prompt: string, tokenizer: Tokenizer) => Int32Array
+  encode?: (prompt: string, tokenizer: Tokenizer) => EncodedPrompt
+  /** Decimals of its figures in tables, which are in percent. @default 1 */
+  decimals?: 1 | 2
 }
 
 /** The form of questions that are answered by ranking choices. */
@@ -88,6 +96,14 @@ export interface GenerateForm extends FormBase<GenerateAsk, GenerateAnswer> {
   maxTokens: number
   /** Texts that end an answer. */
   stop: readonly string[]
+  /** Ids that end an answer. @default the checkpoint's EOS ids */
+  stopIds?: (tokenizer: Tokenizer) => readonly number[]
+  /**
+   * Makes the text of an answer, where there is an encode() too.
+   * @param prompt the ids that encode() has made
+   * @default the text of the new tokens
+   */
+  decode?: (prompt: readonly number[], newTokens: readonly number[], tokenizer: Tokenizer) => string
 }
 
 /** How a task is put to a model. */
@@ -97,6 +113,12 @@ export interface Protocol {
   name: string
   /** @returns undefined for a task that the protocol has no form for */
   form(task: Task): Form | undefined
+  /**
+   * What a reader of results must know of the tokens that prompts begin with and texts end at, where they are not the
+   * tokenizer's own BOS and EOS.
+   * @throws TOKENIZER for a tokenizer that the protocol cannot work with
+   */
+  tokenNotes?: (tokenizer: Tokenizer) => readonly string[]
 }
 
 /** A row of a protocol's table. */

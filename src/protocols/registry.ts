@@ -1,7 +1,8 @@
 // Every protocol by name.
 import { card } from './card.ts'
 import type { Protocol } from './protocol.ts'
+import { release } from './release/release.ts'
 
 export const protocols: ReadonlyMap<string, Protocol> = new Map(
-  [card].map(protocol => [protocol.name, protocol]),
+  [card, release].map(protocol => [protocol.name, protocol]),
 )

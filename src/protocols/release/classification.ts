@@ -1,5 +1,24 @@
 // The classification sets of the release: prompt, classes, and the table by which an answer becomes one of them.
 import { stripStart } from '../../metrics/python-text.ts'
+import type { CopaFields } from '../../tasks/built-in/copa.ts'
+import type { MarcFields } from '../../tasks/built-in/marc.ts'
+import type { NliFields } from '../../tasks/built-in/mnli.ts'
+import type { OpenbookqaFields } from '../../tasks/built-in/openbookqa.ts'
+import type { ParaphraseFields } from '../../tasks/built-in/pawsx.ts'
+import type { RteFields } from '../../tasks/built-in/rte.ts'
+import type { Sst2Fields } from '../../tasks/built-in/sst2.ts'
+import type { WicFields } from '../../tasks/built-in/wic.ts'
+import type { WinograndeFields } from '../../tasks/built-in/winogrande.ts'
+import type { StoryClozeFields } from '../../tasks/built-in/xstorycloze.ts'
+import {
+  fourChoices,
+  guarantee,
+  implication,
+  plausibility,
+  recommendation,
+  reference,
+  sameMeaning,
+} from '../wordings.ts'
 import type { LabelTable } from './labels.ts'
 import { wrapped } from './wrapper.ts'
 
@@ -11,6 +30,8 @@ export interface Classification<Fields> {
   classes(fields: Fields): readonly string[]
   /** Absent where the classes are an item's own two options: the one that is more like the answer is taken. */
   table?: LabelTable
+  /** The class of each gold label. Absent where they have the same numbers. */
+  classOfGold?: readonly number[]
 }
 
 const noYes = ['no.', 'yes.']
@@ -19,7 +40,6 @@ const noYesTable: LabelTable = [
   ['yes', 1],
 ]
 
-const recommend = 'Based on this review, would the user recommend this product?'
 /** Numbers and stars come before words. Three stars are in neither class. */
 const recommendTable: LabelTable = [
   ['1', 0],
@@ -34,34 +54,27 @@ const recommendTable: LabelTable = [
   ['yes', 1],
 ]
 
-/** Class 0: no, 1: yes. The release strips its TSV lines, hence the beginning of the sentence. */
-export const sst2: Classification<{ sentence: string }> = {
-  prompt: ({ sentence }) => `${stripStart(sentence)} ${recommend} No or Yes?`,
+/** The release strips its TSV lines, hence the beginning of the sentence; the space at its end stays. */
+export const sst2: Classification<Sst2Fields> = {
+  prompt: ({ sentence }) => recommendation(stripStart(sentence), 'No or Yes?'),
   classes: () => noYes,
   table: recommendTable,
 }
 
-export interface ReviewFields {
-  title: string
-  body: string
+function review({ review_title, review_body }: MarcFields): string {
+  return `Title: ${review_title} Product Review: ${review_body}`
 }
 
-function review({ title, body }: ReviewFields): string {
-  return `Title: ${title} Product Review: ${body} ${recommend}`
-}
-
-/** Class 0: 1 or 2 stars, 1: 4 or 5 stars. Reviews of 3 stars are not asked about. */
-export const marc2: Classification<ReviewFields> = {
-  prompt: fields => `${review(fields)} No or Yes?`,
+export const marc2: Classification<MarcFields> = {
+  prompt: fields => recommendation(review(fields), 'No or Yes?'),
   classes: () => noYes,
   table: recommendTable,
 }
 
 const fiveStars = ['not at all.', 'no.', 'maybe.', 'yes.', 'definitely.']
 
-/** Class n: n + 1 stars. */
-export const marc5: Classification<ReviewFields> = {
-  prompt: fields => wrapped(`${review(fields)} Not at all, No, Maybe, Yes, or Definitely?`),
+export const marc5: Classification<MarcFields> = {
+  prompt: fields => wrapped(recommendation(review(fields), 'Not at all, No, Maybe, Yes, or Definitely?')),
   classes: () => fiveStars,
   table: [
     ['1', 0],
@@ -82,46 +95,24 @@ export const marc5: Classification<ReviewFields> = {
   ],
 }
 
-export interface WicFields {
-  word: string
-  sentence1: string
-  sentence2: string
-}
-
-/** Class 0: no, 1: yes. */
 export const wic: Classification<WicFields> = {
-  prompt: ({ word, sentence1, sentence2 }) =>
-    wrapped(
-      `Does the word "${word}" have the same meaning in these two sentences? Yes, No? ${sentence1} ${sentence2}`,
-    ),
+  prompt: fields => wrapped(sameMeaning(fields)),
   classes: () => noYes,
   table: noYesTable,
 }
 
-export interface SentencePair {
-  sentence1: string
-  sentence2: string
-}
-
-/** Class 0: no, 1: yes. The release strips its TSV lines, hence the beginning of the first sentence. */
-export const pawsx: Classification<SentencePair> = {
+/** The release strips its TSV lines, hence the beginning of the first sentence. */
+export const pawsx: Classification<ParaphraseFields> = {
   prompt: ({ sentence1, sentence2 }) =>
     `Sentence 1: ${stripStart(sentence1)} Sentence 2: ${sentence2} Question: Does Sentence 1 paraphrase Sentence 2? Yes or No?`,
   classes: () => noYes,
   table: noYesTable,
 }
 
-export interface EntailmentFields {
-  premise: string
-  hypothesis: string
-}
-
 const yesNo = ['yes.', 'no.']
 
-/** Class 0: entailment, 1: not entailment. */
-export const rte: Classification<EntailmentFields> = {
-  prompt: ({ premise, hypothesis }) =>
-    wrapped(`Given ${premise} Is it guaranteed true that "${hypothesis}"? Yes or no?`),
+export const rte: Classification<RteFields> = {
+  prompt: fields => wrapped(guarantee(fields)),
   classes: () => yesNo,
   table: [
     ['yes', 0],
@@ -131,12 +122,9 @@ export const rte: Classification<EntailmentFields> = {
 
 const maybeYesNo = ['maybe.', 'yes.', 'no.']
 
-/** MNLI, matched and mismatched. Class 0: neutral, 1: entailment, 2: contradiction. */
-export const mnli: Classification<EntailmentFields> = {
-  prompt: ({ premise, hypothesis }) =>
-    wrapped(
-      `${premise} Question: Does this imply that ${hypothesis}? Please response with 'Yes', 'No', or 'Maybe'.`,
-    ),
+/** MNLI, matched and mismatched. */
+export const mnli: Classification<NliFields> = {
+  prompt: fields => wrapped(implication(fields)),
   classes: () => maybeYesNo,
   table: [
     ['maybe', 0],
@@ -149,24 +137,20 @@ export const mnli: Classification<EntailmentFields> = {
     ['true', 1],
     ['false', 2],
   ],
+  // Entailment, neutral and contradiction are "yes", "maybe" and "no".
+  classOfGold: [1, 0, 2],
 }
 
-/** The classes of MNLI. The release strips its TSV lines, hence the beginning of the premise. */
-export const xnli: Classification<EntailmentFields> = {
+/** The release strips its TSV lines, hence the beginning of the premise. */
+export const xnli: Classification<NliFields> = {
   ...mnli,
   prompt: fields => mnli.prompt({ ...fields, premise: stripStart(fields.premise) }),
 }
 
-export interface FourChoiceFields {
-  stem: string
-  choices: readonly string[]
-}
-
 /** A letter counts wherever it stands in an answer, so the keys "(a)" to "(d)" are never reached. */
-export const openbookqa: Classification<FourChoiceFields> = {
-  prompt: ({ stem, choices: [a, b, c, d] }) =>
-    wrapped(`${stem} Which is the correct answer? - (A) ${a} - (B) ${b} - (C) ${c} - (D) ${d}`),
-  classes: ({ choices }) => choices,
+export const openbookqa: Classification<OpenbookqaFields> = {
+  prompt: fields => wrapped(fourChoices(fields)),
+  classes: ({ choices }) => choices.text,
   table: [
     ['1.', 0],
     ['2.', 1],
@@ -183,45 +167,21 @@ export const openbookqa: Classification<FourChoiceFields> = {
   ],
 }
 
-export interface CopaFields {
-  premise: string
-  choice1: string
-  choice2: string
-  question: 'cause' | 'effect'
-}
-
-const links = { cause: 'This happened because...', effect: 'As a consequence...' }
-const pick = 'Help me pick the more plausible option:'
-
 /** COPA and XCOPA. A full stop follows the first choice, whether it has one or not. */
 export const copa: Classification<CopaFields> = {
-  prompt: ({ premise, choice1, choice2, question }) =>
-    wrapped(`${premise} ${links[question]} ${pick} - ${choice1}. - ${choice2}`),
+  prompt: ({ premise, question, choice1, choice2 }) =>
+    wrapped(plausibility(premise, question, [`${choice1}.`, choice2])),
   classes: ({ choice1, choice2 }) => [choice1, choice2],
 }
 
-export interface StoryFields {
-  context: string
-  ending1: string
-  ending2: string
-}
-
-export const xstorycloze: Classification<StoryFields> = {
-  prompt: ({ context, ending1, ending2 }) =>
-    wrapped(`${context} ${links.effect} ${pick} - ${ending1} - ${ending2}`),
-  classes: ({ ending1, ending2 }) => [ending1, ending2],
-}
-
-export interface BlankFields {
-  /** Has an underscore for the blank. */
-  sentence: string
-  option1: string
-  option2: string
+export const xstorycloze: Classification<StoryClozeFields> = {
+  prompt: ({ context, sentence_quiz1, sentence_quiz2 }) =>
+    wrapped(plausibility(context, 'effect', [sentence_quiz1, sentence_quiz2])),
+  classes: ({ sentence_quiz1, sentence_quiz2 }) => [sentence_quiz1, sentence_quiz2],
 }
 
 /** Winogrande and XWinograd. */
-export const winogrande: Classification<BlankFields> = {
-  prompt: ({ sentence, option1, option2 }) =>
-    wrapped(`${sentence} In the previous sentence, does _ refer to ${option1} or ${option2}?`),
+export const winogrande: Classification<WinograndeFields> = {
+  prompt: fields => wrapped(reference(fields)),
   classes: ({ option1, option2 }) => [option1, option2],
 }

@@ -12,6 +12,11 @@ export interface Extraction {
   failed: boolean
 }
 
+/** What was generated: the decoded output after as many code points as the decoded input has. */
+export function afterInput(decodedInput: string, decodedOutput: string): string {
+  return [...decodedOutput].slice([...decodedInput].length).join('')
+}
+
 /**
  * The class that an answer names.
  * @param classes the texts of the classes
