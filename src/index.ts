@@ -18,6 +18,9 @@ export type { ModelInfo } from './model/info.ts'
 export { type LoadOptions, type LoadProgress, loadModel } from './model/load.ts'
 export type { ChatOptions, ChatTemplateOptions, Model, PerplexityOptions } from './model.ts'
 export type { Device, DType } from './native/types.ts'
+export { listTemplateSets, loadTemplates } from './prompts/load-templates.ts'
+export type { ApplyOptions, Example, PromptMetadata, PromptTemplate } from './prompts/prompt-template.ts'
+export { pythonRandom } from './prompts/python-random.ts'
 export type {
   Alternative,
   ContinuationScore,

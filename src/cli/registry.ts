@@ -10,6 +10,7 @@ import { generateCommand } from './generate.ts'
 import { infoCommand } from './info.ts'
 import type { Io } from './io.ts'
 import { scoreCommand } from './score.ts'
+import { templatesCommand } from './templates.ts'
 
 export const commands: readonly ((io: Io) => Command)[] = [
   evalCommand,
@@ -21,4 +22,5 @@ export const commands: readonly ((io: Io) => Command)[] = [
   benchCommand,
   convertCommand,
   deltaCommand,
+  templatesCommand,
 ]

@@ -16,7 +16,8 @@ const readers = {
   '.tsv': tsvRows,
   '.parquet': parquetRows,
 }
-const endings = Object.keys(readers)
+/** The endings of the files that are read. */
+export const endings = Object.keys(readers)
 
 /**
  * Finds the files that hold a table's rows: one, or the shards of one Parquet table in order.
