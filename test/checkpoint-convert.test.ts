@@ -1,49 +1,29 @@
-// A checkpoint -> Hugging Face directory: tensors, config, tokenizer, and what is left behind when it fails.
+// A checkpoint -> Hugging Face directory: tensors, config, tokenizer.
 // bench/peers/check_convert.py holds the result against transformers.
 import assert from 'node:assert/strict'
-import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Checkpoint } from '../src/checkpoint/checkpoint.ts'
 import { type ConvertOptions, convert } from '../src/checkpoint/convert/convert.ts'
 import { readGguf } from '../src/checkpoint/gguf/gguf.ts'
-import { ggmlName } from '../src/checkpoint/gguf/gguf-llama.ts'
 import { tokenizerFiles } from '../src/checkpoint/gguf/gguf-tokenizer-json.ts'
 import { openCheckpoint } from '../src/checkpoint/open.ts'
-import type { ErrorCode } from '../src/errors.ts'
 import { loadAddon } from '../src/native/addon.ts'
 import { newControl } from '../src/native/job.ts'
-import type { NativeTensor } from '../src/native/types.ts'
 import { loadTokenizer } from '../src/tokenizer/load.ts'
 import { readPieces } from '../src/tokenizer/sentencepiece.ts'
 import {
   type FileTensor,
-  type GgufValue,
-  ggufBytes,
-  tinyMetadata,
+  safetensorsBytes,
+  tinyConfig,
   tinyTensors,
   withFolder,
   writeFiles,
 } from './checkpoint-files.ts'
+import { assertSameTensors, convertFile, floats, tinyGguf } from './convert-files.ts'
 import { shared, sharedMissing } from './shared.ts'
 import { skip } from './skip.ts'
 import { defaultModel } from './tiny-model.ts'
-import { onTmpfs } from './tmpfs.ts'
-
-const metadata: Record<string, GgufValue> = {
-  ...tinyMetadata,
-  'llama.attention.layer_norm_rms_epsilon': Math.fround(1e-5),
-}
-
-/** The tiny LLaMA as a GGUF file, with some tensors changed, in ggml's names. */
-function tinyGguf(changes: Record<string, FileTensor> = {}, more: Record<string, GgufValue> = {}): Buffer {
-  const tensors = new Map([...tinyTensors()].map(([name, tensor]) => [ggmlName(name), tensor]))
-  for (const [name, tensor] of Object.entries(changes)) tensors.set(name, tensor)
-  return ggufBytes({ ...metadata, ...more }, tensors)
-}
-
-async function convertFile(file: string, out: string, options: ConvertOptions = {}): Promise<void> {
-  await convert(await openCheckpoint(file), out, options)
-}
 
 /** Converts the bytes of a GGUF file and hands over the folder. */
 function withConverted(
@@ -68,29 +48,12 @@ function openGolden(name: string): Promise<Checkpoint> {
   return openCheckpoint(shared('golden', 'hf', name))
 }
 
-/** Holds every tensor of a checkpoint to another's, bit by bit. */
-async function assertSameTensors(from: Checkpoint, to: Checkpoint): Promise<void> {
-  assert.deepEqual(
-    to.tensors.map(({ name, shape }) => ({ name, shape })),
-    from.tensors.map(({ name, shape }) => ({ name, shape })),
-  )
-  for (const [i, tensor] of from.tensors.entries()) {
-    const read = (of: NativeTensor) =>
-      loadAddon().readRows(of, from.config.headDim, 0, of.shape[0]!, 'F32', newControl())
-    assert.deepEqual(await read(to.tensors[i]!), await read(tensor), tensor.name)
-  }
-}
-
 /** A tensor of a folder as float32. */
 async function readTensor(dir: string, name: string): Promise<{ type: string; values: number[] }> {
   const { tensors } = await openCheckpoint(dir)
   const tensor = tensors.find(tensor => tensor.name === name)!
   const bytes = await loadAddon().readRows(tensor, 1, 0, tensor.shape[0]!, 'F32', newControl())
   return { type: tensor.parts[0]!.type, values: [...new Float32Array(bytes.buffer)] }
-}
-
-function floats(...values: number[]): Uint8Array {
-  return new Uint8Array(Float32Array.from(values).buffer)
 }
 
 describe('convert: tensors', () => {
@@ -241,6 +204,62 @@ describe('convert: config', () => {
   })
 })
 
+describe('convert: config of a Hugging Face directory', () => {
+  type Fields = Record<string, unknown>
+  const unknown = {
+    pad_token_id: 3,
+    initializer_range: 0.02,
+    id2label: { 0: 'a', 1: 'b' },
+    auto_map: { AutoModel: 'x.Y' },
+    'some.own-field': [1, null, { deep: true }],
+  }
+  // The fields of config.json, the dtype asked for, and those that differ in what is written.
+  const rows: [name: string, fields: Fields, dtype: ConvertOptions['dtype'], changed: Fields][] = [
+    ['keeps every field', { ...unknown, torch_dtype: 'float32' }, undefined, {}],
+    ['changes torch_dtype', { ...unknown, torch_dtype: 'float32' }, 'float16', { torch_dtype: 'float16' }],
+    ['changes dtype, as transformers 5 has it', { dtype: 'float32' }, 'bfloat16', { dtype: 'bfloat16' }],
+    [
+      'changes both',
+      { dtype: 'float32', torch_dtype: 'float32' },
+      'float16',
+      { dtype: 'float16', torch_dtype: 'float16' },
+    ],
+    ['adds torch_dtype where none is', unknown, undefined, { torch_dtype: 'float32' }],
+    [
+      'keeps the style of RoPE',
+      { rope_parameters: { rope_type: 'linear', factor: 2, rope_theta: 5e5 }, dtype: 'float32' },
+      undefined,
+      {},
+    ],
+    [
+      'unties a head that differs from the embedding',
+      { tie_word_embeddings: true, dtype: 'float32' },
+      undefined,
+      { tie_word_embeddings: false },
+    ],
+  ]
+  for (const [name, fields, dtype, changed] of rows) {
+    it(name, () =>
+      withFolder(async folder => {
+        const tensors = tinyTensors()
+        tensors.get('lm_head.weight')!.data = floats(...Array(tinyConfig.vocab_size * 8).fill(0.5))
+        const generation = '{"eos_token_id": 2, "temperature": 0.6, "own": [1]}'
+        const config = { ...tinyConfig, ...fields }
+        writeFiles(join(folder, 'from'), {
+          'config.json': config,
+          'model.safetensors': safetensorsBytes(tensors),
+          'generation_config.json': generation,
+        })
+        const source = await openCheckpoint(join(folder, 'from'))
+        await convert(source, join(folder, 'out'), dtype ? { dtype } : {})
+        assert.deepEqual(readJson(folder, 'out', 'config.json'), { ...config, ...changed })
+        assert.equal(readFileSync(join(folder, 'out', 'generation_config.json'), 'utf8'), generation)
+        assert.deepEqual((await openCheckpoint(join(folder, 'out'))).config, source.config)
+      }),
+    )
+  }
+})
+
 describe('convert: tokenizer', () => {
   before(function () {
     if (sharedMissing) skip(this, sharedMissing)
@@ -385,144 +404,4 @@ describe('convert: tokenizer', () => {
       })
     })
   }
-})
-
-describe('convert: failure leaves nothing behind', () => {
-  const rows: [name: string, gguf: Uint8Array, options: ConvertOptions, code: ErrorCode, message: RegExp][] =
-    [
-      ['a broken file', Buffer.from('GGUF'), {}, 'CHECKPOINT_CORRUPT', /x\.gguf/],
-      [
-        "a value past float16's range",
-        tinyGguf({
-          'output_norm.weight': { type: 'F32', shape: [8], data: floats(1, 2, 3, -70000, 5, 6, 7, 8) },
-        }),
-        { dtype: 'float16' },
-        'WEIGHT_NOT_FINITE',
-        /x\.gguf: "model\.norm\.weight": element 3 is -70000\.0+, which is too large for F16/,
-      ],
-      [
-        'a signal',
-        tinyGguf(),
-        { signal: AbortSignal.abort() },
-        'ABORTED',
-        /x\.gguf: the conversion was stopped/,
-      ],
-      [
-        'factors that are no llama3 scaling',
-        tinyGguf({ 'rope_freqs.weight': { type: 'F32', shape: [2], data: floats(3, 2) } }),
-        {},
-        'CHECKPOINT_UNSUPPORTED',
-        /x\.gguf: "rope_freqs\.weight" is no llama3 scaling/,
-      ],
-    ]
-  for (const [name, gguf, options, code, message] of rows) {
-    it(`of ${name}`, () =>
-      withFolder(async folder => {
-        writeFiles(folder, { 'x.gguf': gguf })
-        await assert.rejects(convertFile(join(folder, 'x.gguf'), join(folder, 'out'), options), {
-          code,
-          message,
-        })
-        assert.deepEqual(readdirSync(folder), ['x.gguf'])
-      }))
-  }
-
-  it('takes an empty folder, no file and no folder with anything in it', () =>
-    withFolder(async folder => {
-      writeFiles(folder, { 'x.gguf': tinyGguf() })
-      const file = join(folder, 'x.gguf')
-      mkdirSync(join(folder, 'empty'))
-      await convertFile(file, join(folder, 'empty'))
-      await openCheckpoint(join(folder, 'empty'))
-      await assert.rejects(convertFile(file, join(folder, 'empty')), {
-        code: 'OUTPUT',
-        message: /empty: is not empty/,
-      })
-      await assert.rejects(convertFile(file, file), {
-        code: 'OUTPUT',
-        message: /x\.gguf: is there; give a new file/,
-      })
-      await convertFile(file, join(folder, 'deep', 'er'))
-      await assert.rejects(convertFile(file, join(file, 'out')), { code: 'OUTPUT' })
-    }))
-})
-
-describe('convert: others that write to the same folder', () => {
-  const convertTo = (folder: string, options: ConvertOptions = {}) => {
-    writeFiles(folder, { 'x.gguf': tinyGguf() })
-    return convertFile(join(folder, 'x.gguf'), join(folder, 'out'), options)
-  }
-
-  it('are refused while one runs, and it comes to its end', () =>
-    withFolder(async folder => {
-      const outcomes: string[] = []
-      let other: Promise<unknown> | undefined
-      await convertTo(folder, {
-        onProgress: () => {
-          other ??= convertFile(join(folder, 'x.gguf'), join(folder, 'out')).catch(error =>
-            outcomes.push(error.message),
-          )
-        },
-      })
-      await other
-      assert.match(
-        outcomes.join(),
-        /out is being written by this process\. Name another folder\.|out: is not empty/,
-      )
-      assert.deepEqual(readdirSync(folder), ['out', 'x.gguf'])
-      await openCheckpoint(join(folder, 'out'))
-    }))
-
-  it('that no conversion has made are left alone, and named where they are in the way', () =>
-    withFolder(async folder => {
-      mkdirSync(join(folder, 'out.partial'))
-      writeFiles(folder, { 'out.partial/model.safetensors': Buffer.from('half') })
-      await assert.rejects(convertTo(folder), {
-        code: 'OUTPUT',
-        message: /out\.partial: is in the way, and no conversion has left it/,
-      })
-      assert.deepEqual(readdirSync(folder).sort(), ['out.partial', 'x.gguf'])
-    }))
-
-  it('links are not followed: in place of the folder, to an empty one too', () =>
-    withFolder(async folder => {
-      mkdirSync(join(folder, 'empty'))
-      for (const to of ['empty', 'nothing']) {
-        symlinkSync(join(folder, to), join(folder, 'out'))
-        await assert.rejects(convertTo(folder), {
-          code: 'OUTPUT',
-          message: /out: is a link; give a new folder/,
-        })
-        rmSync(join(folder, 'out'))
-      }
-      assert.deepEqual(readdirSync(folder).sort(), ['empty', 'x.gguf'])
-    }))
-
-  it('a disk that fills up is named, and once there is room the rest is written', async function () {
-    await withFolder(async folder => {
-      const disk = join(folder, 'disk')
-      mkdirSync(disk)
-      await onTmpfs(this, disk, 'size=32k', async remount => {
-        // Shards of one tensor: 11 of them do not fit into 8 pages.
-        const options = { maxShardBytes: 1 }
-        writeFiles(folder, { 'x.gguf': tinyGguf() })
-        const out = join(disk, 'out')
-        await assert.rejects(convertFile(join(folder, 'x.gguf'), out, options), {
-          code: 'OUTPUT',
-          message:
-            /disk\/out: the disk is full\. What is finished is kept in .*out\.partial, and the same call goes on with it; make room/,
-        })
-        assert.deepEqual(
-          readdirSync(disk).filter(name => !name.startsWith('out.partial')),
-          [],
-        )
-        await remount('size=4m')
-        let kept = 0
-        await convertFile(join(folder, 'x.gguf'), out, { ...options, onResume: bytes => (kept = bytes) })
-        assert.ok(kept > 0)
-        assert.deepEqual(readdirSync(disk), ['out'])
-        await assertSameTensors(await openCheckpoint(join(folder, 'x.gguf')), await openCheckpoint(out))
-      })
-    })
-  })
 })

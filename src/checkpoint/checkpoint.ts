@@ -1,5 +1,6 @@
 // What a checkpoint on disk says, whatever its format: readers fill this in and nothing else looks at the files.
 import type { LlamaShape, LlamaSizes, NativeTensor } from '../native/types.ts'
+import type { JsonObject } from './json.ts'
 
 /** RoPE as the files state it; `ropeFrequencies` in rope.ts turns it into numbers. */
 export type RopeScaling =
@@ -62,6 +63,8 @@ export interface Checkpoint {
   /** Folders of the adapters that were merged into it, in this order. */
   adapters?: readonly string[]
   config: LlamaConfig
+  /** Where `config` is from, if that is a Hugging Face directory. */
+  configSource?: ConfigSource | undefined
   /** Every tensor the forward pass reads, under Hugging Face's names, shapes checked against the config. */
   tensors: NativeTensor[]
   /** The dtype that 'auto' stands for: the one stored, or bfloat16 where the files are quantised. */
@@ -78,6 +81,12 @@ export interface Checkpoint {
   openedState?: string
   /** Worth telling the user: ignored tensors, added tokens beyond the embedding. */
   warnings: string[]
+}
+
+/** A Hugging Face directory and its config.json, fields without a meaning here too. */
+export interface ConfigSource {
+  folder: string
+  json: JsonObject
 }
 
 /** Files that lie beside a tokenizer and change it; undefined where they are not there. */

@@ -23,6 +23,7 @@ export async function withDelta(base: Checkpoint, delta: Checkpoint): Promise<Ch
   return {
     ...base,
     config: delta.config,
+    configSource: delta.configSource,
     tensors,
     ...{ autoDType: 'float16', storedTypes: `${base.storedTypes}, with a delta of ${delta.storedTypes}` },
     ...(delta.tokenizer && { tokenizer: delta.tokenizer }),

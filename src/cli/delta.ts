@@ -6,15 +6,17 @@ import { folder, newCommand } from './command.ts'
 import { addOutputOptions, type ConvertCommandOptions, writeConverted } from './convert.ts'
 import type { Io } from './io.ts'
 
+const outWords = 'folder to make, or file where it ends in .gguf; it must not exist'
+
 export function deltaCommand(io: Io): Command {
-  const json = 'print the folder as JSON'
+  const json = 'print the path as JSON'
   const apply = newCommand('apply', 'Write the model that a base and its delta make, in float16.', {
     json,
     examples: [['delta apply ./llama-7b ./delta ./model', 'base + delta, as a Hugging Face directory']],
   })
     .argument('<base>', 'checkpoint that the delta is of')
     .argument('<delta>', 'checkpoint of delta weights')
-    .argument('<out>', 'folder to make; it must not exist, or be empty', folder)
+    .argument('<out>', outWords, folder)
     .action(async (base: string, delta: string, out: string, options: ConvertCommandOptions) =>
       writeConverted(io, await openCheckpoint(base, { delta }), out, { dtype: 'float16', ...options }),
     )
@@ -26,7 +28,7 @@ export function deltaCommand(io: Io): Command {
   })
     .argument('<base>', 'checkpoint that those who apply the delta have')
     .argument('<target>', 'checkpoint that they get')
-    .argument('<out>', 'folder to make; it must not exist, or be empty', folder)
+    .argument('<out>', outWords, folder)
     .action(async (base: string, target: string, out: string, options: ConvertCommandOptions) => {
       const delta = deltaOf(await openCheckpoint(base), await openCheckpoint(target))
       await writeConverted(io, delta, out, { dtype: 'float16', ...options })

@@ -5,7 +5,7 @@ import type { DType } from '../../native/types.ts'
 import type { Checkpoint, TokenizerSource } from '../checkpoint.ts'
 import { pathKind } from '../files.ts'
 import { tokenizerFiles } from '../gguf/gguf-tokenizer-json.ts'
-import { configJson, specialIds } from '../huggingface/config-json.ts'
+import { configJson, keptConfigJson, specialIds } from '../huggingface/config-json.ts'
 import { safetensorsFiles, safetensorsIndex } from './safetensors-writer.ts'
 import { plainType, type TensorFile } from './tensor-file.ts'
 
@@ -31,7 +31,8 @@ export async function huggingFacePlan(
   dtype: DType | undefined,
   maxShardBytes: number,
 ): Promise<Plan> {
-  const { config, path, tensors, autoDType } = checkpoint
+  const { config, configSource, path, tensors, autoDType } = checkpoint
+  const type = dtype ?? autoDType
   const files = safetensorsFiles(
     tensors.map(source => {
       return { name: source.name, type: plainType(source, dtype), shape: source.shape, source }
@@ -41,7 +42,11 @@ export async function huggingFacePlan(
   const index = safetensorsIndex(files)
   return {
     texts: {
-      'config.json': jsonText(configJson(config, dtype ?? autoDType, basename(path))),
+      'config.json': jsonText(
+        configSource
+          ? keptConfigJson(configSource.json, config, type)
+          : configJson(config, type, basename(path)),
+      ),
       'generation_config.json': await generationConfig(checkpoint),
       ...(await tokenizerTexts(checkpoint)),
       ...(index && { 'model.safetensors.index.json': jsonText(index) }),
@@ -50,11 +55,10 @@ export async function huggingFacePlan(
   }
 }
 
-/** The checkpoint's own, else the ids that begin and end a text. */
-async function generationConfig({ format, path, delta, config }: Checkpoint): Promise<Uint8Array | string> {
-  const own = join(path, 'generation_config.json')
-  const has = format === 'huggingface' && delta === undefined && (await pathKind(own)) === 'file'
-  return has ? readFile(own) : jsonText(specialIds(config))
+/** The one beside config.json, else the ids that begin and end a text. */
+async function generationConfig({ configSource, config }: Checkpoint): Promise<Uint8Array | string> {
+  const own = configSource && join(configSource.folder, 'generation_config.json')
+  return own !== undefined && (await pathKind(own)) === 'file' ? readFile(own) : jsonText(specialIds(config))
 }
 
 async function tokenizerTexts(checkpoint: Checkpoint): Promise<Plan['texts']> {

@@ -1,9 +1,28 @@
-// config.json for a checkpoint: the way back from hf-config.ts.
+// config.json for a checkpoint: the fields it came with, or the way back from hf-config.ts.
 
 import { MtLlamaError } from '../../errors.ts'
 import type { DType } from '../../native/types.ts'
 import type { Architecture, LlamaConfig, RopeScaling } from '../checkpoint.ts'
+import type { JsonObject } from '../json.ts'
 import { ropeFrequencies } from '../rope.ts'
+
+/**
+ * The fields of the directory that a checkpoint was read from, known here or not, but for what writing it anew can change.
+ * transformers keeps fields that it does not know too.
+ */
+export function keptConfigJson(json: JsonObject, config: LlamaConfig, dtype: DType): object {
+  // transformers 5 writes dtype, 4 torch_dtype; each reads both.
+  const names = ['dtype', 'torch_dtype'].filter(name => name in json)
+  const dtypes = (names.length > 0 ? names : ['torch_dtype']).map(name => [name, dtype])
+  // Adapters add rows to the vocabulary and give a tied head numbers of its own; so do files that hold such a head.
+  const { vocabSize, tiedHead } = config
+  return {
+    ...json,
+    ...(json.vocab_size !== vocabSize && { vocab_size: vocabSize }),
+    ...((json.tie_word_embeddings ?? false) !== tiedHead && { tie_word_embeddings: tiedHead }),
+    ...Object.fromEntries(dtypes),
+  }
+}
 
 /**
  * In the style of transformers 4, which 5 reads too.

@@ -59,7 +59,8 @@ const superfluous = /(^|\.)(rotary_emb\.inv_freq|attn\.masked_bias|attn\.bias)$/
 /** @throws CHECKPOINT_NOT_FOUND, CHECKPOINT_CORRUPT, CHECKPOINT_UNSUPPORTED, TENSOR_MISSING, TENSOR_SHAPE */
 export async function openHuggingFace(path: string): Promise<Checkpoint> {
   const warnings: string[] = []
-  const config = parseHfConfig(await readJsonObject(join(path, 'config.json')), 'config.json', warnings)
+  const json = await readJsonObject(join(path, 'config.json'))
+  const config = parseHfConfig(json, 'config.json', warnings)
   const generation = await readOptional(path, 'generation_config.json')
   if (generation !== undefined) {
     config.eosTokenIds = generationEosIds(generation, 'generation_config.json')
@@ -91,6 +92,7 @@ export async function openHuggingFace(path: string): Promise<Checkpoint> {
     format: 'huggingface',
     path,
     config,
+    configSource: { folder: path, json },
     tensors,
     ...storedTypes(tensors),
     tokenizer: await findTokenizer(path),
