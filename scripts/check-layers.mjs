@@ -18,6 +18,7 @@ const sourceLayers = [
   ['src/native'],
   ['src/calls'],
   ['src/checkpoint', 'src/tokenizer'],
+  ['src/hub'],
   ['src/scoring', 'src/generation', 'src/chat'],
   ['src/model'],
   ['src/prompts', 'src/tasks', 'src/metrics'],

@@ -43,6 +43,12 @@ export const typescriptErrorCodes = [
   'DATA_INVALID',
   /** A model gave NaN or an infinity for a score: a value overflowed, or the checkpoint is broken. */
   'SCORE_NOT_FINITE',
+  /** The Hugging Face hub, or offline its cache, has no such repository, revision or file. */
+  'HUB_NOT_FOUND',
+  /** The hub asks for a token, or for one with more rights. */
+  'HUB_ACCESS',
+  /** The hub cannot be reached, refuses for now, or sends other bytes than it lists. */
+  'HUB_FAILED',
   /** An output file or folder cannot be written, holds results of another run, or another process writes to it. */
   'OUTPUT',
 ] as const

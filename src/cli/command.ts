@@ -32,7 +32,7 @@ export function addModelOptions(command: Command): Command {
     addAdditionOptions(
       command.option(
         '--model <path>',
-        'checkpoint: a Hugging Face or Meta directory, or a GGUF file (default: the embedded one)',
+        'checkpoint: a Hugging Face or Meta directory, a GGUF file, or ORG/NAME of the hub (default: the embedded one)',
       ),
     ),
   )

@@ -12,12 +12,13 @@ import { nativeJob, newControl } from '../native/job.ts'
 import type { DType } from '../native/types.ts'
 import { loadTokenizer } from '../tokenizer/load.ts'
 import { type AdditionOptions, addAdditionOptions, type CommonOptions, newCommand } from './command.ts'
-import { note, print, printJson } from './io.ts'
+import { localModel } from './hub-model.ts'
+import { type Io, note, print, printJson } from './io.ts'
 import { embeddedModel, mebibytes, millions, sourceName } from './open-model.ts'
 
 type InfoOptions = CommonOptions & AdditionOptions
 
-export function infoCommand(): Command {
+export function infoCommand(io: Io): Command {
   const command = newCommand('info', 'What a checkpoint holds, from its headers alone.', {
     json: 'print JSON',
     examples: [
@@ -27,8 +28,13 @@ export function infoCommand(): Command {
     ],
   })
   return addAdditionOptions(command)
-    .argument('[path]', 'a Hugging Face or Meta directory, or a GGUF file (default: the embedded model)')
-    .action((path: string | undefined, options: InfoOptions) => run(path ?? embeddedModel, options))
+    .argument(
+      '[path]',
+      'a Hugging Face or Meta directory, a GGUF file, or ORG/NAME of the hub (default: the embedded model)',
+    )
+    .action(async (path: string | undefined, options: InfoOptions) =>
+      run(path === undefined ? embeddedModel : await localModel(path, options, io.signal), options),
+    )
 }
 
 async function run(path: string, options: InfoOptions): Promise<void> {

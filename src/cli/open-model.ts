@@ -6,6 +6,7 @@ import { MtLlamaError } from '../errors.ts'
 import { loadOpened } from '../model/load.ts'
 import type { Model } from '../model.ts'
 import type { ModelOptions } from './command.ts'
+import { localModel } from './hub-model.ts'
 import { note } from './io.ts'
 import { startByteProgress } from './progress.ts'
 
@@ -13,7 +14,7 @@ export const embeddedModel = fileURLToPath(new URL('../../default/model', import
 
 /** Loads a model for a command that works on texts. @throws TOKENIZER before weights are read */
 export async function openTextModel(options: ModelOptions, signal: AbortSignal): Promise<Model> {
-  const checkpoint = await open(options)
+  const checkpoint = await open(options, signal)
   if (!checkpoint.tokenizer)
     throw new MtLlamaError(
       'TOKENIZER',
@@ -24,11 +25,13 @@ export async function openTextModel(options: ModelOptions, signal: AbortSignal):
 
 /** Loads the model that the options name. @throws what loadModel() throws */
 export async function openModel(options: ModelOptions, signal: AbortSignal): Promise<Model> {
-  return load(await open(options), options, signal)
+  return load(await open(options, signal), options, signal)
 }
 
-function open({ model = embeddedModel, delta, adapter }: ModelOptions): Promise<Checkpoint> {
-  return openCheckpoint(model, { delta, adapters: adapter })
+async function open(options: ModelOptions, signal: AbortSignal): Promise<Checkpoint> {
+  const { model, delta, adapter } = options
+  const path = model === undefined ? embeddedModel : await localModel(model, options, signal)
+  return openCheckpoint(path, { delta, adapters: adapter })
 }
 
 async function load(checkpoint: Checkpoint, options: ModelOptions, signal: AbortSignal): Promise<Model> {

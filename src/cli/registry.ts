@@ -3,12 +3,14 @@ import type { Command } from 'commander'
 import { benchCommand } from './bench.ts'
 import { chatCommand } from './chat.ts'
 import { convertCommand } from './convert.ts'
+import { dataCommand } from './data.ts'
 import { deltaCommand } from './delta.ts'
 import { devicesCommand } from './devices.ts'
 import { evalCommand } from './eval.ts'
 import { generateCommand } from './generate.ts'
 import { infoCommand } from './info.ts'
 import type { Io } from './io.ts'
+import { pullCommand } from './pull.ts'
 import { scoreCommand } from './score.ts'
 import { templatesCommand } from './templates.ts'
 
@@ -23,4 +25,6 @@ export const commands: readonly ((io: Io) => Command)[] = [
   convertCommand,
   deltaCommand,
   templatesCommand,
+  pullCommand,
+  dataCommand,
 ]

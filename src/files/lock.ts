@@ -27,6 +27,11 @@ export interface LockOptions {
   words: readonly [place: string, advice: string]
   /** Called with a holder that has ended without release(), and may remove its files. Its lock is removed afterwards. */
   onAbandoned: (holder: Holder) => void | Promise<void>
+  /**
+   * Called where another process that runs holds the lock; once it has returned, the lock is tried again. Without it, such
+   * a lock is an error.
+   */
+  onHeld?: (holder: Holder) => Promise<void>
 }
 
 /** Two processes that announce themselves within this time, in ms, may be starting together: one of them waits. */
@@ -37,7 +42,17 @@ const startingMs = 3000
  * process has ended is taken over; one of another machine, or of another container, cannot be judged and is respected.
  * @throws OUTPUT naming process, machine and time where another process holds the lock
  */
-export async function takeLock(path: string, { words, onAbandoned }: LockOptions): Promise<Lock> {
+export async function takeLock(path: string, options: LockOptions): Promise<Lock> {
+  for (;;) {
+    const taken = await tryLock(path, options)
+    if ('release' in taken) return taken
+    if (!options.onHeld) throw refusal(options.words, running(taken))
+    await options.onHeld(taken)
+  }
+}
+
+/** @returns the holder where another process has the lock */
+async function tryLock(path: string, { words, onAbandoned }: LockOptions): Promise<Lock | Holder> {
   const id = await ownId()
   const file = lockFile(path, id)
   const own = await open(file, 'wx').catch(error => {
@@ -67,7 +82,10 @@ export async function takeLock(path: string, { words, onAbandoned }: LockOptions
           Math.abs(announced - rival.since.getTime()) > startingMs ||
           performance.now() - begin > startingMs,
       )
-      if (holding) throw refusal(words, running(holding))
+      if (holding) {
+        await rm(file, { force: true })
+        return holding
+      }
       await delay(20)
     }
   } catch (error) {

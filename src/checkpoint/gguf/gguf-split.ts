@@ -35,6 +35,15 @@ export function ggufModels(entries: readonly string[]): string[] {
   return [...models.values()]
 }
 
+/** Of the names, those of the model that a file is, or is a part of, in order. */
+export function ggufParts(names: readonly string[], file: string): string[] {
+  const part = partOf(file)
+  if (part === undefined) return [file]
+  const isOfModel = (other: PartName | undefined) =>
+    other?.prefix === part.prefix && other.count === part.count
+  return names.filter(name => isOfModel(partOf(name))).toSorted()
+}
+
 /**
  * The model that a file is, or is a part of: the first part's metadata, and the tensors of all.
  * @throws what readGguf() throws; CHECKPOINT_NOT_FOUND for a part that is missing, CHECKPOINT_CORRUPT for parts that are

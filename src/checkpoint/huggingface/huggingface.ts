@@ -15,7 +15,7 @@ import { generationEosIds, parseHfConfig } from './hf-config.ts'
 import { readSafetensors } from './safetensors.ts'
 
 /** A format of weights. */
-interface WeightFiles {
+export interface WeightFiles {
   /** The name of the format, for people. */
   format: string
   extension: string
@@ -27,7 +27,7 @@ interface WeightFiles {
 }
 
 /** The files in the order in which transformers prefers them: the first one that is there counts. */
-const weightFiles: readonly WeightFiles[] = [
+export const weightFiles: readonly WeightFiles[] = [
   {
     ...{ format: 'safetensors', extension: '.safetensors', read: readSafetensors },
     ...{ single: 'model.safetensors', index: 'model.safetensors.index.json' },
@@ -154,6 +154,11 @@ async function readShards(path: string, files: WeightFiles): Promise<StoredWeigh
     for (const [name, tensor] of shard) if (!stored.has(name)) stored.set(name, tensor)
   for (const name of stored.keys()) absent.delete(name)
   return { stored, format: files.format, weights: index, absent }
+}
+
+/** The files that an index names, each once. @throws CHECKPOINT_CORRUPT */
+export function shardsOfIndex(text: string, files: WeightFiles): string[] {
+  return [...new Set(Array.from(weightMap(text, files), ([, file]) => file))]
 }
 
 /** [tensor, file] of the index's weight_map. */
