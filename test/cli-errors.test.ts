@@ -140,11 +140,11 @@ describe('mt-llama on bad input', () => {
       message: /^error: \/nowhere: no such file or folder.* \[CHECKPOINT_NOT_FOUND\]\n$/s,
     },
     {
-      title: 'a name on the hub',
-      args: ['info', 'meta-llama/Llama-2-7b-hf'],
+      title: 'a name on the hub, where none is taken',
+      args: ['convert', 'meta-llama/Llama-2-7b-hf', 'converted'],
       code: 1,
       message:
-        /^error: meta-llama\/Llama-2-7b-hf: no such file or folder\. If the Hugging Face hub has it, download it and give its folder \[CHECKPOINT_NOT_FOUND\]\n$/,
+        /^error: meta-llama\/Llama-2-7b-hf: no such file or folder\. If the Hugging Face hub has it, `mt-llama pull meta-llama\/Llama-2-7b-hf` downloads it and prints its folder \[CHECKPOINT_NOT_FOUND\]\n$/,
     },
     {
       title: "a file of a checkpoint's folder",

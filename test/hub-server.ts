@@ -73,6 +73,7 @@ export class HubServer {
 
   async stop(): Promise<void> {
     for (const server of [this.#hub, this.#store]) {
+      if (!server.listening) continue
       server.closeAllConnections()
       server.close()
       await once(server, 'close')
@@ -86,6 +87,15 @@ export class HubServer {
   /** How often a kind of request was made, for a path that ends so. */
   count(kind: ServedRequest['kind'], end = ''): number {
     return this.requests.filter(request => request.kind === kind && request.path.endsWith(end)).length
+  }
+
+  breakConnections(): void {
+    for (const server of [this.#hub, this.#store]) server.closeAllConnections()
+  }
+
+  /** The name of a large file's content in the store. */
+  objectName(content: Buffer): string {
+    return createHash('sha256').update(content).digest('hex')
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {

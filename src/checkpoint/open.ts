@@ -92,7 +92,9 @@ async function openAlone(path: string): Promise<Checkpoint> {
   checkPath('path', path)
   const kind = await pathKind(path)
   if (kind === 'missing') {
-    const hint = isHubName(path) ? '. If the Hugging Face hub has it, download it and give its folder' : ''
+    const hint = isHubName(path)
+      ? `. If the Hugging Face hub has it, \`mt-llama pull ${path}\` downloads it and prints its folder`
+      : ''
     throw new MtLlamaError('CHECKPOINT_NOT_FOUND', `${path || '""'}: no such file or folder${hint}`)
   }
   const entries = kind === 'folder' ? await folderEntries(path) : undefined

@@ -65,9 +65,11 @@ export function withShards({ files, open }: Choice, format: WeightFiles, indexTe
   return { files: [...files, ...shardsOfIndex(indexText, format)], open }
 }
 
-/** The files that a load reads where they are there, and that this repository does not have. */
+/** The files that a load would read and that are not among the names. */
 export function absentSettings(names: readonly string[], { open }: Choice): string[] {
-  return open === '' && names.includes('config.json') ? settings.filter(name => !names.includes(name)) : []
+  if (open !== '' || !names.includes('config.json')) return []
+  const read = settings.filter(name => name !== 'tokenizer.model' || !names.includes('tokenizer.json'))
+  return read.filter(name => !names.includes(name))
 }
 
 function chooseGguf(names: readonly string[], gguf: string): Choice | string {

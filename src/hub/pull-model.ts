@@ -129,7 +129,7 @@ async function inCache({ repo, gguf }: ModelName, settings: HubSettings): Promis
 
 async function fromCacheAlone(name: ModelName, settings: HubSettings): Promise<FoundModel> {
   const cached = await inCache(name, settings)
-  if (cached) return cached
+  if (cached) return { path: cached.path, commit: cached.commit }
   const { folder } = new RepoCache(settings.cacheDir, name.repo)
   throw new MtLlamaError(
     'HUB_NOT_FOUND',
