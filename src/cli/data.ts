@@ -5,7 +5,7 @@ import { findDataFiles } from '../data/data-files.ts'
 import { dataSetNames, findDataSets } from '../hub/data-sets.ts'
 import { type PulledSet, pullDataSets } from '../hub/pull-data.ts'
 import { hubSettings } from '../hub/settings.ts'
-import { type TaskName, taskNames, tasks } from '../tasks/registry.ts'
+import { builtInTasks } from '../tasks/built-in/registry.ts'
 import { type CommonOptions, folder, newCommand } from './command.ts'
 import { withProgress } from './hub-model.ts'
 import { type Io, note, print, printJson } from './io.ts'
@@ -57,13 +57,10 @@ async function run(io: Io, names: readonly string[], options: DataOptions): Prom
 
 /** Says so where a task would read another file of the folder than what was downloaded. */
 async function noteShadowed({ set, files }: PulledSet, options: DataOptions): Promise<void> {
-  if (!isTask(set.name)) return
-  const { title, data } = tasks[set.name]
-  const read = await findDataFiles(title, join(options.dataDir, set.folder), data.stems)
+  const task = builtInTasks.get(set.name)
+  if (!task) return
+  const { folder, stems } = task.data
+  const read = await findDataFiles(task.title, join(options.dataDir, folder), stems)
   if (read[0] !== files[0]?.path)
     note(`warning: eval reads ${read[0]} for ${set.name}, not ${files[0]?.path}`, options)
-}
-
-function isTask(name: string): name is TaskName {
-  return (taskNames as readonly string[]).includes(name)
 }

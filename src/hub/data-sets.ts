@@ -121,7 +121,7 @@ const families: readonly Family[] = [
 ]
 
 const mismatched: DataSet = {
-  ...{ name: 'mnli.mismatched', repo: glue, table: { config: 'mnli', split: 'validation_mismatched' } },
+  ...{ name: 'mnli_mismatched', repo: glue, table: { config: 'mnli', split: 'validation_mismatched' } },
   ...{ folder: 'mnli', stem: 'validation_mismatched' },
 }
 
