@@ -13,6 +13,8 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parquetWriteBuffer } from 'hyparquet-writer'
+import { findDataFiles } from '../src/data/data-files.ts'
+import { builtInTasks } from '../src/tasks/built-in/registry.ts'
 import { type CliOptions, jsonLines, cli as run } from './cli-run.ts'
 import { commitOf, HubServer } from './hub-server.ts'
 import { carried } from './shared.ts'
@@ -285,9 +287,28 @@ describe('downloads of the program', () => {
     })
 
     it('takes a file as it is where the hub has no Parquet', async () => {
-      const { code, stderr } = await pull('xwinograd.fr')
+      const { code, stderr } = await pull('xwinograd_fr')
       assert.equal(code, 0, stderr)
-      assert.equal(readFileSync(join(dir(), 'xwinograd', 'xwinograd.fr.jsonl'), 'utf8'), '{"a":2}\n')
+      assert.equal(readFileSync(join(dir(), 'xwinograd', 'test', 'fr.jsonl'), 'utf8'), '{"a":2}\n')
+    })
+
+    it('keeps the languages of a set apart, where eval looks for them', async () => {
+      const [xnliDe, xnliFr] = [
+        parquet('rte', 'validation.jsonl'),
+        parquet('mnli', 'validation_matched.jsonl'),
+      ]
+      server.repos.push({
+        type: 'dataset',
+        id: 'facebook/xnli',
+        files: { 'de/test-00000-of-00001.parquet': xnliDe, 'fr/test-00000-of-00001.parquet': xnliFr },
+      })
+      const { code, stderr } = await pull('xnli_de', 'xnli_fr')
+      assert.deepEqual([code, stderr.includes('warning')], [0, false], stderr)
+      const { folder, stems } = builtInTasks.get('xnli_fr')!.data
+      const [found, ...others] = await findDataFiles('XNLI', join(dir(), folder), stems)
+      assert.deepEqual([readFileSync(found!), others], [xnliFr, []])
+      const record = JSON.parse(readFileSync(join(dir(), 'xnli', 'pulled.json'), 'utf8'))
+      assert.deepEqual(Object.keys(record), ['de/test', 'fr/test'])
     })
 
     it('says so where eval would read another file', async () => {
@@ -304,12 +325,12 @@ describe('downloads of the program', () => {
       'an unknown set': {
         sets: ['coppa'],
         code: 1,
-        error: /coppa: no such set; expected card, squad, .*xnli\.all/,
+        error: /coppa: no such set; expected card, squad, .*xnli, .*xnli_de/,
       },
       'an unknown language': {
-        sets: ['xnli.xx'],
+        sets: ['xnli_xx'],
         code: 1,
-        error: /xnli\.xx: no such set; xnli is there in ar bg .*, or all/,
+        error: /xnli_xx: no such set; xnli is there in en zh .*; xnli stands for all/,
       },
       'a set that was withdrawn': {
         sets: ['marc-2'],

@@ -21,11 +21,11 @@ export function dataCommand(io: Io): Command {
   const examples = [
     ['data pull', 'the eleven sets of the model card, into ./data'],
     ['data pull copa rte --data-dir ./sets', 'two of them; what is there is not downloaded again'],
-    ['data pull xnli.de xquad.all', 'one language of a set, and all languages of another'],
+    ['data pull xnli_de xquad-all', 'one language of a set, and all languages of another'],
     ['eval --model ./llama --data-dir ./data', 'reads them as they are'],
   ] as const
   const pull = newCommand('pull', 'Download evaluation sets from the Hugging Face hub.', { json, examples })
-    .argument('[sets...]', `${dataSetNames.join(', ')} (default: card, the eleven)`)
+    .argument('[sets...]', `${dataSetNames.join(', ')}; xnli_de is one language (default: card, the eleven)`)
     .option('--data-dir <dir>', 'folder to fill, for eval --data-dir', folder, 'data')
     .addHelpText('after', `\n${environment}`)
     .action((names: string[], options: DataOptions) => run(io, names, options))

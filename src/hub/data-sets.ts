@@ -3,7 +3,7 @@ import { MtLlamaError } from '../errors.ts'
 
 /** One table of a data set of the hub. */
 export interface DataSet {
-  /** Its name on the command line: 'squad', 'xnli.de'. */
+  /** Its name, which is its task's: 'squad', 'xnli_de'. */
   name: string
   /** The repository's id. */
   repo: string
@@ -13,7 +13,7 @@ export interface DataSet {
   file?: string
   /** The folder of docs/data.md. */
   folder: string
-  /** The file's name there, without its ending or the numbers of its shards. */
+  /** The file's path there, without its ending or the numbers of its shards. */
   stem: string
 }
 
@@ -42,12 +42,19 @@ const card: readonly DataSet[] = (
   ] as const
 ).map(([name, repo, config, split, stem]) => ({ name, repo, table: { config, split }, folder: name, stem }))
 
-/** A set of one table a language. */
+/** A set of one table a language, and the name that stands for all of them; `set` begins the names of the languages' tasks. */
 interface Family {
   name: string
+  set: string
   languages: string
   of: (language: string) => Omit<DataSet, 'name' | 'folder'>
 }
+
+/** The table that a repository has for each language, under the language's name. */
+const byLanguage = (repo: string, split: string) => (language: string) => ({
+  ...{ repo, table: { config: language, split } },
+  stem: `${language}/${split}`,
+})
 
 /**
  * The sets in several languages. Seen in public programs: the files of xquad, mlqa, xnli, xwinograd and pawsx. That xcopa was
@@ -56,116 +63,100 @@ interface Family {
  */
 const families: readonly Family[] = [
   {
-    name: 'xquad',
-    languages: 'ar de el en es hi ro ru th tr vi zh',
+    ...{ name: 'xquad-all', set: 'xquad', languages: 'en ar de el es hi ru th tr vi zh ro' },
     of: language => ({
-      repo: 'google/xquad',
-      table: { config: `xquad.${language}`, split: 'validation' },
+      ...{ repo: 'google/xquad', table: { config: `xquad.${language}`, split: 'validation' } },
       stem: `xquad.${language}`,
     }),
   },
   {
-    name: 'mlqa',
-    languages: 'ar de en es hi vi zh',
+    ...{ name: 'mlqa-all', set: 'mlqa', languages: 'en es de ar hi vi zh' },
     of: language => ({
-      repo: 'google/xtreme',
-      table: { config: `MLQA.${language}.${language}`, split: 'test' },
+      ...{ repo: 'google/xtreme', table: { config: `MLQA.${language}.${language}`, split: 'test' } },
       stem: `test-context-${language}-question-${language}`,
     }),
   },
   {
-    name: 'xnli',
-    languages: 'ar bg de el en es fr hi ru sw th tr ur vi zh',
+    ...{ name: 'xnli', set: 'xnli', languages: 'en zh es de ar ur ru bg el fr hi sw th tr vi' },
+    of: byLanguage('facebook/xnli', 'test'),
+  },
+  {
+    ...{ name: 'xcopa', set: 'xcopa', languages: 'et ht id it qu sw ta th tr vi zh' },
+    of: byLanguage('cambridgeltl/xcopa', 'test'),
+  },
+  {
+    ...{ name: 'xwinograd', set: 'xwinograd', languages: 'en fr jp pt ru zh' },
     of: language => ({
-      repo: 'facebook/xnli',
-      table: { config: language, split: 'test' },
-      stem: `xnli.${language}`,
+      ...{ repo: 'Muennighoff/xwinograd', file: `test/${language}.jsonl` },
+      stem: `test/${language}`,
     }),
   },
   {
-    name: 'xcopa',
-    languages: 'et ht id it qu sw ta th tr vi zh',
-    of: language => ({
-      repo: 'cambridgeltl/xcopa',
-      table: { config: language, split: 'test' },
-      stem: `xcopa.${language}`,
-    }),
+    ...{ name: 'xstorycloze', set: 'xstorycloze', languages: 'en ru zh es ar hi id te sw eu my' },
+    of: byLanguage('juletxara/xstory_cloze', 'eval'),
   },
   {
-    name: 'xstorycloze',
-    languages: 'ar en es eu hi id my ru sw te zh',
-    of: language => ({
-      repo: 'juletxara/xstory_cloze',
-      table: { config: language, split: 'eval' },
-      stem: `xstorycloze.${language}`,
-    }),
-  },
-  {
-    name: 'xwinograd',
-    languages: 'en fr jp pt ru zh',
-    of: language => ({
-      repo: 'Muennighoff/xwinograd',
-      file: `test/${language}.jsonl`,
-      stem: `xwinograd.${language}`,
-    }),
-  },
-  {
-    name: 'pawsx',
-    languages: 'de en es fr ja ko zh',
-    of: language => ({
-      repo: 'google-research-datasets/paws-x',
-      table: { config: language, split: 'test' },
-      stem: `pawsx.${language}`,
-    }),
+    ...{ name: 'pawsx', set: 'pawsx', languages: 'en de es fr ja ko zh' },
+    of: byLanguage('google-research-datasets/paws-x', 'test'),
   },
 ]
 
-const mismatched: DataSet = {
-  ...{ name: 'mnli_mismatched', repo: glue, table: { config: 'mnli', split: 'validation_mismatched' } },
-  ...{ folder: 'mnli', stem: 'validation_mismatched' },
-}
+const goldp = card.find(({ name }) => name === 'tydiqa')!
 
-const sets: readonly DataSet[] = [
-  ...card,
-  mismatched,
-  ...families.flatMap(({ name, languages, of }) =>
-    languages.split(' ').map(language => ({ name: `${name}.${language}`, folder: name, ...of(language) })),
+/** By name, as tasks are named: 'squad', 'xnli_de'. */
+const sets: ReadonlyMap<string, DataSet> = new Map(
+  [
+    ...card,
+    {
+      ...{ name: 'mnli_mismatched', repo: glue, table: { config: 'mnli', split: 'validation_mismatched' } },
+      ...{ folder: 'mnli', stem: 'validation_mismatched' },
+    },
+    // One file has the rows of nine languages.
+    ...'ar bn fi id ko ru sw te'.split(' ').map(language => ({ ...goldp, name: `tydiqa_${language}` })),
+    ...families.flatMap(({ set, languages, of }) =>
+      languages.split(' ').map(language => ({ name: `${set}_${language}`, folder: set, ...of(language) })),
+    ),
+  ].map(set => [set.name, set]),
+)
+
+/** Every name that stands for several sets. */
+const groups: ReadonlyMap<string, readonly DataSet[]> = new Map([
+  ['card', card],
+  ['tydiqa-all', [goldp]],
+  ...families.map(
+    ({ name, set, languages }) =>
+      [name, languages.split(' ').map(language => sets.get(`${set}_${language}`)!)] as const,
   ),
-]
+])
 
-/** Sets of the evaluation that cannot be had, and why. */
-const gone: Readonly<Record<string, string>> = {
-  marc: 'amazon_reviews_multi was withdrawn from the hub by its owner; bring a copy of your own',
-}
-
-/** Every name that findDataSets() takes, for people. */
+/** Every name that findDataSets() takes but those of single languages, for people. */
 export const dataSetNames: readonly string[] = [
   'card',
   ...card.map(({ name }) => name),
-  mismatched.name,
-  ...families.flatMap(({ name }) => [`${name}.LANGUAGE`, `${name}.all`]),
+  'mnli_mismatched',
+  ...[...groups.keys()].filter(name => name !== 'card'),
 ]
 
 /**
- * The sets that names stand for, each once: 'card' is the eleven of the card, 'xnli.de' one language of a set, 'xnli.all'
- * all of them.
+ * The sets that names stand for, each file once: those of tasks and of sets of tasks, and 'card' for the eleven of the card.
  * @throws INVALID_ARGUMENT naming what there is
  */
 export function findDataSets(names: readonly string[]): DataSet[] {
   const found = names.flatMap(name => {
-    const withdrawn = gone[name.split(/[.-]/)[0]!]
-    if (withdrawn !== undefined) throw new MtLlamaError('INVALID_ARGUMENT', `${name}: ${withdrawn}`)
-    if (name === 'card') return card
-    const family = name.endsWith('.all') ? name.slice(0, -'all'.length) : undefined
-    const named = sets.filter(set => set.name === name || (family && set.name.startsWith(family)))
-    if (named.length > 0) return named
-    const languages = families.find(each => name.startsWith(`${each.name}.`))?.languages
-    const known = languages
-      ? `${name.split('.')[0]} is there in ${languages}, or all`
-      : `expected ${dataSetNames.join(', ')}`
+    const named = groups.get(name) ?? sets.get(name)
+    if (named !== undefined) return named
+    if (/^marc\b/.test(name))
+      throw new MtLlamaError(
+        'INVALID_ARGUMENT',
+        `${name}: amazon_reviews_multi was withdrawn from the hub by its owner; bring a copy of your own (docs/data.md)`,
+      )
+    const family = families.find(({ set }) => name.startsWith(`${set}_`))
+    const known = family
+      ? `${family.set} is there in ${family.languages}; ${family.name} stands for all`
+      : `expected ${dataSetNames.join(', ')}, or a language of a set, such as xnli_de`
     throw new MtLlamaError('INVALID_ARGUMENT', `${name}: no such set; ${known}`)
   })
-  // xquad and xquad.en are one file.
+  // xquad and xquad_en are one file.
   const byFile = new Map(found.map(set => [`${set.folder}/${set.stem}`, set]))
   return [...byFile.values()]
 }
