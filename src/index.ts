@@ -6,7 +6,12 @@ export type { ChatMessage } from './chat/chat-template.ts'
 export type { Checkpoint, LlamaConfig, RopeScaling, TokenizerSource } from './checkpoint/checkpoint.ts'
 export { openCheckpoint } from './checkpoint/open.ts'
 export { type ErrorCode, MtLlamaError } from './errors.ts'
+export { type EvaluateOptions, evaluate, evaluateStream } from './evaluation/evaluate.ts'
+export type { RunResults, SampleRecord, Settings, TaskResult, Timing } from './evaluation/results.ts'
+export type { EvaluateProgress, KeptSamples, TaskSample } from './evaluation/run.ts'
+export type { Scorer, ScorerInfo } from './evaluation/scorer.ts'
 export type { GenerateOptions, GenerateProgress, GenerateResult } from './generation/options.ts'
+export type { Figure } from './metrics/mean.ts'
 export {
   type DeviceChoice,
   type Devices,

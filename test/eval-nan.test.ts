@@ -3,8 +3,8 @@ import assert from 'node:assert/strict'
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { evaluate } from '../src/evaluation/evaluate.ts'
 import { report } from '../src/evaluation/report.ts'
+import { runToEnd } from '../src/evaluation/run.ts'
 import { RunFolder } from '../src/evaluation/run-folder.ts'
 import type { Scorer } from '../src/evaluation/scorer.ts'
 import { cardWork } from './card-work.ts'
@@ -39,7 +39,7 @@ describe('scores that are not finite', () => {
     }
   }
   const run = async (model: Scorer, task: string, changes: { allowNan?: boolean; folder?: RunFolder } = {}) =>
-    evaluate(model, { work: await cardWork([task], settings), settings, ...changes })
+    runToEnd(model, { work: await cardWork([task], settings), settings, ...changes })
 
   for (const score of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
     it(`${score} ends the run, naming task, sample and choice`, async () => {

@@ -5,8 +5,8 @@ import { createHash } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { evaluate } from '../src/evaluation/evaluate.ts'
 import type { GenerateRecord, RankRecord } from '../src/evaluation/results.ts'
+import { runToEnd } from '../src/evaluation/run.ts'
 import { RunFolder } from '../src/evaluation/run-folder.ts'
 import { runSettings } from '../src/evaluation/settings.ts'
 import { loadModel } from '../src/model/load.ts'
@@ -114,7 +114,7 @@ for (const { name, missing, model: path, data, golden, items, aggregate, answers
       await using out = await RunFolder.open(join(folder, `${task}-out`))
       const work = await cardWork([task], { dataDir, limit })
       const settings = await runSettings(model, { protocol: 'card', tooLong: 'error', dataDir, limit })
-      const results = await evaluate(model, { work, settings, folder: out })
+      const results = await runToEnd(model, { work, settings, folder: out })
       return { result: results.tasks[task]!, records: rows(join(out.path, 'samples', `${task}.jsonl`)) }
     }
 

@@ -18,8 +18,8 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { MtLlamaError } from '../src/errors.ts'
-import { type EvaluateOptions, evaluate, type KeptSamples } from '../src/evaluation/evaluate.ts'
 import type { RunResults, TaskResult } from '../src/evaluation/results.ts'
+import { type KeptSamples, type RunOptions, runToEnd } from '../src/evaluation/run.ts'
 import { RunFolder } from '../src/evaluation/run-folder.ts'
 import type { Scorer } from '../src/evaluation/scorer.ts'
 import { cardWork } from './card-work.ts'
@@ -34,12 +34,12 @@ describe('evaluate into a folder that holds results', () => {
   })
   afterEach(() => rmSync(top, { recursive: true, force: true }))
 
-  type Changes = Partial<Omit<EvaluateOptions, 'work'>>
+  type Changes = Partial<Omit<RunOptions, 'work'>>
   const run = async (model: Scorer, names: readonly string[], changes: Changes = {}) => {
     const kept: KeptSamples[] = []
     await using folder = await RunFolder.open(out)
     const work = await cardWork(names, changes.settings ?? settings)
-    const results = await evaluate(model, {
+    const results = await runToEnd(model, {
       ...{ work, settings, folder, onKept: sample => kept.push(sample) },
       ...changes,
     })

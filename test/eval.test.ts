@@ -4,9 +4,9 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { MtLlamaError, message } from '../src/errors.ts'
-import { type EvaluateOptions, evaluate } from '../src/evaluation/evaluate.ts'
 import { report } from '../src/evaluation/report.ts'
 import type { RankRecord, RunResults, Settings } from '../src/evaluation/results.ts'
+import { type RunOptions, runToEnd } from '../src/evaluation/run.ts'
 import { RunFolder } from '../src/evaluation/run-folder.ts'
 import type { Scorer } from '../src/evaluation/scorer.ts'
 import { loadWork } from '../src/evaluation/work.ts'
@@ -30,10 +30,10 @@ describe('evaluate', () => {
   const run = async (
     model: Scorer,
     names: readonly string[],
-    changes: Partial<Omit<EvaluateOptions, 'work'>> = {},
+    changes: Partial<Omit<RunOptions, 'work'>> = {},
   ) => {
     const options = { settings, ...changes }
-    return evaluate(model, { ...options, work: await cardWork(names, options.settings) })
+    return runToEnd(model, { ...options, work: await cardWork(names, options.settings) })
   }
   /** Evaluates a model and saves the results in `out`. */
   const runSaved: typeof run = async (model, names, changes) => {
@@ -130,7 +130,7 @@ describe('evaluate', () => {
 
   describe('the out folder', () => {
     const again = async (
-      changes: Partial<Omit<EvaluateOptions, 'work'>> = {},
+      changes: Partial<Omit<RunOptions, 'work'>> = {},
       names: readonly string[] = ['copa'],
     ) => runSaved(fakeModel(), names, changes)
 

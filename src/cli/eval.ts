@@ -2,13 +2,16 @@
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { type EvaluateProgress, evaluate, type KeptSamples } from '../evaluation/evaluate.ts'
+import { MtLlamaError } from '../errors.ts'
 import { report } from '../evaluation/report.ts'
+import { rescore } from '../evaluation/rescore.ts'
+import { type EvaluateProgress, type KeptSamples, runToEnd } from '../evaluation/run.ts'
 import { RunFolder } from '../evaluation/run-folder.ts'
 import { runSettings } from '../evaluation/settings.ts'
 import { loadWork } from '../evaluation/work.ts'
 import { holderName } from '../files/lock.ts'
 import { card } from '../protocols/card.ts'
+import type { Form } from '../protocols/protocol.ts'
 import { protocols } from '../protocols/registry.ts'
 import { builtInTasks, cardTasks, taskNames, tasksNamed } from '../tasks/built-in/registry.ts'
 import type { Task } from '../tasks/task.ts'
@@ -24,6 +27,7 @@ interface EvalOptions extends ModelOptions {
   limit?: number
   out?: string
   redo?: boolean
+  rescore?: string
   allowNan?: boolean
   card?: boolean
   tooLong: 'error' | 'truncate-left'
@@ -78,6 +82,11 @@ export function evalCommand(io: Io): Command {
       folder,
     )
     .option('--redo', 'run tasks from their start that the folder holds already')
+    .option(
+      '--rescore <dir>',
+      'judge the saved samples of a run again, without a model, and rewrite its results',
+      folder,
+    )
     .option('--allow-nan', 'count samples whose scores are NaN or infinite as wrong, and show how many')
     .option('--card', "show the model card's own figures too")
     .addOption(
@@ -101,7 +110,8 @@ function parseTasks(text: string): Task[] {
 }
 
 async function run(io: Io, options: EvalOptions): Promise<void> {
-  await using saved = await openFolder(options)
+  if (options.rescore !== undefined) return runRescore(options.rescore, options)
+  await using saved = await openFolder(options.out, options)
   const data = { dataDir: resolve(options.dataDir ?? embeddedData), limit: options.limit ?? null }
   const protocol = protocols.get(options.protocol)!
   const work = await loadWork(options.tasks, protocol, data)
@@ -111,7 +121,7 @@ async function run(io: Io, options: EvalOptions): Promise<void> {
   const tokenNotes = (model.tokenizer && protocol.tokenNotes?.(model.tokenizer)) ?? []
   const settings = await runSettings(model, { protocol: protocol.name, tooLong: options.tooLong, ...data })
   const progress = taskProgress(options)
-  const results = await evaluate(model, {
+  const results = await runToEnd(model, {
     ...{ work, settings, tokenNotes, folder: saved },
     ...{ redo: options.redo ?? false, allowNan: options.allowNan ?? false, card: options.card ?? false },
     ...{ signal: io.signal, onProgress: progress.update },
@@ -127,11 +137,30 @@ async function run(io: Io, options: EvalOptions): Promise<void> {
   )
 }
 
-async function openFolder(options: EvalOptions): Promise<RunFolder | undefined> {
-  if (options.out === undefined) return undefined
-  return RunFolder.open(options.out, holder =>
+async function runRescore(path: string, options: EvalOptions): Promise<void> {
+  await using saved = await openFolder(path, options)
+  const results = await rescore(saved!, savedForm, { card: options.card ?? false })
+  if (options.json) await printJson(results)
+  else await print(report(results, { card: options.card ?? false }))
+  note(`saved in ${path}`, options)
+}
+
+/** The form in which a task was run. @throws INVALID_ARGUMENT for one that is not built in */
+function savedForm(name: string, protocol: string): Form {
+  const task = builtInTasks.get(name)
+  const form = task && protocols.get(protocol)?.form(task)
+  if (form) return form
+  throw new MtLlamaError(
+    'INVALID_ARGUMENT',
+    `the run has task "${name}" by protocol ${protocol}, which this version cannot judge`,
+  )
+}
+
+async function openFolder(path: string | undefined, options: EvalOptions): Promise<RunFolder | undefined> {
+  if (path === undefined) return undefined
+  return RunFolder.open(path, holder =>
     note(
-      `${options.out}: ${holderName(holder)}, has ended without giving the folder back; it is taken over`,
+      `${path}: ${holderName(holder)}, has ended without giving the folder back; it is taken over`,
       options,
     ),
   )

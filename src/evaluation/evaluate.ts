@@ -1,106 +1,137 @@
-// The main job: runs tasks in order on one model, saves as it goes, and adds up the results.
-import { builtInTasks } from '../tasks/built-in/registry.ts'
-import { recounted } from './counted-result.ts'
-import { languageMeans } from './language-means.ts'
-import { report } from './report.ts'
-import type { RunResults, Settings, TaskResult } from './results.ts'
-import type { RunFolder } from './run-folder.ts'
-import { runAndSave } from './save-task.ts'
+// The public way to evaluate: names of tasks and a folder of data in, samples and results out.
+import { resolve } from 'node:path'
+import {
+  booleanOption,
+  callbackOption,
+  checkOptions,
+  choiceOption,
+  integerOption,
+  optionOf,
+  signalOption,
+} from '../calls/options.ts'
+import { shown } from '../data/shown.ts'
+import { MtLlamaError } from '../errors.ts'
+import { checkPath } from '../files/path.ts'
+import type { Protocol } from '../protocols/protocol.ts'
+import { protocols } from '../protocols/registry.ts'
+import { builtInTasks, cardTasks, taskNames, tasksNamed } from '../tasks/built-in/registry.ts'
+import type { Task } from '../tasks/task.ts'
+import type { RunResults, Settings } from './results.ts'
+import { type EvaluateProgress, type KeptSamples, runWork, type TaskSample } from './run.ts'
+import { RunFolder } from './run-folder.ts'
 import type { Scorer } from './scorer.ts'
-import type { Work } from './work.ts'
+import { runSettings } from './settings.ts'
+import { loadWork } from './work.ts'
 
 export interface EvaluateOptions {
-  /** What to ask, as loadWork() gives it: bad data ends a run before it costs anything. Names of tasks differ. */
-  work: readonly Work[]
-  /** The settings that the samples were read with and the model was loaded with. */
-  settings: Settings
-  /** What the protocol says of the tokenizer's tokens (Protocol.tokenNotes). @default [] */
-  tokenNotes?: readonly string[]
-  /** The folder to save in; undefined saves nothing. */
-  folder?: RunFolder | undefined
-  /** Whether tasks that the folder has results of are run from their start. @default false: only what is missing is run */
+  /** Folder with one folder a task (docs/data.md). */
+  dataDir: string
+  /** Names of tasks, or of sets of several languages. @default the model card's eleven */
+  tasks?: readonly string[]
+  /** How prompts are put and answers judged. @default 'card' */
+  protocol?: string
+  /** Items of each task, from the first. @default all */
+  limit?: number
+  /**
+   * A folder to save in: results.json, table.md and samples/TASK.jsonl. Samples that it has with the same settings are not
+   * run again. @default nothing is saved
+   */
+  out?: string
+  /** Run tasks from their start that the folder has. @default false */
   redo?: boolean
-  /** Whether samples for which the model gives NaN or an infinity count as wrong. @default false: they are an error */
+  /** Count samples whose scores are NaN or infinite as wrong, instead of ending with SCORE_NOT_FINITE. @default false */
   allowNan?: boolean
-  /** Whether table.md has the model card's own figures too. @default false */
-  card?: boolean
-  /** Stops the run; what is done is saved and returned. */
+  /** What happens to prompts longer than the context. @default 'error' */
+  tooLong?: 'error' | 'truncate-left'
+  /** Rejects with ABORTED; what is done is saved. */
   signal?: AbortSignal
   onProgress?: (progress: EvaluateProgress) => void
-  /** Called with the samples of earlier runs that are kept: all of a complete task, the first ones of a partial task. */
+  /** Called with the samples of earlier runs that are kept. */
   onKept?: (kept: KeptSamples) => void
 }
 
-export interface KeptSamples {
-  /** The task's name. */
-  task: string
-  title: string
-  /** Number of samples that earlier runs have done. */
-  samplesKept: number
-  samplesTotal: number
-  /** 'done': the samples are not run again. 'redo': the run that was to replace them was stopped before it had as many. */
-  reason: 'done' | 'redo'
-}
-
-export interface EvaluateProgress {
-  /** The task's name. */
-  task: string
-  title: string
-  samplesDone: number
-  samplesTotal: number
-  /** Tokens that the model has run for this task. */
-  tokens: number
-  /** Time since the task began. */
-  seconds: number
+/**
+ * Evaluates a model and resolves with the results: metrics with standard errors, counts and settings.
+ * @throws INVALID_ARGUMENT, DATA_NOT_FOUND, DATA_INVALID (before anything is scored), OUTPUT, SCORE_NOT_FINITE, ABORTED, and
+ *   what scoring throws; samples done before are saved
+ */
+export async function evaluate(model: Scorer, options: EvaluateOptions): Promise<RunResults> {
+  const samples = evaluateStream(model, options)
+  for (;;) {
+    const { done, value } = await samples.next()
+    if (done) return value
+  }
 }
 
 /**
- * Runs what is missing in the folder's results, which must have the same settings: a sample that is done is not run again,
- * and nothing that is done is ever replaced by less.
- * @returns the folder's results; after an abort the running task's are partial and later ones are missing
- * @throws OUTPUT, SCORE_NOT_FINITE, and what scoring throws; samples done before are saved
+ * evaluate(), sample by sample in the order of the data, those of an earlier run into the same folder too. The generator's
+ * return value is the results. A loop that is left ends the run; what is done is saved.
  */
-export async function evaluate(model: Scorer, options: EvaluateOptions): Promise<RunResults> {
-  const { settings, folder, signal } = options
-  const earlier = await folder?.earlier(settings)
-  const results: RunResults = {
-    settings,
-    model: model.info,
-    node: process.version,
-    platform: `${process.platform}-${process.arch}`,
-    tasks: { ...earlier?.tasks },
-    languageMeans: {},
-    tokenNotes: options.tokenNotes ?? [],
+export async function* evaluateStream(
+  model: Scorer,
+  options: EvaluateOptions,
+): AsyncGenerator<TaskSample, RunResults, undefined> {
+  const { tasks, protocol, out, settings: asked, ...rest } = readOptions(options)
+  const folder = out === undefined ? undefined : await RunFolder.open(out)
+  try {
+    const work = await loadWork(tasks, protocol, asked)
+    const tokenNotes = (model.tokenizer && protocol.tokenNotes?.(model.tokenizer)) ?? []
+    const settings = await runSettings(model, asked)
+    const results = yield* runWork(model, { ...rest, work, settings, tokenNotes, folder })
+    if (rest.signal?.aborted)
+      throw new MtLlamaError('ABORTED', 'the evaluation was aborted', { cause: rest.signal.reason })
+    return results
+  } finally {
+    await folder?.close()
   }
-  const save = async () => {
-    results.languageMeans = languageMeans(results.tasks)
-    const isEmpty = Object.keys(results.tasks).length === 0
-    await folder?.write(results, isEmpty ? '' : report(results, { card: options.card ?? false }))
-  }
-  const asked = new Set(options.work.map(({ task }) => task.name))
-  for (const [name, done] of Object.entries(results.tasks))
-    if (folder && !asked.has(name)) results.tasks[name] = await recounted(done, folder.journal(name))
-  // The settings are saved before the first sample: without them a journal would be worth nothing after a kill.
-  await save()
-  for (const work of options.work) {
-    if (signal?.aborted) break
-    const { name } = work.task
-    const before = results.tasks[name]
-    const keep = async (result: TaskResult) => {
-      // If somebody has removed the journal, its results are kept until there are as many samples again.
-      if (!options.redo && result.samplesDone < (before?.samplesDone ?? 0)) return
-      results.tasks = inOrder({ ...results.tasks, [name]: result })
-      await save()
-    }
-    const { result, error } = await runAndSave(model, work, before, options, keep)
-    if (result) await keep(result)
-    if (error !== undefined) throw error
-  }
-  return results
 }
 
-/** The built-in tasks in the order of the tables, then the others as they came. */
-function inOrder(done: RunResults['tasks']): RunResults['tasks'] {
-  const names = new Set([...builtInTasks.keys(), ...Object.keys(done)])
-  return Object.fromEntries([...names].filter(name => done[name]).map(name => [name, done[name]!]))
+function readOptions(options: EvaluateOptions) {
+  checkOptions(options)
+  const signal = signalOption(options)
+  const onProgress = callbackOption<'onProgress', EvaluateProgress>(options, 'onProgress')
+  const onKept = callbackOption<'onKept', KeptSamples>(options, 'onKept')
+  const limit = optionOf(options, 'limit', undefined)
+  const out = optionOf(options, 'out', undefined)
+  const protocol = readProtocol(optionOf(options, 'protocol', 'card'))
+  return {
+    tasks: readTasks(optionOf(options, 'tasks', undefined)),
+    protocol,
+    out: out === undefined ? undefined : checkPath('out', out),
+    settings: {
+      protocol: protocol.name,
+      dataDir: resolve(checkPath('dataDir', options.dataDir)),
+      limit: limit === undefined ? null : integerOption(options, 'limit', 1, Number.MAX_SAFE_INTEGER, 1),
+      tooLong: choiceOption(options, 'tooLong', ['error', 'truncate-left'], 'error') as Settings['tooLong'],
+    },
+    redo: booleanOption(options, 'redo', false),
+    allowNan: booleanOption(options, 'allowNan', false),
+    ...(signal && { signal }),
+    ...(onProgress && { onProgress }),
+    ...(onKept && { onKept }),
+  }
+}
+
+function readProtocol(name: unknown): Protocol {
+  const protocol = protocols.get(name as string)
+  if (protocol) return protocol
+  throw new MtLlamaError(
+    'INVALID_ARGUMENT',
+    `protocol is ${shown(name)}; expected one of ${[...protocols.keys()].join(', ')}`,
+  )
+}
+
+function readTasks(names: unknown): readonly Task[] {
+  if (names === undefined) return cardTasks
+  if (!Array.isArray(names) || names.length === 0)
+    throw new MtLlamaError('INVALID_ARGUMENT', `tasks is ${shown(names)}; expected a list of names of tasks`)
+  const asked = new Set(names.flatMap(name => {
+    const tasks = tasksNamed(name)
+    if (tasks.length > 0) return tasks
+    throw new MtLlamaError(
+      'INVALID_ARGUMENT',
+      `tasks has ${shown(name)}; there are ${[...taskNames.ofOneLanguage, ...taskNames.ofSets].join(', ')}`,
+    )
+  }))
+  return [...builtInTasks.values()].filter(task => asked.has(task))
 }

@@ -10,6 +10,8 @@ import { checkPath } from '../files/path.ts'
 import { outFolder } from './journal.ts'
 import type { RunResults, Settings } from './results.ts'
 
+const way = 'Name another --out folder, or remove this one.'
+
 export class RunFolder {
   readonly path: string
   readonly #lock: Lock
@@ -53,17 +55,23 @@ export class RunFolder {
     await this.close()
   }
 
-  /**
-   * The results that the folder holds, to be added to.
-   * @throws OUTPUT where they have other settings, naming what differs
-   */
-  async earlier(settings: Settings): Promise<RunResults | undefined> {
+  /** The results that the folder holds. @throws OUTPUT where results.json is something else */
+  async results(): Promise<RunResults | undefined> {
     const file = join(this.path, 'results.json')
     const content = await writing(file, outFolder, () => readOwnFile(file))
     if (!content) return undefined
-    const way = 'Name another --out folder, or remove this one.'
     const results = parsedResults(content.toString())
     if (!results) throw new MtLlamaError('OUTPUT', `${file}: not results of this program. ${way}`)
+    return results
+  }
+
+  /**
+   * The results that the folder holds, to be added to.
+   * @throws OUTPUT where they have other settings, naming what differs; a limit may be lower there
+   */
+  async earlier(settings: Settings): Promise<RunResults | undefined> {
+    const results = await this.results()
+    if (!results) return undefined
     const differences = differing(results.settings, settings)
     if (differences.length > 0) {
       throw new MtLlamaError(
@@ -105,9 +113,14 @@ function parsedResults(text: string): RunResults | undefined {
 function differing(there: Settings, here: Settings): Message {
   const names = new Set([...Object.keys(there), ...Object.keys(here)]) as Set<keyof Settings>
   return [...names]
-    .filter(name => there[name] !== here[name])
+    .filter(name => there[name] !== here[name] && !(name === 'limit' && isRaised(there, here)))
     .flatMap((name, i) => {
       const [before, after] = [JSON.stringify(there[name]), JSON.stringify(here[name])]
       return message`${i === 0 ? ': ' : '; '}${{ kind: 'option', name }} is ${before} there and ${after} here`
     })
+}
+
+/** Whether the samples with the one limit are the first of those with the other. */
+function isRaised({ limit: there }: Settings, { limit: here }: Settings): boolean {
+  return there !== null && (here === null || here > there)
 }

@@ -110,6 +110,6 @@ function* lazily<From, To>(items: readonly From[], make: (item: From) => To): Ge
 }
 
 /** The outcome of an answer that means nothing. */
-function wrong({ metrics }: Form) {
+export function wrong({ metrics }: Form) {
   return { prediction: null, scores: Object.fromEntries(metrics.map(name => [name, 0])) }
 }

@@ -4,10 +4,10 @@ import { performance } from 'node:perf_hooks'
 import { MtLlamaError } from '../errors.ts'
 import { countedResult } from './counted-result.ts'
 import { nothingDone, readDone } from './done-samples.ts'
-import type { EvaluateOptions } from './evaluate.ts'
 import { Journal } from './journal.ts'
 import { isNotFinite, notFiniteError } from './not-finite.ts'
 import type { SampleRecord, TaskResult, Timing } from './results.ts'
+import type { RunOptions } from './run.ts'
 import { runTask } from './run-task.ts'
 import type { Scorer } from './scorer.ts'
 import { Tally } from './tally.ts'
@@ -22,19 +22,19 @@ interface Progress extends Timing {
 const saveMs = 10_000
 
 /**
- * Runs a task until it ends, fails or is aborted.
+ * Runs a task until it ends, fails or is aborted, and yields its samples in order: what earlier runs have done first, unless
+ * it is done again. A loop that is left ends the task; what is done is saved.
  * @param before the task's result of earlier runs
- * @param save called from time to time with the result so far
- * @returns the result, undefined where no sample is done, and the error that ended the task early, if one did
- * @throws OUTPUT
+ * @param save called with the result so far, from time to time and at the end, unless no sample is done
+ * @throws OUTPUT, SCORE_NOT_FINITE, and what scoring throws
  */
-export async function runAndSave(
+export async function* runAndSave(
   model: Scorer,
   work: Work,
   before: TaskResult | undefined,
-  options: EvaluateOptions,
+  options: RunOptions,
   save: (result: TaskResult) => Promise<void>,
-): Promise<{ result?: TaskResult; error?: unknown }> {
+): AsyncGenerator<SampleRecord, void, undefined> {
   const { settings, folder, redo = false, onKept } = options
   const { name, title } = work.task
   const samplesTotal = work.asks.length
@@ -62,46 +62,56 @@ export async function runAndSave(
     timing: { tokens, seconds },
   })
 
-  let state = earlier
-  let error: unknown
+  const saveState = async (state: Progress) => {
+    if (state.tally.samples > 0) await save(resultOf(state))
+  }
+
   if (redo) {
     const journal = file === undefined ? undefined : await Journal.replace(file)
-    state = { tally: new Tally(), tokens: 0, seconds: 0 }
-    error = await run(model, work, state, journal, options, noSaving)
-    if (!isOutput(error) && state.tally.samples > 0 && state.tally.samples >= samplesKept) {
-      await journal?.close()
-    } else {
-      await journal?.discard()
-      tell('redo')
-      state = earlier
+    const anew: Progress = { tally: new Tally(), tokens: 0, seconds: 0 }
+    let isWritten = true
+    try {
+      yield* run(model, work, anew, journal, options, noSaving)
+    } catch (error) {
+      isWritten = !isOutput(error)
+      throw error
+    } finally {
+      const replaces = isWritten && anew.tally.samples > 0 && anew.tally.samples >= samplesKept
+      if (replaces) await journal?.close()
+      else {
+        await journal?.discard()
+        tell('redo')
+      }
+      await saveState(replaces ? anew : earlier)
     }
-  } else {
-    tell('done')
-    const isComplete = samplesKept === samplesTotal
-    if (!isComplete || done.torn) {
-      const journal = file === undefined ? undefined : await Journal.append(file, done)
-      if (!isComplete) error = await run(model, work, state, journal, options, () => save(resultOf(state)))
-      await journal?.close()
-    }
+    return
   }
-  return state.tally.samples === 0 ? { error } : { result: resultOf(state), error }
+
+  tell('done')
+  yield* done.records
+  const isComplete = samplesKept === samplesTotal
+  const journal =
+    file !== undefined && (!isComplete || done.torn) ? await Journal.append(file, done) : undefined
+  try {
+    if (!isComplete) yield* run(model, work, earlier, journal, options, () => saveState(earlier))
+  } finally {
+    await journal?.close()
+    await saveState(earlier)
+  }
 }
 
 /** A redo saves nothing on its way: its samples count only once they are as many as those they replace. */
 async function noSaving(): Promise<void> {}
 
-/**
- * Runs the samples that are missing in `state`, and adds them to it.
- * @returns why it ended early; undefined at its end and after an abort
- */
-async function run(
+/** Runs the samples that are missing in `state`, adds them to it and yields them. Returns at an abort. */
+async function* run(
   model: Scorer,
   work: Work,
   state: Progress,
   journal: Journal | undefined,
-  options: EvaluateOptions,
+  options: RunOptions,
   save: () => Promise<void>,
-): Promise<unknown> {
+): AsyncGenerator<SampleRecord, void, undefined> {
   const { settings, signal, onProgress } = options
   const { name, title } = work.task
   const start = performance.now()
@@ -126,15 +136,15 @@ async function run(
       await journal?.add(record)
       state.tally.add(record)
       tell()
+      yield record
       if (performance.now() < nextSave) continue
       // A failure to write results is left to the end of the task, which tries again: the journal holds every sample.
       await save().catch(() => {})
       nextSave = performance.now() + saveMs
     }
   } catch (error) {
-    if (!signal?.aborted || isOutput(error)) return error
+    if (!signal?.aborted || isOutput(error)) throw error
   }
-  return undefined
 }
 
 function isOutput(error: unknown): boolean {
@@ -147,7 +157,7 @@ function checkFinite(
   work: Work,
   record: SampleRecord,
   index: number,
-  { allowNan = false }: EvaluateOptions,
+  { allowNan = false }: RunOptions,
 ): void {
   if (isNotFinite(record) && !allowNan)
     throw notFiniteError(record, sampleName(work, index), model.info.dtype)
