@@ -148,7 +148,7 @@ describe('evaluate() of the API', () => {
     const formOf = (name: string) => card.form(builtInTasks.get(name)!)!
     const rescored = async () => {
       await using folder = await RunFolder.open(out)
-      return rescore(folder, formOf, { card: false })
+      return await rescore(folder, formOf, { card: false })
     }
 
     it('come to what they came to, byte for byte, whatever had been written', async () => {
