@@ -5,9 +5,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { parquetWriteFile } from 'hyparquet-writer'
-import { evaluate } from '../src/evaluation/evaluate.ts'
 import { report } from '../src/evaluation/report.ts'
 import type { RunResults } from '../src/evaluation/results.ts'
+import { runToEnd } from '../src/evaluation/run.ts'
 import type { Scorer } from '../src/evaluation/scorer.ts'
 import { loadWork, type Work } from '../src/evaluation/work.ts'
 import type { GenerateOptions } from '../src/generation/options.ts'
@@ -215,7 +215,7 @@ describe('languages of protocol release', () => {
       const options: GenerateOptions[] = []
       const wrong = prompt(names[1]!)
       const model = answering(text => (text.includes(wrong) ? ' A' : right), options)
-      const results = await evaluate(model, { work, settings })
+      const results = await runToEnd(model, { work, settings })
       for (const { maxTokens, stop, stopIds } of options)
         assert.deepEqual({ maxTokens, stop, stopIds }, { maxTokens: 64, stop: [], stopIds: [13] })
       const [metric] = work[0]!.form.headline
@@ -242,7 +242,7 @@ describe('languages of protocol release', () => {
     for (const set of ['mlqa-all', 'xquad-all'])
       layouts.find(layout => layout.set === set)!.write(folder, ['de'])
     const work = await load(['mlqa_de', 'xquad_de'])
-    const { tasks } = await evaluate(
+    const { tasks } = await runToEnd(
       answering(() => ' die gold'),
       { work, settings },
     )
@@ -294,7 +294,7 @@ describe('languages of protocol release', () => {
     const names = xquad.languages.split(' ')
     xquad.write(folder, names)
     const run = async (tasks: string[]): Promise<[RunResults, string]> => {
-      const results = await evaluate(
+      const results = await runToEnd(
         answering(() => ' gold'),
         { work: await load(tasks), settings, tokenNotes: ['N.'] },
       )

@@ -125,13 +125,15 @@ function readTasks(names: unknown): readonly Task[] {
   if (names === undefined) return cardTasks
   if (!Array.isArray(names) || names.length === 0)
     throw new MtLlamaError('INVALID_ARGUMENT', `tasks is ${shown(names)}; expected a list of names of tasks`)
-  const asked = new Set(names.flatMap(name => {
-    const tasks = tasksNamed(name)
-    if (tasks.length > 0) return tasks
-    throw new MtLlamaError(
-      'INVALID_ARGUMENT',
-      `tasks has ${shown(name)}; there are ${[...taskNames.ofOneLanguage, ...taskNames.ofSets].join(', ')}`,
-    )
-  }))
+  const asked = new Set(
+    names.flatMap(name => {
+      const tasks = tasksNamed(name)
+      if (tasks.length > 0) return tasks
+      throw new MtLlamaError(
+        'INVALID_ARGUMENT',
+        `tasks has ${shown(name)}; there are ${[...taskNames.ofOneLanguage, ...taskNames.ofSets].join(', ')}`,
+      )
+    }),
+  )
   return [...builtInTasks.values()].filter(task => asked.has(task))
 }
