@@ -102,7 +102,7 @@ describe('scores that are not finite', () => {
     const third = records()[2]
     assert.deepEqual(
       [third.logLikelihoods[1], third.prediction, third.scores, third.tied],
-      [null, null, { acc: 0, acc_norm: 0 }, undefined],
+      [null, null, { acc: 0, acc_norm: 0, acc_bytes: 0, acc_per_token: 0 }, undefined],
     )
     await assert.rejects(run(sound, 'copa', { folder: opened }), {
       code: 'SCORE_NOT_FINITE',

@@ -141,7 +141,12 @@ for (const { name, missing, model: path, data, golden, items, aggregate, answers
               `sample ${i}, choice ${choice}: ${own}, or ${asTorch} summed as torch does; want ${logLikelihood} +- ${tolerance}`,
             )
           }
-          assert.deepEqual(record.scores, { acc: row.acc, acc_norm: row.acc_norm }, `sample ${i}`)
+          const { acc, acc_norm, acc_bytes } = record.scores
+          const perByte = row.requests.map(
+            ({ logLikelihood }, choice) => logLikelihood / Buffer.byteLength(record.choices[choice]!),
+          )
+          const byBytes = Number(perByte.indexOf(Math.max(...perByte)) === record.gold)
+          assert.deepEqual([acc, acc_norm, acc_bytes], [row.acc, row.acc_norm, byBytes], `sample ${i}`)
         }
         const all = aggregate(task, wanted.length)
         if (all) assert.deepEqual([result.metrics.acc?.value, result.metrics.acc_norm?.value], all)

@@ -69,11 +69,11 @@ describe('evaluate', () => {
       prediction: 0,
       gold: 0,
       tokens: [1, 1],
-      scores: { acc: 1, acc_norm: 1 },
+      scores: { acc: 1, acc_norm: 1, acc_bytes: 1, acc_per_token: 1 },
       tied: true,
       truncatedTokens: 0,
     })
-    for (const metric of ['acc', 'acc_norm']) {
+    for (const metric of ['acc', 'acc_norm', 'acc_bytes', 'acc_per_token']) {
       const right = records.filter(record => record.scores[metric] === 1).length
       assert.equal(tasks.copa?.metrics[metric]?.value, right / records.length)
     }
@@ -89,8 +89,10 @@ describe('evaluate', () => {
     assert.equal(last.prediction, 'the mill')
     assert.deepEqual(last.scores, { exact_match: 1, f1: 1 })
     // One of four is right: p (1 - p) / (n - 1) under the root.
-    const figure = { value: 0.25, standardError: 0.25 }
-    assert.deepEqual(tasks.squad?.metrics, { exact_match: figure, f1: figure })
+    for (const name of ['exact_match', 'f1']) {
+      const { value, standardError, interval } = tasks.squad!.metrics[name]!
+      assert.deepEqual([value, standardError, interval?.method], [0.25, 0.25, 'wilson'])
+    }
   })
 
   it('a limit takes the first samples', async () => {

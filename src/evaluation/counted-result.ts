@@ -8,17 +8,17 @@ import { Tally } from './tally.ts'
 type Known = Pick<TaskResult, 'title' | 'headline' | 'decimals' | 'files' | 'skipped' | 'samplesTotal'>
 
 /** All of a task's result but what it cost to run. @param tally must hold one sample at least */
-export function countedResult(
+export async function countedResult(
   tally: Tally,
   { title, headline, decimals, files, skipped, samplesTotal }: Known,
-): Omit<TaskResult, 'timing'> {
+): Promise<Omit<TaskResult, 'timing'>> {
   return {
     ...{ title, headline, decimals },
     status: tally.samples === samplesTotal ? 'complete' : 'partial',
     files,
     samplesTotal,
     samplesDone: tally.samples,
-    metrics: tally.metrics(),
+    metrics: await tally.metrics(),
     skipped,
     ties: tally.ties,
     failed: tally.failed,
@@ -41,5 +41,5 @@ export async function recounted(result: TaskResult, journal: string): Promise<Ta
     return result
   const tally = new Tally()
   for (const record of records) tally.add(record)
-  return { ...result, ...countedResult(tally, result) }
+  return { ...result, ...(await countedResult(tally, result)) }
 }

@@ -39,11 +39,26 @@ async function read(file: string, work: Work): Promise<JournalContent> {
 /** @throws OUTPUT where the data has changed since */
 function checkSame(file: string, records: readonly SampleRecord[], work: Work): void {
   const index = records.findIndex((record, i) => !isOf(record, work.asks[i]))
-  if (index < 0) return
-  const there = index < work.asks.length ? 'another sample' : 'no sample'
-  throw new MtLlamaError(
+  if (index >= 0) {
+    const there = index < work.asks.length ? 'another sample' : 'no sample'
+    throw notGoneOn(
+      file,
+      index,
+      `a record of sample ${shown(records[index]!.id)}; the data has ${there} at this place, so it has changed since`,
+    )
+  }
+  // A mean over the samples that happen to have a score would be silently wrong.
+  for (const [i, { scores }] of records.entries()) {
+    const missing = work.form.metrics.find(name => !Object.hasOwn(scores, name))
+    if (missing !== undefined)
+      throw notGoneOn(file, i, `a record without the score ${missing}, which a sample has by now`)
+  }
+}
+
+function notGoneOn(file: string, index: number, fault: string): MtLlamaError {
+  return new MtLlamaError(
     'OUTPUT',
-    message`${file}, line ${index + 1}: a record of sample ${shown(records[index]!.id)}; the data has ${there} at this place, so it has changed since. Name another --out folder, or give ${{ kind: 'option', name: 'redo' }}, which runs the task from its start.`,
+    message`${file}, line ${index + 1}: ${fault}. Name another --out folder, or give ${{ kind: 'option', name: 'redo' }}, which runs the task from its start.`,
   )
 }
 

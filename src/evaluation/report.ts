@@ -4,6 +4,8 @@ import { printedPercent } from '../metrics/percent.ts'
 import { metricDescription, metricHead } from '../metrics/titles.ts'
 import { cardTables, languageSets } from '../tasks/built-in/registry.ts'
 import type { Task } from '../tasks/task.ts'
+import { certaintyTable } from './certainty-table.ts'
+import { markdownTable, tableCell } from './markdown-table.ts'
 import { type PublishedFigures, published } from './published.ts'
 import type { LanguageMean, RunResults, TaskResult } from './results.ts'
 
@@ -42,8 +44,9 @@ export function report(results: RunResults, { card }: ReportOptions): string {
     title: 'Other tasks',
     columns: others.map(([name, result]) => ({ name, title: result.title, result })),
   })
-  const parts = tables.map(one => table(one, modelName(results.model.path), card))
-  return `${[...parts, notes(results)].filter(Boolean).join('\n\n')}\n`
+  const parts = tables.map(one => table(one, tableCell(basename(results.model.path)), card))
+  const certainty = certaintyTable(Object.values(results.tasks))
+  return `${[...parts, certainty, notes(results)].filter(Boolean).join('\n\n')}\n`
 }
 
 function column({ name, title }: Task, { tasks }: RunResults): Column {
@@ -74,21 +77,12 @@ function table({ title, columns }: Table, model: string, card: boolean): string 
     const cells = columns.map(({ name }) => publishedCell(name === undefined ? undefined : figures[name]))
     if (cells.some(text => text !== '-')) rows.push([model, ...cells])
   }
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map(row => row[column]!.length)))
-  const line = (cells: string[]) =>
-    `| ${cells.map((text, i) => (i === 0 ? text.padEnd(widths[i]!) : text.padStart(widths[i]!))).join(' | ')} |`
-  const rule = `|${widths.map((width, i) => (i === 0 ? `${'-'.repeat(width + 2)}` : `${'-'.repeat(width + 1)}:`)).join('|')}|`
-  return [`### ${title}`, '', line(rows[0]!), rule, ...rows.slice(1).map(line)].join('\n')
+  return markdownTable(title, rows)
 }
 
 /** 'COPA (Acc.)'; the title alone where nothing says what its figures are. */
 function head({ title, result }: Column): string {
   return result ? `${title} (${result.headline.map(metricHead).join('/')})` : title
-}
-
-/** The last part of the path, made safe for a cell of a table. */
-function modelName(path: string): string {
-  return basename(path).replaceAll('|', '\\|')
 }
 
 function cell(result: Column['result']): string {
@@ -130,7 +124,7 @@ function notes({ settings, tasks: done, tokenNotes }: RunResults): string {
   const lines = [
     `Protocol ${settings.protocol}, ${settings.dtype}, ${settings.backend}${bos}.`,
     ...tokenNotes,
-    `Samples: ${list(result => result.samplesDone)}${settings.limit === null ? '' : ` (limit ${settings.limit})`}.`,
+    settings.limit !== null && `Only the first ${settings.limit} items of each task.`,
     partial && `\\* Stopped early, the figure is that of the first samples: ${partial}.`,
     ...further,
     skipped && `Items that are not asked about: ${skipped}.`,

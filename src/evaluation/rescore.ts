@@ -47,7 +47,10 @@ export async function rescore(
     }
     await journal.close()
     const before = results.tasks[name]!
-    results.tasks[name] = { ...before, ...countedResult(tally, { ...before, headline: form.headline }) }
+    results.tasks[name] = {
+      ...before,
+      ...(await countedResult(tally, { ...before, headline: form.headline })),
+    }
     results.languageMeans = languageMeans(results.tasks)
     await folder.write(results, report(results, { card }))
   }

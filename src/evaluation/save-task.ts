@@ -53,17 +53,17 @@ export async function* runAndSave(
   }
   const tell = (reason: 'done' | 'redo') =>
     isEmpty ? undefined : onKept?.({ task: name, title, samplesKept, samplesTotal, reason })
-  const resultOf = ({ tally, tokens, seconds }: Progress): TaskResult => ({
-    ...countedResult(tally, {
+  const resultOf = async ({ tally, tokens, seconds }: Progress): Promise<TaskResult> => ({
+    ...(await countedResult(tally, {
       ...{ title, headline: work.form.headline, decimals: work.form.decimals ?? 1 },
       ...{ skipped: work.skipped.length, samplesTotal },
       files: work.files.map(path => relative(settings.dataDir, path)),
-    }),
+    })),
     timing: { tokens, seconds },
   })
 
   const saveState = async (state: Progress) => {
-    if (state.tally.samples > 0) await save(resultOf(state))
+    if (state.tally.samples > 0) await save(await resultOf(state))
   }
 
   if (redo) {

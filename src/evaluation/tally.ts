@@ -1,5 +1,5 @@
 // Adds up a task's sample records to its metrics.
-import { type Figure, Mean } from '../metrics/mean.ts'
+import { type Figure, figureOf } from '../metrics/mean.ts'
 import { isNotFinite } from './not-finite.ts'
 import type { SampleRecord } from './results.ts'
 
@@ -9,7 +9,7 @@ export class Tally {
   failed = 0
   truncated = 0
   notFinite = 0
-  readonly #means = new Map<string, Mean>()
+  readonly #scores = new Map<string, number[]>()
 
   add(record: SampleRecord): void {
     this.samples++
@@ -18,14 +18,16 @@ export class Tally {
     if (record.truncatedTokens > 0) this.truncated++
     if (isNotFinite(record)) this.notFinite++
     for (const [metric, score] of Object.entries(record.scores)) {
-      const mean = this.#means.get(metric) ?? new Mean()
-      this.#means.set(metric, mean)
-      mean.add(score)
+      const scores = this.#scores.get(metric)
+      if (scores) scores.push(score)
+      else this.#scores.set(metric, [score])
     }
   }
 
-  /** There must be one sample at least. */
-  metrics(): Record<string, Figure> {
-    return Object.fromEntries(Array.from(this.#means, ([metric, mean]) => [metric, mean.figure()]))
+  /** There must be one sample at least, and no other until this is done. */
+  async metrics(): Promise<Record<string, Figure>> {
+    const figures: Record<string, Figure> = {}
+    for (const [metric, scores] of this.#scores) figures[metric] = await figureOf(scores)
+    return figures
   }
 }

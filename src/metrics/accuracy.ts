@@ -18,3 +18,13 @@ export function rank(scores: readonly number[]): Ranking {
 export function perCharacter(logLikelihoods: readonly number[], choices: readonly string[]): number[] {
   return logLikelihoods.map((value, i) => value / [...choices[i]!].length)
 }
+
+/** Each log-likelihood divided by the number of UTF-8 bytes of its choice, as in lm-evaluation-harness's acc_bytes. */
+export function perByte(logLikelihoods: readonly number[], choices: readonly string[]): number[] {
+  return logLikelihoods.map((value, i) => value / Buffer.byteLength(choices[i]!))
+}
+
+/** Each log-likelihood divided by the number of tokens that it is the sum of, as in OLMES's acc_per_token. */
+export function perToken(logLikelihoods: readonly number[], tokens: readonly number[]): number[] {
+  return logLikelihoods.map((value, i) => value / tokens[i]!)
+}

@@ -6,6 +6,8 @@ const heads: Readonly<Record<string, string>> = { acc: 'Acc.', f1: 'F1', exact_m
 /** What notes say of a metric. */
 const descriptions: Readonly<Record<string, string>> = {
   acc_norm: 'Accuracy by log-likelihood per character',
+  acc_bytes: 'Accuracy by log-likelihood per byte',
+  acc_per_token: 'Accuracy by log-likelihood per token',
 }
 
 export function metricHead(name: string): string {

@@ -1,5 +1,5 @@
 // Rank classification: the choice of the highest log-likelihood is the answer.
-import { perCharacter, rank } from '../metrics/accuracy.ts'
+import { perByte, perCharacter, perToken, rank } from '../metrics/accuracy.ts'
 import type { ChoiceTask, Fields, Item } from '../tasks/task.ts'
 import type { FormOfTask, Outcome, RankAnswer, RankAsk } from './protocol.ts'
 
@@ -22,7 +22,7 @@ export function ranked<F extends Fields>(task: ChoiceTask<F>, print: (fields: F)
       // The items of a task have its own fields.
       asks: asks as (item: Item) => RankAsk[],
       judge: judgeRanking,
-      metrics: ['acc', 'acc_norm'],
+      metrics: ['acc', 'acc_norm', 'acc_bytes', 'acc_per_token'],
       headline: ['acc'],
       delimiter: ' ',
     },
@@ -30,12 +30,17 @@ export function ranked<F extends Fields>(task: ChoiceTask<F>, print: (fields: F)
 }
 
 /**
- * acc: the highest log-likelihood is the right choice's; ties go to the lowest index. acc_norm: the same of
- * log-likelihoods per character, as in lm-evaluation-harness.
+ * acc: the highest log-likelihood is the right choice's; ties go to the lowest index. The same of log-likelihoods divided:
+ * acc_norm by characters and acc_bytes by bytes, as in lm-evaluation-harness, acc_per_token by tokens, as in OLMES.
  */
-export function judgeRanking({ choices, gold }: RankAsk, { logLikelihoods }: RankAnswer): Outcome {
+export function judgeRanking({ choices, gold }: RankAsk, { logLikelihoods, tokens }: RankAnswer): Outcome {
   const { prediction, tied } = rank(logLikelihoods)
-  const normalised = rank(perCharacter(logLikelihoods, choices)).prediction
-  const scores = { acc: Number(prediction === gold), acc_norm: Number(normalised === gold) }
+  const isRight = (scores: readonly number[]) => Number(rank(scores).prediction === gold)
+  const scores = {
+    acc: Number(prediction === gold),
+    acc_norm: isRight(perCharacter(logLikelihoods, choices)),
+    acc_bytes: isRight(perByte(logLikelihoods, choices)),
+    acc_per_token: isRight(perToken(logLikelihoods, tokens)),
+  }
   return { prediction, scores, ...(tied && { tied }) }
 }
