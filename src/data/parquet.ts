@@ -7,10 +7,10 @@ import { MtLlamaError } from '../errors.ts'
 type Fields = Record<string, unknown>
 type Told = { rows: Fields[] } | { error: string } | { end: true }
 
-const reader = fileURLToPath(new URL('parquet-reader.js', import.meta.url))
-
 /** Yields the rows of a file in order. @throws DATA_INVALID for whatever the file does to the process that reads it */
 export async function* parquetFields(file: string): AsyncGenerator<Fields> {
+  // A bundle as CommonJS has no URL of its module, so this may not be asked for before a file is read.
+  const reader = fileURLToPath(new URL('parquet-reader.js', import.meta.url))
   const child = fork(reader, [file], {
     // The reader gets no options that this process was started with, and no Ctrl-C of the terminal.
     ...{ execArgv: [], detached: true, serialization: 'advanced' },

@@ -3,7 +3,6 @@ import { readdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { MtLlamaError } from '../errors.ts'
 import type { PromptTemplate } from './prompt-template.ts'
-import { parseTemplates } from './templates-file.ts'
 
 const fileName = 'templates.yaml'
 
@@ -14,6 +13,8 @@ const fileName = 'templates.yaml'
  * @throws DATA_NOT_FOUND naming data sets like it; PROMPT_TEMPLATE naming file and line
  */
 export async function loadTemplates(folder: string, dataset: string): Promise<PromptTemplate[]> {
+  // The YAML library is loaded once it is needed: bundles of ES modules cannot hold it.
+  const { parseTemplates } = await import('./templates-file.ts')
   const parts = dataset.split('/')
   if (/[\0\\]/.test(dataset) || parts.some(part => part === '' || part === '.' || part === '..'))
     throw new MtLlamaError(
