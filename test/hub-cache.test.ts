@@ -1,6 +1,16 @@
 // The cache of checkpoints: laid out as @huggingface/hub and huggingface_hub lay it out, and used without a network.
 import assert from 'node:assert/strict'
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { scanCacheDir, snapshotDownload } from '@huggingface/hub'
@@ -210,6 +220,25 @@ describe('the cache of checkpoints', () => {
         /answers 503.*What the cache has is used: .*may have generation_config\.json, .* too\)/,
       )
     })
+
+    // Written by huggingface_hub 2.4 beside what snapshot_download() has downloaded.
+    for (const [listed, requests] of [
+      [Object.keys(single), 0],
+      [[...Object.keys(single), 'generation_config.json'], 2],
+    ] as const) {
+      it(`with a listing of ${listed.length} files costs ${requests} requests`, async () => {
+        serve(single)
+        const { commit } = await pullModel(name(), settings())
+        const folder = join(cacheDir, 'models--org--tiny')
+        rmSync(join(folder, '.no_exist'), { recursive: true })
+        mkdirSync(join(folder, 'trees'))
+        const files = Object.fromEntries(listed.map(file => [file, { size: 1, blob_id: 'a'.repeat(40) }]))
+        writeFileSync(join(folder, 'trees', `${commit}.json`), JSON.stringify({ format_version: 1, files }))
+        server.requests.length = 0
+        await findModel(name(), settings())
+        assert.equal(server.requests.length, requests)
+      })
+    }
 
     const lacking: Record<string, (path: string) => void> = {
       'a shard': path => rmSync(join(path, 'model-00002-of-00003.safetensors')),

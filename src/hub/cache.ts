@@ -3,9 +3,11 @@
 //   models--ORG--NAME/snapshots/COMMIT/PATH        links to them: ../../blobs/CHECKSUM
 //   models--ORG--NAME/refs/REVISION                the commit that a branch or tag stood for
 //   models--ORG--NAME/.no_exist/COMMIT/PATH        empty: the commit has no such file
+//   models--ORG--NAME/trees/COMMIT.json            every file of the commit; read alone
 import { copyFile, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join, posix } from 'node:path'
 import { makeFolder } from '../checkpoint/files.ts'
+import { isRecord } from '../data/record.ts'
 import { replaceFile } from '../files/output.ts'
 import type { HubFile } from './listing.ts'
 import { commitPattern, type Repo } from './repo.ts'
@@ -45,9 +47,22 @@ export class RepoCache {
     return filesBelow(this.snapshot(commit))
   }
 
-  /** The files that a commit is known not to have. */
-  async absentFiles(commit: string): Promise<Set<string>> {
-    return new Set(await filesBelow(join(this.folder, '.no_exist', commit)))
+  /** Of the names, those of files that a commit is known not to have. */
+  async absentAmong(names: readonly string[], commit: string): Promise<string[]> {
+    const recorded = await filesBelow(join(this.folder, '.no_exist', commit))
+    const tree = await this.#tree(commit)
+    return names.filter(name => recorded.includes(name) || (tree && !(name in tree)))
+  }
+
+  /** The listing that `hf download` keeps, by path; undefined where there is none that is understood. */
+  async #tree(commit: string): Promise<Record<string, unknown> | undefined> {
+    try {
+      const text = await readFile(join(this.folder, 'trees', `${commit}.json`), 'utf8')
+      const { format_version, files } = JSON.parse(text)
+      return format_version === 1 && isRecord(files) ? files : undefined
+    } catch {
+      return undefined
+    }
   }
 
   /** Puts a content into the snapshot of a commit. */

@@ -115,8 +115,9 @@ async function inCache({ repo, gguf }: ModelName, settings: HubSettings): Promis
     }
   }
   if (!choice.files.every(file => names.includes(file))) return undefined
-  const known = await cache.absentFiles(commit)
-  const unknown = absentSettings(names, choice).filter(name => !known.has(name))
+  const lacking = absentSettings(names, choice)
+  const known = await cache.absentAmong(lacking, commit)
+  const unknown = lacking.filter(name => !known.includes(name))
   const isPreferred = gguf !== undefined || choice.files.some(name => /^model.*\.safetensors$/.test(name))
   const uncertain =
     unknown.length > 0
