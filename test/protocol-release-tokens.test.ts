@@ -113,7 +113,7 @@ describe('tokens of protocol release', () => {
       const prompt = ' a'.repeat(pieces).slice(1)
       const all = tokenizer.encode(prompt)
       assert.equal(all.length, pieces)
-      const { ids, truncatedTokens } = formOf(task).encode!(prompt, tokenizer)
+      const { ids, truncatedTokens } = formOf(task).encode!(prompt, tokenizer)!
       assert.deepEqual(ids, [2, ...all].slice(0, kept), task)
       assert.equal(truncatedTokens, pieces + 1 - kept)
     }

@@ -11,8 +11,9 @@ import { runSettings } from '../evaluation/settings.ts'
 import { loadWork } from '../evaluation/work.ts'
 import { holderName } from '../files/lock.ts'
 import { card } from '../protocols/card.ts'
-import type { Form } from '../protocols/protocol.ts'
+import type { Form, Protocol } from '../protocols/protocol.ts'
 import { protocols } from '../protocols/registry.ts'
+import { loadT0, t0Judging, t0Tasks } from '../protocols/t0.ts'
 import { builtInTasks, cardTasks, taskNames, tasksNamed } from '../tasks/built-in/registry.ts'
 import type { Task } from '../tasks/task.ts'
 import { addModelOptions, choice, folder, integer, type ModelOptions, newCommand } from './command.ts'
@@ -22,6 +23,8 @@ import { type Progress, startProgress } from './progress.ts'
 
 interface EvalOptions extends ModelOptions {
   protocol: string
+  templatesDir?: string
+  template?: string[]
   dataDir?: string
   tasks: readonly Task[]
   limit?: number
@@ -56,6 +59,10 @@ export function evalCommand(io: Io): Command {
           'eval --model ./llama --data-dir ./data --protocol release --tasks xnli',
           'as the released scripts evaluate: XNLI in its languages, with their mean',
         ],
+        [
+          'eval --model ./llama --data-dir ./data --protocol t0 --templates-dir ./templates --tasks copa',
+          'by the P3 templates of COPA: a result for each, with mean, median, min and max',
+        ],
       ],
     },
   )
@@ -63,7 +70,14 @@ export function evalCommand(io: Io): Command {
     .addOption(
       choice('--protocol <name>', 'how prompts are put and answers judged, see docs/data.md', [
         ...protocols.keys(),
+        't0',
       ]).default(card.name),
+    )
+    .option('--templates-dir <dir>', "of protocol t0: promptsource's folder of templates", folder)
+    .option(
+      '--template <name>',
+      'of protocol t0: a template to ask by, by name or id; may be given again (default: all of the original task)',
+      (text, before: string[] = []) => [...before, text],
     )
     .option(
       '--data-dir <dir>',
@@ -113,8 +127,8 @@ async function run(io: Io, options: EvalOptions): Promise<void> {
   if (options.rescore !== undefined) return runRescore(options.rescore, options)
   await using saved = await openFolder(options.out, options)
   const data = { dataDir: resolve(options.dataDir ?? embeddedData), limit: options.limit ?? null }
-  const protocol = protocols.get(options.protocol)!
-  const work = await loadWork(options.tasks, protocol, data)
+  const { protocol, tasks } = await protocolAndTasks(options)
+  const work = await loadWork(tasks, protocol, data)
   await using model = await openTextModel(options, io.signal)
   if (options.dataDir === undefined)
     note('data: the embedded items, a handful a task; their figures mean nothing', options)
@@ -137,6 +151,26 @@ async function run(io: Io, options: EvalOptions): Promise<void> {
   )
 }
 
+/** The protocol; t0 has templates to load, and no way to ask the card's questions whose answers are free. */
+async function protocolAndTasks(
+  options: EvalOptions,
+): Promise<{ protocol: Protocol; tasks: readonly Task[] }> {
+  const { templatesDir, template, tasks } = options
+  const known = protocols.get(options.protocol)
+  if (known) {
+    if (templatesDir !== undefined || template !== undefined)
+      throw new MtLlamaError('INVALID_ARGUMENT', '--templates-dir and --template belong to --protocol t0.')
+    return { protocol: known, tasks }
+  }
+  if (templatesDir === undefined)
+    throw new MtLlamaError(
+      'INVALID_ARGUMENT',
+      '--protocol t0 needs --templates-dir, the folder promptsource/templates of a copy of promptsource.',
+    )
+  const asked = tasks === cardTasks ? tasks.filter(({ name }) => t0Tasks.includes(name)) : tasks
+  return { protocol: await loadT0(templatesDir, asked, template), tasks: asked }
+}
+
 async function runRescore(path: string, options: EvalOptions): Promise<void> {
   await using saved = await openFolder(path, options)
   const results = await rescore(saved!, savedForm, { card: options.card ?? false })
@@ -148,7 +182,7 @@ async function runRescore(path: string, options: EvalOptions): Promise<void> {
 /** The form in which a task was run. @throws INVALID_ARGUMENT for one that is not built in */
 function savedForm(name: string, protocol: string): Form {
   const task = builtInTasks.get(name)
-  const form = task && protocols.get(protocol)?.form(task)
+  const form = protocol === 't0' ? t0Judging : task && protocols.get(protocol)?.form(task)
   if (form) return form
   throw new MtLlamaError(
     'INVALID_ARGUMENT',

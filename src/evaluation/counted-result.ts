@@ -1,7 +1,9 @@
 // What the samples of a task come to, counted from their records.
+import type { Figure } from '../metrics/mean.ts'
+import { spread } from '../metrics/spread.ts'
 import { hasScores } from './done-samples.ts'
 import { readJournal } from './journal.ts'
-import type { TaskResult } from './results.ts'
+import type { TaskResult, TemplateResult } from './results.ts'
 import { Tally } from './tally.ts'
 
 /** What is known of a task before it is run. */
@@ -12,19 +14,34 @@ export async function countedResult(
   tally: Tally,
   { title, headline, decimals, files, skipped, samplesTotal }: Known,
 ): Promise<Omit<TaskResult, 'timing'>> {
+  const templates = await tally.templates()
   return {
     ...{ title, headline, decimals },
     status: tally.samples === samplesTotal ? 'complete' : 'partial',
     files,
     samplesTotal,
     samplesDone: tally.samples,
-    metrics: await tally.metrics(),
+    metrics: { ...(await tally.metrics()), ...spreads(templates, headline) },
+    ...(templates.length > 0 && { templates }),
     skipped,
     ties: tally.ties,
     failed: tally.failed,
     truncated: tally.truncated,
     notFinite: tally.notFinite,
   }
+}
+
+/** How those metrics spread over the templates whose spread stands for the task. */
+function spreads(templates: readonly TemplateResult[], headline: readonly string[]): Record<string, Figure> {
+  const [first] = templates
+  const wanted = Object.keys(first?.metrics ?? {}).filter(metric => headline.includes(`${metric}_mean`))
+  const each = wanted.map(metric =>
+    spread(
+      metric,
+      templates.map(({ metrics }) => metrics[metric]!.value),
+    ),
+  )
+  return Object.assign({}, ...each)
 }
 
 /**

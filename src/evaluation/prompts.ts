@@ -25,6 +25,7 @@ export class Prompts {
     const place = this.#count++
     if (!this.#encode) return prompt
     const encoded = this.#encode(prompt, this.tokenizer)
+    if (!encoded) return prompt
     this.#encoded.set(place, encoded)
     return encoded.ids
   }

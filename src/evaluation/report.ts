@@ -44,7 +44,10 @@ export function report(results: RunResults, { card }: ReportOptions): string {
     title: 'Other tasks',
     columns: others.map(([name, result]) => ({ name, title: result.title, result })),
   })
-  const parts = tables.map(one => table(one, tableCell(basename(results.model.path)), card))
+  const parts = [
+    ...tables.map(one => table(one, tableCell(basename(results.model.path)), card)),
+    ...Object.values(results.tasks).map(templateTable),
+  ]
   const certainty = certaintyTable(Object.values(results.tasks))
   return `${[...parts, certainty, notes(results)].filter(Boolean).join('\n\n')}\n`
 }
@@ -78,6 +81,17 @@ function table({ title, columns }: Table, model: string, card: boolean): string 
     if (cells.some(text => text !== '-')) rows.push([model, ...cells])
   }
   return markdownTable(title, rows)
+}
+
+/** A row for each template, with the number of its items and its accuracy. */
+function templateTable({ title, templates = [], decimals }: TaskResult): string {
+  if (templates.length === 0) return ''
+  const rows = templates.map(({ template, samples, metrics }) => [
+    tableCell(template),
+    String(samples),
+    printedPercent(metrics.acc!.value, decimals),
+  ])
+  return markdownTable(`${title} by template`, [['Template', 'Items', metricHead('acc')], ...rows])
 }
 
 /** 'COPA (Acc.)'; the title alone where nothing says what its figures are. */

@@ -59,7 +59,9 @@ export interface TaskResult {
   samplesDone: number
   /** By the metric's name; values are means over the samples. */
   metrics: Record<string, Figure>
-  /** Number of items that were not asked about. */
+  /** One for each template; left out where the protocol has none. */
+  templates?: readonly TemplateResult[]
+  /** Number of items that were not asked about, by each template apart. */
   skipped: number
   /** Number of samples in which two choices share the best log-likelihood; the first of them counts. */
   ties: number
@@ -71,6 +73,14 @@ export interface TaskResult {
   notFinite: number
   /** What it took; nothing else differs between two runs with the same settings. */
   timing: Timing
+}
+
+/** What the samples of one template come to. */
+export interface TemplateResult {
+  template: string
+  samples: number
+  /** By the metric's name; values are means over the samples. */
+  metrics: Record<string, Figure>
 }
 
 export interface Timing {

@@ -1,7 +1,10 @@
 // How tables and notes name metrics; a metric that is not listed goes by its own name.
 
 /** Heads of columns. */
-const heads: Readonly<Record<string, string>> = { acc: 'Acc.', f1: 'F1', exact_match: 'EM' }
+const heads: Readonly<Record<string, string>> = {
+  ...{ acc: 'Acc.', f1: 'F1', exact_match: 'EM' },
+  ...{ acc_mean: 'mean', acc_median: 'median', acc_min: 'min', acc_max: 'max' },
+}
 
 /** What notes say of a metric. */
 const descriptions: Readonly<Record<string, string>> = {

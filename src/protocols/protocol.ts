@@ -77,8 +77,11 @@ interface FormBase<A extends Ask, R> {
   metrics: readonly string[]
   /** Those that stand for the task in tables, in order. */
   headline: readonly string[]
-  /** Makes the ids of a prompt. @default the tokenizer's own way, with its BOS */
-  encode?: (prompt: string, tokenizer: Tokenizer) => EncodedPrompt
+  /**
+   * Makes the ids of a prompt; undefined where the model reads it as a text.
+   * @default the tokenizer's own way, with its BOS
+   */
+  encode?: (prompt: string, tokenizer: Tokenizer) => EncodedPrompt | undefined
   /** Decimals of its figures in tables, which are in percent. @default 1 */
   decimals?: 1 | 2
 }
