@@ -11,8 +11,12 @@ const distance = 397
  * @param seed a whole number of any size; its sign does not count
  */
 export function pythonRandom(seed: number | bigint): Draw {
-  const words = wordsOf(seed)
-  const next = twister(words)
+  // Seeding takes longer than most templates do, and most draw nothing.
+  let seeded: (() => number) | undefined
+  const next = () => {
+    seeded ??= twister(wordsOf(seed))
+    return seeded()
+  }
   return length => {
     const bits = Math.floor(Math.log2(length)) + 1
     for (;;) {
