@@ -10,15 +10,10 @@
 #include "check.h"
 #include "model_kernels.h"
 #include "random.h"
+#include "sanitizer.h"
 
 namespace mt::test {
 namespace {
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
 
 struct Variant {
   std::string name;

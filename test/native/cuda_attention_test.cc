@@ -12,18 +12,15 @@
 #include "cuda_memory.h"
 #include "cuda_target.h"
 #include "random.h"
+#include "sanitizer.h"
 
 namespace mt::test {
 namespace {
 
 using namespace MT_TARGET;
 
-// A sanitizer makes the fibers slow: under one, every fifth case runs.
-#if defined(__SANITIZE_ADDRESS__)
-const int kEvery = 5;
-#else
-const int kEvery = reduced() ? 5 : 1;
-#endif
+// Every how many cases one runs.
+const int kEvery = kSanitized || reduced() ? 5 : 1;
 constexpr int kManySlots = 1 << 16;
 
 using Floats = std::vector<float>;

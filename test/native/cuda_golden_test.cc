@@ -13,6 +13,7 @@
 #include "cuda_target.h"
 #include "golden_case.h"
 #include "model_bitwise.h"
+#include "sanitizer.h"
 
 namespace mt::test {
 namespace {
@@ -187,6 +188,7 @@ int main(int count, char** arguments) {
     return kSkipped;
   }
   if (kFibers || reduced()) names = {"gqa-tied-bf16", "odd-sizes"};
+  if (kSanitized) names = {"odd-sizes"};
   if (count > 1) names = {arguments + 1, arguments + count};
   for (const std::string& name : names) test_case(read_golden(kFolder, name));
   return finish("cuda_golden_test");

@@ -2,16 +2,13 @@
 #include "check.h"
 #include "cuda_target.h"
 #include "row_isolation.h"
+#include "sanitizer.h"
 
 int main() {
   using namespace mt;
   using namespace mt::test;
   if (no_device()) return kSkipped;
-#if defined(__SANITIZE_ADDRESS__)
-  const int step = 37;
-#else
-  const int step = reduced() ? 37 : kFibers ? 7 : 1;
-#endif
+  const int step = kSanitized || reduced() ? 37 : kFibers ? 7 : 1;
   const auto test = [step](DType dtype) {
     ops_keep_rows_apart(*MT_TARGET::make_backend(0), dtype, false, step);
     requests_keep_apart(MT_TARGET::make_backend(0), dtype, false);

@@ -4,6 +4,7 @@
 #include "check.h"
 #include "cuda_target.h"
 #include "op_compare.h"
+#include "sanitizer.h"
 
 namespace mt::test {
 namespace {
@@ -12,11 +13,7 @@ using MT_TARGET::Tiling;
 
 // Every how many cases one runs. It shares no factor with the periods of the sweep (9 shapes, 15 packs, and the turns
 // below), so that all of their combinations come.
-#if defined(__SANITIZE_ADDRESS__)
-const int kEvery = 41;
-#else
-const int kEvery = reduced() ? 41 : kFibers ? 7 : 1;
-#endif
+const int kEvery = kSanitized || reduced() ? 41 : kFibers ? 7 : 1;
 
 // Whether the op is a matrix product, which has kernels of its own on Hopper (gemm_sm90.cuh).
 bool is_product(Op op) {

@@ -11,6 +11,7 @@
 #include "cuda_memory.h"
 #include "cuda_target.h"
 #include "random.h"
+#include "sanitizer.h"
 
 namespace mt::test {
 namespace {
@@ -173,7 +174,8 @@ void test_product(Device& device, Shape s, const std::vector<int>& counts) {
 
 // With `halves`, only bf16 and f16 are tested, not float32.
 void test_all(Device& device, bool halves) {
-  const std::vector<int> counts = {1, 16, 17, 64, 65, 128, 129};
+  const std::vector<int> counts =
+      kSanitized ? std::vector<int>{1, 17, 65} : std::vector<int>{1, 16, 17, 64, 65, 128, 129};
   std::vector<int> more = counts;
   more.push_back(512);
   const std::vector<Shape> few = {{192, 72, 16}}, small = {{192, 72, 16}, {384, 201, 64}},

@@ -13,6 +13,7 @@
 #include "cuda_target.h"
 #include "logit_rows.h"
 #include "random.h"
+#include "sanitizer.h"
 
 namespace mt::test {
 namespace {
@@ -20,11 +21,7 @@ namespace {
 using namespace MT_TARGET;
 
 // Every how many cases one runs. It shares no factor with a period of the sweep.
-#if defined(__SANITIZE_ADDRESS__)
-const int kEvery = 29;
-#else
-const int kEvery = reduced() ? 29 : kFibers ? 13 : 1;
-#endif
+const int kEvery = kSanitized ? 59 : reduced() ? 29 : kFibers ? 13 : 1;
 
 int draws = 0, other_tokens = 0;
 

@@ -6,19 +6,15 @@
 #include <string>
 
 #include "check.h"
+#include "sanitizer.h"
 #include "tiny_model.h"
 
 namespace mt::test {
 namespace {
 
-// A sanitizer makes everything ten times slower, so under one sequences are shorter.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-const std::vector<size_t> kPrompts = {1, 16, 65};
-constexpr size_t kLonger = 150, kShorter = 40;
-#else
-const std::vector<size_t> kPrompts = {1, 2, 15, 16, 17, 63, 64, 65, 130, 300};
-constexpr size_t kLonger = 700, kShorter = 90;
-#endif
+const std::vector<size_t> kPrompts =
+    kSanitized ? std::vector<size_t>{1, 65} : std::vector<size_t>{1, 2, 15, 16, 17, 63, 64, 65, 130, 300};
+constexpr size_t kLonger = kSanitized ? 150 : 700, kShorter = kSanitized ? 40 : 90;
 
 struct Variant {
   std::string name;

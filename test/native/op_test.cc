@@ -12,6 +12,7 @@
 #include "check.h"
 #include "model_kernels.h"
 #include "op_compare.h"
+#include "sanitizer.h"
 
 // Memory that a backend allocates holds NaNs, so that it shows if the backend fails to zero some of it.
 void* operator new(size_t bytes, std::align_val_t alignment, const std::nothrow_t&) noexcept {
@@ -23,13 +24,8 @@ void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
 namespace mt::test {
 namespace {
 
-// Sanitizers make a run some twenty times slower, so under them every seventh case runs. 7 divides no period of the
-// sweep.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr int kEvery = 7;
-#else
-constexpr int kEvery = 1;
-#endif
+// Every how many cases one runs. 13 divides no period of the sweep.
+constexpr int kEvery = kSanitized ? 13 : 1;
 
 struct Variant {
   std::string name;

@@ -11,16 +11,13 @@
 #include "check.h"
 #include "failing_allocator.h"
 #include "pack_building.h"
+#include "sanitizer.h"
 #include "tiny_model.h"
 
 namespace mt::test {
 
-// Sanitizers make everything slower: they get every fifth allocation of those that are to fail.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr int kSlowness = 5;
-#else
-constexpr int kSlowness = 1;
-#endif
+// Under a sanitizer one of every so many allocations fails, of those that are to fail.
+constexpr int kSlowness = kSanitized ? 11 : 1;
 
 // Far more than any of the calls makes.
 constexpr int kMaxAllocations = 20'000;

@@ -8,15 +8,12 @@
 #include "backend/cpu/cpu_backend.h"
 #include "check.h"
 #include "model_kernels.h"
+#include "sanitizer.h"
 
 int main() {
   using namespace mt;
   using namespace mt::test;
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  constexpr int kStep = 7;
-#else
-  constexpr int kStep = 1;
-#endif
+  constexpr int kStep = kSanitized ? 7 : 1;
   const std::vector<std::string> native = cpu_variants();
   const std::vector<cpu::CpuKernels> models = model_kernels();
   for (const DType dtype : {DType::kFloat32, DType::kBFloat16, DType::kFloat16}) {
