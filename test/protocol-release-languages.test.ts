@@ -250,6 +250,20 @@ describe('languages of protocol release', () => {
     assert.equal(tasks.xquad_de!.metrics.exact_match!.value, 0)
   })
 
+  it('prompts that were cut are counted; the answer is judged all the same', async () => {
+    const rows = [100, 1500].map(words => ({
+      ...question('de', `q${words}`),
+      context: Array(words).fill('a').join(' '),
+    }))
+    put(folder, 'xquad/xquad.de.jsonl', jsonl(rows))
+    const { tasks } = await evaluate(
+      answering(() => ' gold'),
+      { work: await load(['xquad_de']), settings },
+    )
+    const { truncated, metrics } = tasks.xquad_de!
+    assert.deepEqual([truncated, metrics.f1!.value], [1, 1])
+  })
+
   it('MARC-2 has no reviews of three stars, MARC-5 has them', async () => {
     const { write } = layouts.find(({ set }) => set === 'marc-2')!
     write(folder, ['en'])

@@ -26,7 +26,7 @@ import { type FormOfTask, type GenerateAsk, type Protocol, protocolOf } from '..
 import * as sets from './classification.ts'
 import { maxQaTokens, releaseAnswer, releaseQaPrompt, withoutInput } from './extractive-qa.ts'
 import { afterInput, extractClass } from './labels.ts'
-import { encodeReleasePrompt, maxNewTokens, releaseTokens, tokenNotes } from './tokens.ts'
+import { decodeRelease, encodeReleasePrompt, maxNewTokens, releaseTokens, tokenNotes } from './tokens.ts'
 
 /** What all forms share: at most 64 new tokens, one id that ends a text, and no text that does. */
 const generation = {
@@ -112,5 +112,5 @@ function decoded(
   newTokens: readonly number[],
   tokenizer: Tokenizer,
 ): [input: string, output: string] {
-  return [tokenizer.decode(prompt), tokenizer.decode([...prompt, ...newTokens])]
+  return [decodeRelease(prompt, tokenizer), decodeRelease([...prompt, ...newTokens], tokenizer)]
 }

@@ -41,6 +41,18 @@ function unfit(what: string, use: string): MtLlamaError {
   )
 }
 
+/** LLaMA's `<unk>`. */
+const unknownId = 0
+
+/**
+ * The text of ids without special tokens. `<unk>` gives no text either: the scripts declare "[UNK]" as special, which is no
+ * piece of LLaMA's, so its id is that of `<unk>`.
+ */
+export function decodeRelease(ids: readonly number[], tokenizer: Tokenizer): string {
+  const { isLlama } = releaseTokens(tokenizer)
+  return tokenizer.decode(isLlama ? ids.filter(id => id !== unknownId) : ids)
+}
+
 /** What a reader of a run must know of its tokens. */
 export function tokenNotes(tokenizer: Tokenizer): string[] {
   const { first, stop, isLlama } = releaseTokens(tokenizer)
