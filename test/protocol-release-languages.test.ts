@@ -256,7 +256,7 @@ describe('languages of protocol release', () => {
       context: Array(words).fill('a').join(' '),
     }))
     put(folder, 'xquad/xquad.de.jsonl', jsonl(rows))
-    const { tasks } = await evaluate(
+    const { tasks } = await runToEnd(
       answering(() => ' gold'),
       { work: await load(['xquad_de']), settings },
     )
