@@ -69,6 +69,11 @@ class Checker {
       if (along < 1 || along > length - sum || across != (by_rows ? cols : rows)) {
         fail(part, "has a part " + shape_text(part.shape) + ", which does not fit " + shape_text(shape));
       }
+      // Rows are put in order by their distance from the start of what is read, which is a whole number of heads.
+      if (part.rope_interleaved && by_rows && sum % head_dim_ != 0) {
+        fail(part, "has interleaved heads from row " + std::to_string(sum) + " on, which is within a head of " +
+                       std::to_string(head_dim_));
+      }
       sum += along;
       check_part(part);
     }
@@ -90,16 +95,18 @@ class Checker {
       fail(part, "has " + std::to_string(part.bytes) + " bytes; " + shape_text(part.shape) + " of " +
                      stored_type_name(part.type) + " takes " + std::to_string(bytes));
     }
-    if (part.rope_interleaved && part.shape[0] % head_dim_ != 0) {
+    if (part.rope_interleaved && (head_dim_ % 2 != 0 || part.shape[0] % head_dim_ != 0)) {
       fail(part, "is said to hold interleaved heads, but " + std::to_string(part.shape[0]) +
-                     " rows are no multiple of headDim, " + std::to_string(head_dim_));
+                     " rows are no heads of an even headDim, which is " + std::to_string(head_dim_));
     }
   }
 
   void check_base(const StoredStack& base) const {
     if (base.parts.empty()) fail_argument("has a base without parts");
     for (const StoredPart& part : base.parts) {
-      if (part.shape.size() != tensor_.shape.size()) fail(part, "has a base " + shape_text(part.shape));
+      if (part.shape.size() != tensor_.shape.size() || part.shape[0] > tensor_.shape[0]) {
+        fail(part, "has a base " + shape_text(part.shape) + ", which does not fit " + shape_text(tensor_.shape));
+      }
     }
     const int64_t rows = rows_of(base);
     if (rows > tensor_.shape[0]) {

@@ -44,7 +44,7 @@ const Case kCases[] = {
      [](Checkpoint& c, std::string&, LlamaConfig&) { c.part(kDown).bytes -= 4; }},
     {"blocks that do not fit the row", "TENSOR_SHAPE", "rows of Q4_0 come in blocks of 32",
      [](Checkpoint& c, std::string&, LlamaConfig&) { c.part(kDown).type = StoredType::kQ4_0; }},
-    {"interleaved heads that are none", "TENSOR_SHAPE", "no multiple of headDim, 10",
+    {"interleaved heads that are none", "TENSOR_SHAPE", "no heads of an even headDim, which is 10",
      [](Checkpoint& c, std::string&, LlamaConfig&) { c.part(kDown).rope_interleaved = true; }},
     {"a missing tensor", "INVALID_ARGUMENT", "\"lm_head.weight\" is missing",
      [](Checkpoint& c, std::string&, LlamaConfig&) { c.tensors.pop_back(); }},
