@@ -110,7 +110,13 @@ async function openLlamaCpp(file) {
     logLevel: LlamaLogLevel.error,
   })
   const model = await llama.loadModel({ modelPath: file })
-  const context = await model.createContext({ contextSize: 128, batchSize: 128, threads: 1, flashAttention: false, ...exactCache })
+  const context = await model.createContext({
+    contextSize: 128,
+    batchSize: 128,
+    threads: 1,
+    flashAttention: false,
+    ...exactCache,
+  })
   return { model, sequence: context.getSequence() }
 }
 
