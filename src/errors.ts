@@ -37,6 +37,8 @@ export const typescriptErrorCodes = [
   'CHAT_TEMPLATE',
   /** A prompt template is broken, or does not render an example. */
   'PROMPT_TEMPLATE',
+  /** A file that defines a task is broken, or asks for what is not supported. */
+  'TASK',
   /** An evaluation data file is missing. */
   'DATA_NOT_FOUND',
   /** A row of a data file lacks a field or holds a wrong value; the message names file, row and field. */

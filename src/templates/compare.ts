@@ -24,6 +24,7 @@ export function equals(a: Value, b: Value, budget: Budget): boolean {
   }
   // biome-ignore lint/suspicious/noDoubleEquals: an int equals the float of its value, and == compares the two exactly
   if (isNumber(a) && isNumber(b)) return toNumber(a) == toNumber(b)
+  for (const value of [a, b]) if (value instanceof Undefined) value.use()
   if (a instanceof Undefined) return b instanceof Undefined
   if (isSequence(a) && isSequence(b)) return a.typeName === b.typeName && itemsEqual(a.items, b.items, budget)
   if (a instanceof Dict && b instanceof Dict) {

@@ -9,6 +9,8 @@ import type { Value } from './values.ts'
 
 export interface Environment {
   whiteSpace: WhiteSpace
+  /** Whether what is not there fails as soon as it is printed, compared, iterated or asked whether it is true (StrictUndefined). */
+  isStrict: boolean
   filters: ReadonlyMap<string, Filter>
   /** The names that every template has. */
   globals: ReadonlyMap<string, Value>
@@ -20,7 +22,8 @@ export interface Environment {
 
 /** The environment of transformers' chat templates. */
 export const chatEnvironment: Environment = {
-  whiteSpace: { trimBlocks: true, lstripBlocks: true },
+  whiteSpace: { trimBlocks: true, lstripBlocks: true, keepTrailingNewline: false },
+  isStrict: false,
   filters,
   globals,
   isSandboxed: true,
@@ -29,7 +32,8 @@ export const chatEnvironment: Environment = {
 
 /** `jinja2.Environment()`, without any setting. */
 export const plainEnvironment: Environment = {
-  whiteSpace: { trimBlocks: false, lstripBlocks: false },
+  whiteSpace: { trimBlocks: false, lstripBlocks: false, keepTrailingNewline: false },
+  isStrict: false,
   filters: new Map([...filters, ['random', random], ['tojson', tojson]]),
   globals,
   isSandboxed: false,

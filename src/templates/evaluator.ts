@@ -58,6 +58,12 @@ export abstract class Evaluator implements Runtime {
   }
 
   protected evaluate(node: Expression, scope: Scope): Value {
+    const value = this.valueOf(node, scope)
+    if (this.environment.isStrict && value instanceof Undefined) value.isStrict = true
+    return value
+  }
+
+  private valueOf(node: Expression, scope: Scope): Value {
     this.budget.spend(1)
     switch (node.kind) {
       case 'constant':

@@ -53,7 +53,9 @@ export function sizeOf(value: Value, budget: Budget): number | undefined {
   if (value instanceof Dict) return value.size
   if (value instanceof Range) return value.length
   if (value instanceof Loop) return value.length
-  return value instanceof Undefined ? 0 : undefined
+  if (!(value instanceof Undefined)) return undefined
+  value.use()
+  return 0
 }
 
 function iterableOf(value: Value): Iterable<Value> | undefined {
@@ -61,8 +63,9 @@ function iterableOf(value: Value): Iterable<Value> | undefined {
   if (isSequence(value) || value instanceof DictView) return value.items
   if (value instanceof Dict) return value.keys()
   if (value instanceof Range) return numbers(value)
-  if (value instanceof Undefined) return []
-  return undefined
+  if (!(value instanceof Undefined)) return undefined
+  value.use()
+  return []
 }
 
 function* numbers(range: Range): IterableIterator<bigint> {

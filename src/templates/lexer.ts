@@ -26,6 +26,8 @@ export interface WhiteSpace {
   trimBlocks: boolean
   /** Whether the indent before a block or comment is dropped. */
   lstripBlocks: boolean
+  /** Whether the line break that ends the source is printed. */
+  keepTrailingNewline: boolean
 }
 
 /** The error for a source that is no template. */
@@ -83,7 +85,8 @@ class Lexer {
   constructor(source: string, whiteSpace: WhiteSpace) {
     if (source.length > maxSource)
       throw new SyntaxProblem(`it has ${source.length} characters; at most ${maxSource} are read`, 1)
-    this.source = source.replace(/\r\n?/g, '\n').replace(/\n$/, '')
+    const lines = source.replace(/\r\n?/g, '\n')
+    this.source = whiteSpace.keepTrailingNewline ? lines : lines.replace(/\n$/, '')
     this.whiteSpace = whiteSpace
   }
 

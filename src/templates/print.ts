@@ -17,7 +17,9 @@ import {
 /** Prints as str(value) does. */
 export function toText(value: Value, budget: Budget): string {
   if (typeof value === 'string') return value
-  return value instanceof Undefined ? '' : repr(value, budget)
+  if (!(value instanceof Undefined)) return repr(value, budget)
+  value.use()
+  return ''
 }
 
 /** Prints as repr(value) does. */

@@ -44,12 +44,19 @@ export abstract class TemplateObject {
 export class Undefined extends TemplateObject {
   readonly typeName = 'Undefined'
   readonly message: string
+  /** Whether it may only be asked whether it is there. An environment decides this of what its expressions give. */
+  isStrict = false
   private readonly exception: ExceptionName
 
   constructor(message: string, exception: ExceptionName = 'UndefinedError') {
     super()
     this.message = message
     this.exception = exception
+  }
+
+  /** @throws TemplateError where the environment is strict: any use that prints, compares or iterates calls this first */
+  use(): void {
+    if (this.isStrict) throw this.error()
   }
 
   /** The error for making something of what is not there. */
@@ -305,7 +312,9 @@ export function isTruthy(value: Value): boolean {
   if (isSequence(value) || value instanceof DictView) return value.items.length > 0
   if (value instanceof Dict) return value.size > 0
   if (value instanceof Range) return value.length > 0
-  return !(value instanceof Undefined)
+  if (!(value instanceof Undefined)) return true
+  value.use()
+  return false
 }
 
 /** Gives a value that is there, even None, or else another. */
@@ -327,7 +336,10 @@ function hashOf(key: Value, budget: Budget): string {
       return Number.isInteger(key) ? `n${BigInt(key)}` : `n${key}`
     default:
       if (key === null) return 'N'
-      if (key instanceof Undefined) return 'U'
+      if (key instanceof Undefined) {
+        key.use()
+        return 'U'
+      }
       if (key instanceof Tuple) return joinedHash(key.items, budget)
       if (isSequence(key) || key instanceof Dict)
         throw new TemplateError(`unhashable type: '${typeName(key)}'`)
