@@ -2,6 +2,7 @@
 import { fileURLToPath } from 'node:url'
 import type { Settings } from '../src/evaluation/results.ts'
 import type { Scorer } from '../src/evaluation/scorer.ts'
+import { perplexityResult } from '../src/scoring/rolling.ts'
 
 const dataDir = fileURLToPath(new URL('../default/data', import.meta.url))
 
@@ -44,6 +45,10 @@ export function fakeModel(before: (request: number) => void = () => {}): Scorer 
           skipped: false,
         }
       }
+    },
+    async perplexity(text) {
+      before(count++)
+      return perplexityResult(-text.length, 1, String(text))
     },
     async *generateEach(prompts) {
       before(count++)

@@ -73,6 +73,7 @@ function isOf(record: SampleRecord, ask: Ask | undefined): boolean {
 /** Whether a record holds what a tally adds up. */
 export function hasScores({ scores, ...record }: SampleRecord): boolean {
   if (!isRecord(scores) || !Object.values(scores).every(Number.isFinite)) return false
+  if (record.kind === 'roll') return record.logLikelihood === null || Number.isFinite(record.logLikelihood)
   if (record.kind !== 'rank') return record.kind === 'generate'
   const { choices, logLikelihoods } = record
   return (

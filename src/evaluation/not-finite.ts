@@ -5,7 +5,8 @@ import type { SampleRecord } from './results.ts'
 
 /** Whether the model gave NaN or an infinity for this sample. */
 export function isNotFinite(record: SampleRecord): boolean {
-  return record.kind === 'rank' ? record.logLikelihoods.includes(null) : record.notFinite === true
+  if (record.kind === 'rank') return record.logLikelihoods.includes(null)
+  return record.kind === 'roll' ? record.logLikelihood === null : record.notFinite === true
 }
 
 /**
@@ -16,7 +17,9 @@ export function notFiniteError(record: SampleRecord, sample: string, dtype: stri
   const what =
     record.kind === 'rank'
       ? `the log-likelihood of choice ${record.logLikelihoods.indexOf(null) + 1}`
-      : 'the log-probability of a generated token'
+      : record.kind === 'roll'
+        ? 'the log-likelihood of the text'
+        : 'the log-probability of a generated token'
   return new MtLlamaError(
     'SCORE_NOT_FINITE',
     message`${sample}: ${what} is NaN or infinite. ${notFiniteCause(dtype)}; ${{ kind: 'option', name: 'allowNan' }} counts such samples as wrong and goes on.`,

@@ -1,6 +1,15 @@
 // The shape of what an evaluation saves: results.json, and the lines of samples/TASK.jsonl (see journal.ts).
 import type { Figure } from '../metrics/mean.ts'
-import type { GenerateAnswer, GenerateAsk, Outcome, RankAnswer, RankAsk } from '../protocols/protocol.ts'
+import type { Aggregation } from '../metrics/aggregation.ts'
+import type {
+  GenerateAnswer,
+  GenerateAsk,
+  Outcome,
+  RankAnswer,
+  RankAsk,
+  RollAnswer,
+  RollAsk,
+} from '../protocols/protocol.ts'
 import type { ScorerInfo } from './scorer.ts'
 
 /** All that decides a score. Two runs with equal settings give equal results; a folder holds results of one setting. */
@@ -57,8 +66,12 @@ export interface TaskResult {
   /** Number of samples in the files, or the limit where that is smaller. */
   samplesTotal: number
   samplesDone: number
-  /** By the metric's name; values are means over the samples. */
+  /** By the metric's name; values are means over the samples but for those that `aggregations` names. */
   metrics: Record<string, Figure>
+  /** How metrics are made of the samples' scores that are no means. */
+  aggregations?: Readonly<Record<string, Aggregation>>
+  /** The hash of the task's definition, where a file defines it. */
+  definition?: string
   /** One for each template; left out where the protocol has none. */
   templates?: readonly TemplateResult[]
   /** Number of items that were not asked about, by each template apart. */
@@ -90,7 +103,7 @@ export interface Timing {
 }
 
 /** A line of samples/TASK.jsonl: the question, the answer, and what it comes to. */
-export type SampleRecord = RankRecord | GenerateRecord
+export type SampleRecord = RankRecord | GenerateRecord | RollRecord
 
 /** prediction is null, and all scores are 0, where the model gave NaN or an infinity. */
 type Judged = Omit<Outcome, 'prediction'> & { prediction: Outcome['prediction'] | null }
@@ -103,6 +116,11 @@ interface Cut {
 /** null stands for a log-likelihood that is NaN or infinite. */
 export type RankRecord = RankAsk &
   Omit<RankAnswer, 'logLikelihoods'> & { logLikelihoods: (number | null)[] } & Judged &
+  Cut
+
+/** null stands for a log-likelihood that is NaN or infinite. */
+export type RollRecord = RollAsk &
+  Omit<RollAnswer, 'logLikelihood'> & { logLikelihood: number | null } & Judged &
   Cut
 
 export type GenerateRecord = GenerateAsk &

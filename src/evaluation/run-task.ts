@@ -1,8 +1,8 @@
 // Puts what is asked to a model and yields a record for each sample, in order; the caller writes them and adds them up.
-import { MtLlamaError } from '../errors.ts'
-import type { Form, GenerateAsk, GenerateForm, RankAsk, RankForm } from '../protocols/protocol.ts'
+import { MtLlamaError, message } from '../errors.ts'
+import type { Form, GenerateAsk, GenerateForm, RankAsk, RankForm, RollAsk, RollForm } from '../protocols/protocol.ts'
 import { Prompts } from './prompts.ts'
-import type { GenerateRecord, RankRecord, SampleRecord, Settings } from './results.ts'
+import type { GenerateRecord, RankRecord, RollRecord, SampleRecord, Settings } from './results.ts'
 import type { Scorer } from './scorer.ts'
 import { sampleName, type Work } from './work.ts'
 
@@ -25,6 +25,7 @@ export async function* runTask(
   const asks = work.asks.slice(options.skip)
   try {
     if (form.kind === 'rank') yield* rank(model, form, asks as RankAsk[], options)
+    else if (form.kind === 'roll') yield* roll(model, form, asks as RollAsk[], options)
     else yield* generate(model, form, asks as GenerateAsk[], options)
   } catch (error) {
     if (!(error instanceof MtLlamaError)) throw error
@@ -50,6 +51,7 @@ async function* rank(
   }))
   const results = model.scoreStream(requests, {
     tooLong,
+    ...(form.boundary && { boundary: form.boundary }),
     ...(signal && { signal }),
     onProgress: progress => onTokens(progress.tokensDone),
   })
@@ -58,7 +60,11 @@ async function* rank(
     const truncatedTokens = result.truncatedTokens + prompts.take(i).truncatedTokens
     const ask = asks[i++]!
     const logLikelihoods = continuations.map(({ logLikelihood }) => logLikelihood)
-    const answer = { logLikelihoods, tokens: continuations.map(({ tokens }) => tokens.length) }
+    const answer = {
+      logLikelihoods,
+      tokens: continuations.map(({ tokens }) => tokens.length),
+      isGreedy: continuations.map(({ isGreedy }) => isGreedy),
+    }
     if (logLikelihoods.every(Number.isFinite))
       yield { ...ask, ...answer, ...form.judge(ask, answer), truncatedTokens }
     else
@@ -102,6 +108,37 @@ async function* generate(
       ? form.judge(ask, answer)
       : { ...wrong(form), notFinite: true as const }
     yield { ...ask, ...answer, finishReason, ...judged, truncatedTokens }
+  }
+}
+
+/** Number of texts that are scored at once: their windows fill the model's packs. */
+const rolledAtOnce = 8
+
+async function* roll(
+  model: Scorer,
+  form: RollForm,
+  asks: readonly RollAsk[],
+  { signal, onTokens }: RunTaskOptions,
+): AsyncGenerator<RollRecord> {
+  let done = 0
+  const score = (ask: RollAsk, index: number) =>
+    model.perplexity(ask.prompt, signal ? { signal } : {}).catch((error: unknown) => {
+      if (!(error instanceof MtLlamaError)) throw error
+      throw new MtLlamaError(error.code, message`${{ kind: 'prompt', index }}: ${error.message}`, {
+        cause: error,
+      })
+    })
+  for (let start = 0; start < asks.length; start += rolledAtOnce) {
+    const some = asks.slice(start, start + rolledAtOnce)
+    const results = await Promise.all(some.map((ask, i) => score(ask, start + i)))
+    for (const [i, { logLikelihood, tokens }] of results.entries()) {
+      const ask = some[i]!
+      done += tokens
+      onTokens(done)
+      const answer = { logLikelihood, tokens }
+      if (Number.isFinite(logLikelihood)) yield { ...ask, ...answer, ...form.judge(ask, answer), truncatedTokens: 0 }
+      else yield { ...ask, ...answer, logLikelihood: null, ...wrong(form), truncatedTokens: 0 }
+    }
   }
 }
 

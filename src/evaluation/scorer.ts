@@ -3,7 +3,9 @@
 import type { Text } from '../calls/text.ts'
 import type { GenerateOptions, GenerateResult } from '../generation/options.ts'
 import type { ModelInfo } from '../model/info.ts'
+import type { PerplexityOptions } from '../model.ts'
 import type { ScoreOptions, ScoreRequest, ScoreResult } from '../scoring/request.ts'
+import type { PerplexityResult } from '../scoring/rolling.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 
 /** What decides a score beside the questions; results.json holds it. */
@@ -17,4 +19,6 @@ export interface Scorer {
   scoreStream(requests: Iterable<ScoreRequest>, options: ScoreOptions): AsyncIterable<ScoreResult>
   /** See Model.generateEach(). */
   generateEach(prompts: Iterable<Text>, options: GenerateOptions): AsyncIterable<GenerateResult>
+  /** See Model.perplexity(). */
+  perplexity(text: Text, options: PerplexityOptions): Promise<PerplexityResult>
 }

@@ -50,14 +50,14 @@ function formOf(task: Task, protocol: Protocol): Form {
 }
 
 async function loadTask(task: Task, form: Form, { dataDir, limit }: DataOptions): Promise<Work> {
-  const { folder, stems, keep = () => true } = task.data
-  const files = await findDataFiles(task.title, join(checkPath('dataDir', dataDir), folder), stems)
+  const files = await filesOf(task, dataDir)
+  const keep = ('keep' in task.data && task.data.keep) || (() => true)
   const asks: Ask[] = []
   const skipped: Skipped[] = []
   let items = 0
   for await (const row of readRows(files)) {
     if (!keep(row)) continue
-    for (const ask of form.asks(task.item(row)))
+    for (const ask of form.asks(task.item(row, items)))
       if (ask.kind === 'skipped') skipped.push(ask)
       else asks.push(ask)
     items++
@@ -70,6 +70,11 @@ async function loadTask(task: Task, form: Form, { dataDir, limit }: DataOptions)
       `${files.join(', ')}: nothing can be asked about any of the ${items} items for ${task.title}: ${skipped[0]?.reason}.`,
     )
   return { task, form, files, asks, skipped }
+}
+
+async function filesOf({ title, data }: Task, dataDir: string): Promise<readonly string[]> {
+  if ('files' in data) return data.files
+  return findDataFiles(title, join(checkPath('dataDir', dataDir), data.folder), data.stems)
 }
 
 /** The name of a sample in messages: 'COPA, sample 3 ("2")' for the index 2. */

@@ -1,5 +1,7 @@
 // Defines what a protocol is: what is asked of a model about an item of a task, and how its answers are judged.
+import type { Aggregation } from '../metrics/aggregation.ts'
 import type { Gold, Item, Task } from '../tasks/task.ts'
+import type { BoundaryRule } from '../tokenizer/boundary.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 
 interface AskBase {
@@ -16,6 +18,8 @@ export interface RankAsk extends AskBase {
   choices: readonly string[]
   /** Index of the right choice. */
   gold: number
+  /** Indices of all right choices, where there are several. */
+  golds?: readonly number[]
 }
 
 /** What does the model write after the prompt? */
@@ -26,7 +30,12 @@ export interface GenerateAsk extends AskBase {
   gold: Gold
 }
 
-export type Ask = RankAsk | GenerateAsk
+/** How likely is a text as a whole, by itself? The text is the prompt. */
+export interface RollAsk extends AskBase {
+  kind: 'roll'
+}
+
+export type Ask = RankAsk | GenerateAsk | RollAsk
 
 /** An item that is not asked about, or not by one template. */
 export interface Skipped {
@@ -43,6 +52,16 @@ export interface RankAnswer {
   logLikelihoods: readonly number[]
   /** Number of tokens of each choice. */
   tokens: readonly number[]
+  /** Whether greedy decoding would have given each choice. */
+  isGreedy: readonly boolean[]
+}
+
+/** The log-likelihood that a judge sees is a finite number. */
+export interface RollAnswer {
+  /** The sum over all tokens of the text. */
+  logLikelihood: number
+  /** Number of tokens of the text. */
+  tokens: number
 }
 
 export interface GenerateAnswer {
@@ -56,6 +75,8 @@ export interface Outcome {
   prediction: number | string
   /** One for each of the form's metrics; most are 0 to 1. */
   scores: Readonly<Record<string, number>>
+  /** The second number of each metric whose aggregation takes two of each sample: see Aggregation. */
+  pairedWith?: Readonly<Record<string, number>>
   /** Set where another choice is as likely: the first of them counts. */
   tied?: true
   /** Set where no class was found in the model's text. */
@@ -77,6 +98,8 @@ interface FormBase<A extends Ask, R> {
   metrics: readonly string[]
   /** Those that stand for the task in tables, in order. */
   headline: readonly string[]
+  /** How metrics are made of their scores that are no means. */
+  aggregations?: Readonly<Record<string, Aggregation>>
   /**
    * Makes the ids of a prompt; undefined where the model reads it as a text.
    * @default the tokenizer's own way, with its BOS
@@ -91,6 +114,8 @@ export interface RankForm extends FormBase<RankAsk, RankAnswer> {
   kind: 'rank'
   /** Stands between prompt and choice, and is scored with the choice. */
   delimiter: string
+  /** Where a choice begins among the tokens. @default 'joint' */
+  boundary?: BoundaryRule
 }
 
 /** The form of questions that are answered by greedy generation. */
@@ -109,8 +134,13 @@ export interface GenerateForm extends FormBase<GenerateAsk, GenerateAnswer> {
   decode?: (prompt: readonly number[], newTokens: readonly number[], tokenizer: Tokenizer) => string
 }
 
+/** The form of texts whose own likelihood is asked for. */
+export interface RollForm extends FormBase<RollAsk, RollAnswer> {
+  kind: 'roll'
+}
+
 /** How a task is put to a model. */
-export type Form = RankForm | GenerateForm
+export type Form = RankForm | GenerateForm | RollForm
 
 export interface Protocol {
   name: string

@@ -12,6 +12,12 @@ export interface DataSource {
   keep?: (row: Row) => boolean
 }
 
+/** Files that a task names itself, wherever they lie. */
+export interface DataFiles {
+  /** Absolute paths, read in order. */
+  files: readonly string[]
+}
+
 export type Fields = Readonly<Record<string, unknown>>
 
 /** The index of the right class, or the gold answers, at least one. */
@@ -30,9 +36,18 @@ export interface Task<F extends Fields = Fields, G extends Gold = Gold> {
   name: string
   /** The head of the task's column in tables. */
   title: string
-  data: DataSource
-  /** Reads the item of a row. @throws DATA_INVALID naming file, row, field and value */
-  item(row: Row): Item<F, G>
+  data: DataSource | DataFiles
+  /**
+   * A hash of all that decides what is asked and how answers are judged, where a file defines it: results of another
+   * definition are not gone on with.
+   */
+  definition?: string
+  /**
+   * Reads the item of a row.
+   * @param index the item's place among those of the task, counted from 0
+   * @throws DATA_INVALID naming file, row, field and value
+   */
+  item(row: Row, index: number): Item<F, G>
 }
 
 /** A task whose gold is one of some classes. */
