@@ -68,7 +68,7 @@ function formOf(task: string): GenerateForm {
 }
 
 function asked(task: string, fields: object): GenerateAsk {
-  const item = builtInTasks.get(task)!.item(new Row({ ...fields }, 'golden row', 1))
+  const item = builtInTasks.get(task)!.item(new Row({ ...fields }, 'golden row', 1), 0)
   return formOf(task).asks(item)[0] as GenerateAsk
 }
 
@@ -190,7 +190,7 @@ describe('protocol release', () => {
         for await (const row of readRows([file])) {
           const context = row.text('context')
           const golds = row.list('answers').map(answer => answer.text('text'))
-          const { prompt } = formOf('xquad').asks(builtInTasks.get('xquad')!.item(row))[0] as GenerateAsk
+          const { prompt } = formOf('xquad').asks(builtInTasks.get('xquad')!.item(row, 0))[0] as GenerateAsk
           const i = prompts.push(prompt) - 1
           const predictions = [
             golds[0]!,

@@ -47,7 +47,8 @@ export function pythonRegex(source: string): PythonRegex {
   } catch {
     throw new PatternProblem(`${shown(source)} is no valid regular expression`)
   }
-  const search = (text: string): (string | undefined)[][] => found(expression, text).map(({ groups }) => groups)
+  const search = (text: string): (string | undefined)[][] =>
+    found(expression, text).map(({ groups }) => groups)
   return {
     source,
     names: translated.names,
@@ -109,7 +110,8 @@ export function pythonReplacement(
     else if (other === undefined) parts.push(all)
     else if (other === '\\') parts.push('\\')
     else if (controls[other] !== undefined) parts.push(controls[other]!)
-    else if (/[a-zA-Z0-9]/.test(other)) throw new PatternProblem(`\\${other} in a replacement is not supported`)
+    else if (/[a-zA-Z0-9]/.test(other))
+      throw new PatternProblem(`\\${other} in a replacement is not supported`)
     else parts.push(all)
     if (parts.at(-1) === -1) throw new PatternProblem(`no group "${name}" in the pattern`)
   }
@@ -150,7 +152,9 @@ class Translator {
         if (!isAtom) throw this.#problem(`nothing to repeat before ${c}`)
         // JavaScript forgets what such a group matched before the last repetition.
         if (closed?.hasCapture && repeat.max > 1)
-          throw this.#problem('a capturing group inside a repeated one is not supported; write (?:...) for it')
+          throw this.#problem(
+            'a capturing group inside a repeated one is not supported; write (?:...) for it',
+          )
         out += repeat.text
         isAtom = false
         closed = undefined

@@ -7,12 +7,15 @@ import type { TaskResult, TemplateResult } from './results.ts'
 import { Tally } from './tally.ts'
 
 /** What is known of a task before it is run. */
-type Known = Pick<TaskResult, 'title' | 'headline' | 'decimals' | 'files' | 'skipped' | 'samplesTotal'>
+type Known = Pick<
+  TaskResult,
+  'title' | 'headline' | 'decimals' | 'aggregations' | 'files' | 'skipped' | 'samplesTotal'
+>
 
 /** All of a task's result but what it cost to run. @param tally must hold one sample at least */
 export async function countedResult(
   tally: Tally,
-  { title, headline, decimals, files, skipped, samplesTotal }: Known,
+  { title, headline, decimals, aggregations, files, skipped, samplesTotal }: Known,
 ): Promise<Omit<TaskResult, 'timing'>> {
   const templates = await tally.templates()
   return {
@@ -23,6 +26,7 @@ export async function countedResult(
     samplesDone: tally.samples,
     metrics: { ...(await tally.metrics()), ...spreads(templates, headline) },
     ...(templates.length > 0 && { templates }),
+    ...(aggregations && { aggregations }),
     skipped,
     ties: tally.ties,
     failed: tally.failed,
@@ -56,7 +60,7 @@ export async function recounted(result: TaskResult, journal: string): Promise<Ta
   const { samplesDone, samplesTotal } = result
   if (records.length <= samplesDone || records.length > samplesTotal || !records.every(hasScores))
     return result
-  const tally = new Tally()
+  const tally = new Tally(result.aggregations)
   for (const record of records) tally.add(record)
   return { ...result, ...(await countedResult(tally, result)) }
 }

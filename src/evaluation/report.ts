@@ -1,5 +1,6 @@
 // The card's two tables as Markdown, one for each set of several languages, and one of whatever else was run.
 import { basename } from 'node:path'
+import { isShare } from '../metrics/aggregation.ts'
 import { printedPercent } from '../metrics/percent.ts'
 import { metricDescription, metricHead } from '../metrics/titles.ts'
 import { cardTables, languageSets } from '../tasks/built-in/registry.ts'
@@ -101,9 +102,20 @@ function head({ title, result }: Column): string {
 
 function cell(result: Column['result']): string {
   if (!result) return '-'
-  const { headline, metrics, decimals, status } = result
-  const figures = headline.map(name => printedPercent(metrics[name]!.value, decimals))
+  const { headline, decimals, status } = result
+  const figures = headline.map(name => printedFigure(result, name, decimals))
   return figures.join('/') + (status === 'partial' ? '*' : '')
+}
+
+/** Shares in percent; perplexities and bits as they are. */
+function printedFigure(
+  { metrics, ...result }: TaskResult | LanguageMean,
+  name: string,
+  decimals: 1 | 2,
+): string {
+  const { value } = metrics[name]!
+  const aggregation = 'aggregations' in result ? result.aggregations?.[name] : undefined
+  return isShare(aggregation) ? printedPercent(value, decimals) : value.toPrecision(5)
 }
 
 function publishedCell(figures: PublishedFigures | undefined): string {
@@ -125,8 +137,10 @@ function notes({ settings, tasks: done, tokenNotes }: RunResults): string {
   )
   const further = [...new Set(all.flatMap(({ metrics }) => Object.keys(metrics)))].map(name => {
     const figures = list(
-      ({ headline, metrics: { [name]: figure } }) =>
-        figure !== undefined && !headline.includes(name) && (100 * figure.value).toFixed(1),
+      result =>
+        result.metrics[name] !== undefined &&
+        !result.headline.includes(name) &&
+        printedFigure(result, name, 1),
     )
     return figures && `${metricDescription(name)}: ${figures}.`
   })

@@ -33,7 +33,7 @@ export async function rescore(
     const { records } = await readJournal(file)
     if (records.length === 0 || !records.every(hasScores))
       throw new MtLlamaError('OUTPUT', `${file}: no samples that could be judged again`)
-    const tally = new Tally()
+    const tally = new Tally(form.aggregations)
     const journal = await Journal.replace(file)
     try {
       for (const record of records) {
@@ -58,7 +58,15 @@ export async function rescore(
 }
 
 function judgedAgain(record: SampleRecord, form: Form): SampleRecord {
-  const { prediction: _, scores: __, tied: ___, failed: ____, truncatedTokens, ...asked } = record
+  const {
+    prediction: _,
+    scores: __,
+    tied: ___,
+    failed: ____,
+    pairedWith: _____,
+    truncatedTokens,
+    ...asked
+  } = record
   if (record.kind !== form.kind)
     throw new MtLlamaError(
       'OUTPUT',

@@ -1,6 +1,7 @@
 // The shape of what an evaluation saves: results.json, and the lines of samples/TASK.jsonl (see journal.ts).
-import type { Figure } from '../metrics/mean.ts'
+
 import type { Aggregation } from '../metrics/aggregation.ts'
+import type { Figure } from '../metrics/mean.ts'
 import type {
   GenerateAnswer,
   GenerateAsk,

@@ -1,6 +1,14 @@
 // Puts what is asked to a model and yields a record for each sample, in order; the caller writes them and adds them up.
 import { MtLlamaError, message } from '../errors.ts'
-import type { Form, GenerateAsk, GenerateForm, RankAsk, RankForm, RollAsk, RollForm } from '../protocols/protocol.ts'
+import type {
+  Form,
+  GenerateAsk,
+  GenerateForm,
+  RankAsk,
+  RankForm,
+  RollAsk,
+  RollForm,
+} from '../protocols/protocol.ts'
 import { Prompts } from './prompts.ts'
 import type { GenerateRecord, RankRecord, RollRecord, SampleRecord, Settings } from './results.ts'
 import type { Scorer } from './scorer.ts'
@@ -136,7 +144,8 @@ async function* roll(
       done += tokens
       onTokens(done)
       const answer = { logLikelihood, tokens }
-      if (Number.isFinite(logLikelihood)) yield { ...ask, ...answer, ...form.judge(ask, answer), truncatedTokens: 0 }
+      if (Number.isFinite(logLikelihood))
+        yield { ...ask, ...answer, ...form.judge(ask, answer), truncatedTokens: 0 }
       else yield { ...ask, ...answer, logLikelihood: null, ...wrong(form), truncatedTokens: 0 }
     }
   }

@@ -1,7 +1,7 @@
 // Runs one task from where its journal ends, and appends to the journal so that nothing that is done is lost.
 import { relative } from 'node:path'
 import { performance } from 'node:perf_hooks'
-import { MtLlamaError } from '../errors.ts'
+import { MtLlamaError, message } from '../errors.ts'
 import { countedResult } from './counted-result.ts'
 import { nothingDone, readDone } from './done-samples.ts'
 import { Journal } from './journal.ts'
@@ -36,14 +36,19 @@ export async function* runAndSave(
   save: (result: TaskResult) => Promise<void>,
 ): AsyncGenerator<SampleRecord, void, undefined> {
   const { settings, folder, redo = false, onKept } = options
-  const { name, title } = work.task
+  const { name, title, definition } = work.task
+  if (before && before.definition !== definition && !redo)
+    throw new MtLlamaError(
+      'OUTPUT',
+      message`${folder!.path} holds results of ${name} by another definition than the task file has now. Name another --out folder, or give ${{ kind: 'option', name: 'redo' }}, which runs the task from its start.`,
+    )
   const samplesTotal = work.asks.length
   const file = folder?.journal(name)
   const done = file === undefined ? nothingDone : await readDone(file, work, redo)
   const samplesKept = done.records.length
   const isEmpty = samplesKept === 0
   const earlier: Progress = {
-    tally: new Tally(),
+    tally: new Tally(work.form.aggregations),
     tokens: isEmpty ? 0 : (before?.timing.tokens ?? 0),
     seconds: isEmpty ? 0 : (before?.timing.seconds ?? 0),
   }
@@ -57,8 +62,10 @@ export async function* runAndSave(
     ...(await countedResult(tally, {
       ...{ title, headline: work.form.headline, decimals: work.form.decimals ?? 1 },
       ...{ skipped: work.skipped.length, samplesTotal },
+      ...(work.form.aggregations && { aggregations: work.form.aggregations }),
       files: work.files.map(path => relative(settings.dataDir, path)),
     })),
+    ...(definition !== undefined && { definition }),
     timing: { tokens, seconds },
   })
 
@@ -68,7 +75,7 @@ export async function* runAndSave(
 
   if (redo) {
     const journal = file === undefined ? undefined : await Journal.replace(file)
-    const anew: Progress = { tally: new Tally(), tokens: 0, seconds: 0 }
+    const anew: Progress = { tally: new Tally(work.form.aggregations), tokens: 0, seconds: 0 }
     let isWritten = true
     try {
       yield* run(model, work, anew, journal, options, noSaving)

@@ -1,4 +1,5 @@
 // Adds up a task's sample records to its metrics, and to those of each template.
+import { type Aggregation, aggregated } from '../metrics/aggregation.ts'
 import { type Figure, figureOf } from '../metrics/mean.ts'
 import { isNotFinite } from './not-finite.ts'
 import type { SampleRecord, TemplateResult } from './results.ts'
@@ -11,6 +12,12 @@ export class Tally {
   notFinite = 0
   readonly #scores: Scores = new Map()
   readonly #templates = new Map<string, Scores>()
+  readonly #aggregations: Readonly<Record<string, Aggregation>>
+
+  /** @param aggregations how metrics are made of scores that are no means */
+  constructor(aggregations: Readonly<Record<string, Aggregation>> = {}) {
+    this.#aggregations = aggregations
+  }
 
   add(record: SampleRecord): void {
     this.samples++
@@ -27,33 +34,41 @@ export class Tally {
 
   /** There must be one sample at least, and no other until this is done. */
   async metrics(): Promise<Record<string, Figure>> {
-    return figuresOf(this.#scores)
+    return figuresOf(this.#scores, this.#aggregations)
   }
 
   /** The results of templates in the order in which they first asked; none where the protocol has none. */
   async templates(): Promise<TemplateResult[]> {
     const results: TemplateResult[] = []
     for (const [template, scores] of this.#templates) {
-      const samples = [...scores.values()][0]!.length
-      results.push({ template, samples, metrics: await figuresOf(scores) })
+      const samples = [...scores.values()][0]!.scores.length
+      results.push({ template, samples, metrics: await figuresOf(scores, this.#aggregations) })
     }
     return results
   }
 }
 
-/** The scores of all samples by the metric's name. */
-type Scores = Map<string, number[]>
+/** The scores of all samples by the metric's name, with the numbers that they are paired with, where there are some. */
+type Scores = Map<string, { scores: number[]; partners: number[] }>
 
-function addScores(all: Scores, { scores }: SampleRecord): void {
+function addScores(all: Scores, { scores, pairedWith }: SampleRecord): void {
   for (const [metric, score] of Object.entries(scores)) {
-    const before = all.get(metric)
-    if (before) before.push(score)
-    else all.set(metric, [score])
+    const own = all.get(metric) ?? { scores: [], partners: [] }
+    all.set(metric, own)
+    own.scores.push(score)
+    const partner = pairedWith?.[metric]
+    if (partner !== undefined) own.partners.push(partner)
   }
 }
 
-async function figuresOf(all: Scores): Promise<Record<string, Figure>> {
+async function figuresOf(
+  all: Scores,
+  aggregations: Readonly<Record<string, Aggregation>>,
+): Promise<Record<string, Figure>> {
   const figures: Record<string, Figure> = {}
-  for (const [metric, scores] of all) figures[metric] = await figureOf(scores)
+  for (const [metric, { scores, partners }] of all) {
+    const aggregation = aggregations[metric]
+    figures[metric] = aggregation ? aggregated(aggregation, scores, partners) : await figureOf(scores)
+  }
   return figures
 }

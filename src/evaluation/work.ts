@@ -4,11 +4,11 @@ import { findDataFiles, readRows } from '../data/data-files.ts'
 import { MtLlamaError } from '../errors.ts'
 import { checkPath } from '../files/path.ts'
 import type { Ask, Form, Protocol, Skipped } from '../protocols/protocol.ts'
-import type { Task } from '../tasks/task.ts'
+import type { AnyTask } from '../tasks/task.ts'
 
 /** A task, how it is put to a model, and all that is asked. */
 export interface Work {
-  task: Task
+  task: AnyTask
   form: Form
   /** The files that the items were read from. */
   files: readonly string[]
@@ -30,7 +30,7 @@ export interface DataOptions {
  * @throws INVALID_ARGUMENT for a task that the protocol has no form for, DATA_NOT_FOUND, DATA_INVALID
  */
 export async function loadWork(
-  tasks: readonly Task[],
+  tasks: readonly AnyTask[],
   protocol: Protocol,
   data: DataOptions,
 ): Promise<Work[]> {
@@ -40,7 +40,7 @@ export async function loadWork(
   return work
 }
 
-function formOf(task: Task, protocol: Protocol): Form {
+function formOf(task: AnyTask, protocol: Protocol): Form {
   const form = protocol.form(task)
   if (form) return form
   throw new MtLlamaError(
@@ -49,7 +49,7 @@ function formOf(task: Task, protocol: Protocol): Form {
   )
 }
 
-async function loadTask(task: Task, form: Form, { dataDir, limit }: DataOptions): Promise<Work> {
+async function loadTask(task: AnyTask, form: Form, { dataDir, limit }: DataOptions): Promise<Work> {
   const files = await filesOf(task, dataDir)
   const keep = ('keep' in task.data && task.data.keep) || (() => true)
   const asks: Ask[] = []
@@ -72,7 +72,7 @@ async function loadTask(task: Task, form: Form, { dataDir, limit }: DataOptions)
   return { task, form, files, asks, skipped }
 }
 
-async function filesOf({ title, data }: Task, dataDir: string): Promise<readonly string[]> {
+async function filesOf({ title, data }: AnyTask, dataDir: string): Promise<readonly string[]> {
   if ('files' in data) return data.files
   return findDataFiles(title, join(checkPath('dataDir', dataDir), data.folder), data.stems)
 }

@@ -23,19 +23,23 @@ export function aggregated(
   aggregation: Aggregation,
   scores: readonly number[],
   partners: readonly number[],
-): Pick<Figure, 'value' | 'standardError'> {
-  if (aggregation === 'f1') return { value: f1(scores, partners), standardError: null }
+): Figure {
+  const others = { bootstrapError: null, interval: null }
+  if (aggregation === 'f1') return { value: f1(scores, partners), standardError: null, ...others }
   const weights = aggregation === 'perplexity' ? scores.map(() => 1) : partners
   const { ratio, error } = ratioOf(scores, weights)
   if (aggregation === 'bits_per_byte')
-    return { value: -ratio / Math.LN2, standardError: error === null ? null : error / Math.LN2 }
+    return { value: -ratio / Math.LN2, standardError: error === null ? null : error / Math.LN2, ...others }
   const value = Math.exp(-ratio)
   // To first order, exp(-r) moves by its own value where r moves by 1.
-  return { value, standardError: error === null ? null : value * error }
+  return { value, standardError: error === null ? null : value * error, ...others }
 }
 
 /** The sum of scores over the sum of weights, and its standard error by linearisation (Cochran, Sampling Techniques, 6.4). */
-function ratioOf(scores: readonly number[], weights: readonly number[]): { ratio: number; error: number | null } {
+function ratioOf(
+  scores: readonly number[],
+  weights: readonly number[],
+): { ratio: number; error: number | null } {
   const n = scores.length
   const whole = sum(weights)
   const ratio = sum(scores) / whole

@@ -1,6 +1,6 @@
 // Defines what a protocol is: what is asked of a model about an item of a task, and how its answers are judged.
 import type { Aggregation } from '../metrics/aggregation.ts'
-import type { Gold, Item, Task } from '../tasks/task.ts'
+import type { AnyTask, Gold, Item, Task } from '../tasks/task.ts'
 import type { BoundaryRule } from '../tokenizer/boundary.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 
@@ -145,7 +145,7 @@ export type Form = RankForm | GenerateForm | RollForm
 export interface Protocol {
   name: string
   /** @returns undefined for a task that the protocol has no form for */
-  form(task: Task): Form | undefined
+  form(task: AnyTask): Form | undefined
   /**
    * What a reader of results must know of the tokens that prompts begin with and texts end at, where they are not the
    * tokenizer's own BOS and EOS.

@@ -31,12 +31,12 @@ export interface Item<F extends Fields = Fields, G extends Gold = Gold> {
 }
 
 /** What is asked about an item, and how, is not the task's: a protocol says so. */
-export interface Task<F extends Fields = Fields, G extends Gold = Gold> {
+export interface Task<F extends Fields = Fields, G extends Gold = Gold, Data = DataSource> {
   /** The task's name on the command line and in results. */
   name: string
   /** The head of the task's column in tables. */
   title: string
-  data: DataSource | DataFiles
+  data: Data
   /**
    * A hash of all that decides what is asked and how answers are judged, where a file defines it: results of another
    * definition are not gone on with.
@@ -49,6 +49,9 @@ export interface Task<F extends Fields = Fields, G extends Gold = Gold> {
    */
   item(row: Row, index: number): Item<F, G>
 }
+
+/** A task whose rows lie in a data folder, or in files that it names. */
+export type AnyTask = Task<Fields, Gold, DataSource | DataFiles>
 
 /** A task whose gold is one of some classes. */
 export type ChoiceTask<F extends Fields = Fields> = Task<F, number>

@@ -42,14 +42,17 @@ export async function filesOfSplit(
   const inRoot = (file: string) => (isAbsolute(file) ? file : join(dataRoot, file))
   if (data.files) {
     if (!readers.includes(path))
-      throw data.path.error(`dataset_path ${JSON.stringify(path)} with data_files; expected ${readers.join(', ')}`)
+      throw data.path.error(
+        `dataset_path ${JSON.stringify(path)} with data_files; expected ${readers.join(', ')}`,
+      )
     const files = data.files.get(name)
     if (files) return files.texts(`data_files of ${name}`).map(file => checked(inRoot(file), files))
     throw split.error(
       `no data_files for the split ${JSON.stringify(name)}; there are some for ${[...data.files.keys()].join(', ') || 'none'}`,
     )
   }
-  if (readers.includes(path)) throw data.path.error(`dataset_path ${path} without data_files in dataset_kwargs`)
+  if (readers.includes(path))
+    throw data.path.error(`dataset_path ${path} without data_files in dataset_kwargs`)
   const folder = join(inRoot(path), data.name ?? '')
   try {
     return await findDataFiles(title, folder, fileNames[name] ?? [name])
@@ -63,7 +66,8 @@ export async function filesOfSplit(
 }
 
 function checked(file: string, value: YamlValue): string {
-  if (/[*?[\]]/.test(file)) throw value.error(`${JSON.stringify(file)} is a pattern; expected the name of a file`)
+  if (/[*?[\]]/.test(file))
+    throw value.error(`${JSON.stringify(file)} is a pattern; expected the name of a file`)
   if (/\.(jsonl|json|tsv|parquet)$/.test(file)) return file
   throw value.error(`${JSON.stringify(file)} is no file of rows; expected .jsonl, .json, .tsv or .parquet`)
 }

@@ -38,6 +38,8 @@ export interface TaskDefinition {
   title: string
   /** The task's key in its file. */
   value: YamlValue
+  /** All that the file says, with what it includes. */
+  source: Readonly<Record<string, unknown>>
   outputType: OutputType
   data: {
     /** 'json' or 'csv' beside files; else a folder. */
@@ -91,7 +93,9 @@ export function readDefinition(entries: Entries, root: YamlValue): TaskDefinitio
   const targetDelimiter = text('target_delimiter', ' ')
   const isRolling = outputType === 'loglikelihood_rolling'
   const docs: DocTexts = {
-    text: isRolling ? docText(get('doc_to_text'), 'doc_to_text') : docText(need('doc_to_text'), 'doc_to_text'),
+    text: isRolling
+      ? docText(get('doc_to_text'), 'doc_to_text')
+      : docText(need('doc_to_text'), 'doc_to_text'),
     target: readTarget(need('doc_to_target')),
     choice: readChoice(outputType === 'multiple_choice' ? need('doc_to_choice') : get('doc_to_choice')),
   }
@@ -99,6 +103,7 @@ export function readDefinition(entries: Entries, root: YamlValue): TaskDefinitio
     throw get('generation_kwargs')!.error(`generation_kwargs mean nothing with output_type ${outputType}`)
   return {
     ...{ name, title: text('task_alias', name), value: task, outputType },
+    source: Object.fromEntries(Array.from(entries, ([key, value]) => [key, value.plain()])),
     data: readData(need('dataset_path'), get('dataset_name'), get('dataset_kwargs')),
     splits: {
       test: get('test_split'),
@@ -155,7 +160,8 @@ function readData(
   const entries = options?.entries('dataset_kwargs') ?? new Map<string, YamlValue>()
   checkNested(entries, 'dataset_kwargs', ['data_files', 'trust_remote_code'])
   const trust = entries.get('trust_remote_code')
-  if (trust?.boolean('trust_remote_code')) throw trust.error('trust_remote_code: code of data sets is not run')
+  if (trust?.boolean('trust_remote_code'))
+    throw trust.error('trust_remote_code: code of data sets is not run')
   const given = present(entries.get('data_files'))
   // Hugging Face's datasets takes files without a split for the training set.
   const files = given && (given.isMapping ? given.entries('data_files') : new Map([['train', given]]))

@@ -66,7 +66,11 @@ export class Docs {
     if (!text) return ''
     const value = this.#of(row, text)
     const question = 'field' in value ? value.field : value.printed
-    const isIndex = docs.choice !== undefined && typeof question === 'string' && 'printed' in value && /^\p{Nd}+$/u.test(question)
+    const isIndex =
+      docs.choice !== undefined &&
+      typeof question === 'string' &&
+      'printed' in value &&
+      /^\p{Nd}+$/u.test(question)
     if (typeof question === 'string' && !isIndex) return question
     throw this.#wrong(
       row,
@@ -80,7 +84,10 @@ export class Docs {
   wrongTarget(row: Row, target: Target, expected: string): MtLlamaError {
     const { target: text } = this.#definition.docs
     const where = isDocText(text) ? ` (${text.value.where})` : ''
-    return new MtLlamaError('TASK', `${row.where}: doc_to_target${where} gives ${shown(target)}; expected ${expected}.`)
+    return new MtLlamaError(
+      'TASK',
+      `${row.where}: doc_to_target${where} gives ${shown(target)}; expected ${expected}.`,
+    )
   }
 
   #shot(row: Row): string {

@@ -22,7 +22,8 @@ const refused: Readonly<Record<string, string>> = {
   process_results: python,
   custom_dataset: python,
   class: python,
-  use_prompt: 'write the template as doc_to_text and doc_to_target; --protocol t0 reads templates of promptsource',
+  use_prompt:
+    'write the template as doc_to_text and doc_to_target; --protocol t0 reads templates of promptsource',
   gen_prefix: 'put the text at the end of doc_to_text',
   doc_to_image: 'models read texts only',
   doc_to_audio: 'models read texts only',

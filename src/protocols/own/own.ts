@@ -1,0 +1,39 @@
+// Tasks that the user defines: each brings its own form, whatever protocol the others are put by.
+
+import type { AnyTask } from '../../tasks/task.ts'
+import { loadTaskFiles, type TaskGroup } from '../../tasks/yaml/load.ts'
+import { openTask } from '../../tasks/yaml/task.ts'
+import type { Form, Protocol } from '../protocol.ts'
+import { formOf } from './form.ts'
+
+/** A task, and how it is put to a model. */
+export interface OwnTask {
+  task: AnyTask
+  form: Form
+}
+
+export interface OwnTasks {
+  tasks: readonly OwnTask[]
+  groups: readonly TaskGroup[]
+}
+
+/**
+ * Loads task files in lm-evaluation-harness's format (docs/tasks.md).
+ * @param dataRoot what the paths of data in them are relative to
+ * @throws TASK naming file and line, DATA_NOT_FOUND, DATA_INVALID
+ */
+export async function loadOwnTasks(files: readonly string[], dataRoot: string): Promise<OwnTasks> {
+  const { definitions, groups } = await loadTaskFiles(files)
+  const tasks: OwnTask[] = []
+  for (const definition of definitions) {
+    const { task, docs } = await openTask(definition, dataRoot)
+    tasks.push({ task, form: formOf(definition, docs) })
+  }
+  return { tasks, groups }
+}
+
+/** A protocol that also has the forms of these tasks. */
+export function withOwnTasks(protocol: Protocol, tasks: readonly OwnTask[]): Protocol {
+  const forms = new Map(tasks.map(({ task, form }) => [task, form]))
+  return { ...protocol, form: task => forms.get(task) ?? protocol.form(task) }
+}

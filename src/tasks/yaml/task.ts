@@ -1,0 +1,101 @@
+// Makes a task of its definition: finds its files, reads the shots, and checks what is right about each row.
+import { createHash } from 'node:crypto'
+import { readRows } from '../../data/data-files.ts'
+import { Row } from '../../data/row.ts'
+import { MtLlamaError } from '../../errors.ts'
+import type { AnyTask } from '../task.ts'
+import { evaluatedSplit, fewShotSplit, filesOfSplit } from './data.ts'
+import type { TaskDefinition } from './definition.ts'
+import { Docs } from './doc.ts'
+import { type ShotsOf, sampler } from './few-shot.ts'
+
+/** The fields of an item: its row, as the task puts it. */
+export interface DocFields {
+  row: Row
+  /** The place among the items. */
+  index: number
+  choices: readonly string[] | undefined
+  /** Indices of right choices, or right texts; at least one. */
+  golds: readonly (number | string)[]
+}
+
+export interface OpenTask {
+  task: AnyTask
+  docs: Docs
+}
+
+/**
+ * @param dataRoot what paths in task files are relative to
+ * @throws TASK, DATA_NOT_FOUND, DATA_INVALID
+ */
+export async function openTask(definition: TaskDefinition, dataRoot: string): Promise<OpenTask> {
+  const files = await filesOfSplit(definition, evaluatedSplit(definition), dataRoot)
+  const features = await featuresOf(files, definition)
+  const docs = new Docs(definition, features, await shotsOf(definition, dataRoot))
+  const task: AnyTask = {
+    name: definition.name,
+    title: definition.title,
+    data: { files },
+    definition: createHash('sha256').update(JSON.stringify(definition.source)).digest('hex'),
+    item(row, index) {
+      const choices = docs.choices(row)
+      const golds = goldsOf(definition, docs, row, choices)
+      const fields = { row, index, choices, golds }
+      const gold = typeof golds[0] === 'number' ? golds[0] : (golds as readonly string[])
+      return { id: String(index), fields, gold }
+    },
+  }
+  return { task, docs }
+}
+
+async function featuresOf(files: readonly string[], { title }: TaskDefinition): Promise<Set<string>> {
+  for await (const row of readRows(files)) return new Set(row.names())
+  throw new MtLlamaError('DATA_INVALID', `${files.join(', ')}: no row for ${title}.`)
+}
+
+async function shotsOf(definition: TaskDefinition, dataRoot: string): Promise<ShotsOf> {
+  const { fewShot, splits, value } = definition
+  if (fewShot.count === 0) return () => []
+  if (fewShot.samples) {
+    const rows = fewShot.samples.map((sample, i) => new Row(sample, `${value.where}, sample ${i + 1}`, i + 1))
+    return sampler(definition, rows, false)
+  }
+  const split = fewShotSplit(definition)
+  if (!split) throw value.error(`num_fewshot is ${fewShot.count}, and no split to take shots from is named`)
+  const pool: Row[] = []
+  for await (const row of readRows(await filesOfSplit(definition, split, dataRoot))) pool.push(row)
+  // The harness compares the names of the splits, of which neither may be given.
+  const holdsItems = fewShot.split?.plain() === splits.test?.plain()
+  return sampler(definition, pool, holdsItems)
+}
+
+function goldsOf(
+  definition: TaskDefinition,
+  docs: Docs,
+  row: Row,
+  choices: readonly string[] | undefined,
+): readonly (number | string)[] {
+  const target = docs.target(row)
+  const several = typeof target === 'object' ? target : [target]
+  const wrong = (expected: string) => docs.wrongTarget(row, target, expected)
+  if (several.length === 0) throw wrong('one right answer at least')
+  switch (definition.outputType) {
+    case 'multiple_choice':
+      return several.map(one => {
+        const index = typeof one === 'string' ? choices!.indexOf(one) : one
+        if (index >= 0 && index < choices!.length) return index
+        throw wrong(
+          `the index or the text of one of ${choices!.length} choices. Test sets are published without`,
+        )
+      })
+    case 'generate_until':
+      return several.map(one => {
+        const text = typeof one === 'number' && choices ? choices[one] : String(one)
+        if (text !== undefined) return text
+        throw wrong(`the index of one of ${choices!.length} choices`)
+      })
+    default:
+      if (typeof target === 'string') return [target]
+      throw wrong('a text')
+  }
+}
