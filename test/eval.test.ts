@@ -60,6 +60,7 @@ describe('evaluate', () => {
     const { tasks } = await runSaved(fakeModel(), ['copa'])
     const records: RankRecord[] = samples('copa')
     assert.deepEqual(records[0], {
+      isGreedy: [false, false],
       kind: 'rank',
       id: '0',
       prompt:

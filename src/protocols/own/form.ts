@@ -33,7 +33,7 @@ export function formOf(definition: TaskDefinition, docs: Docs): Form {
     case 'loglikelihood':
       return continuationForm(docs, metrics)
     case 'loglikelihood_rolling':
-      return rollForm(docs, metrics)
+      return rollForm(metrics)
     case 'generate_until':
       return generateForm(definition, docs, metrics)
   }
@@ -119,7 +119,7 @@ function continuationForm(docs: Docs, metrics: TaskMetrics): RankForm {
   }
 }
 
-function rollForm(docs: Docs, metrics: TaskMetrics): RollForm {
+function rollForm(metrics: TaskMetrics): RollForm {
   return {
     kind: 'roll',
     ...base(metrics),

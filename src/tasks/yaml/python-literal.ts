@@ -10,22 +10,22 @@ export function pythonLiteral(text: string): unknown {
     const [statement, ...others] = parseTemplate(`{{ ${text} }}`, plainEnvironment)
     if (statement?.kind !== 'print' || others.length > 0) return undefined
     expression = statement.value
-    return valueOf(expression)
+    return constantOf(expression)
   } catch {
     return undefined
   }
 }
 
 /** @throws Error for what is no constant */
-function valueOf(node: Expression): unknown {
+function constantOf(node: Expression): unknown {
   switch (node.kind) {
     case 'constant':
       return typeof node.value === 'bigint' ? Number(node.value) : node.value
     case 'list':
     case 'tuple':
-      return node.items.map(valueOf)
+      return node.items.map(constantOf)
     case 'unary': {
-      const value = valueOf(node.value)
+      const value = constantOf(node.value)
       if (node.operator !== 'not' && typeof value === 'number') return node.operator === '-' ? -value : value
       break
     }
