@@ -11,6 +11,7 @@ import { RunFolder } from '../src/evaluation/run-folder.ts'
 import { runSettings } from '../src/evaluation/settings.ts'
 import { loadModel } from '../src/model/load.ts'
 import type { Model } from '../src/model.ts'
+import { logLikelihoodAsTorch } from './as-torch.ts'
 import { cardWork } from './card-work.ts'
 import { carried, shared, sharedMissing } from './shared.ts'
 import { skip } from './skip.ts'
@@ -173,25 +174,4 @@ for (const { name, missing, model: path, data, golden, items, aggregate, answers
 function assertPrompt(prompt: string, { context, context_sha256: digest }: GoldenContext): void {
   if (context !== undefined) assert.equal(prompt, context)
   if (digest !== undefined) assert.equal(createHash('sha256').update(prompt).digest('hex'), digest)
-}
-
-/**
- * Computes a log-likelihood from the model's logits with torch's sums. torch adds the 49,152 exponentials of a soft-max in
- * float32, which loses the small ones: some 8e-6 a token, beyond the tolerance for a choice of 24 tokens.
- */
-async function logLikelihoodAsTorch(model: Model, prompt: string, continuation: string): Promise<number> {
-  const [result] = await model.score([{ prompt, continuations: [continuation] }])
-  const { tokens } = result!.continuations[0]!
-  const ids = [...model.tokenizer!.encode(prompt), ...tokens]
-  const logits = await model.logits(ids)
-  const { vocabSize } = model.info
-  let logLikelihood = 0
-  for (let t = ids.length - tokens.length; t < ids.length; t++) {
-    const row = logits.subarray((t - 1) * vocabSize, t * vocabSize)
-    const largest = row.reduce((m, x) => Math.max(m, x), Number.NEGATIVE_INFINITY)
-    const lanes = new Float32Array(16)
-    for (const [i, x] of row.entries()) lanes[i % 16]! += Math.fround(Math.exp(x - largest))
-    logLikelihood += row[ids[t]!]! - largest - Math.log(lanes.reduce((a, b) => a + b, 0))
-  }
-  return logLikelihood
 }

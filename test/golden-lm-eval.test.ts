@@ -3,6 +3,7 @@
 import { strict as assert } from 'node:assert'
 import { readFileSync } from 'node:fs'
 import { loadModel, type Model } from '../src/index.ts'
+import { rolledAsTorch } from './as-torch.ts'
 import { carried, shared, sharedMissing } from './shared.ts'
 
 const verify = process.env.MT_LLAMA_VERIFY === '1'
@@ -52,7 +53,7 @@ describe('golden/lm-eval on SmolLM2-135M', function () {
       const label = `row ${i}: ${logLikelihood}, want ${expected}`
       const isClose = (own: number) => Math.abs(own - expected) <= rollingTolerance * tokens
       if (!isClose(logLikelihood)) {
-        const asTorch = await logLikelihoodAsTorch(texts[i]!.text)
+        const asTorch = await rolledAsTorch(model, texts[i]!.text)
         assert.ok(isClose(asTorch), `${label}; summed as torch sums, ${asTorch}`)
       }
       assert.ok(
@@ -65,25 +66,6 @@ describe('golden/lm-eval on SmolLM2-135M', function () {
       )
     }
   })
-
-  /**
-   * torch adds the 49,152 exponentials of a soft-max in float32, which loses the small ones: 7.5e-6 a token on average,
-   * most of the tolerance (row 6 is off by 1.06e-5 a token against our sums in double). With its sums our logits must agree.
-   */
-  async function logLikelihoodAsTorch(text: string): Promise<number> {
-    const ids = [model.info.bosTokenId!, ...model.tokenizer!.encode(text)]
-    const logits = await model.logits(ids)
-    const { vocabSize } = model.info
-    let sum = 0
-    for (const [t, target] of ids.slice(1).entries()) {
-      const row = logits.subarray(t * vocabSize, (t + 1) * vocabSize)
-      const largest = row.reduce((m, x) => Math.max(m, x), -Infinity)
-      const lanes = new Float32Array(16)
-      for (const [i, x] of row.entries()) lanes[i % 16]! += Math.fround(Math.exp(x - largest))
-      sum += row[target]! - largest - Math.log(lanes.reduce((a, b) => a + b, 0))
-    }
-    return sum
-  }
 
   const data = () => lines<{ question: string; context: string }>('data', 'qa.jsonl').slice(0, generationRows)
   it('generates the answers of qa_greedy', async () => {

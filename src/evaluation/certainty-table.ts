@@ -1,5 +1,5 @@
 // The table that says how sure each figure is, and what was counted apart beside it.
-import { printedPercent } from '../metrics/percent.ts'
+import { printedScore } from '../metrics/percent.ts'
 import { metricHead } from '../metrics/titles.ts'
 import { markdownTable, tableCell } from './markdown-table.ts'
 import type { TaskResult } from './results.ts'
@@ -13,19 +13,20 @@ const counts: readonly [head: string, count: (result: TaskResult) => number][] =
   ['Not asked', ({ skipped }) => skipped],
 ]
 
-/** A row for each headline metric of each task, in percent. @param results one at least */
+/** A row for each headline metric of each task, shares in percent. @param results one at least */
 export function certaintyTable(results: readonly TaskResult[]): string {
   const shown = counts.filter(([, count]) => results.some(result => count(result) > 0))
   const rows = results.flatMap(result =>
     result.headline.map(name => {
       const { value, standardError, bootstrapError, interval } = result.metrics[name]!
-      const percent = (one: number | null) => (one === null ? '-' : printedPercent(one, result.decimals))
+      const print = (one: number | null) =>
+        one === null ? '-' : printedScore(one, result.aggregations?.[name], result.decimals)
       return [
         tableCell(`${result.title} (${metricHead(name)})`),
-        percent(value),
-        percent(standardError),
-        percent(bootstrapError),
-        interval ? `${percent(interval.low)} to ${percent(interval.high)}` : '-',
+        print(value),
+        print(standardError),
+        print(bootstrapError),
+        interval ? `${print(interval.low)} to ${print(interval.high)}` : '-',
         `${result.samplesDone}`,
         ...shown.map(([, count]) => `${count(result)}`),
       ]

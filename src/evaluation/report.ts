@@ -1,7 +1,6 @@
 // The card's two tables as Markdown, one for each set of several languages, and one of whatever else was run.
 import { basename } from 'node:path'
-import { isShare } from '../metrics/aggregation.ts'
-import { printedPercent } from '../metrics/percent.ts'
+import { printedPercent, printedScore } from '../metrics/percent.ts'
 import { metricDescription, metricHead } from '../metrics/titles.ts'
 import { cardTables, languageSets } from '../tasks/built-in/registry.ts'
 import type { Task } from '../tasks/task.ts'
@@ -107,7 +106,6 @@ function cell(result: Column['result']): string {
   return figures.join('/') + (status === 'partial' ? '*' : '')
 }
 
-/** Shares in percent; perplexities and bits as they are. */
 function printedFigure(
   { metrics, ...result }: TaskResult | LanguageMean,
   name: string,
@@ -115,7 +113,7 @@ function printedFigure(
 ): string {
   const { value } = metrics[name]!
   const aggregation = 'aggregations' in result ? result.aggregations?.[name] : undefined
-  return isShare(aggregation) ? printedPercent(value, decimals) : value.toPrecision(5)
+  return printedScore(value, aggregation, decimals)
 }
 
 function publishedCell(figures: PublishedFigures | undefined): string {
