@@ -111,7 +111,7 @@ describe('statistics', () => {
 
   it('a ranking is judged by each of the four', () => {
     const ask = { kind: 'rank', id: '0', prompt: 'p', choices: ['abcdefgh', 'éé', 'ab'] } as const
-    const answer = { logLikelihoods: [-9, -4, -3], tokens: [9, 2, 1] }
+    const answer = { logLikelihoods: [-9, -4, -3], tokens: [9, 2, 1], isGreedy: [false, false, false] }
     // Sums: -9, -4, -3. Per character: -1.125, -2, -1.5. Per byte: -1.125, -1, -1.5. Per token: -1, -2, -3.
     const right = [0, 1, 2].map(gold => judgeRanking({ ...ask, gold }, answer).scores)
     assert.deepEqual(right, [
