@@ -91,6 +91,31 @@ describe('mt-llama eval --out', () => {
     assert.deepEqual(readdirSync(join(out, 'samples')), ['rte.jsonl'])
   })
 
+  it('killed at any moment, then run again, ends with the files of a run that nothing disturbed', async function () {
+    const moments = process.env.MT_LLAMA_VERIFY === '1' ? 30 : 4
+    this.timeout(moments * 60_000)
+    const files = (out: string) => {
+      const { tasks, ...rest } = results(out)
+      const table = readFileSync(join(out, 'table.md'), 'utf8')
+      return [journal(out), table, { ...rest, tasks: { rte: { ...tasks.rte, timing: 0 } } }]
+    }
+    const start = Date.now()
+    await run(args(join(top, 'timed')))
+    const duration = Date.now() - start
+    for (let i = 0; i < moments; i++) {
+      const out = join(top, `moment-${i}`)
+      const delay = Math.random() * duration
+      const { code } = await run(args(out), {
+        onStart: child => setTimeout(() => child.kill('SIGKILL'), delay),
+      })
+      const done = lineCount(out)
+      const again = await run(args(out))
+      const words = `killed after ${delay.toFixed(0)} of ${duration} ms (${code}), ${done} samples done`
+      assert.equal(again.code, 0, `${words}: ${again.stderr}`)
+      assert.deepEqual(files(out), files(join(top, 'whole')), words)
+    }
+  })
+
   it('stopped by Ctrl-C, then again sooner, keeps the samples of both', async () => {
     const out = join(top, 'stopped')
     let before = 0
