@@ -1,7 +1,7 @@
 // mt-llama eval: the main job, the card's tasks on a model.
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type Command, InvalidArgumentError, Option } from 'commander'
+import { type Command, Option } from 'commander'
 import { MtLlamaError } from '../errors.ts'
 import { report } from '../evaluation/report.ts'
 import { rescore } from '../evaluation/rescore.ts'
@@ -11,11 +11,14 @@ import { runSettings } from '../evaluation/settings.ts'
 import { loadWork } from '../evaluation/work.ts'
 import { holderName } from '../files/lock.ts'
 import { card } from '../protocols/card.ts'
+import { loadOwnTasks, ownOnly, withOwnTasks } from '../protocols/own/own.ts'
 import type { Form, Protocol } from '../protocols/protocol.ts'
 import { protocols } from '../protocols/registry.ts'
 import { loadT0, t0Judging, t0Tasks } from '../protocols/t0.ts'
-import { builtInTasks, cardTasks, taskNames, tasksNamed } from '../tasks/built-in/registry.ts'
-import type { Task } from '../tasks/task.ts'
+import { builtInTasks } from '../tasks/built-in/registry.ts'
+import type { AnyTask, Task } from '../tasks/task.ts'
+import type { TaskGroup } from '../tasks/yaml/load.ts'
+import { type AskedTasks, allOfCard, parseTasks, taskWords } from './asked-tasks.ts'
 import { addModelOptions, choice, folder, integer, type ModelOptions, newCommand } from './command.ts'
 import { type Io, note, print, printJson } from './io.ts'
 import { openTextModel } from './open-model.ts'
@@ -26,7 +29,8 @@ interface EvalOptions extends ModelOptions {
   templatesDir?: string
   template?: string[]
   dataDir?: string
-  tasks: readonly Task[]
+  dataRoot: string
+  tasks: AskedTasks
   limit?: number
   out?: string
   redo?: boolean
@@ -36,7 +40,6 @@ interface EvalOptions extends ModelOptions {
   tooLong: 'error' | 'truncate-left'
 }
 
-const taskWords = `${taskNames.ofOneLanguage.join(', ')}; in their languages ${taskNames.ofSets.join(', ')}, or one of these as xnli_de`
 const embeddedData = fileURLToPath(new URL('../../default/data', import.meta.url))
 
 export function evalCommand(io: Io): Command {
@@ -85,10 +88,14 @@ export function evalCommand(io: Io): Command {
       folder,
     )
     .addOption(
-      new Option('--tasks <names>', `comma-separated, of ${taskWords}`)
+      new Option(
+        '--tasks <names>',
+        `comma-separated, of ${taskWords}; or files of your own (.yaml, see docs/tasks.md)`,
+      )
         .argParser(parseTasks)
-        .default(cardTasks, "the card's eleven"),
+        .default(allOfCard, "the card's eleven"),
     )
+    .option('--data-root <dir>', 'folder that paths of data in task files are relative to', folder, '.')
     .option('--limit <n>', 'only the first n samples of each task', integer(1))
     .option(
       '--out <dir>',
@@ -111,32 +118,20 @@ export function evalCommand(io: Io): Command {
     .action((options: EvalOptions) => run(io, options))
 }
 
-function parseTasks(text: string): Task[] {
-  const names = text.split(',').map(name => name.trim())
-  const unknown = [...new Set(names)].filter(name => tasksNamed(name).length === 0)
-  if (unknown.length > 0) {
-    throw new InvalidArgumentError(
-      `No task ${unknown.map(name => `"${name}"`).join(', ')}; there are ${taskWords}.`,
-    )
-  }
-  const asked = new Set(names.flatMap(tasksNamed))
-  return [...builtInTasks.values()].filter(task => asked.has(task))
-}
-
 async function run(io: Io, options: EvalOptions): Promise<void> {
   if (options.rescore !== undefined) return runRescore(options.rescore, options)
   await using saved = await openFolder(options.out, options)
   const data = { dataDir: resolve(options.dataDir ?? embeddedData), limit: options.limit ?? null }
-  const { protocol, tasks } = await protocolAndTasks(options)
+  const { protocol, tasks, groups } = await protocolAndTasks(options)
   const work = await loadWork(tasks, protocol, data)
   await using model = await openTextModel(options, io.signal)
-  if (options.dataDir === undefined)
+  if (options.dataDir === undefined && options.tasks.builtIn.length > 0)
     note('data: the embedded items, a handful a task; their figures mean nothing', options)
   const tokenNotes = (model.tokenizer && protocol.tokenNotes?.(model.tokenizer)) ?? []
   const settings = await runSettings(model, { protocol: protocol.name, tooLong: options.tooLong, ...data })
   const progress = taskProgress(options)
   const results = await runToEnd(model, {
-    ...{ work, settings, tokenNotes, folder: saved },
+    ...{ work, settings, tokenNotes, groups, folder: saved },
     ...{ redo: options.redo ?? false, allowNan: options.allowNan ?? false, card: options.card ?? false },
     ...{ signal: io.signal, onProgress: progress.update },
     onKept: kept => note(keptWords(kept), options),
@@ -151,11 +146,30 @@ async function run(io: Io, options: EvalOptions): Promise<void> {
   )
 }
 
+/** The tasks, those of files too, and a protocol that has a form for each. */
+async function protocolAndTasks(options: EvalOptions): Promise<{
+  protocol: Protocol
+  tasks: readonly AnyTask[]
+  groups: readonly TaskGroup[]
+}> {
+  const own = await loadOwnTasks(options.tasks.files, resolve(options.dataRoot))
+  const ownTasks = own.tasks.map(({ task }) => task)
+  const { builtIn } = options.tasks
+  if (builtIn.length === 0)
+    return { protocol: withOwnTasks(ownOnly, own.tasks), tasks: ownTasks, groups: own.groups }
+  const { protocol, tasks } = await protocolOf(options, builtIn)
+  return {
+    protocol: withOwnTasks(protocol, own.tasks),
+    tasks: [...tasks, ...ownTasks],
+    groups: own.groups,
+  }
+}
+
 /** The protocol; t0 has templates to load, and no way to ask the card's questions whose answers are free. */
-async function protocolAndTasks(
-  options: EvalOptions,
+async function protocolOf(
+  { templatesDir, template, ...options }: EvalOptions,
+  tasks: readonly Task[],
 ): Promise<{ protocol: Protocol; tasks: readonly Task[] }> {
-  const { templatesDir, template, tasks } = options
   const known = protocols.get(options.protocol)
   if (known) {
     if (templatesDir !== undefined || template !== undefined)
@@ -167,13 +181,16 @@ async function protocolAndTasks(
       'INVALID_ARGUMENT',
       '--protocol t0 needs --templates-dir, the folder promptsource/templates of a copy of promptsource.',
     )
-  const asked = tasks === cardTasks ? tasks.filter(({ name }) => t0Tasks.includes(name)) : tasks
+  const asked = options.tasks === allOfCard ? tasks.filter(({ name }) => t0Tasks.includes(name)) : tasks
   return { protocol: await loadT0(templatesDir, asked, template), tasks: asked }
 }
 
 async function runRescore(path: string, options: EvalOptions): Promise<void> {
   await using saved = await openFolder(path, options)
-  const results = await rescore(saved!, savedForm, { card: options.card ?? false })
+  const own = await loadOwnTasks(options.tasks.files, resolve(options.dataRoot))
+  const forms = new Map(own.tasks.map(({ task, form }) => [task.name, form]))
+  const formOf = (task: string, protocol: string) => forms.get(task) ?? savedForm(task, protocol)
+  const results = await rescore(saved!, formOf, { card: options.card ?? false })
   if (options.json) await printJson(results)
   else await print(report(results, { card: options.card ?? false }))
   note(`saved in ${path}`, options)
@@ -186,7 +203,7 @@ function savedForm(name: string, protocol: string): Form {
   if (form) return form
   throw new MtLlamaError(
     'INVALID_ARGUMENT',
-    `the run has task "${name}" by protocol ${protocol}, which this version cannot judge`,
+    `the run has task "${name}" by protocol ${protocol}, which this version cannot judge. Give --tasks FILE.yaml for a task of a file`,
   )
 }
 

@@ -12,6 +12,7 @@ import { infoCommand } from './info.ts'
 import type { Io } from './io.ts'
 import { pullCommand } from './pull.ts'
 import { scoreCommand } from './score.ts'
+import { tasksCommand } from './tasks.ts'
 import { templatesCommand } from './templates.ts'
 
 export const commands: readonly ((io: Io) => Command)[] = [
@@ -25,6 +26,7 @@ export const commands: readonly ((io: Io) => Command)[] = [
   convertCommand,
   deltaCommand,
   templatesCommand,
+  tasksCommand,
   pullCommand,
   dataCommand,
 ]

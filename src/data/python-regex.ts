@@ -75,7 +75,8 @@ function found(expression: RegExp, text: string): { groups: (string | undefined)
   try {
     // A search cannot be stopped from outside but in a script with a time limit.
     script.runInContext(context, { timeout: maxSearch })
-    const all = box.all!.map(match => ({ groups: Array.from(match), index: match.index! }))
+    // Array.from() makes arrays of this realm, not of the script's.
+    const all = Array.from(box.all!, match => ({ groups: Array.from(match), index: match.index! }))
     return all.filter(({ index }) => !isInsidePair(text, index))
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw error

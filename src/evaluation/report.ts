@@ -47,9 +47,27 @@ export function report(results: RunResults, { card }: ReportOptions): string {
   const parts = [
     ...tables.map(one => table(one, tableCell(basename(results.model.path)), card)),
     ...Object.values(results.tasks).map(templateTable),
+    groupTable(results),
   ]
   const certainty = certaintyTable(Object.values(results.tasks))
   return `${[...parts, certainty, notes(results)].filter(Boolean).join('\n\n')}\n`
+}
+
+/** The means of groups; '' where there are none. */
+function groupTable({ groups = {}, tasks }: RunResults): string {
+  const rows = Object.values(groups).flatMap(({ title, tasks: names, figures, status }) =>
+    Object.entries(figures).map(([name, { value, standardError, tasks: count }]) => {
+      const { aggregations, decimals } = tasks[names[0]!]!
+      const print = (one: number) => printedScore(one, aggregations?.[name], decimals)
+      return [
+        tableCell(`${title} (${metricHead(name)})`),
+        print(value) + (status === 'partial' ? '*' : ''),
+        standardError === null ? '-' : print(standardError),
+        `${count}`,
+      ]
+    }),
+  )
+  return rows.length > 0 ? markdownTable('Groups', [['Group', 'Score', 'Std. error', 'Tasks'], ...rows]) : ''
 }
 
 function column({ name, title }: Task, { tasks }: RunResults): Column {

@@ -3,6 +3,7 @@ import { MtLlamaError } from '../errors.ts'
 import type { Form } from '../protocols/protocol.ts'
 import { countedResult } from './counted-result.ts'
 import { hasScores } from './done-samples.ts'
+import { groupResults } from './group-results.ts'
 import { Journal, readJournal } from './journal.ts'
 import { languageMeans } from './language-means.ts'
 import { isNotFinite } from './not-finite.ts'
@@ -52,6 +53,7 @@ export async function rescore(
       ...(await countedResult(tally, { ...before, headline: form.headline })),
     }
     results.languageMeans = languageMeans(results.tasks)
+    if (results.groups) results.groups = groupResults(Object.values(results.groups), results.tasks)
     await folder.write(results, report(results, { card }))
   }
   return results

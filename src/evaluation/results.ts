@@ -11,6 +11,7 @@ import type {
   RollAnswer,
   RollAsk,
 } from '../protocols/protocol.ts'
+import type { TaskGroup } from '../tasks/yaml/load.ts'
 import type { ScorerInfo } from './scorer.ts'
 
 /** All that decides a score. Two runs with equal settings give equal results; a folder holds results of one setting. */
@@ -42,6 +43,8 @@ export interface RunResults {
   tasks: Record<string, TaskResult>
   /** Means over the languages of the sets that are complete, by the set's name. */
   languageMeans: Record<string, LanguageMean>
+  /** Means over the tasks of groups that are complete, by the group's name; left out where there are none. */
+  groups?: Record<string, GroupResult>
   /** What the protocol says of the tokens that prompts begin with and texts end at; empty where they are the tokenizer's own. */
   tokenNotes: readonly string[]
 }
@@ -51,6 +54,18 @@ export interface LanguageMean extends Pick<TaskResult, 'title' | 'headline' | 'd
   languages: readonly string[]
   /** By the metric's name. */
   metrics: Record<string, { value: number }>
+}
+
+/** A group of task files, and its means. */
+export interface GroupResult extends TaskGroup {
+  status: TaskResult['status']
+  /** By the metric's name; with a filter's name behind it where the tasks have such. */
+  figures: Record<string, GroupFigure>
+}
+
+export interface GroupFigure extends Pick<Figure, 'value' | 'standardError'> {
+  /** Number of tasks that have the metric. */
+  tasks: number
 }
 
 export interface TaskResult {

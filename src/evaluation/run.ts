@@ -1,7 +1,9 @@
 // Runs tasks in order on one model, saves as it goes, and adds up the results.
 import { MtLlamaError, message } from '../errors.ts'
 import { builtInTasks } from '../tasks/built-in/registry.ts'
+import type { TaskGroup } from '../tasks/yaml/load.ts'
 import { recounted } from './counted-result.ts'
+import { groupResults } from './group-results.ts'
 import { languageMeans } from './language-means.ts'
 import { report } from './report.ts'
 import type { RunResults, SampleRecord, Settings, TaskResult } from './results.ts'
@@ -17,6 +19,8 @@ export interface RunOptions {
   settings: Settings
   /** What the protocol says of the tokenizer's tokens (Protocol.tokenNotes). @default [] */
   tokenNotes?: readonly string[]
+  /** Groups of tasks whose means are taken. @default [] */
+  groups?: readonly TaskGroup[]
   /** The folder to save in; undefined saves nothing. */
   folder?: RunFolder | undefined
   /** Whether tasks that the folder has results of are run from their start. @default false: only what is missing is run */
@@ -80,8 +84,13 @@ export async function* runWork(
     languageMeans: {},
     tokenNotes: options.tokenNotes ?? [],
   }
+  const groups: Record<string, TaskGroup> = {
+    ...earlier?.groups,
+    ...Object.fromEntries((options.groups ?? []).map(group => [group.name, group])),
+  }
   const save = async () => {
     results.languageMeans = languageMeans(results.tasks)
+    if (Object.keys(groups).length > 0) results.groups = groupResults(Object.values(groups), results.tasks)
     const isEmpty = Object.keys(results.tasks).length === 0
     await folder?.write(results, isEmpty ? '' : report(results, { card: options.card ?? false }))
   }

@@ -1,4 +1,5 @@
 // Reads the definition of a task from its file, in lm-evaluation-harness's format; what is unknown is refused.
+import { builtInTasks } from '../built-in/registry.ts'
 import { DocText } from './doc-text.ts'
 import { checkKeys, checkNested, type TaskKey } from './keys.ts'
 import type { YamlValue } from './yaml-value.ts'
@@ -102,7 +103,9 @@ export function readDefinition(entries: Entries, root: YamlValue): TaskDefinitio
   if (get('generation_kwargs') && outputType !== 'generate_until')
     throw get('generation_kwargs')!.error(`generation_kwargs mean nothing with output_type ${outputType}`)
   return {
-    ...{ name, title: text('task_alias', name), value: task, outputType },
+    // Results are known by names: those of built-in tasks stay theirs.
+    name: builtInTasks.has(name) ? `${name}.yaml` : name,
+    ...{ title: text('task_alias', name), value: task, outputType },
     source: Object.fromEntries(Array.from(entries, ([key, value]) => [key, value.plain()])),
     data: readData(need('dataset_path'), get('dataset_name'), get('dataset_kwargs')),
     splits: {

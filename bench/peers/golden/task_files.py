@@ -1,0 +1,156 @@
+"""Writes test/golden/task-files/cases.json: what lm-evaluation-harness 0.4.13 makes of shots, filters, flags, templates, patterns
+and groups. Run with its packages: python bench/peers/golden/task_files.py test/golden/task-files/cases.json"""
+
+import json
+import re
+import sys
+from random import Random
+
+from lm_eval.api import metrics
+from lm_eval.api.samplers import ContextSampler, FirstNSampler
+from lm_eval.filters import build_filter_ensemble
+from lm_eval.api.instance import Instance
+from lm_eval.utils import apply_template
+
+
+def shots():
+    cases = []
+    for size, count in [(3, 2), (10, 3), (30, 4), (30, 7), (200, 5), (300, 12), (5, 5)]:
+        for name, kind in [("default", ContextSampler), ("first_n", FirstNSampler)]:
+            for holds in [False, True]:
+                if holds and count == size:
+                    continue
+                pool = [{"n": i // 2 if size == 10 else i} for i in range(size)]
+                sampler = kind(pool)
+                sampler.set_rnd(1234)
+                drawn = [
+                    [shot["n"] for shot in sampler.sample(count, eval_doc=pool[i % size] if holds else None)]
+                    for i in range(8)
+                ]
+                cases.append({"rows": [row["n"] for row in pool], "count": count, "sampler": name, "holds": holds, "drawn": drawn})
+    return cases
+
+
+texts = [
+    "The answer is 42. So $3.50 or 12",
+    "#### 1,234.5 and #### -7",
+    "  Hello World\n",
+    "answer: (B) because",
+    "",
+    "caf\u00e9 \u00c9T\u00c9 \u0663 x\u00a0y",
+    "a\nb\r\nc",
+    "\U0001f600 no 3% 4%",
+]
+
+
+def filters():
+    pipelines = [
+        [["take_first", None]],
+        [["regex", {"regex_pattern": r"#### (\-?[0-9\.\,]+)"}], ["take_first", None]],
+        [["regex", {"group_select": -1, "regex_pattern": r"(-?[$0-9.,]{2,})|(-?[0-9]+)"}], ["take_first", None]],
+        [["regex", {"regex_pattern": r"\(([A-D])\)", "fallback": "none"}], ["lowercase", None], ["take_first", None]],
+        [["remove_whitespace", None], ["take_first", None]],
+        [["lowercase", None], ["remove_whitespace", None], ["take_first", None]],
+        [["uppercase", None], ["take_first", None]],
+        [["regex", {"regex_pattern": r"\w+"}], ["map", {"mapping_dict": {"The": "1", "Hello": "2"}, "default_value": "0"}], ["take_first", None]],
+    ]
+    cases = []
+    for pipeline in pipelines:
+        instances = [
+            Instance(request_type="generate_until", doc={}, arguments=("", {}), idx=0, metadata=("t", i, 1))
+            for i in range(len(texts))
+        ]
+        for instance, text in zip(instances, texts):
+            instance.resps = [text]
+        build_filter_ensemble("x", pipeline).apply(instances)
+        steps = [{"function": name, **(options or {})} for name, options in pipeline]
+        cases.append({"steps": steps, "texts": texts, "filtered": [instance.filtered_resps["x"] for instance in instances]})
+    return cases
+
+
+def exact_match():
+    flags = [
+        {},
+        {"ignore_case": True},
+        {"ignore_punctuation": True},
+        {"ignore_numbers": True},
+        {"ignore_case": True, "ignore_punctuation": True, "ignore_numbers": True},
+        {"regexes_to_ignore": [",", r"\$", r"(?s).*#### ", r"\.$"]},
+        {"regexes_to_ignore": [r"\bthe\b"], "ignore_case": True},
+    ]
+    pairs = [("A b.", "a b"), ("A b.", "A b."), ("$1,000.", "1000"), ("x #### 5", "5"), ("the  cat", "THE cat"), ("a1", "a2"), ("\u00c9t\u00e9!", "\u00e9t\u00e9"), ("", "")]
+    return [
+        {"flags": flag, "pairs": pairs, "scores": [float(metrics.exact_match_hf_evaluate([p], [g], **flag)["exact_match"]) for p, g in pairs]}
+        for flag in flags
+    ]
+
+
+def templates():
+    doc = {"a": "x y", "n": 3, "list": ["p", "q"], "none": None, "flag": True, "deep": {"k": "v"}, "f": 1.5}
+    sources = [
+        "{{a}}\n", "{{a}}\n\n", "{% if flag %}\nyes\n{% endif %}\n", "{{list}}", "{{none}}", "{{missing}}", "{{deep.k}}",
+        "{{deep.other}}", "{% if missing %}a{% endif %}", "{{missing|default('d')}}", "{{ missing is defined }}",
+        "{{a|regex_replace('x', 'z')}}", "{{a|regex_replace('([xy])', '<\\\\1>', 1)}}", "{{a|regex_replace('(?P<w>x)', '\\\\g<w>!')}}",
+        "{% for i in missing %}{% endfor %}", "{{ 'x' == missing }}", "{{ missing ~ 'a' }}", "{{ [missing] }}", "{{ f }} {{ n }} {{ flag }}",
+        "{{a.split(' ')|join('-')}}", "{{ 'x' in missing }}", "{{ list|length }}", "{{ missing|length }}", "{{ missing|list }}", "{{ not missing }}",
+        "{{ list[5] }}", "{{ {missing: 1} }}",
+    ]
+    cases = []
+    for source in sources:
+        try:
+            cases.append({"source": source, "doc": doc, "text": apply_template(source, doc)})
+        except Exception as error:
+            cases.append({"source": source, "doc": doc, "exception": type(error).__name__})
+    return cases
+
+
+def patterns():
+    sources = [
+        r"#### (\-?[0-9\.\,]+)", r"(-?[$0-9.,]{2,})|(-?[0-9]+)", r"\b[A-D]\b", r"(?i)answer: *\(([a-d])", r"^\s*(\w+)", r"(?s)a.b", r"a.b",
+        r"(?m)^(\w+)$", r"\w+$", r"[^\w\s]", r"[\W]+", r"[]a-c-]+", r"\$\\?boxed\{([^}]*)\}", r"(?P<n>\d+)%", r"a{,2}b", r"{x}", r"\A\d|\d\Z",
+        r"a*", r"((-?[0-9.]+)|no)", r"[\[\]&|~()-]", r"\u00e9|\x41+", r"\.\s*$", r"(?<=is )\w", r"\Bb", r"$", r"[^]x]", "\U0001f600+", "[\U0001f600-\U0001f602]",
+        r"(\d+)(?=%)", r"\\n", r"[\n\t]+", r"x(?#c)\S",
+    ]
+    everything = [*texts, "a\nb a\rb axb aab aaab", "{x} [y] & ~ | -", "\\n \t it's \\boxed{42} $\\boxed{7}", "x\u2028y a\u00a0b \u0441\u043b\u043e\u0432\u043e \u2116"]
+    return [
+        {"pattern": source, "texts": everything, "matches": [[[m.group(0), *m.groups()] for m in re.finditer(source, text)] for text in everything]}
+        for source in sources
+    ]
+
+
+def groups():
+    cases = []
+    rnd = Random(1)
+    for sizes in [[10, 10], [5, 100, 31], [2, 3, 4, 5]]:
+        values = [rnd.random() for _ in sizes]
+        errors = [rnd.random() / 10 for _ in sizes]
+        cases.append({
+            "sizes": sizes, "values": values, "errors": errors,
+            "weighted": metrics.aggregate_subtask_metrics(values, sizes, True),
+            "unweighted": metrics.aggregate_subtask_metrics(values, sizes, False),
+            "pooled": float(metrics.pooled_sample_stderr(errors, sizes)),
+            "unweighted_error": float(metrics.unweighted_mean_stderr(errors)),
+        })
+    return cases
+
+
+def aggregates():
+    rnd = Random(2)
+    lls = [-rnd.random() * 100 for _ in range(9)]
+    weights = [rnd.randint(1, 50) for _ in lls]
+    golds = [rnd.randint(0, 1) for _ in lls]
+    predicted = [rnd.randint(0, 1) for _ in lls]
+    return {
+        "logLikelihoods": lls, "weights": weights, "golds": golds, "predicted": predicted,
+        "perplexity": metrics.perplexity(lls),
+        "weighted_perplexity": metrics.weighted_perplexity(list(zip(lls, weights))),
+        "bits_per_byte": metrics.bits_per_byte(list(zip(lls, weights))),
+        "f1": float(metrics.f1_score(list(zip(golds, predicted)))),
+        "f1_none": float(metrics.f1_score([(0, 0), (0, 0)])),
+    }
+
+
+parts = [shots, filters, exact_match, templates, patterns, groups, aggregates]
+with open(sys.argv[1], "w") as file:
+    json.dump({part.__name__: part() for part in parts}, file, ensure_ascii=False, indent=0)
+    file.write("\n")
