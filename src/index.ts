@@ -12,6 +12,7 @@ export type { EvaluateProgress, KeptSamples, TaskSample } from './evaluation/run
 export type { Scorer, ScorerInfo } from './evaluation/scorer.ts'
 export type { GenerateOptions, GenerateProgress, GenerateResult } from './generation/options.ts'
 export type { Figure } from './metrics/mean.ts'
+export { type MetricFlags, registerMetric, type TextMetric } from './metrics/registry.ts'
 export {
   type DeviceChoice,
   type Devices,
@@ -26,6 +27,8 @@ export type { Device, DType } from './native/types.ts'
 export { listTemplateSets, loadTemplates } from './prompts/load-templates.ts'
 export type { ApplyOptions, Example, PromptMetadata, PromptTemplate } from './prompts/prompt-template.ts'
 export { pythonRandom } from './prompts/python-random.ts'
+export { defineTask, type TaskMetric, type TaskOptions } from './protocols/own/define.ts'
+export { loadOwnTasks as loadTasks, type OwnTask, type OwnTasks } from './protocols/own/own.ts'
 export type {
   Alternative,
   ContinuationScore,
@@ -36,6 +39,7 @@ export type {
   TooLong,
 } from './scoring/request.ts'
 export type { PerplexityResult } from './scoring/rolling.ts'
+export type { TaskGroup } from './tasks/yaml/load.ts'
 export type { BoundaryRule } from './tokenizer/boundary.ts'
 export { loadTokenizer } from './tokenizer/load.ts'
 export type { DecodeOptions, DecodeStream, EncodeOptions, Tokenizer } from './tokenizer/tokenizer.ts'

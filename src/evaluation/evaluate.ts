@@ -9,13 +9,16 @@ import {
   optionOf,
   signalOption,
 } from '../calls/options.ts'
+import { isRecord } from '../data/record.ts'
 import { shown } from '../data/shown.ts'
 import { MtLlamaError } from '../errors.ts'
 import { checkPath } from '../files/path.ts'
+import { type OwnTask, withOwnTasks } from '../protocols/own/own.ts'
 import type { Protocol } from '../protocols/protocol.ts'
 import { protocols } from '../protocols/registry.ts'
 import { builtInTasks, cardTasks, taskNames, tasksNamed } from '../tasks/built-in/registry.ts'
-import type { Task } from '../tasks/task.ts'
+import type { AnyTask } from '../tasks/task.ts'
+import type { TaskGroup } from '../tasks/yaml/load.ts'
 import type { RunResults, Settings } from './results.ts'
 import { type EvaluateProgress, type KeptSamples, runWork, type TaskSample } from './run.ts'
 import { RunFolder } from './run-folder.ts'
@@ -26,8 +29,13 @@ import { loadWork } from './work.ts'
 export interface EvaluateOptions {
   /** Folder with one folder a task (docs/data.md). */
   dataDir: string
-  /** Names of tasks, or of sets of several languages. @default the model card's eleven */
-  tasks?: readonly string[]
+  /**
+   * Names of tasks or of sets of several languages, and tasks of loadTasks() and defineTask(), each of which says itself how
+   * it is put. @default the model card's eleven
+   */
+  tasks?: readonly (string | OwnTask)[]
+  /** Groups of loadTasks(), whose means are taken. @default [] */
+  groups?: readonly TaskGroup[]
   /** How prompts are put and answers judged. @default 'card' */
   protocol?: string
   /** Items of each task, from the first. @default all */
@@ -94,9 +102,11 @@ function readOptions(options: EvaluateOptions) {
   const limit = optionOf(options, 'limit', undefined)
   const out = optionOf(options, 'out', undefined)
   const protocol = readProtocol(optionOf(options, 'protocol', 'card'))
+  const { tasks, own } = readTasks(optionOf(options, 'tasks', undefined))
   return {
-    tasks: readTasks(optionOf(options, 'tasks', undefined)),
-    protocol,
+    tasks,
+    protocol: withOwnTasks(protocol, own),
+    groups: readGroups(optionOf(options, 'groups', undefined)),
     out: out === undefined ? undefined : checkPath('out', out),
     settings: {
       protocol: protocol.name,
@@ -121,19 +131,36 @@ function readProtocol(name: unknown): Protocol {
   )
 }
 
-function readTasks(names: unknown): readonly Task[] {
-  if (names === undefined) return cardTasks
-  if (!Array.isArray(names) || names.length === 0)
-    throw new MtLlamaError('INVALID_ARGUMENT', `tasks is ${shown(names)}; expected a list of names of tasks`)
-  const asked = new Set(
-    names.flatMap(name => {
-      const tasks = tasksNamed(name)
-      if (tasks.length > 0) return tasks
-      throw new MtLlamaError(
-        'INVALID_ARGUMENT',
-        `tasks has ${shown(name)}; there are ${[...taskNames.ofOneLanguage, ...taskNames.ofSets].join(', ')}`,
-      )
-    }),
+function readTasks(asked: unknown): { tasks: readonly AnyTask[]; own: readonly OwnTask[] } {
+  if (asked === undefined) return { tasks: cardTasks, own: [] }
+  if (!Array.isArray(asked) || asked.length === 0)
+    throw new MtLlamaError('INVALID_ARGUMENT', `tasks is ${shown(asked)}; expected a list of names of tasks`)
+  const own = asked.filter(isOwn)
+  const twice = own.find(({ task }, i) => own.findIndex(other => other.task.name === task.name) !== i)
+  if (twice) throw new MtLlamaError('INVALID_ARGUMENT', `tasks has two tasks of the name ${twice.task.name}`)
+  const builtIn = new Set(
+    asked
+      .filter(one => !isOwn(one))
+      .flatMap(name => {
+        const tasks = tasksNamed(name)
+        if (tasks.length > 0) return tasks
+        throw new MtLlamaError(
+          'INVALID_ARGUMENT',
+          `tasks has ${shown(name)}; there are ${[...taskNames.ofOneLanguage, ...taskNames.ofSets].join(', ')}`,
+        )
+      }),
   )
-  return [...builtInTasks.values()].filter(task => asked.has(task))
+  const named = [...builtInTasks.values()].filter(task => builtIn.has(task))
+  return { tasks: [...named, ...own.map(({ task }) => task)], own }
+}
+
+function readGroups(groups: unknown): readonly TaskGroup[] {
+  if (groups === undefined) return []
+  if (Array.isArray(groups) && groups.every(group => isRecord(group) && Array.isArray(group.tasks)))
+    return groups
+  throw new MtLlamaError('INVALID_ARGUMENT', `groups is ${shown(groups)}; expected those of loadTasks()`)
+}
+
+function isOwn(value: unknown): value is OwnTask {
+  return isRecord(value) && isRecord(value.task) && isRecord(value.form)
 }

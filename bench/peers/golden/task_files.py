@@ -152,5 +152,6 @@ def aggregates():
 
 parts = [shots, filters, exact_match, templates, patterns, groups, aggregates]
 with open(sys.argv[1], "w") as file:
-    json.dump({part.__name__: part() for part in parts}, file, ensure_ascii=False, indent=0)
+    cases = ",\n".join(f"{json.dumps(part.__name__)}: {json.dumps(part(), ensure_ascii=False)}" for part in parts)
+    file.write("{" + cases + "}")
     file.write("\n")

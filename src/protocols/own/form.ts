@@ -17,25 +17,40 @@ import type {
   RollForm,
   Skipped,
 } from '../protocol.ts'
-import { makeFilter } from './filters.ts'
+import { type Filter, makeFilter } from './filters.ts'
 import { type TaskMetrics, taskMetrics } from './metrics.ts'
 
+/** How the rows of a task are put into words. */
+export type Wording = Pick<Docs, 'context' | 'wrongTarget'>
+
+/** What decides how a task is put to a model, beside its words. */
+export interface Manner
+  extends Pick<TaskDefinition, 'outputType' | 'metrics' | 'targetDelimiter' | 'generation'> {
+  /** undefined where texts are judged as they come. */
+  pipelines: readonly Filter[] | undefined
+}
+
 /** @throws TASK naming file and line of what is not known or not supported */
-export function formOf(definition: TaskDefinition, docs: Docs): Form {
-  const metrics = taskMetrics(definition)
-  if (definition.filters && definition.outputType !== 'generate_until')
-    throw definition.filters[0]!.steps[0]!.value.error(
-      `filters are for output_type generate_until; the task has ${definition.outputType}`,
+export function formOfDefinition(definition: TaskDefinition, docs: Docs): Form {
+  const { filters, outputType } = definition
+  if (filters && outputType !== 'generate_until')
+    throw filters[0]!.steps[0]!.value.error(
+      `filters are for output_type generate_until; the task has ${outputType}`,
     )
-  switch (definition.outputType) {
+  return formOf({ ...definition, pipelines: filters?.map(makeFilter) }, docs)
+}
+
+export function formOf(manner: Manner, docs: Wording): Form {
+  const metrics = taskMetrics(manner)
+  switch (manner.outputType) {
     case 'multiple_choice':
-      return choiceForm(definition, docs, metrics)
+      return choiceForm(manner, docs, metrics)
     case 'loglikelihood':
       return continuationForm(docs, metrics)
     case 'loglikelihood_rolling':
       return rollForm(metrics)
     case 'generate_until':
-      return generateForm(definition, docs, metrics)
+      return generateForm(manner, docs, metrics)
   }
 }
 
@@ -49,7 +64,7 @@ function base({ names, aggregations }: TaskMetrics) {
   }
 }
 
-function choiceForm({ targetDelimiter }: TaskDefinition, docs: Docs, metrics: TaskMetrics): RankForm {
+function choiceForm({ targetDelimiter }: Manner, docs: Wording, metrics: TaskMetrics): RankForm {
   return {
     kind: 'rank',
     ...base(metrics),
@@ -96,7 +111,7 @@ function judgeChoices(ask: RankAsk, answer: RankAnswer, { names }: TaskMetrics):
 }
 
 /** One continuation, whose likelihood is the answer. */
-function continuationForm(docs: Docs, metrics: TaskMetrics): RankForm {
+function continuationForm(docs: Wording, metrics: TaskMetrics): RankForm {
   return {
     kind: 'rank',
     ...base(metrics),
@@ -148,15 +163,13 @@ function rollForm(metrics: TaskMetrics): RollForm {
   }
 }
 
-function generateForm(
-  { generation, filters }: TaskDefinition,
-  docs: Docs,
-  metrics: TaskMetrics,
-): GenerateForm {
-  const pipelines = (filters ?? [{ name: 'none', steps: [] }]).map(makeFilter)
+const asItIs: Filter = { name: 'none', apply: text => ({ text }) }
+
+function generateForm({ generation, pipelines }: Manner, docs: Wording, metrics: TaskMetrics): GenerateForm {
+  const filters = pipelines ?? [asItIs]
   /** A metric of a text that a filter has made goes by the names of both. */
-  const nameOf = (metric: string, filter: string) => (filters ? `${metric},${filter}` : metric)
-  const names = pipelines.flatMap(({ name }) => metrics.names.map(metric => nameOf(metric, name)))
+  const nameOf = (metric: string, filter: string) => (pipelines ? `${metric},${filter}` : metric)
+  const names = filters.flatMap(({ name }) => metrics.names.map(metric => nameOf(metric, name)))
   return {
     kind: 'generate',
     metrics: names,
@@ -168,7 +181,7 @@ function generateForm(
       return [{ kind: 'generate', id: item.id, prompt: docs.context(row, index), gold: golds as string[] }]
     },
     judge: ({ gold }, { generated }) => {
-      const filtered = pipelines.map(filter => ({ name: filter.name, ...filter.apply(generated) }))
+      const filtered = filters.map(filter => ({ name: filter.name, ...filter.apply(generated) }))
       const scores: Record<string, number> = {}
       for (const { name, text } of filtered)
         for (const [metric, score] of metrics.texts)

@@ -32,7 +32,10 @@ export interface TaskMetrics {
 }
 
 /** @throws TASK naming file and line of a metric, aggregation or flag that is not known */
-export function taskMetrics({ metrics, outputType }: TaskDefinition): TaskMetrics {
+export function taskMetrics({
+  metrics,
+  outputType,
+}: Pick<TaskDefinition, 'metrics' | 'outputType'>): TaskMetrics {
   const aggregations: Record<string, Aggregation> = {}
   const texts = new Map<string, TextScore>()
   const names: string[] = []
@@ -48,7 +51,7 @@ export function taskMetrics({ metrics, outputType }: TaskDefinition): TaskMetric
         `unknown metric ${JSON.stringify(entry.name)} of output_type ${outputType}; there are ${Object.keys(byType[outputType]).join(', ')}`,
       )
     else if ('flags' in entry) refuseFlags(entry, [])
-    if ('aggregation' in entry && entry.aggregation && entry.aggregation.text('aggregation') !== aggregation)
+    if ('aggregation' in entry && entry.aggregation && entry.aggregation.plain() !== aggregation)
       throw entry.aggregation.error(
         `aggregation ${JSON.stringify(entry.aggregation.plain())} of ${entry.name} is not supported; expected ${aggregation}`,
       )

@@ -4,7 +4,7 @@ import type { AnyTask } from '../../tasks/task.ts'
 import { loadTaskFiles, type TaskGroup } from '../../tasks/yaml/load.ts'
 import { openTask } from '../../tasks/yaml/task.ts'
 import type { Form, Protocol } from '../protocol.ts'
-import { formOf } from './form.ts'
+import { formOfDefinition } from './form.ts'
 
 /** A task, and how it is put to a model. */
 export interface OwnTask {
@@ -27,7 +27,7 @@ export async function loadOwnTasks(files: readonly string[], dataRoot: string): 
   const tasks: OwnTask[] = []
   for (const definition of definitions) {
     const { task, docs } = await openTask(definition, dataRoot)
-    tasks.push({ task, form: formOf(definition, docs) })
+    tasks.push({ task, form: formOfDefinition(definition, docs) })
   }
   return { tasks, groups }
 }

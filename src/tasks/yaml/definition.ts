@@ -20,13 +20,16 @@ export interface DocTexts {
   choice: DocText | readonly string[] | undefined
 }
 
+/** A value at some place, which its errors name. */
+export type Placed = Pick<YamlValue, 'plain' | 'error'>
+
 export interface MetricEntry {
   name: string
   /** The place of the entry, for messages. */
-  value: YamlValue
-  aggregation: YamlValue | undefined
+  value: Placed
+  aggregation: Placed | undefined
   /** What the metric is told beside texts: 'ignore_case'. */
-  flags: ReadonlyMap<string, YamlValue>
+  flags: ReadonlyMap<string, Placed>
 }
 
 export interface FilterEntry {

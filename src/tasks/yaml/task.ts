@@ -5,8 +5,8 @@ import { Row } from '../../data/row.ts'
 import { MtLlamaError } from '../../errors.ts'
 import type { AnyTask } from '../task.ts'
 import { evaluatedSplit, fewShotSplit, filesOfSplit } from './data.ts'
-import type { TaskDefinition } from './definition.ts'
-import { Docs } from './doc.ts'
+import type { OutputType, TaskDefinition } from './definition.ts'
+import { Docs, type Target } from './doc.ts'
 import { type ShotsOf, sampler } from './few-shot.ts'
 
 /** The fields of an item: its row, as the task puts it. */
@@ -39,7 +39,10 @@ export async function openTask(definition: TaskDefinition, dataRoot: string): Pr
     definition: createHash('sha256').update(JSON.stringify(definition.source)).digest('hex'),
     item(row, index) {
       const choices = docs.choices(row)
-      const golds = goldsOf(definition, docs, row, choices)
+      const target = docs.target(row)
+      const golds = goldsOf(definition.outputType, target, choices, expected =>
+        docs.wrongTarget(row, target, expected),
+      )
       const fields = { row, index, choices, golds }
       const gold = typeof golds[0] === 'number' ? golds[0] : (golds as readonly string[])
       return { id: String(index), fields, gold }
@@ -69,17 +72,19 @@ async function shotsOf(definition: TaskDefinition, dataRoot: string): Promise<Sh
   return sampler(definition, pool, holdsItems)
 }
 
-function goldsOf(
-  definition: TaskDefinition,
-  docs: Docs,
-  row: Row,
+/**
+ * What is right about a row: indices of choices, or texts; one at least.
+ * @param wrong makes the error for a target that cannot be right
+ */
+export function goldsOf(
+  outputType: OutputType,
+  target: Target,
   choices: readonly string[] | undefined,
+  wrong: (expected: string) => MtLlamaError,
 ): readonly (number | string)[] {
-  const target = docs.target(row)
   const several = typeof target === 'object' ? target : [target]
-  const wrong = (expected: string) => docs.wrongTarget(row, target, expected)
   if (several.length === 0) throw wrong('one right answer at least')
-  switch (definition.outputType) {
+  switch (outputType) {
     case 'multiple_choice':
       return several.map(one => {
         const index = typeof one === 'string' ? choices!.indexOf(one) : one
