@@ -6,6 +6,17 @@ export type { ChatMessage } from './chat/chat-template.ts'
 export type { Checkpoint, LlamaConfig, RopeScaling, TokenizerSource } from './checkpoint/checkpoint.ts'
 export { openCheckpoint } from './checkpoint/open.ts'
 export { type ErrorCode, MtLlamaError } from './errors.ts'
+export {
+  type ComparedRun,
+  type CompareOptions,
+  type Comparison,
+  compare,
+  type Flip,
+  type FlipSide,
+  type RunComparison,
+  type TaskComparison,
+} from './evaluation/compare/compare.ts'
+export type { Difference } from './evaluation/compare/difference.ts'
 export { type EvaluateOptions, evaluate, evaluateStream } from './evaluation/evaluate.ts'
 export type { RunResults, SampleRecord, Settings, TaskResult, Timing } from './evaluation/results.ts'
 export type { EvaluateProgress, KeptSamples, TaskSample } from './evaluation/run.ts'
@@ -13,6 +24,7 @@ export type { Scorer, ScorerInfo } from './evaluation/scorer.ts'
 export type { GenerateOptions, GenerateProgress, GenerateResult } from './generation/options.ts'
 export type { Figure } from './metrics/mean.ts'
 export { type MetricFlags, registerMetric, type TextMetric } from './metrics/registry.ts'
+export type { Interval } from './metrics/wilson.ts'
 export {
   type DeviceChoice,
   type Devices,

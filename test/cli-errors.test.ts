@@ -329,7 +329,7 @@ describe('mt-llama on bad input', () => {
         lines.next().catch(() => {})
         throw new Error('of the model')
       }
-      const io = { signal: new AbortController().signal, exitCode: () => 0 }
+      const io = { signal: new AbortController().signal, exitCode: () => 0, endWith: () => {} }
       answerJsonLines(io, '-', { parse: line => line, ask, show: () => ({}) }).catch(() => (process.exitCode = 7))`
     const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', script], {
       ...childLimit,

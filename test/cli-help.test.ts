@@ -6,7 +6,7 @@ import { commands } from '../src/cli/registry.ts'
 import { cli } from './cli-run.ts'
 
 const snapshot = (name: string) => fileURLToPath(new URL(`snapshots/help-${name}.txt`, import.meta.url))
-const io = { signal: new AbortController().signal, exitCode: () => 0 as const }
+const io = { signal: new AbortController().signal, exitCode: () => 0 as const, endWith: () => {} }
 const names = commands.map(command => command(io).name())
 
 describe('mt-llama --help', () => {

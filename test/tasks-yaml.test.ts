@@ -5,7 +5,7 @@ import { pythonRegex } from '../src/data/python-regex.ts'
 import { Row } from '../src/data/row.ts'
 import { groupResults } from '../src/evaluation/group-results.ts'
 import type { TaskResult } from '../src/evaluation/results.ts'
-import { aggregated } from '../src/metrics/aggregation.ts'
+import { aggregatedValue } from '../src/metrics/aggregation.ts'
 import { textMetric } from '../src/metrics/registry.ts'
 import { makeFilter } from '../src/protocols/own/filters.ts'
 import type { TaskDefinition } from '../src/tasks/yaml/definition.ts'
@@ -97,11 +97,17 @@ describe('task files beside lm-evaluation-harness', () => {
   it('perplexities, bits and F1', () => {
     const { logLikelihoods, weights, golds, predicted, ...wanted } = cases.aggregates
     const close = (own: number, value: number) => assert.ok(Math.abs(own / value - 1) < 1e-12)
-    close(aggregated('perplexity', logLikelihoods, []).value, wanted.perplexity)
-    close(aggregated('weighted_perplexity', logLikelihoods, weights).value, wanted.weighted_perplexity)
-    close(aggregated('bits_per_byte', logLikelihoods, weights).value, wanted.bits_per_byte)
-    close(aggregated('f1', predicted, golds).value, wanted.f1)
-    assert.equal(aggregated('f1', [0, 0], [0, 0]).value, wanted.f1_none)
+    close(aggregatedValue('perplexity', { scores: logLikelihoods, partners: [] }), wanted.perplexity)
+    close(
+      aggregatedValue('weighted_perplexity', { scores: logLikelihoods, partners: weights }),
+      wanted.weighted_perplexity,
+    )
+    close(
+      aggregatedValue('bits_per_byte', { scores: logLikelihoods, partners: weights }),
+      wanted.bits_per_byte,
+    )
+    close(aggregatedValue('f1', { scores: predicted, partners: golds }), wanted.f1)
+    assert.equal(aggregatedValue('f1', { scores: [0, 0], partners: [0, 0] }), wanted.f1_none)
   })
 
   it("Python's literals", () => {

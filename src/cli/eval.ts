@@ -3,6 +3,8 @@ import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Command, Option } from 'commander'
 import { MtLlamaError } from '../errors.ts'
+import { readRun } from '../evaluation/compare/read-run.ts'
+import { gatedMetrics, savedFigures } from '../evaluation/gates/gate.ts'
 import { report } from '../evaluation/report.ts'
 import { rescore } from '../evaluation/rescore.ts'
 import { type EvaluateProgress, type KeptSamples, runToEnd } from '../evaluation/run.ts'
@@ -20,11 +22,12 @@ import type { AnyTask, Task } from '../tasks/task.ts'
 import type { TaskGroup } from '../tasks/yaml/load.ts'
 import { type AskedTasks, allOfCard, parseTasks, taskWords } from './asked-tasks.ts'
 import { addModelOptions, choice, folder, integer, type ModelOptions, newCommand } from './command.ts'
+import { addGateOptions, checkGateOptions, type GateOptions, judgeGates, openBase } from './gates.ts'
 import { type Io, note, print, printJson } from './io.ts'
 import { openTextModel } from './open-model.ts'
 import { type Progress, startProgress } from './progress.ts'
 
-interface EvalOptions extends ModelOptions {
+interface EvalOptions extends ModelOptions, GateOptions {
   protocol: string
   templatesDir?: string
   template?: string[]
@@ -32,7 +35,6 @@ interface EvalOptions extends ModelOptions {
   dataRoot: string
   tasks: AskedTasks
   limit?: number
-  out?: string
   redo?: boolean
   rescore?: string
   allowNan?: boolean
@@ -59,6 +61,10 @@ export function evalCommand(io: Io): Command {
           'two tasks, 50 samples each, beside the card',
         ],
         [
+          'eval --model ./llama --data-dir ./data --tasks copa --gate "copa.acc>=0.85" --junit ./eval.xml',
+          'for build servers: exit code 100 where the accuracy is lower',
+        ],
+        [
           'eval --model ./llama --data-dir ./data --protocol release --tasks xnli',
           'as the released scripts evaluate: XNLI in its languages, with their mean',
         ],
@@ -69,7 +75,7 @@ export function evalCommand(io: Io): Command {
       ],
     },
   )
-  return addModelOptions(command)
+  addModelOptions(command)
     .addOption(
       choice('--protocol <name>', 'how prompts are put and answers judged, see docs/data.md', [
         ...protocols.keys(),
@@ -115,15 +121,17 @@ export function evalCommand(io: Io): Command {
         'error',
       ),
     )
-    .action((options: EvalOptions) => run(io, options))
+  return addGateOptions(command).action((options: EvalOptions) => run(io, options))
 }
 
 async function run(io: Io, options: EvalOptions): Promise<void> {
-  if (options.rescore !== undefined) return runRescore(options.rescore, options)
+  if (options.rescore !== undefined) return runRescore(io, options.rescore, options)
+  const { protocol, tasks, groups } = await protocolAndTasks(options)
+  await checkGateOptions(options, gatedMetrics(tasks, groups, protocol))
   await using saved = await openFolder(options.out, options)
   const data = { dataDir: resolve(options.dataDir ?? embeddedData), limit: options.limit ?? null }
-  const { protocol, tasks, groups } = await protocolAndTasks(options)
   const work = await loadWork(tasks, protocol, data)
+  const base = await openBase(options, work, data.dataDir)
   await using model = await openTextModel(options, io.signal)
   if (options.dataDir === undefined && options.tasks.builtIn.length > 0)
     note('data: the embedded items, a handful a task; their figures mean nothing', options)
@@ -137,7 +145,8 @@ async function run(io: Io, options: EvalOptions): Promise<void> {
     onKept: kept => note(keptWords(kept), options),
   }).finally(progress.stop)
 
-  if (options.json) await printJson(results)
+  const gates = await judgeGates(io, results, base, options)
+  if (options.json) await printJson(gates.length > 0 ? { ...results, gates } : results)
   else if (Object.keys(results.tasks).length === 0) return note('nothing was done yet', options)
   else await print(report(results, { card: options.card ?? false }))
   note(
@@ -185,13 +194,19 @@ async function protocolOf(
   return { protocol: await loadT0(templatesDir, asked, template), tasks: asked }
 }
 
-async function runRescore(path: string, options: EvalOptions): Promise<void> {
+async function runRescore(io: Io, path: string, options: EvalOptions): Promise<void> {
   await using saved = await openFolder(path, options)
   const own = await loadOwnTasks(options.tasks.files, resolve(options.dataRoot))
   const forms = new Map(own.tasks.map(({ task, form }) => [task.name, form]))
   const formOf = (task: string, protocol: string) => forms.get(task) ?? savedForm(task, protocol)
   const results = await rescore(saved!, formOf, { card: options.card ?? false })
-  if (options.json) await printJson(results)
+  const gateOptions = { ...options, out: path }
+  const figures = Array.from(savedFigures(results), ([name, found]) => [name, Object.keys(found)] as const)
+  await checkGateOptions(gateOptions, new Map(figures))
+  const base =
+    options.gateVs === undefined ? undefined : await readRun(options.gateVs, Object.keys(results.tasks))
+  const gates = await judgeGates(io, results, base, gateOptions)
+  if (options.json) await printJson(gates.length > 0 ? { ...results, gates } : results)
   else await print(report(results, { card: options.card ?? false }))
   note(`saved in ${path}`, options)
 }

@@ -4,6 +4,7 @@ export const exitCodes = {
   ok: 0,
   failure: 1,
   usage: 2,
+  gate: 100,
   interrupted: 130,
   terminated: 143,
 } as const
@@ -14,4 +15,5 @@ export const exitCodeHelp = `Exit codes:
   0    done
   1    failed; the last line on stderr says why
   2    the command line is wrong
+  100  a gate of eval failed; results are saved as ever
   130  stopped by Ctrl-C (143: by SIGTERM); what was done is saved or written`

@@ -7,6 +7,8 @@ export interface Io {
   signal: AbortSignal
   /** The exit code of a command that ends well: the code of Ctrl-C or SIGTERM once there was one. */
   exitCode(): ExitCode
+  /** Sets the exit code of a command that ends well, unless a signal has come. */
+  endWith(code: ExitCode): void
 }
 
 /** Writes to stdout, and waits while the reader is slower. */

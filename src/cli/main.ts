@@ -56,6 +56,9 @@ function program(io: Io, version: string, json: boolean): Command {
 function listenToSignals(): Io {
   const controller = new AbortController()
   let code: ExitCode = exitCodes.ok
+  const endWith = (other: ExitCode) => {
+    if (!controller.signal.aborted) code = other
+  }
   const listen = (signal: NodeJS.Signals, signalCode: ExitCode) =>
     process.on(signal, () => {
       if (controller.signal.aborted) process.exit(signalCode)
@@ -65,7 +68,7 @@ function listenToSignals(): Io {
     })
   listen('SIGINT', exitCodes.interrupted)
   listen('SIGTERM', exitCodes.terminated)
-  return { signal: controller.signal, exitCode: () => code }
+  return { signal: controller.signal, exitCode: () => code, endWith }
 }
 
 function exitCodeOf(error: unknown, io: Io): ExitCode {

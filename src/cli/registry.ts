@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import { benchCommand } from './bench.ts'
 import { chatCommand } from './chat.ts'
+import { compareCommand } from './compare.ts'
 import { convertCommand } from './convert.ts'
 import { dataCommand } from './data.ts'
 import { deltaCommand } from './delta.ts'
@@ -17,6 +18,7 @@ import { templatesCommand } from './templates.ts'
 
 export const commands: readonly ((io: Io) => Command)[] = [
   evalCommand,
+  compareCommand,
   scoreCommand,
   generateCommand,
   chatCommand,

@@ -13,25 +13,39 @@ const counts: readonly [head: string, count: (result: TaskResult) => number][] =
   ['Not asked', ({ skipped }) => skipped],
 ]
 
-/** A row for each headline metric of each task, shares in percent. @param results one at least */
+/** A row for each headline metric of each task, of tasks with templates for each template; shares in percent. @param results one at least */
 export function certaintyTable(results: readonly TaskResult[]): string {
   const shown = counts.filter(([, count]) => results.some(result => count(result) > 0))
-  const rows = results.flatMap(result =>
-    result.headline.map(name => {
-      const { value, standardError, bootstrapError, interval } = result.metrics[name]!
+  const rows = results.flatMap(result => {
+    const beside = shown.map(([, count]) => `${count(result)}`)
+    return figuresOf(result).map(({ name, samples, aggregation, figure }, i) => {
+      const { value, standardError, bootstrapError, interval } = figure
       const print = (one: number | null) =>
-        one === null ? '-' : printedScore(one, result.aggregations?.[name], result.decimals)
+        one === null ? '-' : printedScore(one, aggregation, result.decimals)
       return [
-        tableCell(`${result.title} (${metricHead(name)})`),
-        print(value),
-        print(standardError),
-        print(bootstrapError),
+        tableCell(name),
+        ...[value, standardError, bootstrapError].map(print),
         interval ? `${print(interval.low)} to ${print(interval.high)}` : '-',
-        `${result.samplesDone}`,
-        ...shown.map(([, count]) => `${count(result)}`),
+        `${samples}`,
+        // The counts are those of the task, whatever the template.
+        ...(result.templates && i > 0 ? beside.map(() => '') : beside),
       ]
-    }),
-  )
+    })
+  })
   const head = ['Task', 'Score', 'Std. error', 'Bootstrap', '95 % interval', 'Samples']
   return markdownTable('How sure the figures are', [[...head, ...shown.map(([name]) => name)], ...rows])
+}
+
+function figuresOf({ title, headline, metrics, samplesDone, templates, aggregations = {} }: TaskResult) {
+  if (templates)
+    return templates.map(({ template, samples, metrics: { acc } }) => ({
+      ...{ name: `${title}, ${template} (${metricHead('acc')})`, samples },
+      aggregation: undefined,
+      figure: acc!,
+    }))
+  return headline.map(name => ({
+    ...{ name: `${title} (${metricHead(name)})`, samples: samplesDone },
+    aggregation: aggregations[name],
+    figure: metrics[name]!,
+  }))
 }

@@ -21,7 +21,10 @@ export function groupResults(
 
 function groupResult(group: TaskGroup, done: readonly TaskResult[]): GroupResult {
   const figures = group.metrics.flatMap(entry =>
-    namesOf(entry, done).flatMap((name): [string, GroupFigure][] => {
+    groupMetricNames(
+      entry,
+      done.flatMap(({ metrics }) => Object.keys(metrics)),
+    ).flatMap((name): [string, GroupFigure][] => {
       const having = done.filter(({ metrics }) => metrics[name])
       return having.length > 0 ? [[name, meanOf(name, having, entry)]] : []
     }),
@@ -33,11 +36,10 @@ function groupResult(group: TaskGroup, done: readonly TaskResult[]): GroupResult
   }
 }
 
-/** The names of a metric's figures: plain, or with the names of filters behind it. */
-function namesOf({ metric, filters }: GroupMetric, done: readonly TaskResult[]): string[] {
+/** The names of a metric's figures: plain, or with the names of filters behind it. @param names those of the tasks' metrics */
+export function groupMetricNames({ metric, filters }: GroupMetric, names: readonly string[]): string[] {
   if (filters) return filters.map(filter => (filter === 'none' ? metric : `${metric},${filter}`))
-  const all = new Set(done.flatMap(({ metrics }) => Object.keys(metrics)))
-  return [...all].filter(name => name === metric || name.startsWith(`${metric},`)).sort()
+  return [...new Set(names)].filter(name => name === metric || name.startsWith(`${metric},`)).sort()
 }
 
 function meanOf(name: string, done: readonly TaskResult[], { weightBySize }: GroupMetric): GroupFigure {

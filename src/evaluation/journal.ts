@@ -25,6 +25,16 @@ const maxPending = 1 << 20
  */
 export async function readJournal(file: string): Promise<JournalContent> {
   const content = (await writing(file, outFolder, () => readOwnFile(file))) ?? Buffer.alloc(0)
+  const { isBroken, ...found } = journalContent(content)
+  if (!isBroken) return found
+  throw new MtLlamaError(
+    'OUTPUT',
+    message`${file}, line ${found.records.length + 1}: not a record of a sample, and other lines follow. Name another --out folder, or give ${{ kind: 'option', name: 'redo' }}, which runs the task from its start.`,
+  )
+}
+
+/** The records of a journal's bytes. isBroken: whether a line that others follow is no record; all before it are there. */
+export function journalContent(content: Buffer): JournalContent & { isBroken: boolean } {
   const records: SampleRecord[] = []
   let bytes = 0
   for (let end = content.indexOf(10); end >= 0; end = content.indexOf(10, bytes)) {
@@ -35,11 +45,7 @@ export async function readJournal(file: string): Promise<JournalContent> {
   }
   // The rest is a line that was being written, or the zeros that a crash of the system leaves.
   const isTorn = content.indexOf(10, bytes) < 0 || content.indexOf(10, bytes) === content.length - 1
-  if (isTorn) return { records, bytes, torn: bytes < content.length }
-  throw new MtLlamaError(
-    'OUTPUT',
-    message`${file}, line ${records.length + 1}: not a record of a sample, and other lines follow. Name another --out folder, or give ${{ kind: 'option', name: 'redo' }}, which runs the task from its start.`,
-  )
+  return { records, bytes, torn: bytes < content.length, isBroken: !isTorn }
 }
 
 function parsedRecord(line: string): SampleRecord | undefined {

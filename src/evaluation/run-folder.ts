@@ -98,7 +98,8 @@ export class RunFolder {
   }
 }
 
-function parsedResults(text: string): RunResults | undefined {
+/** What results.json holds; undefined for a text that is something else. */
+export function parsedResults(text: string): RunResults | undefined {
   try {
     const value: unknown = JSON.parse(text)
     if (isRecord(value) && isRecord(value.settings) && isRecord(value.model) && isRecord(value.tasks))

@@ -34,7 +34,13 @@ export class Tally {
 
   /** There must be one sample at least, and no other until this is done. */
   async metrics(): Promise<Record<string, Figure>> {
-    return figuresOf(this.#scores, this.#aggregations)
+    const figures = await figuresOf(this.#scores, this.#aggregations)
+    // Answers about one item by several templates do not vary independently: each template has errors of its own.
+    const none = { standardError: null, bootstrapError: null, interval: null }
+    const isPooled = this.#templates.size > 1
+    return isPooled
+      ? Object.fromEntries(Object.entries(figures).map(([name, { value }]) => [name, { value, ...none }]))
+      : figures
   }
 
   /** The results of templates in the order in which they first asked; none where the protocol has none. */
@@ -68,7 +74,9 @@ async function figuresOf(
   const figures: Record<string, Figure> = {}
   for (const [metric, { scores, partners }] of all) {
     const aggregation = aggregations[metric]
-    figures[metric] = aggregation ? aggregated(aggregation, scores, partners) : await figureOf(scores)
+    figures[metric] = aggregation
+      ? await aggregated(aggregation, { scores, partners })
+      : await figureOf(scores)
   }
   return figures
 }

@@ -1,5 +1,7 @@
 // Metrics that are no mean of their samples' scores: perplexities, and F1 of classes.
-import type { Figure } from './mean.ts'
+import { inSlices } from '../calls/slices.ts'
+import { bootstrap, middle95 } from './bootstrap.ts'
+import { type Figure, meanOf } from './mean.ts'
 
 /**
  * How a metric is made of the scores of samples, as lm-evaluation-harness names it:
@@ -15,42 +17,70 @@ export function isShare(aggregation: Aggregation | undefined): boolean {
   return aggregation === undefined || aggregation === 'f1'
 }
 
-/**
- * @param scores one for each sample, at least one
- * @param partners the numbers that they are paired with, where the aggregation takes some
- */
-export function aggregated(
-  aggregation: Aggregation,
-  scores: readonly number[],
-  partners: readonly number[],
-): Figure {
-  const others = { bootstrapError: null, interval: null }
-  if (aggregation === 'f1') return { value: f1(scores, partners), standardError: null, ...others }
-  const weights = aggregation === 'perplexity' ? scores.map(() => 1) : partners
-  const { ratio, error } = ratioOf(scores, weights)
-  if (aggregation === 'bits_per_byte')
-    return { value: -ratio / Math.LN2, standardError: error === null ? null : error / Math.LN2, ...others }
-  const value = Math.exp(-ratio)
-  // To first order, exp(-r) moves by its own value where r moves by 1.
-  return { value, standardError: error === null ? null : value * error, ...others }
+/** Whether a lower value is the better one. */
+export function isLowerBetter(aggregation: Aggregation | undefined): boolean {
+  return !isShare(aggregation)
 }
 
-/** The sum of scores over the sum of weights, and its standard error by linearisation (Cochran, Sampling Techniques, 6.4). */
-function ratioOf(
-  scores: readonly number[],
-  weights: readonly number[],
-): { ratio: number; error: number | null } {
+/** The scores of samples, at least one, and the numbers that they are paired with, where the aggregation takes some. */
+export interface Scores {
+  scores: readonly number[]
+  partners: readonly number[]
+}
+
+/** The figure of a metric; the bootstrap's error and interval are those of resamples. The event loop gets its turns. */
+export async function aggregated(aggregation: Aggregation, all: Scores): Promise<Figure> {
+  const n = all.scores.length
+  const value = aggregatedValue(aggregation, all)
+  if (n === 1) return { value, standardError: null, bootstrapError: null, interval: null }
+  const values = await inSlices(bootstrap(n, drawn => aggregatedValue(aggregation, all, drawn)))
+  return {
+    ...{ value, standardError: analyticError(aggregation, all, value) },
+    // meanOf() gives s / sqrt(resamples), whose s is asked for.
+    bootstrapError: meanOf(values).standardError! * Math.sqrt(values.length),
+    interval: { ...middle95(values), method: 'bootstrap' },
+  }
+}
+
+/** @param drawn the places of the samples that count; by default all of them once */
+export function aggregatedValue(
+  aggregation: Aggregation,
+  { scores, partners }: Scores,
+  drawn: Int32Array = Int32Array.from(scores.keys()),
+): number {
+  if (aggregation === 'f1') return f1(scores, partners, drawn)
+  let [sum, whole] = [0, 0]
+  for (const i of drawn) {
+    sum += scores[i]!
+    whole += aggregation === 'perplexity' ? 1 : partners[i]!
+  }
+  return aggregation === 'bits_per_byte' ? -sum / whole / Math.LN2 : Math.exp(-sum / whole)
+}
+
+/** Null for F1, which has no such formula. @param value the metric's */
+function analyticError(aggregation: Aggregation, { scores, partners }: Scores, value: number): number | null {
+  if (aggregation === 'f1') return null
+  const error = ratioError(scores, aggregation === 'perplexity' ? scores.map(() => 1) : partners)
+  // To first order, exp(-r) moves by its own value where r moves by 1.
+  return aggregation === 'bits_per_byte' ? error / Math.LN2 : value * error
+}
+
+/** Standard error of the sum of scores over that of weights, by linearisation (Cochran, Sampling Techniques, 6.4). */
+function ratioError(scores: readonly number[], weights: readonly number[]): number {
   const n = scores.length
   const whole = sum(weights)
   const ratio = sum(scores) / whole
   const squares = sum(scores.map((score, i) => (score - ratio * weights[i]!) ** 2))
-  return { ratio, error: n > 1 ? Math.sqrt((squares * n) / (n - 1)) / whole : null }
+  return Math.sqrt((squares * n) / (n - 1)) / whole
 }
 
 /** 0 where class 1 is neither predicted nor right, as scikit-learn has it. */
-function f1(predicted: readonly number[], right: readonly number[]): number {
-  const hits = sum(predicted.map((score, i) => score * right[i]!))
-  const all = sum(predicted) + sum(right)
+function f1(predicted: readonly number[], right: readonly number[], drawn: Int32Array): number {
+  let [hits, all] = [0, 0]
+  for (const i of drawn) {
+    hits += predicted[i]! * right[i]!
+    all += predicted[i]! + right[i]!
+  }
   return all === 0 ? 0 : (2 * hits) / all
 }
 

@@ -12,15 +12,16 @@ export function mcnemar(gained: number, lost: number): number {
   const n = gained + lost
   const fewer = Math.min(gained, lost)
   if (2 * fewer === n) return 1
-  // log(n over fewer) - n log 2: the logarithm keeps it from underflowing, since one term of thousands of flips would.
-  let logTerm = -n * Math.LN2
-  for (let i = 1; i <= fewer; i++) logTerm += Math.log((n - fewer + i) / i)
-  // The terms below the largest, as shares of it, down to those that no longer count.
-  let share = 1
-  let tail = 0
-  for (let i = fewer; i >= 0 && share > tail * Number.EPSILON; i--) {
-    tail += share
-    share *= i / (n - i + 1)
+  // The sum of (n over i) for i up to `fewer`, as tail * 2^exponent: thousands of flips go far beyond a double's range. Below
+  // 2^53 all of it is exact.
+  let [term, tail, exponent] = [1, 1, 0]
+  for (let i = 1; i <= fewer; i++) {
+    term = (term * (n - i + 1)) / i
+    tail += term
+    if (tail < 2 ** 500) continue
+    term *= 2 ** -500
+    tail *= 2 ** -500
+    exponent += 500
   }
-  return Math.min(2 * tail * Math.exp(logTerm), 1)
+  return Math.min(2 * tail * 2 ** (exponent - n), 1)
 }

@@ -1,6 +1,6 @@
 // The mean of a metric over samples, and how far chance may have moved it.
 import { inSlices } from '../calls/slices.ts'
-import { bootstrapMeans, percentile } from './bootstrap.ts'
+import { bootstrapMeans, middle95 } from './bootstrap.ts'
 import { type Interval, isProportion, wilson } from './wilson.ts'
 
 export interface Figure {
@@ -12,8 +12,9 @@ export interface Figure {
    */
   standardError: number | null
   /**
-   * The same by the bootstrap: standard deviation of the means of resamples, as lm-evaluation-harness's bootstrap_stderr().
-   * It has n in s, so it is smaller by sqrt((n - 1) / n). Null for a single sample.
+   * The same by the bootstrap, which lm-evaluation-harness's bootstrap_stderr() nears as its resamples grow in number: the
+   * deviation of the means of all resamples there are, s / sqrt(n) with n in s (B. Efron and R. Tibshirani, An Introduction
+   * to the Bootstrap, 1993, chapters 5 and 6). Null for a single sample.
    */
   bootstrapError: number | null
   /**
@@ -30,20 +31,16 @@ export interface Figure {
 export async function figureOf(values: readonly number[]): Promise<Figure> {
   const n = values.length
   const { mean: value, standardError } = meanOf(values)
-  const byWilson = isProportion(values) && {
-    ...wilson(values.filter(one => one === 1).length, n),
-    method: 'wilson' as const,
-  }
-  if (standardError === null)
-    return { value, standardError, bootstrapError: null, interval: byWilson || null }
-  const means = await inSlices(bootstrapMeans(values))
-  const spread = meanOf(means)
-  return {
-    ...{ value, standardError },
-    // meanOf() gives s / sqrt(resamples) of the means, whose s is asked for.
-    bootstrapError: spread.standardError! * Math.sqrt(means.length),
-    interval: byWilson || { ...middle95(means), method: 'bootstrap' },
-  }
+  const bootstrapError = standardError === null ? null : standardError * Math.sqrt((n - 1) / n)
+  return { value, standardError, bootstrapError, interval: await intervalOf(values) }
+}
+
+async function intervalOf(values: readonly number[]): Promise<Figure['interval']> {
+  const n = values.length
+  if (isProportion(values))
+    return { ...wilson(values.filter(value => value === 1).length, n), method: 'wilson' }
+  if (n === 1) return null
+  return { ...middle95(await inSlices(bootstrapMeans(values))), method: 'bootstrap' }
 }
 
 /** Mean and its analytic standard error, null for a single value. @param values at least one */
@@ -56,9 +53,4 @@ export function meanOf(values: ArrayLike<number>): { mean: number; standardError
   let squares = 0
   for (let i = 0; i < n; i++) squares += (values[i]! - mean) ** 2
   return { mean, standardError: Math.sqrt(squares / (n - 1) / n) }
-}
-
-/** The percentile interval of 95 % (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, section 13.3). */
-export function middle95(means: Float64Array): Interval {
-  return { low: percentile(means, 0.025), high: percentile(means, 0.975) }
 }
