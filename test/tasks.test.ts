@@ -336,7 +336,7 @@ describe('tasks', () => {
         'rte/notes.txt',
         '',
         'DATA_NOT_FOUND',
-        /RTE: no data in .*rte: it has notes\.txt\. Looked for: validation, val, dev, test \(ending in \.jsonl, \.json, \.tsv, \.parquet/,
+        /RTE: no data in .*rte: it has notes\.txt\. Looked for: validation, val, dev, test \(ending in \.jsonl, \.json, \.tsv, \.csv, \.parquet/,
       ],
     ]
     for (const [title, file, text, code, message] of bad) {

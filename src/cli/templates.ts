@@ -41,7 +41,11 @@ export function templatesCommand(): Command {
     .argument('[subset]', 'the subset, where the data set is given without it')
     .requiredOption('--templates-dir <dir>', 'folder of DATASET/[SUBSET/]templates.yaml', folder)
     .option('--template <name>', 'the template to show, by name or id')
-    .option('--data <file>', 'JSONL, JSON, TSV or Parquet with the fields that the template names', dataFile)
+    .option(
+      '--data <file>',
+      'JSONL, JSON, TSV, CSV or Parquet with the fields that the template names',
+      dataFile,
+    )
     .option('--row <n>', 'which row of it, counted from 1', integer(1), 1)
     .option('--seed <n>', "of the random choices, as Python's random.seed()", integer(0), 0)
     .option('--no-truncate', 'print fields whole, where promptsource cuts them to 2048 characters')

@@ -1,9 +1,10 @@
-// Finds a data file in a folder and reads its rows: JSONL, JSON, TSV or Parquet (docs/data.md).
+// Finds a data file in a folder and reads its rows: JSONL, JSON, TSV, CSV or Parquet (docs/data.md).
 import { constants as bufferConstants } from 'node:buffer'
 import { constants } from 'node:fs'
 import { type FileHandle, open, readdir, stat } from 'node:fs/promises'
 import { basename, dirname, extname, join } from 'node:path'
 import { MtLlamaError } from '../errors.ts'
+import { parseCsv } from './csv.ts'
 import { type Line, notReadable, parseJsonLine, readLines } from './lines.ts'
 import { parquetFields } from './parquet.ts'
 import { isRecord } from './record.ts'
@@ -14,6 +15,7 @@ const readers = {
   '.jsonl': jsonlRows,
   '.json': jsonRows,
   '.tsv': tsvRows,
+  '.csv': csvRows,
   '.parquet': parquetRows,
 }
 /** The endings of the files that are read. */
@@ -187,6 +189,14 @@ async function* tsvRows(file: string): AsyncGenerator<Row> {
     }
     const fields = Object.fromEntries(header.map((name, i) => [name, cells[i]]))
     yield new Row(fields, `${file}, line ${line.number}`, line.number - 1)
+  }
+}
+
+async function* csvRows(file: string): AsyncGenerator<Row> {
+  let number = 0
+  for (const fields of parseCsv(await wholeText(file), file)) {
+    number++
+    yield new Row(fields, `${file}, row ${number}`, number)
   }
 }
 

@@ -24,7 +24,7 @@ interface Common<R> {
   name: string
   /** The head of its column in tables. @default the name */
   title?: string
-  /** Files of rows, read in order: .jsonl, .json, .tsv or .parquet. */
+  /** Files of rows, read in order: .jsonl, .json, .csv, .tsv or .parquet. */
   files: string | readonly string[]
   /** Results of another version are not gone on with. @default '' */
   version?: string

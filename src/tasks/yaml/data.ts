@@ -1,7 +1,7 @@
 // Finds the rows of a task file's splits: files named in it, or a local copy of a data set in a folder.
-import { isAbsolute, join } from 'node:path'
-import { findDataFiles } from '../../data/data-files.ts'
-import { MtLlamaError } from '../../errors.ts'
+import { extname, isAbsolute, join } from 'node:path'
+import { endings, findDataFiles } from '../../data/data-files.ts'
+import { MtLlamaError, oneOf } from '../../errors.ts'
 import type { TaskDefinition } from './definition.ts'
 import type { YamlValue } from './yaml-value.ts'
 
@@ -68,6 +68,6 @@ export async function filesOfSplit(
 function checked(file: string, value: YamlValue): string {
   if (/[*?[\]]/.test(file))
     throw value.error(`${JSON.stringify(file)} is a pattern; expected the name of a file`)
-  if (/\.(jsonl|json|tsv|parquet)$/.test(file)) return file
-  throw value.error(`${JSON.stringify(file)} is no file of rows; expected .jsonl, .json, .tsv or .parquet`)
+  if (endings.includes(extname(file))) return file
+  throw value.error(`${JSON.stringify(file)} is no file of rows; expected one that ends in ${oneOf(endings)}`)
 }
