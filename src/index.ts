@@ -41,6 +41,7 @@ export type { ApplyOptions, Example, PromptMetadata, PromptTemplate } from './pr
 export { pythonRandom } from './prompts/python-random.ts'
 export { defineTask, type TaskMetric, type TaskOptions } from './protocols/own/define.ts'
 export { loadOwnTasks as loadTasks, type OwnTask, type OwnTasks } from './protocols/own/own.ts'
+export type { ScoreCache } from './scoring/cache.ts'
 export type {
   Alternative,
   ContinuationScore,

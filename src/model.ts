@@ -1,5 +1,7 @@
 // A loaded model: scoring, generation, chat. Thin: each method reads its options and hands on to its own room.
 
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { onLeave } from './calls/leaving.ts'
 import {
   booleanOption,
@@ -20,8 +22,12 @@ import {
   renderChatTemplate,
   renderRelease,
 } from './chat/chat-template.ts'
+import { contentHash } from './checkpoint/content-hash.ts'
 import { shown } from './data/shown.ts'
 import { MtLlamaError, message } from './errors.ts'
+import { writing } from './files/output.ts'
+import { packageVersion } from './files/package-version.ts'
+import { checkPath } from './files/path.ts'
 import { GenerateCall, type GenerateCallOptions } from './generation/call.ts'
 import { Continuation } from './generation/continuation.ts'
 import { Generator } from './generation/generator.ts'
@@ -32,6 +38,7 @@ import { type ModelInfo, type ModelParts, modelInfo } from './model/info.ts'
 import { kvBytesPerToken } from './model/memory.ts'
 import type { PlannerOptions } from './model/planner-options.ts'
 import { cancel, disposedError, nativeJob, newControl, onAbort } from './native/job.ts'
+import { cacheFolder, ScoreCache } from './scoring/cache.ts'
 import { ScoreCall, type ScoreCallOptions } from './scoring/call.ts'
 import {
   afterPrefix,
@@ -97,6 +104,7 @@ export class Model {
   private readonly queue: ScoreQueue
   private readonly generator: Generator
   private readonly closing = new AbortController()
+  private readonly caches = new WeakSet<ScoreCache>()
 
   /** @internal */
   constructor(parts: ModelParts, planner: PlannerOptions) {
@@ -303,6 +311,31 @@ export class Model {
     }
   }
 
+  /**
+   * Opens a folder with scores of earlier runs, for ScoreOptions.cache: those by this version with the same weights, number
+   * format and kind of processor are found again, to the bit. The first time all files of the checkpoint are read, to be told from others.
+   * @throws INVALID_ARGUMENT, OUTPUT, DISPOSED
+   */
+  async openScoreCache(folder: string, { signal }: { signal?: AbortSignal } = {}): Promise<ScoreCache> {
+    const path = checkPath('folder', folder)
+    if (this.closing.signal.aborted) throw disposedError()
+    const { dtype, backend } = this.info
+    await writing(path, cacheFolder, () => mkdir(path, { recursive: true }))
+    const hash = await contentHash(this.parts.checkpoint, join(path, 'checkpoints.json'), cacheFolder, signal)
+    const cache = await ScoreCache.open(path, JSON.stringify([await packageVersion(), hash, dtype, backend]))
+    this.caches.add(cache)
+    return cache
+  }
+
+  /** @throws INVALID_ARGUMENT for a cache of another model */
+  private cacheOption({ cache }: ScoreOptions): ScoreCache | undefined {
+    if (cache === undefined || this.caches.has(cache)) return cache
+    throw new MtLlamaError(
+      'INVALID_ARGUMENT',
+      `cache is ${shown(cache)}; expected one that openScoreCache() of this model has given`,
+    )
+  }
+
   private scoring(
     requests: Source<ScoreRequest>,
     options: ScoreOptions,
@@ -315,6 +348,7 @@ export class Model {
     const how = {
       ...{ topK: integerOption(options, 'topK', 0, vocabSize, 0), answersFirst },
       ...{ signal: signalOption(options), onProgress: callbackOption(options, 'onProgress') },
+      cache: this.cacheOption(options),
     }
     const read = (request: unknown, index: number) => readRequest(request, index, vocabSize)
     const encode = (request: ReadRequest, index: number) =>

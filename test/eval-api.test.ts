@@ -53,7 +53,7 @@ describe('evaluate() of the API', () => {
     const options = { dataDir, tasks: ['copa', 'squad'], out }
     for (const model of [fakeModel(), unasked]) {
       const { samples, results } = await drained(options, model)
-      const lines = ['copa', 'squad'].flatMap(task =>
+      const lines = ['squad', 'copa'].flatMap(task =>
         journal(task)
           .trim()
           .split('\n')

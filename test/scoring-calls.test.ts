@@ -383,7 +383,7 @@ describe('calls of score()', () => {
       if (tokensDone === 6) native.held = false
     }
     const running = scores(start(queue, [repeat(1, 13)], { onProgress }))
-    await delay(20)
+    while (native.controls.length === 0) await delay(1)
     Atomics.store(native.controls[0]!, 1, 500_000)
     await running
     assert.deepEqual(new Set(seen), new Set([6, 12]))

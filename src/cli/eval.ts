@@ -17,6 +17,7 @@ import { loadOwnTasks, ownOnly, withOwnTasks } from '../protocols/own/own.ts'
 import type { Form, Protocol } from '../protocols/protocol.ts'
 import { protocols } from '../protocols/registry.ts'
 import { loadT0, t0Judging, t0Tasks } from '../protocols/t0.ts'
+import type { ScoreCache } from '../scoring/cache.ts'
 import { builtInTasks } from '../tasks/built-in/registry.ts'
 import type { AnyTask, Task } from '../tasks/task.ts'
 import type { TaskGroup } from '../tasks/yaml/load.ts'
@@ -35,6 +36,7 @@ interface EvalOptions extends ModelOptions, GateOptions {
   dataRoot: string
   tasks: AskedTasks
   limit?: number
+  scoreCache?: string
   redo?: boolean
   rescore?: string
   allowNan?: boolean
@@ -108,6 +110,11 @@ export function evalCommand(io: Io): Command {
       'folder to save in; results of the same model and settings that it holds are gone on with',
       folder,
     )
+    .option(
+      '--score-cache <dir>',
+      'folder of scores shared between runs: choices that this model has scored are not run again',
+      folder,
+    )
     .option('--redo', 'run tasks from their start that the folder holds already')
     .option(
       '--rescore <dir>',
@@ -137,14 +144,19 @@ async function run(io: Io, options: EvalOptions): Promise<void> {
     note('data: the embedded items, a handful a task; their figures mean nothing', options)
   const tokenNotes = (model.tokenizer && protocol.tokenNotes?.(model.tokenizer)) ?? []
   const settings = await runSettings(model, { protocol: protocol.name, tooLong: options.tooLong, ...data })
+  await using scoreCache =
+    options.scoreCache === undefined
+      ? undefined
+      : await model.openScoreCache(options.scoreCache, { signal: io.signal })
   const progress = taskProgress(options)
   const results = await runToEnd(model, {
-    ...{ work, settings, tokenNotes, groups, folder: saved },
+    ...{ work, settings, tokenNotes, groups, scoreCache, folder: saved },
     ...{ redo: options.redo ?? false, allowNan: options.allowNan ?? false, card: options.card ?? false },
     ...{ signal: io.signal, onProgress: progress.update },
     onKept: kept => note(keptWords(kept), options),
   }).finally(progress.stop)
 
+  if (scoreCache) note(cacheWords(scoreCache), options)
   const gates = await judgeGates(io, results, base, options)
   if (options.json) await printJson(gates.length > 0 ? { ...results, gates } : results)
   else if (Object.keys(results.tasks).length === 0) return note('nothing was done yet', options)
@@ -230,6 +242,10 @@ async function openFolder(path: string | undefined, options: EvalOptions): Promi
       options,
     ),
   )
+}
+
+function cacheWords({ hits, misses }: ScoreCache): string {
+  return `score cache: ${hits} of ${hits + misses} choices were known`
 }
 
 function keptWords({ title, samplesKept, samplesTotal, reason }: KeptSamples): string {

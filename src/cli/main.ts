@@ -2,7 +2,7 @@
 // The program mt-llama: finds the command, handles signals and errors, sets the exit code.
 import { Command, CommanderError } from 'commander'
 import { MtLlamaError } from '../errors.ts'
-import { packageVersion } from '../evaluation/settings.ts'
+import { packageVersion } from '../files/package-version.ts'
 import { type ExitCode, exitCodeHelp, exitCodes } from './exit-codes.ts'
 import type { Io } from './io.ts'
 import { commands } from './registry.ts'

@@ -16,6 +16,7 @@ import { checkPath } from '../files/path.ts'
 import { type OwnTask, withOwnTasks } from '../protocols/own/own.ts'
 import type { Protocol } from '../protocols/protocol.ts'
 import { protocols } from '../protocols/registry.ts'
+import type { ScoreCache } from '../scoring/cache.ts'
 import { builtInTasks, cardTasks, taskNames, tasksNamed } from '../tasks/built-in/registry.ts'
 import type { AnyTask } from '../tasks/task.ts'
 import type { TaskGroup } from '../tasks/yaml/load.ts'
@@ -49,6 +50,8 @@ export interface EvaluateOptions {
   redo?: boolean
   /** Count samples whose scores are NaN or infinite as wrong, instead of ending with SCORE_NOT_FINITE. @default false */
   allowNan?: boolean
+  /** Scores of earlier runs, from Model.openScoreCache() of this model: choices that are known are not run again. @default none */
+  scoreCache?: ScoreCache
   /** What happens to prompts longer than the context. @default 'error' */
   tooLong?: 'error' | 'truncate-left'
   /** Rejects with ABORTED; what is done is saved. */
@@ -101,6 +104,7 @@ function readOptions(options: EvaluateOptions) {
   const onKept = callbackOption<'onKept', KeptSamples>(options, 'onKept')
   const limit = optionOf(options, 'limit', undefined)
   const out = optionOf(options, 'out', undefined)
+  const { scoreCache } = options
   const protocol = readProtocol(optionOf(options, 'protocol', 'card'))
   const { tasks, own } = readTasks(optionOf(options, 'tasks', undefined))
   return {
@@ -116,6 +120,7 @@ function readOptions(options: EvaluateOptions) {
     },
     redo: booleanOption(options, 'redo', false),
     allowNan: booleanOption(options, 'allowNan', false),
+    ...(scoreCache && { scoreCache }),
     ...(signal && { signal }),
     ...(onProgress && { onProgress }),
     ...(onKept && { onKept }),

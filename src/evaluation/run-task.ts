@@ -9,6 +9,7 @@ import type {
   RollAsk,
   RollForm,
 } from '../protocols/protocol.ts'
+import type { ScoreCache } from '../scoring/cache.ts'
 import { Prompts } from './prompts.ts'
 import type { GenerateRecord, RankRecord, RollRecord, SampleRecord, Settings } from './results.ts'
 import type { Scorer } from './scorer.ts'
@@ -18,6 +19,7 @@ export interface RunTaskOptions {
   /** How many samples at the start are left out, since an earlier run has done them. */
   skip: number
   tooLong: Settings['tooLong']
+  cache: ScoreCache | undefined
   signal: AbortSignal | undefined
   /** @param tokens that the model has run so far for this task */
   onTokens: (tokens: number) => void
@@ -50,7 +52,7 @@ async function* rank(
   model: Scorer,
   form: RankForm,
   asks: readonly RankAsk[],
-  { tooLong, signal, onTokens }: RunTaskOptions,
+  { tooLong, cache, signal, onTokens }: RunTaskOptions,
 ): AsyncGenerator<RankRecord> {
   const prompts = new Prompts(model, form)
   const requests = lazily(asks, ask => ({
@@ -59,6 +61,7 @@ async function* rank(
   }))
   const results = model.scoreStream(requests, {
     tooLong,
+    ...(cache && { cache }),
     ...(form.boundary && { boundary: form.boundary }),
     ...(signal && { signal }),
     onProgress: progress => onTokens(progress.tokensDone),

@@ -1,5 +1,6 @@
 // Runs tasks in order on one model, saves as it goes, and adds up the results.
 import { MtLlamaError, message } from '../errors.ts'
+import type { ScoreCache } from '../scoring/cache.ts'
 import { builtInTasks } from '../tasks/built-in/registry.ts'
 import type { TaskGroup } from '../tasks/yaml/load.ts'
 import { recounted } from './counted-result.ts'
@@ -23,6 +24,8 @@ export interface RunOptions {
   groups?: readonly TaskGroup[]
   /** The folder to save in; undefined saves nothing. */
   folder?: RunFolder | undefined
+  /** Scores of earlier runs by the model. @default none */
+  scoreCache?: ScoreCache | undefined
   /** Whether tasks that the folder has results of are run from their start. @default false: only what is missing is run */
   redo?: boolean
   /** Whether samples for which the model gives NaN or an infinity count as wrong. @default false: they are an error */

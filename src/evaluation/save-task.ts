@@ -138,7 +138,13 @@ async function* run(
     tell()
   }
   try {
-    for await (const record of runTask(model, work, { skip, tooLong: settings.tooLong, signal, onTokens })) {
+    for await (const record of runTask(model, work, {
+      skip,
+      tooLong: settings.tooLong,
+      cache: options.scoreCache,
+      signal,
+      onTokens,
+    })) {
       checkFinite(model, work, record, state.tally.samples, options)
       await journal?.add(record)
       state.tally.add(record)

@@ -1,5 +1,5 @@
 // Gathers the settings of a run: what the user asked for, and what the loaded model made of it.
-import { readFile } from 'node:fs/promises'
+import { packageVersion } from '../files/package-version.ts'
 import type { Settings } from './results.ts'
 import type { Scorer } from './scorer.ts'
 
@@ -17,10 +17,4 @@ export async function runSettings(
     addBos: info.addBos,
     ...{ tooLong, dataDir, limit },
   }
-}
-
-/** The version of this package. Its package.json lies two folders up, from src as from dist. */
-export async function packageVersion(): Promise<string> {
-  const file = new URL('../../package.json', import.meta.url)
-  return JSON.parse(await readFile(file, 'utf8')).version
 }

@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type Answerer, type Entry, OrderedCall, type Reading } from '../calls/ordered-call.ts'
 import { inSlices, type Slices } from '../calls/slices.ts'
 import type { Source } from '../calls/source.ts'
+import type { KnownScores, ScoreCache } from './cache.ts'
 import type { EncodedRequest } from './encode.ts'
 import type { SequenceScores } from './pack.ts'
 import { Planner } from './planner.ts'
@@ -13,6 +14,7 @@ import type { Tree, TreeOptions } from './tree.ts'
 
 export interface ScoreCallOptions extends Pick<TreeOptions, 'share'> {
   topK: number
+  cache?: ScoreCache | undefined
   signal: AbortSignal | undefined
   onProgress: ((progress: ScoreProgress) => void) | undefined
   /** A source or a request that is wrong ends the call once the requests before it are answered, not at once. */
@@ -26,6 +28,8 @@ const tokensPerRequest = 16
 
 export class ScoreCall<Request> implements QueuedCall, Answerer<Request, ScoreResult, RequestScores> {
   readonly topK: number
+  /** undefined where alternatives are asked for, which it does not hold. */
+  private readonly cache: ScoreCache | undefined
   private readonly queue: ScoreQueue
   private readonly options: ScoreCallOptions
   private readonly encode: (request: Request, index: number) => Slices<EncodedRequest>
@@ -47,6 +51,7 @@ export class ScoreCall<Request> implements QueuedCall, Answerer<Request, ScoreRe
     this.options = options
     this.encode = encode
     this.topK = options.topK
+    this.cache = options.topK > 0 ? undefined : options.cache
     this.planner = new Planner(queue, options.share)
     const maxAhead = windowsAhead * Planner.maxWindowTokens(queue)
     this.call = new OrderedCall<Request, ScoreResult, RequestScores>(this, {
@@ -68,12 +73,16 @@ export class ScoreCall<Request> implements QueuedCall, Answerer<Request, ScoreRe
   }
 
   private add(encoded: EncodedRequest): RequestScores {
-    const { sequences } = encoded
-    let tokens = tokensPerRequest + (sequences[0]?.first ?? 0)
-    for (const { ids, first } of sequences) tokens += ids.length - first
-    this.planner.add(sequences, tokens)
-    if (sequences.length === 0) this.requestsDone++
-    return new RequestScores(encoded, tokens)
+    const known = encoded.sequences.map(sequence => this.cache?.find(sequence))
+    const unknown = encoded.sequences.filter((_, i) => !known[i])
+    let tokens = tokensPerRequest + (unknown[0]?.first ?? 0)
+    for (const { ids, first } of unknown) tokens += ids.length - first
+    const scores = new RequestScores(encoded, tokens)
+    for (const [i, found] of known.entries())
+      if (found) scores.set(i, knownScore(encoded.sequences[i]!, found))
+    this.planner.add(unknown, tokens)
+    if (scores.isDone()) this.requestsDone++
+    return scores
   }
 
   entered(): Promise<void> | undefined {
@@ -101,7 +110,9 @@ export class ScoreCall<Request> implements QueuedCall, Answerer<Request, ScoreRe
 
   answer(sequence: Sequence, scores: SequenceScores): void {
     const request = this.call.entry(sequence.request)!
-    request.set(sequence.continuation, continuationScore(sequence, scores, this.topK))
+    const score = continuationScore(sequence, scores, this.topK)
+    this.cache?.add(sequence, { logProbs: score.tokenLogProbs, isGreedy: score.isGreedy })
+    request.set(sequence.continuation, score)
     if (request.isDone()) this.requestsDone++
   }
 
@@ -174,6 +185,15 @@ class RequestScores implements Entry<ScoreResult> {
   }
 }
 
+function knownScore({ ids, first }: Sequence, { logProbs, isGreedy }: KnownScores): ContinuationScore {
+  const logLikelihood = total(logProbs)
+  return { logLikelihood, tokenLogProbs: logProbs.slice(), isGreedy, tokens: ids.slice(first) }
+}
+
+function total(logProbs: Float32Array): number {
+  return logProbs.reduce((sum, logProb) => sum + logProb, 0)
+}
+
 function continuationScore(
   { ids, first }: Sequence,
   { logProbs, argmax, topIds, topLogProbs }: SequenceScores,
@@ -181,7 +201,7 @@ function continuationScore(
 ): ContinuationScore {
   const tokens = ids.slice(first)
   const score: ContinuationScore = {
-    logLikelihood: logProbs.reduce((sum, logProb) => sum + logProb, 0),
+    logLikelihood: total(logProbs),
     tokenLogProbs: logProbs,
     // Where logits are NaN, no token is the best, whatever argmax says.
     isGreedy: tokens.every((token, i) => token === argmax[i] && !Number.isNaN(logProbs[i])),

@@ -1,6 +1,7 @@
 // What a caller asks of scoring and what comes back.
 import type { Text } from '../calls/text.ts'
 import type { BoundaryRule } from '../tokenizer/boundary.ts'
+import type { ScoreCache } from './cache.ts'
 
 /** A prompt and the texts that may follow it. Strings are tokenised by the model's tokenizer; ids are taken as they are. */
 export interface ScoreRequest {
@@ -46,6 +47,11 @@ export interface ScoreOptions {
   tooLong?: TooLong
   /** Alternatives to report per scored token. @default 0 */
   topK?: number
+  /**
+   * Scores of earlier calls and runs by this model (Model.openScoreCache()): what is known is not run again, and what is not
+   * is added. Left aside where topK is asked for. @default none
+   */
+  cache?: ScoreCache
   /** Rejects with ABORTED; other calls go on. */
   signal?: AbortSignal
   /** Called after each pack of tokens, and four times a second while one runs. */

@@ -1,0 +1,128 @@
+// Scores of earlier runs on disk: of a sequence of ids by one model in one number format on one kind of processor, which
+// gives the same bits again. Every process appends to a file of its own, so that several may share a folder.
+import { createHash, randomUUID } from 'node:crypto'
+import type { FileHandle } from 'node:fs/promises'
+import { mkdir, readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { isRecord } from '../data/record.ts'
+import { createFile, type Place, writing } from '../files/output.ts'
+import type { Sequence } from './sequence.ts'
+
+/** What is kept of a scored sequence. */
+export interface KnownScores {
+  /** One for each scored token, all of them finite. */
+  logProbs: Float32Array
+  isGreedy: boolean
+}
+
+export const cacheFolder: Place = { folder: 'score cache', kept: 'The scores themselves are not lost' }
+
+/** Characters of lines that wait before they are written. */
+const maxPending = 1 << 16
+
+/** Made by Model.openScoreCache(), for ScoreOptions.cache of the same model. */
+export class ScoreCache {
+  /** Number of sequences whose scores were taken from the cache. */
+  hits = 0
+  /** Number of sequences that were looked for in vain. */
+  misses = 0
+  readonly #known: Map<string, KnownScores>
+  readonly #file: string
+  #handle: FileHandle | undefined
+  #pending: string[] = []
+  #pendingLength = 0
+  #writing: Promise<void> = Promise.resolve()
+  #failure: unknown
+
+  private constructor(known: Map<string, KnownScores>, file: string) {
+    this.#known = known
+    this.#file = file
+  }
+
+  /**
+   * @internal
+   * @param key all that decides a score beside the ids: other keys never see each other's scores
+   * @throws OUTPUT
+   */
+  static async open(folder: string, key: string): Promise<ScoreCache> {
+    const own = join(folder, createHash('sha256').update(key).digest('hex').slice(0, 32))
+    return writing(own, cacheFolder, async () => {
+      await mkdir(own, { recursive: true })
+      const known = new Map<string, KnownScores>()
+      for (const name of await readdir(own))
+        if (name.endsWith('.jsonl')) readScores(await readFile(join(own, name), 'utf8'), known)
+      return new ScoreCache(known, join(own, `${randomUUID()}.jsonl`))
+    })
+  }
+
+  /** The scores of a sequence, where they are known. */
+  find(sequence: Sequence): KnownScores | undefined {
+    const found = this.#known.get(keyOf(sequence))
+    if (found) this.hits++
+    else this.misses++
+    return found
+  }
+
+  /** Keeps scores, unless one is NaN or infinite. What cannot be written is told by close(). */
+  add(sequence: Sequence, { logProbs, isGreedy }: KnownScores): void {
+    const key = keyOf(sequence)
+    if (this.#known.has(key) || !logProbs.every(Number.isFinite)) return
+    this.#known.set(key, { logProbs: logProbs.slice(), isGreedy })
+    const line = `${JSON.stringify({ key, logProbs: Array.from(logProbs), isGreedy })}\n`
+    this.#pending.push(line)
+    this.#pendingLength += line.length
+    if (this.#pendingLength > maxPending) this.#flush()
+  }
+
+  /** Writes what is not on the disk yet. @throws OUTPUT where something could not be written */
+  async close(): Promise<void> {
+    this.#flush()
+    await this.#writing
+    await this.#handle?.close()
+    this.#handle = undefined
+    if (this.#failure) throw this.#failure
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  #flush(): void {
+    if (this.#pending.length === 0) return
+    const text = this.#pending.join('')
+    this.#pending = []
+    this.#pendingLength = 0
+    this.#writing = this.#writing.then(async () => {
+      if (this.#failure) return
+      try {
+        await writing(this.#file, cacheFolder, async () => {
+          this.#handle ??= await createFile(this.#file)
+          await this.#handle.appendFile(text)
+        })
+      } catch (error) {
+        this.#failure = error
+      }
+    })
+  }
+}
+
+function keyOf({ ids, first }: Sequence): string {
+  const bytes = new Uint8Array(ids.buffer, ids.byteOffset, ids.byteLength)
+  return createHash('sha256').update(`${first}:`).update(bytes).digest('base64').slice(0, 24)
+}
+
+/** Adds the scores of a file's whole lines; a line that a kill has cut is no JSON, and left out. */
+function readScores(text: string, known: Map<string, KnownScores>): void {
+  for (const line of text.split('\n')) {
+    let value: unknown
+    try {
+      value = JSON.parse(line)
+    } catch {
+      continue
+    }
+    if (!isRecord(value)) continue
+    const { key, logProbs, isGreedy } = value
+    if (typeof key !== 'string' || !Array.isArray(logProbs) || typeof isGreedy !== 'boolean') continue
+    if (logProbs.every(Number.isFinite)) known.set(key, { logProbs: Float32Array.from(logProbs), isGreedy })
+  }
+}
