@@ -24,6 +24,7 @@ const sourceLayers = [
   ['src/prompts', 'src/tasks', 'src/metrics'],
   ['src/protocols'],
   ['src/evaluation', 'src/bench'],
+  ['src/report'],
   ['src/index'],
   ['src/cli'],
 ]

@@ -12,6 +12,7 @@ import { generateCommand } from './generate.ts'
 import { infoCommand } from './info.ts'
 import type { Io } from './io.ts'
 import { pullCommand } from './pull.ts'
+import { reportCommand } from './report.ts'
 import { scoreCommand } from './score.ts'
 import { tasksCommand } from './tasks.ts'
 import { templatesCommand } from './templates.ts'
@@ -19,6 +20,7 @@ import { templatesCommand } from './templates.ts'
 export const commands: readonly ((io: Io) => Command)[] = [
   evalCommand,
   compareCommand,
+  reportCommand,
   scoreCommand,
   generateCommand,
   chatCommand,

@@ -15,6 +15,12 @@ const counts: readonly [head: string, count: (result: TaskResult) => number][] =
 
 /** A row for each headline metric of each task, of tasks with templates for each template; shares in percent. @param results one at least */
 export function certaintyTable(results: readonly TaskResult[]): string {
+  const rows = certaintyRows(results).map(([task = '', ...figures]) => [tableCell(task), ...figures])
+  return markdownTable('How sure the figures are', rows)
+}
+
+/** The head of that table and its rows. */
+export function certaintyRows(results: readonly TaskResult[]): string[][] {
   const shown = counts.filter(([, count]) => results.some(result => count(result) > 0))
   const rows = results.flatMap(result => {
     const beside = shown.map(([, count]) => `${count(result)}`)
@@ -23,7 +29,7 @@ export function certaintyTable(results: readonly TaskResult[]): string {
       const print = (one: number | null) =>
         one === null ? '-' : printedScore(one, aggregation, result.decimals)
       return [
-        tableCell(name),
+        name,
         ...[value, standardError, bootstrapError].map(print),
         interval ? `${print(interval.low)} to ${print(interval.high)}` : '-',
         `${samples}`,
@@ -33,7 +39,7 @@ export function certaintyTable(results: readonly TaskResult[]): string {
     })
   })
   const head = ['Task', 'Score', 'Std. error', 'Bootstrap', '95 % interval', 'Samples']
-  return markdownTable('How sure the figures are', [[...head, ...shown.map(([name]) => name)], ...rows])
+  return [[...head, ...shown.map(([name]) => name)], ...rows]
 }
 
 function figuresOf({ title, headline, metrics, samplesDone, templates, aggregations = {} }: TaskResult) {

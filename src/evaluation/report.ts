@@ -2,11 +2,11 @@
 import { basename } from 'node:path'
 import { printedPercent, printedScore } from '../metrics/percent.ts'
 import { metricDescription, metricHead } from '../metrics/titles.ts'
-import { cardTables, languageSets } from '../tasks/built-in/registry.ts'
-import type { Task } from '../tasks/task.ts'
 import { certaintyTable } from './certainty-table.ts'
 import { markdownTable, tableCell } from './markdown-table.ts'
+import { printedFigure } from './printed-figure.ts'
 import { type PublishedFigures, published } from './published.ts'
+import { columnHead, type ResultTable, resultTables } from './result-tables.ts'
 import type { LanguageMean, RunResults, TaskResult } from './results.ts'
 
 export interface ReportOptions {
@@ -14,85 +14,48 @@ export interface ReportOptions {
   card: boolean
 }
 
-/** A column of a table. */
-interface Column {
-  title: string
-  /** The task's name; undefined for a mean. */
-  name?: string
-  result: TaskResult | LanguageMean | undefined
-}
-
-interface Table {
-  title: string
-  columns: readonly Column[]
-}
-
 /**
  * The tables in percent, tasks without results as "-", partial ones marked *; below them what a reader must know
  * (limits, ties, cut prompts). A table none of whose tasks ran is left out.
  */
 export function report(results: RunResults, { card }: ReportOptions): string {
-  const own = cardTables.map(({ title, tasks }) => ({
-    title,
-    columns: tasks.map(task => column(task, results)),
-  }))
-  const inCard = namesOf(own)
-  const tables = [...own, ...languageTables(results, inCard)]
-  const known = new Set([...inCard, ...namesOf(tables)])
-  const others = Object.entries(results.tasks).filter(([name]) => !known.has(name))
-  tables.push({
-    title: 'Other tasks',
-    columns: others.map(([name, result]) => ({ name, title: result.title, result })),
-  })
   const parts = [
-    ...tables.map(one => table(one, tableCell(basename(results.model.path)), card)),
+    ...resultTables([results]).map(one => table(one, results, tableCell(basename(results.model.path)), card)),
     ...Object.values(results.tasks).map(templateTable),
     groupTable(results),
   ]
   const certainty = certaintyTable(Object.values(results.tasks))
-  return `${[...parts, certainty, notes(results)].filter(Boolean).join('\n\n')}\n`
+  const list = notes(results).map(line => `- ${line.replace(/^\*/, '\\*')}`)
+  return `${[...parts, certainty, list.join('\n')].filter(Boolean).join('\n\n')}\n`
 }
 
 /** The means of groups; '' where there are none. */
-function groupTable({ groups = {}, tasks }: RunResults): string {
+function groupTable(results: RunResults): string {
+  const rows = groupRows(results).map(([group = '', ...figures]) => [tableCell(group), ...figures])
+  return rows.length > 1 ? markdownTable('Groups', rows) : ''
+}
+
+/** A row for each mean of each group; before them the head. */
+export function groupRows({ groups = {}, tasks }: RunResults): string[][] {
   const rows = Object.values(groups).flatMap(({ title, tasks: names, figures, status }) =>
     Object.entries(figures).map(([name, { value, standardError, tasks: count }]) => {
       const { aggregations, decimals } = tasks[names[0]!]!
       const print = (one: number) => printedScore(one, aggregations?.[name], decimals)
       return [
-        tableCell(`${title} (${metricHead(name)})`),
+        `${title} (${metricHead(name)})`,
         print(value) + (status === 'partial' ? '*' : ''),
         standardError === null ? '-' : print(standardError),
         `${count}`,
       ]
     }),
   )
-  return rows.length > 0 ? markdownTable('Groups', [['Group', 'Score', 'Std. error', 'Tasks'], ...rows]) : ''
+  return [['Group', 'Score', 'Std. error', 'Tasks'], ...rows]
 }
 
-function column({ name, title }: Task, { tasks }: RunResults): Column {
-  return { name, title, result: tasks[name] }
-}
-
-function namesOf(tables: readonly Table[]): Set<string | undefined> {
-  return new Set(tables.flatMap(({ columns }) => columns.map(({ name }) => name)))
-}
-
-/** A table for each set of which more was run than the card's language. */
-function languageTables(results: RunResults, inCard: Set<string | undefined>): Table[] {
-  return languageSets.flatMap(({ name, title, tasks, averaged }) => {
-    const columns = [...tasks.values()].map(task => column(task, results))
-    if (!columns.some(one => one.result && !inCard.has(one.name))) return []
-    const mean = { title: `mean of ${averaged.length}`, result: results.languageMeans[name] }
-    return [{ title: `${title} by language`, columns: [...columns, mean] }]
-  })
-}
-
-function table({ title, columns }: Table, model: string, card: boolean): string {
-  if (!columns.some(({ result }) => result)) return ''
+function table({ title, columns }: ResultTable, results: RunResults, model: string, card: boolean): string {
   const rows = [
-    ['Model', ...columns.map(head)],
-    [model, ...columns.map(({ result }) => cell(result))],
+    ['Model', ...columns.map(column => columnHead(column, [results]))],
+    [model, ...columns.map(column => cell(column.of(results)))],
   ]
   for (const [model, figures] of card ? Object.entries(published) : []) {
     const cells = columns.map(({ name }) => publishedCell(name === undefined ? undefined : figures[name]))
@@ -112,33 +75,19 @@ function templateTable({ title, templates = [], decimals }: TaskResult): string 
   return markdownTable(`${title} by template`, [['Template', 'Items', metricHead('acc')], ...rows])
 }
 
-/** 'COPA (Acc.)'; the title alone where nothing says what its figures are. */
-function head({ title, result }: Column): string {
-  return result ? `${title} (${result.headline.map(metricHead).join('/')})` : title
-}
-
-function cell(result: Column['result']): string {
+function cell(result: TaskResult | LanguageMean | undefined): string {
   if (!result) return '-'
-  const { headline, decimals, status } = result
-  const figures = headline.map(name => printedFigure(result, name, decimals))
+  const { headline, metrics, status } = result
+  const figures = headline.map(name => printedFigure(result, name, metrics[name]!.value))
   return figures.join('/') + (status === 'partial' ? '*' : '')
-}
-
-function printedFigure(
-  { metrics, ...result }: TaskResult | LanguageMean,
-  name: string,
-  decimals: 1 | 2,
-): string {
-  const { value } = metrics[name]!
-  const aggregation = 'aggregations' in result ? result.aggregations?.[name] : undefined
-  return printedScore(value, aggregation, decimals)
 }
 
 function publishedCell(figures: PublishedFigures | undefined): string {
   return figures?.map(value => value.toFixed(1)).join('/') ?? '-'
 }
 
-function notes({ settings, tasks: done, tokenNotes }: RunResults): string {
+/** What a reader of a run's tables must know: a sentence or more each. */
+export function notes({ settings, tasks: done, tokenNotes }: RunResults): string[] {
   const all = Object.values(done)
   /** Names the tasks that `say` gives something for, with what it gives: 'COPA 3, RTE 1'. */
   const list = (say: (result: TaskResult) => string | number | false) =>
@@ -156,7 +105,7 @@ function notes({ settings, tasks: done, tokenNotes }: RunResults): string {
       result =>
         result.metrics[name] !== undefined &&
         !result.headline.includes(name) &&
-        printedFigure(result, name, 1),
+        printedFigure({ ...result, decimals: 1 }, name, result.metrics[name].value),
     )
     return figures && `${metricDescription(name)}: ${figures}.`
   })
@@ -169,7 +118,7 @@ function notes({ settings, tasks: done, tokenNotes }: RunResults): string {
     `Protocol ${settings.protocol}, ${settings.dtype}, ${settings.backend}${bos}.`,
     ...tokenNotes,
     settings.limit !== null && `Only the first ${settings.limit} items of each task.`,
-    partial && `\\* Stopped early, the figure is that of the first samples: ${partial}.`,
+    partial && `* Stopped early, the figure is that of the first samples: ${partial}.`,
     ...further,
     skipped && `Items that are not asked about: ${skipped}.`,
     ties && `Ties (the first choice counts): ${ties}.`,
@@ -177,8 +126,5 @@ function notes({ settings, tasks: done, tokenNotes }: RunResults): string {
     notFinite && `The model gave NaN or an infinity (counted as wrong): ${notFinite}.`,
     truncated && `Prompts that were cut: ${truncated}.`,
   ]
-  return lines
-    .filter(Boolean)
-    .map(line => `- ${line}`)
-    .join('\n')
+  return lines.filter((line): line is string => line !== false && line !== '')
 }

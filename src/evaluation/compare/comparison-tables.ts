@@ -26,8 +26,10 @@ function runWords({ path, model, settings: { protocol, dtype, backend } }: Compa
 
 function pairParts({ tasks }: RunComparison, letter: string, flips: number): string[] {
   const all = Object.values(tasks)
-  const rows = all.flatMap(task => Object.keys(task.metrics).map(name => row(task, name)))
-  const head = ['Task', 'A', letter, `${letter} - A`, '95 % interval', 'Up', 'Down', 'p (McNemar)', 'Pairs']
+  const rows = differenceRows(all, ['A', letter]).map(([task = '', ...figures]) => [
+    tableCell(task),
+    ...figures,
+  ])
   const alone = all
     .filter(({ onlyFirst, onlyOther }) => onlyFirst + onlyOther > 0)
     .map(
@@ -35,7 +37,27 @@ function pairParts({ tasks }: RunComparison, letter: string, flips: number): str
         `- ${title}: of the ${pairs + onlyFirst} samples of A and ${pairs + onlyOther} of ${letter} only the ${pairs} that both have are compared.`,
     )
   const lists = all.map(task => flipList(task, letter, flips)).filter(Boolean)
-  return [markdownTable(`${letter} against A`, [head, ...rows]), alone.join('\n'), ...lists].filter(Boolean)
+  return [markdownTable(`${letter} against A`, rows), alone.join('\n'), ...lists].filter(Boolean)
+}
+
+/** A row for each metric of each task; before them the head. @param names of the first run and the other */
+export function differenceRows(
+  tasks: readonly TaskComparison[],
+  [first, other]: readonly [string, string],
+): string[][] {
+  const rows = tasks.flatMap(task => Object.keys(task.metrics).map(name => row(task, name)))
+  const head = [
+    'Task',
+    first,
+    other,
+    `${other} - ${first}`,
+    '95 % interval',
+    'Up',
+    'Down',
+    'p (McNemar)',
+    'Pairs',
+  ]
+  return [head, ...rows]
 }
 
 function row({ title, decimals, aggregations, metrics }: TaskComparison, name: string): string[] {
@@ -43,7 +65,7 @@ function row({ title, decimals, aggregations, metrics }: TaskComparison, name: s
   const print = (value: number) => printedScore(value, aggregations?.[name], decimals)
   const signed = (value: number) => (value < 0 ? '' : '+') + print(value)
   return [
-    tableCell(`${title} (${metricHead(name)})`),
+    `${title} (${metricHead(name)})`,
     print(before),
     print(after),
     signed(difference) + (beyondChance ? '*' : ''),
