@@ -27,6 +27,13 @@ const base = {
   doc_to_target: 'label',
   doc_to_choice: 'options',
 }
+/** Aliases of aliases, ten times ten times ten and so on. */
+const bomb = [
+  'metadata:',
+  '  a0: &a0 [x, x]',
+  ...Array.from({ length: 9 }, (_, i) => `  a${i + 1}: &a${i + 1} [${Array(10).fill(`*a${i}`).join(', ')}]`),
+].join('\n')
+
 type Changes = Record<string, unknown>
 
 describe('task files', () => {
@@ -62,6 +69,18 @@ describe('task files', () => {
     ['broken YAML', 'task: own\n  - x: [\n', /own\.yaml:\d: not valid YAML: /],
     ['no mapping', '- a\n', /own\.yaml:1: expected a mapping/],
     ['an unknown key', { doc_to_txt: 'x' }, /own\.yaml:9: unknown key "doc_to_txt"; a task has task, /],
+    ['a key that objects inherit', { constructor: 'x' }, /unknown key "constructor"/],
+    [
+      'a metric that objects inherit',
+      { metric_list: [{ metric: 'constructor' }] },
+      /unknown metric "constructor" of output_type multiple_choice/,
+    ],
+    [
+      'a split that objects inherit',
+      { dataset_path: 'set', dataset_kwargs: undefined, test_split: 'constructor' },
+      /no data of the split "constructor"/,
+    ],
+    ['aliases without end', `${yaml()}${bomb}\n`, /own\.yaml:9: Excessive alias count/],
     [
       'a key that needs Python',
       { use_prompt: 'x' },

@@ -41,7 +41,8 @@ export function taskMetrics({
   const names: string[] = []
   const entries = metrics ?? defaults[outputType].map(name => ({ name }))
   for (const entry of entries) {
-    const own = byType[outputType][entry.name]
+    const metricsOfType = byType[outputType]
+    const own = Object.hasOwn(metricsOfType, entry.name) ? metricsOfType[entry.name] : undefined
     const aggregation = own ?? 'mean'
     if (names.includes(entry.name))
       throw (entry as MetricEntry).value.error(`metric ${entry.name} is there twice`)

@@ -9,11 +9,11 @@ import type { YamlValue } from './yaml-value.ts'
 const readers = ['json', 'parquet', 'csv']
 
 /** What files of a split may be called, as Hugging Face's datasets finds them. */
-const fileNames: Readonly<Record<string, readonly string[]>> = {
-  train: ['train', 'training'],
-  validation: ['validation', 'valid', 'dev', 'val'],
-  test: ['test', 'testing', 'eval'],
-}
+const fileNames: ReadonlyMap<string, readonly string[]> = new Map([
+  ['train', ['train', 'training']],
+  ['validation', ['validation', 'valid', 'dev', 'val']],
+  ['test', ['test', 'testing', 'eval']],
+])
 
 /** The split that is evaluated: test, else validation. @throws TASK where there is neither */
 export function evaluatedSplit({ splits, value, name }: TaskDefinition): YamlValue {
@@ -55,7 +55,7 @@ export async function filesOfSplit(
     throw data.path.error(`dataset_path ${path} without data_files in dataset_kwargs`)
   const folder = join(inRoot(path), data.name ?? '')
   try {
-    return await findDataFiles(title, folder, fileNames[name] ?? [name])
+    return await findDataFiles(title, folder, fileNames.get(name) ?? [name])
   } catch (error) {
     if (!(error instanceof MtLlamaError) || error.code !== 'DATA_NOT_FOUND') throw error
     throw new MtLlamaError(

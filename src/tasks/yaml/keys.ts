@@ -1,4 +1,5 @@
 // The keys of task files: those that are read, those that change nothing here, and those that are refused with a reason.
+import { ownField } from '../../data/fields.ts'
 import type { YamlValue } from './yaml-value.ts'
 
 const read = [
@@ -34,14 +35,14 @@ export function checkKeys(entries: ReadonlyMap<string, YamlValue>): void {
   const known: readonly string[] = [...read, ...idle, ...Object.keys(fixed)]
   for (const [key, value] of entries) {
     if (known.includes(key)) {
-      if (key in fixed && !value.isNull && value.plain() !== fixed[key])
-        throw value.error(`${key} other than ${fixed[key]} is not supported`)
-    } else if (!value.isNull || refused[key] === undefined) {
-      const why = refused[key]
-      throw value.error(
-        why ? `${key} is not supported: ${why}` : `unknown key "${key}"; a task has ${read.join(', ')}`,
-      )
+      const only = ownField(fixed, key)
+      if (only !== undefined && !value.isNull && value.plain() !== only)
+        throw value.error(`${key} other than ${only} is not supported`)
+      continue
     }
+    const why = ownField(refused, key)
+    if (why === undefined) throw value.error(`unknown key "${key}"; a task has ${read.join(', ')}`)
+    if (!value.isNull) throw value.error(`${key} is not supported: ${why}`)
   }
 }
 
