@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { drain } from '../src/calls/slices.ts'
 import { perByte, perCharacter, perToken } from '../src/metrics/accuracy.ts'
+import { type Aggregation, aggregated } from '../src/metrics/aggregation.ts'
 import { bootstrapMeans, percentile } from '../src/metrics/bootstrap.ts'
 import { mcnemar } from '../src/metrics/mcnemar.ts'
 import { figureOf, meanOf } from '../src/metrics/mean.ts'
@@ -13,6 +14,14 @@ import { carried } from './shared.ts'
 interface Golden {
   wilson: [count: number, n: number, low: number, high: number][]
   mcnemar: [gained: number, lost: number, p: number][]
+  aggregated: {
+    aggregation: Aggregation
+    scores: number[]
+    partners: number[]
+    value: number
+    bootstrap_stderr: number
+    interval: [number, number]
+  }[]
   bootstrap: { values: number[]; mean_stderr: number; bootstrap_stderr: number; interval: [number, number] }[]
 }
 
@@ -52,6 +61,17 @@ describe('statistics', () => {
       // A percentile of 10,000 resamples is known to 0.027 standard errors.
       assertNear(interval!.low, row.interval[0], 0.1 * row.mean_stderr, 'low')
       assertNear(interval!.high, row.interval[1], 0.1 * row.mean_stderr, 'high')
+    })
+
+  for (const { aggregation, value, bootstrap_stderr, interval, ...all } of golden.aggregated)
+    it(`${aggregation}: the bootstrap's error and interval are those of the harness's function`, async () => {
+      const found = await aggregated(aggregation, all)
+      assertNear(found.value, value, 1e-12 * value, 'value')
+      // The harness draws 2,000 resamples: the deviation is known to 1 / sqrt(4,000) = 1.6 %, more where tails are long.
+      assertNear(found.bootstrapError!, bootstrap_stderr, 0.1 * bootstrap_stderr, 'bootstrap error')
+      // A percentile of 4,000 resamples is known to 0.04 standard errors in a normal's tail, and less well in longer ones.
+      assertNear(found.interval!.low, interval[0], 0.2 * bootstrap_stderr, 'low')
+      assertNear(found.interval!.high, interval[1], 0.2 * bootstrap_stderr, 'high')
     })
 
   it('a figure is the same to the bit whenever it is computed, and leaves the event loop its turns', async () => {

@@ -15,7 +15,7 @@ os.environ["DISABLE_MULTIPROC"] = "1"
 import contextlib
 
 import numpy as np
-from lm_eval.api.metrics import bootstrap_stderr, mean, mean_stderr
+from lm_eval.api.metrics import bits_per_byte, bootstrap_stderr, f1_score, mean, mean_stderr, perplexity, weighted_perplexity
 from scipy.stats import binomtest, bootstrap
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
@@ -35,28 +35,55 @@ def exact(gained, lost):
 
 
 def resampled(values):
-    values = [round(float(value), 3) for value in values]
+    values = [round(float(value), 2) for value in values]
     found = bootstrap(
         (np.array(values),), np.mean, n_resamples=200_000, batch=20_000, method="percentile", rng=np.random.default_rng(1)
     )
     with contextlib.redirect_stdout(sys.stderr):
         error = bootstrap_stderr(mean, values, 20_000)
-    interval = [float(found.confidence_interval.low), float(found.confidence_interval.high)]
-    return {"values": values, "mean_stderr": float(mean_stderr(values)), "bootstrap_stderr": error, "interval": interval}
+    interval = [round(float(end), 6) for end in found.confidence_interval]
+    return {"values": values, "mean_stderr": float(mean_stderr(values)), "bootstrap_stderr": round(error, 6), "interval": interval}
+
+
+def aggregated(name, statistic, items):
+    """A metric that is no mean. Items are scores, or pairs of a score and what it is paired with."""
+    pairs = [item if isinstance(item, tuple) else (item, 0) for item in items]
+    draws = np.random.default_rng(2).integers(0, len(items), (4_000, len(items)))
+    means = [statistic([items[i] for i in row]) for row in draws]
+    with contextlib.redirect_stdout(sys.stderr):
+        error = bootstrap_stderr(statistic, items, 2_000)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return {
+        "aggregation": name,
+        "scores": [score for score, _ in pairs],
+        "partners": [partner for _, partner in pairs] if isinstance(items[0], tuple) else [],
+        "value": float(statistic(items)),
+        "bootstrap_stderr": round(float(error), 6),
+        "interval": [round(float(low), 6), round(float(high), 6)],
+    }
 
 
 rng = np.random.default_rng(7)
 counts = [(0, 1), (1, 1), (0, 30), (30, 30), (1, 4), (56, 100), (3, 500), (5000, 9815), (99999, 100000)]
 flips = [(1, 0), (0, 5), (3, 8), (12, 12), (13, 12), (20, 5), (150, 201), (1000, 1100), (4000, 3700), (0, 900), (52000, 51000)]
 samples = [
-    rng.beta(0.5, 0.5, 60),
-    rng.choice([0, 0.5, 0.667, 1], 40, p=[0.5, 0.1, 0.1, 0.3]),
-    rng.choice([-1, 0, 0, 0, 1], 50),
+    rng.beta(0.5, 0.5, 20),
+    rng.choice([0, 0.5, 0.667, 1], 16, p=[0.5, 0.1, 0.1, 0.3]),
+    rng.choice([-1, 0, 0, 0, 1], 24),
     rng.exponential(2.0, 12),
 ]
+lls = [round(float(value), 2) for value in -rng.gamma(8, 1, 10)]
+words = [int(value) for value in rng.integers(2, 9, 10)]
+classes, guesses = ([int(value) for value in rng.integers(0, 2, 12)] for _ in range(2))
 rows = {
     "wilson": [wilson(*row) for row in counts],
     "mcnemar": [exact(*row) for row in flips],
     "bootstrap": [resampled(values) for values in samples],
+    "aggregated": [
+        aggregated("perplexity", perplexity, lls),
+        aggregated("weighted_perplexity", weighted_perplexity, list(zip(lls, words))),
+        aggregated("bits_per_byte", bits_per_byte, list(zip(lls, words))),
+        aggregated("f1", f1_score, list(zip(classes, guesses))),
+    ],
 }
 print("{\n" + ",\n".join(f'"{name}": [\n' + ",\n".join(json.dumps(row) for row in some) + "\n]" for name, some in rows.items()) + "\n}")
