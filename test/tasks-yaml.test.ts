@@ -1,13 +1,18 @@
 // Tests the rooms behind task files against lm-evaluation-harness: shots, filters, flags, templates, patterns, means of groups.
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { pythonRegex } from '../src/data/python-regex.ts'
 import { Row } from '../src/data/row.ts'
 import { groupResults } from '../src/evaluation/group-results.ts'
 import type { TaskResult } from '../src/evaluation/results.ts'
+import { loadWork } from '../src/evaluation/work.ts'
 import { aggregatedValue } from '../src/metrics/aggregation.ts'
 import { textMetric } from '../src/metrics/registry.ts'
+import { card } from '../src/protocols/card.ts'
 import { makeFilter } from '../src/protocols/own/filters.ts'
+import { loadOwnTasks, withOwnTasks } from '../src/protocols/own/own.ts'
 import type { TaskDefinition } from '../src/tasks/yaml/definition.ts'
 import { taskEnvironment } from '../src/tasks/yaml/environment.ts'
 import { sampler } from '../src/tasks/yaml/few-shot.ts'
@@ -19,6 +24,27 @@ import { carried } from './shared.ts'
 const cases = JSON.parse(readFileSync(carried('task-files', 'cases.json'), 'utf8'))
 
 describe('task files beside lm-evaluation-harness', () => {
+  for (const [i, { config, rows }] of cases.contexts.entries())
+    it(`prompts and continuations of task ${i + 1}, by ${config.output_type}`, async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'mt-llama-contexts-'))
+      try {
+        const file = join(folder, 'task.yaml')
+        writeFileSync(file, JSON.stringify(config))
+        const { tasks } = await loadOwnTasks([file], carried())
+        const own = tasks.map(({ task }) => task)
+        const [work] = await loadWork(own, withOwnTasks(card, tasks), { dataDir: folder, limit: 5 })
+        const { form, asks } = work!
+        const requests = asks.map(ask =>
+          ask.kind === 'rank' && form.kind === 'rank'
+            ? ask.choices.map(choice => [ask.prompt, form.delimiter + choice])
+            : [[ask.prompt]],
+        )
+        assert.deepEqual(requests, rows)
+      } finally {
+        rmSync(folder, { recursive: true })
+      }
+    })
+
   for (const { rows, count, sampler: kind, holds, drawn } of cases.shots)
     it(`${count} shots of ${rows.length} rows by ${kind}${holds ? ', never the item itself' : ''}`, () => {
       const pool = rows.map((n: number, i: number) => new Row({ n }, `row ${i + 1}`, i + 1))

@@ -1,5 +1,6 @@
-"""Writes test/golden/task-files/cases.json: what lm-evaluation-harness 0.4.13 makes of shots, filters, flags, templates, patterns
-and groups. Run with its packages: python bench/peers/golden/task_files.py test/golden/task-files/cases.json"""
+"""Writes test/golden/task-files/cases.json: what lm-evaluation-harness 0.4.13 makes of prompts, shots, filters, flags, templates,
+patterns and groups. Run with its packages, in the project's folder:
+python bench/peers/golden/task_files.py test/golden/task-files/cases.json"""
 
 import json
 import re
@@ -7,6 +8,7 @@ import sys
 from random import Random
 
 from lm_eval.api import metrics
+from lm_eval.api.task import ConfigurableTask
 from lm_eval.api.samplers import ContextSampler, FirstNSampler
 from lm_eval.filters import build_filter_ensemble
 from lm_eval.api.instance import Instance
@@ -150,7 +152,39 @@ def aggregates():
     }
 
 
-parts = [shots, filters, exact_match, templates, patterns, groups, aggregates]
+def contexts():
+    file = "data/copa/validation.jsonl"
+    base = {
+        "task": "t", "dataset_path": "json", "output_type": "multiple_choice", "doc_to_text": "{{premise}}\n", "doc_to_target": "label",
+        "doc_to_choice": "{{[choice1, choice2]}}", "dataset_kwargs": {"data_files": {"validation": file, "test": file, "train": file}},
+    }
+    sample = {"premise": "P", "choice1": "A", "choice2": "B", "label": 1, "question": "cause"}
+    configs = [
+        {"validation_split": "validation", "num_fewshot": 3},
+        {"test_split": "test", "fewshot_split": "test", "num_fewshot": 4},
+        {"test_split": "test", "training_split": "train", "num_fewshot": 2, "description": "About {{question}}:\n"},
+        {"test_split": "test", "fewshot_split": "train", "num_fewshot": 5, "fewshot_delimiter": " | ", "target_delimiter": ""},
+        {"validation_split": "validation", "num_fewshot": 2, "doc_to_choice": ["cause", "effect"], "doc_to_target": "question", "doc_to_text": "premise"},
+        {"validation_split": "validation", "num_fewshot": 1, "fewshot_config": {"samples": [sample], "sampler": "first_n"}},
+        {"output_type": "generate_until", "validation_split": "validation", "num_fewshot": 2, "fewshot_config": {"sampler": "first_n"}, "doc_to_choice": None, "doc_to_target": "{{[choice1,choice2][label]}}"},
+        {"output_type": "loglikelihood", "validation_split": "validation", "num_fewshot": 2, "doc_to_choice": None, "doc_to_target": " {{choice1}}"},
+    ]
+    cases = []
+    for changes in configs:
+        config = {key: value for key, value in {**base, **changes}.items() if value is not None}
+        own = json.loads(json.dumps(config))
+        own["dataset_kwargs"]["data_files"] = {split: "test/golden/" + file for split in ["validation", "test", "train"]}
+        task = ConfigurableTask(config=own)
+        task.set_fewshot_seed(1234)
+        rows = []
+        for i, doc in task.doc_iterator(limit=5):
+            requests = task.construct_requests(doc, task.fewshot_context(doc, config["num_fewshot"]), metadata=("t", i, 1))
+            rows.append([list(r.args)[: 1 if r.request_type == "generate_until" else 2] for r in (requests if isinstance(requests, list) else [requests])])
+        cases.append({"config": config, "rows": rows})
+    return cases
+
+
+parts = [contexts, shots, filters, exact_match, templates, patterns, groups, aggregates]
 with open(sys.argv[1], "w") as file:
     cases = ",\n".join(f"{json.dumps(part.__name__)}: {json.dumps(part(), ensure_ascii=False)}" for part in parts)
     file.write("{" + cases + "}")
