@@ -28,7 +28,8 @@ describe('mt-llama on bad input', () => {
       title: 'no such task',
       args: ['eval', '--tasks', 'copa,foo'],
       code: 2,
-      message: /No task "foo"; there are xquad, .* rte\./,
+      message:
+        /No task "foo"; there are xquad, .* rte, mnli_mismatched; in their languages .*, or one of these as xnli_de\. A file of your own ends in \.yaml\./,
     },
     {
       title: 'a limit of 0',
@@ -157,7 +158,7 @@ describe('mt-llama on bad input', () => {
       args: ['eval', '--quiet', '--data-dir', '/nowhere', '--model', '/nowhere'],
       code: 1,
       message:
-        /^error: XQuAD-en: no data in \/nowhere\/xquad: the data folder \/nowhere does not exist\. Looked for: xquad\.en, validation, test .*\[DATA_NOT_FOUND\]\n$/,
+        /^error: XQuAD-en: no data in \/nowhere\/xquad: the data folder \/nowhere does not exist\. Looked for: xquad\.en, xquad\.en\/validation, validation, test .*\[DATA_NOT_FOUND\]\n$/,
     },
     {
       title: 'a data folder that is a file',

@@ -1,7 +1,7 @@
 // Tasks that the user defines: each brings its own form, whatever protocol the others are put by.
 
 import type { AnyTask } from '../../tasks/task.ts'
-import { loadTaskFiles, type TaskGroup } from '../../tasks/yaml/load.ts'
+import type { TaskGroup } from '../../tasks/yaml/load.ts'
 import { openTask } from '../../tasks/yaml/task.ts'
 import type { Form, Protocol } from '../protocol.ts'
 import { formOfDefinition } from './form.ts'
@@ -23,6 +23,8 @@ export interface OwnTasks {
  * @throws TASK naming file and line, DATA_NOT_FOUND, DATA_INVALID
  */
 export async function loadOwnTasks(files: readonly string[], dataRoot: string): Promise<OwnTasks> {
+  // The YAML library is loaded once it is needed: bundles of ES modules cannot hold it.
+  const { loadTaskFiles } = await import('../../tasks/yaml/load.ts')
   const { definitions, groups } = await loadTaskFiles(files)
   const tasks: OwnTask[] = []
   for (const definition of definitions) {
