@@ -103,7 +103,7 @@ describe('mt-llama templates', () => {
       1,
       /rows\.jsonl: has 2 rows; there is no row 3\. \[DATA_INVALID\]\n$/,
     ],
-    [['d/sub', '--template', 'a1', '--data', 'x.csv'], 2, /Expected a file that ends in \.jsonl, \.json, /],
+    [['d/sub', '--template', 'a1', '--data', 'x.txt'], 2, /Expected a file that ends in \.jsonl, \.json, /],
     [['d/sub', '--template', 'a1', '--data', 'DIR/x.jsonl'], 1, /x\.jsonl: cannot be read/],
   ]
   for (const [args, code, stderr] of wrong)
