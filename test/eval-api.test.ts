@@ -10,12 +10,15 @@ import {
   type EvaluateOptions,
   evaluate,
   evaluateStream,
+  loadModel,
   type RunResults,
   type TaskSample,
 } from '../src/index.ts'
 import { card } from '../src/protocols/card.ts'
 import { builtInTasks } from '../src/tasks/built-in/registry.ts'
 import { fakeModel } from './fake-model.ts'
+import { shared, sharedMissing } from './shared.ts'
+import { skip } from './skip.ts'
 
 const dataDir = fileURLToPath(new URL('../default/data', import.meta.url))
 
@@ -64,6 +67,23 @@ describe('evaluate() of the API', () => {
     }
   })
 
+  it('asks by the templates of a folder under protocol t0', async function () {
+    if (sharedMissing) skip(this, sharedMissing)
+    await using model = await loadModel(fileURLToPath(new URL('../default/model', import.meta.url)))
+    const templatesDir = shared('promptsource', 'templates')
+    const results = await evaluate(model, { dataDir, protocol: 't0', templatesDir, limit: 2 })
+    assert.deepEqual(Object.keys(results.tasks), [
+      'sst2',
+      'openbookqa',
+      'copa',
+      'winogrande',
+      'wic',
+      'mnli',
+      'rte',
+    ])
+    assert.ok(results.tasks.copa!.templates!.length > 4)
+  })
+
   it('a loop that is left saves what is done, and frees the folder', async () => {
     const options = { dataDir, tasks: ['wic', 'rte'], out }
     let seen = 0
@@ -89,8 +109,12 @@ describe('evaluate() of the API', () => {
     [{ tasks: ['copa', 'poem'] }, /^tasks has "poem"; there are xquad, /],
     [{ tasks: 'copa' }, /^tasks is "copa"; expected a list of names of tasks/],
     [{ tasks: [] }, /^tasks is \[\]; expected a list/],
-    [{ protocol: 'cards' }, /^protocol is "cards"; expected one of card/],
-    [{ protocol: 'toString' }, /^protocol is "toString"; expected one of card/],
+    [{ protocol: 'cards' }, /^protocol is "cards"; expected .*card/],
+    [{ protocol: 'toString' }, /^protocol is "toString"; expected .*card/],
+    [{ protocol: 't0' }, /^protocol 't0' needs templatesDir, the folder promptsource\/templates/],
+    [{ templatesDir: dataDir }, /^templatesDir and template belong to protocol 't0'/],
+    [{ protocol: 't0', templatesDir: 3 }, /^templatesDir is 3; expected /],
+    [{ protocol: 't0', templatesDir: dataDir, template: 'a' }, /^template is "a"; expected /],
     [{ limit: 0 }, /^limit is 0; expected /],
     [{ limit: 1.5 }, /^limit is 1\.5; expected /],
     [{ tooLong: 'skip' }, /^tooLong is "skip"; expected /],

@@ -13,13 +13,14 @@ import { runSettings } from '../evaluation/settings.ts'
 import { loadWork } from '../evaluation/work.ts'
 import { holderName } from '../files/lock.ts'
 import { card } from '../protocols/card.ts'
+import { chooseProtocol, protocolNames } from '../protocols/choose.ts'
 import { loadOwnTasks, ownOnly, withOwnTasks } from '../protocols/own/own.ts'
 import type { Form, Protocol } from '../protocols/protocol.ts'
 import { protocols } from '../protocols/registry.ts'
-import { loadT0, t0Judging, t0Tasks } from '../protocols/t0.ts'
+import { t0Judging } from '../protocols/t0.ts'
 import type { ScoreCache } from '../scoring/cache.ts'
 import { builtInTasks } from '../tasks/built-in/registry.ts'
-import type { AnyTask, Task } from '../tasks/task.ts'
+import type { AnyTask } from '../tasks/task.ts'
 import type { TaskGroup } from '../tasks/yaml/load.ts'
 import { type AskedTasks, allOfCard, parseTasks, taskWords } from './asked-tasks.ts'
 import { addModelOptions, choice, folder, integer, type ModelOptions, newCommand } from './command.ts'
@@ -80,8 +81,7 @@ export function evalCommand(io: Io): Command {
   addModelOptions(command)
     .addOption(
       choice('--protocol <name>', 'how prompts are put and answers judged, see docs/data.md', [
-        ...protocols.keys(),
-        't0',
+        ...protocolNames,
       ]).default(card.name),
     )
     .option('--templates-dir <dir>', "of protocol t0: promptsource's folder of templates", folder)
@@ -178,32 +178,12 @@ async function protocolAndTasks(options: EvalOptions): Promise<{
   const { builtIn } = options.tasks
   if (builtIn.length === 0)
     return { protocol: withOwnTasks(ownOnly, own.tasks), tasks: ownTasks, groups: own.groups }
-  const { protocol, tasks } = await protocolOf(options, builtIn)
+  const { protocol, tasks } = await chooseProtocol(options, options.tasks === allOfCard ? undefined : builtIn)
   return {
     protocol: withOwnTasks(protocol, own.tasks),
     tasks: [...tasks, ...ownTasks],
     groups: own.groups,
   }
-}
-
-/** The protocol; t0 has templates to load, and no way to ask the card's questions whose answers are free. */
-async function protocolOf(
-  { templatesDir, template, ...options }: EvalOptions,
-  tasks: readonly Task[],
-): Promise<{ protocol: Protocol; tasks: readonly Task[] }> {
-  const known = protocols.get(options.protocol)
-  if (known) {
-    if (templatesDir !== undefined || template !== undefined)
-      throw new MtLlamaError('INVALID_ARGUMENT', '--templates-dir and --template belong to --protocol t0.')
-    return { protocol: known, tasks }
-  }
-  if (templatesDir === undefined)
-    throw new MtLlamaError(
-      'INVALID_ARGUMENT',
-      '--protocol t0 needs --templates-dir, the folder promptsource/templates of a copy of promptsource.',
-    )
-  const asked = options.tasks === allOfCard ? tasks.filter(({ name }) => t0Tasks.includes(name)) : tasks
-  return { protocol: await loadT0(templatesDir, asked, template), tasks: asked }
 }
 
 async function runRescore(io: Io, path: string, options: EvalOptions): Promise<void> {

@@ -8,17 +8,17 @@ import {
   integerOption,
   optionOf,
   signalOption,
+  textsOption,
 } from '../calls/options.ts'
 import { isRecord } from '../data/record.ts'
 import { shown } from '../data/shown.ts'
 import { MtLlamaError } from '../errors.ts'
 import { checkPath } from '../files/path.ts'
+import { chooseProtocol, protocolNames } from '../protocols/choose.ts'
 import { type OwnTask, withOwnTasks } from '../protocols/own/own.ts'
-import type { Protocol } from '../protocols/protocol.ts'
-import { protocols } from '../protocols/registry.ts'
 import type { ScoreCache } from '../scoring/cache.ts'
-import { builtInTasks, cardTasks, taskNames, tasksNamed } from '../tasks/built-in/registry.ts'
-import type { AnyTask } from '../tasks/task.ts'
+import { builtInTasks, taskNames, tasksNamed } from '../tasks/built-in/registry.ts'
+import type { AnyTask, Task } from '../tasks/task.ts'
 import type { TaskGroup } from '../tasks/yaml/load.ts'
 import type { RunResults, Settings } from './results.ts'
 import { type EvaluateProgress, type KeptSamples, runWork, type TaskSample } from './run.ts'
@@ -37,8 +37,12 @@ export interface EvaluateOptions {
   tasks?: readonly (string | OwnTask)[]
   /** Groups of loadTasks(), whose means are taken. @default [] */
   groups?: readonly TaskGroup[]
-  /** How prompts are put and answers judged. @default 'card' */
+  /** How prompts are put and answers judged: 'card', 'release' or 't0'. @default 'card' */
   protocol?: string
+  /** promptsource's folder of templates, for protocol t0. */
+  templatesDir?: string
+  /** Names or ids of the templates that t0 asks by. @default all of the original task */
+  template?: readonly string[]
   /** Items of each task, from the first. @default all */
   limit?: number
   /**
@@ -82,7 +86,10 @@ export async function* evaluateStream(
   model: Scorer,
   options: EvaluateOptions,
 ): AsyncGenerator<TaskSample, RunResults, undefined> {
-  const { tasks, protocol, out, settings: asked, ...rest } = readOptions(options)
+  const { builtIn, own, choice, out, settings: asked, ...rest } = readOptions(options)
+  const chosen = await chooseProtocol(choice, builtIn)
+  const protocol = withOwnTasks(chosen.protocol, own)
+  const tasks: readonly AnyTask[] = [...chosen.tasks, ...own.map(({ task }) => task)]
   const folder = out === undefined ? undefined : await RunFolder.open(out)
   try {
     const work = await loadWork(tasks, protocol, asked)
@@ -105,15 +112,21 @@ function readOptions(options: EvaluateOptions) {
   const limit = optionOf(options, 'limit', undefined)
   const out = optionOf(options, 'out', undefined)
   const { scoreCache } = options
-  const protocol = readProtocol(optionOf(options, 'protocol', 'card'))
-  const { tasks, own } = readTasks(optionOf(options, 'tasks', undefined))
+  const protocol = choiceOption(options, 'protocol', protocolNames, 'card')
+  const templatesDir = optionOf(options, 'templatesDir', undefined)
+  const template = optionOf(options, 'template', undefined)
+  const { builtIn, own } = readTasks(optionOf(options, 'tasks', undefined))
   return {
-    tasks,
-    protocol: withOwnTasks(protocol, own),
+    ...{ builtIn, own },
+    choice: {
+      protocol,
+      ...(templatesDir !== undefined && { templatesDir: checkPath('templatesDir', templatesDir) }),
+      ...(template !== undefined && { template: textsOption(options, 'template') }),
+    },
     groups: readGroups(optionOf(options, 'groups', undefined)),
     out: out === undefined ? undefined : checkPath('out', out),
     settings: {
-      protocol: protocol.name,
+      protocol,
       dataDir: resolve(checkPath('dataDir', options.dataDir)),
       limit: limit === undefined ? null : integerOption(options, 'limit', 1, Number.MAX_SAFE_INTEGER, 1),
       tooLong: choiceOption(options, 'tooLong', ['error', 'truncate-left'], 'error') as Settings['tooLong'],
@@ -127,17 +140,9 @@ function readOptions(options: EvaluateOptions) {
   }
 }
 
-function readProtocol(name: unknown): Protocol {
-  const protocol = protocols.get(name as string)
-  if (protocol) return protocol
-  throw new MtLlamaError(
-    'INVALID_ARGUMENT',
-    `protocol is ${shown(name)}; expected one of ${[...protocols.keys()].join(', ')}`,
-  )
-}
-
-function readTasks(asked: unknown): { tasks: readonly AnyTask[]; own: readonly OwnTask[] } {
-  if (asked === undefined) return { tasks: cardTasks, own: [] }
+/** @returns undefined for the built-in tasks where the caller has named none */
+function readTasks(asked: unknown): { builtIn: readonly Task[] | undefined; own: readonly OwnTask[] } {
+  if (asked === undefined) return { builtIn: undefined, own: [] }
   if (!Array.isArray(asked) || asked.length === 0)
     throw new MtLlamaError('INVALID_ARGUMENT', `tasks is ${shown(asked)}; expected a list of names of tasks`)
   const own = asked.filter(isOwn)
@@ -155,8 +160,7 @@ function readTasks(asked: unknown): { tasks: readonly AnyTask[]; own: readonly O
         )
       }),
   )
-  const named = [...builtInTasks.values()].filter(task => builtIn.has(task))
-  return { tasks: [...named, ...own.map(({ task }) => task)], own }
+  return { builtIn: [...builtInTasks.values()].filter(task => builtIn.has(task)), own }
 }
 
 function readGroups(groups: unknown): readonly TaskGroup[] {
