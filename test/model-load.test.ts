@@ -15,7 +15,7 @@ describe('loadModel()', () => {
   it('tells what was loaded', async () => {
     const progress: LoadProgress[] = []
     await using model = await loadModel(defaultModel, { threads: 1, onProgress: p => progress.push(p) })
-    const { backend, weightBytes, parameters, ...info } = model.info
+    const { backend, fingerprint, weightBytes, parameters, ...info } = model.info
     assert.deepEqual(info, {
       path: defaultModel,
       delta: undefined,
@@ -44,6 +44,7 @@ describe('loadModel()', () => {
     assert.equal(parameters, 258 * 64 + 64 + 2 * (2 * 64 * 64 + 2 * 32 * 64 + 3 * 64 * 176 + 2 * 64))
     assert.ok(weightBytes >= 2 * (parameters - 5 * 64))
     assert.match(backend, /^cpu /)
+    assert.match(fingerprint, /^[0-9a-f]{16}$/)
     const bytesTotal = 2 * parameters
     assert.deepEqual(progress.at(-1), { fraction: 1, bytesDone: bytesTotal, bytesTotal })
   })
