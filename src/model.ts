@@ -1,6 +1,5 @@
 // A loaded model: scoring, generation, chat. Thin: each method reads its options and hands on to its own room.
 
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { onLeave } from './calls/leaving.ts'
 import {
@@ -23,6 +22,7 @@ import {
   renderRelease,
 } from './chat/chat-template.ts'
 import { contentHash } from './checkpoint/content-hash.ts'
+import { makeFolder } from './checkpoint/files.ts'
 import { shown } from './data/shown.ts'
 import { MtLlamaError, message } from './errors.ts'
 import { writing } from './files/output.ts'
@@ -320,7 +320,7 @@ export class Model {
     const path = checkPath('folder', folder)
     if (this.closing.signal.aborted) throw disposedError()
     const { dtype, backend } = this.info
-    await writing(path, cacheFolder, () => mkdir(path, { recursive: true }))
+    await writing(path, cacheFolder, () => makeFolder(path))
     const hash = await contentHash(this.parts.checkpoint, join(path, 'checkpoints.json'), cacheFolder, signal)
     const cache = await ScoreCache.open(path, JSON.stringify([await packageVersion(), hash, dtype, backend]))
     this.caches.add(cache)

@@ -21,7 +21,7 @@ import { builtInTasks, taskNames, tasksNamed } from '../tasks/built-in/registry.
 import type { AnyTask, Task } from '../tasks/task.ts'
 import type { TaskGroup } from '../tasks/yaml/load.ts'
 import type { RunResults, Settings } from './results.ts'
-import { type EvaluateProgress, type KeptSamples, runWork, type TaskSample } from './run.ts'
+import { type EvaluateProgress, type KeptSamples, resultsOf, runWork, type TaskSample } from './run.ts'
 import { RunFolder } from './run-folder.ts'
 import type { Scorer } from './scorer.ts'
 import { runSettings } from './settings.ts'
@@ -70,12 +70,8 @@ export interface EvaluateOptions {
  * @throws INVALID_ARGUMENT, DATA_NOT_FOUND, DATA_INVALID (before anything is scored), OUTPUT, SCORE_NOT_FINITE, ABORTED, and
  *   what scoring throws; samples done before are saved
  */
-export async function evaluate(model: Scorer, options: EvaluateOptions): Promise<RunResults> {
-  const samples = evaluateStream(model, options)
-  for (;;) {
-    const { done, value } = await samples.next()
-    if (done) return value
-  }
+export function evaluate(model: Scorer, options: EvaluateOptions): Promise<RunResults> {
+  return resultsOf(evaluateStream(model, options))
 }
 
 /**

@@ -124,8 +124,14 @@ export async function* runWork(
 }
 
 /** Runs to the end without looking at samples. @throws what runWork() throws */
-export async function runToEnd(model: Scorer, options: RunOptions): Promise<RunResults> {
-  const samples = runWork(model, options)
+export function runToEnd(model: Scorer, options: RunOptions): Promise<RunResults> {
+  return resultsOf(runWork(model, options))
+}
+
+/** The results at the end of a stream of samples. */
+export async function resultsOf(
+  samples: AsyncGenerator<TaskSample, RunResults, undefined>,
+): Promise<RunResults> {
   for (;;) {
     const { done, value } = await samples.next()
     if (done) return value

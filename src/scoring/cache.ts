@@ -2,8 +2,9 @@
 // gives the same bits again. Every process appends to a file of its own, so that several may share a folder.
 import { createHash, randomUUID } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
-import { mkdir, readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { makeFolder } from '../checkpoint/files.ts'
 import { isRecord } from '../data/record.ts'
 import { createFile, type Place, writing } from '../files/output.ts'
 import type { Sequence } from './sequence.ts'
@@ -47,7 +48,7 @@ export class ScoreCache {
   static async open(folder: string, key: string): Promise<ScoreCache> {
     const own = join(folder, createHash('sha256').update(key).digest('hex').slice(0, 32))
     return writing(own, cacheFolder, async () => {
-      await mkdir(own, { recursive: true })
+      await makeFolder(own)
       const known = new Map<string, KnownScores>()
       for (const name of await readdir(own))
         if (name.endsWith('.jsonl')) readScores(await readFile(join(own, name), 'utf8'), known)

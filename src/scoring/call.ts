@@ -73,13 +73,14 @@ export class ScoreCall<Request> implements QueuedCall, Answerer<Request, ScoreRe
   }
 
   private add(encoded: EncodedRequest): RequestScores {
-    const known = encoded.sequences.map(sequence => this.cache?.find(sequence))
-    const unknown = encoded.sequences.filter((_, i) => !known[i])
+    const { cache } = this
+    const { sequences } = encoded
+    const known = cache ? sequences.map(sequence => cache.find(sequence)) : []
+    const unknown = cache ? sequences.filter((_, i) => !known[i]) : sequences
     let tokens = tokensPerRequest + (unknown[0]?.first ?? 0)
     for (const { ids, first } of unknown) tokens += ids.length - first
     const scores = new RequestScores(encoded, tokens)
-    for (const [i, found] of known.entries())
-      if (found) scores.set(i, knownScore(encoded.sequences[i]!, found))
+    for (const [i, found] of known.entries()) if (found) scores.set(i, knownScore(sequences[i]!, found))
     this.planner.add(unknown, tokens)
     if (scores.isDone()) this.requestsDone++
     return scores
