@@ -121,6 +121,7 @@ describe('the score cache', () => {
         message: /^cache is .*; expected one that openScoreCache\(\) of this model has given/,
       })
     await assert.rejects(model.openScoreCache('a\0b'), { code: 'INVALID_ARGUMENT' })
+    await assert.rejects(model.openScoreCache('/proc/no/cache'), { code: 'OUTPUT' })
   })
 
   it('on a full disk keeps the scores of the call, and says so when it is closed', async function () {

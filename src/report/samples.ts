@@ -1,6 +1,6 @@
 // Lays out the samples of runs for the page: a question once, with the answers of all runs that were asked it.
 import { type SavedRun, type SavedTask, sampleKey } from '../evaluation/compare/read-run.ts'
-import { pairedKeys } from '../evaluation/compare/same-data.ts'
+import { askedOf, pairedKeys } from '../evaluation/compare/same-data.ts'
 import type { SampleRecord } from '../evaluation/results.ts'
 import { metricHead } from '../metrics/titles.ts'
 
@@ -81,7 +81,7 @@ function paired(
   const [first, ...others] = having
   for (const { task } of others)
     if (task.samples.size > 0 && first!.task.samples.size > 0)
-      pairedKeys(task.result.title, asked(first!.task), asked(task))
+      pairedKeys(task.result.title, askedOf(first!.task), askedOf(task))
   const samples = new Map<string, PageSample>()
   for (const { task, run } of having)
     for (const record of task.samples.values()) {
@@ -95,10 +95,6 @@ function paired(
       sample.answers[run] = answer
     }
   return [...samples.values()]
-}
-
-function asked({ file, result, samples }: SavedTask) {
-  return { where: file, files: result.files, asks: samples }
 }
 
 function split(record: SampleRecord) {

@@ -8,7 +8,7 @@ import type { Gold } from '../../tasks/task.ts'
 import type { SampleRecord, Settings, TaskResult } from '../results.ts'
 import { type Difference, differenceOf } from './difference.ts'
 import { readRun, type SavedRun, type SavedTask } from './read-run.ts'
-import { pairedKeys } from './same-data.ts'
+import { askedOf, pairedKeys } from './same-data.ts'
 
 export interface CompareOptions {
   /** The tasks to compare, by name. @default all, which every run must have */
@@ -122,12 +122,7 @@ export async function compareRuns(first: SavedRun, other: SavedRun): Promise<Run
 
 async function compareTasks(a: SavedTask, b: SavedTask): Promise<TaskComparison> {
   const { title, decimals } = a.result
-  const asked = ({ file, result, samples }: SavedTask) => ({
-    where: file,
-    files: result.files,
-    asks: samples,
-  })
-  const pairs = pairedKeys(title, asked(a), asked(b)).map(
+  const pairs = pairedKeys(title, askedOf(a), askedOf(b)).map(
     key => [a.samples.get(key)!, b.samples.get(key)!] as const,
   )
   const names = Object.keys(pairs[0]![0].scores).filter(name =>

@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { shown } from '../../data/shown.ts'
 import { MtLlamaError } from '../../errors.ts'
 import type { Ask } from '../../protocols/protocol.ts'
-import { sampleWords } from './read-run.ts'
+import { type SavedTask, sampleWords } from './read-run.ts'
 
 /** What was asked in one of two runs, or is about to be. */
 export interface Asked {
@@ -14,6 +14,11 @@ export interface Asked {
   files: readonly string[]
   /** By sampleKey(). */
   asks: ReadonlyMap<string, Ask>
+}
+
+/** What was asked of a task in a saved run. */
+export function askedOf({ file, result, samples }: SavedTask): Asked {
+  return { where: file, files: result.files, asks: samples }
 }
 
 /** What must be equal for the same id. */

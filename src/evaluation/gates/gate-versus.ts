@@ -4,7 +4,7 @@ import { MtLlamaError } from '../../errors.ts'
 import type { Ask } from '../../protocols/protocol.ts'
 import { compareRuns, type TaskComparison } from '../compare/compare.ts'
 import { readRun, type SavedRun, sampleKey, sampleWords } from '../compare/read-run.ts'
-import { pairedKeys } from '../compare/same-data.ts'
+import { askedOf, pairedKeys } from '../compare/same-data.ts'
 import type { Work } from '../work.ts'
 import type { GateOutcome } from './gate.ts'
 
@@ -18,13 +18,12 @@ export async function readBase(path: string, work: readonly Work[], dataDir: str
     work.map(({ task }) => task.name),
   )
   for (const { task, files, asks } of work) {
-    const { file, result, samples } = base.tasks.get(task.name)!
     const here = {
       where: dataDir,
       files: files.map(name => relative(dataDir, name)),
       asks: byKey(task.title, asks),
     }
-    pairedKeys(task.title, { where: file, files: result.files, asks: samples }, here)
+    pairedKeys(task.title, askedOf(base.tasks.get(task.name)!), here)
   }
   return base
 }
