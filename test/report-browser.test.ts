@@ -8,7 +8,7 @@ import { pathToFileURL } from 'node:url'
 import type { AxeResults } from 'axe-core'
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { writeReport } from '../src/report/report.ts'
-import { hostile, ranked, writeRun } from './report-runs.ts'
+import { hostile, ranked, tokens, writeRun } from './report-runs.ts'
 import { skip } from './skip.ts'
 
 const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
@@ -30,7 +30,8 @@ describe('report in a browser', () => {
   before(async function () {
     if (!executablePath) return skip(this, 'there is no Chromium; Debian has it as the package chromium')
     folder = mkdtempSync(join(tmpdir(), 'mt-llama-report-'))
-    const copa = (right: readonly boolean[]) => right.map((isRight, i) => ranked(`${i}`, isRight))
+    const copa = (right: readonly boolean[]) =>
+      right.map((isRight, i) => ranked(`${i}`, isRight, i === 0 ? tokens : {}))
     const rte = (isRight: boolean) => [ranked('r', isRight, { prompt: hostile, choices: [hostile, 'no'] })]
     const a = writeRun({
       dir: join(folder, 'a'),
@@ -42,7 +43,7 @@ describe('report in a browser', () => {
     })
     two = join(folder, 'two.html')
     await writeReport([a, b], two, Number.POSITIVE_INFINITY)
-    const many = Array.from({ length: 20_000 }, (_, i) => ranked(`${i}`, i % 3 > 0))
+    const many = Array.from({ length: 20_000 }, (_, i) => ranked(`${i}`, i % 3 > 0, tokens))
     long = join(folder, 'long.html')
     await writeReport([writeRun({ dir: join(folder, 'long'), tasks: { copa: many } })], long, many.length)
     browser = await chromium.launch({ executablePath, timeout: limit })
@@ -115,6 +116,33 @@ describe('report in a browser', () => {
         (await chosen.textContent()) ?? '',
         /^no\s*chosen\s*log-likelihood -1, per token -0\.500, share 88\.1 %/,
       )
+    }))
+
+  it('shows each choice token by token: text, log-probability and shade, with a legend', () =>
+    open(two, async page => {
+      await page.selectOption('#other', { label: 'b' })
+      await page.locator('[role=option]').first().click()
+      const shades = ['at least 50 %', '10 %', '1 %', '0.1 %', 'less']
+      assert.deepEqual(await page.locator('.scale span').allTextContents(), shades)
+      const lists = page.locator('.sides > section:first-child .tokens')
+      const wanted = [
+        [' yes 0.00 shade0', '… -1.50 shade1', 'é -3.00 shade2'],
+        ['↵ -5.25 shade3', '⇥ -11.13 shade4', 'لا NaN shade4'],
+      ]
+      for (const [i, rows] of wanted.entries()) {
+        const list = lists.nth(i)
+        assert.equal(await list.getAttribute('aria-label'), 'Tokens and their log-probabilities')
+        const found: string[] = []
+        for (const item of await list.locator('li').all()) {
+          const [token, number] = [item.locator('.token'), item.locator('.number')]
+          const classes = (await token.getAttribute('class')) ?? ''
+          found.push(`${await token.textContent()} ${await number.textContent()} ${classes.split(' ')[1]}`)
+        }
+        assert.deepEqual(found, rows)
+      }
+      assert.equal(await page.locator('.sides > section:nth-child(2) .tokens').count(), 2)
+      await page.locator('[role=option]').nth(1).click()
+      assert.equal(await page.locator('.tokens, .scale').count(), 0)
     }))
 
   it('shows hostile texts as texts', () =>
@@ -213,6 +241,8 @@ describe('report in a browser', () => {
           '#scores table': true,
           '.plot': true,
           '#sample-title': true,
+          '.scale': true,
+          '.tokens': true,
           '#filters': false,
           '#list': false,
         }))

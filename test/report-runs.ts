@@ -40,6 +40,18 @@ export function writeRun({ dir, protocol = 'card', tasks, results = {} }: RunSpe
   return dir
 }
 
+/** What a record keeps of its choices' tokens: a token of each shade, and texts that do not show by themselves. */
+export const tokens = {
+  tokenTexts: [
+    [' yes', '', 'é'],
+    ['\n', '\t', 'لا'],
+  ],
+  tokenLogProbs: [
+    [-0.001, -1.5, -3],
+    [-5.25, -11.125, null],
+  ],
+}
+
 /** A record of a choice between two. @param isRight whether the model takes the right one */
 export function ranked(id: string, isRight: boolean, fields: object = {}): object {
   return {

@@ -1,5 +1,8 @@
 // Tests decoding: bytes that are no characters, streams that agree with the whole, and text that survives both ways.
 import assert from 'node:assert/strict'
+import { drain } from '../src/calls/slices.ts'
+import { splitContinuation } from '../src/tokenizer/boundary.ts'
+import { tokenTexts } from '../src/tokenizer/token-texts.ts'
 import {
   byteJson,
   bytePieces,
@@ -10,11 +13,11 @@ import {
   type TestPiece,
 } from './tokenizer-files.ts'
 
-/** Makes a tokenizer.json of byte pieces: ids 0 to 255 are bytes, then come ▁a, b, <s> and ▁. */
-function byteFallbackJson(): Json {
+/** Makes a tokenizer.json of byte pieces: ids 0 to 255 are bytes, then come ▁a (or another letter), b, <s> and ▁. */
+function byteFallbackJson(letter = 'a'): Json {
   const texts = [
     ...Array.from({ length: 256 }, (_, byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`),
-    '▁a',
+    `▁${letter}`,
     'b',
   ]
   return {
@@ -126,6 +129,24 @@ describe('decoding', () => {
       }
     })
   }
+
+  const more = { ...makers, 'byte fallback without an a': { make: () => loadJson(byteFallbackJson('z')) } }
+  for (const [name, { make }] of Object.entries(more))
+    it(`${name}: the texts of a continuation's tokens are the continuation, its spaces too`, async () => {
+      const tokenizer = await make()
+      const random = generator(11)
+      for (let round = 0; round < 500; round++) {
+        const continuation = ` ${randomText(random)}`
+        const split = splitContinuation(tokenizer, 'b b:', continuation, 'joint', { parseSpecial: false })
+        const { continuation: ids } = drain(split)
+        const texts = tokenTexts(tokenizer, ids)
+        assert.equal(texts.length, ids.length)
+        const want = name === 'byte level' ? continuation : continuation.replaceAll('▁', ' ')
+        assert.equal(texts.join(''), want)
+      }
+      assert.deepEqual(tokenTexts(tokenizer, tokenizer.encode('é').slice(-2)), ['', 'é'])
+      assert.deepEqual(tokenTexts(tokenizer, []), [])
+    })
 })
 
 function generator(seed: number): () => number {

@@ -13,6 +13,7 @@ import type {
 } from '../protocols/protocol.ts'
 import type { TaskGroup } from '../tasks/yaml/load.ts'
 import type { ScorerInfo } from './scorer.ts'
+import type { TokenScores } from './token-scores.ts'
 
 /** All that decides a score. Two runs with equal settings give equal results; a folder holds results of one setting. */
 export interface Settings {
@@ -131,7 +132,8 @@ interface Cut {
 
 /** null stands for a log-likelihood that is NaN or infinite. */
 export type RankRecord = RankAsk &
-  Omit<RankAnswer, 'logLikelihoods'> & { logLikelihoods: (number | null)[] } & Judged &
+  Omit<RankAnswer, 'logLikelihoods'> & { logLikelihoods: (number | null)[] } & Partial<TokenScores> &
+  Judged &
   Cut
 
 /** null stands for a log-likelihood that is NaN or infinite. */

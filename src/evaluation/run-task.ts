@@ -13,6 +13,7 @@ import type { ScoreCache } from '../scoring/cache.ts'
 import { Prompts } from './prompts.ts'
 import type { GenerateRecord, RankRecord, RollRecord, SampleRecord, Settings } from './results.ts'
 import type { Scorer } from './scorer.ts'
+import { tokenScores } from './token-scores.ts'
 import { sampleName, type Work } from './work.ts'
 
 export interface RunTaskOptions {
@@ -75,6 +76,7 @@ async function* rank(
       logLikelihoods,
       tokens: continuations.map(({ tokens }) => tokens.length),
       isGreedy: continuations.map(({ isGreedy }) => isGreedy),
+      ...tokenScores(continuations, model.tokenizer),
     }
     if (logLikelihoods.every(Number.isFinite))
       yield { ...ask, ...answer, ...form.judge(ask, answer), truncatedTokens }

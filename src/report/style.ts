@@ -5,12 +5,14 @@ export const style = `
   color-scheme: light dark;
   --page: #fff; --text: #1b1f24; --quiet: #57606a; --line: #d0d7de; --soft: #f3f5f7; --link: #0550ae;
   --right: #116329; --wrong: #a40e26; --partly: #7d4e00; --chosen: #ddf0ff; --bar: #9ec9f0;
+  --shade0: #fff; --shade1: #fff1cc; --shade2: #ffd98a; --shade3: #f6a55c; --shade4: #8f3a0b; --onshade4: #fff;
   --run0: #0550ae; --run1: #bc4c00; --run2: #116329; --run3: #8250df; --run4: #a40e26; --run5: #57606a;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --page: #12161b; --text: #e6edf3; --quiet: #a5afba; --line: #3a434d; --soft: #1c232b; --link: #79b8ff;
     --right: #6fdc8c; --wrong: #ff9a94; --partly: #e8b54a; --chosen: #12304d; --bar: #2f5f93;
+    --shade0: #12161b; --shade1: #3a2e12; --shade2: #5c4310; --shade3: #84490f; --shade4: #ffb77a; --onshade4: #1b1f24;
     --run0: #79b8ff; --run1: #ffa657; --run2: #6fdc8c; --run3: #d2a8ff; --run4: #ff9a94; --run5: #a5afba;
   }
 }
@@ -80,6 +82,16 @@ label.wide input { max-width: none; }
 .choices li.chosen .scores { color: var(--text); }
 .track { display: block; height: 6px; margin-top: 4px; border: 1px solid var(--line); border-radius: 3px; overflow: hidden; }
 .bar { display: block; height: 100%; background: var(--bar); }
+.scale { margin: 1rem 0 0; font-size: .8125rem; color: var(--quiet); }
+.scale span { padding: .1rem .4rem; border-radius: 3px; }
+.tokens { list-style: none; margin: .4rem 0 0; padding: 0; display: flex; flex-wrap: wrap; gap: .25rem 2px; }
+.tokens li { display: flex; flex-direction: column; align-items: center; border: 0; border-radius: 0; padding: 0; margin: 0; }
+.token { white-space: pre; border-radius: 3px; padding: 0 .15rem; font: .9rem/1.5 ui-monospace, monospace; }
+.number { font-size: .6875rem; line-height: 1.3; color: var(--quiet); font-variant-numeric: tabular-nums; }
+.choices li.chosen .number { color: var(--text); }
+.shade0, .shade1, .shade2, .shade3, .shade4 { color: var(--text); box-shadow: inset 0 0 0 1px var(--line); }
+.shade0 { background: var(--shade0); } .shade1 { background: var(--shade1); } .shade2 { background: var(--shade2); }
+.shade3 { background: var(--shade3); } .shade4 { background: var(--shade4); color: var(--onshade4); }
 .tag { display: inline-block; font-size: .75rem; font-weight: 600; border: 1px solid currentColor; border-radius: 3px; padding: 0 .3rem; margin-left: .4rem; }
 @media (max-width: 48rem) {
   body { padding: 1rem; }
@@ -90,6 +102,7 @@ label.wide input { max-width: none; }
   :root {
     color-scheme: light; --page: #fff; --text: #000; --quiet: #444; --line: #bbb; --soft: #fff; --link: #000; --chosen: #eee; --bar: #999;
     --right: #116329; --wrong: #a40e26; --partly: #7d4e00;
+    --shade0: #fff; --shade1: #fff1cc; --shade2: #ffd98a; --shade3: #f6a55c; --shade4: #8f3a0b; --onshade4: #fff;
     --run0: #0550ae; --run1: #bc4c00; --run2: #116329; --run3: #8250df; --run4: #a40e26; --run5: #57606a;
   }
   body { max-width: none; padding: 0; font-size: 10pt; print-color-adjust: exact; }

@@ -240,7 +240,7 @@ function showSample() {
     return
   }
   const { ask } = sample
-  const [run, other] = [Number(by('run').value), chosenOther()]
+  const shownRuns = [Number(by('run').value), chosenOther()].filter(one => one >= 0)
   const template = ask.template === undefined ? '' : `, template ${ask.template}`
   by('sample-title').textContent = `${tasks[sample.task].title}, sample ${ask.id}${template}`
   by('sample-body').replaceChildren(
@@ -248,10 +248,11 @@ function showSample() {
     ...(ask.kind === 'rank' || ask.gold === undefined
       ? []
       : titled('Right answer', textBlock(goldWords(ask)))),
+    ...(shownRuns.some(one => sample.answers[one]?.tokenTexts) ? [scale()] : []),
     element(
       'div',
       { class: 'sides' },
-      [run, ...(other >= 0 ? [other] : [])].map(one => side(sample, one)),
+      shownRuns.map(one => side(sample, one)),
     ),
   )
 }
@@ -317,9 +318,52 @@ function choices(ask, answer) {
         ...(golds.includes(i) ? [element('span', { class: 'tag right' }, ['right answer'])] : []),
         element('span', { class: 'scores' }, [scores]),
         element('span', { class: 'track', 'aria-hidden': 'true' }, [bar]),
+        ...(answer.tokenTexts ? [tokens(answer.tokenTexts[i], answer.tokenLogProbs[i])] : []),
       ])
     }),
   )
+}
+
+// --- the tokens of choices
+
+/** Shades of tokens, from the likeliest: each holds from the log-probability of its share on. */
+const shades = [
+  { name: 'at least 50 %', from: Math.log(0.5) },
+  { name: '10 %', from: Math.log(0.1) },
+  { name: '1 %', from: Math.log(0.01) },
+  { name: '0.1 %', from: Math.log(0.001) },
+  { name: 'less', from: -Infinity },
+]
+
+/** The legend of the shades. */
+function scale() {
+  return element('p', { class: 'scale' }, [
+    'Tokens of the choices with their log-probabilities, shaded by probability: ',
+    ...shades.flatMap(({ name }, i) => [element('span', { class: `shade${i}` }, [name]), ' ']),
+  ])
+}
+
+/** A choice token by token: the darker, the less likely. Numbers stand below, so that shades are not all that tells. */
+function tokens(texts, logProbs) {
+  return element(
+    'ol',
+    { class: 'tokens', dir: 'auto', 'aria-label': 'Tokens and their log-probabilities' },
+    texts.map((text, i) => {
+      const value = logProbs[i]
+      const shade = value === null ? shades.length - 1 : shades.findIndex(({ from }) => value >= from)
+      return element('li', {}, [
+        element('span', { class: `token shade${shade}`, dir: 'auto' }, [visible(text)]),
+        element('span', { class: 'number', dir: 'ltr' }, [
+          value === null ? 'NaN' : value.toFixed(2).replace('-0.00', '0.00'),
+        ]),
+      ])
+    }),
+  )
+}
+
+/** A token's text with signs for what would not be seen: line ends, tabs, and a part of a character. */
+function visible(text) {
+  return text.replaceAll('\n', '↵').replaceAll('\t', '⇥') || '…'
 }
 
 function judged({ choices }, { prediction }) {

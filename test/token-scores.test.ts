@@ -1,0 +1,124 @@
+// Tests what samples keep of their choices' tokens: texts and log-probabilities that add up, whatever way a sample came.
+import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { rescore } from '../src/evaluation/rescore.ts'
+import type { RankRecord, SampleRecord } from '../src/evaluation/results.ts'
+import { RunFolder } from '../src/evaluation/run-folder.ts'
+import { type EvaluateOptions, evaluate, evaluateStream, loadModel, type Model } from '../src/index.ts'
+import { card } from '../src/protocols/card.ts'
+import { builtInTasks } from '../src/tasks/built-in/registry.ts'
+import { jsonLines } from './cli-run.ts'
+import { fakeModel } from './fake-model.ts'
+
+const at = (path: string) => fileURLToPath(new URL(`../default/${path}`, import.meta.url))
+
+describe('token scores of samples', () => {
+  let top: string
+  let model: Model
+  before(async () => {
+    top = mkdtempSync(join(tmpdir(), 'mt-llama-token-scores-'))
+    model = await loadModel(at('model'))
+  })
+  after(async () => {
+    await model.dispose()
+    rmSync(top, { recursive: true, force: true })
+  })
+
+  const options = { dataDir: at('data'), tasks: ['copa', 'mnli'] }
+  const journal = (run: string, task = 'copa') =>
+    readFileSync(join(top, run, 'samples', `${task}.jsonl`), 'utf8')
+  const run = (name: string, more: Partial<EvaluateOptions> = {}) =>
+    evaluate(model, { ...options, out: join(top, name), ...more })
+
+  it('spell each choice, and add up to its log-likelihood to the bit', async () => {
+    await run('whole')
+    let multiple = 0
+    for (const task of ['copa', 'mnli'])
+      for (const record of jsonLines(journal('whole', task)) as RankRecord[])
+        for (const [i, choice] of record.choices.entries()) {
+          const logProbs = record.tokenLogProbs![i]!
+          assert.equal(record.tokenTexts![i]!.join(''), ` ${choice}`)
+          assert.equal(logProbs.length, record.tokens[i])
+          assert.equal(
+            logProbs.reduce<number>((sum, one) => sum + Math.fround(one!), 0),
+            record.logLikelihoods[i],
+          )
+          if (logProbs.length > 1) multiple++
+        }
+    assert.ok(multiple > 12)
+  })
+
+  it('are the same in a run that goes on, from a score cache, and judged again', async () => {
+    const wanted = ['copa', 'mnli'].map(task => journal('whole', task))
+    const found = (name: string) => ['copa', 'mnli'].map(task => journal(name, task))
+
+    await run('resumed', { limit: 2 })
+    await run('resumed')
+    assert.deepEqual(found('resumed'), wanted)
+
+    for (const hits of [0, 30]) {
+      await using scoreCache = await model.openScoreCache(join(top, 'scores'))
+      await run(`cached-${hits}`, { scoreCache })
+      assert.equal(scoreCache.hits, hits)
+      assert.deepEqual(found(`cached-${hits}`), wanted)
+    }
+
+    for (const [i, task] of ['copa', 'mnli'].entries())
+      writeFileSync(
+        join(top, 'resumed', 'samples', `${task}.jsonl`),
+        wanted[i]!.replaceAll(/"prediction":\d/g, '"prediction":7'),
+      )
+    await using folder = await RunFolder.open(join(top, 'resumed'))
+    await rescore(folder, name => card.form(builtInTasks.get(name)!)!, { card: false })
+    assert.deepEqual(found('resumed'), wanted)
+  })
+
+  const scorer = (logProbs: number[], tokenizer = model.tokenizer) => {
+    const fake = fakeModel()
+    const { tokenizer: own } = model
+    return {
+      ...fake,
+      tokenizer,
+      async *scoreStream(...args: Parameters<typeof fake.scoreStream>) {
+        for await (const result of fake.scoreStream(...args))
+          yield {
+            ...result,
+            continuations: result.continuations.map(one => ({
+              ...one,
+              ...{ logLikelihood: logProbs.reduce((sum, value) => sum + value, 0) },
+              ...{ tokenLogProbs: Float32Array.from(logProbs), tokens: Int32Array.from(own!.encode('no')) },
+            })),
+          }
+      },
+    }
+  }
+  const first = async (fake: ReturnType<typeof scorer>): Promise<SampleRecord | undefined> => {
+    const more = { tasks: ['copa'], limit: 1, allowNan: true }
+    for await (const sample of evaluateStream(fake, { ...options, ...more })) return sample
+  }
+
+  it('are null where they are not finite, in the file as in the stream', async () => {
+    const sample = (await first(scorer([-1.5, Number.NEGATIVE_INFINITY]))) as RankRecord
+    assert.deepEqual(sample.tokenTexts, [
+      ['n', 'o'],
+      ['n', 'o'],
+    ])
+    assert.deepEqual(sample.tokenLogProbs, [
+      [-1.5, null],
+      [-1.5, null],
+    ])
+    assert.deepEqual(JSON.parse(JSON.stringify(sample)), sample)
+  })
+
+  it('are left out for a scorer without a tokenizer', async () => {
+    const sample = await first({ ...scorer([-1]), tokenizer: undefined })
+    assert.ok(sample && 'logLikelihoods' in sample)
+    assert.deepEqual(
+      Object.keys(sample).filter(name => name.startsWith('token')),
+      ['tokens'],
+    )
+  })
+})
