@@ -25,6 +25,7 @@ const sourceLayers = [
   ['src/protocols'],
   ['src/evaluation', 'src/bench'],
   ['src/report'],
+  ['src/training'],
   ['src/index'],
   ['src/cli'],
 ]

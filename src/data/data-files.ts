@@ -1,11 +1,10 @@
 // Finds a data file in a folder and reads its rows: JSONL, JSON, TSV, CSV or Parquet (docs/data.md).
 import { constants as bufferConstants } from 'node:buffer'
-import { constants } from 'node:fs'
-import { type FileHandle, open, readdir, stat } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { basename, dirname, extname, join } from 'node:path'
 import { MtLlamaError } from '../errors.ts'
 import { parseCsv } from './csv.ts'
-import { type Line, notReadable, parseJsonLine, readLines } from './lines.ts'
+import { type Line, notReadable, openData, parseJsonLine, readLines } from './lines.ts'
 import { parquetFields } from './parquet.ts'
 import { isRecord } from './record.ts'
 import { Row } from './row.ts'
@@ -95,16 +94,6 @@ export async function* readRows(files: readonly string[]): AsyncGenerator<Row> {
       throw notReadable(file, error)
     }
   }
-}
-
-/** Opens a regular file. A pipe is refused without waiting for its other end. @throws DATA_NOT_FOUND */
-async function openData(file: string): Promise<FileHandle> {
-  const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK)
-  const found = await handle.stat()
-  if (found.isFile()) return handle
-  await handle.close()
-  const what = found.isDirectory() ? 'EISDIR: it is a folder' : 'it is a pipe or a device'
-  throw new MtLlamaError('DATA_NOT_FOUND', `${file}: cannot be read (${what}).`)
 }
 
 async function* lines(file: string): AsyncGenerator<Line> {

@@ -1,5 +1,6 @@
 // Splits a stream of bytes into lines of text. (node:readline also breaks at U+2028, which JSON texts may hold.)
-
+import { constants } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
 import { MtLlamaError } from '../errors.ts'
 import { isRecord } from './record.ts'
 import { shown } from './shown.ts'
@@ -19,22 +20,13 @@ const maxLineBytes = 2 ** 28
  * @throws DATA_INVALID where a line is not UTF-8, or longer than 256 MiB
  */
 export async function* readLines(stream: AsyncIterable<Uint8Array>, name: string): AsyncGenerator<Line> {
-  const decoder = new TextDecoder('utf-8', { fatal: true })
   let number = 0
-  const line = (bytes: Uint8Array): Line => {
-    number++
-    try {
-      return { text: decoder.decode(bytes).replace(/\r$/, ''), number }
-    } catch {
-      throw new MtLlamaError('DATA_INVALID', `${name}:${number}: the line is not UTF-8.`)
-    }
-  }
   let pending: Uint8Array[] = []
   let pendingBytes = 0
   for await (const chunk of stream) {
     let start = 0
     for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, start)) {
-      const one = line(Buffer.concat([...pending, chunk.subarray(start, end)]))
+      const one = decodeLine(Buffer.concat([...pending, chunk.subarray(start, end)]), ++number, name)
       pending = []
       pendingBytes = 0
       start = end + 1
@@ -42,17 +34,42 @@ export async function* readLines(stream: AsyncIterable<Uint8Array>, name: string
     }
     if (start < chunk.length) pending.push(chunk.subarray(start))
     pendingBytes += chunk.length - start
-    if (pendingBytes > maxLineBytes) {
-      throw new MtLlamaError(
-        'DATA_INVALID',
-        `${name}:${number + 1}: the line is longer than ${maxLineBytes / 2 ** 20} MiB; expected one object a line.`,
-      )
-    }
+    checkLineLength(pendingBytes, number + 1, name)
   }
   if (pending.length > 0) {
-    const one = line(Buffer.concat(pending))
+    const one = decodeLine(Buffer.concat(pending), ++number, name)
     if (one.text.trim() !== '') yield one
   }
+}
+
+const decoder = new TextDecoder('utf-8', { fatal: true })
+
+/** @param bytes those before the line's \n @throws DATA_INVALID where they are not UTF-8 */
+export function decodeLine(bytes: Uint8Array, number: number, name: string): Line {
+  try {
+    return { text: decoder.decode(bytes).replace(/\r$/, ''), number }
+  } catch {
+    throw new MtLlamaError('DATA_INVALID', `${name}:${number}: the line is not UTF-8.`)
+  }
+}
+
+/** @throws DATA_INVALID for a line of more than 256 MiB */
+export function checkLineLength(bytes: number, number: number, name: string): void {
+  if (bytes <= maxLineBytes) return
+  throw new MtLlamaError(
+    'DATA_INVALID',
+    `${name}:${number}: the line is longer than ${maxLineBytes / 2 ** 20} MiB; expected one object a line.`,
+  )
+}
+
+/** Opens a regular file. A pipe is refused without waiting for its other end. @throws DATA_NOT_FOUND */
+export async function openData(file: string): Promise<FileHandle> {
+  const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK)
+  const found = await handle.stat()
+  if (found.isFile()) return handle
+  await handle.close()
+  const what = found.isDirectory() ? 'EISDIR: it is a folder' : 'it is a pipe or a device'
+  throw new MtLlamaError('DATA_NOT_FOUND', `${file}: cannot be read (${what}).`)
 }
 
 /** The error to throw for one that reading a file threw: an error of the system is worded, with the file's name. */

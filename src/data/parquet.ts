@@ -23,13 +23,10 @@ export async function* parquetFields(file: string): AsyncGenerator<Fields> {
     const messages = on(child, 'message', { close: ['close'] })
     for await (const [told] of messages as AsyncIterable<[Told]>) {
       if ('end' in told) return
-      if ('error' in told) throw invalid(file, told.error)
+      if ('error' in told) throw brokenParquet(file, told.error)
       yield* told.rows
     }
-    throw invalid(
-      file,
-      reasons[await end] ?? `its reader broke, or took more memory than its size can need: ${await end}`,
-    )
+    throw brokenParquet(file, readerBroke(await end))
   } catch (error) {
     if (error instanceof MtLlamaError) throw error
     const { message } = error as Error
@@ -41,10 +38,13 @@ export async function* parquetFields(file: string): AsyncGenerator<Fields> {
   }
 }
 
-const reasons: Record<string, string> = {
-  SIGALRM: 'reading it takes more computing than its size can need',
+/** Why a process that reads Parquet has ended by itself. @param end its signal, or 'code N' */
+export function readerBroke(end: string): string {
+  return end === 'SIGALRM'
+    ? 'reading it takes more computing than its size can need'
+    : `its reader broke, or took more memory than its size can need: ${end}`
 }
 
-function invalid(file: string, reason: string): MtLlamaError {
+export function brokenParquet(file: string, reason: string): MtLlamaError {
   return new MtLlamaError('DATA_INVALID', `${file}: not readable as Parquet (${reason}).`)
 }
