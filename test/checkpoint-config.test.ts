@@ -281,6 +281,17 @@ describe('Hugging Face checkpoints: config.json', () => {
       /"max_position_embeddings" is 1000000000000; .* to 16777216/,
     ],
     [
+      'layers whose windows would fill the memory',
+      {
+        architectures: ['MistralForCausalLM'],
+        num_key_value_heads: 2,
+        sliding_window: 8,
+        num_hidden_layers: 2 ** 24,
+      },
+      'CHECKPOINT_CORRUPT',
+      /"num_hidden_layers" is 16777216; .* to 65536/,
+    ],
+    [
       'heads that do not divide',
       { num_attention_heads: 3 },
       'CHECKPOINT_CORRUPT',

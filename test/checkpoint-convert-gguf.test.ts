@@ -6,6 +6,7 @@ import type { Checkpoint, LlamaConfig } from '../src/checkpoint/checkpoint.ts'
 import { convert } from '../src/checkpoint/convert/convert.ts'
 import { ggufTokenizer } from '../src/checkpoint/convert/tokenizer-gguf.ts'
 import { readGguf } from '../src/checkpoint/gguf/gguf.ts'
+import { tokenizerFiles } from '../src/checkpoint/gguf/gguf-tokenizer-json.ts'
 import { openCheckpoint } from '../src/checkpoint/open.ts'
 import { ropeFrequencies } from '../src/checkpoint/rope.ts'
 import { loadAddon } from '../src/native/addon.ts'
@@ -110,15 +111,28 @@ describe('convert to GGUF: tensors and config', () => {
       }))
   }
 
-  it('refuses a windowed model, and one of another architecture', async function () {
-    if (sharedMissing) skip(this, sharedMissing)
-    for (const name of ['mistral-window', 'qwen2']) {
-      await assert.rejects(convert(await openCheckpoint(shared('golden', 'hf', name)), '/tmp/none.gguf'), {
-        code: 'CHECKPOINT_UNSUPPORTED',
-        message: /convert it to a Hugging Face directory/,
-      })
-    }
-  })
+  const unsaid: [name: string, path: string[], config: Partial<LlamaConfig>, message: RegExp][] = [
+    [
+      'scaled RoPE of a Qwen2',
+      ['hf', 'qwen2'],
+      { ropeScaling: { type: 'factors', factors: new Float32Array(8).fill(2) } },
+      /^qwen2: llama\.cpp's qwen2 has no rope_freqs\.weight, which factors scaling needs; convert it to a Hugging Face/,
+    ],
+    [
+      'biases of the output of attention in a Qwen3',
+      ['sister', 'qwen3'],
+      { qkvBias: true, oBias: true },
+      /^qwen3: llama\.cpp's qwen3 has no biases but those of q, k and v, and this model has more/,
+    ],
+  ]
+  for (const [name, path, config, message] of unsaid) {
+    it(`refuses ${name}`, async function () {
+      if (sharedMissing) skip(this, sharedMissing)
+      const checkpoint = await openCheckpoint(shared('golden', ...path))
+      const changed = { ...checkpoint, config: { ...checkpoint.config, ...config } }
+      await assert.rejects(convert(changed, '/tmp/none.gguf'), { code: 'CHECKPOINT_UNSUPPORTED', message })
+    })
+  }
 
   it('leaves a file that is there as it is', () =>
     withFolder(async folder => {
@@ -178,7 +192,7 @@ describe('convert to GGUF: tokenizer', () => {
       const source = { kind, file: shared(...path) }
       const original = await loadTokenizer(source)
       const config = await configOf(original.vocabSize)
-      const entries = await ggufTokenizer(source, config, 'x')
+      const entries = await ggufTokenizer(source, config, 'x', [])
       const metadata = new Map(entries.map(([key, value]) => [key.replace('tokenizer.ggml.', ''), value]))
       for (const [key, value] of Object.entries(keys)) assert.equal(metadata.get(key), value)
       const written = tokenizerFromGguf('x.gguf', metadata)
@@ -198,7 +212,7 @@ describe('convert to GGUF: tokenizer', () => {
     const file = shared('tokenizers', 'llama3', 'tokenizer.json')
     const tokens = metadata.get('tokenizer.ggml.tokens') as string[]
     const config = await configOf(tokens.length)
-    const keys = new Map(await ggufTokenizer({ kind: 'tokenizer.json', file }, config, 'x'))
+    const keys = new Map(await ggufTokenizer({ kind: 'tokenizer.json', file }, config, 'x', []))
     for (const key of ['tokens', 'token_type', 'merges', 'model', 'pre', 'bos_token_id'])
       assert.deepEqual(keys.get(`tokenizer.ggml.${key}`), metadata.get(`tokenizer.ggml.${key}`), key)
   })
@@ -236,10 +250,64 @@ describe('convert to GGUF: tokenizer', () => {
         writeFiles(folder, { 'tokenizer.json': json })
         const config = await configOf(49_152)
         const file = join(folder, 'tokenizer.json')
-        await assert.rejects(ggufTokenizer({ kind: 'tokenizer.json', file }, config, 'x'), {
+        await assert.rejects(ggufTokenizer({ kind: 'tokenizer.json', file }, config, 'x', []), {
           code: 'TOKENIZER',
           message,
         })
+      }))
+  }
+
+  const composing: [name: string, normalizer: object | null, pre: string, warns: boolean][] = [
+    ['that composes characters, as Qwen', { type: 'NFC' }, 'qwen2', true],
+    ['that composes them in a sequence', { type: 'Sequence', normalizers: [{ type: 'NFC' }] }, 'qwen2', true],
+    ['with the words of Qwen alone', null, 'deepseek-r1-qwen', false],
+    ['with an empty sequence', { type: 'Sequence', normalizers: [] }, 'deepseek-r1-qwen', false],
+  ]
+  for (const [name, normalizer, pre, warns] of composing) {
+    it(`of one ${name}: ${pre}, read back and converted back with the same ids`, () =>
+      withFolder(async folder => {
+        const json = JSON.parse(
+          readFileSync(shared('models', 'smollm2-135m', 'tokenizer.json'), 'utf8'),
+        ) as Json
+        json.normalizer = normalizer
+        // As tokenizer.json of Qwen2.5 has it.
+        const Regex =
+          "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+        json.pre_tokenizer = {
+          type: 'Sequence',
+          pretokenizers: [
+            { type: 'Split', pattern: { Regex }, behavior: 'Isolated', invert: false },
+            { type: 'ByteLevel', add_prefix_space: false, trim_offsets: false, use_regex: false },
+          ],
+        }
+        writeFiles(folder, { 'tokenizer.json': json })
+        const source = { kind: 'tokenizer.json', file: join(folder, 'tokenizer.json') } as const
+        const config = await configOf(49_152)
+        const warnings: string[] = []
+        const keys = new Map(
+          (await ggufTokenizer(source, config, 'x', warnings)).map(([key, value]) => [
+            key.replace('tokenizer.ggml.', ''),
+            value,
+          ]),
+        )
+        assert.equal(keys.get('pre'), pre)
+        assert.deepEqual(
+          warnings.map(warning => /^tokenizer\.json: composes characters \(NFC\)/.test(warning)),
+          warns ? [true] : [],
+        )
+        const original = await loadTokenizer(source)
+        const written = tokenizerFromGguf('x.gguf', keys)
+        const text = readFileSync(shared('golden', 'prompts.jsonl'), 'utf8').slice(0, 100_000)
+        for (const words of [text, 'caf\u00e9 123 45', "I'LL  go\n\n now"])
+          assert.deepEqual(written.encode(words), original.encode(words))
+        const files = tokenizerFiles('x.gguf', keys, config, undefined)
+        writeFiles(folder, { 'back.json': files['tokenizer.json'] })
+        const back = await loadTokenizer({ kind: 'tokenizer.json', file: join(folder, 'back.json') })
+        // The one of the two letters is composed of an e and an accent.
+        for (const words of [text, 'cafe\u0301 123'])
+          assert.deepEqual(back.encode(words), original.encode(words))
+        const same = written.encode('cafe\u0301').join() === original.encode('cafe\u0301').join()
+        assert.equal(same, !warns)
       }))
   }
 
@@ -250,7 +318,7 @@ describe('convert to GGUF: tokenizer', () => {
       writeFiles(folder, { 'tokenizer.json': json })
       const config = await configOf(32_000)
       const file = join(folder, 'tokenizer.json')
-      await assert.rejects(ggufTokenizer({ kind: 'tokenizer.json', file }, config, 'x'), {
+      await assert.rejects(ggufTokenizer({ kind: 'tokenizer.json', file }, config, 'x', []), {
         code: 'TOKENIZER',
         message:
           /model\.merges\[\d+\] is .*; llama\.cpp, which knows pieces and their scores alone, would have ".*"/,
@@ -264,6 +332,7 @@ describe('convert to GGUF: tokenizer', () => {
         { kind: 'tokenizer.json', file: shared('tokenizers', 'llama', 'tokenizer.json') },
         config,
         'x',
+        [],
       ),
       { code: 'TOKENIZER', message: /x: the tokenizer has 32000 tokens, the embedding 10 rows/ },
     )
@@ -282,6 +351,6 @@ async function configOf(vocabSize: number): Promise<LlamaConfig> {
 
 interface Json {
   pre_tokenizer: object
-  normalizer: object
+  normalizer: object | null
   added_tokens: { rstrip: boolean }[]
 }

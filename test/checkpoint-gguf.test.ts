@@ -188,12 +188,6 @@ describe('GGUF checkpoints', () => {
       /"llama\.attention\.value_length" is 8/,
     ],
     [
-      'a sliding window',
-      { 'llama.attention.sliding_window': 16 },
-      'CHECKPOINT_UNSUPPORTED',
-      /"llama\.attention\.sliding_window" is 16/,
-    ],
-    [
       'longrope',
       { 'llama.rope.scaling.type': 'longrope' },
       'CHECKPOINT_UNSUPPORTED',

@@ -8,6 +8,9 @@ import { MtLlamaError } from '../errors.ts'
  */
 const size = wholeNumber(1, 2 ** 24)
 
+/** Above any model's. A list with an entry for each may be made before the tensors have been seen to be so many. */
+const layerCount = wholeNumber(1, 2 ** 16)
+
 /** Ids are int32 in native code. */
 const tokenId = wholeNumber(0, 2 ** 31 - 1)
 
@@ -21,6 +24,11 @@ export class Fields extends FieldReader {
   /** A positive whole number. @param fallback counts where the field is absent or null; without one, that is an error */
   size(name: string, fallback?: number): number {
     return this.read(name, size, fallback)
+  }
+
+  /** The number of a model's layers. */
+  layers(name: string): number {
+    return this.read(name, layerCount)
   }
 
   /** A positive, finite number. @param fallback counts where the field is absent or null; without one, that is an error */

@@ -98,6 +98,7 @@ export async function writeConverted(
     ...(options.dtype && { dtype: options.dtype }),
     ...(options.shardSize && { maxShardBytes: options.shardSize }),
     signal: io.signal,
+    onWarning: warning => note(`warning: ${warning}`, options),
     onProgress: progress.update,
     onResume: kept =>
       note(`${out}: goes on after ${mebibytes(kept)} that an earlier run has written`, options),

@@ -15,8 +15,9 @@ import { byteSymbols, wholeWords } from './symbols.ts'
 import type { Tokenizer } from './tokenizer.ts'
 import { addToken, mergeTable, splitMerge, type Vocabulary } from './vocabulary.ts'
 
-const llama3Pattern =
-  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+/** The pattern of cl100k_base and its kin. @param numbers the pattern of digits that stay together */
+const wordPattern = (numbers: string) =>
+  `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|${numbers}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+`
 
 interface WordRule {
   /** Patterns, each of which cuts the words of the one before. */
@@ -24,15 +25,20 @@ interface WordRule {
   ignoreMerges: boolean
   /** Whether BOS goes first where tokenizer.ggml.add_bos_token does not say. */
   addsBos: boolean
+  /** Whether the tokenizers that have the rule compose characters before (NFC). llama.cpp, and so this reader, does not. */
+  isComposed: boolean
 }
 
-const gpt2: WordRule = { patterns: [gpt2Pattern], ignoreMerges: false, addsBos: false }
-const singleDigits: WordRule = {
-  patterns: ['\\p{N}', gpt2Pattern],
-  ignoreMerges: false,
-  addsBos: false,
+const plain = { ignoreMerges: false, addsBos: false, isComposed: false }
+const gpt2: WordRule = { ...plain, patterns: [gpt2Pattern] }
+const singleDigits: WordRule = { ...plain, patterns: ['\\p{N}', gpt2Pattern] }
+const llama3: WordRule = {
+  ...plain,
+  patterns: [wordPattern('\\p{N}{1,3}')],
+  ignoreMerges: true,
+  addsBos: true,
 }
-const llama3: WordRule = { patterns: [llama3Pattern], ignoreMerges: true, addsBos: true }
+const qwen2: WordRule = { ...plain, patterns: [wordPattern('\\p{N}')], isComposed: true }
 
 /** How text is cut into words, by llama.cpp's name for it (tokenizer.ggml.pre). */
 export const wordRules: Readonly<Record<string, WordRule>> = {
@@ -48,6 +54,8 @@ export const wordRules: Readonly<Record<string, WordRule>> = {
   pixtral: llama3,
   'midm-2.0': llama3,
   lfm2: llama3,
+  qwen2,
+  'deepseek-r1-qwen': { ...qwen2, isComposed: false },
 }
 
 /** Whether a text gets BOS where tokenizer.ggml.add_bos_token does not say, as llama.cpp decides it. */

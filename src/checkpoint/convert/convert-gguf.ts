@@ -1,10 +1,11 @@
-// What a GGUF file of a checkpoint consists of, as llama.cpp's convert_hf_to_gguf.py has it for a LLaMA.
+// What a GGUF file of a checkpoint consists of, as llama.cpp's convert_hf_to_gguf.py has it.
 import { basename } from 'node:path'
 import { MtLlamaError } from '../../errors.ts'
 import { readableTypes } from '../../native/stored-types.ts'
 import type { DType, NativeTensor, StoredType } from '../../native/types.ts'
 import type { Checkpoint, LlamaConfig } from '../checkpoint.ts'
-import { ggmlName, ROPE_FREQS } from '../gguf/gguf-llama.ts'
+import { ggmlArchitectures, ggmlName, isInterleaved, ROPE_FREQS } from '../gguf/gguf-llama.ts'
+import { windowKeys } from '../gguf/gguf-windows.ts'
 import { ropeFrequencies } from '../rope.ts'
 import { plainTypes } from '../tensors.ts'
 import type { Plan } from './convert-huggingface.ts'
@@ -17,31 +18,36 @@ const fileTypeIds: Readonly<Record<StoredType, number>> = { F32: 0, F16: 1, Q8_0
 
 /**
  * Matrices get the type, vectors F32 as llama.cpp has them; a matrix whose rows are no whole blocks of Q8_0 gets F16, as
- * there.
+ * there. A sliding window is written, though llama.cpp leaves it out of what it computes: this package reads it back.
  * @param dtype undefined: as stored, bfloat16 of quantised ones
  * @throws TOKENIZER, CHECKPOINT_UNSUPPORTED for what a GGUF file cannot say
  */
 export async function ggufPlan(checkpoint: Checkpoint, dtype: DType | 'q8_0' | undefined): Promise<Plan> {
   const { config, path, tensors, tokenizer, chatTemplate, autoDType } = checkpoint
   refuseUnsupported(config, path)
+  const architecture = ggmlArchitectures[config.architecture]
+  const warnings: string[] = []
   const typeOf = (source: NativeTensor): StoredType => {
     if (source.shape.length === 1) return 'F32'
     if (dtype !== 'q8_0') return plainType(source, dtype)
     return source.shape[1]! % readableTypes().get('Q8_0')!.blockValues === 0 ? 'Q8_0' : 'F16'
   }
   const written = tensors.map((source): OutputTensor => {
-    const ropeInterleaved = /\.self_attn\.[qk]_proj\./.test(source.name)
-    return { name: ggmlName(source.name), type: typeOf(source), shape: source.shape, source, ropeInterleaved }
+    const name = ggmlName(source.name)
+    const ropeInterleaved = isInterleaved(config.architecture, name)
+    return { name, type: typeOf(source), shape: source.shape, source, ropeInterleaved }
   })
   const mainType = dtype === 'q8_0' ? 'Q8_0' : plainTypes[dtype ?? autoDType]
   const metadata = new Map<string, GgufValue>([
-    ['general.architecture', 'llama'],
+    ['general.architecture', architecture],
     ['general.type', 'model'],
     ['general.name', basename(path)],
     ['general.file_type', fileTypeIds[mainType]!],
     ['general.quantization_version', 2],
-    ...Object.entries(architectureKeys(config)).map(([key, value]) => [`llama.${key}`, value] as const),
-    ...(await ggufTokenizer(tokenizer, config, path)),
+    ...Object.entries({ ...architectureKeys(config), ...windowValues(config, path, warnings) }).map(
+      ([key, value]) => [`${architecture}.${key}`, value] as const,
+    ),
+    ...(await ggufTokenizer(tokenizer, config, path, warnings)),
     ...(chatTemplate === undefined ? [] : [['tokenizer.chat_template', chatTemplate] as const]),
   ])
   const factors = ropeFactors(config)
@@ -49,22 +55,42 @@ export async function ggufPlan(checkpoint: Checkpoint, dtype: DType | 'q8_0' | u
     const source = new Uint8Array(factors.buffer, factors.byteOffset, factors.byteLength)
     written.unshift({ name: ROPE_FREQS, type: 'F32', shape: [factors.length], source })
   }
-  return { texts: {}, files: [ggufFile(metadata, written)] }
+  return { texts: {}, files: [ggufFile(metadata, written)], warnings }
 }
 
 function refuseUnsupported(config: LlamaConfig, path: string): void {
-  const { architecture, ropeScaling } = config
+  const { architecture, ropeScaling, oBias, mlpBias } = config
+  const name = ggmlArchitectures[architecture]
   const refuse = (what: string) =>
     new MtLlamaError(
       'CHECKPOINT_UNSUPPORTED',
       `${basename(path)}: ${what}; convert it to a Hugging Face directory`,
     )
-  if (architecture !== 'LlamaForCausalLM' && architecture !== 'MistralForCausalLM')
-    throw refuse(`${architecture} is not written to GGUF`)
-  if (config.windows.some(window => window < config.contextLength))
-    throw refuse('llama.cpp knows no sliding window of a LLaMA')
   if (ropeScaling.type === 'yarn' && !ropeScaling.truncate)
     throw refuse('YaRN with "truncate" false is nothing that a GGUF file can say')
+  if (name === 'llama') return
+  if (ropeScaling.type === 'llama3' || ropeScaling.type === 'factors')
+    throw refuse(`llama.cpp's ${name} has no ${ROPE_FREQS}, which ${ropeScaling.type} scaling needs`)
+  if (oBias || mlpBias)
+    throw refuse(`llama.cpp's ${name} has no biases but those of q, k and v, and this model has more`)
+}
+
+function windowValues(
+  { architecture, windows, contextLength }: LlamaConfig,
+  path: string,
+  warnings: string[],
+): Record<string, GgufValue> {
+  const window = windows.find(window => window < contextLength)
+  if (window === undefined) return {}
+  warnings.push(
+    `${basename(path)}: has a sliding window of ${window} tokens, which llama.cpp does not apply to its architecture ` +
+      `${ggmlArchitectures[architecture]}: there, texts longer than that are scored otherwise. ${windowKeys.window} is written, and counts here`,
+  )
+  const pattern = windows.map(own => own === window)
+  return {
+    [windowKeys.window]: window,
+    ...(pattern.includes(false) && { [windowKeys.pattern]: pattern }),
+  }
 }
 
 function architectureKeys(config: LlamaConfig): Record<string, GgufValue> {

@@ -14,6 +14,8 @@ export interface Plan {
   /** Files beside the tensors, by their names. */
   texts: Record<string, Uint8Array | string>
   files: TensorFile[]
+  /** What the reader that it is written for makes otherwise of it, for people. */
+  warnings: string[]
 }
 
 /** Files of a tokenizer and of generation, as transformers names them; those that are there are copied. */
@@ -52,6 +54,7 @@ export async function huggingFacePlan(
       ...(index && { 'model.safetensors.index.json': jsonText(index) }),
     },
     files,
+    warnings: [],
   }
 }
 

@@ -30,6 +30,8 @@ export interface ConvertOptions {
   signal?: AbortSignal
   /** Told of bytes of tensors that an earlier call has written, and that are kept. */
   onResume?: (keptBytes: number) => void
+  /** Told, before anything is written, what other readers make otherwise of the output than of the source. */
+  onWarning?: (message: string) => void
 }
 
 /** So many bytes are written at most before the disk is asked to keep them and the record says so. */
@@ -54,6 +56,7 @@ export async function convert(
   const kind = (options.to ?? (/\.gguf$/i.test(out) ? 'gguf' : 'huggingface')) === 'gguf' ? 'file' : 'folder'
   await refuseUsed(target, out, kind)
   const plan = await makePlan(checkpoint, kind, options)
+  for (const warning of plan.warnings) options.onWarning?.(warning)
   const state = await sourceState(checkpoint)
   const record = new ProgressRecord(target, conversionId(checkpoint, state, plan))
   let kept = false

@@ -4,7 +4,7 @@ import { alignUp, type OutputTensor, placeTensors, type TensorFile } from './ten
 
 /**
  * A number is written as uint32, or int32 where it is negative; a number in `float32` as that, a whole one too. Lists
- * are of texts, or of the type that a typed array has.
+ * are of texts, of booleans, or of the type that a typed array has.
  */
 export type GgufValue =
   | string
@@ -12,6 +12,7 @@ export type GgufValue =
   | number
   | { float32: number }
   | readonly string[]
+  | readonly boolean[]
   | Float32Array
   | Int32Array
   | Uint32Array
@@ -49,6 +50,7 @@ function valueParts(value: GgufValue): Buffer[] {
     return value < 0 ? [u32(ids.int32), i32(value)] : [u32(ids.uint32), u32(value)]
   if ('float32' in value) return [u32(ids.float32), f32(value.float32)]
   const array = (id: number) => [u32(ids.array), u32(id), u64(value.length)]
+  if (isBooleans(value)) return [...array(ids.bool), Buffer.from(value.map(Number))]
   if (!ArrayBuffer.isView(value)) return [...array(ids.string), ...value.map(text)]
   const id =
     value instanceof Float32Array
@@ -59,6 +61,10 @@ function valueParts(value: GgufValue): Buffer[] {
           ? ids.uint32
           : ids.uint8
   return [...array(id), Buffer.from(value.buffer, value.byteOffset, value.byteLength)]
+}
+
+function isBooleans(value: object): value is readonly boolean[] {
+  return Array.isArray(value) && typeof value[0] === 'boolean'
 }
 
 function text(value: string): Buffer {

@@ -27,9 +27,14 @@ interface TokenizerJson {
     byte_fallback?: boolean
     unk_token?: string | null
   }
-  normalizer?: { type: string } | null
+  normalizer?: NormalizerJson | null
   pre_tokenizer?: PreTokenizerJson | null
   added_tokens?: { id: number; special?: boolean }[]
+}
+
+interface NormalizerJson {
+  type: string
+  normalizers?: NormalizerJson[]
 }
 
 interface PreTokenizerJson {
@@ -50,18 +55,25 @@ const ADDED_SCORE = -1000
  * `model` is "llama" for SentencePiece's pieces, "gpt2" for byte-level BPE, "none" without a tokenizer. What is written is
  * read back and compared with the tokenizer on texts that tell rules apart, so that none is written that cuts otherwise.
  * @param path begins the message of an error
+ * @param warnings told of texts that llama.cpp encodes otherwise than the tokenizer
  * @throws TOKENIZER for one that such a file cannot say
  */
 export async function ggufTokenizer(
   source: TokenizerSource | undefined,
   config: LlamaConfig,
   path: string,
+  warnings: string[],
 ): Promise<[key: string, value: GgufValue][]> {
-  const keys = source === undefined ? { model: 'none' } : await keysOf(source, config, path)
+  const keys = source === undefined ? { model: 'none' } : await keysOf(source, config, path, warnings)
   return Object.entries(keys).map(([key, value]) => [`tokenizer.ggml.${key}`, value])
 }
 
-async function keysOf(source: TokenizerSource, config: LlamaConfig, path: string): Promise<Keys> {
+async function keysOf(
+  source: TokenizerSource,
+  config: LlamaConfig,
+  path: string,
+  warnings: string[],
+): Promise<Keys> {
   if (source.kind === 'gguf') return copiedKeys(source.metadata, source.file)
   const tokenizer = await loadTokenizer(source)
   if (tokenizer.vocabSize > config.vocabSize) {
@@ -77,7 +89,13 @@ async function keysOf(source: TokenizerSource, config: LlamaConfig, path: string
       : jsonKeys(tokenizer, source.file, JSON.parse(bytes.toString('utf8')), config.vocabSize)),
     ...endKeys(tokenizer, config, source.file),
   }
-  compare(tokenizer, keys, source.file)
+  const isComposed = Object.hasOwn(wordRules, String(keys.pre)) && wordRules[String(keys.pre)]!.isComposed
+  compare(tokenizer, keys, source.file, isComposed)
+  if (isComposed)
+    warnings.push(
+      `${basename(source.file)}: composes characters (NFC), which llama.cpp does not: there, and here from the GGUF file, ` +
+        'texts of decomposed characters get other tokens',
+    )
   return keys
 }
 
@@ -131,10 +149,9 @@ function jsonKeys(tokenizer: Tokenizer, file: string, json: TokenizerJson, size:
     checkMerges(keys, merges, file)
     return keys
   }
-  if (normalizer) throw refusal(file, `normalizer ${normalizer.type} is nothing that llama.cpp does`)
   return {
     model: 'gpt2',
-    pre: ruleName(file, pre_tokenizer, model.ignore_merges === true),
+    pre: ruleName(file, normalizersOf(normalizer), pre_tokenizer, model.ignore_merges === true),
     ...tokenLists(tokenizer, size, typeOf),
     merges: merges.map(pair => pair.join(' ')),
   }
@@ -207,18 +224,28 @@ function checkMerges(keys: Keys, merges: readonly Merge[], file: string): void {
   }
 }
 
+/** The types of normalizers, one after the other. */
+function normalizersOf(step: NormalizerJson | null | undefined): string[] {
+  if (!step) return []
+  return step.type === 'Sequence' ? step.normalizers!.flatMap(normalizersOf) : [step.type]
+}
+
 /** llama.cpp's name for the rule that cuts words. */
 function ruleName(
   file: string,
+  normalizers: readonly string[],
   preTokenizer: PreTokenizerJson | null | undefined,
   ignoreMerges: boolean,
 ): string {
   const patterns = preTokenizer ? patternsOf(preTokenizer) : undefined
-  const found = Object.entries(wordRules).find(
+  const found = Object.entries(wordRules).filter(
     ([, rule]) =>
       patterns !== undefined && rule.ignoreMerges === ignoreMerges && isSame(rule.patterns, patterns),
   )
-  if (found !== undefined) return found[0]
+  const named = found.find(([, { isComposed }]) => isSame(normalizers, isComposed ? ['NFC'] : []))
+  if (named !== undefined) return named[0]
+  if (found.length > 0)
+    throw refusal(file, `normalizer ${normalizers.join(', ')} is nothing that llama.cpp does`)
   throw refusal(
     file,
     `pre_tokenizer cuts words by a rule whose name in llama.cpp (tokenizer.ggml.pre) is not known here; known are ${Object.keys(wordRules).join(', ')}`,
@@ -288,8 +315,11 @@ const tellingTexts = [
   '',
 ]
 
-/** @throws TOKENIZER where what is written would be read as another tokenizer */
-function compare(tokenizer: Tokenizer, keys: Keys, file: string): void {
+/**
+ * @param isComposed whether the tokenizer composes characters, which what is written does not
+ * @throws TOKENIZER where what is written would be read as another tokenizer
+ */
+function compare(tokenizer: Tokenizer, keys: Keys, file: string, isComposed: boolean): void {
   const written = tokenizerFromGguf(file, new Map(Object.entries(keys)))
   const hold = (text: string, parseSpecial: boolean) => {
     const options = { addSpecialTokens: true, parseSpecial }
@@ -301,7 +331,8 @@ function compare(tokenizer: Tokenizer, keys: Keys, file: string): void {
     )
   }
   // llama.cpp puts a space before pieces at the beginning and after each special token, where some tokenizers put none.
-  for (const text of tellingTexts) hold(keys.model === 'gpt2' ? text : text.trimStart(), false)
+  const texts = isComposed ? tellingTexts.map(text => text.normalize('NFC')) : tellingTexts
+  for (const text of texts) hold(keys.model === 'gpt2' ? text : text.trimStart(), false)
   if (keys.model === 'gpt2')
     hold([...tokenizer.specialTokens.keys()].map(text => `a${text} b`).join(' '), true)
 }

@@ -12,6 +12,7 @@ import { type Naming, namesIn, type StoredTensor, storedTypes, takeTensors } fro
 import type { Gguf, GgufMetadata } from './gguf.ts'
 import { endOfGenerationIds } from './gguf-ends.ts'
 import { readGgufModel } from './gguf-split.ts'
+import { parseWindows } from './gguf-windows.ts'
 
 const TOKENIZER_PREFIX = 'tokenizer.ggml.'
 /** The tensor with what the inverse frequencies of RoPE are divided by. */
@@ -23,6 +24,14 @@ const architectures = {
   qwen2: 'Qwen2ForCausalLM',
   qwen3: 'Qwen3ForCausalLM',
 } as const
+
+/** llama.cpp's name of an architecture. A Mistral is a LLaMA there. */
+export const ggmlArchitectures: Readonly<Record<Architecture, keyof typeof architectures>> = {
+  LlamaForCausalLM: 'llama',
+  MistralForCausalLM: 'llama',
+  Qwen2ForCausalLM: 'qwen2',
+  Qwen3ForCausalLM: 'qwen3',
+}
 
 /** The metadata key of a number of the model's architecture. */
 type Key = (name: string) => string
@@ -44,7 +53,7 @@ const knownKeys = new Set([
   ...refusedKeys,
   ...`vocab_size context_length embedding_length block_count feed_forward_length attention.head_count
   attention.head_count_kv attention.key_length attention.value_length attention.layer_norm_rms_epsilon
-  attention.sliding_window expert_used_count tensor_data_layout rope.dimension_count rope.freq_base rope.scale_linear
+  attention.sliding_window attention.sliding_window_pattern expert_used_count tensor_data_layout rope.dimension_count rope.freq_base rope.scale_linear
   rope.scaling.type rope.scaling.factor rope.scaling.original_context_length rope.scaling.finetuned
   rope.scaling.attn_factor rope.scaling.yarn_ext_factor rope.scaling.yarn_beta_fast rope.scaling.yarn_beta_slow`.split(
     /\s+/,
@@ -92,13 +101,13 @@ export async function openGguf(file: string): Promise<Checkpoint> {
   const name = parseArchitecture(fields)
   const key: Key = part => `${name}.${part}`
   refuseUnsupported(fields, key)
-  const config = parseConfig(fields, key, architectures[name], gguf, stored)
+  const warnings: string[] = []
+  const config = parseConfig(fields, key, architectures[name], gguf, stored, warnings)
   const factors = stored.get(ROPE_FREQS)
   if (factors !== undefined) config.ropeScaling = await readRopeFactors(factors, config)
 
-  // llama.cpp rotates the halves of Qwen's heads as Hugging Face does, and permutes the rows of LLaMA's alone.
   for (const [tensorName, tensor] of stored)
-    tensor.ropeInterleaved = name === 'llama' && /^blk\.\d+\.attn_[qk]\./.test(tensorName)
+    tensor.ropeInterleaved = isInterleaved(config.architecture, tensorName)
   const naming: Naming = {
     configFile: 'its metadata',
     fields: ownFieldNames(key),
@@ -126,6 +135,7 @@ export async function openGguf(file: string): Promise<Checkpoint> {
     chatTemplate: typeof template === 'string' ? template : undefined,
     chatTemplateFile: where,
     warnings: [
+      ...warnings,
       ...unknown.map(name => `${where}: "${name}" = ${shown(fields.get(name))} is not known and ignored`),
       ...(ignored.length > 0 ? [`${where}: not used (${ignored.length}): ${shown(ignored)}`] : []),
     ],
@@ -134,6 +144,15 @@ export async function openGguf(file: string): Promise<Checkpoint> {
 
 /** ggml's name of a tensor: model.layers.3.mlp.up_proj.weight is blk.3.ffn_up.weight. */
 export const ggmlName = namesIn('blk.', ggmlNames)
+
+/**
+ * Whether rows of a tensor come in pairs that RoPE turns: llama.cpp permutes the rows of a LLaMA's q and k so, and rotates
+ * the halves of Qwen's heads as Hugging Face does.
+ * @param name ggml's
+ */
+export function isInterleaved(architecture: Architecture, name: string): boolean {
+  return ggmlArchitectures[architecture] === 'llama' && /^blk\.\d+\.attn_[qk]\./.test(name)
+}
 
 function parseArchitecture(fields: Fields): keyof typeof architectures {
   const name = fields.get('general.architecture')
@@ -159,6 +178,7 @@ function parseConfig(
   architecture: Architecture,
   { metadata }: Gguf,
   stored: Map<string, StoredTensor>,
+  warnings: string[],
 ): LlamaConfig {
   const tokens = metadata.get('tokenizer.ggml.tokens')
   const embedding = stored.get('token_embd.weight')
@@ -186,20 +206,17 @@ function parseConfig(
     }
   }
   const contextLength = fields.size(key('context_length'))
-  const window = key('attention.sliding_window')
-  if (!fields.isAbsent(window) && fields.get(window) !== 0 && fields.size(window) < contextLength) {
-    throw fields.unsupported(
-      window,
-      `llama.cpp ignores it; a window below ${key('context_length')} = ${contextLength} runs from a Hugging Face directory`,
-    )
-  }
+  const layers = fields.layers(key('block_count'))
+  const windows = parseWindows(fields, key, { architecture, layers, contextLength }, warnings)
   const vocabSize = Array.isArray(tokens) ? tokens.length : embedding?.shape[0]
   return {
-    architecture,
+    // transformers' LLaMA has no window; its Mistral is a LLaMA that has one.
+    architecture:
+      architecture === 'LlamaForCausalLM' && windows.length > 0 ? 'MistralForCausalLM' : architecture,
     vocabSize: fields.size(key('vocab_size'), vocabSize),
     hiddenSize,
     intermediateSize: fields.size(key('feed_forward_length')),
-    layers: fields.size(key('block_count')),
+    layers,
     heads,
     kvHeads,
     headDim,
@@ -208,7 +225,7 @@ function parseConfig(
     ropeTheta: fields.positive(key('rope.freq_base'), 10_000),
     ropeScaling: parseRopeScaling(fields, key, contextLength),
     tiedHead: !stored.has('output.weight'),
-    windows: [],
+    windows,
     qkvBias: architecture === 'Qwen2ForCausalLM' || stored.has('blk.0.attn_q.bias'),
     headNorms: architecture === 'Qwen3ForCausalLM',
     oBias: stored.has('blk.0.attn_output.bias'),

@@ -132,7 +132,7 @@ function byteLevel({ fields, texts }: Source): object {
   })
   const byteLevelStep = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: false }
   return {
-    normalizer: null,
+    normalizer: rule.isComposed ? { type: 'NFC' } : null,
     pre_tokenizer: {
       type: 'Sequence',
       pretokenizers: [

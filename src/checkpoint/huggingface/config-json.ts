@@ -27,7 +27,7 @@ export function keptConfigJson(json: JsonObject, config: LlamaConfig, dtype: DTy
 /**
  * In the style of transformers 4, which 5 reads too.
  * @param where begins the message of an error
- * @throws CHECKPOINT_UNSUPPORTED for rope_freqs that no scaling of transformers gives
+ * @throws CHECKPOINT_UNSUPPORTED for rope_freqs that no scaling of transformers gives, and biases that no model there has
  */
 export function configJson(config: LlamaConfig, dtype: DType, where: string): object {
   return {
@@ -60,14 +60,20 @@ const modelTypes: Record<Architecture, string> = {
   Qwen3ForCausalLM: 'qwen3',
 }
 
+/** transformers' models have biases by config.json, or those that their code gives them: others would be left out. */
 function biasesJson({ architecture, qkvBias, oBias, mlpBias }: LlamaConfig, where: string): object {
-  if (architecture === 'MistralForCausalLM' || architecture === 'Qwen2ForCausalLM') return {}
-  if (qkvBias !== oBias)
+  const isQwen2 = architecture === 'Qwen2ForCausalLM'
+  const isFixed = isQwen2 || architecture === 'MistralForCausalLM'
+  const fits = isFixed ? qkvBias === isQwen2 && !oBias : qkvBias === oBias
+  if (!fits || (mlpBias && architecture !== 'LlamaForCausalLM')) {
+    const has = (bias: boolean) => (bias ? 'have biases' : 'have none')
     throw new MtLlamaError(
       'CHECKPOINT_UNSUPPORTED',
-      `${where}: ${qkvBias ? 'q, k and v have biases and the output of attention has none' : 'only the output of attention has a bias'}; ` +
-        `a ${architecture} has both or neither`,
+      `${where}: q, k and v ${has(qkvBias)}, outputs of attention ${has(oBias)}, layers of the MLP ${has(mlpBias)}; ` +
+        `no config.json of a ${architecture} says so`,
     )
+  }
+  if (isFixed) return {}
   return { attention_bias: qkvBias, ...(architecture === 'LlamaForCausalLM' && { mlp_bias: mlpBias }) }
 }
 

@@ -72,7 +72,7 @@ export function parseHfConfig(json: JsonObject, where: string, warnings: string[
   const headDim = fields.size('head_dim', ownHeadDim)
   if (headDim % 2 !== 0) throw fields.corrupt('head_dim', `${headDim} is odd; rotary positions turn pairs`)
   const contextLength = fields.size('max_position_embeddings', assumed.contextLength)
-  const layers = fields.size('num_hidden_layers')
+  const layers = fields.layers('num_hidden_layers')
   const bias = (name: string) => assumed.biases.includes(name) && fields.boolean(name, false)
 
   for (const name of Object.keys(json)) {

@@ -69,7 +69,7 @@ export function parseMetaParams(
     vocabSize: vocabSize ?? 1,
     hiddenSize,
     intermediateSize: fields.size('hidden_dim', intermediateSize(fields, hiddenSize)),
-    layers: fields.size('n_layers'),
+    layers: fields.layers('n_layers'),
     heads,
     kvHeads,
     headDim,
