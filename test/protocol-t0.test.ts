@@ -166,6 +166,23 @@ describe('protocol t0', () => {
       await assert.rejects(loaded(yaml, named), { code: 'INVALID_ARGUMENT', message })
     })
 
+  it('a template that fails on a row is an error that names the file, the row and the template', async () => {
+    await withFolder(async folder => {
+      const jinja = "{{ ['a', 'b'][premise | length].upper() }} ||| y"
+      await mkdir(join(folder, 'super_glue', 'copa'), { recursive: true })
+      await writeFile(join(folder, 'super_glue', 'copa', 'templates.yaml'), templates(jinja))
+      await mkdir(join(folder, 'copa'))
+      const rows = ['', 'P', 'long'].map((premise, idx) => ({ ...item.fields, premise, idx: 70 + idx }))
+      const lines = rows.map(row => JSON.stringify(row))
+      await writeFile(join(folder, 'copa', 'validation.jsonl'), lines.join('\n'))
+      await assert.rejects(loadWork([copa], await loadT0(folder, [copa]), { dataDir: folder, limit: null }), {
+        code: 'PROMPT_TEMPLATE',
+        message:
+          /copa\/validation\.jsonl, line 3: the template "one" \(.*copa\/templates\.yaml:2, line 1 of its text\) does not render: UndefinedError: /,
+      })
+    })
+  })
+
   it('takes a template by its id, of another task too', async () => {
     assert.equal((await loaded(templates('a ||| y', false), ['a1'])).asks(item).length, 1)
   })

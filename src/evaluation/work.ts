@@ -57,7 +57,7 @@ async function loadTask(task: AnyTask, form: Form, { dataDir, limit }: DataOptio
   let items = 0
   for await (const row of readRows(files)) {
     if (!keep(row)) continue
-    for (const ask of form.asks(task.item(row, items)))
+    for (const ask of form.asks(task.item(row, items), row.where))
       if (ask.kind === 'skipped') skipped.push(ask)
       else asks.push(ask)
     items++

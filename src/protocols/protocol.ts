@@ -90,8 +90,11 @@ export interface EncodedPrompt {
 }
 
 interface FormBase<A extends Ask, R> {
-  /** @returns one question an item in most protocols, one a template in others */
-  asks(item: Item): readonly (A | Skipped)[]
+  /**
+   * @param where names the file and the row of the item, for messages of what goes wrong
+   * @returns one question an item in most protocols, one a template in others
+   */
+  asks(item: Item, where?: string): readonly (A | Skipped)[]
   /** Must depend on its arguments alone: saved samples are judged again without a model. */
   judge(ask: A, answer: R): Outcome
   /** The names of all metrics of an outcome. */

@@ -79,7 +79,8 @@ function isNamed({ name, id }: PromptTemplate, named: readonly string[]): boolea
 function formOf(templates: readonly PromptTemplate[]): RankForm {
   return {
     kind: 'rank',
-    asks: item => templates.map(template => askOf(template, item)),
+    asks: (item, where = `item ${JSON.stringify(item.id)}`) =>
+      templates.map(template => askOf(template, item, where)),
     judge: judgeRanking,
     metrics: ['acc', 'acc_norm', 'acc_bytes', 'acc_per_token'],
     headline: ['acc_mean', 'acc_median', 'acc_min', 'acc_max'],
@@ -92,10 +93,9 @@ function formOf(templates: readonly PromptTemplate[]): RankForm {
 export const t0Judging: RankForm = formOf([])
 
 /** What a template asks about an item: T0's own evaluation takes an example where there are exactly an input and a target. */
-function askOf(template: PromptTemplate, { id, fields }: Item): RankAsk | Skipped {
+function askOf(template: PromptTemplate, { id, fields }: Item, where: string): RankAsk | Skipped {
   const skipped = (reason: string): Skipped => ({ kind: 'skipped', id, template: template.name, reason })
   const seed = createHash('sha256').update(`${template.id}\n${id}`).digest().readUInt32BE()
-  const where = `item ${JSON.stringify(id)}`
   const [prompt, target, ...more] = template.apply(fields, { draw: pythonRandom(seed), where })
   if (!prompt) return skipped('no input')
   if (!target) return skipped('no target')
