@@ -9,9 +9,10 @@ import { parseArgs } from 'node:util'
 import { loadModel, type Model, type ScoreRequest } from '../src/index.ts'
 import type { DType } from '../src/native/types.ts'
 import { shared } from '../test/shared.ts'
+import { float32Tolerance, HarnessRival, type Pair, type Question, triedItems } from './harness-rival.ts'
 import { measurePeaks } from './peaks.ts'
 import { machine, median, table } from './report.ts'
-import { peers, python, Rival } from './rival.ts'
+import { peers } from './rival.ts'
 import { headGflop, layersGflop, shapes } from './shapes.ts'
 
 const { values: options } = parseArgs({
@@ -27,16 +28,9 @@ const { values: options } = parseArgs({
 const threads = 2
 /** MNLI is cut to its first rows on both sides; the other tasks are whole. */
 const mnliLimit = 1500
-/** How many items of a task batch sizes are tried on. */
-const triedItems = 32
-/**
- * Maximum difference of two float32 log-likelihoods: 2e-4, and 1e-5 a token (torch adds a soft-max's exponentials in
- * float32, 8e-6 a token off). Two roundings to 16 bits are held to a mean difference a token over the task.
- */
-const float32Tolerance = (tokens: number) => 2e-4 + 1e-5 * tokens
+/** Two roundings to 16 bits are held to a mean difference a token over the task. */
 const roundedTolerance = 0.1
 
-type Pair = [context: string, continuation: string]
 /** A continuation's log-likelihood and tokens. */
 interface Answer {
   sum: number
@@ -46,30 +40,26 @@ interface Answer {
 const dtype = options.dtype as DType
 const head = machine()
 const peaks = await measurePeaks(threads)
-const theirs = await Rival.start(
-  'lm-evaluation-harness',
-  python,
-  [`${peers}harness.py`, `${peers}models/smollm2-135m`, dtype, String(threads)],
-  shared('.'),
-)
+const theirs = await HarnessRival.start(`${peers}models/smollm2-135m`, dtype, threads, shared('.'))
+const batches = options.batches.split(',').map(Number)
 const ours = await loadModel(shared('models/smollm2-135m'), { dtype, threads })
 
 const rows: string[][] = []
 const totals: { ours: number; theirs: number }[] = []
 for (const task of options.tasks.split(',')) {
   const limit = Number(options.limit ?? (task === 'mnli' ? mnliLimit : 0)) || null
-  const question = { task: `card_${task}`, limit }
-  const { requests: pairs } = await theirs.ask<{ requests: Pair[] }>({ op: 'requests', ...question })
+  const question: Question = { file: `golden/lm-eval/tasks/card_${task}.yaml`, limit }
+  const pairs = await theirs.requests(question)
   const requests = group(pairs)
   // Looking for the batch size and scoring the first items warms both sides up.
-  const batch = await bestBatch(question)
+  const batch = await theirs.bestBatch(question, batches)
   await ours.score(requests.slice(0, triedItems))
   const times: { ours: number; theirs: number }[] = []
   let tokens = 0
   let difference = 0
   for (let round = 0; round < Number(options.rounds); round++) {
     const mine = await scoreOurs(ours, requests)
-    const other = await scoreTheirs(question, batch)
+    const other = await theirs.score(question, batch)
     difference = Math.max(difference, compare(task, pairs, mine.answers, other.sums))
     tokens = mine.tokens
     times.push({ ours: mine.seconds, theirs: other.seconds })
@@ -138,29 +128,6 @@ async function scoreOurs(model: Model, requests: ScoreRequest[]) {
     r.continuations.map((c): Answer => ({ sum: c.logLikelihood, tokens: c.tokens.length })),
   )
   return { seconds, tokens, answers }
-}
-
-async function scoreTheirs(question: object, batch: number) {
-  const { seconds, answers } = await theirs.ask<{ seconds: number; answers: [number, boolean][] }>({
-    op: 'score',
-    batch,
-    ...question,
-  })
-  return { seconds, sums: answers.map(([sum]) => sum) }
-}
-
-/** Finds the batch size that is fastest on the first items of the task, each tried twice. */
-async function bestBatch(question: { task: string; limit: number | null }): Promise<number> {
-  const sizes = options.batches.split(',').map(Number)
-  const limit = Math.min(question.limit ?? Number.POSITIVE_INFINITY, triedItems)
-  const seconds = sizes.map(() => Number.POSITIVE_INFINITY)
-  for (let round = 0; round < 2 && sizes.length > 1; round++) {
-    for (const [i, size] of sizes.entries()) {
-      const run = await scoreTheirs({ ...question, limit }, size)
-      seconds[i] = Math.min(seconds[i]!, run.seconds)
-    }
-  }
-  return sizes[seconds.indexOf(Math.min(...seconds))]!
 }
 
 /** Throws where the two sides disagree; returns the largest difference. */

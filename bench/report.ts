@@ -1,5 +1,6 @@
 // Prints what every bench prints: the machine in one line, and tables in Markdown.
 import os from 'node:os'
+import type { Times } from './harness-rival.ts'
 
 /** Describes the machine: processor, cores, memory, date, and how busy others keep it. */
 export function machine(): string {
@@ -43,4 +44,16 @@ export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b)
   const half = sorted.length >> 1
   return sorted.length % 2 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2
+}
+
+/** The heads of timeCells(). */
+export const timeHeads = ['ours s', 'harness s', 'ratio', 'ours cpu s', 'harness cpu s', 'cpu ratio']
+
+/** Seconds by the clock, then of the processor, each with the ratio: medians over rounds. */
+export function timeCells(times: readonly { ours: Times; theirs: Times }[]): string[] {
+  return (['seconds', 'cpuSeconds'] as const).flatMap(unit => [
+    median(times.map(t => t.ours[unit])).toFixed(1),
+    median(times.map(t => t.theirs[unit])).toFixed(1),
+    `${median(times.map(t => t.theirs[unit] / t.ours[unit])).toFixed(2)}x`,
+  ])
 }

@@ -1,24 +1,30 @@
-"""lm-evaluation-harness as a rival: the choice tasks' requests through its own loglikelihood().
+"""lm-evaluation-harness as a rival: a task file's requests through its own loglikelihood(), or all that it does with them.
 
-    cd SHARED; python harness.py MODEL DTYPE THREADS
+    python harness.py MODEL DTYPE THREADS
 
-In:  {"op": "requests", "task": "card_copa", "limit": null}
+In:  {"op": "requests", "file": "golden/lm-eval/tasks/card_copa.yaml", "limit": null}
 Out: {"requests": [[context, continuation], ...]}
-In:  {"op": "score", "task": "card_copa", "limit": null, "batch": 16}
-Out: {"seconds": first to last request, "answers": [[log-likelihood, greedy], ...]}
-The working directory is the shared folder, which the paths in its task files are relative to.
+In:  {"op": "score", "file": ..., "limit": null, "batch": 16}
+Out: {"seconds": first to last request, "cpuSeconds": all threads' in them, "answers": [[log-likelihood, greedy], ...]}
+In:  {"op": "evaluate", "file": ..., "limit": null, "batch": 16}
+Out: {"seconds", "cpuSeconds": simple_evaluate() as a whole, "tasks": {name: [sample, ...]}, "results": {name: {metric: figure}}}
+A sample has the arguments and the answer of each of its requests, the filter, and the figures that it counts with. The paths in
+task files are relative to the working directory. Standard errors by the bootstrap are left out, which takes longer than a small model.
 """
 
 import functools
 import os
 import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 from serve import serve
 
+import lm_eval
 import torch
 from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
@@ -27,24 +33,54 @@ from lm_eval.tasks import TaskManager
 def main(model: str, dtype: str, threads: int) -> None:
     torch.set_num_threads(threads)
     lm = HFLM(pretrained=model, dtype=dtype, device="cpu")
-    manager = TaskManager(include_path="golden/lm-eval/tasks", include_defaults=False)
 
     @functools.cache
-    def instances(name: str, limit: int | None) -> list:
-        task = manager.load(name)["tasks"][name]
+    def manager(file: str) -> TaskManager:
+        return TaskManager(include_path=str(Path(file).parent), include_defaults=False)
+
+    @functools.cache
+    def instances(file: str, limit: int | None) -> list:
+        (task,) = manager(file).load(file)["tasks"].values()
         task.build_all_requests(limit=limit)
         return task.instances
 
+    def evaluate(file: str, limit: int | None) -> dict:
+        timed = timer()
+        found = lm_eval.simple_evaluate(
+            model=lm, tasks=[file], task_manager=manager(file), limit=limit, bootstrap_iters=0, log_samples=True
+        )
+        times = timed()
+        tasks = {name: [plain(sample) for sample in samples] for name, samples in found["samples"].items()}
+        return {**times, "tasks": tasks, "results": found["results"]}
+
     def answer(ask: dict) -> dict:
-        requests = instances(ask["task"], ask["limit"])
         if ask["op"] == "requests":
-            return {"requests": [request.args for request in requests]}
+            return {"requests": [request.args for request in instances(ask["file"], ask["limit"])]}
         lm.batch_size_per_gpu = ask["batch"]
-        start = time.perf_counter()
+        if ask["op"] == "evaluate":
+            return evaluate(ask["file"], ask["limit"])
+        requests = instances(ask["file"], ask["limit"])
+        timed = timer()
         answers = lm.loglikelihood(requests, disable_tqdm=True)
-        return {"seconds": time.perf_counter() - start, "answers": answers}
+        return {**timed(), "answers": answers}
 
     serve(answer, {"rival": "lm-eval", "torch": torch.__version__, "threads": torch.get_num_threads()})
+
+
+def timer() -> Callable[[], dict]:
+    """What has passed since, by the clock and of the processor."""
+    start, cpu_start = time.perf_counter(), time.process_time()
+    return lambda: {"seconds": time.perf_counter() - start, "cpuSeconds": time.process_time() - cpu_start}
+
+
+def plain(sample: dict) -> dict:
+    return {
+        "doc": sample["doc_id"],
+        "filter": sample["filter"],
+        "arguments": sample["arguments"],
+        "answers": [answers[0] for answers in sample["resps"]],
+        "metrics": {name: sample[name] for name in sample["metrics"]},
+    }
 
 
 if __name__ == "__main__":
