@@ -39,7 +39,9 @@ export const typescriptErrorCodes = [
   'PROMPT_TEMPLATE',
   /** A file that defines a task is broken, or asks for what is not supported. */
   'TASK',
-  /** An evaluation data file is missing. */
+  /** A file that defines a training run or its mixture is broken, or asks for what there is not. */
+  'TRAINING',
+  /** A data file is missing. */
   'DATA_NOT_FOUND',
   /** A row of a data file lacks a field or holds a wrong value; the message names file, row and field. */
   'DATA_INVALID',

@@ -12,13 +12,16 @@ import {
   parseDocument,
   visit,
 } from 'yaml'
+import { positiveNumber } from '../../data/fields.ts'
 import { shown } from '../../data/shown.ts'
-import { MtLlamaError } from '../../errors.ts'
+import { type ErrorCode, MtLlamaError } from '../../errors.ts'
 
 interface Source {
   file: string
   lines: LineCounter
   document: Document
+  /** The code of errors about the file. */
+  code: ErrorCode
 }
 
 export class YamlValue {
@@ -44,7 +47,7 @@ export class YamlValue {
 
   /** @param message what is wrong, without a full stop */
   error(message: string): MtLlamaError {
-    return new MtLlamaError('TASK', `${this.where}: ${message}.`)
+    return new MtLlamaError(this.#source.code, `${this.where}: ${message}.`)
   }
 
   get isText(): boolean {
@@ -92,6 +95,13 @@ export class YamlValue {
     throw this.#expected(name, `a whole number of at least ${min}`)
   }
 
+  /** A number above 0. */
+  positive(name: string): number {
+    const value = this.plain()
+    if (positiveNumber.is(value)) return value
+    throw this.#expected(name, positiveNumber.expected)
+  }
+
   /** A list, or the value alone as a list of one. */
   items(): YamlValue[] {
     if (!isSeq(this.#node)) return [this]
@@ -120,28 +130,31 @@ export class YamlValue {
   }
 }
 
-/** Reads a file of YAML 1.1, as PyYAML reads it. @throws TASK naming file and line */
-export async function readYaml(file: string): Promise<YamlValue> {
+/**
+ * Reads a file of YAML 1.1, as PyYAML reads it.
+ * @param code that of errors, which name file and line
+ */
+export async function readYaml(file: string, code: ErrorCode = 'TASK'): Promise<YamlValue> {
   let text: string
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(await readFile(file))
   } catch (error) {
-    throw new MtLlamaError('TASK', `${file}: cannot be read (${(error as Error).message}).`)
+    throw new MtLlamaError(code, `${file}: cannot be read (${(error as Error).message}).`)
   }
-  return parseYaml(text, file)
+  return parseYaml(text, file, code)
 }
 
 /** @param file the name of the text's file, for messages */
-export function parseYaml(text: string, file: string): YamlValue {
+export function parseYaml(text: string, file: string, code: ErrorCode = 'TASK'): YamlValue {
   const lines = new LineCounter()
   const wrong = (offset: number, what: string) =>
-    new MtLlamaError('TASK', `${file}:${lines.linePos(offset).line}: ${what}.`)
+    new MtLlamaError(code, `${file}:${lines.linePos(offset).line}: ${what}.`)
   let document: Document.Parsed
   try {
     document = parseDocument(text, { version: '1.1', lineCounter: lines, prettyErrors: false })
   } catch (error) {
     // The library gives up where nodes are nested too deep for the stack.
-    throw new MtLlamaError('TASK', `${file}: not readable as YAML (${(error as Error).message}).`)
+    throw new MtLlamaError(code, `${file}: not readable as YAML (${(error as Error).message}).`)
   }
   visit(document, {
     Node(_, node) {
@@ -154,7 +167,7 @@ export function parseYaml(text: string, file: string): YamlValue {
   })
   const [problem] = [...document.errors, ...document.warnings]
   if (problem) throw wrong(problem.pos[0], `not valid YAML: ${problem.message}`)
-  const value = new YamlValue({ file, lines, document }, document.contents, 0)
-  if (!value.isMapping) throw value.error('expected a mapping, such as "task: NAME" and others')
+  const value = new YamlValue({ file, lines, document, code }, document.contents, 0)
+  if (!value.isMapping) throw value.error('expected a mapping of keys to values, as "key: value"')
   return value
 }

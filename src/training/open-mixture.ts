@@ -1,0 +1,162 @@
+// A mixture over the rows and templates at hand: which of its tasks there are, and with which caps.
+import { createHash } from 'node:crypto'
+import { ParquetServer } from '../data/parquet-table.ts'
+import { openTable, type RowTable } from '../data/row-table.ts'
+import { MtLlamaError } from '../errors.ts'
+import { abortedError } from '../native/job.ts'
+import { loadTemplates } from '../prompts/load-templates.ts'
+import type { PromptTemplate } from '../prompts/prompt-template.ts'
+import { type Mixture, type TrainingSet, taskCap, taskName } from './mixture.ts'
+import { rowFields } from './row-fields.ts'
+import { findSet, type SetFiles } from './set-files.ts'
+
+export interface OpenSet extends SetFiles {
+  set: TrainingSet
+  table: RowTable
+  /** Names of its templates in the mixture. */
+  templates: readonly PromptTemplate[]
+}
+
+/** A set with one of its templates. */
+export interface TrainingTask {
+  /** T0's name of it: 'glue_mrpc_same_thing'. */
+  name: string
+  of: OpenSet
+  template: PromptTemplate
+  /** Examples that an epoch of the mixture takes of it. */
+  cap: number
+  /** Tells its orders of rows from those of other tasks: a word of 32 bits, a hash of its name. */
+  stream: number
+}
+
+export interface MissingSet {
+  name: string
+  /** Why the set is left out: a sentence without the full stop. */
+  reason: string
+}
+
+export interface OpenMixtureOptions {
+  /** The folder that holds the sets' folders. */
+  dataRoot: string
+  /** The folder promptsource/templates of a copy of promptsource. */
+  templatesDir: string
+  /** Whether sets may be missing; at least one has to be there. */
+  allowMissing: boolean
+  signal?: AbortSignal
+}
+
+export interface OpenMixture extends AsyncDisposable {
+  mixture: Mixture
+  sets: readonly OpenSet[]
+  tasks: readonly TrainingTask[]
+  missing: readonly MissingSet[]
+  /** The sum of the tasks' caps: examples of an epoch. */
+  totalCap: number
+}
+
+/**
+ * Finds the sets of a mixture, opens their rows and loads their templates.
+ * @throws DATA_NOT_FOUND naming the sets that are missing, unless they may be; DATA_INVALID for a first row that lacks a
+ * field; PROMPT_TEMPLATE, TRAINING for a template that a set has not
+ */
+export async function openMixture(mixture: Mixture, options: OpenMixtureOptions): Promise<OpenMixture> {
+  const server = new ParquetServer()
+  const sets: OpenSet[] = []
+  const missing: MissingSet[] = []
+  const close = async () => {
+    await Promise.all(sets.map(({ table }) => table.close()))
+    server.close()
+  }
+  try {
+    for (const set of mixture.sets) {
+      if (options.signal?.aborted) throw abortedError(options.signal)
+      const found = await openSet(set, options, server)
+      if ('reason' in found) missing.push(found)
+      else sets.push(found)
+    }
+    checkMissing(mixture, sets, missing, options)
+  } catch (error) {
+    await close()
+    throw error
+  }
+  const tasks = sets.flatMap(of => tasksOf(of, mixture))
+  const totalCap = tasks.reduce((sum, { cap }) => sum + cap, 0)
+  return { mixture, sets, tasks, missing, totalCap, [Symbol.asyncDispose]: close }
+}
+
+async function openSet(
+  set: TrainingSet,
+  { dataRoot, templatesDir }: OpenMixtureOptions,
+  server: ParquetServer,
+): Promise<OpenSet | MissingSet> {
+  let files: SetFiles
+  let known: PromptTemplate[]
+  try {
+    files = await findSet(dataRoot, set)
+    known = await loadTemplates(templatesDir, set.name)
+  } catch (error) {
+    if (!(error instanceof MtLlamaError && error.code === 'DATA_NOT_FOUND')) throw error
+    return { name: set.name, reason: error.message.replace(`${set.name}: `, '').replace(/\.$/, '') }
+  }
+  const templates = chosen(set, known, templatesDir)
+  const table = await openTable(files.files, server)
+  if (table.rows === 0) {
+    await table.close()
+    return { name: set.name, reason: `${files.files.join(', ')}: no rows` }
+  }
+  try {
+    rowFields(await table.row(0), set)
+  } catch (error) {
+    await table.close()
+    throw error
+  }
+  return { ...files, set, table, templates }
+}
+
+function chosen(set: TrainingSet, known: readonly PromptTemplate[], templatesDir: string): PromptTemplate[] {
+  const wanted = set.templates
+  const found =
+    wanted === 'all'
+      ? [...known]
+      : wanted === 'original'
+        ? known.filter(({ metadata }) => metadata.originalTask)
+        : wanted.map(name => {
+            const template = known.find(one => one.name === name)
+            if (template) return template
+            const names = known.map(one => JSON.stringify(one.name)).join(', ')
+            throw new MtLlamaError(
+              'TRAINING',
+              `${set.name}: no template ${JSON.stringify(name)} in ${templatesDir}, which has ${names}. Is it another version of promptsource?`,
+            )
+          })
+  if (found.length > 0) return found
+  throw new MtLlamaError('TRAINING', `${set.name}: none of its templates in ${templatesDir} is asked for.`)
+}
+
+function checkMissing(
+  mixture: Mixture,
+  sets: readonly OpenSet[],
+  missing: readonly MissingSet[],
+  { allowMissing }: OpenMixtureOptions,
+): void {
+  if (sets.length > 0 && (allowMissing || missing.length === 0)) return
+  const list = missing.map(({ name, reason }) => `\n  ${name}: ${reason}`).join('')
+  const count = `${missing.length} of the ${mixture.sets.length} sets of the mixture ${mixture.name}`
+  const wayOut = sets.length > 0 ? 'Bring them, or allow that sets are missing' : 'At least one is needed'
+  throw new MtLlamaError(
+    'DATA_NOT_FOUND',
+    `${count} ${missing.length === 1 ? 'is' : 'are'} missing:${list}\n${wayOut}.`,
+  )
+}
+
+function tasksOf(of: OpenSet, mixture: Mixture): TrainingTask[] {
+  const { set, table, templates } = of
+  const cap = taskCap(set.size ?? table.rows, templates.length, mixture, set.weight)
+  return templates.map(template => {
+    const name = taskName(set.name, template.name)
+    return {
+      ...{ name, of, template, cap },
+      stream: createHash('sha256').update(name).digest().readUInt32LE(),
+    }
+  })
+}
