@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { rescore } from '../src/evaluation/rescore.ts'
 import { RunFolder } from '../src/evaluation/run-folder.ts'
 import {
+  defineTask,
   type EvaluateOptions,
   evaluate,
   evaluateStream,
@@ -65,6 +66,24 @@ describe('evaluate() of the API', () => {
       assert.deepEqual(samples, lines)
       assert.deepEqual(results, saved())
     }
+  })
+
+  it('names no protocol of built-in tasks where tasks of files or code stand alone, as the command does', async () => {
+    const rows = join(top, 'rows.jsonl')
+    writeFileSync(rows, '{"q":"Is ice cold?"}\n')
+    const own = defineTask<{ q: string }>({
+      ...{
+        kind: 'rank',
+        name: 'ice',
+        files: rows,
+        prompt: ({ q }) => q,
+        choices: ['yes', 'no'],
+        gold: () => 0,
+      },
+    })
+    const protocol = async (tasks: EvaluateOptions['tasks'] & {}) =>
+      (await evaluate(fakeModel(), { dataDir, tasks })).settings.protocol
+    assert.deepEqual([await protocol([own]), await protocol(['copa', own])], ['own', 'card'])
   })
 
   it('asks by the templates of a folder under protocol t0', async function () {

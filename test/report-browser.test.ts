@@ -1,26 +1,19 @@
 // The report in headless Chromium: opened from its file, filtered, scrolled, by keyboard, in both colour schemes, printed.
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
-import type { AxeResults } from 'axe-core'
-import { type Browser, chromium, type Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
 import { writeReport } from '../src/report/report.ts'
+import { noChromium, ReportBrowser } from './report-page.ts'
 import { hostile, ranked, tokens, writeRun } from './report-runs.ts'
 import { skip } from './skip.ts'
 
-const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
-  path => existsSync(path),
-)
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-const limit = 60_000
 const bodyStyle =
   '(({ backgroundColor, color }) => ({ backgroundColor, color }))(getComputedStyle(document.body))'
 
 describe('report in a browser', () => {
-  let browser: Browser
+  let browser: ReportBrowser
   let folder: string
   /** Two runs of COPA and RTE, with three flips: two better in b, one worse. */
   let two: string
@@ -28,7 +21,7 @@ describe('report in a browser', () => {
   let long: string
 
   before(async function () {
-    if (!executablePath) return skip(this, 'there is no Chromium; Debian has it as the package chromium')
+    if (noChromium) return skip(this, noChromium)
     folder = mkdtempSync(join(tmpdir(), 'mt-llama-report-'))
     const copa = (right: readonly boolean[]) =>
       right.map((isRight, i) => ranked(`${i}`, isRight, i === 0 ? tokens : {}))
@@ -46,36 +39,14 @@ describe('report in a browser', () => {
     const many = Array.from({ length: 20_000 }, (_, i) => ranked(`${i}`, i % 3 > 0, tokens))
     long = join(folder, 'long.html')
     await writeReport([writeRun({ dir: join(folder, 'long'), tasks: { copa: many } })], long, many.length)
-    browser = await chromium.launch({ executablePath, timeout: limit })
+    browser = await ReportBrowser.launch()
   })
   after(async () => {
     await browser?.close()
     if (folder) rmSync(folder, { recursive: true })
   })
 
-  /** Opens a file, runs a check, and sees that the page asked for nothing and complained of nothing. */
-  const open = async (
-    file: string,
-    check: (page: Page) => Promise<void>,
-    options: Parameters<Browser['newContext']>[0] = {},
-  ) => {
-    const context = await browser.newContext({ offline: true, ...options })
-    try {
-      const page = await context.newPage()
-      page.setDefaultTimeout(limit)
-      const faults: string[] = []
-      const requests: string[] = []
-      page.on('console', message => faults.push(message.text()))
-      page.on('pageerror', error => faults.push(String(error)))
-      page.on('request', request => requests.push(request.url()))
-      const url = pathToFileURL(file).href
-      await page.goto(url)
-      await check(page)
-      assert.deepEqual([faults, requests], [[], [url]])
-    } finally {
-      await context.close()
-    }
-  }
+  const open = (...args: Parameters<ReportBrowser['open']>) => browser.open(...args)
   const titles = (page: Page) => page.locator('[role=option] > div:first-child').allTextContents()
   const ids = async (page: Page) => (await titles(page)).map(text => text.split(' · ')[1])
   const count = async (page: Page) => (await page.locator('#count').textContent()) ?? ''
@@ -214,14 +185,7 @@ describe('report in a browser', () => {
           async page => {
             await page.selectOption('#other', { label: 'b' })
             await page.locator('[role=option]').first().click()
-            await page.evaluate(axe)
-            const { violations, passes } = await page.evaluate<AxeResults>('axe.run()')
-            const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')
-            assert.deepEqual(
-              serious.map(({ id, nodes }) => [id, ...nodes.map(({ html }) => html)]),
-              [],
-            )
-            assert.ok(passes.some(({ id }) => id === 'color-contrast'))
+            assert.deepEqual(await browser.seriousFaults(page), [])
             const { backgroundColor, color } = await page.evaluate<Record<string, string>>(bodyStyle)
             const [ground, text] = [backgroundColor, color].map(one => Number(/\d+/.exec(one!)![0]))
             assert.equal(ground! < text!, colorScheme === 'dark')

@@ -190,6 +190,26 @@ describe('report', () => {
     assert.equal(dataOf(text).tasks[0]!.metric, 'acc')
   })
 
+  it('gives the titles of a plot room as they are long, and the longest to those that point at them', async () => {
+    const rows = (title: string) =>
+      writeRun({
+        dir: join(folder, title.length.toString()),
+        tasks: { own: [ranked('0', true)] },
+        results: { own: { title } },
+      })
+    const heads = async (title: string) => {
+      const text = await write([rows(title)])
+      const [, x, shown, whole] =
+        /<text class="row" x="([\d.]+)"[^>]*>([^<]*)(?:<title>([^<]*)<\/title>)?/.exec(text)!
+      return { x: Number(x), shown, whole }
+    }
+    assert.deepEqual(await heads('short'), { x: 188, shown: 'short (Acc.)', whole: undefined })
+    const long = 'a_task_of_forty_one_letters_in_all_as_it_is'
+    assert.deepEqual(await heads(long), { x: 7.5 * 50, shown: `${long} (Acc.)`, whole: undefined })
+    const longer = await heads('語'.repeat(60))
+    assert.deepEqual(longer, { x: 408, shown: `${'語'.repeat(30)}…`, whole: `${'語'.repeat(60)} (Acc.)` })
+  })
+
   describe('refuses', () => {
     const cases: [what: string, dirs: () => string[], code: string, message: RegExp][] = [
       [

@@ -1,6 +1,6 @@
 // Reads --tasks: names of built-in tasks, and files that define others.
 import { InvalidArgumentError } from 'commander'
-import { builtInTasks, cardTasks, taskNames, tasksNamed } from '../tasks/built-in/registry.ts'
+import { cardTasks, namedTasks, taskNames } from '../tasks/built-in/registry.ts'
 import type { Task } from '../tasks/task.ts'
 
 export interface AskedTasks {
@@ -17,12 +17,11 @@ export const taskWords = `${taskNames.ofOneLanguage.join(', ')}; in their langua
 export function parseTasks(text: string): AskedTasks {
   const names = [...new Set(text.split(',').map(name => name.trim()))]
   const isFile = (name: string) => /\.ya?ml$/.test(name)
-  const unknown = names.filter(name => !isFile(name) && tasksNamed(name).length === 0)
+  const { tasks: builtIn, unknown } = namedTasks(names.filter(name => !isFile(name)))
   if (unknown.length > 0) {
     throw new InvalidArgumentError(
       `No task ${unknown.map(name => `"${name}"`).join(', ')}; there are ${taskWords}. A file of your own ends in .yaml.`,
     )
   }
-  const asked = new Set(names.filter(name => !isFile(name)).flatMap(tasksNamed))
-  return { builtIn: [...builtInTasks.values()].filter(task => asked.has(task)), files: names.filter(isFile) }
+  return { builtIn, files: names.filter(isFile) }
 }

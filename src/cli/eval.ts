@@ -13,15 +13,13 @@ import { runSettings } from '../evaluation/settings.ts'
 import { loadWork } from '../evaluation/work.ts'
 import { holderName } from '../files/lock.ts'
 import { card } from '../protocols/card.ts'
-import { chooseProtocol, protocolNames } from '../protocols/choose.ts'
-import { loadOwnTasks, ownOnly, withOwnTasks } from '../protocols/own/own.ts'
-import type { Form, Protocol } from '../protocols/protocol.ts'
+import { chooseTasks, protocolNames } from '../protocols/choose.ts'
+import { loadOwnTasks } from '../protocols/own/own.ts'
+import type { Form } from '../protocols/protocol.ts'
 import { protocols } from '../protocols/registry.ts'
 import { t0Judging } from '../protocols/t0.ts'
 import type { ScoreCache } from '../scoring/cache.ts'
 import { builtInTasks } from '../tasks/built-in/registry.ts'
-import type { AnyTask } from '../tasks/task.ts'
-import type { TaskGroup } from '../tasks/yaml/load.ts'
 import { type AskedTasks, allOfCard, parseTasks, taskWords } from './asked-tasks.ts'
 import { addModelOptions, choice, folder, integer, type ModelOptions, newCommand } from './command.ts'
 import { addGateOptions, checkGateOptions, type GateOptions, judgeGates, openBase } from './gates.ts'
@@ -133,7 +131,9 @@ export function evalCommand(io: Io): Command {
 
 async function run(io: Io, options: EvalOptions): Promise<void> {
   if (options.rescore !== undefined) return runRescore(io, options.rescore, options)
-  const { protocol, tasks, groups } = await protocolAndTasks(options)
+  const { tasks: own, groups } = await loadOwnTasks(options.tasks.files, resolve(options.dataRoot))
+  const builtIn = options.tasks === allOfCard ? undefined : options.tasks.builtIn
+  const { protocol, tasks } = await chooseTasks(options, builtIn, own)
   await checkGateOptions(options, gatedMetrics(tasks, groups, protocol))
   await using saved = await openFolder(options.out, options)
   const data = { dataDir: resolve(options.dataDir ?? embeddedData), limit: options.limit ?? null }
@@ -165,25 +165,6 @@ async function run(io: Io, options: EvalOptions): Promise<void> {
     saved ? `saved in ${saved.path}` : 'nothing saved; --out DIR saves results, tables and samples',
     options,
   )
-}
-
-/** The tasks, those of files too, and a protocol that has a form for each. */
-async function protocolAndTasks(options: EvalOptions): Promise<{
-  protocol: Protocol
-  tasks: readonly AnyTask[]
-  groups: readonly TaskGroup[]
-}> {
-  const own = await loadOwnTasks(options.tasks.files, resolve(options.dataRoot))
-  const ownTasks = own.tasks.map(({ task }) => task)
-  const { builtIn } = options.tasks
-  if (builtIn.length === 0)
-    return { protocol: withOwnTasks(ownOnly, own.tasks), tasks: ownTasks, groups: own.groups }
-  const { protocol, tasks } = await chooseProtocol(options, options.tasks === allOfCard ? undefined : builtIn)
-  return {
-    protocol: withOwnTasks(protocol, own.tasks),
-    tasks: [...tasks, ...ownTasks],
-    groups: own.groups,
-  }
 }
 
 async function runRescore(io: Io, path: string, options: EvalOptions): Promise<void> {

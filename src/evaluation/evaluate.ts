@@ -14,11 +14,11 @@ import { isRecord } from '../data/record.ts'
 import { shown } from '../data/shown.ts'
 import { MtLlamaError } from '../errors.ts'
 import { checkPath } from '../files/path.ts'
-import { chooseProtocol, protocolNames } from '../protocols/choose.ts'
-import { type OwnTask, withOwnTasks } from '../protocols/own/own.ts'
+import { chooseTasks, protocolNames } from '../protocols/choose.ts'
+import type { OwnTask } from '../protocols/own/own.ts'
 import type { ScoreCache } from '../scoring/cache.ts'
-import { builtInTasks, taskNames, tasksNamed } from '../tasks/built-in/registry.ts'
-import type { AnyTask, Task } from '../tasks/task.ts'
+import { namedTasks, taskNames } from '../tasks/built-in/registry.ts'
+import type { Task } from '../tasks/task.ts'
 import type { TaskGroup } from '../tasks/yaml/load.ts'
 import type { RunResults, Settings } from './results.ts'
 import { type EvaluateProgress, type KeptSamples, resultsOf, runWork, type TaskSample } from './run.ts'
@@ -83,14 +83,12 @@ export async function* evaluateStream(
   options: EvaluateOptions,
 ): AsyncGenerator<TaskSample, RunResults, undefined> {
   const { builtIn, own, choice, out, settings: asked, ...rest } = readOptions(options)
-  const chosen = await chooseProtocol(choice, builtIn)
-  const protocol = withOwnTasks(chosen.protocol, own)
-  const tasks: readonly AnyTask[] = [...chosen.tasks, ...own.map(({ task }) => task)]
+  const { protocol, tasks } = await chooseTasks(choice, builtIn, own)
   const folder = out === undefined ? undefined : await RunFolder.open(out)
   try {
     const work = await loadWork(tasks, protocol, asked)
     const tokenNotes = (model.tokenizer && protocol.tokenNotes?.(model.tokenizer)) ?? []
-    const settings = await runSettings(model, asked)
+    const settings = await runSettings(model, { ...asked, protocol: protocol.name })
     const results = yield* runWork(model, { ...rest, work, settings, tokenNotes, folder })
     if (rest.signal?.aborted)
       throw new MtLlamaError('ABORTED', 'the evaluation was aborted', { cause: rest.signal.reason })
@@ -122,7 +120,6 @@ function readOptions(options: EvaluateOptions) {
     groups: readGroups(optionOf(options, 'groups', undefined)),
     out: out === undefined ? undefined : checkPath('out', out),
     settings: {
-      protocol,
       dataDir: resolve(checkPath('dataDir', options.dataDir)),
       limit: limit === undefined ? null : integerOption(options, 'limit', 1, Number.MAX_SAFE_INTEGER, 1),
       tooLong: choiceOption(options, 'tooLong', ['error', 'truncate-left'], 'error') as Settings['tooLong'],
@@ -144,19 +141,13 @@ function readTasks(asked: unknown): { builtIn: readonly Task[] | undefined; own:
   const own = asked.filter(isOwn)
   const twice = own.find(({ task }, i) => own.findIndex(other => other.task.name === task.name) !== i)
   if (twice) throw new MtLlamaError('INVALID_ARGUMENT', `tasks has two tasks of the name ${twice.task.name}`)
-  const builtIn = new Set(
-    asked
-      .filter(one => !isOwn(one))
-      .flatMap(name => {
-        const tasks = tasksNamed(name)
-        if (tasks.length > 0) return tasks
-        throw new MtLlamaError(
-          'INVALID_ARGUMENT',
-          `tasks has ${shown(name)}; there are ${[...taskNames.ofOneLanguage, ...taskNames.ofSets].join(', ')}`,
-        )
-      }),
-  )
-  return { builtIn: [...builtInTasks.values()].filter(task => builtIn.has(task)), own }
+  const { tasks: builtIn, unknown } = namedTasks(asked.filter(one => !isOwn(one)))
+  if (unknown.length > 0)
+    throw new MtLlamaError(
+      'INVALID_ARGUMENT',
+      `tasks has ${shown(unknown[0])}; there are ${[...taskNames.ofOneLanguage, ...taskNames.ofSets].join(', ')}`,
+    )
+  return { builtIn, own }
 }
 
 function readGroups(groups: unknown): readonly TaskGroup[] {

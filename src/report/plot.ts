@@ -24,7 +24,9 @@ interface Line {
 }
 
 const width = 760
-const left = 200
+/** Room for the titles of rows, which grows with them up to the second. */
+const [minLeft, maxLeft] = [200, 420]
+const titleGap = 12
 const right = 20
 const top = 8
 const lineHeight = 18
@@ -42,13 +44,16 @@ export function plot(table: ResultTable, runs: readonly NamedRun[]): Html | unde
     ),
   )
   if (rows.length === 0) return undefined
+  const widest = Math.max(...rows.map(({ title }) => textWidth(title)))
+  const left = Math.min(Math.max(widest + titleGap, minLeft), maxLeft)
   const x = scaleLinear()
     .domain([0, 100])
     .range([left, width - right])
   let y = top
   const marks = rows.map(({ title, lines }) => {
     const height = lines.length * lineHeight
-    const head = html`<text class="row" x="${left - 12}" y="${y + height / 2}" dy="0.35em">${title}</text>`
+    const short = shortened(title, left - titleGap)
+    const head = html`<text class="row" x="${left - titleGap}" y="${y + height / 2}" dy="0.35em">${short}${short !== title && html`<title>${title}</title>`}</text>`
     const drawn = lines.map((line, i) => mark(line, x, y + (i + 0.5) * lineHeight))
     y += height + rowGap
     return [head, ...drawn]
@@ -91,6 +96,18 @@ function rowsOf(
       return [{ run, value: figure.value, interval, templates: each, words }]
     }),
   }))
+}
+
+/** What a title takes at the most in the plot's letters of 13 pixels; those from Hangul on may be as wide as high. */
+function textWidth(title: string): number {
+  return Array.from(title).reduce((sum, letter) => sum + (letter < '\u1100' ? 7.5 : 13), 0)
+}
+
+function shortened(title: string, room: number): string {
+  if (textWidth(title) <= room) return title
+  const letters = Array.from(title)
+  while (letters.length > 0 && textWidth(`${letters.join('')}…`) > room) letters.pop()
+  return `${letters.join('')}…`
 }
 
 /** Shares; of a spread over templates the mean alone, since the templates are drawn themselves. */

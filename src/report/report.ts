@@ -7,7 +7,7 @@ import { type Place, replaceFile, writing } from '../files/output.ts'
 import { checkPath } from '../files/path.ts'
 import { scriptJson } from './html.ts'
 import { page } from './page.ts'
-import { type PageData, pageData } from './samples.ts'
+import { askedBy, type PageData, pageData } from './samples.ts'
 import type { NamedComparison } from './tables.ts'
 
 export interface Written {
@@ -40,15 +40,19 @@ export async function writeReport(dirs: readonly string[], out: string, limit: n
   return { file, bytes: Buffer.byteLength(text), runs: names, samples: data.samples.length }
 }
 
-/** Compares the first run with each other one of its protocol, by the tasks that both have. */
+/** Compares the first run with each other one, by the tasks that both have and were asked alike. */
 async function comparisons(
   [first, ...others]: readonly SavedRun[],
   names: readonly string[],
 ): Promise<NamedComparison[]> {
   const compared: NamedComparison[] = []
   for (const [i, other] of others.entries()) {
-    if (other.results.settings.protocol !== first!.results.settings.protocol) continue
-    const shared = new Map([...first!.tasks].filter(([name]) => other.tasks.has(name)))
+    const shared = new Map(
+      [...first!.tasks].filter(([name, task]) => {
+        const there = other.tasks.get(name)
+        return there && askedBy(other, there) === askedBy(first!, task)
+      }),
+    )
     if (shared.size === 0) continue
     const { tasks } = await compareRuns({ ...first!, tasks: shared }, other)
     compared.push({ name: names[i + 1]!, tasks })

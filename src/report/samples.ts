@@ -2,7 +2,6 @@
 import { type SavedRun, type SavedTask, sampleKey } from '../evaluation/compare/read-run.ts'
 import { askedOf, pairedKeys } from '../evaluation/compare/same-data.ts'
 import type { SampleRecord } from '../evaluation/results.ts'
-import { metricHead } from '../metrics/titles.ts'
 
 /** What page/browser.js reads. */
 export interface PageData {
@@ -13,15 +12,14 @@ export interface PageData {
 
 export interface PageRun {
   name: string
-  /** Runs of one protocol were asked the same questions. */
-  protocol: string
 }
 
 interface PageTask {
   title: string
   /** The metric by which a sample is right (1), wrong (0) or partly right; '' where there is none. */
   metric: string
-  metricHead: string
+  /** The names of the scores that tell something of a sample alone. */
+  scores: string[]
 }
 
 interface PageSample {
@@ -35,25 +33,29 @@ interface PageSample {
 /** The fields of a record that are its question; all others are the answer. */
 const askFields = new Set(['kind', 'id', 'template', 'prompt', 'choices', 'gold', 'golds'])
 
+/** What a task was asked by: runs that say the same were asked the same. A task of a file says itself how it is put. */
+export function askedBy({ results }: SavedRun, { result }: SavedTask): string {
+  return result.definition === undefined ? results.settings.protocol : 'own'
+}
+
 /**
  * @param names what the page calls the runs
  * @param limit how many samples of each task to take, from the first
- * @throws DATA_INVALID where runs of one protocol are of different data
+ * @throws DATA_INVALID where runs that were asked the same are of different data
  */
 export function pageData(runs: readonly SavedRun[], names: readonly string[], limit: number): PageData {
   const data: PageData = { runs: [], tasks: [], samples: [] }
-  for (const [i, { results }] of runs.entries())
-    data.runs.push({ name: names[i]!, protocol: results.settings.protocol })
+  for (const name of names) data.runs.push({ name })
   for (const name of new Set(runs.flatMap(({ tasks }) => [...tasks.keys()]))) {
-    const having = runs.flatMap(({ tasks }, run) => {
-      const task = tasks.get(name)
-      return task ? [{ task, run, protocol: data.runs[run]!.protocol }] : []
+    const having = runs.flatMap((run, place) => {
+      const task = run.tasks.get(name)
+      return task ? [{ task, run: place, by: askedBy(run, task) }] : []
     })
     const index = data.tasks.push(pageTask(having.map(({ task }) => task))) - 1
-    for (const protocol of new Set(having.map(one => one.protocol)))
+    for (const by of new Set(having.map(one => one.by)))
       data.samples.push(
         ...paired(
-          having.filter(one => one.protocol === protocol),
+          having.filter(one => one.by === by),
           index,
           runs.length,
         ).slice(0, limit),
@@ -65,14 +67,14 @@ export function pageData(runs: readonly SavedRun[], names: readonly string[], li
 function pageTask(tasks: readonly SavedTask[]): PageTask {
   const { title, headline, aggregations = {} } = tasks[0]!.result
   const [record] = tasks.flatMap(({ samples }) => [...samples.values()].slice(0, 1))
-  // A score of which no mean is made tells nothing of its sample alone.
+  // A score of which no mean is made, such as a log-likelihood by the name of its perplexity, tells nothing of its sample alone.
   const scored = Object.keys(record?.scores ?? {}).filter(name => !Object.hasOwn(aggregations, name))
   // The headline of a task with several templates is of the templates, and no sample has it.
   const metric = headline.find(name => scored.includes(name)) ?? scored[0] ?? ''
-  return { title, metric, metricHead: metricHead(metric) }
+  return { title, metric, scores: scored }
 }
 
-/** The samples of one task and protocol, in the order of the first run, then what only later ones have. */
+/** The samples of one task that were asked alike, in the order of the first run, then what only later ones have. */
 function paired(
   having: readonly { task: SavedTask; run: number }[],
   index: number,

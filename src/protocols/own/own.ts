@@ -34,9 +34,6 @@ export async function loadOwnTasks(files: readonly string[], dataRoot: string): 
   return { tasks, groups }
 }
 
-/** The protocol of runs that have no other tasks: it has no forms of its own. */
-export const ownOnly: Protocol = { name: 'own', form: () => undefined }
-
 /** A protocol that also has the forms of these tasks. */
 export function withOwnTasks(protocol: Protocol, tasks: readonly OwnTask[]): Protocol {
   const forms = new Map(tasks.map(({ task, form }) => [task, form]))

@@ -103,11 +103,11 @@ function chosenOther() {
   return by('other').value === '' ? -1 : Number(by('other').value)
 }
 
-/** Fills what depends on the first run: only runs of its protocol were asked the same. */
+/** Fills what depends on the first run: only runs that were asked something of the same can stand beside it. */
 function fillOthers() {
   const run = Number(by('run').value)
-  const others = runs.flatMap(({ name, protocol }, i) =>
-    i !== run && protocol === runs[run].protocol ? [[String(i), name]] : [],
+  const others = runs.flatMap(({ name }, i) =>
+    i !== run && samples.some(({ answers }) => answers[run] && answers[i]) ? [[String(i), name]] : [],
   )
   const before = by('other').value
   fill(by('other'), [['', 'none'], ...others], before)
@@ -275,7 +275,9 @@ function side(sample, run) {
       ...titled('Generated', textBlock(answer.generated)),
       ...titled('As judged', judged(sample.ask, answer)),
     )
-  const facts = Object.entries(answer.scores).map(([name, score]) => [name, printed(score)])
+  const facts = tasks[sample.task].scores.flatMap(name =>
+    name in answer.scores ? [[name, printed(answer.scores[name])]] : [],
+  )
   if (typeof answer.logLikelihood === 'number') facts.push(['log-likelihood', printed(answer.logLikelihood)])
   if (typeof answer.tokens === 'number') facts.push(['tokens', String(answer.tokens)])
   if (answer.finishReason) facts.push(['ended by', answer.finishReason])
@@ -293,31 +295,32 @@ function side(sample, run) {
   return section
 }
 
-/** The choices with their scores; the bar is a choice's share of the likelihood of them all. */
+/** The choices with their scores; the bar is a choice's share of the likelihood of them all. One alone is not chosen among any. */
 function choices(ask, answer) {
   const finite = answer.logLikelihoods.filter(value => value !== null)
   const highest = Math.max(...finite)
   const total = finite.reduce((sum, value) => sum + Math.exp(value - highest), 0)
   const golds = ask.golds ?? [ask.gold]
+  const isAlone = ask.choices.length === 1
   return element(
     'ul',
     { class: 'choices' },
     ask.choices.map((text, i) => {
       const value = answer.logLikelihoods[i]
-      const isChosen = answer.prediction === i
+      const isChosen = !isAlone && answer.prediction === i
       const share = value === null ? 0 : Math.exp(value - highest) / total
       const scores =
         value === null
           ? 'NaN or infinite'
-          : `log-likelihood ${printed(value)}, per token ${printed(value / answer.tokens[i])}, share ${(100 * share).toFixed(1)} %`
+          : `log-likelihood ${printed(value)}, per token ${printed(value / answer.tokens[i])}${isAlone ? '' : `, share ${(100 * share).toFixed(1)} %`}`
       const bar = element('span', { class: 'bar' }, [])
       bar.style.width = `${100 * share}%`
       return element('li', isChosen ? { class: 'chosen' } : {}, [
         element('span', { dir: 'auto' }, [text]),
         ...(isChosen ? [element('span', { class: 'tag' }, ['chosen'])] : []),
-        ...(golds.includes(i) ? [element('span', { class: 'tag right' }, ['right answer'])] : []),
+        ...(!isAlone && golds.includes(i) ? [element('span', { class: 'tag right' }, ['right answer'])] : []),
         element('span', { class: 'scores' }, [scores]),
-        element('span', { class: 'track', 'aria-hidden': 'true' }, [bar]),
+        ...(isAlone ? [] : [element('span', { class: 'track', 'aria-hidden': 'true' }, [bar])]),
         ...(answer.tokenTexts ? [tokens(answer.tokenTexts[i], answer.tokenLogProbs[i])] : []),
       ])
     }),
@@ -343,7 +346,7 @@ function scale() {
   ])
 }
 
-/** A choice token by token: the darker, the less likely. Numbers stand below, so that shades are not all that tells. */
+/** A choice token by token: the stronger the shade, the less likely. Numbers stand below, so that shades are not all that tells. */
 function tokens(texts, logProbs) {
   return element(
     'ol',

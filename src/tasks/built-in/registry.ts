@@ -48,10 +48,19 @@ export const taskNames = {
   ofSets: languageSets.map(({ name }) => name),
 }
 
+/** The tasks that names stand for, each once and in the order of tables, and the names that stand for none. */
+export function namedTasks<T>(names: readonly T[]): { tasks: readonly Task[]; unknown: readonly T[] } {
+  const found = new Set(names.flatMap(tasksNamed))
+  return {
+    tasks: [...builtInTasks.values()].filter(task => found.has(task)),
+    unknown: names.filter(name => tasksNamed(name).length === 0),
+  }
+}
+
 /** The tasks that a name stands for; none for an unknown one. */
-export function tasksNamed(name: string): readonly Task[] {
+export function tasksNamed(name: unknown): readonly Task[] {
   const set = languageSets.find(candidate => candidate.name === name)
   if (set) return [...set.tasks.values()]
-  const task = builtInTasks.get(name)
+  const task = builtInTasks.get(name as string)
   return task ? [task] : []
 }
