@@ -73,11 +73,11 @@ describe('evaluate() of the API', () => {
     writeFileSync(rows, '{"q":"Is ice cold?"}\n')
     const own = defineTask<{ q: string }>({
       ...{
-        kind: 'rank',
+        kind: 'choice',
         name: 'ice',
         files: rows,
         prompt: ({ q }) => q,
-        choices: ['yes', 'no'],
+        choices: () => ['yes', 'no'],
         gold: () => 0,
       },
     })
