@@ -120,7 +120,8 @@ describe('training: texts of evaluation sets', () => {
       { ...t0Mixture, sets },
       {
         ...{ dataRoot: shared('data', 'train'), templatesDir: shared('promptsource', 'templates') },
-        allowMissing: false,
+        // Half of trec's templates take its labels in another order.
+        allowMissing: true,
       },
     )
     const counts = await Promise.all(mixture.sets.map(set => countOverlap(set, known)))

@@ -51,6 +51,7 @@ sets:
       ...{ name: 'trec', hub: 'CogComp/trec', templates: ['trec1', 'trec2'], folders: ['here', 'there'] },
       ...{ split: 'dev', size: 70, weight: 0.5, fields: ['coarse_label', 'fine_label', 'text'] },
       ...{ aliases: { text: 'question' }, defaults: { label: 0 } },
+      labels: { coarse: 'coarse_label', fine: 'fine_label', starts: [0, 2, 24, 28, 32, 37, 50] },
     })
     assert.equal(sets[1]!.templates, 'original')
   })
@@ -125,7 +126,7 @@ describe('training: sets at hand', () => {
   ] as const)
     it(`are found in ${name}`, () =>
       inFolder(async folder => {
-        for (const file of files) writeRows(folder, file, [{ ...row, coarse_label: 0, fine_label: 0 }])
+        for (const file of files) writeRows(folder, file, [{ ...row, coarse_label: 5, fine_label: 49 }])
         await using mixture = await openYaml(folder, `sets: [${set}]`)
         assert.deepEqual([mixture.sets[0]!.split, mixture.sets[0]!.table.rows], [split, 1])
       }))
@@ -186,7 +187,7 @@ describe('training: sets at hand', () => {
         assert.deepEqual(
           lines.map(line => line.replace(/(no data in \S+).*/, '$1')),
           [
-            '4 of the 5 sets of the mixture mixture are missing:',
+            '4 of the 5 sets of the mixture mixture are missing or incomplete:',
             '  trec: DIR/data has none of the folders trec, CogComp/trec; CogComp/trec of the hub has it',
             '  g/a: DIR/data/g/a/train.jsonl: no rows',
             '  notemplates: no templates in DIR/templates; there are g/a, s, trec',
@@ -204,13 +205,13 @@ describe('training: sets at hand', () => {
       assert.equal(mixture.missing.length, 4)
       await assert.rejects(
         openYaml(folder, 'sets: [trec]', true),
-        /1 of the 1 sets .* is missing:[\s\S]*At least one is needed\.$/,
+        /1 of the 1 sets .* is missing or incomplete:[\s\S]*At least one is needed\.$/,
       )
     }))
 
   it('must have the fields that the templates name', () =>
     inFolder(async folder => {
-      writeRows(folder, 'trec/train.jsonl', [{ text: 'a', 'label-coarse': 1, fine_label: 2 }])
+      writeRows(folder, 'trec/train.jsonl', [{ text: 'a', 'label-coarse': 1, fine_label: 23 }])
       await assert.rejects(openYaml(folder, 'sets: [trec]'), {
         code: 'DATA_INVALID',
         message:
@@ -221,6 +222,28 @@ describe('training: sets at hand', () => {
         'sets: [{ set: trec, aliases: { coarse_label: label-coarse } }]',
       )
       assert.equal(mixture.tasks.length, 2)
+    }))
+
+  it("leave out templates that take labels in another order than the set's", () =>
+    inFolder(async folder => {
+      writeTemplates(folder, 'trec', {
+        coarse: { jinja: '{{ coarse_label }} ||| a' },
+        fine: { jinja: '{{ fine_label }} ||| a' },
+      })
+      const rows = [24, 27, 4].map(fine_label => ({ text: 'a', coarse_label: 2, fine_label }))
+      writeRows(folder, 'trec/train.jsonl', rows)
+      await assert.rejects(
+        openYaml(folder, 'sets: [trec]'),
+        /trec: 1 of its 2 templates take fine_label in another order than the rows \(\S+train\.jsonl, line 3: fine_label is 4 beside coarse_label 2, where 24 to 27 belong\)/,
+      )
+      await using mixture = await openYaml(folder, 'sets: [trec]', true)
+      assert.deepEqual(
+        mixture.tasks.map(({ name }) => name),
+        ['trec_coarse'],
+      )
+      writeRows(folder, 'trec/train.jsonl', rows.slice(0, 2))
+      await using whole = await openYaml(folder, 'sets: [trec]')
+      assert.equal(whole.tasks.length, 2)
     }))
 
   it('must have the templates that are asked for', () =>

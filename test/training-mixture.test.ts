@@ -63,6 +63,19 @@ describe('training: the mixture of T0', () => {
   })
 })
 
+describe("docs/data.md's table of training sets", () => {
+  it('is that of the mixture', () => {
+    const text = readFileSync(new URL('../docs/data.md', import.meta.url), 'utf8')
+    const section = text.slice(text.indexOf('## Training sets'))
+    for (const { name, hub, size, templates, fields } of t0Mixture.sets) {
+      const count = templates.length
+      const names = fields.map(field => `\`${field}\``).join(' ')
+      const row = `| \`${name}\` | ${hub} | ${name.split('/')[1] ?? ''} | ${size!.toLocaleString('en')} | ${count} | ${names} |`
+      assert.ok(section.includes(row), row)
+    }
+  })
+})
+
 describe('training: caps', () => {
   const mixture = { name: 'm', maxExamples: maxExamplesOfSet, sets: [] }
   for (const [size, templates, weight, cap] of [

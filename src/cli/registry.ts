@@ -11,6 +11,7 @@ import { evalCommand } from './eval.ts'
 import { generateCommand } from './generate.ts'
 import { infoCommand } from './info.ts'
 import type { Io } from './io.ts'
+import { mixtureCommand } from './mixture.ts'
 import { pullCommand } from './pull.ts'
 import { reportCommand } from './report.ts'
 import { scoreCommand } from './score.ts'
@@ -30,6 +31,7 @@ export const commands: readonly ((io: Io) => Command)[] = [
   convertCommand,
   deltaCommand,
   templatesCommand,
+  mixtureCommand,
   tasksCommand,
   pullCommand,
   dataCommand,

@@ -22,6 +22,16 @@ export interface TrainingSet {
   aliases: Readonly<Record<string, string>>
   /** Values of fields that a row lacks. */
   defaults: Readonly<Record<string, unknown>>
+  /** How its templates number its finer labels; where its rows do it otherwise, those that name them are left out. */
+  labels?: LabelRanges
+}
+
+/** Labels of two fields, of which the finer ones are parts of the coarse. */
+export interface LabelRanges {
+  coarse: string
+  fine: string
+  /** The first finer label of each coarse one, and one more than the last. */
+  starts: readonly number[]
 }
 
 export interface Mixture {

@@ -6,6 +6,7 @@ import { MtLlamaError } from '../errors.ts'
 import { abortedError } from '../native/job.ts'
 import { loadTemplates } from '../prompts/load-templates.ts'
 import type { PromptTemplate } from '../prompts/prompt-template.ts'
+import { otherLabelOrder } from './label-order.ts'
 import { type Mixture, type TrainingSet, taskCap, taskName } from './mixture.ts'
 import { rowFields } from './row-fields.ts'
 import { findSet, type SetFiles } from './set-files.ts'
@@ -31,7 +32,7 @@ export interface TrainingTask {
 
 export interface MissingSet {
   name: string
-  /** Why the set is left out: a sentence without the full stop. */
+  /** Why the set, or some of its templates, are left out: a sentence without the full stop. */
   reason: string
 }
 
@@ -70,9 +71,9 @@ export async function openMixture(mixture: Mixture, options: OpenMixtureOptions)
   try {
     for (const set of mixture.sets) {
       if (options.signal?.aborted) throw abortedError(options.signal)
-      const found = await openSet(set, options, server)
-      if ('reason' in found) missing.push(found)
-      else sets.push(found)
+      const { open, lacking } = await openSet(set, options, server)
+      if (open) sets.push(open)
+      if (lacking !== undefined) missing.push({ name: set.name, reason: lacking })
     }
     checkMissing(mixture, sets, missing, options)
   } catch (error) {
@@ -88,7 +89,7 @@ async function openSet(
   set: TrainingSet,
   { dataRoot, templatesDir }: OpenMixtureOptions,
   server: ParquetServer,
-): Promise<OpenSet | MissingSet> {
+): Promise<{ open?: OpenSet; lacking?: string }> {
   let files: SetFiles
   let known: PromptTemplate[]
   try {
@@ -96,21 +97,34 @@ async function openSet(
     known = await loadTemplates(templatesDir, set.name)
   } catch (error) {
     if (!(error instanceof MtLlamaError && error.code === 'DATA_NOT_FOUND')) throw error
-    return { name: set.name, reason: error.message.replace(`${set.name}: `, '').replace(/\.$/, '') }
+    return { lacking: error.message.replace(`${set.name}: `, '').replace(/\.$/, '') }
   }
   const templates = chosen(set, known, templatesDir)
   const table = await openTable(files.files, server)
-  if (table.rows === 0) {
-    await table.close()
-    return { name: set.name, reason: `${files.files.join(', ')}: no rows` }
-  }
   try {
-    rowFields(await table.row(0), set)
+    const open = { ...files, set, table, templates }
+    if (table.rows > 0) return await checked(open)
   } catch (error) {
     await table.close()
     throw error
   }
-  return { ...files, set, table, templates }
+  await table.close()
+  return { lacking: `${files.files.join(', ')}: no rows` }
+}
+
+/** Looks at rows: whether they have the fields that the templates name, and number labels as these do. */
+async function checked(open: OpenSet): Promise<{ open?: OpenSet; lacking?: string }> {
+  const { set, table, templates } = open
+  rowFields(await table.row(0), set)
+  const disagreement = await otherLabelOrder(table, set)
+  if (disagreement === undefined) return { open }
+  const fine = set.labels!.fine
+  const rest = templates.filter(({ jinja }) => !jinja.includes(fine))
+  const count = `${templates.length - rest.length} of its ${templates.length} templates`
+  const lacking = `${count} take ${fine} in another order than the rows (${disagreement})`
+  if (rest.length > 0) return { open: { ...open, templates: rest }, lacking }
+  await table.close()
+  return { lacking }
 }
 
 function chosen(set: TrainingSet, known: readonly PromptTemplate[], templatesDir: string): PromptTemplate[] {
@@ -145,7 +159,7 @@ function checkMissing(
   const wayOut = sets.length > 0 ? 'Bring them, or allow that sets are missing' : 'At least one is needed'
   throw new MtLlamaError(
     'DATA_NOT_FOUND',
-    `${count} ${missing.length === 1 ? 'is' : 'are'} missing:${list}\n${wayOut}.`,
+    `${count} ${missing.length === 1 ? 'is' : 'are'} missing or incomplete:${list}\n${wayOut}.`,
   )
 }
 

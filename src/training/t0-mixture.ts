@@ -1,5 +1,5 @@
 // The mixture that T0 was trained on: 38 sets, 313 tasks (t-zero's datasets.csv of the group T0 with promptsource's templates).
-import { type Mixture, maxExamplesOfSet, type TrainingSet } from './mixture.ts'
+import { type LabelRanges, type Mixture, maxExamplesOfSet, type TrainingSet } from './mixture.ts'
 
 /** A row of the table; lists are texts. */
 interface Known {
@@ -15,6 +15,7 @@ interface Known {
   also?: readonly string[]
   aliases?: TrainingSet['aliases']
   defaults?: TrainingSet['defaults']
+  labels?: LabelRanges
 }
 
 // The hub could not be asked when this table was made: its names were seen in public programs that read these sets.
@@ -403,6 +404,7 @@ const table: readonly Known[] = [
       'fine_grained_NUM | fine_grained_NUM_context_first | fine_grained_open | ' +
       'fine_grained_open_context_first | pick_the_best_descriptor | trec1 | trec2 | ' +
       'what_category_best_describe | which_category_best_describes',
+    labels: { coarse: 'coarse_label', fine: 'fine_label', starts: [0, 2, 24, 28, 32, 37, 50] },
   },
 ]
 
@@ -411,10 +413,10 @@ export const t0Sets: ReadonlyMap<string, TrainingSet> = new Map(table.map(row =>
 
 export const t0Mixture: Mixture = { name: 't0', maxExamples: maxExamplesOfSet, sets: [...t0Sets.values()] }
 
-function setOf({ name, hub, size, fields, templates, also = [], aliases = {}, defaults = {} }: Known) {
+function setOf({ also = [], fields, templates, ...row }: Known): TrainingSet {
   return {
-    ...{ name, hub, size, aliases, defaults, weight: 1 },
-    folders: [...foldersOf(name, hub), ...also],
+    ...{ aliases: {}, defaults: {}, ...row, weight: 1 },
+    folders: [...foldersOf(row.name, row.hub), ...also],
     fields: fields.split(' '),
     templates: templates.split(' | '),
   }
