@@ -98,7 +98,12 @@ describe('tokenizer.model', () => {
   const unigram: [number, number] = [3, 1]
   const rows: [name: string, model: Buffer, message: RegExp][] = [
     ['an empty file', Buffer.alloc(0), /tokenizer\.model: holds no pieces/],
-    ['text', Buffer.from('not a model, I fear'), /is not a SentencePiece model: the file /],
+    [
+      'text',
+      Buffer.from('not a model, I fear'),
+      /line 1 is "not a model, I fear"; expected a token in base64 and its rank/,
+    ],
+    ['bytes that are no protobuf', Buffer.of(0x0f, 1, 2), /is not a SentencePiece model: the file /],
     [
       'a length past the end',
       Buffer.from([0x0a, 0xff, 0xff, 0xff, 0xff, 0x7f]),

@@ -1,8 +1,8 @@
-"""Holds our token ids to those of tokenizers and sentencepiece on a megabyte of text in many scripts.
+"""Holds our token ids to those of tokenizers, sentencepiece and tiktoken on a megabyte of text in many scripts.
 
     bench/peers/.venv/bin/python bench/peers/tokenizer_parity.py [FILE ...]
 
-FILE is a tokenizer.json or a tokenizer.model; without one, those of ../shared are taken. The texts are random words of
+FILE is a tokenizer.json or a tokenizer.model, of SentencePiece or of tiktoken as of LLaMA 3; without one, those of ../shared are taken. The texts are random words of
 each script with marks, digits, punctuation, white space and emoji between them, the same in every run, and the real texts
 of the evaluation data where they are there. Prints a line a file; exit code 1 where any text differs.
 """
@@ -11,6 +11,7 @@ import glob
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import unicodedata
@@ -60,7 +61,20 @@ def texts():
         yield from content.split("\n")
 
 
+def is_tiktoken(file):
+    with open(file, "rb") as content:
+        return re.fullmatch(rb"[A-Za-z0-9+/]+=* \d+\r?\n", content.readline(400)) is not None
+
+
 def theirs(file, lines):
+    if file.endswith(".model") and is_tiktoken(file):
+        import tiktoken
+        from tiktoken.load import load_tiktoken_bpe
+
+        # The pattern of LLaMA 3.
+        pattern = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+        model = tiktoken.Encoding("", pat_str=pattern, mergeable_ranks=load_tiktoken_bpe(file), special_tokens={})
+        return [model.encode_ordinary(text) for text in lines]
     if file.endswith(".model"):
         import sentencepiece
 

@@ -101,7 +101,7 @@ export interface TokenizerSettingsFiles {
 
 export type TokenizerSource =
   | ({ kind: 'tokenizer.json'; file: string } & TokenizerSettingsFiles)
-  /** SentencePiece tokenizer.model. */
+  /** tokenizer.model of SentencePiece or, as of LLaMA 3, of tiktoken. */
   | ({ kind: 'tokenizer.model'; file: string } & TokenizerSettingsFiles)
   /** The metadata of a GGUF file: tokenizer.ggml.* keys without that prefix; arrays of numbers are typed arrays. */
   | { kind: 'gguf'; file: string; metadata: Map<string, unknown> }

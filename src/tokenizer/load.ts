@@ -9,6 +9,7 @@ import { Field, tokenizerError } from './field.ts'
 import { tokenizerFromGguf } from './gguf.ts'
 import { tokenizerFromSentencePiece } from './sentencepiece.ts'
 import { readSettings, type TokenizerSettings } from './settings.ts'
+import { isTiktoken, tokenizerFromTiktoken } from './tiktoken.ts'
 import type { Tokenizer } from './tokenizer.ts'
 import { tokenizerFromJson } from './tokenizer-json.ts'
 
@@ -37,8 +38,11 @@ async function load(source: TokenizerSource): Promise<Tokenizer> {
   switch (source.kind) {
     case 'tokenizer.json':
       return tokenizerFromJson(await readJson(source.file), await loadSettings(source))
-    case 'tokenizer.model':
-      return tokenizerFromSentencePiece(source.file, await readBytes(source.file), await loadSettings(source))
+    case 'tokenizer.model': {
+      const bytes = await readBytes(source.file)
+      const make = isTiktoken(bytes) ? tokenizerFromTiktoken : tokenizerFromSentencePiece
+      return make(source.file, bytes, await loadSettings(source))
+    }
     case 'gguf':
       return tokenizerFromGguf(source.file, source.metadata)
   }

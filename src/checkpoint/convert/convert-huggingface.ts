@@ -2,12 +2,15 @@
 import { readFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { DType } from '../../native/types.ts'
-import type { Checkpoint, TokenizerSource } from '../checkpoint.ts'
+import { loadTokenizer } from '../../tokenizer/load.ts'
+import { isTiktoken } from '../../tokenizer/tiktoken.ts'
+import type { Checkpoint, LlamaConfig, TokenizerSource } from '../checkpoint.ts'
 import { pathKind } from '../files.ts'
 import { tokenizerFiles } from '../gguf/gguf-tokenizer-json.ts'
 import { configJson, keptConfigJson, specialIds } from '../huggingface/config-json.ts'
 import { safetensorsFiles, safetensorsIndex } from './safetensors-writer.ts'
 import { plainType, type TensorFile } from './tensor-file.ts'
+import { tiktokenKeys } from './tokenizer-gguf.ts'
 
 /** What a conversion writes. */
 export interface Plan {
@@ -67,9 +70,24 @@ async function generationConfig({ configSource, config }: Checkpoint): Promise<U
 async function tokenizerTexts(checkpoint: Checkpoint): Promise<Plan['texts']> {
   const { tokenizer, config, chatTemplate, path } = checkpoint
   if (tokenizer === undefined) return {}
-  if (tokenizer.kind !== 'gguf') return copies(tokenizer)
-  const made = tokenizerFiles(basename(path), tokenizer.metadata, config, chatTemplate)
+  const keys = tokenizer.kind === 'gguf' ? tokenizer.metadata : await keysOfTiktoken(tokenizer, config)
+  if (keys === undefined) return copies(tokenizer)
+  const made = tokenizerFiles(basename(path), keys, config, chatTemplate)
   return Object.fromEntries(Object.entries(made).map(([name, content]) => [name, jsonText(content)]))
+}
+
+/**
+ * What a GGUF file would say of a tiktoken file's tokenizer, for transformers knows neither its special tokens nor its rule for
+ * words; undefined where the tokenizer is none, or settings beside it tell them.
+ */
+async function keysOfTiktoken(
+  source: Exclude<TokenizerSource, { kind: 'gguf' }>,
+  config: LlamaConfig,
+): Promise<ReadonlyMap<string, unknown> | undefined> {
+  if (source.kind !== 'tokenizer.model' || source.configFile !== undefined) return undefined
+  const bytes = await readFile(source.file)
+  if (!isTiktoken(bytes)) return undefined
+  return new Map(Object.entries(tiktokenKeys(await loadTokenizer(source), source.file, bytes, config)))
 }
 
 async function copies({ file }: TokenizerSource): Promise<Plan['texts']> {

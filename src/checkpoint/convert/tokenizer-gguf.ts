@@ -9,6 +9,7 @@ import { loadTokenizer } from '../../tokenizer/load.ts'
 import { pieceType } from '../../tokenizer/pieces.ts'
 import { gpt2Pattern } from '../../tokenizer/pre-tokenizer.ts'
 import { readPieces } from '../../tokenizer/sentencepiece.ts'
+import { isTiktoken, readRanks, tiktokenMerges, tiktokenRule } from '../../tokenizer/tiktoken.ts'
 import type { Tokenizer } from '../../tokenizer/tokenizer.ts'
 import { bytePiece, splitMerge } from '../../tokenizer/vocabulary.ts'
 import type { LlamaConfig, TokenizerSource } from '../checkpoint.ts'
@@ -83,12 +84,15 @@ async function keysOf(
     )
   }
   const bytes = await readFile(source.file)
-  const keys = {
-    ...(source.kind === 'tokenizer.model'
-      ? pieceKeys(tokenizer, source.file, bytes, config.vocabSize)
-      : jsonKeys(tokenizer, source.file, JSON.parse(bytes.toString('utf8')), config.vocabSize)),
-    ...endKeys(tokenizer, config, source.file),
-  }
+  const keys =
+    source.kind === 'tokenizer.model' && isTiktoken(bytes)
+      ? tiktokenKeys(tokenizer, source.file, bytes, config)
+      : {
+          ...(source.kind === 'tokenizer.model'
+            ? pieceKeys(tokenizer, source.file, bytes, config.vocabSize)
+            : jsonKeys(tokenizer, source.file, JSON.parse(bytes.toString('utf8')), config.vocabSize)),
+          ...endKeys(tokenizer, config, source.file),
+        }
   const isComposed = Object.hasOwn(wordRules, String(keys.pre)) && wordRules[String(keys.pre)]!.isComposed
   compare(tokenizer, keys, source.file, isComposed)
   if (isComposed)
@@ -112,6 +116,20 @@ function copiedKeys(metadata: ReadonlyMap<string, unknown>, file: string): Keys 
       return [key, value as GgufValue]
     }),
   )
+}
+
+/** The keys of a tiktoken file's tokenizer. @param bytes the file's */
+export function tiktokenKeys(tokenizer: Tokenizer, file: string, bytes: Buffer, config: LlamaConfig) {
+  const special = new Set(tokenizer.specialTokens.values())
+  return {
+    model: 'gpt2',
+    pre: tiktokenRule,
+    ...tokenLists(tokenizer, config.vocabSize, id =>
+      special.has(id) ? pieceType.control : pieceType.normal,
+    ),
+    merges: tiktokenMerges(readRanks(file, bytes)).map(pair => pair.join(' ')),
+    ...endKeys(tokenizer, config, file),
+  } satisfies Keys
 }
 
 function pieceKeys(tokenizer: Tokenizer, file: string, bytes: Buffer, size: number): Keys {

@@ -3,7 +3,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { shown } from '../../data/shown.ts'
 import { MtLlamaError } from '../../errors.ts'
 import type { Checkpoint, TokenizerSource } from '../checkpoint.ts'
-import { folderEntries, openFile } from '../files.ts'
+import { folderEntries } from '../files.ts'
 import { findTokenizer } from '../huggingface/huggingface.ts'
 import { readJsonObject } from '../json.ts'
 import { readTorchFile } from '../pickle/torch-file.ts'
@@ -179,30 +179,11 @@ function said({ type, shape }: StoredTensor): string {
  * above.
  */
 async function findMetaTokenizer(path: string, warnings: string[]): Promise<TokenizerSource | undefined> {
-  let unread: string | undefined
   for (const folder of [path, dirname(resolve(path))]) {
     const found = await findTokenizer(folder)
-    if (found?.kind === 'tokenizer.model' && (await isTiktoken(found.file))) unread ??= found.file
-    else if (found !== undefined) {
-      if (folder !== path) warnings.push(`${basename(found.file)}: taken from the folder above, ${folder}`)
-      return found
-    }
+    if (found === undefined) continue
+    if (folder !== path) warnings.push(`${basename(found.file)}: taken from the folder above, ${folder}`)
+    return found
   }
-  if (unread !== undefined)
-    warnings.push(
-      `${basename(unread)}: a tiktoken vocabulary, as of LLaMA 3, which is not read; give token ids, or put the same ` +
-        "model's tokenizer.json of the Hugging Face hub beside it",
-    )
   return undefined
-}
-
-/** Whether a file begins as tiktoken's do: a token in base64, a space, its rank. SentencePiece's are protobuf. */
-async function isTiktoken(file: string): Promise<boolean> {
-  const handle = await openFile(file)
-  try {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(256), 0, 256, 0)
-    return /^[A-Za-z0-9+/]+={0,2} \d+\n/.test(buffer.toString('latin1', 0, bytesRead))
-  } finally {
-    await handle.close()
-  }
 }
