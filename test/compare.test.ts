@@ -1,13 +1,13 @@
 // Tests comparisons of saved runs: pairs, differences, flips, and what is refused.
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { drain } from '../src/calls/slices.ts'
 import type { RankRecord } from '../src/evaluation/results.ts'
 import { compare } from '../src/index.ts'
 import { bootstrapMeans, middle95 } from '../src/metrics/bootstrap.ts'
-import { cli, jsonLines } from './cli-run.ts'
+import { cli } from './cli-run.ts'
 import { sample, samplesOf, writeRun } from './saved-run.ts'
 
 function assertNear(actual: number, wanted: number): void {
@@ -365,168 +365,5 @@ describe('compare', () => {
         assert.equal(code, wanted, stderr)
         assert.match(stderr, message)
       })
-  })
-
-  describe('the gates of mt-llama eval', () => {
-    const evaluate = (...args: string[]) => cli(['eval', '--quiet', '--tasks', 'copa,squad', ...args])
-
-    it('that hold leave exit code 0, one that does not gives 100 after all is saved and printed', async () => {
-      const out = join(folder, 'out')
-      const good = await evaluate('--out', out, '--gate', 'copa.acc>=0', '--gate', 'squad.f1 <= 1')
-      assert.deepEqual([good.code, good.stderr], [0, ''])
-      const { tasks } = JSON.parse(readFileSync(join(out, 'results.json'), 'utf8'))
-      const { value } = tasks.copa.metrics.acc
-      // The very value is a bound that >= and <= hold and > and < do not.
-      for (const [operator, wanted] of [
-        ['>=', 0],
-        ['<=', 0],
-        ['>', 100],
-        ['<', 100],
-      ] as const) {
-        const { code, stderr, stdout } = await evaluate('--out', out, '--gate', `copa.acc${operator}${value}`)
-        assert.equal(code, wanted, stderr)
-        assert.match(stdout, /### Unseen tasks/)
-        const text = `gate copa.acc${operator}${value}: FAILED; copa.acc is ${value}\n`
-        assert.equal(stderr, wanted === 0 ? '' : text)
-      }
-      const json = await evaluate('--json', '--gate', 'copa.acc_norm>1')
-      assert.equal(json.code, 100)
-      assert.deepEqual(
-        JSON.parse(json.stdout).gates.map(({ gate, passed }: { gate: string; passed: boolean }) => [
-          gate,
-          passed,
-        ]),
-        [['copa.acc_norm>1', false]],
-      )
-    })
-
-    it('are judged on saved samples too', async () => {
-      const out = join(folder, 'out')
-      assert.equal((await evaluate('--out', out)).code, 0)
-      const again = (gate: string) => cli(['eval', '--quiet', '--rescore', out, '--gate', gate])
-      assert.equal((await again('copa.acc>1')).code, 100)
-      assert.equal((await again('copa.acc<=1')).code, 0)
-      assert.match((await again('copa.f1<=1')).stderr, /copa has no metric "f1"; it has acc, /)
-    })
-
-    const refused: [args: string[], code: number, message: RegExp][] = [
-      [
-        ['--gate', 'copa.f1>=0.5'],
-        1,
-        /^error: gate copa\.f1>=0\.5: copa has no metric "f1"; it has acc, acc_norm, acc_bytes, acc_per_token\. \[INVALID_ARGUMENT\]\n$/,
-      ],
-      [['--gate', 'rte.acc>=0.5'], 1, /gate rte\.acc>=0\.5: no task "rte" is run; there are squad, copa\. /],
-      [['--gate', 'toString.acc>=0.5'], 1, /no task "toString" is run/],
-      [['--gate', 'copa.toString>=0.5'], 1, /copa has no metric "toString"/],
-      ...[
-        'copa>=0.5',
-        'copa.acc',
-        'copa.acc=0.5',
-        'copa.acc==0.5',
-        'copa.acc>=',
-        'copa.acc>=x',
-        'copa.acc>=0.5%',
-        'copa.acc>=1e999',
-        'acc',
-        '',
-      ].map((gate): [string[], number, RegExp] => [
-        ['--gate', gate],
-        2,
-        /Expected TASK\.METRIC, one of >=, <=, > or <, and a number, as in copa\.acc>=0\.85/,
-      ]),
-      [
-        ['--gate-vs', '/nowhere'],
-        1,
-        /--gate-vs compares saved samples, so it needs --out DIR for those of this run\./,
-      ],
-      [
-        ['--gate-vs', '/nowhere', '--out', '/nowhere/.'],
-        1,
-        /--gate-vs \/nowhere is the run's own folder\. Name another run's\./,
-      ],
-      [['--junit', ''], 2, /Expected the name of a file\./],
-      [
-        ['--junit', '/'],
-        1,
-        /^error: \/\.part|a folder is in the way of the file\. Name another --junit file/,
-      ],
-      [
-        ['--junit', '/dev/null/eval.xml'],
-        1,
-        /a part of the path is a file, not a folder\. Name another --junit file/,
-      ],
-    ]
-    for (const [args, wanted, message] of refused)
-      it(`${args.join(' ')} is refused before anything is loaded`, async () => {
-        const { code, stderr } = await evaluate(...args, '--model', '/nowhere', '--data-dir', '/nowhere')
-        assert.equal(code, wanted, stderr)
-        assert.match(stderr, message)
-      })
-
-    it('--gate-vs passes beside an equal run, and fails where samples are worse beyond chance', async () => {
-      const [base, out] = [join(folder, 'base'), join(folder, 'out')]
-      assert.equal((await evaluate('--out', base)).code, 0)
-      const same = await evaluate('--out', out, '--gate-vs', base)
-      assert.deepEqual([same.code, same.stderr], [0, ''])
-      // All six samples of the base are right and six of this run wrong: p is 2 / 2^6.
-      const file = (run: string) => join(run, 'samples', 'copa.jsonl')
-      const set = (run: string, acc: number) =>
-        writeFileSync(
-          file(run),
-          jsonLines(readFileSync(file(run), 'utf8'))
-            .map(row => `${JSON.stringify({ ...row, scores: { ...row.scores, acc } })}\n`)
-            .join(''),
-        )
-      set(base, 1)
-      set(out, 0)
-      const junit = join(folder, 'eval.xml')
-      const worse = await evaluate('--out', out, '--gate-vs', base, '--junit', junit)
-      assert.equal(worse.code, 100)
-      assert.match(
-        worse.stderr,
-        /^gate copa\.acc not worse than .*\/base: FAILED; 0 against 1 there, 6 pairs, 0 up, 6 down, McNemar's p 0\.03125\n$/,
-      )
-      assert.match(
-        readFileSync(junit, 'utf8'),
-        /<testsuite name="gates" tests="3" failures="1" errors="0" skipped="0" time="0\.000">/,
-      )
-      // The other way round the run is better, which passes.
-      set(base, 0)
-      set(out, 1)
-      assert.equal((await evaluate('--out', out, '--gate-vs', base)).code, 0)
-    })
-
-    it('--gate-vs refuses a run of other data or tasks before a model is loaded', async () => {
-      const out = ['--out', join(folder, 'out'), '--model', '/nowhere']
-      const base = run('base', { copa: samplesOf([1, 0]) })
-      const other = await evaluate('--tasks', 'copa', ...out, '--gate-vs', base)
-      assert.equal(other.code, 1)
-      assert.match(
-        other.stderr,
-        /COPA, sample "0": its prompt is "Which, 0\?" in .* and "The kettle .* in .*default\/data\./,
-      )
-      const lacks = await evaluate(...out, '--gate-vs', base)
-      assert.match(lacks.stderr, /base has no results of squad; it has copa\. \[DATA_NOT_FOUND\]/)
-    })
-
-    it('--junit reports each task and gate', async () => {
-      const junit = join(folder, 'eval.xml')
-      const { code } = await evaluate('--junit', junit, '--gate', 'copa.acc>1', '--gate', 'squad.f1>=0')
-      assert.equal(code, 100)
-      const text = readFileSync(junit, 'utf8')
-      assert.match(
-        text,
-        /^<\?xml version="1\.0" encoding="UTF-8"\?>\n<testsuites name="mt-llama eval" tests="4" failures="1" errors="0" skipped="0" time="/,
-      )
-      assert.match(
-        text,
-        /<testcase classname="mt-llama\.tasks" name="copa" time="[\d.]+">\n +<system-out>acc [\d.]+ \(95 %: /,
-      )
-      assert.match(
-        text,
-        /<testcase classname="mt-llama\.gates" name="copa\.acc&gt;1" time="0\.000">\n +<failure message="copa\.acc is [\d.]+"\/>\n/,
-      )
-      assert.match(text, /name="squad\.f1&gt;=0" time="0\.000">\n +<system-out>squad\.f1 is /)
-    })
   })
 })

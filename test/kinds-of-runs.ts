@@ -24,7 +24,7 @@ const taskFiles: Record<string, string> = {
   'answer.yaml':
     `${head('answer')}output_type: generate_until\ndoc_to_text: "{{thing}} is"\ndoc_to_target: letters\n` +
     'generation_kwargs: {until: ["\\n"], max_gen_toks: 6}\nfilter_list:\n' +
-    '  - {name: as-is, filter: [{function: take_first}]}\n' +
+    '  - {name: as is v1.0, filter: [{function: take_first}]}\n' +
     '  - {name: letters, filter: [{function: regex, regex_pattern: "([a-z])"}, {function: take_first}]}\n' +
     'metric_list:\n  - {metric: exact_match, ignore_case: true}\n',
   'line.yaml': `${head('line')}output_type: loglikelihood\ndoc_to_text: "{{thing}} is"\ndoc_to_target: " {{other}}"\n`,
@@ -65,7 +65,7 @@ export function kindsOfRuns(folder: string): KindsOfRuns {
   for (const language of languages)
     put(
       `data/pawsx/${language}/test.jsonl`,
-      lines([0, 1].map(label => ({ sentence1: `${language} ice`, sentence2: `${language} snow`, label }))),
+      lines(rows.map(({ thing, label }) => ({ sentence1: `${language} ice`, sentence2: thing, label }))),
     )
   put('templates/super_glue/copa/templates.yaml', templates)
   const contrary = join(folder, 'contrary')

@@ -90,7 +90,12 @@ describe('reports of every kind of run', () => {
         ],
       )
       assert.deepEqual((await table(page, 'Other tasks'))[0], [
-        ...['Run', 'Cold things (Acc.)', 'touch (Acc.)', 'answer (exact_match,as-is/exact_match,letters)'],
+        ...[
+          'Run',
+          'Cold things (Acc.)',
+          'touch (Acc.)',
+          'answer (exact_match,as is v1.0/exact_match,letters)',
+        ],
         ...['line (perplexity/Acc.)', 'text (word_perplexity/byte_perplexity/bits_per_byte)'],
       ])
       await page.selectOption('#other', { label: 'own-b' })
@@ -116,7 +121,7 @@ describe('reports of every kind of run', () => {
         return (await page.locator('.sides section:first-child').textContent()) ?? ''
       }
       assert.match(await shown('answer'), /Generated.*As judged/s)
-      assert.deepEqual(await facts(), ['exact_match,as-is', 'exact_match,letters', 'ended by'])
+      assert.deepEqual(await facts(), ['exact_match,as is v1.0', 'exact_match,letters', 'ended by'])
       // A perplexity is none of one sample, and the one continuation is not chosen among others.
       assert.doesNotMatch(await shown('line'), /chosen|right answer|share/)
       assert.deepEqual(await facts(), ['acc'])

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { type Command, Option } from 'commander'
 import { MtLlamaError } from '../errors.ts'
 import { readRun } from '../evaluation/compare/read-run.ts'
-import { gatedMetrics, savedFigures } from '../evaluation/gates/gate.ts'
+import { gatedMetrics, savedMetrics } from '../evaluation/gates/gate.ts'
 import { report } from '../evaluation/report.ts'
 import { rescore } from '../evaluation/rescore.ts'
 import { type EvaluateProgress, type KeptSamples, runToEnd } from '../evaluation/run.ts'
@@ -174,8 +174,7 @@ async function runRescore(io: Io, path: string, options: EvalOptions): Promise<v
   const formOf = (task: string, protocol: string) => forms.get(task) ?? savedForm(task, protocol)
   const results = await rescore(saved!, formOf, { card: options.card ?? false })
   const gateOptions = { ...options, out: path }
-  const figures = Array.from(savedFigures(results), ([name, found]) => [name, Object.keys(found)] as const)
-  await checkGateOptions(gateOptions, new Map(figures))
+  await checkGateOptions(gateOptions, savedMetrics(results))
   const base =
     options.gateVs === undefined ? undefined : await readRun(options.gateVs, Object.keys(results.tasks))
   const gates = await judgeGates(io, results, base, gateOptions)

@@ -10,9 +10,8 @@ import type { RunResults } from '../results.ts'
 export interface Gate {
   /** As it was written. */
   text: string
-  /** The name of a task, or of a set of several languages or a group of tasks, whose mean is meant. */
-  task: string
-  metric: string
+  /** TASK.METRIC; the task may be a set of several languages or a group of tasks, whose mean is meant. */
+  figure: string
   operator: keyof typeof operators
   bound: number
 }
@@ -31,18 +30,27 @@ const operators = {
   '<': (value: number, bound: number) => value < bound,
 }
 
-const form = /^\s*([^\s<>=]+)\.([^\s.<>=]+)\s*(>=|<=|>|<)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)\s*$/i
+// Names of filters, which metrics of task files go by too, may have blanks and dots in them.
+const form = /^\s*([^<>=]+\.[^<>=]+?)\s*(>=|<=|>|<)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)\s*$/i
 
 /** Reads TASK.METRIC>=NUMBER. @throws INVALID_ARGUMENT */
 export function parseGate(text: string): Gate {
-  const [, task, metric, operator, bound] = form.exec(text) ?? []
+  const [, figure, operator, bound] = form.exec(text) ?? []
   const value = Number(bound)
-  if (task === undefined || !Number.isFinite(value))
+  if (figure === undefined || !Number.isFinite(value))
     throw new MtLlamaError(
       'INVALID_ARGUMENT',
       `Expected TASK.METRIC, one of ${oneOf(Object.keys(operators))}, and a number, as in copa.acc>=0.85 (scores are 0 to 1).`,
     )
-  return { text: text.trim(), task, metric: metric!, operator: operator as Gate['operator'], bound: value }
+  return { text: text.trim(), figure, operator: operator as Gate['operator'], bound: value }
+}
+
+/** Parts a figure's name at the dot that leaves a task and one of its metrics; else one that leaves a task. */
+function parts(figure: string, metrics: ReadonlyMap<string, readonly string[]>) {
+  const possible = [...metrics.keys()]
+    .filter(name => figure.startsWith(`${name}.`))
+    .map(task => ({ task, metric: figure.slice(task.length + 1) }))
+  return possible.find(({ task, metric }) => metrics.get(task)!.includes(metric)) ?? possible[0]
 }
 
 /** The metrics that a run of these tasks will have, by the task's name or, where a mean is taken, the set's or group's. */
@@ -73,22 +81,29 @@ export function gatedMetrics(
 
 /** @throws INVALID_ARGUMENT for a gate whose task or metric is not among these, naming those that are */
 export function checkGates(gates: readonly Gate[], metrics: ReadonlyMap<string, readonly string[]>): void {
-  for (const { text, task, metric } of gates) {
-    const there = metrics.get(task)
-    if (there?.includes(metric)) continue
+  for (const { text, figure } of gates) {
+    const named = parts(figure, metrics)
+    const there = named && metrics.get(named.task)!
+    if (there?.includes(named!.metric)) continue
     const found = there
-      ? `${task} has no metric "${metric}"; it has ${there.join(', ')}`
-      : `no task "${task}" is run; there are ${[...metrics.keys()].join(', ')}`
+      ? `${named.task} has no metric "${named.metric}"; it has ${there.join(', ')}`
+      : `no task "${figure.slice(0, figure.lastIndexOf('.'))}" is run; there are ${[...metrics.keys()].join(', ')}`
     throw new MtLlamaError('INVALID_ARGUMENT', `gate ${text}: ${found}.`)
   }
 }
 
-/** The metrics that results have, by the name of the task, set or group. */
-export function savedFigures({
-  tasks,
-  languageMeans,
-  groups = {},
-}: RunResults): Map<string, Readonly<Record<string, { value: number }>>> {
+/** The names of the metrics that results have, by the name of the task, set or group. */
+export function savedMetrics(results: RunResults): Map<string, readonly string[]> {
+  return namesOf(savedFigures(results))
+}
+
+type Figures = Map<string, Readonly<Record<string, { value: number }>>>
+
+function namesOf(figures: Figures): Map<string, readonly string[]> {
+  return new Map(Array.from(figures, ([name, found]) => [name, Object.keys(found)]))
+}
+
+function savedFigures({ tasks, languageMeans, groups = {} }: RunResults): Figures {
   const means = [...Object.entries(languageMeans), ...Object.entries(tasks)]
   return new Map([
     ...Object.entries(groups).map(([name, { figures }]) => [name, figures] as const),
@@ -97,7 +112,9 @@ export function savedFigures({
 }
 
 /** @param results must have the gate's task, by checkGates() */
-export function judgeGate({ text, task, metric, operator, bound }: Gate, results: RunResults): GateOutcome {
-  const { value } = savedFigures(results).get(task)![metric]!
-  return { gate: text, passed: operators[operator](value, bound), found: `${task}.${metric} is ${value}` }
+export function judgeGate({ text, figure, operator, bound }: Gate, results: RunResults): GateOutcome {
+  const figures = savedFigures(results)
+  const { task, metric } = parts(figure, namesOf(figures))!
+  const { value } = figures.get(task)![metric]!
+  return { gate: text, passed: operators[operator](value, bound), found: `${figure} is ${value}` }
 }
