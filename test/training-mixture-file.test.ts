@@ -4,6 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parquetWriteFile } from 'hyparquet-writer'
 import { parseYaml } from '../src/tasks/yaml/yaml-value.ts'
+import { dataFingerprint } from '../src/training/data-fingerprint.ts'
 import { loadMixture, readMixture } from '../src/training/mixture-file.ts'
 import { withFolder } from './checkpoint-files.ts'
 import { openYaml, writeRows, writeTemplates } from './training-files.ts'
@@ -122,6 +123,12 @@ describe('training: sets at hand', () => {
     ['the config inside', 'g/a', ['g/a/train.jsonl'], 'train'],
     ["the hub's repository", 'trec', ['CogComp/trec/data/train.jsonl'], 'train'],
     ['another split, where there is no train', 's', ['s/validation.jsonl', 's/test.jsonl'], 'validation'],
+    [
+      'the split that the file names',
+      '{ set: s, split: en/test-a }',
+      ['s/train.jsonl', 's/data/en/test-a.jsonl'],
+      'en/test-a',
+    ],
     ['train before others', 's', ['s/test.jsonl', 's/all.jsonl', 's/train.jsonl'], 'train'],
   ] as const)
     it(`are found in ${name}`, () =>
@@ -149,6 +156,58 @@ describe('training: sets at hand', () => {
         openYaml(folder, 'sets: [s]'),
         /0000\.parquet, 0001\.parquet, 0003\.parquet.*0002\.parquet is missing/,
       )
+    }))
+
+  it('are found in the first folder that has rows', () =>
+    inFolder(async folder => {
+      mkdirSync(join(folder, 'data', 'g', 'a'), { recursive: true })
+      writeRows(folder, 'g_a/train.jsonl', [row])
+      await using mixture = await openYaml(folder, 'sets: [g/a]')
+      assert.match(mixture.sets[0]!.folder, /g_a$/)
+    }))
+
+  it('may not be so large that no order of them is to be had', () =>
+    inFolder(async folder => {
+      writeRows(folder, 's/train.jsonl', [row])
+      for (const entry of ['size: 9000000000000000, weight: 5', 'weight: 1.0e+300'])
+        await assert.rejects(
+          openYaml(folder, `max_examples: 9000000000000000\nsets: [{ set: s, ${entry} }]`),
+          {
+            code: 'TRAINING',
+            message: /^the mixture mixture has \S+ examples an epoch; expected at most 2\^52/,
+          },
+        )
+    }))
+
+  it('are told apart by their rows and templates', () =>
+    inFolder(async folder => {
+      const fingerprint = async () => {
+        await using mixture = await openYaml(folder, 'sets: [s]')
+        return await dataFingerprint(mixture)
+      }
+      writeRows(folder, 's/train.jsonl', [row, row])
+      const first = await fingerprint()
+      // printf '{"text":"a"}\n{"text":"a"}\n' | sha256sum
+      assert.deepEqual(first.sets, {
+        s: '15a7ce26cbba6edf2e4ffb13a1eed0b7354eb5039c9f9ed7ddd6a6ceef2ca50c',
+      })
+      assert.deepEqual(
+        Object.entries(first.tasks).map(([name, { cap }]) => [name, cap]),
+        [
+          ['s_one', 2],
+          ['s_two', 2],
+        ],
+      )
+      assert.deepEqual(await fingerprint(), first)
+      writeRows(folder, 's/train.jsonl', [row, { text: 'b' }])
+      const second = await fingerprint()
+      assert.notDeepEqual(second.sets, first.sets)
+      assert.deepEqual(second.tasks, first.tasks)
+      writeTemplates(folder, 's', { ...templates, two: { jinja: '{{ text }} ||| m' } })
+      const third = await fingerprint()
+      assert.deepEqual(third.sets, second.sets)
+      assert.notDeepEqual(third.tasks.s_two, second.tasks.s_two)
+      assert.deepEqual(third.tasks.s_one, second.tasks.s_one)
     }))
 
   it('have caps by their rows, or by the size that the file says', () =>

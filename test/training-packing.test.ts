@@ -1,7 +1,10 @@
 // Packs of examples: each example lies in one pack, whole and alone, and no pack has more tokens than it may.
 import assert from 'node:assert/strict'
+import { loadAddon } from '../src/native/addon.ts'
 import type { EncodedExample } from '../src/training/encode-example.ts'
 import { packExamples, type TrainingPack } from '../src/training/packing.ts'
+import { newControl, writeRandomModel } from './boundary/random-model.ts'
+import { withFolder } from './checkpoint-files.ts'
 
 const example = (length: number, scored: (i: number) => boolean = () => true, first = 0): EncodedExample => ({
   ids: Int32Array.from({ length }, (_, i) => first + i),
@@ -82,4 +85,34 @@ describe('training: packs', () => {
   })
 
   it('are none of no examples', () => assert.deepEqual(packExamples([], { packTokens: 16 }), []))
+
+  it('have the losses of their examples one by one, to the bit', () =>
+    withFolder(async folder => {
+      const { config, tensors } = writeRandomModel(folder)
+      const options = { dtype: 'float32', device: 'cpu', threads: 0 } as const
+      const model = await loadAddon().load(config, tensors, options, newControl())
+      /** The log-probability of each scored token, by its place in its example. */
+      const scores = async (packs: readonly TrainingPack[]) => {
+        const found: Record<string, number> = {}
+        for (const { trees, rows, targets, examples, ...pack } of packs) {
+          const { logProbs } = await model.score({ ...pack, trees, rows, targets, topK: 0 }, newControl())
+          for (const [i, row] of rows.entries()) {
+            const tree = examples.findIndex((_, t) => row < trees[3 * t + 1]!)
+            found[`example ${examples[tree]}, token ${row - trees[3 * tree]! + 1}`] = logProbs[i]!
+          }
+        }
+        return found
+      }
+      const examples = lengths.map((length, i) => example(length, at => at > i % 3, 3 * i))
+      const packed = packExamples(examples, { packTokens: 24 })
+      assert.ok(packed.length < 5)
+      const alone = examples.map(one => packExamples([one], { packTokens: 24 })[0]!)
+      const apart = await scores(alone.map((pack, i) => ({ ...pack, examples: [i] })))
+      assert.equal(
+        Object.keys(apart).length,
+        examples.reduce((sum, { weights }) => sum + weights.filter(Boolean).length, 0),
+      )
+      assert.deepEqual(await scores(packed), apart)
+      model.dispose()
+    }))
 })

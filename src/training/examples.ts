@@ -40,6 +40,8 @@ export type SkipReason =
   | 'more parts than an input and a target'
   | 'the template fails'
   | 'too long'
+  /** The loss would be on no token: what a maximum length has left, or one token alone. */
+  | 'nothing to predict'
 
 export interface TrainingExample extends DrawnRow, EncodedExample, ExampleTexts {
   /** The number of the draw: what comes next in a run begins with the one after it. */
@@ -128,6 +130,7 @@ export class Examples {
     if (more.length > 0) return skip('more parts than an input and a target')
     const encoded = await inSlices(encodeExample(this.tokenizer, { input, target }, this.options), signal)
     if (!encoded) return skip('too long')
+    if (!encoded.weights.some(weight => weight > 0)) return skip('nothing to predict')
     return { ...drawn, ...encoded, input, target, draw, where }
   }
 

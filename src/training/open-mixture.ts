@@ -55,6 +55,9 @@ export interface OpenMixture extends AsyncDisposable {
   totalCap: number
 }
 
+/** What a seeded order takes. */
+const maxTotalCap = 2 ** 52
+
 /**
  * Finds the sets of a mixture, opens their rows and loads their templates.
  * @throws DATA_NOT_FOUND naming the sets that are missing, unless they may be; DATA_INVALID for a first row that lacks a
@@ -82,6 +85,13 @@ export async function openMixture(mixture: Mixture, options: OpenMixtureOptions)
   }
   const tasks = sets.flatMap(of => tasksOf(of, mixture))
   const totalCap = tasks.reduce((sum, { cap }) => sum + cap, 0)
+  if (totalCap > maxTotalCap) {
+    await close()
+    throw new MtLlamaError(
+      'TRAINING',
+      `the mixture ${mixture.name} has ${totalCap} examples an epoch; expected at most 2^52. Lower sizes or weights.`,
+    )
+  }
   return { mixture, sets, tasks, missing, totalCap, [Symbol.asyncDispose]: close }
 }
 

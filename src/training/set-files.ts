@@ -1,6 +1,6 @@
 // Finds where the rows of a training set lie: in a folder laid out like the hub's repositories, or like its converted tables.
 import { readdir } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { findDataFiles } from '../data/data-files.ts'
 import { MtLlamaError } from '../errors.ts'
 import type { TrainingSet } from './mixture.ts'
@@ -23,37 +23,38 @@ const splits = ['train', 'all', 'sample', 'validation', 'test']
  */
 export async function findSet(root: string, set: TrainingSet): Promise<SetFiles> {
   const wanted = set.split === undefined ? splits : [set.split]
-  const folders = await existing(root, set.folders)
-  const folder = folders[0]
-  if (folder === undefined) {
-    const hub = set.hub === undefined ? '' : `; ${set.hub} of the hub has it`
-    throw new MtLlamaError(
-      'DATA_NOT_FOUND',
-      `${set.name}: ${root} has none of the folders ${set.folders.join(', ')}${hub}.`,
-    )
+  let first: unknown
+  for (const folder of set.folders) {
+    const path = join(root, folder)
+    if ((await names(path)) === undefined) continue
+    try {
+      return await findSplit(set.name, path, wanted)
+    } catch (error) {
+      if (!(error instanceof MtLlamaError && error.code === 'DATA_NOT_FOUND')) throw error
+      first ??= error
+    }
   }
+  if (first) throw first
+  const hub = set.hub === undefined ? '' : `; ${set.hub} of the hub has it`
+  throw new MtLlamaError(
+    'DATA_NOT_FOUND',
+    `${set.name}: ${root} has none of the folders ${set.folders.join(', ')}${hub}.`,
+  )
+}
+
+async function findSplit(name: string, folder: string, wanted: readonly string[]): Promise<SetFiles> {
   for (const split of wanted) {
     const files = await convertedShards(join(folder, split))
     if (files.length > 0) return { folder, split, files }
   }
-  const stems = wanted.flatMap(split => [split, `data/${split}`])
-  const files = await findDataFiles(set.name, folder, stems)
-  const name = basename(files[0]!)
-  // 'train' is a beginning of no other split's name, and a name goes on with a dot or a shard's number.
-  return {
-    folder,
-    split: wanted.find(split => /^[.-]/.test(name.slice(split.length)) && name.startsWith(split))!,
-    files,
+  const stemsOf = (split: string) => [split, `data/${split}`]
+  const files = await findDataFiles(name, folder, wanted.flatMap(stemsOf))
+  // After the stem comes a dot, or a shard's number.
+  const isOf = (stem: string) => {
+    const path = join(folder, stem)
+    return files[0]!.startsWith(path) && /^[.-]/.test(files[0]!.slice(path.length))
   }
-}
-
-async function existing(root: string, folders: readonly string[]): Promise<string[]> {
-  const found: string[] = []
-  for (const folder of folders) {
-    const path = join(root, folder)
-    if ((await names(path)) !== undefined) found.push(path)
-  }
-  return found
+  return { folder, split: wanted.find(split => stemsOf(split).some(isOf))!, files }
 }
 
 /** 0000.parquet, 0001.parquet and so on. @throws DATA_NOT_FOUND where one between them is missing */
