@@ -2,7 +2,7 @@
 #pragma once
 #include <vector>
 
-#include "../backend/backend.h"
+#include "../backend/weight_store.h"
 
 namespace mt {
 

@@ -1,6 +1,6 @@
 // Checks packs that come from outside. Backends rely on these rules and check nothing.
 #pragma once
-#include "../backend/backend.h"
+#include "../backend/pack.h"
 #include "config.h"
 
 namespace mt {

@@ -3,7 +3,9 @@
 #include <vector>
 
 #include "../../base/thread_pool.h"
-#include "../backend.h"
+#include "../device.h"
+#include "../pack.h"
+#include "../weight_store.h"
 #include "kernels.h"
 #include "memory.h"
 
@@ -23,7 +25,7 @@ class Attention {
  public:
   Attention(const CpuKernels& kernels, ThreadPool& pool);
 
-  // Does what Backend::attention() does. Keys and values of the segment are rows of cache_k and cache_v.
+  // Does what ForwardOps::attention() does. Keys and values of the segment are rows of cache_k and cache_v.
   void run(const std::vector<QueryTile>& tiles, const std::vector<int32_t>& branch_start, View q, View k, View v,
            const float* cache_k, const float* cache_v, HeadShape shape, int window, View out);
 

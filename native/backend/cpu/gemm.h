@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "../../base/thread_pool.h"
-#include "../backend.h"
+#include "../device.h"
 #include "kernels.h"
 #include "matrix.h"
 #include "memory.h"

@@ -4,7 +4,7 @@
 
 #include "../../base/control.h"
 #include "../../base/thread_pool.h"
-#include "../backend.h"
+#include "../forward_ops.h"
 #include "gemm.h"
 #include "matrix.h"
 #include "memory.h"
@@ -17,7 +17,7 @@ class Head {
  public:
   Head(const CpuKernels& kernels, ThreadPool& pool, Gemm& gemm);
 
-  // These compute what Backend::head_score, head_sample and head_logits specify.
+  // These compute what ForwardOps::head_score, head_sample and head_logits specify.
   //
   // The vocabulary is cut into ranges of 1,024 ids. Within a range the log-sum-exp runs on over the panels; the ranges
   // are combined in order. The k best tokens of a row are selected in time that grows with vocab + k log k.

@@ -1,6 +1,6 @@
 // A weight packed for the micro-kernels, as panels of columns. A column is a row of the checkpoint's [out, in].
 #pragma once
-#include "../backend.h"
+#include "../weight_store.h"
 #include "kernels.h"
 
 namespace mt::cpu {
