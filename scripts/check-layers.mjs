@@ -9,6 +9,7 @@ const nativeLayers = [
   // These are variants that may not know of each other.
   ['native/backend/reference', 'native/backend/cpu', 'native/backend/cuda'],
   ['native/model', 'native/bench'],
+  ['native/train'],
   ['native/addon'],
   ['native/simulator'],
 ]

@@ -2,10 +2,13 @@
 #include "model_object.h"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "../model/score.h"
 #include "javascript.h"
+#include "pack_arrays.h"
 #include "session_object.h"
+#include "trainer_object.h"
 
 namespace mt::addon {
 namespace {
@@ -24,51 +27,56 @@ class ModelHandle {
     return llama;
   }
 
-  std::shared_ptr<EngineOwned<Session>> add_session(std::shared_ptr<Session> session) {
-    auto owned = std::make_shared<EngineOwned<Session>>(llama_.engine(), std::move(session));
-    std::erase_if(sessions_, [](const auto& other) { return other.expired(); });
-    sessions_.push_back(owned);
+  // A session or trainer of the model, which is disposed with it.
+  template <class User>
+  std::shared_ptr<EngineOwned<User>> add(std::shared_ptr<User> user) {
+    auto owned = std::make_shared<EngineOwned<User>>(llama_.engine(), std::move(user));
+    auto& users = users_of<User>();
+    std::erase_if(users, [](const auto& other) { return other.expired(); });
+    users.push_back(owned);
     return owned;
   }
 
   void dispose() {
-    for (const auto& session : sessions_) {
-      if (const auto owned = session.lock()) owned->release();
-    }
+    release_all(sessions_);
+    release_all(trainers_);
     llama_.release();
   }
 
  private:
-  EngineOwned<Llama> llama_;
-  std::vector<std::weak_ptr<EngineOwned<Session>>> sessions_;
-};
+  template <class User>
+  using Users = std::vector<std::weak_ptr<EngineOwned<User>>>;
 
-// Reads trees from [trees, 3]: start, end, prefix length.
-std::vector<Tree> read_trees(Napi::Value value) {
-  std::vector<Tree> trees;
-  for (const auto& [start, end, prefix_len] : read_triples(value, "trees")) {
-    trees.push_back({.start = start, .end = end, .prefix_len = prefix_len});
+  template <class User>
+  Users<User>& users_of() {
+    if constexpr (std::is_same_v<User, Session>)
+      return sessions_;
+    else
+      return trainers_;
   }
-  return trees;
-}
+  template <class User>
+  static void release_all(const Users<User>& users) {
+    for (const auto& user : users) {
+      if (const auto owned = user.lock()) owned->release();
+    }
+  }
+
+  EngineOwned<Llama> llama_;
+  Users<Session> sessions_;
+  Users<Trainer> trainers_;
+};
 
 class ScoreJob final : public Job {
  public:
-  ScoreJob(const Napi::CallbackInfo& info, std::shared_ptr<Llama> llama) : Job(info[1]), llama_(llama) {
-    const Napi::Object pack = read_object(info[0], "pack");
-    ids_ = read_int32s(pack["ids"], "ids");
-    positions_ = read_int32s(pack["positions"], "positions");
-    branch_start_ = read_int32s(pack["branchStart"], "branchStart");
-    trees_ = read_trees(pack["trees"]);
-    rows_ = read_int32s(pack["rows"], "rows");
-    targets_ = read_int32s(pack["targets"], "targets");
-    request_ = {.pack = {ids_, positions_, branch_start_, trees_},
-                .rows = rows_,
-                .targets = targets_,
-                .top_k = read_int(pack["topK"], "topK")};
+  ScoreJob(const Napi::CallbackInfo& info, std::shared_ptr<Llama> llama)
+      : Job(info[1]), llama_(llama), pack_(read_object(info[0], "pack")) {
+    request_ = {.pack = pack_.pack(),
+                .rows = pack_.rows(),
+                .targets = pack_.targets(),
+                .top_k = read_int(info[0].As<Napi::Object>()["topK"], "topK")};
     check_request(request_, llama->config());
     const Napi::Env env = info.Env();
-    const size_t scored = rows_.size(), top = scored * static_cast<size_t>(request_.top_k);
+    const size_t scored = pack_.rows().size(), top = scored * static_cast<size_t>(request_.top_k);
     log_probs_ = {env, scored};
     argmax_ = {env, scored};
     top_ids_ = {env, top};
@@ -92,8 +100,7 @@ class ScoreJob final : public Job {
 
  private:
   std::shared_ptr<Llama> llama_;
-  std::vector<int32_t> ids_, positions_, branch_start_, rows_, targets_;
-  std::vector<Tree> trees_;
+  PackArrays pack_;
   ScoreRequest request_;
   ResultArray<Napi::Float32Array> log_probs_, top_log_probs_;
   ResultArray<Napi::Int32Array> argmax_, top_ids_;
@@ -147,6 +154,21 @@ class LogitsJob final : public Job {
   ResultArray<Napi::Float32Array> logits_;
 };
 
+class NewTrainerJob final : public Job {
+ public:
+  NewTrainerJob(const Napi::CallbackInfo& info, std::shared_ptr<ModelHandle> handle)
+      : Job(info[0]), handle_(std::move(handle)), llama_(handle_->llama()) {}
+
+  void run(const Control&) override { trainer_ = std::make_shared<Trainer>(std::move(llama_)); }
+
+  Napi::Value result(Napi::Env env) override { return new_trainer_object(env, handle_->add(std::move(trainer_))); }
+
+ private:
+  std::shared_ptr<ModelHandle> handle_;
+  std::shared_ptr<Llama> llama_;
+  std::shared_ptr<Trainer> trainer_;
+};
+
 Sampling read_sampling(Napi::Value value) {
   const Napi::Object object = read_object(value, "sampling");
   return {.temperature = read_float(object["temperature"], "temperature"),
@@ -182,8 +204,12 @@ Napi::Object new_model_object(Napi::Env env, std::shared_ptr<EngineThread> engin
   define_method(object, "session", [handle](const Napi::CallbackInfo& info) {
     return thrown_by(info.Env(), [&] {
       auto session = std::make_shared<Session>(handle->llama(), read_int(info[0], "rows"), read_sampling(info[1]));
-      return new_session_object(info.Env(), handle->add_session(std::move(session)));
+      return new_session_object(info.Env(), handle->add(std::move(session)));
     });
+  });
+  define_method(object, "trainer", [handle](const Napi::CallbackInfo& info) {
+    return promise_of(info.Env(),
+                      [&] { return handle->engine().push(info.Env(), std::make_unique<NewTrainerJob>(info, handle)); });
   });
   define_method(object, "dispose", [handle](const Napi::CallbackInfo& info) {
     handle->dispose();

@@ -1,16 +1,21 @@
-// A backend is all that a device must do for LLaMA: hold memory, pack weights, and run the ops.
+// A backend is all that a device must do for LLaMA: hold memory, pack weights, run the ops.
 #pragma once
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "backward_ops.h"
 #include "device.h"
 #include "forward_ops.h"
 #include "weight_store.h"
 
 namespace mt {
 
-class Backend : public Device, public WeightStore, public ForwardOps {};
+class Backend : public Device, public WeightStore, public ForwardOps {
+ public:
+  // Null where the backend cannot train.
+  virtual BackwardOps* backward() { return nullptr; }
+};
 
 // Plain scalar float32 on one thread: the definition with which the other backends are compared.
 std::unique_ptr<Backend> make_reference_backend();

@@ -97,8 +97,10 @@ class ForwardOps {
   // own among them. A window of the context's length hides nothing.
   //   q [T, heads * d] f32   k, v [T, kv_heads * d] f32   cache may be null (no tree has a segment)
   //   window 1 or more, one of those that place() was told   out [T, heads * d] activation dtype
+  //   log_sums [T, heads] f32, or empty: the logarithm of each softmax's denominator, which the backward pass needs. A
+  //   backend without one need not write it.
   virtual void attention(const PlacedPack& pack, View q, View k, View v, const KvCache* cache, int layer,
-                         HeadShape shape, int window, View out) = 0;
+                         HeadShape shape, int window, View out, View log_sums = {}) = 0;
 
   // Copies all rows of k and v into the cache: row t -> row cache_rows[t] of `layer`. No two may be the same.
   virtual void append_kv(const PlacedPack& pack, View k, View v, const KvCache& cache, int layer) = 0;

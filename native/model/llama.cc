@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "../base/growth.h"
+#include "views.h"
 
 namespace mt {
 namespace {
@@ -38,38 +39,31 @@ Llama::Llama(std::unique_ptr<Backend> backend, LlamaConfig config, const std::ve
 
 View Llama::forward(const Pack& pack, const KvCache* cache, const Control& control) {
   Backend& b = *backend_;
-  const HeadShape shape = config_.head_shape();
-  const float eps = config_.rms_norm_eps;
-  reserve_rope(*std::max_element(pack.pos.begin(), pack.pos.end()) + 1);
+  const RopeTable rope = this->rope(*std::max_element(pack.pos.begin(), pack.pos.end()) + 1);
   Activations act = activations(static_cast<int>(pack.ids.size()), static_cast<int>(pack.rows.size()));
-  const std::unique_ptr<PlacedPack> placed = b.place(pack, shape, windows_);
+  const std::unique_ptr<PlacedPack> placed = b.place(pack, config_.head_shape(), windows_);
+  const LayerPass pass = {b, config_, *placed, rope, cache, !pack.cache_rows.empty()};
 
-  View x = act.x, h = act.h, f = act.f;
+  View x = act.x;
   b.embed(*placed, *weights_.embedding, x);
   for (int l = 0; l < config_.layers; l++) {
     const LayerWeights& layer = weights_.layers[l];
     const bool last = l + 1 == config_.layers;
     control.poll();
-    b.rms_norm(x, layer.attention_norm, eps, h);
-    const QkvFinish finish = {layer.qkv_bias, layer.q_norm, layer.k_norm, eps, rope_};
-    b.qkv(*placed, h, *layer.qkv, finish, shape, act.q, act.k, act.v);
-    if (!pack.cache_rows.empty()) b.append_kv(*placed, act.k, act.v, *cache, l);
+    project_qkv(pass, layer, l, x, act.layer);
     if (last && pack.rows.empty()) return {};
-    b.attention(*placed, act.q, act.k, act.v, cache, l, shape, config_.window(l), act.a);
-    b.linear_add(act.a, *layer.o, layer.o_bias, x);
+    attend(pass, layer, l, act.layer, x);
     if (last && !are_all(pack.rows, pack.ids.size())) {  // from here on a row depends on itself alone
       b.gather_rows(*placed, x, act.x_scored);
       x = act.x_scored;
-      h.rows = f.rows = x.rows;
+      act.layer.h.rows = act.layer.f.rows = x.rows;
     }
     control.poll();
-    b.rms_norm(x, layer.ffn_norm, eps, h);
-    b.swiglu(h, *layer.gate_up, layer.gate_up_bias, f);
-    b.linear_add(f, *layer.down, layer.down_bias, x);
+    feed_forward(pass, layer, act.layer, x);
     control.report(l + 1, config_.layers);
   }
-  b.rms_norm(x, weights_.final_norm, eps, h);
-  return h;
+  b.rms_norm(x, weights_.final_norm, config_.rms_norm_eps, act.layer.h);
+  return act.layer.h;
 }
 
 int Llama::reserve(int max_tokens) {
@@ -117,23 +111,20 @@ size_t Llama::place(Activations& views, int tokens, int rows, std::byte* base) c
   const int dim = config_.hidden_size, q = config_.q_size(), kv = config_.kv_size(), ffn = config_.intermediate_size;
   const DType f32 = DType::kFloat32, act = activation_dtype_;
   const int max_rows = std::max(tokens, rows);  // a pack may score a row more than once
-  views = {
-      .x = {nullptr, tokens, dim, f32},
-      .h = {nullptr, tokens, dim, act},
-      .q = {nullptr, tokens, q, f32},
-      .k = {nullptr, tokens, kv, f32},
-      .v = {nullptr, tokens, kv, f32},
-      .a = {nullptr, tokens, q, act},
-      .f = {nullptr, tokens, ffn, act},
-      .x_scored = {nullptr, rows, dim, f32},
-  };
-  size_t offset = 0;
-  for (View* view : {&views.x, &views.h, &views.q, &views.k, &views.v, &views.a, &views.f, &views.x_scored}) {
-    view->data = base ? base + offset : nullptr;
-    const size_t held = view == &views.h || view == &views.f ? max_rows : view->rows;
-    offset += (held * view->cols * dtype_size(view->dtype) + 255) / 256 * 256;
-  }
-  return offset;
+  views = {.x = {nullptr, tokens, dim, f32},
+           .layer = {.h = {nullptr, max_rows, dim, act},
+                     .q = {nullptr, tokens, q, f32},
+                     .k = {nullptr, tokens, kv, f32},
+                     .v = {nullptr, tokens, kv, f32},
+                     .a = {nullptr, tokens, q, act},
+                     .log_sums = {},
+                     .f = {nullptr, max_rows, ffn, act}},
+           .x_scored = {nullptr, rows, dim, f32}};
+  LayerActivations& layer = views.layer;
+  const size_t bytes =
+      place_views(base, {&views.x, &layer.h, &layer.q, &layer.k, &layer.v, &layer.a, &layer.f, &views.x_scored});
+  layer.h.rows = layer.f.rows = tokens;
+  return bytes;
 }
 
 Llama::Activations Llama::activations(int tokens, int rows) {
@@ -162,9 +153,9 @@ void Llama::allocate(size_t bytes, size_t wanted) {
   workspace_ = backend_->allocate(bytes);
 }
 
-// Makes the table of cos and sin at least so many positions long. It grows by doubling, up to the context length.
-void Llama::reserve_rope(int positions) {
-  if (positions <= rope_.cos.rows) return;
+// The table grows by doubling, up to the context length.
+const RopeTable& Llama::rope(int positions) {
+  if (positions <= rope_.cos.rows) return rope_;
   const int rows =
       std::min<int>(config_.context_length, std::bit_ceil(static_cast<unsigned>(std::max(positions, 256))));
   const int half = config_.head_dim / 2;
@@ -184,6 +175,7 @@ void Llama::reserve_rope(int positions) {
   float* data = static_cast<float*>(rope_buffer_->data());
   backend_->upload(data, host.data(), host.size() * sizeof(float));
   rope_ = {{data, rows, half, DType::kFloat32}, {data + values, rows, half, DType::kFloat32}};
+  return rope_;
 }
 
 }  // namespace mt

@@ -2,6 +2,7 @@
 #pragma once
 #include <memory>
 
+#include "layer.h"
 #include "weights.h"
 
 namespace mt {
@@ -16,6 +17,12 @@ class Llama {
   const LlamaConfig& config() const { return config_; }
   Backend& backend() { return *backend_; }
   size_t weight_bytes() const { return weights_.bytes; }
+  Weights& weights() { return weights_; }
+  DType activation_dtype() const { return activation_dtype_; }
+  // The different windows of the layers, ascending.
+  std::span<const int> windows() const { return windows_; }
+  // The table of cos and sin for at least so many positions, valid until the next call. Throws OUT_OF_MEMORY.
+  const RopeTable& rope(int positions);
   // The head's weights [vocab, dim], which may be those of the embedding.
   const Matrix& head() const { return weights_.head ? *weights_.head : *weights_.embedding; }
 
@@ -38,13 +45,9 @@ class Llama {
  private:
   // The activations of a pack. Their memory is kept and grows, so that a steady state allocates nothing.
   struct Activations {
-    View x;         // [tokens, dim] f32: the residual stream
-    View h;         // [tokens, dim]: output of a norm
-    View q;         // [tokens, heads * d] f32
-    View k, v;      // [tokens, kv_heads * d] f32
-    View a;         // [tokens, heads * d]: output of attention
-    View f;         // [tokens, ffn]
-    View x_scored;  // [rows, dim] f32
+    View x;  // [tokens, dim] f32: the residual stream
+    LayerActivations layer;
+    View x_scored;  // [rows, dim] f32: the rows of it that are scored
   };
 
   // Places them one after another from `base` on, which may be null. Returns the bytes that they take.
@@ -52,7 +55,6 @@ class Llama {
   Activations activations(int tokens, int rows);
   size_t free_beside(int tokens, size_t free) const;
   void allocate(size_t bytes, size_t wanted);
-  void reserve_rope(int positions);
 
   std::unique_ptr<Backend> backend_;
   const LlamaConfig config_;

@@ -119,7 +119,7 @@ export interface NativeLoadOptions {
   threads: number
 }
 
-/** One pack in the flat-tree layout: see native/backend/backend.h, struct Pack. */
+/** One pack in the flat-tree layout: see native/backend/pack.h. */
 export interface NativePack {
   /** [tokens] */
   ids: Int32Array
@@ -133,8 +133,49 @@ export interface NativePack {
   rows: Int32Array
   /** [scored] token ids. */
   targets: Int32Array
+}
+
+export interface NativePack extends NativeRows {
   /** Alternatives wanted per scored row. */
   topK: number
+}
+
+export interface NativeTrainPack extends NativeRows {
+  /** [scored] of each row's negative log-likelihood in the loss. */
+  weights: Float32Array
+}
+
+/** Settings of AdamW (Loshchilov and Hutter 2019), as torch.optim.AdamW has them. */
+export interface NativeStep {
+  /** Counts from 1. */
+  step: number
+  learningRate: number
+  beta1: number
+  beta2: number
+  eps: number
+  weightDecay: number
+  /** Norms and biases decay as matrices do. */
+  decayVectors: boolean
+  /** Gradients are scaled down to this norm; 0 leaves them as they are. */
+  maxNorm: number
+}
+
+/** Which numbers of a parameter: its own in float32, their gradients, or AdamW's moments. */
+export type ParameterPart = 'weight' | 'gradient' | 'mean' | 'square'
+
+/** Trains all weights of a model, which scores with those of the last step: see native/train/trainer.h. */
+export interface NativeTrainer {
+  /** Adds the gradients of sum(weights * -log p) to those that are there; all are zero if it fails. */
+  forwardBackward(pack: NativeTrainPack, control: Control): Promise<{ loss: number; correct: number }>
+  /**
+   * Updates the weights and sets the gradients to zero.
+   * @returns the norm of all gradients before it is clipped; if it is no finite number, no weight has changed
+   */
+  step(options: NativeStep, control: Control): Promise<number>
+  /** @param name one of NativeAddon.parameters() */
+  read(name: string, part: ParameterPart, control: Control): Promise<Float32Array>
+  write(name: string, part: ParameterPart, values: Float32Array, control: Control): Promise<void>
+  dispose(): void
 }
 
 export interface NativeScores {
@@ -194,6 +235,8 @@ export interface NativeModel {
   logits(ids: Int32Array, control: Control): Promise<Float32Array>
   /** @param rows tokens the cache has room for; it takes its memory at the first step */
   session(rows: number, sampling: NativeSampling): NativeSession
+  /** @throws INVALID_ARGUMENT where the device cannot train, OUT_OF_MEMORY */
+  trainer(control: Control): Promise<NativeTrainer>
   /** Frees the weights once running jobs have ended; later calls reject with DISPOSED. */
   dispose(): void
 }

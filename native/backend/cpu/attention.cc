@@ -128,7 +128,7 @@ class TileJob {
         seen_(reinterpret_cast<int*>(scratch + layout.seen)) {}
 
   void run(const QueryTile& tile, const int32_t* branch_start, const View& q, int kv_head, const Sequence& sequence,
-           const View& out) {
+           const View& out, const View& log_sums) {
     const int rows = (tile.end - tile.begin) * group_;
     branch_start_ = branch_start;
     careful_ = false;
@@ -142,6 +142,10 @@ class TileJob {
         kernels_.scale_to(sum, dim_, 1.0f / total_[i], static_cast<float*>(out.data) + at);
       else
         kernels_.scale_to_bf16(sum, dim_, 1.0f / total_[i], static_cast<uint16_t*>(out.data) + at);
+      if (log_sums.data)
+        static_cast<float*>(
+            log_sums.data)[size_t(tile.begin + i / group_) * log_sums.cols + kv_head * group_ + i % group_] =
+            max_[i] + std::log(total_[i]);
     }
   }
 
@@ -352,7 +356,8 @@ Attention::Attention(const CpuKernels& kernels, ThreadPool& pool)
     : kernels_(kernels), pool_(pool), scratch_(pool.threads()) {}
 
 void Attention::run(const std::vector<QueryTile>& tiles, const std::vector<int32_t>& branch_start, View q, View k,
-                    View v, const float* cache_k, const float* cache_v, HeadShape shape, int window, View out) {
+                    View v, const float* cache_k, const float* cache_v, HeadShape shape, int window, View out,
+                    View log_sums) {
   const bool bf16 = out.dtype == DType::kBFloat16 && kernels_.attention_bf16;
   const GemmKernel& gemm = bf16 ? *kernels_.attention_bf16 : kernels_.attention_f32;
   const TileLayout layout(gemm, shape);
@@ -368,7 +373,7 @@ void Attention::run(const std::vector<QueryTile>& tiles, const std::vector<int32
                                window,
                                0};
     TileJob(kernels_, gemm, shape, layout, scratch_[worker].as<float>())
-        .run(tile, branch_start.data(), q, kv_head, sequence, out);
+        .run(tile, branch_start.data(), q, kv_head, sequence, out, log_sums);
   };
   // All tasks go into one loop, unless there are more of them than an int can count.
   const size_t count = std::numeric_limits<int>::max() / shape.kv_heads;

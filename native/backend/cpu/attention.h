@@ -27,7 +27,7 @@ class Attention {
 
   // Does what ForwardOps::attention() does. Keys and values of the segment are rows of cache_k and cache_v.
   void run(const std::vector<QueryTile>& tiles, const std::vector<int32_t>& branch_start, View q, View k, View v,
-           const float* cache_k, const float* cache_v, HeadShape shape, int window, View out);
+           const float* cache_k, const float* cache_v, HeadShape shape, int window, View out, View log_sums);
 
  private:
   const CpuKernels& kernels_;

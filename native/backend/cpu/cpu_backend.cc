@@ -7,11 +7,13 @@
 #include "../../base/cpu_info.h"
 #include "../../base/thread_pool.h"
 #include "attention.h"
+#include "backward.h"
 #include "dispatch.h"
 #include "gemm.h"
 #include "head.h"
 #include "matrix.h"
 #include "memory.h"
+#include "pack.h"
 
 namespace mt::cpu {
 namespace {
@@ -26,13 +28,6 @@ class CpuBuffer final : public Buffer {
   Memory memory_;
 };
 
-class CpuPack final : public PlacedPack {
- public:
-  std::vector<int32_t> ids, pos, branch_start, rows, cache_rows;
-  std::vector<QueryTile> tiles;
-};
-
-const CpuPack& placed(const PlacedPack& pack) { return static_cast<const CpuPack&>(pack); }
 const CpuMatrix& packed(const Matrix& matrix) { return static_cast<const CpuMatrix&>(matrix); }
 float* floats(View x, int row) { return static_cast<float*>(x.data) + size_t(row) * x.cols; }
 uint16_t* halves(View x, int row) { return static_cast<uint16_t*>(x.data) + size_t(row) * x.cols; }
@@ -46,7 +41,8 @@ class CpuBackend final : public Backend {
         pool_(threads),
         gemm_(kernels, pool_),
         attention_(kernels, pool_),
-        head_(kernels, pool_, gemm_) {}
+        head_(kernels, pool_, gemm_),
+        backward_(make_backward_ops(kernels, pool_, gemm_)) {}
 
   std::string name() const override { return std::string("cpu ") + kernels_.name; }
 
@@ -76,6 +72,8 @@ class CpuBackend final : public Backend {
     return weights == DType::kBFloat16 ? DType::kBFloat16 : DType::kFloat32;
   }
 
+  BackwardOps* backward() override { return backward_.get(); }
+
   // ---- packs ----
 
   std::unique_ptr<PlacedPack> place(const Pack& pack, HeadShape shape, std::span<const int>) override {
@@ -84,6 +82,7 @@ class CpuBackend final : public Backend {
     p->ids.assign(pack.ids.begin(), pack.ids.end());
     p->pos.assign(pack.pos.begin(), pack.pos.end());
     p->branch_start.assign(pack.branch_start.begin(), pack.branch_start.end());
+    p->trees.assign(pack.trees.begin(), pack.trees.end());
     p->rows.assign(pack.rows.begin(), pack.rows.end());
     p->cache_rows.assign(pack.cache_rows.begin(), pack.cache_rows.end());
     p->tiles = query_tiles(pack, shape);
@@ -145,10 +144,10 @@ class CpuBackend final : public Backend {
   }
 
   void attention(const PlacedPack& pack, View q, View k, View v, const KvCache* cache, int layer, HeadShape shape,
-                 int window, View out) override {
+                 int window, View out, View log_sums) override {
     const CpuPack& p = placed(pack);
     attention_.run(p.tiles, p.branch_start, q, k, v, cache ? floats(cache->k[layer], 0) : nullptr,
-                   cache ? floats(cache->v[layer], 0) : nullptr, shape, window, out);
+                   cache ? floats(cache->v[layer], 0) : nullptr, shape, window, out, log_sums);
   }
 
   void append_kv(const PlacedPack& pack, View k, View v, const KvCache& cache, int layer) override {
@@ -213,6 +212,7 @@ class CpuBackend final : public Backend {
   Gemm gemm_;
   Attention attention_;
   Head head_;
+  const std::unique_ptr<BackwardOps> backward_;
 };
 
 }  // namespace

@@ -12,6 +12,8 @@ int divide_up(int n, int by) { return (n + by - 1) / by; }
 // Rows that are widened for a strip if activations are bf16: as many as a vector has lanes, so that whole blocks can be
 // transposed.
 constexpr int kWidenedRows = 16;
+// Columns of a transposed input that a task takes, and the widest strip of any kernel.
+constexpr int kWidenedCols = 96, kMaxStrip = 64;
 
 // Writes the [16, 32] blocks of one strip of 16 rows, with zeros outside of h. It takes four rows at a time, because
 // the processor predicts reads along so many rows.
@@ -80,6 +82,30 @@ Gemm::Input Gemm::prepare(View h, const CpuMatrix& w) {
   return {};
 }
 
+// Each k of a strip is a piece of a row of h_t. A task takes many strips, so that it reads whole cache lines.
+Gemm::Input Gemm::prepare_transposed(View h_t, const CpuMatrix& w) {
+  const int width = w.kernel.row_align, k = w.shape.k_padded, strips = divide_up(h_t.cols, width);
+  input_.reserve_zeroed(size_t(strips) * width * k * 4);
+  const int some = divide_up(kWidenedCols, width);
+  pool_.parallel_for(divide_up(strips, some), [&](int task, int) {
+    const int first = task * some * width, cols = std::min(some * width, h_t.cols - first);
+    float* out = input_.as<float>() + size_t(first) * k;
+    float row[kWidenedCols + kMaxStrip];
+    std::fill(row + cols, row + divide_up(cols, width) * width, 0.0f);
+    for (int t = 0; t < h_t.rows; t++) {
+      const size_t at = size_t(t) * h_t.cols + first;
+      if (h_t.dtype == DType::kBFloat16)
+        kernels_.widen_bf16(static_cast<const uint16_t*>(h_t.data) + at, cols, row);
+      else
+        std::copy_n(static_cast<const float*>(h_t.data) + at, cols, row);
+      for (int i = 0; i < cols; i += width) std::copy_n(row + i, width, out + size_t(i) * k + size_t(t) * width);
+    }
+    for (int i = 0; i < cols; i += width)
+      std::fill(out + size_t(i) * k + size_t(h_t.rows) * width, out + size_t(i + width) * k, 0.0f);
+  });
+  return {input_.data(), k};
+}
+
 void Gemm::pack_float_strip(View h, int row, int width, int k, float* widened, float* out) {
   const int rows = std::min(width, h.rows - row);
   const float* x = static_cast<const float*>(h.data) + size_t(row) * h.cols;
@@ -97,18 +123,25 @@ void Gemm::pack_float_strip(View h, int row, int width, int k, float* widened, f
 
 void Gemm::multiply(View h, const CpuMatrix& w, int panel_block,
                     const std::function<void(const ProductTile&)>& finish) {
-  if (h.rows == 0) return;
+  if (h.rows > 0) multiply_prepared(prepare(h, w), h.rows, w, panel_block, finish);
+}
+
+void Gemm::multiply_transposed(View h_t, const CpuMatrix& w, const std::function<void(const ProductTile&)>& finish) {
+  if (h_t.rows > 0) multiply_prepared(prepare_transposed(h_t, w), h_t.cols, w, 0, finish);
+}
+
+void Gemm::multiply_prepared(const Input& input, int h_rows, const CpuMatrix& w, int panel_block,
+                             const std::function<void(const ProductTile&)>& finish) {
   const GemmKernel& kernel = w.kernel;
   const int k = w.shape.k_padded, panel = kernel.panel, panels = w.shape.panels;
   const bool tiles = kernel.input == InputForm::kBf16Tiles;
-  const int row_block = tiles ? tiled_row_block(kernel, h.rows, k)
-                              : std::min(kernel.row_block, divide_up(h.rows, kernel.row_align) * kernel.row_align);
-  const int row_blocks = divide_up(h.rows, row_block);
+  const int row_block = tiles ? tiled_row_block(kernel, h_rows, k)
+                              : std::min(kernel.row_block, divide_up(h_rows, kernel.row_align) * kernel.row_align);
+  const int row_blocks = divide_up(h_rows, row_block);
   if (panel_block == 0) {
     panel_block = kernel.panel_block;
     while (panel_block > 1 && divide_up(panels, panel_block) * row_blocks < 4 * pool_.threads()) panel_block /= 2;
   }
-  const Input input = prepare(h, w);
   const size_t element = kernel.input == InputForm::kFloatStrips ? 4 : 2;
   const bool one_pass = k <= kernel.k_block;
   const size_t tile = size_t(row_block) * panel;
@@ -128,7 +161,7 @@ void Gemm::multiply(View h, const CpuMatrix& w, int panel_block,
       panel_task = i / own;
     }
     const int first = panel_task * panel_block, last = std::min(panels, first + panel_block);
-    const int row = row_task * row_block, rows = std::min(h.rows - row, row_block);
+    const int row = row_task * row_block, rows = std::min(h_rows - row, row_block);
     const auto* a = static_cast<const std::byte*>(input.data) + size_t(row) * input.lda * element;
     float* sums = tiles_[worker].as<float>();
     for (int k0 = 0; k0 < k; k0 += kernel.k_block) {

@@ -30,6 +30,8 @@ class Gemm {
   // multiple of panel_block; 0 means as many as balance the threads. The panels of one task come in ascending order on
   // one thread.
   void multiply(View h, const CpuMatrix& w, int panel_block, const std::function<void(const ProductTile&)>& finish);
+  // The same for h_t^T w^T, h_t being [w.cols, rows]. w is float32.
+  void multiply_transposed(View h_t, const CpuMatrix& w, const std::function<void(const ProductTile&)>& finish);
 
  private:
   struct Input {
@@ -38,6 +40,9 @@ class Gemm {
   };
   // Brings h into the form that the kernel reads, with rows padded with zeros to the kernel's alignment.
   Input prepare(View h, const CpuMatrix& w);
+  Input prepare_transposed(View h_t, const CpuMatrix& w);
+  void multiply_prepared(const Input& input, int rows, const CpuMatrix& w, int panel_block,
+                         const std::function<void(const ProductTile&)>& finish);
   // Writes rows row .. row + width - 1 of h as a strip [k, width], with zeros outside of h. `widened` is scratch
   // memory.
   void pack_float_strip(View h, int row, int width, int k, float* widened, float* out);

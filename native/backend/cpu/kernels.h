@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "../../base/dtype.h"
+#include "../backward_ops.h"
 #include "isa.h"
 
 namespace mt::cpu {
@@ -89,6 +90,17 @@ struct CpuKernels {
   void (*pack_strip)(const float* x, ptrdiff_t ldx, int rows, int readable, int cols, float* y);
   // y[j * ldy + i] = x[i * ldx + j] for i < rows, j < cols
   void (*transpose)(const float* x, ptrdiff_t ldx, int rows, int cols, float* y, ptrdiff_t ldy);
+
+  // ---- the backward pass ----
+
+  // x[r, j] = exp(x[r, j] * factor - shift[r]), at least the smallest normal number
+  void (*exp_rows)(float* x, ptrdiff_t ldx, int rows, int cols, float factor, const float* shift);
+  // One row of BackwardOps::rms_norm_backward() without dw. Returns 1 / sqrt(mean(x^2) + eps).
+  float (*rms_norm_backward)(const float* x, const float* w, const float* dy, int n, float eps, float* dx);
+  // One row of BackwardOps::swiglu_backward(), n being ffn.
+  void (*swiglu_backward)(const float* gate_up, const float* df, int n, float* f, float* dgate_up);
+  void (*swiglu_backward_bf16)(const float* gate_up, const float* df, int n, uint16_t* f, uint16_t* dgate_up);
+  void (*adamw)(float* w, const float* gradient, float* m, float* v, size_t n, const AdamWFactors& factors);
 
   const GemmKernel& gemm_for(DType t) const { return gemm[static_cast<int>(t)]; }
 };

@@ -79,6 +79,20 @@ void CpuMatrix::write_rows(int row, int count, const float* values) {
   }
 }
 
+void CpuMatrix::write_column(int k, const float* values) {
+  for (int p = 0; p < shape.panels; p++, values += shape.panel) {
+    std::byte* bytes = memory_ + p * panel_bytes_;
+    const int count = std::min(shape.panel, rows - p * shape.panel);
+    if (dtype == DType::kFloat32) {
+      std::memcpy(reinterpret_cast<float*>(bytes) + offset(k, 0), values, size_t(count) * sizeof(float));
+      continue;
+    }
+    auto* to = reinterpret_cast<uint16_t*>(bytes);
+    for (int j = 0; j < count; j++)
+      to[offset(k, j)] = dtype == DType::kBFloat16 ? f32_to_bf16(values[j]) : f32_to_f16(values[j]);
+  }
+}
+
 void CpuMatrix::read_row(int row, float* y) const {
   const ColumnPlace place = shape.place(row);
   const std::byte* bytes = panel(place.panel);

@@ -38,6 +38,8 @@ class CpuMatrix final : public Matrix {
 
   // Rounds values [count, cols] f32 and stores them as rows row .. row + count - 1.
   void write_rows(int row, int count, const float* values);
+  // Rounds values [rows] and stores them as column k of a kPlain matrix.
+  void write_column(int k, const float* values);
   // y[i] = element i of row `row`, widened
   void read_row(int row, float* y) const;
   const std::byte* panel(int index) const { return memory_ + index * panel_bytes_; }

@@ -243,7 +243,7 @@ class CudaBackend final : public Backend {
   }
 
   void attention(const PlacedPack& pack, View q, View k, View v, const KvCache* cache, int layer, HeadShape shape,
-                 int window, View out) override {
+                 int window, View out, View) override {
     device_.set_op("attention");
     const WindowPlan& p = placed(pack).plan_for(window);
     const size_t partials = p.plan.slots * partial_floats(shape);

@@ -5,10 +5,10 @@
 #include <limits>
 #include <new>
 
-#include "../base/error.h"
-#include "backend.h"
+#include "../../base/error.h"
+#include "reference.h"
 
-namespace mt {
+namespace mt::reference {
 namespace {
 
 constexpr float kLowest = -std::numeric_limits<float>::infinity();
@@ -30,63 +30,6 @@ class HostBuffer final : public Buffer {
   void* data_;
   size_t bytes_;
 };
-
-// Values already rounded to the matrix's dtype, kept as float32: [rows, cols].
-class ReferenceMatrix final : public Matrix {
- public:
-  float* values = nullptr;
-
-  const float* row(int r) const { return values + static_cast<size_t>(r) * cols; }
-};
-
-const ReferenceMatrix& reference(const Matrix& matrix) { return static_cast<const ReferenceMatrix&>(matrix); }
-
-class ReferencePack final : public PlacedPack {
- public:
-  std::vector<int32_t> ids, pos, branch_start, rows, cache_rows;
-  std::vector<Tree> trees;
-};
-
-const ReferencePack& reference(const PlacedPack& pack) { return static_cast<const ReferencePack&>(pack); }
-
-float round_to(DType dtype, float value) {
-  switch (dtype) {
-    case DType::kFloat32:
-      return value;
-    case DType::kBFloat16:
-      return bf16_to_f32(f32_to_bf16(value));
-    case DType::kFloat16:
-      return f16_to_f32(f32_to_f16(value));
-  }
-  throw Error(ErrorCode::INTERNAL, "a dtype that does not exist");
-}
-
-float* row_of(View view, int row) { return static_cast<float*>(view.data) + static_cast<size_t>(row) * view.cols; }
-
-// Activations are float32 or bfloat16; these two are the only places that tell them apart.
-float get(View view, int row, int col) {
-  const size_t i = static_cast<size_t>(row) * view.cols + col;
-  return view.dtype == DType::kFloat32 ? static_cast<const float*>(view.data)[i]
-                                       : bf16_to_f32(static_cast<const uint16_t*>(view.data)[i]);
-}
-
-void set(View view, int row, int col, float value) {
-  const size_t i = static_cast<size_t>(row) * view.cols + col;
-  if (view.dtype == DType::kFloat32) {
-    static_cast<float*>(view.data)[i] = value;
-  } else {
-    static_cast<uint16_t*>(view.data)[i] = f32_to_bf16(value);
-  }
-}
-
-// a[row, :] . w
-float dot(View a, int row, const float* w) {
-  float sum = 0;
-  for (int i = 0; i < a.cols; i++) sum += get(a, row, i) * w[i];
-  return sum;
-}
-
-float bias_at(View bias, int i) { return bias.data ? static_cast<const float*>(bias.data)[i] : 0.0f; }
 
 // Turns each pair (a, b) = (v[i], v[i + d/2]) of each head of v into (a cos - b sin, b cos + a sin).
 void rotate(float* v, int heads, int head_dim, const float* cos, const float* sin) {
@@ -145,23 +88,27 @@ class ReferenceBackend final : public Backend {
     return weights == DType::kBFloat16 ? DType::kBFloat16 : DType::kFloat32;
   }
 
+  BackwardOps* backward() override { return backward_.get(); }
+
+  // ---- packs ----
+
   std::unique_ptr<PlacedPack> place(const Pack& pack, HeadShape, std::span<const int>) override {
-    auto placed = std::make_unique<ReferencePack>();
-    placed->tokens = static_cast<int>(pack.ids.size());
-    placed->ids.assign(pack.ids.begin(), pack.ids.end());
-    placed->pos.assign(pack.pos.begin(), pack.pos.end());
-    placed->branch_start.assign(pack.branch_start.begin(), pack.branch_start.end());
-    placed->trees.assign(pack.trees.begin(), pack.trees.end());
-    placed->rows.assign(pack.rows.begin(), pack.rows.end());
-    placed->cache_rows.assign(pack.cache_rows.begin(), pack.cache_rows.end());
-    return placed;
+    auto p = std::make_unique<ReferencePack>();
+    p->tokens = static_cast<int>(pack.ids.size());
+    p->ids.assign(pack.ids.begin(), pack.ids.end());
+    p->pos.assign(pack.pos.begin(), pack.pos.end());
+    p->branch_start.assign(pack.branch_start.begin(), pack.branch_start.end());
+    p->trees.assign(pack.trees.begin(), pack.trees.end());
+    p->rows.assign(pack.rows.begin(), pack.rows.end());
+    p->cache_rows.assign(pack.cache_rows.begin(), pack.cache_rows.end());
+    return p;
   }
 
   // ---- ops ----
 
   void embed(const PlacedPack& pack, const Matrix& table, View x) override {
-    const ReferencePack& p = reference(pack);
-    for (int t = 0; t < p.tokens; t++) std::copy_n(reference(table).row(p.ids[t]), x.cols, row_of(x, t));
+    const ReferencePack& p = placed(pack);
+    for (int t = 0; t < p.tokens; t++) std::copy_n(packed(table).row(p.ids[t]), x.cols, row_of(x, t));
   }
 
   void rms_norm(View x, View w, float eps, View y) override {
@@ -176,11 +123,11 @@ class ReferenceBackend final : public Backend {
 
   void qkv(const PlacedPack& pack, View h, const Matrix& w, const QkvFinish& finish, HeadShape shape, View q, View k,
            View v) override {
-    const ReferencePack& p = reference(pack);
+    const ReferencePack& p = placed(pack);
     for (int t = 0; t < p.tokens; t++) {
       const auto project = [&](int first_row, View out) {
         for (int i = 0; i < out.cols; i++) {
-          row_of(out, t)[i] = dot(h, t, reference(w).row(first_row + i)) + bias_at(finish.bias, first_row + i);
+          row_of(out, t)[i] = dot(h, t, packed(w).row(first_row + i)) + bias_at(finish.bias, first_row + i);
         }
       };
       project(0, q);
@@ -198,12 +145,12 @@ class ReferenceBackend final : public Backend {
   }
 
   void attention(const PlacedPack& pack, View q, View k, View v, const KvCache* cache, int layer, HeadShape shape,
-                 int window, View out) override {
+                 int window, View out, View log_sums) override {
     const int d = shape.head_dim;
     const float scale = 1.0f / std::sqrt(static_cast<float>(d));
     std::vector<const float*> keys, values;  // the rows of the cache and the pack that the query sees, by position
     std::vector<float> scores, sum(d);
-    const ReferencePack& p = reference(pack);
+    const ReferencePack& p = placed(pack);
     for (const Tree& tree : p.trees) {
       for (int r = tree.start; r < tree.end; r++) {
         keys.clear();
@@ -239,13 +186,14 @@ class ReferenceBackend final : public Backend {
             for (int i = 0; i < d; i++) sum[i] += weight * values[j][kv_offset + i];
           }
           for (int i = 0; i < d; i++) set(out, r, head * d + i, sum[i] / total);
+          if (log_sums.data) row_of(log_sums, r)[head] = largest + std::log(total);
         }
       }
     }
   }
 
   void append_kv(const PlacedPack& pack, View k, View v, const KvCache& cache, int layer) override {
-    const ReferencePack& p = reference(pack);
+    const ReferencePack& p = placed(pack);
     for (int t = 0; t < p.tokens; t++) {
       std::copy_n(row_of(k, t), k.cols, row_of(cache.k[layer], p.cache_rows[t]));
       std::copy_n(row_of(v, t), v.cols, row_of(cache.v[layer], p.cache_rows[t]));
@@ -254,15 +202,15 @@ class ReferenceBackend final : public Backend {
 
   void linear_add(View a, const Matrix& w, View bias, View x) override {
     for (int r = 0; r < a.rows; r++) {
-      for (int i = 0; i < w.rows; i++) row_of(x, r)[i] += dot(a, r, reference(w).row(i)) + bias_at(bias, i);
+      for (int i = 0; i < w.rows; i++) row_of(x, r)[i] += dot(a, r, packed(w).row(i)) + bias_at(bias, i);
     }
   }
 
   void swiglu(View h, const Matrix& w, View bias, View f) override {
     for (int r = 0; r < h.rows; r++) {
       for (int i = 0; i < f.cols; i++) {
-        const float gate = dot(h, r, reference(w).row(i)) + bias_at(bias, i);
-        const float up = dot(h, r, reference(w).row(f.cols + i)) + bias_at(bias, f.cols + i);
+        const float gate = dot(h, r, packed(w).row(i)) + bias_at(bias, i);
+        const float up = dot(h, r, packed(w).row(f.cols + i)) + bias_at(bias, f.cols + i);
         const float silu = gate / (1.0f + std::exp(-gate));
         set(f, r, i, silu * up);
       }
@@ -270,7 +218,7 @@ class ReferenceBackend final : public Backend {
   }
 
   void gather_rows(const PlacedPack& pack, View x, View y) override {
-    const std::vector<int32_t>& rows = reference(pack).rows;
+    const std::vector<int32_t>& rows = placed(pack).rows;
     for (size_t i = 0; i < rows.size(); i++) std::copy_n(row_of(x, rows[i]), x.cols, row_of(y, static_cast<int>(i)));
   }
 
@@ -319,12 +267,17 @@ class ReferenceBackend final : public Backend {
  private:
   static void row_logits(View h, int row, const Matrix& w, float* logits, const Control& control) {
     control.poll();
-    for (int i = 0; i < w.rows; i++) logits[i] = dot(h, row, reference(w).row(i));
+    for (int i = 0; i < w.rows; i++) logits[i] = dot(h, row, packed(w).row(i));
   }
+
+  const std::unique_ptr<BackwardOps> backward_ = make_backward_ops();
 };
 
 }  // namespace
+}  // namespace mt::reference
 
-std::unique_ptr<Backend> make_reference_backend() { return std::make_unique<ReferenceBackend>(); }
+namespace mt {
+
+std::unique_ptr<Backend> make_reference_backend() { return std::make_unique<reference::ReferenceBackend>(); }
 
 }  // namespace mt

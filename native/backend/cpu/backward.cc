@@ -1,0 +1,350 @@
+// The ops of the backward pass and of the optimizer on the CPU. Sums over rows go column by column or block by block,
+// so that each is one thread's.
+#include "backward.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "attention_backward.h"
+#include "matrix.h"
+#include "memory.h"
+#include "pack.h"
+
+namespace mt::cpu {
+namespace {
+
+constexpr size_t kSquaresBlock = 4096;
+constexpr size_t kLogitBytes = 64u << 20;  // of the logits of a part of the head's rows
+constexpr int kHeadRange = 1024;           // columns over which the head's softmax sums in float32
+
+float* floats(View x) { return static_cast<float*>(x.data); }
+float* floats(View x, int row) { return floats(x) + size_t(row) * x.cols; }
+size_t size(View x) { return size_t(x.rows) * x.cols; }
+const CpuMatrix& packed(const Matrix& matrix) { return static_cast<const CpuMatrix&>(matrix); }
+
+class CpuBackward final : public BackwardOps {
+ public:
+  CpuBackward(const CpuKernels& kernels, ThreadPool& pool, Gemm& gemm)
+      : kernels_(kernels), pool_(pool), gemm_(gemm), attention_(kernels, pool), rows_(pool.threads()) {}
+
+  // ---- weights ----
+
+  void read_rows(const Matrix& matrix, int row, View values) override {
+    for_blocks(values.rows, 64, [&](int begin, int end, int) {
+      for (int r = begin; r < end; r++) packed(matrix).read_row(row + r, floats(values, r));
+    });
+  }
+
+  void repack(Matrix& matrix, View master) override {
+    auto& m = static_cast<CpuMatrix&>(matrix);
+    for_blocks(master.rows, 64,
+               [&](int begin, int end, int) { m.write_rows(begin, end - begin, floats(master, begin)); });
+  }
+
+  void transpose(const Matrix& w, Matrix& w_t) override {
+    for (Memory& memory : rows_) memory.reserve_zeroed(size_t(w.cols) * sizeof(float));
+    auto& to = static_cast<CpuMatrix&>(w_t);
+    // Blocks of an even number of rows, because two columns of bf16 share a word.
+    for_blocks(w.rows, 16, [&](int begin, int end, int worker) {
+      float* row = rows_[worker].as<float>();
+      for (int r = begin; r < end; r++) {
+        packed(w).read_row(r, row);
+        to.write_column(r, row);
+      }
+    });
+  }
+
+  // ---- what moves numbers ----
+
+  void fill_zero(View x) override {
+    for_elements(size(x), [&](size_t begin, size_t count) { std::fill_n(floats(x) + begin, count, 0.0f); });
+  }
+
+  void convert(View x, View y) override {
+    for_elements(size(x), [&](size_t begin, size_t count) {
+      if (y.dtype == DType::kFloat32) {
+        std::copy_n(floats(x) + begin, count, floats(y) + begin);
+      } else {
+        const float* from = floats(x) + begin;
+        auto* to = static_cast<uint16_t*>(y.data) + begin;
+        for (size_t i = 0; i < count; i++) to[i] = f32_to_bf16(from[i]);
+      }
+    });
+  }
+
+  void scatter_rows(const PlacedPack& pack, View dy, View dx) override {
+    const std::vector<int32_t>& rows = placed(pack).rows;
+    for (size_t i = 0; i < rows.size(); i++) {
+      const float* from = floats(dy, static_cast<int>(i));
+      float* to = floats(dx, rows[i]);
+      for (int j = 0; j < dx.cols; j++) to[j] += from[j];
+    }
+  }
+
+  void embed_backward(const PlacedPack& pack, View dx, View dtable) override {
+    const std::vector<int32_t>& ids = placed(pack).ids;
+    std::vector<int32_t> order(ids.size());
+    std::iota(order.begin(), order.end(), 0);
+    std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) { return ids[a] < ids[b]; });
+    std::vector<int32_t> starts;  // where the tokens of another id begin in `order`
+    for (size_t i = 0; i < order.size(); i++)
+      if (i == 0 || ids[order[i]] != ids[order[i - 1]]) starts.push_back(static_cast<int32_t>(i));
+    starts.push_back(static_cast<int32_t>(order.size()));
+    for (Memory& memory : rows_) memory.reserve_zeroed(size_t(dx.cols) * sizeof(float));
+    pool_.parallel_for(static_cast<int>(starts.size()) - 1, [&](int group, int worker) {
+      float* sum = rows_[worker].as<float>();
+      std::fill_n(sum, dx.cols, 0.0f);
+      for (int32_t i = starts[group]; i < starts[group + 1]; i++) {
+        const float* from = floats(dx, order[i]);
+        for (int j = 0; j < dx.cols; j++) sum[j] += from[j];
+      }
+      float* to = floats(dtable, ids[order[starts[group]]]);
+      for (int j = 0; j < dx.cols; j++) to[j] += sum[j];
+    });
+  }
+
+  // ---- ops ----
+
+  HeadLoss head_loss(View h, const Matrix& w, const Matrix& w_t, std::span<const int32_t> targets,
+                     std::span<const float> weights, View dh, View dw, const Control& control) override {
+    HeadLoss result;
+    const size_t fitting = kLogitBytes / (size_t(w.rows) * sizeof(float));
+    const int part = static_cast<int>(std::clamp<size_t>(fitting, 16, std::max(h.rows, 16)));
+    logits_.reserve_zeroed(size_t(part) * w.rows * sizeof(float));
+    losses_.reserve_zeroed(size_t(part) * sizeof(RowLoss));
+    if (h.dtype == DType::kBFloat16) rounded_.reserve_zeroed(size_t(part) * w.rows * sizeof(uint16_t));
+    for (int first = 0; first < h.rows; first += part) {
+      control.poll();
+      const int rows = std::min(part, h.rows - first);
+      const View h_part = part_of(h, first, rows);
+      const View z = {logits_.data(), rows, w.rows, DType::kFloat32};
+      multiply_into(h_part, w, z);
+      auto* losses = losses_.as<RowLoss>();
+      pool_.parallel_for(rows, [&](int r, int) {
+        losses[r] = softmax_gradient(floats(z, r), w.rows, targets[first + r], weights[first + r]);
+      });
+      for (int r = 0; r < rows; r++) {
+        result.loss += double{weights[first + r]} * losses[r].loss;
+        result.correct += losses[r].correct;
+      }
+      View dz = z;
+      if (h.dtype == DType::kBFloat16) {
+        dz = {rounded_.data(), rows, w.rows, DType::kBFloat16};
+        convert(z, dz);
+      }
+      multiply_into(dz, w_t, part_of(dh, first, rows));
+      if (dw.data) linear_backward(z, h_part, dw, {});
+    }
+    return result;
+  }
+
+  void rms_norm_backward(View x, View w, float eps, View dy, View dx, View dw) override {
+    scales_.reserve_zeroed(size_t(x.rows) * sizeof(float));
+    auto* scales = scales_.as<float>();
+    for_blocks(x.rows, 16, [&](int begin, int end, int) {
+      for (int r = begin; r < end; r++)
+        scales[r] = kernels_.rms_norm_backward(floats(x, r), floats(w), floats(dy, r), x.cols, eps, floats(dx, r));
+    });
+    if (!dw.data) return;
+    for_blocks(x.cols, kColumns, [&](int begin, int end, int) {
+      float sums[kColumns] = {};
+      for (int r = 0; r < x.rows; r++) {
+        const float *in = floats(x, r) + begin, *d = floats(dy, r) + begin;
+        for (int i = 0; i < end - begin; i++) sums[i] += d[i] * in[i] * scales[r];
+      }
+      for (int i = 0; i < end - begin; i++) floats(dw)[begin + i] += sums[i];
+    });
+  }
+
+  // dw = dy^T a is the product of dy^T with the rows of a^T, which are packed as those of a weight are.
+  void linear_backward(View dy, View a, View dw, View dbias) override {
+    const GemmKernel& kernel = kernels_.gemm_for(DType::kFloat32);
+    columns_.reserve_zeroed(PanelShape(kernel, a.cols, a.rows, MatrixKind::kPlain, {}).bytes(DType::kFloat32));
+    CpuMatrix a_t(kernel, a.cols, a.rows, MatrixKind::kPlain, {}, DType::kFloat32, columns_.data());
+    for (Memory& memory : rows_) memory.reserve_zeroed(size_t(a.cols) * sizeof(float));
+    for_blocks(a.rows, 16, [&](int begin, int end, int worker) {
+      for (int t = begin; t < end; t++) a_t.write_column(t, widened_row(a, t, rows_[worker].as<float>()));
+    });
+    gemm_.multiply_transposed(dy, a_t, [&](const ProductTile& tile) {
+      const int first = tile.panel * kernel.panel, cols = std::min(kernel.panel, a.cols - first);
+      kernels_.add_tile(tile.c, tile.ldc, tile.rows, cols, nullptr, floats(dw, tile.row) + first, dw.cols);
+    });
+    if (!dbias.data) return;
+    for_blocks(dy.cols, kColumns, [&](int begin, int end, int) {
+      float sums[kColumns] = {};
+      for (int r = 0; r < dy.rows; r++) {
+        for (int i = begin; i < end; i++) sums[i - begin] += element(dy, r, i);
+      }
+      for (int i = begin; i < end; i++) floats(dbias)[i] += sums[i - begin];
+    });
+  }
+
+  void gate_up(View h, const Matrix& w, View bias, View gate_up) override {
+    const int half = packed(w).shape.panel / 2, ffn = w.rows / 2;
+    gemm_.multiply(h, packed(w), 0, [&](const ProductTile& tile) {
+      const int first = tile.panel * half, cols = std::min(half, ffn - first);
+      kernels_.copy_tile(tile.c, tile.ldc, tile.rows, cols, floats(gate_up, tile.row) + first, gate_up.cols);
+      kernels_.copy_tile(tile.c + half, tile.ldc, tile.rows, cols, floats(gate_up, tile.row) + ffn + first,
+                         gate_up.cols);
+    });
+    if (!bias.data) return;
+    for_blocks(gate_up.rows, 16, [&](int begin, int end, int) {
+      for (int r = begin; r < end; r++) {
+        for (int i = 0; i < gate_up.cols; i++) floats(gate_up, r)[i] += floats(bias)[i];
+      }
+    });
+  }
+
+  void swiglu_backward(View gate_up, View df, View f, View dgate_up) override {
+    for_blocks(f.rows, 4, [&](int begin, int end, int) {
+      for (int r = begin; r < end; r++) {
+        if (f.dtype == DType::kFloat32) {
+          kernels_.swiglu_backward(floats(gate_up, r), floats(df, r), f.cols, floats(f, r), floats(dgate_up, r));
+        } else {
+          kernels_.swiglu_backward_bf16(floats(gate_up, r), floats(df, r), f.cols,
+                                        static_cast<uint16_t*>(f.data) + size_t(r) * f.cols,
+                                        static_cast<uint16_t*>(dgate_up.data) + size_t(r) * dgate_up.cols);
+        }
+      }
+    });
+  }
+
+  void attention_backward(const PlacedPack& pack, View q, View k, View v, View out, View log_sums, View dout,
+                          HeadShape shape, int window, View dqkv) override {
+    fill_zero(dqkv);
+    const CpuPack& p = placed(pack);
+    attention_.run(p.trees, p.branch_start, q, k, v, out, log_sums, dout, shape, window, dqkv);
+  }
+
+  void rope_backward(const PlacedPack& pack, const RopeTable& rope, HeadShape shape, View dqkv) override {
+    const std::vector<int32_t>& pos = placed(pack).pos;
+    const int half = shape.head_dim / 2;
+    for_blocks(dqkv.rows, 16, [&](int begin, int end, int) {
+      for (int t = begin; t < end; t++) {
+        const float *cos = floats(rope.cos, pos[t]), *sin = floats(rope.sin, pos[t]);
+        float* row = floats(dqkv, t);
+        for (int head = 0; head < shape.heads + shape.kv_heads; head++, row += shape.head_dim) {
+          for (int i = 0; i < half; i++) {
+            const float a = row[i], b = row[i + half];
+            row[i] = a * cos[i] + b * sin[i];
+            row[i + half] = b * cos[i] - a * sin[i];
+          }
+        }
+      }
+    });
+  }
+
+  // ---- the optimizer ----
+
+  double sum_squares(View x) override {
+    const size_t blocks = (size(x) + kSquaresBlock - 1) / kSquaresBlock;
+    sums_.reserve_zeroed(blocks * sizeof(double));
+    auto* sums = sums_.as<double>();
+    for_elements(size(x), [&](size_t begin, size_t count) {
+      double sum = 0;
+      for (size_t i = begin; i < begin + count; i++) sum += double{floats(x)[i]} * floats(x)[i];
+      sums[begin / kSquaresBlock] = sum;
+    });
+    return std::accumulate(sums, sums + blocks, 0.0);
+  }
+
+  void adamw(View w, View gradient, View m, View v, const AdamW& options) override {
+    const AdamWFactors factors(options);
+    for_elements(size(w), [&](size_t begin, size_t count) {
+      kernels_.adamw(floats(w) + begin, floats(gradient) + begin, floats(m) + begin, floats(v) + begin, count, factors);
+    });
+  }
+
+ private:
+  static constexpr int kColumns = 64;
+
+  struct RowLoss {
+    double loss;
+    bool correct;
+  };
+
+  // Calls fn(begin, end, worker) for pieces of `step` of 0 .. count - 1.
+  template <class Fn>
+  void for_blocks(int count, int step, const Fn& fn) {
+    pool_.parallel_for((count + step - 1) / step,
+                       [&](int task, int worker) { fn(task * step, std::min(count, (task + 1) * step), worker); });
+  }
+  // Calls fn(begin, count) for blocks of kSquaresBlock elements.
+  template <class Fn>
+  void for_elements(size_t count, const Fn& fn) {
+    const size_t blocks = (count + kSquaresBlock - 1) / kSquaresBlock;
+    // A task has as many blocks as keep their number below what an int counts.
+    const size_t each = std::max<size_t>(1, blocks / (1u << 20));
+    pool_.parallel_for(static_cast<int>((blocks + each - 1) / each), [&](int task, int) {
+      for (size_t b = task * each; b < std::min(blocks, (task + 1) * each); b++)
+        fn(b * kSquaresBlock, std::min(kSquaresBlock, count - b * kSquaresBlock));
+    });
+  }
+
+  static View part_of(View x, int first, int rows) {
+    return {static_cast<std::byte*>(x.data) + size_t(first) * x.cols * dtype_size(x.dtype), rows, x.cols, x.dtype};
+  }
+  static float element(View x, int row, int col) {
+    const size_t i = size_t(row) * x.cols + col;
+    return x.dtype == DType::kFloat32 ? floats(x)[i] : bf16_to_f32(static_cast<const uint16_t*>(x.data)[i]);
+  }
+  // Row t of x, which is widened into `room` if it has to be.
+  const float* widened_row(View x, int t, float* room) const {
+    if (x.dtype == DType::kFloat32) return floats(x, t);
+    kernels_.widen_bf16(static_cast<const uint16_t*>(x.data) + size_t(t) * x.cols, x.cols, room);
+    return room;
+  }
+
+  // y = h w^T
+  void multiply_into(View h, const Matrix& w, View y) {
+    const int panel = packed(w).shape.panel;
+    gemm_.multiply(h, packed(w), 0, [&](const ProductTile& tile) {
+      const int first = tile.panel * panel;
+      kernels_.copy_tile(tile.c, tile.ldc, tile.rows, std::min(panel, y.cols - first), floats(y, tile.row) + first,
+                         y.cols);
+    });
+  }
+
+  // Turns the logits z [n] into the gradient of weight * -log softmax(z)[target] by them.
+  RowLoss softmax_gradient(float* z, int n, int32_t target, float weight) const {
+    float max = -std::numeric_limits<float>::infinity();
+    int32_t best = 0;
+    double total = 0;
+    for (int first = 0; first < n; first += kHeadRange) {
+      HeadPartial partial = {-std::numeric_limits<float>::infinity(), 0, 0};
+      kernels_.head_tile(z + first, n, 1, std::min(kHeadRange, n - first), first, &partial);
+      if (partial.max > max) {
+        total = total * std::exp(double{max} - partial.max) + partial.sum;
+        max = partial.max;
+        best = partial.argmax;
+      } else {
+        total += partial.sum * std::exp(double{partial.max} - max);
+      }
+    }
+    const float log_sum = max + static_cast<float>(std::log(total));
+    const RowLoss result = {double{log_sum} - z[target], best == target};
+    kernels_.exp_rows(z, n, 1, n, 1.0f, &log_sum);
+    z[target] -= 1.0f;
+    kernels_.scale_to(z, n, weight, z);
+    return result;
+  }
+
+  const CpuKernels& kernels_;
+  ThreadPool& pool_;
+  Gemm& gemm_;
+  AttentionBackward attention_;
+  std::vector<Memory> rows_;  // one row of floats for each thread
+  Memory columns_;            // a^T, packed
+  Memory logits_, rounded_;   // of a part of the head's rows
+  Memory losses_, scales_, sums_;
+};
+
+}  // namespace
+
+std::unique_ptr<BackwardOps> make_backward_ops(const CpuKernels& kernels, ThreadPool& pool, Gemm& gemm) {
+  return std::make_unique<CpuBackward>(kernels, pool, gemm);
+}
+
+}  // namespace mt::cpu

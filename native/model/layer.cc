@@ -1,0 +1,26 @@
+// The ops of a layer, in the paper's order.
+#include "layer.h"
+
+namespace mt {
+
+void project_qkv(const LayerPass& pass, const LayerWeights& layer, int l, View x, const LayerActivations& act) {
+  const float eps = pass.config.rms_norm_eps;
+  pass.ops.rms_norm(x, layer.attention_norm, eps, act.h);
+  const QkvFinish finish = {layer.qkv_bias, layer.q_norm, layer.k_norm, eps, pass.rope};
+  pass.ops.qkv(pass.pack, act.h, *layer.qkv, finish, pass.config.head_shape(), act.q, act.k, act.v);
+  if (pass.appends) pass.ops.append_kv(pass.pack, act.k, act.v, *pass.cache, l);
+}
+
+void attend(const LayerPass& pass, const LayerWeights& layer, int l, const LayerActivations& act, View x) {
+  pass.ops.attention(pass.pack, act.q, act.k, act.v, pass.cache, l, pass.config.head_shape(), pass.config.window(l),
+                     act.a, act.log_sums);
+  pass.ops.linear_add(act.a, *layer.o, layer.o_bias, x);
+}
+
+void feed_forward(const LayerPass& pass, const LayerWeights& layer, const LayerActivations& act, View x) {
+  pass.ops.rms_norm(x, layer.ffn_norm, pass.config.rms_norm_eps, act.h);
+  pass.ops.swiglu(act.h, *layer.gate_up, layer.gate_up_bias, act.f);
+  pass.ops.linear_add(act.f, *layer.down, layer.down_bias, x);
+}
+
+}  // namespace mt

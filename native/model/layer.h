@@ -1,0 +1,36 @@
+// One layer of LLaMA in three steps, which scoring, sessions and training share.
+#pragma once
+#include "../backend/forward_ops.h"
+#include "config.h"
+#include "weights.h"
+
+namespace mt {
+
+// What the layers of one forward pass have in common.
+struct LayerPass {
+  ForwardOps& ops;
+  const LlamaConfig& config;
+  const PlacedPack& pack;
+  RopeTable rope;        // of all positions of the pack
+  const KvCache* cache;  // null if no tree of the pack has a segment and none of its tokens a cache row
+  bool appends = false;  // whether the pack's keys and values go into the cache
+};
+
+// What a layer writes beside the residual stream.
+struct LayerActivations {
+  View h;         // [rows, dim]: output of a norm
+  View q;         // [tokens, heads * d] f32
+  View k, v;      // [tokens, kv_heads * d] f32
+  View a;         // [tokens, heads * d]: output of attention
+  View log_sums;  // [tokens, heads] f32, or empty: what the backward pass of attention needs of its softmax
+  View f;         // [rows, ffn]
+};
+
+// Norm of x [tokens, dim], queries, keys and values.
+void project_qkv(const LayerPass& pass, const LayerWeights& layer, int l, View x, const LayerActivations& act);
+// x += attention.
+void attend(const LayerPass& pass, const LayerWeights& layer, int l, const LayerActivations& act, View x);
+// x += feed-forward network of x; h and f have as many rows as x [rows, dim].
+void feed_forward(const LayerPass& pass, const LayerWeights& layer, const LayerActivations& act, View x);
+
+}  // namespace mt

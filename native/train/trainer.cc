@@ -1,0 +1,257 @@
+// The forward pass that keeps what the backward pass needs, and the backward pass, which reads like it from the end.
+#include "trainer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "../model/pack_check.h"
+#include "../model/views.h"
+
+namespace mt {
+namespace {
+
+View rows_of(View view, int rows) {
+  view.rows = rows;
+  return view;
+}
+
+BackwardOps& backward_of(Llama& model) {
+  if (model.config().head_norms)
+    throw Error(ErrorCode::INVALID_ARGUMENT, "models with norms of heads (Qwen3) cannot be trained");
+  if (BackwardOps* ops = model.backend().backward()) return *ops;
+  throw Error(ErrorCode::INVALID_ARGUMENT, "the device \"" + model.backend().name() + "\" cannot train");
+}
+
+// The matrix of which `w` will be the transposed: the widest is the head, or a layer's.
+size_t transposed_bytes(const Backend& backend, const LlamaConfig& c, DType dtype) {
+  const auto bytes = [&](int rows, int cols) {
+    return backend.matrix_bytes(rows, cols, MatrixKind::kPlain, c.head_shape(), dtype);
+  };
+  return std::max({bytes(c.hidden_size, c.vocab_size), bytes(c.hidden_size, c.q_size() + 2 * c.kv_size()),
+                   bytes(c.q_size(), c.hidden_size), bytes(c.hidden_size, 2 * c.intermediate_size),
+                   bytes(c.intermediate_size, c.hidden_size)});
+}
+
+}  // namespace
+
+void check_request(const TrainRequest& request, const LlamaConfig& config) {
+  const auto fail = [](const std::string& message) { throw Error(ErrorCode::INVALID_ARGUMENT, message); };
+  check_pack(request.pack, config);
+  const size_t rows = request.pack.rows.size();
+  if (rows == 0) fail("a pack of which no row is scored");
+  if (rows > INT32_MAX) fail("rows has " + std::to_string(rows) + " elements, expected at most 2147483647");
+  check_rows(request.pack.rows, static_cast<int>(request.pack.ids.size()));
+  if (request.targets.size() != rows || request.weights.size() != rows) {
+    fail("rows, targets and weights have " + std::to_string(rows) + ", " + std::to_string(request.targets.size()) +
+         " and " + std::to_string(request.weights.size()) + " elements, expected as many of each");
+  }
+  check_ids(request.targets, config.vocab_size, "targets");
+  for (const float weight : request.weights) {
+    if (!std::isfinite(weight)) fail("weights holds a number that is not finite");
+  }
+}
+
+Trainer::Trainer(std::shared_ptr<Llama> model)
+    : model_(std::move(model)), ops_(backward_of(*model_)), parameters_(*model_) {
+  transposed_memory_ =
+      model_->backend().allocate(transposed_bytes(model_->backend(), model_->config(), model_->head().dtype));
+}
+
+HeadLoss Trainer::forward_backward(const TrainRequest& request, const Control& control) {
+  try {
+    HeadLoss loss;
+    run(request, loss, control);
+    return loss;
+  } catch (...) {
+    parameters_.zero_gradients();
+    throw;
+  }
+}
+
+double Trainer::step(StepOptions options) {
+  const double norm = parameters_.gradient_norm();
+  if (std::isfinite(norm)) {
+    // The small number is PyTorch's, in torch.nn.utils.clip_grad_norm_.
+    if (options.max_norm > 0)
+      options.adamw.scale = std::min(1.0f, options.max_norm / (static_cast<float>(norm) + 1e-6f));
+    parameters_.update(options.adamw, options.decay_vectors);
+  }
+  parameters_.zero_gradients();
+  return norm;
+}
+
+void Trainer::run(const TrainRequest& request, HeadLoss& loss, const Control& control) {
+  const LlamaConfig& config = model_->config();
+  const Pack& pack = request.pack;
+  const int tokens = static_cast<int>(pack.ids.size()), rows = static_cast<int>(pack.rows.size());
+  Activations act;
+  const size_t bytes = place(act, tokens, rows, nullptr);
+  if (!workspace_ || workspace_->bytes() < bytes) {
+    workspace_.reset();
+    workspace_ = model_->backend().allocate(bytes);
+  }
+  place(act, tokens, rows, static_cast<std::byte*>(workspace_->data()));
+  const RopeTable rope = model_->rope(*std::max_element(pack.pos.begin(), pack.pos.end()) + 1);
+  const auto placed = model_->backend().place(pack, config.head_shape(), model_->windows());
+  const LayerPass pass = {model_->backend(), config, *placed, rope, nullptr};
+  forward(pass, act, control);
+  loss = head(request, act, control);
+  backward(pass, act, control);
+}
+
+void Trainer::forward(const LayerPass& pass, Activations& act, const Control& control) {
+  const Weights& weights = model_->weights();
+  const int layers = pass.config.layers;
+  LayerActivations ffn = act.layer;
+  ffn.h = act.h_ffn;
+  pass.ops.embed(pass.pack, *weights.embedding, act.x[0]);
+  for (int l = 0; l < layers; l++) {
+    control.poll();
+    View x = act.x[l + 1];
+    ops_.convert(act.x[l], x);
+    project_qkv(pass, weights.layers[l], l, x, act.layer);
+    attend(pass, weights.layers[l], l, act.layer, x);
+    if (l + 1 == layers) {
+      pass.ops.gather_rows(pass.pack, x, act.x_scored);
+      x = act.x_scored;
+    }
+    ffn.h.rows = ffn.f.rows = x.rows;
+    feed_forward(pass, weights.layers[l], ffn, x);
+    control.report(l + 1, 3 * static_cast<uint64_t>(layers));
+  }
+}
+
+HeadLoss Trainer::head(const TrainRequest& request, Activations& act, const Control& control) {
+  const Weights& weights = model_->weights();
+  const float eps = model_->config().rms_norm_eps;
+  const int rows = act.x_scored.rows;
+  const View h = rows_of(act.h_ffn, rows), dh = rows_of(act.dh, rows);
+  model_->backend().rms_norm(act.x_scored, weights.final_norm, eps, h);
+  const Matrix& head = model_->head();
+  const View dw = parameters_.gradient(weights.head ? &weights.head : &weights.embedding);
+  const HeadLoss loss = ops_.head_loss(h, head, transposed(head), request.targets, request.weights, dh, dw, control);
+  ops_.fill_zero(act.dx_scored);
+  ops_.rms_norm_backward(act.x_scored, weights.final_norm, eps, dh, act.dx_scored,
+                         parameters_.gradient(&weights.final_norm));
+  return loss;
+}
+
+void Trainer::backward(const LayerPass& pass, Activations& act, const Control& control) {
+  const Weights& weights = model_->weights();
+  const int layers = pass.config.layers;
+  for (int l = layers - 1; l >= 0; l--) {
+    control.poll();
+    const LayerWeights& layer = weights.layers[l];
+    View x = act.x[l + 1];
+    ops_.convert(act.x[l], x);
+    project_qkv(pass, layer, l, x, act.layer);
+    attend(pass, layer, l, act.layer, x);
+    if (l + 1 == layers) {
+      pass.ops.gather_rows(pass.pack, x, act.x_scored);
+      feed_forward_backward(pass, layer, act, act.x_scored, act.dx_scored);
+      ops_.fill_zero(act.dx);
+      ops_.scatter_rows(pass.pack, act.dx_scored, act.dx);
+    } else {
+      feed_forward_backward(pass, layer, act, x, act.dx);
+    }
+    attention_backward(pass, layer, l, act);
+    control.report(3 * static_cast<uint64_t>(layers) - 2 * l, 3 * static_cast<uint64_t>(layers));
+  }
+  ops_.embed_backward(pass.pack, act.dx, parameters_.gradient(&weights.embedding));
+}
+
+// x is the input of the second norm; dx becomes the gradient by it from that by the layer's output.
+void Trainer::feed_forward_backward(const LayerPass& pass, const LayerWeights& layer, Activations& act, View x,
+                                    View dx) {
+  const float eps = pass.config.rms_norm_eps;
+  const View h = rows_of(act.h_ffn, x.rows), f = rows_of(act.layer.f, x.rows);
+  const View gate_up = rows_of(act.gate_up, x.rows), dgate_up = rows_of(act.dgate_up, x.rows);
+  const View df = rows_of(act.df, x.rows), dh = rows_of(act.dh, x.rows);
+  pass.ops.rms_norm(x, layer.ffn_norm, eps, h);
+  ops_.gate_up(h, *layer.gate_up, layer.gate_up_bias, gate_up);
+
+  const View dy = rounded(dx, act);
+  ops_.fill_zero(df);
+  add_input_gradient(dy, *layer.down, df);
+  ops_.swiglu_backward(gate_up, df, f, dgate_up);
+  ops_.linear_backward(dy, f, parameters_.gradient(&layer.down), parameters_.gradient(&layer.down_bias));
+  ops_.linear_backward(dgate_up, h, parameters_.gradient(&layer.gate_up), parameters_.gradient(&layer.gate_up_bias));
+  ops_.fill_zero(dh);
+  add_input_gradient(dgate_up, *layer.gate_up, dh);
+  ops_.rms_norm_backward(x, layer.ffn_norm, eps, dh, dx, parameters_.gradient(&layer.ffn_norm));
+}
+
+// act.dx becomes the gradient by the layer's input from that by the output of its attention.
+void Trainer::attention_backward(const LayerPass& pass, const LayerWeights& layer, int l, Activations& act) {
+  const HeadShape shape = pass.config.head_shape();
+  const View dh = rows_of(act.dh, act.dx.rows);
+  const View dy = rounded(act.dx, act);
+  ops_.fill_zero(act.da);
+  add_input_gradient(dy, *layer.o, act.da);
+  ops_.linear_backward(dy, act.layer.a, parameters_.gradient(&layer.o), parameters_.gradient(&layer.o_bias));
+  ops_.attention_backward(pass.pack, act.layer.q, act.layer.k, act.layer.v, act.layer.a, act.layer.log_sums, act.da,
+                          shape, pass.config.window(l), act.dqkv);
+  ops_.rope_backward(pass.pack, pass.rope, shape, act.dqkv);
+  const View dqkv = rounded(act.dqkv, act);
+  ops_.linear_backward(dqkv, act.layer.h, parameters_.gradient(&layer.qkv), parameters_.gradient(&layer.qkv_bias));
+  ops_.fill_zero(dh);
+  add_input_gradient(dqkv, *layer.qkv, dh);
+  ops_.rms_norm_backward(act.x[l], layer.attention_norm, pass.config.rms_norm_eps, dh, act.dx,
+                         parameters_.gradient(&layer.attention_norm));
+}
+
+void Trainer::add_input_gradient(View dy, const Matrix& w, View dx) {
+  model_->backend().linear_add(dy, transposed(w), {}, dx);
+}
+
+// Returns dy in the type of the activations, which matrix products read.
+View Trainer::rounded(View dy, const Activations& act) {
+  if (model_->activation_dtype() == DType::kFloat32) return dy;
+  View y = act.rounded;
+  y.rows = dy.rows;
+  y.cols = dy.cols;
+  ops_.convert(dy, y);
+  return y;
+}
+
+// Valid until the next call.
+const Matrix& Trainer::transposed(const Matrix& w) {
+  transposed_ = model_->backend().create_matrix(w.cols, w.rows, MatrixKind::kPlain, config().head_shape(), w.dtype,
+                                                transposed_memory_->data());
+  ops_.transpose(w, *transposed_);
+  return *transposed_;
+}
+
+size_t Trainer::place(Activations& act, int tokens, int rows, std::byte* base) const {
+  const LlamaConfig& c = model_->config();
+  const int dim = c.hidden_size, q = c.q_size(), kv = c.kv_size(), ffn = c.intermediate_size, qkv = q + 2 * kv;
+  const int most = std::max(tokens, rows);
+  const DType f32 = DType::kFloat32, type = model_->activation_dtype();
+  act.x_scored = act.dx_scored = {nullptr, rows, dim, f32};
+  act.layer = {.h = {nullptr, tokens, dim, type},
+               .q = {nullptr, tokens, q, f32},
+               .k = {nullptr, tokens, kv, f32},
+               .v = {nullptr, tokens, kv, f32},
+               .a = {nullptr, tokens, q, type},
+               .log_sums = {nullptr, tokens, c.heads, f32},
+               .f = {nullptr, most, ffn, type}};
+  act.h_ffn = {nullptr, most, dim, type};
+  act.gate_up = {nullptr, most, 2 * ffn, f32};
+  act.dx = {nullptr, tokens, dim, f32};
+  act.dh = {nullptr, most, dim, f32};
+  act.df = {nullptr, most, ffn, f32};
+  act.dgate_up = {nullptr, most, 2 * ffn, type};
+  act.da = {nullptr, tokens, q, f32};
+  act.dqkv = {nullptr, tokens, qkv, f32};
+  act.rounded = {nullptr, type == f32 ? 0 : most, std::max(dim, qkv), type};
+  LayerActivations& l = act.layer;
+  size_t bytes =
+      place_views(base, {&act.x_scored, &act.dx_scored, &l.h, &l.q, &l.k, &l.v, &l.a, &l.log_sums, &l.f, &act.h_ffn,
+                         &act.gate_up, &act.dx, &act.dh, &act.df, &act.dgate_up, &act.da, &act.dqkv, &act.rounded});
+  act.x.assign(c.layers + 1, {nullptr, tokens, dim, f32});
+  for (View& x : act.x) bytes += place_views(base ? base + bytes : nullptr, {&x});
+  return bytes;
+}
+
+}  // namespace mt

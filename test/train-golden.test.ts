@@ -1,0 +1,160 @@
+// Training steps on golden checkpoints: losses, gradients, norms and updated weights are those of transformers and PyTorch.
+import { strict as assert } from 'node:assert'
+import { existsSync, readFileSync } from 'node:fs'
+import { nativeConfig } from '../src/checkpoint/native-config.ts'
+import { openCheckpoint } from '../src/checkpoint/open.ts'
+import { loadAddon } from '../src/native/addon.ts'
+import { newControl } from '../src/native/job.ts'
+import type { Device, NativeModel, NativeStep, NativeTrainer, NativeTrainPack } from '../src/native/types.ts'
+import { type ArrayEntry, safetensorsArrays } from './safetensors-arrays.ts'
+import { shared, sharedMissing } from './shared.ts'
+import { skip } from './skip.ts'
+
+interface TrainCase {
+  losses: number[]
+  grad_norms: number[]
+  optimizer: {
+    lr: number
+    betas: [number, number]
+    eps: number
+    weight_decay: number
+    clip_norm: number
+  }
+}
+
+/** Of a gradient, as a share of the tensor's largest; of loss and norm of the first step and of the third, as a share. */
+const gradientTolerance = 2e-5
+const firstTolerance = 2e-6
+const thirdTolerance = 1e-2
+/** Of a weight after one step of AdamW with the golden gradients, absolute. */
+const updateTolerance = 2e-7
+
+const names = ['biases', 'gqa-tied-bf16', 'headdim-mqa-f16', 'mha-untied-f32', 'rope-llama3']
+const devices: Device[] = ['reference', 'cpu']
+
+describe('training on golden checkpoints', () => {
+  before(function () {
+    if (sharedMissing) skip(this, sharedMissing)
+  })
+
+  for (const device of devices)
+    for (const name of names)
+      describe(`${name} on ${device}`, () => {
+        const folder = shared('golden', 'hf', name)
+        let model: NativeModel
+        let trainer: NativeTrainer
+        let parameters: string[]
+        let golden: Map<string, ArrayEntry>
+        let train: TrainCase
+
+        beforeEach(async () => {
+          const checkpoint = await openCheckpoint(folder, {})
+          const config = nativeConfig(checkpoint)
+          const options = { dtype: 'float32' as const, device, threads: 2 }
+          model = await loadAddon().load(config, checkpoint.tensors, options, newControl())
+          trainer = await model.trainer(newControl())
+          parameters = loadAddon()
+            .parameters(config)
+            .map(parameter => parameter.name)
+          golden = safetensorsArrays(`${folder}/train.safetensors`)
+          train = JSON.parse(readFileSync(`${folder}/case.json`, 'utf8')).train
+        })
+        afterEach(() => model?.dispose())
+
+        it('loss and gradients of the first step', async () => {
+          const { loss } = await trainer.forwardBackward(goldenPack(golden), newControl())
+          near(loss, train.losses[0] as number, firstTolerance, 'loss')
+          for (const parameter of parameters)
+            closeTo(
+              await trainer.read(parameter, 'gradient', newControl()),
+              tensor(golden, `grad.${parameter}`),
+              gradientTolerance,
+              parameter,
+            )
+          near(
+            await trainer.step(stepOf(train, 1), newControl()),
+            train.grad_norms[0] as number,
+            firstTolerance,
+            'norm',
+          )
+        })
+
+        it('AdamW with the golden gradients gives the golden weights', async () => {
+          for (const parameter of parameters)
+            await trainer.write(parameter, 'gradient', tensor(golden, `grad.${parameter}`), newControl())
+          await trainer.step(stepOf(train, 1), newControl())
+          for (const parameter of parameters) {
+            const own = await trainer.read(parameter, 'weight', newControl())
+            const want = tensor(golden, `after1.${parameter}`)
+            const worst = Math.max(...own.map((value, i) => Math.abs(value - (want[i] as number))))
+            assert.ok(worst <= updateTolerance, `${parameter} is off by ${worst}`)
+          }
+        })
+
+        it('three steps', async () => {
+          for (let step = 1; step <= 3; step++) {
+            const { loss } = await trainer.forwardBackward(goldenPack(golden), newControl())
+            const norm = await trainer.step(stepOf(train, step), newControl())
+            const tolerance = step === 1 ? firstTolerance : thirdTolerance
+            near(loss, train.losses[step - 1] as number, tolerance, `loss of step ${step}`)
+            near(norm, train.grad_norms[step - 1] as number, tolerance, `norm of step ${step}`)
+          }
+        })
+      })
+
+  it('all golden cases with training are here', () => {
+    for (const name of names) assert.ok(existsSync(shared('golden', 'hf', name, 'train.safetensors')), name)
+  })
+})
+
+/** Each sequence is a tree of its own; a position is scored where the next one has a label. */
+function goldenPack(golden: Map<string, ArrayEntry>): NativeTrainPack {
+  const { shape, data: ids } = golden.get('input_ids') as ArrayEntry
+  const labels = (golden.get('labels') as ArrayEntry).data
+  const [sequences, length] = shape as [number, number]
+  const rows: number[] = []
+  for (let at = 0; at < ids.length; at++)
+    if ((at + 1) % length !== 0 && labels[at + 1] !== -100) rows.push(at)
+  return {
+    ids: Int32Array.from(ids),
+    positions: Int32Array.from(ids, (_, at) => at % length),
+    branchStart: Int32Array.from(ids, (_, at) => at - (at % length)),
+    trees: Int32Array.from(
+      Array.from({ length: sequences }, (_, i) => [i * length, (i + 1) * length, 0]).flat(),
+    ),
+    rows: Int32Array.from(rows),
+    targets: Int32Array.from(rows, row => labels[row + 1] as number),
+    weights: new Float32Array(rows.length).fill(1 / rows.length),
+  }
+}
+
+function stepOf({ optimizer }: TrainCase, step: number): NativeStep {
+  const [beta1, beta2] = optimizer.betas
+  return {
+    ...{ step, beta1, beta2, learningRate: optimizer.lr, eps: optimizer.eps },
+    ...{ weightDecay: optimizer.weight_decay, maxNorm: optimizer.clip_norm, decayVectors: true },
+  }
+}
+
+function tensor(golden: Map<string, ArrayEntry>, name: string): Float32Array {
+  const entry = golden.get(name)
+  assert.ok(entry?.data instanceof Float32Array, `${name} is not among the golden tensors`)
+  return entry.data
+}
+
+function near(own: number, want: number, tolerance: number, what: string) {
+  assert.ok(Math.abs(own - want) <= tolerance * Math.abs(want), `${what} is ${own}, want ${want}`)
+}
+
+/** Holds each number to a share of the largest. */
+function closeTo(own: Float32Array, want: Float32Array, tolerance: number, what: string) {
+  assert.equal(own.length, want.length, what)
+  const largest = want.reduce((max, value) => Math.max(max, Math.abs(value)), 0)
+  for (let i = 0; i < want.length; i++) {
+    const error = Math.abs((own[i] as number) - (want[i] as number))
+    assert.ok(
+      error <= tolerance * largest,
+      `${what}[${i}] is ${own[i]}, want ${want[i]}; ${error / largest} of the largest`,
+    )
+  }
+}
