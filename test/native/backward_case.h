@@ -1,0 +1,43 @@
+// The backward ops at one shape and pack, with inputs from a seed, on any backend.
+#pragma once
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backend/backend.h"
+#include "bench/op_case.h"
+
+namespace mt::test {
+
+struct BackwardCase {
+  bench::ModelShape shape;
+  std::vector<bench::TreeSpec> trees;  // without segments
+  DType dtype = DType::kFloat32;       // of weights
+  int window = bench::kWholeWindow;
+};
+
+// One array that an op has written.
+struct Output {
+  std::string name;
+  std::vector<float> values;
+};
+
+struct BackwardOp {
+  const char* name;
+  // Runs it on the backend. Activations are rounded to `activation`, so that backends get the same numbers.
+  std::function<std::vector<Output>(Backend& backend, const BackwardCase& c, DType activation)> run;
+};
+
+extern const std::vector<BackwardOp> kBackwardOps;
+
+// The pack of a case, with a scored row of each kind: some rows twice, some never.
+struct CasePack {
+  explicit CasePack(const BackwardCase& c);
+  Pack pack() const { return {ids, pos, branch_start, trees, rows}; }
+
+  std::vector<int32_t> ids, pos, branch_start, rows;
+  std::vector<Tree> trees;
+};
+
+}  // namespace mt::test

@@ -1,0 +1,88 @@
+// Compares every backward op of the CPU backend with the reference, in every variant of kernels.inc, over swept sizes,
+// and the CPU with itself on another number of threads, bit for bit.
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "backend/cpu/cpu_backend.h"
+#include "backward_case.h"
+#include "cases.h"
+#include "check.h"
+#include "model_kernels.h"
+#include "sanitizer.h"
+
+namespace mt::test {
+namespace {
+
+constexpr int kEvery = kSanitized ? 11 : 1;
+
+// What rounding may do to a number, as a share of the largest of its array. Sums of float32 differ by their order; in
+// bfloat16 what is rounded may fall to either side.
+double tolerance(DType activation) { return activation == DType::kBFloat16 ? 1.0 / 64 : 2e-5; }
+
+void compare(const std::string& what, const std::vector<Output>& own, const std::vector<Output>& want, double share) {
+  for (size_t o = 0; o < want.size(); o++) {
+    const std::vector<float>&got = own[o].values, &expected = want[o].values;
+    double largest = 0, worst = 0;
+    for (size_t i = 0; i < expected.size(); i++) {
+      largest = std::max(largest, std::fabs(double{expected[i]}));
+      const double error = std::fabs(double{got[i]} - expected[i]);
+      worst = error <= worst ? worst : error;  // a NaN is the worst
+    }
+    check(worst <= share * largest, "%s: %s is off by %.3g of the largest, want %.3g at most", what.c_str(),
+          own[o].name.c_str(), worst / largest, share);
+  }
+}
+
+struct Variant {
+  std::string name;
+  std::unique_ptr<Backend> backend, threaded;
+};
+
+void add(std::vector<Variant>& variants, const cpu::CpuKernels& kernels) {
+  variants.push_back({kernels.name, cpu::make_backend(kernels, 1), cpu::make_backend(kernels, 3)});
+}
+
+void test_all(const std::vector<Variant>& variants) {
+  const auto reference = make_reference_backend();
+  for (const BackwardOp& op : kBackwardOps)
+    for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
+      int turn = 0;
+      for (const ModelShape& shape : kTestShapes)
+        for (const auto& trees : kTestPacks) {
+          const bool segments = std::any_of(trees.begin(), trees.end(), [](const auto& t) { return t.segment > 0; });
+          if (segments || (shape.dim > 1000 && trees[0].branches[0] > 13)) continue;
+          if (++turn % (3 * kEvery) != 0) continue;
+          const BackwardCase c = {shape, trees, dtype, kTestWindows[turn / 3 % 4]};
+          const DType activation = reference->activation_dtype(dtype);
+          const std::vector<Output> want = op.run(*reference, c, activation);
+          for (const Variant& variant : variants) {
+            const std::string what = variant.name + " " + op.name + ", " + shape.name + ", " +
+                                     std::string(dtype_name(dtype)) + ", pack " + std::to_string(turn);
+            const std::vector<Output> own = op.run(*variant.backend, c, activation);
+            compare(what, own, want, tolerance(activation));
+            const std::vector<Output> threaded = op.run(*variant.threaded, c, activation);
+            for (size_t o = 0; o < own.size(); o++)
+              check(own[o].values == threaded[o].values, "%s: %s has other bits with three threads", what.c_str(),
+                    own[o].name.c_str());
+          }
+        }
+    }
+}
+
+}  // namespace
+}  // namespace mt::test
+
+int main() {
+  using namespace mt::test;
+  const std::vector<std::string> native = mt::cpu_variants();
+  std::vector<Variant> variants;
+#define X(name) \
+  if (std::find(native.begin(), native.end(), #name) != native.end()) add(variants, mt::cpu::kernels_##name());
+#include "backend/cpu/kernels.inc"
+#undef X
+  const std::vector<mt::cpu::CpuKernels> models = model_kernels();
+  for (const mt::cpu::CpuKernels& kernels : models) add(variants, kernels);
+  test_all(variants);
+  return finish("backward_op_test");
+}
