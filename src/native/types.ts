@@ -119,8 +119,8 @@ export interface NativeLoadOptions {
   threads: number
 }
 
-/** One pack in the flat-tree layout: see native/backend/pack.h. */
-export interface NativePack {
+/** One pack in the flat-tree layout, and its scored rows: see native/backend/pack.h, struct Pack. */
+export interface NativeRows {
   /** [tokens] */
   ids: Int32Array
   /** [tokens] rotary positions. */
