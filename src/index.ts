@@ -22,6 +22,8 @@ export type { RunResults, SampleRecord, Settings, TaskResult, Timing } from './e
 export type { EvaluateProgress, KeptSamples, TaskSample } from './evaluation/run.ts'
 export type { Scorer, ScorerInfo } from './evaluation/scorer.ts'
 export type { GenerateOptions, GenerateProgress, GenerateResult } from './generation/options.ts'
+export type { FoundModel } from './hub/pull-model.ts'
+export { type PullModelOptions, type PullProgress, pullNamed as pullModel } from './hub/pull-named.ts'
 export type { Figure } from './metrics/mean.ts'
 export { type MetricFlags, registerMetric, type TextMetric } from './metrics/registry.ts'
 export type { Interval } from './metrics/wilson.ts'

@@ -145,7 +145,7 @@ describe('mt-llama on bad input', () => {
       args: ['convert', 'meta-llama/Llama-2-7b-hf', 'converted'],
       code: 1,
       message:
-        /^error: meta-llama\/Llama-2-7b-hf: no such file or folder\. If the Hugging Face hub has it, `mt-llama pull meta-llama\/Llama-2-7b-hf` downloads it and prints its folder \[CHECKPOINT_NOT_FOUND\]\n$/,
+        /^error: meta-llama\/Llama-2-7b-hf: no such file or folder\. If the Hugging Face hub has it, `mt-llama pull meta-llama\/Llama-2-7b-hf` downloads it and prints its folder, which pullModel\(\) of the API resolves with \[CHECKPOINT_NOT_FOUND\]\n$/,
     },
     {
       title: "a file of a checkpoint's folder",

@@ -93,7 +93,7 @@ async function openAlone(path: string): Promise<Checkpoint> {
   const kind = await pathKind(path)
   if (kind === 'missing') {
     const hint = isHubName(path)
-      ? `. If the Hugging Face hub has it, \`mt-llama pull ${path}\` downloads it and prints its folder`
+      ? `. If the Hugging Face hub has it, \`mt-llama pull ${path}\` downloads it and prints its folder, which pullModel() of the API resolves with`
       : ''
     throw new MtLlamaError('CHECKPOINT_NOT_FOUND', `${path || '""'}: no such file or folder${hint}`)
   }

@@ -1,23 +1,11 @@
 // Checkpoints that are named as the Hugging Face hub names them: found in the cache, else downloaded.
 import { pathKind } from '../checkpoint/files.ts'
 import { MtLlamaError } from '../errors.ts'
+import { hubName } from '../hub/hub-name.ts'
 import type { PullOptions } from '../hub/pull.ts'
-import type { ModelName } from '../hub/pull-model.ts'
-import { isRepoId } from '../hub/repo.ts'
 import type { CommonOptions } from './command.ts'
 import { note } from './io.ts'
 import { startByteProgress } from './progress.ts'
-
-/** ORG/NAME or ORG/NAME/FILE.gguf; undefined for any other text. */
-export function hubName(text: string, revision = 'main'): ModelName | undefined {
-  const [org, name, ...rest] = text.split('/')
-  const id = `${org}/${name}`
-  const gguf = rest.length > 0 ? rest.join('/') : undefined
-  if (name === undefined || !isRepoId(id)) return undefined
-  if (gguf !== undefined && (!/\.gguf$/i.test(gguf) || rest.includes('') || rest.includes('..')))
-    return undefined
-  return { repo: { type: 'model', id, revision }, gguf }
-}
 
 /**
  * The path of a checkpoint that may be named as the hub names it. What is there on disk counts first.

@@ -1,9 +1,10 @@
 // mt-llama pull: downloads a checkpoint from the Hugging Face hub into the cache that Python's tools use.
 import { type Command, InvalidArgumentError } from 'commander'
+import { hubName } from '../hub/hub-name.ts'
 import { pullModel } from '../hub/pull-model.ts'
 import { hubSettings } from '../hub/settings.ts'
 import { type CommonOptions, newCommand } from './command.ts'
-import { hubName, withProgress } from './hub-model.ts'
+import { withProgress } from './hub-model.ts'
 import { type Io, note, print, printJson } from './io.ts'
 
 interface PullCommandOptions extends CommonOptions {
