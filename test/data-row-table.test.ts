@@ -11,6 +11,8 @@ import type { Row } from '../src/data/row.ts'
 import { openTable, type RowTable } from '../src/data/row-table.ts'
 import { withFolder } from './checkpoint-files.ts'
 import { childLimit } from './child-limit.ts'
+import { shared, sharedMissing } from './shared.ts'
+import { skip } from './skip.ts'
 
 const json = (i: number, text = 'x'.repeat(i % 50)) => JSON.stringify({ i, text })
 const range = (count: number) => Array.from({ length: count }, (_, i) => i)
@@ -187,6 +189,60 @@ describe('tables whose rows are read anywhere', () => {
         truncateSync(file, 700)
         await assert.rejects(table.row(39), /rows\.jsonl: has become shorter since it was opened/)
         await table.close()
+      }))
+
+    for (const name of ['hang', 'unhandled'])
+      it(`cases/parquet/${name}.parquet, and other files are read on`, function () {
+        if (sharedMissing) skip(this, sharedMissing)
+        return withFolder(async folder => {
+          const good = join(folder, 'good.parquet')
+          parquetWriteFile({
+            filename: good,
+            columnData: [{ name: 'text', data: range(500).map(i => `t${i}`) }],
+          })
+          const table = await openTable([good], server)
+          assert.equal((await table.row(7)).get('text'), 't7')
+          const bad = shared('cases', 'parquet', `${name}.parquet`)
+          await assert.rejects(
+            async () => {
+              const one = await openTable([bad], server)
+              for (const i of range(one.rows)) await one.row(i)
+            },
+            { code: 'DATA_INVALID' },
+          )
+          assert.equal((await table.row(400)).get('text'), 't400')
+        })
+      })
+
+    it('a process that was killed, of the file that it read; others are read by another', () =>
+      withFolder(async folder => {
+        const own = new ParquetServer()
+        const files = ['a', 'b', 'c'].map(name => {
+          const filename = join(folder, `${name}.parquet`)
+          parquetWriteFile({
+            filename,
+            columnData: [{ name: 'text', data: range(5).map(i => `${name}${i}`) }],
+          })
+          return filename
+        })
+        const tables = await Promise.all(files.map(file => openTable([file], own)))
+        // biome-ignore lint/complexity/useLiteralKeys: the process is private
+        const { pid } = own['child']!
+        process.kill(pid!, 'SIGSTOP')
+        const rows = tables.map(table => table.row(3))
+        process.kill(pid!, 'SIGKILL')
+        await assert.rejects(rows[0]!, {
+          code: 'DATA_INVALID',
+          message: /a\.parquet: .*its reader broke.*SIGKILL/,
+        })
+        const rest = await Promise.all(rows.slice(1))
+        assert.deepEqual(
+          rest.map(row => row.get('text')),
+          ['b3', 'c3'],
+        )
+        const late = tables[0]!.row(1)
+        own.close()
+        await assert.rejects(late, { code: 'DISPOSED' })
       }))
 
     it('a Parquet file whose pages lie, while others are still read', () =>

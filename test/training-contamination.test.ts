@@ -59,9 +59,9 @@ describe('training: texts of evaluation sets', () => {
     ['numbers and null', [[words(0, 8)]], { a: 1, b: null, c: true }, []],
   ]
   for (const [name, items, row, found] of cases)
-    it(`finds ${name}: ${found.length > 0 ? `item ${found.join(', ')}` : 'nothing'}`, () => {
+    it(`finds ${name}: ${found.length > 0 ? `item ${found.join(', ')}` : 'nothing'}`, async () => {
       const known = new Contamination()
-      known.add('set', items)
+      await known.add('set', items)
       assert.deepEqual(
         known
           .find(row)
@@ -71,14 +71,14 @@ describe('training: texts of evaluation sets', () => {
       )
     })
 
-  it('goes by the 5th percentile of the words of items, from 8 to 13', () => {
+  it('goes by the 5th percentile of the words of items, from 8 to 13', async () => {
     const known = new Contamination()
     const items = (short: number, long: number) =>
       Array.from({ length: 100 }, (_, i) => [words(i * 100, i < 5 ? short : long)])
-    known.add('short', items(3, 5))
-    known.add('middle', items(3, 10))
-    known.add('long', items(3, 50))
-    known.add('mostly long', items(60, 50))
+    await known.add('short', items(3, 5))
+    await known.add('middle', items(3, 10))
+    await known.add('long', items(3, 50))
+    await known.add('mostly long', items(60, 50))
     assert.deepEqual(
       known.sets.map(({ name, runLength }) => [name, runLength]),
       [

@@ -230,7 +230,7 @@ describe('training: examples', () => {
 
   it('leave out rows with texts of evaluation sets', async () => {
     const contamination = new Contamination()
-    contamination.add('eval', [['Something else entirely'], ['Some TEXT, 17?']])
+    await contamination.add('eval', [['Something else entirely'], ['Some TEXT, 17?']])
     await withExamples(sets('plain'), { contamination }, async examples => {
       // Of 13 letters: too few to be known by.
       assert.equal((await take(examples, 40)).length, 40)
@@ -238,7 +238,7 @@ describe('training: examples', () => {
     })
     const long = range(40).map(i => ({ text: `it is some text of number ${i}`, answer: `${i}`, label: 1 }))
     const known = new Contamination()
-    known.add('eval', [['Something else entirely'], ['Some TEXT of number: 17?']])
+    await known.add('eval', [['Something else entirely'], ['Some TEXT of number: 17?']])
     await withExamples(
       sets('plain'),
       { contamination: known },

@@ -8,6 +8,7 @@ import { checkPages, countValues } from './parquet-checks.js'
 /**
  * @typedef {object} ParquetTable
  * @property {number[]} groups rows of each row group
+ * @property {number} cpuSeconds what reading all of it may take
  * @property {(start: number, end: number) => Promise<unknown[]>} read the rows from start up to end, counted from 0
  */
 
@@ -35,11 +36,13 @@ export async function openParquet(path, watch) {
   }
   const metadata = await parquetMetadataAsync(file)
   const values = countValues(file, metadata)
-  allow({ cpuSeconds: values / 1e5, bytes: 100 * values })
+  const ofValues = { cpuSeconds: values / 1e5, bytes: 100 * values }
+  allow(ofValues)
   await checkPages(file, metadata)
   const compressors = await compressorsFor(metadata)
   return {
     groups: metadata.row_groups.map(({ num_rows }) => Number(num_rows)),
+    cpuSeconds: allowanceFor(size).cpuSeconds + ofValues.cpuSeconds,
     async read(rowStart, rowEnd) {
       const rows = await parquetReadObjects({ file, metadata, compressors, rowStart, rowEnd })
       return rows.map(row => plain(row))

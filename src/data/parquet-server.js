@@ -4,9 +4,6 @@
 import { allowanceFor, openParquet, send } from './parquet-file.js'
 import { startWatchdog } from './parquet-watchdog.js'
 
-/** What may be used for a group of rows that was checked before, some tens of MiB at the most. */
-const cpuSecondsOfRead = 60
-
 /** @typedef {{ id: number, file: string, start?: number, end?: number }} Asked */
 
 /** @type {Map<string, Promise<import('./parquet-file.js').ParquetTable>>} */
@@ -15,23 +12,40 @@ const tables = new Map()
 const watchdog = startWatchdog({ cpuSeconds: 1, bytes: 2 ** 29 })
 /** Requests are answered one after another, so that what they use is counted apart. */
 let last = Promise.resolve()
+/** What is being answered. @type {Asked | undefined} */
+let current
 process.on('message', (/** @type {Asked} */ asked) => {
   last = last.then(() => answer(asked))
 })
+process.on('uncaughtException', fail)
+process.on('unhandledRejection', fail)
 
 /** @param {Asked} asked */
-async function answer({ id, file, start, end }) {
+async function answer(asked) {
+  const { id, file, start, end } = asked
+  current = asked
   const allow = await watchdog
   try {
-    allow({ cpuSeconds: cpuSecondsOfRead, anew: true })
     const table = await tableOf(file, allow)
+    allow({ cpuSeconds: table.cpuSeconds, anew: true })
     if (start === undefined || end === undefined) await send({ id, groups: table.groups })
     else await send({ id, rows: await table.read(start, end) })
   } catch (error) {
-    await send({ id, error: error instanceof Error ? error.message : String(error) })
+    await fail(error)
   }
+  current = undefined
   // The watchdog's own turns cost computing too, for as long as nothing is asked.
   allow({ cpuSeconds: Number.POSITIVE_INFINITY, anew: true })
+}
+
+/**
+ * Answers that a file is broken, and ends: a broken file may have left behind what fails later. What waits is asked of another
+ * process.
+ * @param {unknown} error
+ */
+async function fail(error) {
+  if (current) await send({ id: current.id, error: error instanceof Error ? error.message : String(error) })
+  process.exit(0)
 }
 
 /**

@@ -2,7 +2,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { MtLlamaError } from '../errors.ts'
-import { brokenParquet, readerBroke } from './parquet.ts'
+import { brokenParquet, notStarted, readerBroke } from './parquet.ts'
 import { Row } from './row.ts'
 import type { RowTable } from './row-table.ts'
 
@@ -12,36 +12,54 @@ type Answer = { id: number } & ({ groups: number[] } | { rows: Fields[] } | { er
 /** Rows that are asked for at once: what is read around a row serves for its neighbours. */
 const blockRows = 64
 
+interface Asked {
+  id: number
+  file: string
+  /** The rows from start up to end; both absent to open a file. */
+  start?: number
+  end?: number
+}
+
+interface Waiting {
+  asked: Asked
+  resolve: (answer: Answer) => void
+  reject: (error: unknown) => void
+}
+
 /** The process that reads; it starts with the first request. Files are refused as parquetFields() refuses them. */
 export class ParquetServer {
   private child: ChildProcess | undefined
-  private readonly waiting = new Map<
-    number,
-    { file: string; resolve: (answer: Answer) => void; reject: (error: unknown) => void }
-  >()
+  /** In the order in which the process answers. */
+  private readonly waiting = new Map<number, Waiting>()
   private nextId = 0
 
   async open(file: string): Promise<RowTable> {
-    const answer = await this.ask(file)
+    const answer = await this.ask({ file })
     if (!('groups' in answer)) throw brokenParquet(file, 'its reader does not say what it holds')
-    return new ParquetTable(file, answer.groups, (start, end) => this.ask(file, start, end))
+    return new ParquetTable(file, answer.groups, (start, end) => this.ask({ file, start, end }))
   }
 
   /** Ends the process. What waits for it is rejected. */
   close(): void {
     this.child?.kill('SIGKILL')
     this.child = undefined
+    this.rejectAll(file => new MtLlamaError('DISPOSED', `${file}: was closed while it was read.`))
   }
 
-  private ask(file: string, start?: number, end?: number): Promise<Answer> {
-    const id = this.nextId++
+  private ask(what: Omit<Asked, 'id'>): Promise<Answer> {
+    const asked = { ...what, id: this.nextId++ }
     return new Promise((resolve, reject) => {
-      this.waiting.set(id, { file, resolve, reject })
-      this.child ??= this.start()
-      // A program may end while the process has nothing to do.
-      this.child.channel?.ref()
-      this.child.send({ id, file, start, end })
+      this.waiting.set(asked.id, { asked, resolve, reject })
+      this.send(asked)
     })
+  }
+
+  private send(asked: Asked): void {
+    this.child ??= this.start()
+    // A program may end while the process has nothing to do.
+    this.child.channel?.ref()
+    // A process that has just ended is replaced once it is known how.
+    this.child.send(asked, () => {})
   }
 
   private start(): ChildProcess {
@@ -52,33 +70,41 @@ export class ParquetServer {
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     })
     child.unref()
-    child.on('message', (answer: Answer) => {
-      const asked = this.waiting.get(answer.id)
-      this.waiting.delete(answer.id)
-      if (this.waiting.size === 0) child.channel?.unref()
-      if (!asked) return
-      if ('error' in answer) asked.reject(brokenParquet(asked.file, answer.error))
-      else asked.resolve(answer)
-    })
-    const failed = (error: (file: string) => MtLlamaError) => {
+    child.on('message', (answer: Answer) => this.answered(child, answer))
+    child.once('error', cause => {
       if (this.child === child) this.child = undefined
-      for (const { file, reject } of this.waiting.values()) reject(error(file))
-      this.waiting.clear()
-    }
-    child.once('error', cause =>
-      failed(
-        file =>
-          new MtLlamaError(
-            'INTERNAL',
-            `${file}: no process to read it could be started (${cause.message}).`,
-            { cause },
-          ),
-      ),
-    )
-    child.once('close', (code, signal) =>
-      failed(file => brokenParquet(file, readerBroke(signal ?? `code ${code}`))),
-    )
+      this.rejectAll(file => notStarted(file, cause))
+    })
+    child.once('close', (code, signal) => {
+      if (this.child !== child) return
+      this.child = undefined
+      if (code !== 0) this.blameFirst(signal ?? `code ${code}`)
+      for (const { asked } of this.waiting.values()) this.send(asked)
+    })
     return child
+  }
+
+  private answered(child: ChildProcess, answer: Answer): void {
+    const waiting = this.waiting.get(answer.id)
+    this.waiting.delete(answer.id)
+    if (this.waiting.size === 0) child.channel?.unref()
+    if (!waiting) return
+    if ('error' in answer) waiting.reject(brokenParquet(waiting.asked.file, answer.error))
+    else waiting.resolve(answer)
+  }
+
+  /** The process has ended by itself over the first request: it answers one after another. */
+  private blameFirst(end: string): void {
+    const [first] = this.waiting.values()
+    if (!first) return
+    this.waiting.delete(first.asked.id)
+    first.reject(brokenParquet(first.asked.file, readerBroke(end)))
+  }
+
+  private rejectAll(error: (file: string) => MtLlamaError): void {
+    const all = [...this.waiting.values()]
+    this.waiting.clear()
+    for (const { asked, reject } of all) reject(error(asked.file))
   }
 }
 

@@ -29,13 +29,15 @@ export async function* parquetFields(file: string): AsyncGenerator<Fields> {
     throw brokenParquet(file, readerBroke(await end))
   } catch (error) {
     if (error instanceof MtLlamaError) throw error
-    const { message } = error as Error
-    throw new MtLlamaError('INTERNAL', `${file}: no process to read it could be started (${message}).`, {
-      cause: error,
-    })
+    throw notStarted(file, error as Error)
   } finally {
     child.kill('SIGKILL')
   }
+}
+
+export function notStarted(file: string, cause: Error): MtLlamaError {
+  const reason = `no process to read it could be started (${cause.message})`
+  return new MtLlamaError('INTERNAL', `${file}: ${reason}.`, { cause })
 }
 
 /** Why a process that reads Parquet has ended by itself. @param end its signal, or 'code N' */

@@ -1,4 +1,5 @@
 // Finds texts of evaluation sets in rows of training data: runs of words that both have, as GPT-3's authors looked for them.
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { textsOf, wordsOf } from './row-texts.ts'
 
 /** An evaluation set whose texts are looked for. */
@@ -30,6 +31,9 @@ const percentile = 0.05
  */
 const minLetters = 16
 
+/** Items that are added in some ms. */
+const itemsOfTurn = 64
+
 /** A text that is looked for. */
 interface KnownText {
   /** Its words between single spaces, one before and one after. */
@@ -51,14 +55,21 @@ export class Contamination {
   }
 
   /**
-   * Adds a set.
-   * @param items the rows of its items, of whose texts every one counts
+   * Adds a set, with turns of the event loop between its items.
+   * @param items the texts of each item, of which every one counts
    */
-  add(name: string, items: readonly (readonly string[])[]): void {
-    const words = items.map(texts => texts.map(wordsOf))
-    const set = { name, items: items.length, runLength: runLengthOf(words) }
+  async add(
+    name: string,
+    items: Iterable<readonly string[]> | AsyncIterable<readonly string[]>,
+  ): Promise<void> {
+    const words: string[][][] = []
+    for await (const texts of items) words.push(texts.map(wordsOf))
+    const set = { name, items: words.length, runLength: runLengthOf(words) }
     this.known.push(set)
-    for (const [item, texts] of words.entries()) this.addItem({ set, item }, texts)
+    for (const [item, texts] of words.entries()) {
+      if (item % itemsOfTurn === 0) await nextTurn()
+      this.addItem({ set, item }, texts)
+    }
   }
 
   /** The items that a row has a text of, each once. @param row its fields */

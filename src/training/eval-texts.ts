@@ -23,18 +23,24 @@ export async function readEvalTexts(evalDir: string, signal?: AbortSignal): Prom
       },
     )
     if (!files) continue
-    const items: string[][] = []
-    for await (const row of readRows(files)) {
-      if (signal?.aborted) throw abortedError(signal)
-      if (data.keep?.(row) ?? true) items.push([...textsOf(valuesOf(row))])
-    }
-    if (items.length > 0) found.add(name, items)
+    await found.add(name, textsOfRows(files, data.keep, signal))
   }
   if (found.sets.length > 0) return found
   throw new MtLlamaError(
     'DATA_NOT_FOUND',
     `${evalDir}: has none of the evaluation sets, whose texts are to be kept out of training; expected the folder that eval --data-dir takes.`,
   )
+}
+
+async function* textsOfRows(
+  files: readonly string[],
+  keep: ((row: Row) => boolean) | undefined,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<string[]> {
+  for await (const row of readRows(files)) {
+    if (signal?.aborted) throw abortedError(signal)
+    if (keep?.(row) ?? true) yield [...textsOf(valuesOf(row))]
+  }
 }
 
 /** The rows of a training set that have texts of evaluation sets. */
