@@ -226,7 +226,7 @@ std::vector<float> OpRun::read(View view) {
   return x;
 }
 
-void OpRun::run() {
+void OpRun::run(const Control& control) {
   const Matrix* matrix = matrices_.empty() ? nullptr : matrices_[turn_ % matrices_.size()].get();
   const KvCache* cache = caches_.empty() ? nullptr : &caches_[turn_ % caches_.size()];
   turn_++;
@@ -250,11 +250,11 @@ void OpRun::run() {
       return backend_.gather_rows(*pack_, x_, y_);
     case Op::kHeadScore:
       return backend_.head_score(x_, *matrix, targets_, case_.top_k, {host_, argmax_, top_ids_, top_log_prob_},
-                                 Control());
+                                 control);
     case Op::kHeadSample:
-      return backend_.head_sample(x_, *matrix, sampling(), draws_, chosen_, host_, Control());
+      return backend_.head_sample(x_, *matrix, sampling(), draws_, chosen_, host_, control);
     case Op::kHeadLogits:
-      return backend_.head_logits(x_, *matrix, host_.data(), Control());
+      return backend_.head_logits(x_, *matrix, host_.data(), control);
   }
 }
 

@@ -26,8 +26,8 @@ class OpRun {
   OpRun(Backend& backend, const OpCase& c) : OpRun(backend, c, backend.activation_dtype(c.dtype)) {}
   OpRun(Backend& backend, const OpCase& c, DType rounding);
 
-  // Runs the op; after rotate(), on the next copy of the weights.
-  void run();
+  // Runs the op; after rotate(), on the next copy of the weights. The ops of the head poll `control`.
+  void run(const Control& control = Control());
   // Copies the weights, or the cached keys and values, until there are `bytes` of them or kMaxCopies. Runs take the
   // copies in turn, so that they read from memory and not from a cache, as the layers of a model do.
   // Returns whether there are `bytes`; fewer may stay in caches.

@@ -1,6 +1,8 @@
-// Counts what all devices of the simulator have been asked for, so that tests can bound what a pack or a step costs.
+// Counts what all devices of the simulator have been asked for, so that tests can bound what a pack or a step costs,
+// and steps in at a certain point of it.
 #pragma once
 #include <cstdint>
+#include <functional>
 
 namespace mt::host_device {
 
@@ -17,6 +19,9 @@ Counters counters();
 
 // After `made` more streams and events, refuses the next one, but not those after it.
 void fail_handle_after(int made);
+
+// Calls `then` before the launch that comes after `made` more; an empty function calls off one that has not come.
+void call_before_launch(int made, std::function<void()> then);
 
 // Whether the calling thread has made or selected a Device. On a GPU this gives the thread the context without which
 // the driver makes no tensor map.

@@ -12,6 +12,7 @@
 #include <mutex>
 #include <new>
 #include <unordered_map>
+#include <utility>
 
 #include "../base/error.h"
 #include "counters.h"
@@ -23,6 +24,8 @@ namespace {
 std::atomic<int64_t> allocations, waits, launches, handles, memory_queries;
 std::atomic<int> handles_until_failure = -1;
 thread_local bool selected = false;
+int launches_until_call = 0;
+std::function<void()> call;
 
 // The device memory that all devices of the process hold.
 struct Held {
@@ -91,6 +94,10 @@ Counters counters() {
   return {allocations, static_cast<int64_t>(held_bytes()), waits, launches, handles, memory_queries};
 }
 void fail_handle_after(int made) { handles_until_failure = made; }
+void call_before_launch(int made, std::function<void()> then) {
+  launches_until_call = made;
+  call = std::move(then);
+}
 bool is_device_selected() { return selected; }
 
 std::vector<DeviceInfo> list_devices(std::string&) {
@@ -181,6 +188,7 @@ void Device::wait() {
 void Device::before_launch() {
   lane_of(stream()).run();
   launches++;
+  if (call && launches_until_call-- == 0) std::exchange(call, {})();
 }
 
 Event::Event(Device& device) : device_(device), handle_(make_handle<HostEvent>(ErrorCode::INTERNAL)) {}

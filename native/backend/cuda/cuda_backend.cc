@@ -15,8 +15,6 @@
 namespace mt::MT_TARGET {
 namespace {
 
-// Bytes that the partials or the logits of one part of the head's rows may take.
-constexpr size_t kHeadBytes = 64u << 20;
 // Bytes that the partial sums of one step of attention may take (AttentionStep).
 constexpr size_t kPartialBytes = 128u << 20;
 
@@ -153,7 +151,8 @@ void with_type(DType dtype, const Body& body) {
 
 class CudaBackend final : public Backend {
  public:
-  CudaBackend(int ordinal, Tiling tiling) : device_(ordinal), tiling_(tiling) {}
+  CudaBackend(int ordinal, Tiling tiling, size_t head_bytes)
+      : device_(ordinal), tiling_(tiling), head_bytes_(head_bytes) {}
 
   std::string name() const override { return "cuda " + device_.info().name; }
 
@@ -349,7 +348,7 @@ class CudaBackend final : public Backend {
   }
 
  private:
-  static int rows_at_once(size_t bytes_per_row) { return std::max(16, static_cast<int>(kHeadBytes / bytes_per_row)); }
+  int rows_at_once(size_t bytes_per_row) const { return std::max(16, static_cast<int>(head_bytes_ / bytes_per_row)); }
   static View rows_of(View x, int first, int count) {
     const size_t offset = static_cast<size_t>(first) * x.cols * dtype_size(x.dtype);
     return {static_cast<std::byte*>(x.data) + offset, std::min(count, x.rows - first), x.cols, x.dtype};
@@ -428,6 +427,7 @@ class CudaBackend final : public Backend {
 
   Device device_;
   Tiling tiling_;
+  size_t head_bytes_;
   std::unique_ptr<UploadRing> weights_ring_;  // null unless weights are being written
   // A pack takes two pieces, and there are two packs: the host prepares one while the other may still be copied.
   UploadRing packs_ring_{device_, 4, Lane::kCompute};
@@ -438,8 +438,8 @@ class CudaBackend final : public Backend {
 
 }  // namespace
 
-std::unique_ptr<Backend> make_backend(int ordinal, Tiling tiling) {
-  return std::make_unique<CudaBackend>(ordinal, tiling);
+std::unique_ptr<Backend> make_backend(int ordinal, Tiling tiling, size_t head_bytes) {
+  return std::make_unique<CudaBackend>(ordinal, tiling, head_bytes);
 }
 
 }  // namespace mt::MT_TARGET
