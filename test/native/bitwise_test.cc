@@ -243,6 +243,7 @@ int main() {
   for (const Variant& v : variants(models))
     for (const mt::DType dtype : {mt::DType::kFloat32, mt::DType::kBFloat16, mt::DType::kFloat16}) {
       const bool model = v.name.ends_with("model");
+      if (kThreadSanitized && model) continue;
       test_rows(v, dtype, 48, 333);
       if (kSanitized && model) continue;
       test_rows(v, dtype, 101, 70);
@@ -250,6 +251,7 @@ int main() {
         test_rows(v, dtype, 2500, 1100);  // several passes over k, several ranges of the vocabulary
       for (const int window : {mt::bench::kWholeWindow, 70}) {
         test_attention(v, dtype, {4, 2, 16}, window);
+        if (kThreadSanitized) continue;
         test_attention(v, dtype, {3, 1, 80}, window);
         if (!model) test_attention(v, dtype, {8, 1, 64}, window);
       }

@@ -131,7 +131,7 @@ std::vector<int32_t> generate(const std::shared_ptr<Llama>& model, const std::ve
     sequences.push_back({.first_row = each * static_cast<int32_t>(s), .stream = streams[s]});
   }
   std::vector<int32_t> result;
-  for (int t = 0; t < 20; t++) {
+  for (int t = 0; t < (kSanitized ? 6 : 20); t++) {
     std::vector<int32_t> offsets = {0}, ids, next(prompts.size());
     std::vector<float> log_probs(prompts.size());
     for (const std::vector<int32_t>& tokens : feed) {

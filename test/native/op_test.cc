@@ -24,8 +24,8 @@ void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
 namespace mt::test {
 namespace {
 
-// Every how many cases one runs. 13 divides no period of the sweep.
-constexpr int kEvery = kSanitized ? 13 : 1;
+// Every how many cases one runs. 13 and 37 divide no period of the sweep.
+constexpr int kEvery = kThreadSanitized ? 37 : kSanitized ? 13 : 1;
 
 struct Variant {
   std::string name;

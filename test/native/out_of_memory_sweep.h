@@ -17,7 +17,7 @@
 namespace mt::test {
 
 // Under a sanitizer one of every so many allocations fails, of those that are to fail.
-constexpr int kSlowness = kSanitized ? 11 : 1;
+constexpr int kSlowness = kThreadSanitized ? 37 : kSanitized ? 11 : 1;
 
 // Far more than any of the calls makes.
 constexpr int kMaxAllocations = 20'000;

@@ -1,5 +1,6 @@
 // Whether a sanitizer is built in. One makes code some ten times slower, and the simulator's fibers slower still, so
-// under one tests take fewer of their cases: the plain build takes all of them.
+// under one tests take fewer of their cases: the plain build takes all of them. ThreadSanitizer is the slowest, and
+// looks at what threads share, which is the same in most cases.
 #pragma once
 
 namespace mt::test {
@@ -8,6 +9,12 @@ namespace mt::test {
 constexpr bool kSanitized = true;
 #else
 constexpr bool kSanitized = false;
+#endif
+
+#if defined(__SANITIZE_THREAD__)
+constexpr bool kThreadSanitized = true;
+#else
+constexpr bool kThreadSanitized = false;
 #endif
 
 }  // namespace mt::test
