@@ -2,6 +2,7 @@
 // slowest ones, and ends with the line `N passed, N failed, N skipped`. Exit code 1 where a test failed or a report is
 // missing.
 import { existsSync, readFileSync } from 'node:fs'
+import { relative } from 'node:path'
 
 const folder = process.argv[2]
 const sum = { passed: 0, failed: 0, skipped: 0 }
@@ -11,6 +12,7 @@ for (const name of [
   'asan.xml',
   'tsan.xml',
   'mocha.json',
+  'mocha-alone.json',
   'mocha-cmake.json',
   'golden-host-device.json',
   'golden-asan.json',
@@ -38,11 +40,11 @@ console.log(`${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped`
 process.exitCode = sum.failed > 0 || sum.passed === 0 ? 1 : 0
 
 function readMocha({ passes, failures, pending }) {
-  const title = test => test.fullTitle
   return {
     passed: passes.length,
-    failed: failures.map(title),
-    skipped: pending.map(title),
+    // A process that has ended midway has no test's title.
+    failed: failures.map(test => `${test.fullTitle} (${relative('.', test.file ?? '')})`),
+    skipped: pending.map(test => test.fullTitle),
     times: passes.map(test => ({ test: test.fullTitle, seconds: test.duration / 1000 })),
   }
 }

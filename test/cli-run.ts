@@ -1,11 +1,15 @@
 // Runs the program as a user does, compiled: for the tests of the command line.
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { stripVTControlCharacters } from 'node:util'
 import { childLimit } from './child-limit.ts'
 
 /** The project's folder. */
 export const root = fileURLToPath(new URL('..', import.meta.url))
+
+/** The program, from there: compile.ts makes it. */
+const program = 'dist/cli/main.js'
+
 export interface CliResult {
   /** The exit code; null after a signal that the program did not handle. */
   code: number | null
@@ -24,7 +28,7 @@ export interface CliOptions {
 }
 
 export function cli(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
-  const child = spawn(process.execPath, [program(), ...args], {
+  const child = spawn(process.execPath, [program, ...args], {
     ...childLimit,
     cwd: root,
     env: { ...process.env, ...options.env },
@@ -57,7 +61,7 @@ export function onTerminal(
   args: readonly string[],
   answers: readonly [screen: RegExp, typed: string][] = [],
 ): Promise<string | undefined> {
-  const run = [process.execPath, program(), ...args].join(' ')
+  const run = [process.execPath, program, ...args].join(' ')
   const child = spawn('script', ['-qec', run, '/dev/null'], {
     ...childLimit,
     cwd: root,
@@ -82,23 +86,6 @@ export function onTerminal(
       signal === null ? resolve(screen) : reject(new Error(`ended by ${signal}; the screen shows ${screen}`)),
     )
   })
-}
-
-let compiled = false
-
-/**
- * The program's path in dist. The first call compiles src: one run of tsc takes as long as two children take that
- * compile what they import by tsx.
- */
-function program(): string {
-  if (!compiled)
-    execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'], {
-      ...childLimit,
-      cwd: root,
-      stdio: 'inherit',
-    })
-  compiled = true
-  return 'dist/cli/main.js'
 }
 
 /** Parses the lines of JSONL. */
