@@ -1,10 +1,10 @@
-"""Chat templates as transformers renders them: the texts that ours are held to.
+"""Renders chat templates with transformers, which those of this project are held to.
 
-    .venv/bin/python chat_templates.py render FOLDER    # FOLDER/*.jinja, a line of JSON for each on standard output
-    .venv/bin/python chat_templates.py cases FILE       # test/golden/chat/templates.json anew, on standard output
+    .venv/bin/python chat_templates.py render FOLDER    # prints a line of JSON for each FOLDER/*.jinja
+    .venv/bin/python chat_templates.py cases FILE       # prints FILE, test/golden/chat/templates.json, anew
 
 A line of `render` is {"template": name, "texts": [{"text": ...} or {"error": ...}, ...]}, a text for each conversation of
-conversations.json with the generation prompt, then for each without. FILE is {"names": what all templates are given, "rows":
+conversations.json with the generation prompt, then one for each without. FILE is {"names": what all templates are given, "rows":
 [{"template": ...}, ...]}; what its rows give is written over what they hold.
 """
 
@@ -19,7 +19,7 @@ here = Path(__file__).parent
 
 
 class FixedTime(datetime.datetime):
-    """Saturday, before noon, in the first days of a year: paddings, halves of a day and weeks of two years show."""
+    """Stands on a Saturday before noon in the first days of a year, where paddings, halves of a day and weeks of two years show."""
 
     @classmethod
     def now(cls, tz=None):
@@ -29,7 +29,7 @@ class FixedTime(datetime.datetime):
 def rendered(template: str, names: dict) -> dict:
     try:
         return {"text": chat_template_utils._compile_jinja_template(template).render(**names)}
-    except Exception as error:  # noqa: BLE001 whatever a template raises is its answer
+    except Exception as error:  # noqa: BLE001 an exception of a template is its answer
         return {"error": f"{type(error).__name__}: {error}"}
 
 

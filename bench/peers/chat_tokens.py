@@ -1,4 +1,4 @@
-"""What chat templates print for the names of special tokens, by transformers: writes test/golden/chat/tokens.json.
+"""Writes test/golden/chat/tokens.json: what transformers prints for the names of special tokens in chat templates.
 
     bench/peers/.venv/bin/python bench/peers/chat_tokens.py
 """

@@ -7,8 +7,8 @@
 // of { prompt: ids } as the golden checkpoints have it; llama.cpp then gets a tokenizer of bytes, without which
 // node-llama-cpp ends. This package reads SOURCE for float32, which changes no value, else the file, always in float32.
 // llama.cpp rounds the activations too for the other dtypes, so that near ties may fall otherwise: the gap is the
-// difference of log-probability, by this package, between the two tokens where a continuation first differs. Exit code 1
-// where a gap exceeds its dtype's tolerance or anything fails.
+// difference of log-probability, by this package, between the two tokens where a continuation first differs. The exit code
+// is 1 where a gap exceeds its dtype's tolerance or anything fails.
 import { execFile } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -30,14 +30,14 @@ const maxTokens = 24
 const tolerances = { float32: 1e-3, float16: 2e-2, bfloat16: 0.15, q8_0: 0.5 }
 /** llama.cpp's keys and values are float16 otherwise. */
 const exactCache = { experimentalKvCacheKeyType: 'F32', experimentalKvCacheValueType: 'F32' }
-/** Seconds for one file, which takes some 20 with a model of 135M parameters. */
+/** Seconds that one file may take; a model of 135M parameters takes some 20. */
 const limitSeconds = 240
 
 const args = process.argv.slice(2)
 if (args[0] === '--one') await checkOne(...args.slice(1))
 else await checkAll(args)
 
-/** A process of its own for each file: llama.cpp ends the whole process where it meets what it does not expect. */
+/** Runs a process for each file, since llama.cpp ends the whole process where it meets what it does not expect. */
 async function checkAll(sources) {
   let failed = sources.length === 0
   const self = fileURLToPath(import.meta.url)
@@ -87,7 +87,7 @@ async function checkOne(source, dtype, folder) {
   process.exit(partings.every(({ gap }) => gap <= tolerances[dtype]) ? 0 : 1)
 }
 
-/** The checkpoint as a Hugging Face directory, with a token for each byte. */
+/** Writes the checkpoint as a Hugging Face directory, with a token for each byte. */
 async function withByteTokenizer(checkpoint, folder) {
   await convert(checkpoint, folder, {})
   const path = join(folder, 'tokenizer.json')
@@ -102,7 +102,7 @@ async function withByteTokenizer(checkpoint, folder) {
   return openCheckpoint(folder)
 }
 
-/** llama.cpp's threads spin while they wait for one another: one suffices, and more than there are cores take minutes. */
+/** The threads of llama.cpp spin while they wait for one another: one suffices, and more than there are cores take minutes. */
 async function openLlamaCpp(file) {
   const { getLlama, LlamaLogLevel } = await import('node-llama-cpp')
   const llama = await getLlama({
@@ -127,7 +127,7 @@ function idsOf(text, tokenizer, theirs) {
   return tokenizer.addBos ? [tokenizer.bosTokenId, ...ids] : ids
 }
 
-/** @returns where the two first choose differently, and the gap there; undefined where they do not */
+/** @returns the place where the two first choose differently, and the gap there; undefined where they do not */
 async function comparePrompt(ours, { sequence }, prompt) {
   const [{ tokens: ids }] = await ours.generate([prompt], { maxTokens, stopIds: [] })
   await sequence.clearHistory()

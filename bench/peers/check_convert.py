@@ -2,9 +2,9 @@
 
     bench/peers/.venv/bin/python bench/peers/check_convert.py SOURCE DIR [SOURCE DIR ...]
 
-SOURCE is a GGUF file or a Hugging Face directory, which transformers reads for the reference (both in float32; convert with
-float32 too, or expect the rounding of what was converted to). Where SOURCE has a tokenizer, DIR's gives the same ids.
-Exit code 1 where anything differs.
+SOURCE is a GGUF file or a Hugging Face directory, which transformers reads for the reference. Both run in float32; a DIR of
+another type differs by its rounding. Where SOURCE has a tokenizer, that of DIR has to give the same ids. The exit code is 1
+where anything differs.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Expands a GGUF checkpoint to a Hugging Face directory in float32, by transformers' own reader.
+"""Expands a GGUF checkpoint to a Hugging Face directory in float32, by the reader of transformers.
 
     python expand_gguf.py FOLDER_WITH_GGUF_AND_TOKENIZER OUT
 """
@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM
 def main(source: Path, out: Path) -> None:
     (gguf,) = source.glob("*.gguf")
     model = AutoModelForCausalLM.from_pretrained(source, gguf_file=gguf.name, dtype=torch.float32)
-    # What was read is plain float32; a model built anew does not remember that the file was quantised.
+    # The weights are plain float32 now; a model built anew does not remember that the file was quantised.
     config = model.config
     del config.quantization_config
     plain = AutoModelForCausalLM.from_config(config, dtype=torch.float32)

@@ -1,4 +1,4 @@
-"""Hugging Face transformers as a rival: forward passes over random ids.
+"""Serves Hugging Face transformers as a rival: it runs forward passes over random ids.
 
     python forward.py MODEL DTYPE THREADS
 

@@ -41,7 +41,7 @@ const pieces = [
 ]
 pieces.push(`${space}world`, 'ld', 'or', 'wor', `${space}a`, 'fo', 'foo', `${space}foo`, space + space, 'in')
 
-/** SentencePiece's pieces: <unk>, <s>, </s>, the bytes, the words, and more tokens of some types. */
+/** Makes the pieces of SentencePiece: <unk>, <s>, </s>, the bytes, the words, and more tokens of some types. */
 function spm(more = [], keys = {}) {
   const bytes = Array.from({ length: 256 }, (_, byte) => [
     `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`,
@@ -79,7 +79,7 @@ const merges = [
 ]
 merges.push('f o', 'fo o', '1 2', '12 3', "' ll", '\u010a \u010a')
 
-/** Byte-level BPE: <unk>, <s>, </s>, the bytes, the merges' words, and more tokens of some types. */
+/** Makes a byte-level BPE: <unk>, <s>, </s>, the bytes, the words of the merges, and more tokens of some types. */
 function bpe(pre, more = [], keys = {}) {
   const words = [...byteCharacters, ...merges.map(merge => merge.replace(' ', ''))].map(text => [
     text,
@@ -185,7 +185,7 @@ for (const [name, keys] of Object.entries(tokenizers)) {
 }
 rmSync(folder, { recursive: true })
 
-// Vocabularies are written once, and a tokenizer as what differs from them.
+// Vocabularies are written once, and each tokenizer as its difference from one of them.
 const bases = { llama: tokenizers.llama, gpt2: bpe('gpt-2') }
 const rows = table.map(({ keys, ...row }) => {
   const { tokens, scores, token_type, merges, ...rest } = keys

@@ -1,10 +1,10 @@
 """Scores continuations on a random LLaMA-7B in bfloat16 with transformers on the GPU: the rival of gpu_model_bench.
 
     python3 gpu_scoring.py [--tiny]
-    --tiny: a small model, on the CPU where there is no GPU; for the program, not the figures
+    --tiny takes a small model, on the CPU where there is no GPU: it tries the program, and its figures mean nothing.
 
 Each sequence is a prompt of 150 tokens and a continuation of 6. The last token is not run, and the head runs on the
-last 6 rows alone, which is what one writes by hand. Prints a row a batch size for gpu-check's table, then the best.
+last 6 rows alone, which is what one writes by hand. It prints a row for each batch size of gpu-check's table, then the best.
 Without torch, transformers or a GPU the row says so and the exit status is 77.
 """
 
@@ -38,7 +38,7 @@ def make_model(tiny: bool, device: str) -> LlamaForCausalLM:
 
 @torch.inference_mode()
 def score(model: LlamaForCausalLM, ids: torch.Tensor, device: str) -> torch.Tensor:
-    """ids [batch, tokens] on the host; the log-probabilities of the last tokens, [batch, CONTINUATION], likewise."""
+    """Gives the log-probabilities of the last tokens, [batch, CONTINUATION]. They and ids [batch, tokens] are on the host."""
     ids = ids.to(device)
     logits = model(input_ids=ids[:, :-1], logits_to_keep=CONTINUATION, use_cache=False).logits
     log_probs = torch.log_softmax(logits.float(), dim=-1)

@@ -1,11 +1,11 @@
-"""lm-evaluation-harness as a rival: a task file's requests through its own loglikelihood(), or all that it does with them.
+"""Serves lm-evaluation-harness as a rival: it scores a task file's requests by its own loglikelihood(), or evaluates the file.
 
     python harness.py MODEL DTYPE THREADS
 
 In:  {"op": "requests", "file": "golden/lm-eval/tasks/card_copa.yaml", "limit": null}
 Out: {"requests": [[context, continuation], ...]}
 In:  {"op": "score", "file": ..., "limit": null, "batch": 16}
-Out: {"seconds": first to last request, "cpuSeconds": all threads' in them, "answers": [[log-likelihood, greedy], ...]}
+Out: {"seconds": first to last request, "cpuSeconds": of all threads meanwhile, "answers": [[log-likelihood, greedy], ...]}
 In:  {"op": "evaluate", "file": ..., "limit": null, "batch": 16}
 Out: {"seconds", "cpuSeconds": simple_evaluate() as a whole, "tasks": {name: [sample, ...]}, "results": {name: {metric: figure}}}
 A sample has the arguments and the answer of each of its requests, the filter, and the figures that it counts with. The paths in

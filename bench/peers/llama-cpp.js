@@ -1,4 +1,4 @@
-// node-llama-cpp as a rival: prefill of a prompt of random ids, one JSON object a line in and out (see serve.py).
+// Serves node-llama-cpp as a rival: it prefills a prompt of random ids, one JSON object a line in and out (see serve.py).
 //
 //   node llama-cpp.js FILE.gguf THREADS
 //

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes what the peers and bench/ are timed on, under models/ beside this file (about 15 GB), once setup.sh has run:
-# the shared SmolLM2 in float32, random weights at the three shapes, and those again as GGUF in each dtype.
+# Makes the models that the peers and bench/ are timed on, under models/ beside this file (about 15 GB), once setup.sh has
+# run: the shared SmolLM2 in float32, random weights at the three shapes, and those again as GGUF in each dtype.
 #   make_models.sh [SHARED]        default: the folder shared/ beside the repository
 set -euo pipefail
 cd "$(dirname "$0")"

@@ -1,6 +1,6 @@
-"""Templates as plain Jinja2 renders them in promptsource's environment, and Python's random draws: what ours are held to.
+"""Renders templates with plain Jinja2 in promptsource's environment and draws with Python's random, as mt-llama has to.
 
-    .venv/bin/python prompt_templates.py FILE       # test/golden/prompts/templates.json anew, on standard output
+    .venv/bin/python prompt_templates.py FILE       # prints FILE, test/golden/prompts/templates.json, anew
 
 FILE is {"names": what all templates are given, "seed": of each rendering, "rows": [{"template": ...}, ...], "draws":
 [{"seed": ..., "lengths": [...]}, ...]}; what the rows give is written over what they hold. A row's "names" says whether
@@ -34,10 +34,10 @@ def rendered(template: str, names: dict, seed: int) -> dict:
     random.seed(seed)
     try:
         found = bool(meta.find_undeclared_variables(environment.parse(template)))
-        # The names are copied: a template may change the lists among them.
+        # The names are copied, since a template may change the lists among them.
         text = environment.from_string(template).render(**json.loads(json.dumps(names)))
         return {"names": found, "text": text}
-    except Exception as error:  # noqa: BLE001 whatever a template raises is its answer
+    except Exception as error:  # noqa: BLE001 an exception of a template is its answer
         return {"error": f"{type(error).__name__}: {error}"}
 
 

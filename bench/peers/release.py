@@ -3,9 +3,10 @@
     mt-llama eval --protocol release --dtype float32 --model MODEL --data-dir DATA --tasks sst2,xquad_zh --limit 40 --out OUT
     release.py MODEL OUT/samples/*.jsonl
 
-Run it with a Python that has torch, sentencepiece and transformers 4.28, which is of the release's time: later ones decode `<s>` and
-`<unk>` otherwise. MODEL is a folder with a SentencePiece tokenizer.model of LLaMA's vocabulary. Each prompt is encoded, continued greedily in float32 until id 13 or 64 tokens, and decoded again; texts in which
-two tokens were nearly as likely somewhere may differ and are counted apart.
+It needs torch, sentencepiece and transformers 4.28, the version of the release's time: later ones decode `<s>` and `<unk>`
+otherwise. MODEL is a folder with a SentencePiece tokenizer.model of LLaMA's vocabulary. Each prompt is encoded, continued
+greedily in float32 until id 13 or 64 tokens, and decoded again. Texts in which two tokens were nearly as likely somewhere
+may differ and are counted apart.
 """
 
 import json
@@ -15,7 +16,7 @@ import torch
 from transformers import LlamaForCausalLM, LlamaTokenizer
 
 QUESTIONS = "Answer the question according to the context."
-# Below this margin of logits another order of summation may choose another token.
+# Another order of summation may choose another token where the logits are no further apart.
 CLOSE = 1e-3
 
 

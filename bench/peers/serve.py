@@ -1,4 +1,4 @@
-"""One JSON object a line in, one out: how bench/ drives a rival that stays loaded between timings."""
+"""Answers one JSON object a line with another: so bench/ drives a rival that stays loaded between timings."""
 
 import json
 import os
@@ -18,6 +18,6 @@ def print_line(value: dict) -> None:
     _answers.flush()
 
 
-# Libraries print to standard output as they please; it becomes standard error, and answers keep the real one.
+# Libraries print to standard output as they please: their output goes to standard error, and answers keep the real one.
 _answers = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)

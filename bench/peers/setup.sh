@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the peers of bench/ beside this file: .venv (torch, transformers, lm-eval) and node_modules (node-llama-cpp).
-# Needs Python 3.11 or later with venv, and npm. Nothing of it is a dependency of the package.
+# It needs Python 3.11 or later with venv, and npm. The package depends on none of this.
 set -euo pipefail
 cd "$(dirname "$0")"
 

@@ -43,7 +43,7 @@ PIECES += ["ld", "or", "wor", "\u2581a", "fo", "foo", "\u2581foo", "\u2581\u2581
 
 
 def model(user_defined=(), **normalizer):
-    """A SentencePiece BPE model: <unk>, <s>, </s>, 256 bytes, PIECES, user-defined pieces."""
+    """Makes a SentencePiece BPE model of <unk>, <s>, </s>, 256 bytes, PIECES and user-defined pieces."""
     from sentencepiece import sentencepiece_model_pb2 as pb
 
     proto = pb.ModelProto()
@@ -94,7 +94,7 @@ SPACE = "\u2581"
 
 
 def piece_json(style="first", **changes):
-    """The tokenizer.json of the SentencePiece model: with Metaspace and that scheme, or with the older `prepend`."""
+    """Makes the tokenizer.json of the SentencePiece model, with Metaspace and that scheme or with the older `prepend`."""
     names = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), *PIECES]
     vocab = {name: i for i, name in enumerate(names)}
     merges = []
@@ -132,7 +132,7 @@ def piece_json(style="first", **changes):
 
 
 def byte_json(**changes):
-    """Byte-level BPE as GPT-2 and LLaMA 3 have it."""
+    """Makes a byte-level BPE as GPT-2 and LLaMA 3 have it."""
     from transformers.convert_slow_tokenizer import bytes_to_unicode
 
     symbols = [*bytes_to_unicode().values()]
@@ -178,7 +178,7 @@ def decoder(start, *tokens, base=True):
 
 
 def folders():
-    """Name -> the files of a folder but config.json; bytes are a tokenizer.model."""
+    """Maps names to the files of a folder without config.json; a value of bytes is a tokenizer.model."""
     own = {}
 
     def add(name, config=None, special_map=None, added=None, **vocabulary):
@@ -197,7 +197,7 @@ def folders():
     size = 259 + len(PIECES)
     spm = model()
 
-    # tokenizer.model alone, and with settings beside it
+    # These have tokenizer.model alone, or with settings beside it.
     add("model", tokenizer_model=spm)
     add("model, Llama", llama, tokenizer_model=spm)
     for legacy in (True, False):
@@ -247,7 +247,7 @@ def folders():
     add("model without dummy prefix, Llama, legacy True", {**llama, "legacy": True}, tokenizer_model=model(add_dummy_prefix=False))
     add("model that removes spaces", tokenizer_model=model(remove_extra_whitespaces=True))
 
-    # tokenizer.json of pieces
+    # These have a tokenizer.json of pieces.
     for style in ("first", "always", "never", "prepend"):
         add(f"pieces {style}", tokenizer_json=piece_json(style))
         add(f"pieces {style}, Fast", fast, tokenizer_json=piece_json(style))
@@ -265,7 +265,7 @@ def folders():
     add("pieces first, TokenizersBackend", {**NAMES, "tokenizer_class": "TokenizersBackend"}, tokenizer_json=piece_json())
     add("pieces prepend, CodeLlama", {**NAMES, "tokenizer_class": "CodeLlamaTokenizerFast"}, tokenizer_json=piece_json("prepend"))
 
-    # tokenizer.json of bytes
+    # These have a tokenizer.json of bytes.
     size = 259 + 12
     add("bytes", tokenizer_json=byte_json())
     for cls in ("PreTrainedTokenizerFast", "TokenizersBackend", "GPT2Tokenizer", "LlamaTokenizer", "LlamaTokenizerFast"):
@@ -344,7 +344,7 @@ def write(folder, files):
 
 
 def ask(folder, fast):
-    """BOS and EOS, what special tokens are put around a text, and of every text its ids without those and two decoded texts with them."""
+    """Asks for BOS and EOS, the special tokens around a text, and each text's ids without those and two decodings with them."""
     import transformers
 
     transformers.logging.set_verbosity(transformers.logging.CRITICAL)
@@ -367,7 +367,7 @@ def ask(folder, fast):
 
 
 def ask_sentencepiece(model, answer):
-    """What sentencepiece itself makes of the texts, and of the ids that transformers gives."""
+    """Asks sentencepiece itself for the ids of the texts, and for the texts of the ids that transformers gives."""
     import sentencepiece
 
     own = sentencepiece.SentencePieceProcessor(model_proto=model)
@@ -386,7 +386,7 @@ def ask_all(folders, kinds):
 
 
 def differing(other, base):
-    """What of an answer differs: the rows by their number."""
+    """Gives the parts of an answer that differ, rows by their number, or None."""
     if "error" in other or "error" in base:
         return None if other == base else other
     rows = {str(i): row for i, row in enumerate(other["rows"]) if row != base["rows"][i]}
@@ -397,7 +397,7 @@ def differing(other, base):
 def main(out, old_python=None):
     import transformers
 
-    if out == "--answer":  # asked by the newer one
+    if out == "--answer":  # the newer Python has started this one
         print(json.dumps({"version": transformers.__version__, "answers": ask_all(folders(), ["slow", "fast"])}))
         return
     own = folders()
@@ -427,7 +427,7 @@ def main(out, old_python=None):
         table.append(entry)
     versions = [transformers.__version__, *([old["version"]] if old else [])]
     with open(out, "w") as file:
-        # A line a folder: small, and a difference between two runs can be read.
+        # Each folder has a line, so that the file is small and a difference between two runs can be read.
         file.write('{"transformers": %s,\n"texts": %s,\n' % (json.dumps(versions), json.dumps(TEXTS, ensure_ascii=False)))
         lines = [f"{json.dumps(key)}: {json.dumps(blob, ensure_ascii=False, separators=(',', ':'))}" for key, blob in blobs.items()]
         file.write('"vocabularies": {\n%s\n},\n' % ",\n".join(lines))

@@ -1,10 +1,10 @@
-"""Holds our token ids to those of tokenizers, sentencepiece and tiktoken on a megabyte of text in many scripts.
+"""Holds the token ids of mt-llama to those of tokenizers, sentencepiece and tiktoken on a megabyte of text in many scripts.
 
     bench/peers/.venv/bin/python bench/peers/tokenizer_parity.py [FILE ...]
 
 FILE is a tokenizer.json or a tokenizer.model, of SentencePiece or of tiktoken as of LLaMA 3; without one, those of ../shared are taken. The texts are random words of
 each script with marks, digits, punctuation, white space and emoji between them, the same in every run, and the real texts
-of the evaluation data where they are there. Prints a line a file; exit code 1 where any text differs.
+of the evaluation data where they are there. It prints a line for each file; the exit code is 1 where any text differs.
 """
 
 import glob
@@ -19,7 +19,7 @@ import unicodedata
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SHARED = os.path.join(os.path.dirname(ROOT), "shared")
 
-# First and last code point of the letters of a script.
+# A row is a script with the first and last code point of its letters.
 SCRIPTS = {
     "latin": (0x41, 0x24F), "ipa": (0x250, 0x2AF), "greek": (0x370, 0x3FF), "cyrillic": (0x400, 0x52F),
     "armenian": (0x531, 0x587), "hebrew": (0x591, 0x5F4), "arabic": (0x600, 0x6FF), "syriac": (0x700, 0x74F),

@@ -1,8 +1,8 @@
-"""What the tokenizers library makes of the patterns of published models, and of added tokens: test/golden/tokenizers.
+"""Asks the tokenizers library how it cuts texts by the patterns of published models and by added tokens.
 
     python tokenizer_patterns.py ../../test/golden/tokenizers
 
-Needs `tokenizers` alone; the files in the repository are of 0.23.3.
+It writes to that folder and needs `tokenizers` alone. The files in the repository come from version 0.23.3.
 """
 
 import json
@@ -39,7 +39,7 @@ PATTERNS = {
  "thousands": [r"\p{N}{1,3}(?=(?:\p{N}{3})*(?:\P{N}|$))"],
 }
 
-# Where oniguruma-to-es and Oniguruma differ, or JavaScript's syntax does.
+# At these, oniguruma-to-es or JavaScript's syntax differs from Oniguruma.
 SYNTAX = [
     r"\w", r"\w+", r"[\w]+", r"[^\w\s]+", r"\W", r"\p{Word}", r"[[:word:]]+", r"\bs", r"\w+\b", r"\B.", r"\s+", r"\S+",
     r"\d\D", r"\h+", r"\R", r"\N+", r".+", r"^.|.$", r"(?i:s)", r"(?i:σ)", r"(?i:k)", r"(?i:[a-k])", r"(?i:[^a-k]+)",
@@ -89,7 +89,7 @@ def patterns() -> dict:
 
 
 def added_tokens() -> list:
-    """Random sets of added tokens over a vocabulary of single characters, and the ids of random texts."""
+    """Makes random sets of added tokens over a vocabulary of single characters, with the ids of random texts."""
     letters = ["a", "b", "A", " ", "  ", "\n", "<", "_", "é"]
     vocab = {letter: i for i, letter in enumerate("ab <_\nABéX")}
     out = []

@@ -27,7 +27,7 @@ def main(shape: str, dtype: str) -> None:
     folder = HERE / "models" / shape
     config = json.loads((folder / "config.json").read_text())
     out = folder / f"{dtype}.gguf"
-    # Written under another name first: a file that is there is whole.
+    # The file is written under another name first, so that one that is there is whole.
     part = out.with_suffix(".part")
     writer = gguf.GGUFWriter(part, "llama")
     add_config(writer, config)
@@ -35,7 +35,7 @@ def main(shape: str, dtype: str) -> None:
     with safe_open(folder / "model.safetensors", "pt") as tensors:
         for name in tensors.keys():
             values = interleave(name, tensors.get_tensor(name).to(torch.float32).numpy(), config)
-            # llama.cpp wants vectors in float32.
+            # llama.cpp takes vectors in float32 only.
             kind = TYPES[dtype] if values.ndim > 1 else TYPES["float32"]
             writer.add_tensor(
                 NAMES.get_name(name, try_suffixes=(".weight",)), gguf.quants.quantize(values, kind), raw_dtype=kind
@@ -72,7 +72,7 @@ def add_vocabulary(writer: gguf.GGUFWriter, size: int) -> None:
 
 
 def interleave(name: str, values: np.ndarray, config: dict) -> np.ndarray:
-    """Rows of q and k as llama.cpp keeps them: the two halves of a RoPE pair side by side."""
+    """Orders the rows of q and k as llama.cpp does, with the two halves of a RoPE pair side by side."""
     if ".q_proj." not in name and ".k_proj." not in name:
         return values
     heads = config["num_attention_heads" if ".q_proj." in name else "num_key_value_heads"]

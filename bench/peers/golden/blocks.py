@@ -1,7 +1,8 @@
-"""What gguf-py says of ggml's block types: test/golden/gguf_blocks.
+"""Decodes and encodes ggml's block types with gguf-py: test/golden/gguf_blocks.
 
-TYPE.blocks.bin are blocks and TYPE.values.f32 what they decode to: first some whose scales are those of weights, then any
-bytes that decode to finite numbers. TYPE.encoded.bin is what TYPE.input.f32 becomes, for the types that are written.
+TYPE.blocks.bin has blocks and TYPE.values.f32 the numbers they decode to: first come some whose scales are like those of
+weights, then any bytes that decode to finite numbers. TYPE.encoded.bin is TYPE.input.f32 encoded, for the types that
+mt-llama writes.
 """
 
 from pathlib import Path
@@ -14,7 +15,7 @@ SEED = 20261128
 LIKE_WEIGHTS = 4
 ANY_BYTES = 4
 
-# The bytes at which a block has float16 numbers; they are the only ones that can be no number.
+# A block has float16 numbers at these bytes, the only ones that can be NaN or infinite.
 HALVES = {
     "F16": [0],
     "BF16": [],
@@ -39,7 +40,7 @@ def write_blocks(root: Path) -> None:
     generator = np.random.default_rng(SEED)
     for name, halves in HALVES.items():
         values, size = gguf.GGML_QUANT_SIZES[Type[name]]
-        # Plain numbers come 32 at a time, so that there are enough of them.
+        # A block of plain numbers has 32 of them here, so that there are enough.
         plain = 32 if values == 1 else 1
         blocks = []
         while len(blocks) < (LIKE_WEIGHTS + ANY_BYTES) * plain:
@@ -61,7 +62,7 @@ def write_blocks(root: Path) -> None:
 
 
 def to_encode(generator: np.random.Generator, limit: np.float32) -> np.ndarray:
-    """Rows of 32 numbers up to a limit: as weights have them, halves, zeros, extremes."""
+    """Makes rows of 32 numbers up to a limit: numbers like weights, halves, zeros, extremes."""
     rows = [0.02 * generator.standard_normal(32) for _ in range(12)]
     # The scale is 1: quants fall on halves and just beside them.
     halves = np.concatenate([[127], generator.integers(-126, 126, 31) + 0.5])

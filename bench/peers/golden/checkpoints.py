@@ -1,6 +1,6 @@
-"""Small random checkpoints, and what transformers computes from them in float32: test/golden/hf/NAME.
+"""Writes small random checkpoints, and what transformers computes from them in float32: test/golden/hf/NAME.
 
-Of each: the checkpoint as a user would have it; case.json (what is special in it, and how far transformers itself is off in
+Each folder has the checkpoint as a user would have it; case.json (what is special in it, and how far transformers itself is off in
 bfloat16); expected.safetensors (ids.K, logits.K); score.json (log-probabilities of continuations); greedy.json (24 tokens);
 texts.json where it has a tokenizer (ids by tokenizers or sentencepiece). test/golden-hf.ts says how near a run must come.
 """
@@ -170,7 +170,7 @@ def random_model(case: dict, vocab_size: int | None):
     model = MistralForCausalLM(MistralConfig(**config)) if case.get("mistral") else LlamaForCausalLM(LlamaConfig(**config))
     stored = getattr(torch, case["stored"])
     with torch.no_grad():
-        # Large on purpose: a wrong epsilon, rotation or mask must show in the logits.
+        # Weights are large on purpose: a wrong epsilon, rotation or mask must show in the logits.
         for name, p in model.named_parameters():
             if "norm" in name:
                 p.copy_(1 + 0.2 * torch.randn_like(p))
@@ -183,7 +183,7 @@ def random_model(case: dict, vocab_size: int | None):
 
 
 def write_tokenizer(folder: Path, kind: str | None):
-    """The vocabulary's size, and text -> ids by the library that reads such a file."""
+    """Gives the vocabulary's size, and a function from text to ids by the library that reads such a file."""
     if kind is None:
         return None, None
     if kind == "tokenizer.json":
@@ -277,7 +277,7 @@ def write_meta(folder: Path, model, ranks: int) -> None:
 
 
 def write_gguf(folder: Path, model) -> None:
-    """Quantises the matrices, and leaves in the model what they are then."""
+    """Quantises the matrices, and leaves the quantised values in the model."""
     file = folder / "tokenizer.model"
     pieces = sentencepiece.SentencePieceProcessor(model_file=str(file))
     config = model.config
@@ -364,7 +364,7 @@ def expect(folder: Path, name: str, about: str, model, ids_of) -> None:
 
 
 def cast(model, dtype: torch.dtype):
-    """A copy with rounded parameters alone: model.to() would round the frequencies of RoPE too, which no loading does."""
+    """Copies the model with its parameters rounded: model.to() would round the frequencies of RoPE too, which no loading does."""
     copy = deepcopy(model)
     for p in copy.parameters():
         p.data = p.data.to(dtype)

@@ -1,5 +1,9 @@
-"""Writes test/golden/csv/cases.json: rows that Hugging Face datasets (4.x, pandas) reads of small CSV files. Run with datasets:
-python bench/peers/golden/csv_rows.py test/golden/csv/cases.json"""
+"""Writes test/golden/csv/cases.json: small CSV files, and the rows that Hugging Face datasets (4.x, pandas) reads from them.
+
+    python bench/peers/golden/csv_rows.py test/golden/csv/cases.json
+
+It needs the package datasets.
+"""
 
 import json
 import os

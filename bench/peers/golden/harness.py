@@ -1,4 +1,4 @@
-"""What lm-evaluation-harness says of one of the checkpoints on the rows: test/golden/lm-eval/TASK.jsonl.
+"""Runs lm-evaluation-harness on one of the checkpoints with the rows of the tests: test/golden/lm-eval/TASK.jsonl.
 
 A row has its context, and for each request its continuation and log-likelihood, or the generated text; results.json has the
 harness's own accuracies. The prompts are the model card's, as shared by all tasks of the protocol `card`.

@@ -1,9 +1,9 @@
-"""What statistics say of intervals, tests and the bootstrap; written by others than this project.
+"""Asks statistical libraries for intervals, tests and bootstraps, which those of this project are held to.
 
     python intervals.py > test/golden/statistics.json
 
-Needs scipy, statsmodels, numpy and lm-eval (../requirements.txt). Wilson's interval is statsmodels' and scipy's, McNemar's test
-statsmodels' and scipy's binomtest, the bootstrap scipy's, and its standard error lm-evaluation-harness's.
+It needs scipy, statsmodels, numpy and lm-eval (../requirements.txt). statsmodels and scipy both compute Wilson's interval and
+McNemar's test (in scipy it is binomtest); the bootstrap comes from scipy, its standard error from lm-evaluation-harness.
 """
 
 import json
@@ -46,7 +46,7 @@ def resampled(values):
 
 
 def aggregated(name, statistic, items):
-    """A metric that is no mean. Items are scores, or pairs of a score and what it is paired with."""
+    """Computes a metric that is no mean. Items are scores, or pairs of a score and what it is paired with."""
     pairs = [item if isinstance(item, tuple) else (item, 0) for item in items]
     draws = np.random.default_rng(2).integers(0, len(items), (4_000, len(items)))
     means = [statistic([items[i] for i in row]) for row in draws]

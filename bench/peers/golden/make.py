@@ -1,8 +1,8 @@
-"""Makes test/golden anew: what the engine, the tokenizers, the prompts and the metrics are held to, by code of others.
+"""Makes test/golden anew: results of others' code, which the engine, tokenizers, prompts and metrics are held to.
 
     python make.py [blocks] [split] [checkpoints] [torch] [harness] [metrics SQUAD_SCRIPT MLQA_SCRIPT]
 
-Without a word, all but the metrics. Run it with the packages of ../requirements.txt; weights come from a fixed seed.
+Without a word it makes all but the metrics. It needs the packages of ../requirements.txt. Weights come from a fixed seed.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""What the official scripts of SQuAD v1.1 and MLQA say of made-up answers: test/golden/metrics/{squad,mlqa}.jsonl.
+"""Has made-up answers judged by the official scripts of SQuAD v1.1 and MLQA: test/golden/metrics/{squad,mlqa}.jsonl.
 
 The scripts are evaluate-v1.1.py of SQuAD and mlqa_evaluation_v1.py of the repository facebookresearch/MLQA.
 """
@@ -34,7 +34,7 @@ def write_metrics(root: Path, squad_script: Path, mlqa_script: Path) -> None:
     generator = random.Random(SEED)
     text = lambda: " ".join(generator.choices(WORDS, k=generator.randint(1, 5)))
     pairs = lambda n: PAIRS + [(text(), [text() for _ in range(generator.randint(1, 3))]) for _ in range(n)]
-    # The half of the made-up answers share words with a gold text, else most scores are 0.
+    # Half of the made-up answers share words with a gold text, for else most scores are 0.
     near = lambda pairs: [(g[0].upper() if i % 4 == 0 else p + " " + g[-1] if i % 4 == 1 else p, g) for i, (p, g) in enumerate(pairs)]
     rows = []
     for prediction, golds in near(pairs(150)):

@@ -1,6 +1,7 @@
-"""Rows of the evaluation's tasks, written for the tests: test/golden/data, in the layout docs/data.md describes.
+"""Writes rows of the evaluation's tasks for the tests: test/golden/data, in the layout that docs/data.md describes.
 
-Eight rows a task, with what the published rows have too: spaces at ends, quotes, other scripts, long and short choices.
+Each task has eight rows, made up, with what published rows have too: spaces at ends, quotes, other scripts, long and short
+choices.
 """
 
 import json
@@ -120,7 +121,7 @@ def write_rows(root: Path) -> None:
 
 
 def texts() -> list[str]:
-    """Every text of the rows, to train small vocabularies on."""
+    """Gives every text of the rows, to train small vocabularies on."""
 
     def strings(value) -> list[str]:
         if isinstance(value, str):

@@ -1,4 +1,4 @@
-"""A tiny LLaMA in GGUF as gguf-py writes it, in one file and in parts: test/golden/gguf_split."""
+"""Writes a tiny LLaMA in GGUF with gguf-py, in one file and in parts: test/golden/gguf_split."""
 
 from pathlib import Path
 

@@ -1,6 +1,10 @@
 """Writes test/golden/task-files/cases.json: what lm-evaluation-harness 0.4.13 makes of prompts, shots, filters, flags, templates,
-patterns and groups. Run with its packages, in the project's folder:
-python bench/peers/golden/task_files.py test/golden/task-files/cases.json"""
+patterns and groups.
+
+    python bench/peers/golden/task_files.py test/golden/task-files/cases.json
+
+It runs in the project's folder, with the packages of lm-evaluation-harness.
+"""
 
 import json
 import re

@@ -1,7 +1,7 @@
-"""Files of torch.save in its formats, and what torch reads from them: test/golden/torch.
+"""Writes files with torch.save in its formats, and what torch reads from them: test/golden/torch.
 
-expected.json: of each file the tensors by name (safetensors' type, shape, values as float32, whether row-major), or a word
-that the error of a file that is refused has to hold: the name that only Python may follow, say.
+expected.json has the tensors of each file by name (safetensors' type, shape, values as float32, whether row-major), or a
+word that the error has to hold where a file is refused: the name that only Python may follow, say.
 """
 
 import collections
@@ -36,7 +36,7 @@ TYPES = {
 
 
 class Own:
-    """A class that no reader but Python knows."""
+    """Is a class that no reader but Python knows."""
 
 
 def write_torch_files(root: Path) -> None:
