@@ -120,7 +120,8 @@ describe('Parquet', () => {
     })
   }
 
-  it('of any bytes changed ends in rows or DATA_INVALID', async () => {
+  it('of any bytes changed ends in rows or DATA_INVALID', async function () {
+    this.timeout(1_200_000)
     const sources = [sound(), sound({ codec: 'UNCOMPRESSED' })]
     // xorshift32 makes the same files in every run.
     let state = 20_261_128
@@ -148,7 +149,8 @@ describe('Parquet', () => {
         },
       )
     }
-    for (let number = 0; number < 60; number += 3) await Promise.all([0, 1, 2].map(i => one(number + i)))
+    const files = process.env.MT_LLAMA_VERIFY === '1' ? 600 : 24
+    for (let number = 0; number < files; number += 3) await Promise.all([0, 1, 2].map(i => one(number + i)))
     assert.ok(outcomes.rows > 0 && outcomes.DATA_INVALID > 0, JSON.stringify(outcomes))
   })
 
