@@ -2,9 +2,10 @@
 
     bench/peers/.venv/bin/python bench/peers/tokenizer_parity.py [FILE ...]
 
-FILE is a tokenizer.json or a tokenizer.model, of SentencePiece or of tiktoken as of LLaMA 3; without one, those of ../shared are taken. The texts are random words of
-each script with marks, digits, punctuation, white space and emoji between them, the same in every run, and the real texts
-of the evaluation data where they are there. It prints a line for each file; the exit code is 1 where any text differs.
+FILE is a tokenizer.json or a tokenizer.model, which is one of SentencePiece or, as LLaMA 3 has it, of tiktoken; without one,
+those of ../shared are taken. The texts are random words of each script with marks, digits, punctuation, white space and emoji
+between them, the same in every run, and the real texts of the evaluation data where they are there. It prints a line for each
+file; the exit code is 1 where any text differs.
 """
 
 import glob
