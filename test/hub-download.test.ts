@@ -49,11 +49,16 @@ describe('a download', () => {
     rmSync(folder, { recursive: true })
   })
 
-  const pull = (options: PullOptions = {}, name: Partial<ModelName['repo']> & { token?: string } = {}) => {
-    const { token, ...named } = name
+  /** Far more than a busy machine lets an answer wait. */
+  const patient = 60_000
+  const pull = (
+    options: PullOptions = {},
+    name: Partial<ModelName['repo']> & { token?: string; stallMs?: number | undefined } = {},
+  ) => {
+    const { token, stallMs = patient, ...named } = name
     return pullModel(
       { repo: { type: 'model', id: 'org/tiny', revision: 'main', ...named } },
-      { endpoint: server.endpoint, token, cacheDir: folder, offline: false, stallMs: 400 },
+      { endpoint: server.endpoint, token, cacheDir: folder, offline: false, stallMs },
       { delayMs: 1, ...options },
     )
   }
@@ -85,7 +90,7 @@ describe('a download', () => {
   describe('goes on after a failure', () => {
     const rows: Record<
       string,
-      { fault: (count: number) => Fault | undefined; ranges: (string | undefined)[] }
+      { fault: (count: number) => Fault | undefined; ranges: (string | undefined)[]; stallMs?: number }
     > = {
       'a connection that breaks twice': {
         fault: count => (count <= 2 ? { cutAfter: 1000 } : undefined),
@@ -94,6 +99,7 @@ describe('a download', () => {
       'a connection that stalls': {
         fault: count => (count === 1 ? { stallAfter: 5000 } : undefined),
         ranges: [undefined, 'bytes=5000-'],
+        stallMs: 3000,
       },
       'an answer without a length that ends early': {
         fault: count => (count === 1 ? { noLength: true, content: weights.subarray(0, 3000) } : undefined),
@@ -117,10 +123,10 @@ describe('a download', () => {
         ranges: [undefined, undefined, undefined, undefined],
       },
     }
-    for (const [name, { fault, ranges }] of Object.entries(rows)) {
+    for (const [name, { fault, ranges, stallMs }] of Object.entries(rows)) {
       it(name, async () => {
         onStore(fault)
-        checkWhole(await pull())
+        checkWhole(await pull({}, { stallMs }))
         const asked = server.requests.filter(request => request.kind === 'store' && isWeights(request))
         assert.deepEqual(
           asked.map(({ range }) => range),
@@ -402,7 +408,7 @@ describe('a download', () => {
           token: undefined,
           cacheDir: folder,
           offline: false,
-          stallMs: 400,
+          stallMs: patient,
         },
         { delayMs: 1 },
       ).catch(error => `${error.code} ${error.message}`)

@@ -259,7 +259,8 @@ function send(
   })
   if (request.method === 'HEAD') response.end()
   else if (fault.cutAfter !== undefined)
-    response.write(part.subarray(0, fault.cutAfter), () => setTimeout(() => response.destroy(), 20))
+    // The other side loses what it has not read by then, and a busy machine lets it wait.
+    response.write(part.subarray(0, fault.cutAfter), () => setTimeout(() => response.destroy(), 200))
   else if (fault.stallAfter !== undefined) response.write(part.subarray(0, fault.stallAfter))
   else response.end(part)
 }
