@@ -93,9 +93,9 @@ export interface HarnessSample {
 }
 
 /**
- * Maximum difference of two float32 log-likelihoods: 2e-4, and 1e-5 a token, since torch adds a soft-max's exponentials in
- * float32 and is 8e-6 a token off.
+ * Maximum difference of two float32 log-likelihoods: 2e-4, and 2e-5 a token, since torch adds a soft-max's exponentials in
+ * float32 and loses small ones: 8e-6 a token with the 16 lanes of AVX-512, 1.6e-5 with the 8 of AVX2.
  */
 export function float32Tolerance(tokens: number): number {
-  return 2e-4 + 1e-5 * tokens
+  return 2e-4 + 2e-5 * tokens
 }

@@ -35,7 +35,7 @@ function cpuTimes(): { idle: number; all: number } {
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
   const rule = header.map((_, column) =>
-    rows.every(row => /^[\d.,<ex% -]*$/.test(row[column]!)) ? '--:' : '---',
+    rows.every(row => /^[\d.,<ex% +-]*$/.test(row[column]!)) ? '--:' : '---',
   )
   return [line(header), line(rule), ...rows.map(line)].join('\n')
 }

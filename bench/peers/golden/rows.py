@@ -111,7 +111,7 @@ def data_file(root: Path, task: str) -> Path:
 
 def write_lines(file: Path, rows: list) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    file.write_text("".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n" for row in rows))
 
 
 def write_rows(root: Path) -> None:
