@@ -1,0 +1,217 @@
+// What a training run is asked for: the settings, their defaults and presets, and what is wrong with a configuration.
+import { check, type Kind, kind, boolean as trueOrFalse, wholeNumber } from '../data/fields.ts'
+import { isRecord } from '../data/record.ts'
+import { shown } from '../data/shown.ts'
+import { MtLlamaError } from '../errors.ts'
+import type { Mask } from './encode-example.ts'
+import { type ScheduleKind, scheduleKinds } from './schedule.ts'
+
+/** A configuration (docs/training.md). What is undefined has the preset's value, else the default. */
+export interface TrainConfig {
+  /** Values that count where the configuration has none: 'card' or 'release', those of the model card and of its script. */
+  preset?: PresetName | undefined
+  /** The checkpoint to begin with: a folder or a GGUF file. */
+  model: string
+  /** 't0', or the path of a YAML file (docs/mixtures.md). */
+  mixture: string
+  /** The folder that holds the folders of the training sets. */
+  dataRoot: string
+  /** promptsource's folder of templates. */
+  templatesDir: string
+  /** The folder of evaluation sets, whose texts no row may have; null leaves no row out. */
+  evalDir: string | null
+  /** The folder for checkpoints and the log. A run that it holds is gone on with. */
+  out: string
+  /** Whether sets of the mixture may be missing. @default false */
+  allowMissing?: boolean | undefined
+  /** What the loss is on. @default 'answer' */
+  mask?: Mask | undefined
+  /** Whether EOS follows each text. @default true with mask 'answer', false with 'release' */
+  eos?: boolean | undefined
+  /** Tokens of an example at most. @default 2048 */
+  maxLength?: number | undefined
+  /** What becomes of an example that is longer: see EncodeExampleOptions. @default 'cut' */
+  tooLong?: 'cut' | 'drop' | undefined
+  /** Of the order of examples and the choices of templates. @default 1 */
+  seed?: number | undefined
+  /** The share of rows kept for validation, from 0 up to 1. @default 0 */
+  validationShare?: number | undefined
+  /** Steps between looks at the validation loss; 0: none. @default 0 */
+  validateEvery?: number | undefined
+  /** Examples that the validation loss is taken over. @default 256 */
+  validationExamples?: number | undefined
+  /** Steps of the run; or `epochs`, of which one is as many examples as the tasks' caps. */
+  steps?: number | undefined
+  epochs?: number | undefined
+  /** Examples of a step. @default 16 */
+  batch?: number | undefined
+  /** Tokens of a pack at most: memory goes by it, the loss does not. @default 2048 */
+  packTokens?: number | undefined
+  /** How the learning rate goes on after the warm-up. @default 'constant' */
+  schedule?: ScheduleKind | undefined
+  /** Steps in which the learning rate rises from 0; or `warmupShare`, of the run's steps. @default none */
+  warmupSteps?: number | undefined
+  warmupShare?: number | undefined
+  /** The highest of the run. @default 1e-5 */
+  learningRate?: number | undefined
+  /** Of AdamW. @default 0.9, 0.999, 1e-8 and 0 */
+  beta1?: number | undefined
+  beta2?: number | undefined
+  eps?: number | undefined
+  /** Of matrices; norms and biases do not decay. */
+  weightDecay?: number | undefined
+  /** Gradients are scaled down to this norm; 0 leaves them as they are. @default 1 */
+  maxNorm?: number | undefined
+  /** Steps between checkpoints; the last step has one too. @default 500 */
+  saveEvery?: number | undefined
+  /** Checkpoints that are kept, the newest. @default 2 */
+  keep?: number | undefined
+  /** @default 'cpu' */
+  device?: TrainDevice | undefined
+  /** 0: one a core. @default 0 */
+  threads?: number | undefined
+}
+
+export type TrainDevice = 'cpu' | 'reference'
+
+/** A setting's name. */
+export type TrainKey = keyof TrainConfig
+
+/** A configuration with all that counts. One of each pair of alternatives is null. */
+export type TrainSettings = {
+  [Key in Exclude<TrainKey, 'preset' | Alternative>]-?: Exclude<TrainConfig[Key], undefined>
+} & { [Key in Alternative]: number | null }
+
+/** Pairs of settings of which a configuration has one. */
+const alternatives = [
+  ['steps', 'epochs'],
+  ['warmupSteps', 'warmupShare'],
+] as const
+type Alternative = (typeof alternatives)[number][number]
+
+export const presets = {
+  card: { batch: 16, learningRate: 5e-6, steps: 300_000, maxLength: 2048, weightDecay: 0 },
+  release: {
+    ...{ mask: 'release', maxLength: 2048, epochs: 3, learningRate: 2e-5, weightDecay: 0 },
+    ...{ schedule: 'cosine', warmupShare: 0.03 },
+  },
+} as const satisfies Record<string, Partial<TrainConfig>>
+export type PresetName = keyof typeof presets
+
+const defaults = {
+  ...{ allowMissing: false, mask: 'answer', maxLength: 2048, tooLong: 'cut', seed: 1 },
+  ...{ validationShare: 0, validateEvery: 0, validationExamples: 256, batch: 16, packTokens: 2048 },
+  ...{ schedule: 'constant', learningRate: 1e-5, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0 },
+  ...{ maxNorm: 1, saveEvery: 500, keep: 2, device: 'cpu', threads: 0 },
+} as const satisfies Partial<TrainConfig>
+
+const path = kind('a path', (value): value is string => typeof value === 'string' && value !== '')
+const count = (min: number) => wholeNumber(min, 2 ** 31 - 1)
+
+const kinds: { [Key in TrainKey]-?: Kind<Exclude<TrainConfig[Key], undefined>> } = {
+  preset: oneOf(Object.keys(presets) as PresetName[]),
+  ...{ model: path, mixture: path, dataRoot: path, templatesDir: path, out: path },
+  evalDir: kind(
+    'a path, or null to leave no row out',
+    (value): value is string | null => value === null || path.is(value),
+  ),
+  ...{ allowMissing: trueOrFalse, eos: trueOrFalse },
+  mask: oneOf(['answer', 'release']),
+  tooLong: oneOf(['cut', 'drop']),
+  maxLength: wholeNumber(8, 2 ** 20),
+  seed: wholeNumber(0, Number.MAX_SAFE_INTEGER),
+  validationShare: number('a number from 0 up to 1', value => value >= 0 && value < 1),
+  ...{ validateEvery: count(0), validationExamples: wholeNumber(1, 100_000) },
+  ...{ steps: count(1), batch: wholeNumber(1, 100_000), packTokens: wholeNumber(8, 2 ** 20) },
+  epochs: number('a number above 0, at most 1e6', value => value > 0 && value <= 1e6),
+  schedule: oneOf(scheduleKinds),
+  warmupSteps: count(0),
+  warmupShare: number('a number from 0 to 1', value => value >= 0 && value <= 1),
+  learningRate: number('a number above 0, at most 10', value => value > 0 && value <= 10),
+  beta1: number('a number from 0 up to 1', value => value >= 0 && value < 1),
+  beta2: number('a number from 0 up to 1', value => value >= 0 && value < 1),
+  eps: number('a number above 0, at most 1', value => value > 0 && value <= 1),
+  weightDecay: number('a number from 0 to 10', value => value >= 0 && value <= 10),
+  maxNorm: number('a number from 0 to 1e9', value => value >= 0 && value <= 1e9),
+  ...{ saveEvery: count(1), keep: wholeNumber(1, 100_000) },
+  device: oneOf(['cpu', 'reference']),
+  threads: wholeNumber(0, 1024),
+}
+
+export const trainKeys = Object.keys(kinds) as readonly TrainKey[]
+
+/** What a caller calls a setting, and how its errors begin. */
+export interface ConfigWords {
+  name(key: TrainKey): string
+  /** @param key the setting that is wrong, or another where it is missing */
+  error(key: TrainKey | undefined, message: string): MtLlamaError
+}
+
+const wordsOfApi: ConfigWords = {
+  name: key => key,
+  error: (_, message) => new MtLlamaError('INVALID_ARGUMENT', message),
+}
+
+/** Checks a configuration and fills in what it leaves open. @throws INVALID_ARGUMENT naming the setting */
+export function checkTrainConfig(config: TrainConfig): TrainSettings {
+  if (!isRecord(config)) throw wordsOfApi.error(undefined, `config is ${shown(config)}; expected an object`)
+  const unknown = Object.keys(config).find(key => !(trainKeys as readonly string[]).includes(key))
+  if (unknown !== undefined)
+    throw wordsOfApi.error(undefined, `unknown setting ${shown(unknown)}; there are ${trainKeys.join(', ')}`)
+  return settingsOf(config as unknown as Readonly<Record<string, unknown>>, wordsOfApi)
+}
+
+/** checkTrainConfig() for callers with words of their own. @param given settings whose names are known */
+export function settingsOf(given: Readonly<Record<string, unknown>>, words: ConfigWords): TrainSettings {
+  const own: Partial<Record<TrainKey, unknown>> = {}
+  for (const key of trainKeys)
+    if (given[key] !== undefined)
+      own[key] = check(given[key], kinds[key] as Kind<unknown>, expected =>
+        words.error(key, `${words.name(key)} is ${shown(given[key])}; expected ${expected}`),
+      )
+  const { preset, ...rest } = own
+  const result: Record<string, unknown> = { ...defaults }
+  const ofPreset: Partial<TrainConfig> = preset === undefined ? {} : presets[preset as PresetName]
+  for (const pair of alternatives) {
+    const [one, other] = pair
+    if (rest[one] !== undefined && rest[other] !== undefined)
+      throw words.error(other, `${words.name(one)} and ${words.name(other)} are both given; leave one out`)
+    const source = rest[one] === undefined && rest[other] === undefined ? ofPreset : rest
+    for (const key of pair) result[key] = source[key] ?? null
+  }
+  for (const [key, value] of Object.entries({ ...ofPreset, ...rest }))
+    if (!alternatives.flat().includes(key as Alternative)) result[key] = value
+  result.eos ??= result.mask === 'answer'
+  const settings = result as TrainSettings
+  checkTogether(settings, words)
+  return settings
+}
+
+function checkTogether(settings: TrainSettings, { name, error }: ConfigWords): void {
+  for (const key of ['model', 'mixture', 'dataRoot', 'templatesDir', 'evalDir', 'out'] as const)
+    if (settings[key] === undefined)
+      throw error(undefined, `no ${name(key)}; expected ${kinds[key].expected}`)
+  const { steps, epochs, warmupSteps, maxLength, packTokens, validateEvery, validationShare } = settings
+  if (steps === null && epochs === null)
+    throw error(undefined, `no ${name('steps')} and no ${name('epochs')}; expected one of them`)
+  if (steps !== null && warmupSteps !== null && warmupSteps > steps)
+    throw error('warmupSteps', `${name('warmupSteps')} is ${warmupSteps}, of ${steps} ${name('steps')}`)
+  if (packTokens < maxLength - 1)
+    throw error(
+      'packTokens',
+      `${name('packTokens')} is ${packTokens}; expected at least ${maxLength - 1}, for examples of ${name('maxLength')} ${maxLength}`,
+    )
+  if (validateEvery > 0 && validationShare === 0)
+    throw error(
+      'validateEvery',
+      `${name('validateEvery')} is ${validateEvery}, but ${name('validationShare')} is 0: no rows are kept for validation`,
+    )
+}
+
+function oneOf<Choice extends string>(choices: readonly Choice[]): Kind<Choice> {
+  return kind(`one of ${choices.join(', ')}`, (value): value is Choice => choices.includes(value as Choice))
+}
+
+function number(expected: string, fits: (value: number) => boolean): Kind<number> {
+  return kind(expected, (value): value is number => typeof value === 'number' && fits(value))
+}
