@@ -58,3 +58,12 @@ export type { TaskGroup } from './tasks/yaml/load.ts'
 export type { BoundaryRule } from './tokenizer/boundary.ts'
 export { loadTokenizer } from './tokenizer/load.ts'
 export type { DecodeOptions, DecodeStream, EncodeOptions, Tokenizer } from './tokenizer/tokenizer.ts'
+export {
+  type TrainOptions,
+  type TrainResult,
+  type TrainStart,
+  type TrainStep,
+  train,
+  trainStream,
+} from './training/train.ts'
+export type { TrainConfig, TrainDevice } from './training/train-config.ts'

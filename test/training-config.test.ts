@@ -15,8 +15,15 @@ describe('training: configurations', () => {
   const defaults: TrainSettings = {
     ...{ model: './llama', mixture: 't0', dataRoot: './data', templatesDir: './templates', evalDir: null },
     ...{ out: './run', allowMissing: false, mask: 'answer', eos: true, maxLength: 2048, tooLong: 'cut' },
-    ...{ seed: 1, validationShare: 0, validateEvery: 0, validationExamples: 256, steps: 10, epochs: null },
-    ...{ batch: 16, packTokens: 2048, schedule: 'constant', warmupSteps: null, warmupShare: null },
+    ...{
+      seed: 1,
+      validationShare: 0,
+      validateEvery: 0,
+      validationExamples: 256,
+      steps: 10,
+      epochs: undefined,
+    },
+    ...{ batch: 16, packTokens: 2048, schedule: 'constant', warmupSteps: undefined, warmupShare: undefined },
     ...{ learningRate: 1e-5, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0, maxNorm: 1 },
     ...{ saveEvery: 500, keep: 2, device: 'cpu', threads: 0 },
   }
@@ -24,17 +31,24 @@ describe('training: configurations', () => {
   for (const [yaml, expected] of [
     ['steps: 10', {}],
     ['steps: 10\nlearning_rate: 5e-6', { learningRate: 5e-6 }],
-    ['epochs: 0.5\nwarmup_share: 0.1', { steps: null, epochs: 0.5, warmupShare: 0.1 }],
+    ['epochs: 0.5\nwarmup_share: 0.1', { steps: undefined, epochs: 0.5, warmupShare: 0.1 }],
     ['steps: 10\nmask: release', { mask: 'release', eos: false }],
     ['steps: 10\nmask: release\neos: true', { mask: 'release', eos: true }],
     ['preset: card', { steps: 300_000, learningRate: 5e-6 }],
     ['preset: card\nsteps: 10', { learningRate: 5e-6 }],
-    ['preset: card\nepochs: 2', { steps: null, epochs: 2, learningRate: 5e-6 }],
+    ['preset: card\nepochs: 2', { steps: undefined, epochs: 2, learningRate: 5e-6 }],
     [
       'preset: release\nwarmup_steps: 2\nbatch: 4',
       {
-        ...{ mask: 'release', eos: false, steps: null, epochs: 3, learningRate: 2e-5, schedule: 'cosine' },
-        ...{ warmupSteps: 2, warmupShare: null, batch: 4 },
+        ...{
+          mask: 'release',
+          eos: false,
+          steps: undefined,
+          epochs: 3,
+          learningRate: 2e-5,
+          schedule: 'cosine',
+        },
+        ...{ warmupSteps: 2, warmupShare: undefined, batch: 4 },
       },
     ],
     [
@@ -208,12 +222,12 @@ describe('training: schedules', () => {
 
   // TrainingArguments.get_warmup_steps() of transformers: warmup_steps, else ceil(num_training_steps * warmup_ratio).
   for (const [steps, warmupSteps, warmupShare, expected] of [
-    [100, null, null, 0],
-    [100, null, 0.03, 3],
-    [101, null, 0.03, 4],
-    [100, 7, null, 7],
-    [100, 0, null, 0],
-    [3, null, 1, 3],
+    [100, undefined, undefined, 0],
+    [100, undefined, 0.03, 3],
+    [101, undefined, 0.03, 4],
+    [100, 7, undefined, 7],
+    [100, 0, undefined, 0],
+    [3, undefined, 1, 3],
   ] as const)
     it(`of ${steps} steps, ${warmupSteps ?? `a share of ${warmupShare}`} warm up: ${expected}`, () => {
       assert.equal(warmupOf(steps, { warmupSteps, warmupShare }), expected)

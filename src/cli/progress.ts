@@ -4,8 +4,11 @@ import { clearScreenDown } from 'node:readline'
 import cliProgress from 'cli-progress'
 
 export interface Progress {
-  /** @param total undefined while it is not known */
-  update(done: number, total: number | undefined, tokensPerSecond: number): void
+  /**
+   * @param total undefined while it is not known
+   * @param more what else is shown: 'loss 1.234'
+   */
+  update(done: number, total: number | undefined, tokensPerSecond: number, more?: string): void
   stop(): void
 }
 
@@ -20,9 +23,12 @@ interface Units {
 
 type Quiet = { quiet?: boolean | undefined }
 
-/** @param counted what is counted, such as 'samples' */
-export function startProgress(label: string, counted: string, options: Quiet): Progress {
-  return start(label, { counted, speed: 'tokens/s' }, options)
+/**
+ * @param counted what is counted, such as 'samples'
+ * @param from how much an earlier run has done, which says nothing about the pace
+ */
+export function startProgress(label: string, counted: string, options: Quiet, from = 0): Progress {
+  return start(label, { counted, speed: 'tokens/s' }, options, from)
 }
 
 /** Starts progress over bytes, which is shown in MiB. */
@@ -40,13 +46,13 @@ export function startByteProgress(
   }
 }
 
-function start(label: string, units: Units, { quiet }: Quiet): Progress {
+function start(label: string, units: Units, { quiet }: Quiet, from = 0): Progress {
   if (quiet) return { update: () => {}, stop: () => {} }
-  return process.stderr.isTTY ? bar(label, units) : lines(label, units)
+  return process.stderr.isTTY ? bar(label, units, from) : lines(label, units, from)
 }
 
-function bar(label: string, { counted, speed }: Units): Progress {
-  const format = `${label.padEnd(12)} [{bar}] {value}/{total} ${counted}, ETA {left}, {speed} ${speed}`
+function bar(label: string, { counted, speed }: Units, from: number): Progress {
+  const format = `${label.padEnd(12)} [{bar}] {value}/{total} ${counted}, ETA {left}, {speed} ${speed}{more}`
   const shown = new cliProgress.SingleBar(
     { format, stream: process.stderr, hideCursor: true, clearOnComplete: false, fps: 5 },
     cliProgress.Presets.rect,
@@ -54,10 +60,13 @@ function bar(label: string, { counted, speed }: Units): Progress {
   const start = performance.now()
   let started = false
   return {
-    update(done, total, rate) {
+    update(done, total, rate, more) {
       // The bar is shown from the first step on, since the first results may take long.
       if (total === undefined || (done === 0 && rate === 0)) return
-      const payload = { speed: Math.round(rate).toLocaleString('en'), left: timeLeft(start, done, total) }
+      const payload = {
+        ...{ speed: Math.round(rate).toLocaleString('en'), more: more ? `, ${more}` : '' },
+        left: timeLeft(start, done - from, total - from),
+      }
       if (!started) shown.start(total, done, payload)
       else {
         shown.setTotal(total)
@@ -74,17 +83,19 @@ function bar(label: string, { counted, speed }: Units): Progress {
   }
 }
 
-function lines(label: string, { counted, speed }: Units): Progress {
+function lines(label: string, { counted, speed }: Units, from: number): Progress {
   const start = performance.now()
   let last = start
   return {
-    update(done, total, rate) {
+    update(done, total, rate, more) {
       const now = performance.now()
       if (now - last < 1000 * lineEvery) return
       last = now
       const [of, eta] =
-        total === undefined ? ['', ''] : [`/${total}`, `, ETA ${timeLeft(start, done, total)}`]
-      process.stderr.write(`${label}: ${done}${of} ${counted}${eta}, ${Math.round(rate)} ${speed}\n`)
+        total === undefined ? ['', ''] : [`/${total}`, `, ETA ${timeLeft(start, done - from, total - from)}`]
+      process.stderr.write(
+        `${label}: ${done}${of} ${counted}${eta}, ${Math.round(rate)} ${speed}${more ? `, ${more}` : ''}\n`,
+      )
     },
     stop() {},
   }

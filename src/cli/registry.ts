@@ -17,6 +17,7 @@ import { reportCommand } from './report.ts'
 import { scoreCommand } from './score.ts'
 import { tasksCommand } from './tasks.ts'
 import { templatesCommand } from './templates.ts'
+import { trainCommand } from './train.ts'
 
 export const commands: readonly ((io: Io) => Command)[] = [
   evalCommand,
@@ -32,6 +33,7 @@ export const commands: readonly ((io: Io) => Command)[] = [
   deltaCommand,
   templatesCommand,
   mixtureCommand,
+  trainCommand,
   tasksCommand,
   pullCommand,
   dataCommand,

@@ -62,6 +62,17 @@ export async function nativeJob<T>(work: () => T | Promise<T>): Promise<T> {
   }
 }
 
+/** nativeJob() of work that the signal cancels. @throws ABORTED */
+export async function abortableJob<T>(
+  signal: AbortSignal | undefined,
+  work: (control: Control) => Promise<T>,
+): Promise<T> {
+  const control = newControl()
+  const job = nativeJob(() => work(control))
+  const stop = onAbort(signal, () => cancel(control))
+  return job.finally(stop)
+}
+
 /** Calls a function of the addon that answers at once; its plain errors with a code become MtLlamaErrors. */
 export function nativeCall<T>(work: () => T): T {
   try {

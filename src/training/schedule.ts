@@ -34,7 +34,7 @@ export function learningRateOf(step: number, { kind, learningRate, warmup, steps
 /** Steps of the warm-up. @param share of the run's steps; a part of a step counts whole, as in transformers' Trainer */
 export function warmupOf(
   steps: number,
-  { warmupSteps, warmupShare }: { warmupSteps: number | null; warmupShare: number | null },
+  { warmupSteps, warmupShare }: { warmupSteps: number | undefined; warmupShare: number | undefined },
 ): number {
   return warmupSteps ?? Math.ceil((warmupShare ?? 0) * steps)
 }

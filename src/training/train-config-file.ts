@@ -53,8 +53,8 @@ export function readTrainConfig(root: YamlValue, overrides: readonly Override[] 
 /** The file that says the same as these settings. */
 export function trainConfigText(settings: TrainSettings): string {
   const entries = trainKeys.flatMap(key => {
-    const value = key === 'preset' ? null : settings[key]
-    return value === null && key !== 'evalDir' ? [] : [[fileName(key), value] as const]
+    const value = key === 'preset' ? undefined : settings[key]
+    return value === undefined ? [] : [[fileName(key), value] as const]
   })
   return new Document(Object.fromEntries(entries), { version: '1.1' }).toString()
 }

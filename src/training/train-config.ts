@@ -77,10 +77,10 @@ export type TrainDevice = 'cpu' | 'reference'
 /** A setting's name. */
 export type TrainKey = keyof TrainConfig
 
-/** A configuration with all that counts. One of each pair of alternatives is null. */
+/** A configuration with all that counts. Of each pair of alternatives one is there at most. */
 export type TrainSettings = {
   [Key in Exclude<TrainKey, 'preset' | Alternative>]-?: Exclude<TrainConfig[Key], undefined>
-} & { [Key in Alternative]: number | null }
+} & { [Key in Alternative]: number | undefined }
 
 /** Pairs of settings of which a configuration has one. */
 const alternatives = [
@@ -177,7 +177,7 @@ export function settingsOf(given: Readonly<Record<string, unknown>>, words: Conf
     if (rest[one] !== undefined && rest[other] !== undefined)
       throw words.error(other, `${words.name(one)} and ${words.name(other)} are both given; leave one out`)
     const source = rest[one] === undefined && rest[other] === undefined ? ofPreset : rest
-    for (const key of pair) result[key] = source[key] ?? null
+    for (const key of pair) result[key] = source[key]
   }
   for (const [key, value] of Object.entries({ ...ofPreset, ...rest }))
     if (!alternatives.flat().includes(key as Alternative)) result[key] = value
@@ -192,9 +192,9 @@ function checkTogether(settings: TrainSettings, { name, error }: ConfigWords): v
     if (settings[key] === undefined)
       throw error(undefined, `no ${name(key)}; expected ${kinds[key].expected}`)
   const { steps, epochs, warmupSteps, maxLength, packTokens, validateEvery, validationShare } = settings
-  if (steps === null && epochs === null)
+  if (steps === undefined && epochs === undefined)
     throw error(undefined, `no ${name('steps')} and no ${name('epochs')}; expected one of them`)
-  if (steps !== null && warmupSteps !== null && warmupSteps > steps)
+  if (steps !== undefined && warmupSteps !== undefined && warmupSteps > steps)
     throw error('warmupSteps', `${name('warmupSteps')} is ${warmupSteps}, of ${steps} ${name('steps')}`)
   if (packTokens < maxLength - 1)
     throw error(

@@ -1,7 +1,7 @@
 // A file of tensors to write: a header, then their numbers at known places, row by row.
 
 import { loadAddon } from '../../native/addon.ts'
-import { abortedError, cancel, nativeJob, newControl, onAbort } from '../../native/job.ts'
+import { abortableJob, abortedError } from '../../native/job.ts'
 import { readableTypes } from '../../native/stored-types.ts'
 import type { DType, NativeTensor, StoredType } from '../../native/types.ts'
 import { plainTypes, storedParts, storedTypes } from '../tensors.ts'
@@ -11,8 +11,8 @@ export interface OutputTensor {
   name: string
   type: StoredType
   shape: number[]
-  /** The tensor that the numbers come from, or their bytes. */
-  source: NativeTensor | Uint8Array
+  /** The tensor that the numbers come from, or their bytes, or what gives the bytes when they are written. */
+  source: NativeTensor | Uint8Array | (() => Promise<Uint8Array>)
   /** Rows of a head in llama.cpp's order: the pairs of RoPE side by side (StoredPart.ropeInterleaved). @default false */
   ropeInterleaved?: boolean
 }
@@ -106,16 +106,16 @@ async function* tensorBytes(
 ): AsyncGenerator<Uint8Array> {
   const { source, type, shape, ropeInterleaved } = tensor
   if (source instanceof Uint8Array) return yield source.subarray(from)
+  if (typeof source === 'function') return yield (await source()).subarray(from)
   const rows = shape[0]!
   const rowBytes = outputBytes(tensor) / rows
   const step = rowStep(tensor, headDim)
   for (let row = from / rowBytes; row < rows; row += step) {
     if (signal?.aborted) throw abortedError(signal)
-    const control = newControl()
     const count = Math.min(step, rows - row)
-    const reading = nativeJob(() => loadAddon().readRows(source, headDim, row, count, type, control))
-    const stop = onAbort(signal, () => cancel(control))
-    const bytes = await reading.finally(stop)
+    const bytes = await abortableJob(signal, control =>
+      loadAddon().readRows(source, headDim, row, count, type, control),
+    )
     yield ropeInterleaved ? interleave(bytes, rowBytes, headDim) : bytes
   }
 }
@@ -123,7 +123,7 @@ async function* tensorBytes(
 /** Rows of a piece: whole heads where rows change places, whole vectors. */
 function rowStep({ shape, source, ropeInterleaved }: OutputTensor, headDim: number): number {
   const [rows, columns] = [shape[0]!, shape[1]]
-  if (columns === undefined || source instanceof Uint8Array) return rows
+  if (columns === undefined || source instanceof Uint8Array || typeof source === 'function') return rows
   const heads = ropeInterleaved || storedParts(source).some(part => part.ropeInterleaved)
   const unit = heads ? headDim : 1
   return Math.min(Math.max(Math.floor(PIECE_VALUES / (columns * unit)), 1) * unit, rows)

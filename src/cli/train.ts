@@ -1,0 +1,103 @@
+// mt-llama train: fine-tunes a model on a mixture of tasks, and goes on with a run that was stopped.
+import { type Command, InvalidArgumentError } from 'commander'
+import type { SkipReason } from '../training/examples.ts'
+import { type TrainResult, type TrainStart, type TrainStep, train } from '../training/train.ts'
+import { loadTrainConfig, type Override, trainConfigText } from '../training/train-config-file.ts'
+import { type CommonOptions, newCommand } from './command.ts'
+import { localModel } from './hub-model.ts'
+import { type Io, note, print, printJson } from './io.ts'
+import { millions } from './open-model.ts'
+import { type Progress, startProgress } from './progress.ts'
+
+interface TrainCommandOptions extends CommonOptions {
+  config: string
+  set: Override[]
+  printConfig?: boolean
+}
+
+export function trainCommand(io: Io): Command {
+  return newCommand(
+    'train',
+    'Train all weights of a model on a mixture of tasks, in float32, as a YAML file says (docs/training.md has its keys). ' +
+      'The out folder gets checkpoints, each a Hugging Face directory, and log.jsonl. Run again, one that was stopped goes on ' +
+      'from its last checkpoint, to the same bits.',
+    {
+      json: 'print the result as JSON',
+      examples: [
+        ['train --config run.yaml', 'begin, or go on'],
+        ['train --config run.yaml --set learning_rate=2e-5 --set out=./run2', 'with other settings'],
+        ['train --config run.yaml --print-config', 'all settings that count, defaults and presets filled in'],
+      ],
+    },
+  )
+    .requiredOption('--config <file>', 'YAML file of the run')
+    .option('--set <key=value>', "a setting that goes before the file's; may be given again", override, [])
+    .option('--print-config', 'print the settings that count, and end')
+    .action((options: TrainCommandOptions) => run(io, options))
+}
+
+function override(text: string, before: Override[]): Override[] {
+  const at = text.indexOf('=')
+  if (at < 1) throw new InvalidArgumentError('Expected KEY=VALUE.')
+  return [...before, { name: text.slice(0, at), text: text.slice(at + 1) }]
+}
+
+async function run(io: Io, options: TrainCommandOptions): Promise<void> {
+  const settings = await loadTrainConfig(options.config, options.set)
+  if (options.printConfig) return options.json ? printJson(settings) : print(trainConfigText(settings))
+  const model = await localModel(settings.model, options, io.signal)
+  const shown = trainProgress(options)
+  const result = await train(
+    { ...settings, model },
+    { signal: io.signal, onStart: shown.start, onProgress: shown.step },
+  ).finally(shown.stop)
+  if (options.json) return printJson(result)
+  await print(`${resultLine(result)}\n`)
+}
+
+/** Says what the run is, shows how far it is, and in the end what it has left out. */
+function trainProgress(options: CommonOptions): {
+  start: (start: TrainStart) => void
+  step: (step: TrainStep) => void
+  stop: () => void
+} {
+  let bar: Progress | undefined
+  let validation = ''
+  let [tokens, seconds] = [0, 0]
+  const skipped = new Map<SkipReason, number>()
+  return {
+    start(start) {
+      for (const line of startLines(start)) note(line, options)
+      bar = startProgress('train', 'steps', options, start.from)
+    },
+    step(step) {
+      tokens += step.tokens
+      seconds += step.seconds
+      for (const [reason, count] of Object.entries(step.skipped) as [SkipReason, number][])
+        skipped.set(reason, (skipped.get(reason) ?? 0) + count)
+      if (step.validationLoss !== undefined) validation = `, validation ${step.validationLoss.toFixed(4)}`
+      bar?.update(step.step, step.steps, tokens / seconds, `loss ${step.loss.toFixed(4)}${validation}`)
+    },
+    stop() {
+      bar?.stop()
+      const counts = Array.from(skipped, ([reason, count]) => `${reason} ${count}`)
+      if (counts.length > 0) note(`draws that made no example: ${counts.join(', ')}`, options)
+    },
+  }
+}
+
+function startLines(start: TrainStart): string[] {
+  const { steps, from, parameters, tasks, examplesOfEpoch, missing, backend, otherBackend } = start
+  return [
+    `${millions(parameters)} parameters on ${backend}; ${tasks} task${tasks === 1 ? '' : 's'}, ${examplesOfEpoch} examples an epoch`,
+    ...missing.map(({ name, reason }) => `missing: ${name}: ${reason}`),
+    ...(from > 0 ? [`going on after step ${from} of ${steps}`] : []),
+    ...(otherBackend === undefined
+      ? []
+      : [`warning: the run began on ${otherBackend}; ${backend} may round otherwise, to other bits`]),
+  ]
+}
+
+function resultLine({ checkpoint, steps, tokens, scoredTokens }: TrainResult): string {
+  return `${steps} steps, ${tokens} tokens, the loss on ${scoredTokens} of them; saved as ${checkpoint}`
+}

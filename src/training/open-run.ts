@@ -1,0 +1,97 @@
+// Opens all that a training run takes: checkpoint, tokenizer, mixture and evaluation texts, and the point it goes on from.
+import type { Checkpoint } from '../checkpoint/checkpoint.ts'
+import { fingerprint } from '../checkpoint/fingerprint.ts'
+import { openCheckpoint } from '../checkpoint/open.ts'
+import { MtLlamaError } from '../errors.ts'
+import { loadParts } from '../model/load.ts'
+import { abortableJob } from '../native/job.ts'
+import type { NativeModel, NativeTrainer } from '../native/types.ts'
+import { loadTokenizer } from '../tokenizer/load.ts'
+import { readEvalTexts } from './eval-texts.ts'
+import { Examples } from './examples.ts'
+import { loadMixture } from './mixture-file.ts'
+import { type OpenMixture, openMixture } from './open-mixture.ts'
+import { restoreOptimizer } from './train-checkpoint.ts'
+import type { TrainSettings } from './train-config.ts'
+import type { SavedStep } from './train-folder.ts'
+import { checkTrainingMemory } from './train-memory.ts'
+import { checkSameRun, type RunInputs, runInputs } from './train-state.ts'
+
+export interface OpenRun {
+  /** The checkpoint that training began with. */
+  base: Checkpoint
+  examples: Examples
+  inputs: RunInputs
+  /** Steps of the whole run. */
+  steps: number
+}
+
+/**
+ * @param mixture stays the caller's to close
+ * @param saved the checkpoint to go on from
+ * @throws OUTPUT where that one is of another run; INVALID_ARGUMENT, TOKENIZER, DATA_NOT_FOUND, DATA_INVALID, ABORTED
+ */
+export async function openRun(
+  settings: TrainSettings,
+  mixture: OpenMixture,
+  saved: SavedStep | undefined,
+  signal: AbortSignal | undefined,
+): Promise<OpenRun> {
+  const { model, maxLength, evalDir, batch } = settings
+  const base = await openCheckpoint(model)
+  if (!base.tokenizer)
+    throw new MtLlamaError('TOKENIZER', `${model} has no tokenizer, which training takes texts apart with.`)
+  const { contextLength } = base.config
+  if (maxLength > contextLength)
+    throw new MtLlamaError(
+      'INVALID_ARGUMENT',
+      `examples may have ${maxLength} tokens, but ${model} has a context of ${contextLength}; lower their maximum length.`,
+    )
+  const known = evalDir === null ? undefined : await readEvalTexts(evalDir, signal)
+  const inputs = await runInputs(await fingerprint(base), mixture, known)
+  if (saved) checkSameRun(saved.path, saved.state, settings, inputs)
+  const { seed, validationShare, mask, eos, tooLong } = settings
+  return {
+    ...{ base, inputs },
+    examples: new Examples(mixture, await loadTokenizer(base.tokenizer), {
+      ...{ seed, validationShare, mask, eos, tooLong, maxLength, contamination: known },
+    }),
+    steps: settings.steps ?? Math.ceil((settings.epochs! * mixture.totalCap) / batch),
+  }
+}
+
+export function openTrainingMixture(
+  { mixture, dataRoot, templatesDir, allowMissing }: TrainSettings,
+  signal: AbortSignal | undefined,
+): Promise<OpenMixture> {
+  return loadMixture(mixture).then(known =>
+    openMixture(known, { dataRoot, templatesDir, allowMissing, ...(signal && { signal }) }),
+  )
+}
+
+/** A model in float32 and its trainer. */
+export interface TrainedModel extends AsyncDisposable {
+  model: NativeModel
+  trainer: NativeTrainer
+}
+
+/** Loads the weights to begin or to go on with, and with the latter the optimizer's moments. @throws what loadModel() throws */
+export async function loadTrained(
+  { device, threads, packTokens }: TrainSettings,
+  base: Checkpoint,
+  saved: SavedStep | undefined,
+  signal: AbortSignal | undefined,
+): Promise<TrainedModel> {
+  const checkpoint = saved ? await openCheckpoint(saved.path) : base
+  checkTrainingMemory(checkpoint, packTokens)
+  const options = { dtype: 'float32', device, threads, ...(signal && { signal }) } as const
+  const { native: model } = await loadParts(checkpoint, options, packTokens)
+  try {
+    const trainer = await abortableJob(signal, control => model.trainer(control))
+    if (saved) await restoreOptimizer(saved.optimizerFile, base, trainer)
+    return { model, trainer, [Symbol.asyncDispose]: async () => model.dispose() }
+  } catch (error) {
+    model.dispose()
+    throw error
+  }
+}

@@ -1,0 +1,225 @@
+// The public way to train: a configuration in, steps and checkpoints out; a run that was stopped is gone on with.
+import { callbackOption, checkOptions, signalOption } from '../calls/options.ts'
+import { parameterCount } from '../checkpoint/tensors.ts'
+import { MtLlamaError } from '../errors.ts'
+import { abortedError } from '../native/job.ts'
+import type { NativeStep } from '../native/types.ts'
+import type { Examples, SkipReason, TrainingExample } from './examples.ts'
+import type { MissingSet, OpenMixture } from './open-mixture.ts'
+import { loadTrained, type OpenRun, openRun, openTrainingMixture, type TrainedModel } from './open-run.ts'
+import { learningRateOf, type Schedule, warmupOf } from './schedule.ts'
+import { optimizerFiles, weightsPlan } from './train-checkpoint.ts'
+import { checkTrainConfig, type TrainConfig, type TrainSettings } from './train-config.ts'
+import { TrainFolder } from './train-folder.ts'
+import { TrainLog } from './train-log.ts'
+import type { Progress, TrainState } from './train-state.ts'
+import { meanLoss, type StepFigures, trainStep } from './train-step.ts'
+
+/** What a run is found to be before its first step. */
+export interface TrainStart {
+  /** Steps of the whole run. */
+  steps: number
+  /** The step of the checkpoint that it goes on from; 0 at the beginning. */
+  from: number
+  /** Numbers in all weights. */
+  parameters: number
+  /** Tasks that examples are drawn from, and how many examples an epoch of them has. */
+  tasks: number
+  examplesOfEpoch: number
+  /** Sets of the mixture that are not there, with `allowMissing`. */
+  missing: readonly MissingSet[]
+  /** What computes: 'cpu avx512_bf16'. */
+  backend: string
+  /** The backend of the checkpoint's run, where it was another, which may round otherwise. */
+  otherBackend: string | undefined
+}
+
+export interface TrainStep extends StepFigures {
+  /** Counted from 1. */
+  step: number
+  /** Steps of the whole run. */
+  steps: number
+  learningRate: number
+  /** Draws that made no example on the way to those of the step, by reason. */
+  skipped: Partial<Record<SkipReason, number>>
+  /** Time of the step, drawing its examples included. */
+  seconds: number
+  /** After the step, where `validateEvery` asks for it. */
+  validationLoss?: number
+}
+
+export interface TrainResult {
+  /** The last checkpoint, a Hugging Face directory. */
+  checkpoint: string
+  steps: number
+  /** Of the whole run: tokens that were run, and those that the loss was on. */
+  tokens: number
+  scoredTokens: number
+}
+
+export interface TrainOptions {
+  /** Rejects with ABORTED; the last step that was done has a checkpoint. */
+  signal?: AbortSignal
+  /** Called once, before the first step. */
+  onStart?: (start: TrainStart) => void
+  /** Called after each step. */
+  onProgress?: (step: TrainStep) => void
+}
+
+/**
+ * Trains all weights of a model on a mixture (docs/training.md), and resolves once the last step has its checkpoint. A run
+ * that the folder `out` holds is gone on with: it ends in the bits of one that was never stopped.
+ * @throws INVALID_ARGUMENT, TRAINING (the mixture), DATA_NOT_FOUND, DATA_INVALID, OUTPUT, SCORE_NOT_FINITE (a loss; the
+ *   checkpoints stay), ABORTED, and what loadModel() throws
+ */
+export async function train(config: TrainConfig, options: TrainOptions = {}): Promise<TrainResult> {
+  const steps = trainStream(config, options)
+  for (;;) {
+    const next = await steps.next()
+    if (next.done) return next.value
+  }
+}
+
+/**
+ * train(), step by step. The generator's return value is the result. A loop that is left ends the run, and the last step
+ * that was done has a checkpoint.
+ */
+export async function* trainStream(
+  config: TrainConfig,
+  options: TrainOptions = {},
+): AsyncGenerator<TrainStep, TrainResult, undefined> {
+  checkOptions(options)
+  const signal = signalOption(options)
+  const onStart = callbackOption<'onStart', TrainStart>(options, 'onStart')
+  const onProgress = callbackOption<'onProgress', TrainStep>(options, 'onProgress')
+  const settings = checkTrainConfig(config)
+  await using folder = await TrainFolder.open(settings.out)
+  const saved = await folder.latest()
+  await using mixture = await openTrainingMixture(settings, signal)
+  const run = await openRun(settings, mixture, saved, signal)
+  await using trained = await loadTrained(settings, run.base, saved, signal)
+  await using log = await TrainLog.open(folder.logFile, saved?.state.step ?? 0)
+  const start = startOf(run, mixture, trained, saved?.state)
+  await log.add({ ...start, step: start.from })
+  onStart?.(start)
+
+  const validation = await validationExamples(run.examples, settings, signal)
+  const schedule: Schedule = {
+    ...{ kind: settings.schedule, learningRate: settings.learningRate, steps: run.steps },
+    warmup: warmupOf(run.steps, settings),
+  }
+  let done: Progress = saved?.state ?? { step: 0, draw: 0, tokens: 0, scoredTokens: 0 }
+  let checkpoint = saved?.path
+  let savedStep = done.step
+  const save = async () => {
+    await log.sync()
+    checkpoint = await saveCheckpoint(folder, run, trained, settings, done)
+    savedStep = done.step
+    await folder.prune(settings.keep)
+  }
+  let failed = false
+  try {
+    const drawn = run.examples.from(done.draw, 'train', signal)
+    while (done.step < run.steps) {
+      if (signal?.aborted) throw abortedError(signal)
+      const step = done.step + 1
+      const began = performance.now()
+      const before = new Map(run.examples.skipped)
+      const batch = await take(drawn, settings.batch)
+      const skipped = countsSince(before, run.examples.skipped)
+      const learningRate = learningRateOf(step, schedule)
+      const options = nativeStep(step, learningRate, settings)
+      const figures = await trainStep(trained.trainer, batch, settings.packTokens, options, signal)
+      done = {
+        ...{ step, draw: batch.at(-1)!.draw + 1 },
+        tokens: done.tokens + figures.tokens,
+        scoredTokens: done.scoredTokens + figures.scoredTokens,
+      }
+      const seconds = (performance.now() - began) / 1000
+      const told: TrainStep = { step, steps: run.steps, ...figures, learningRate, skipped, seconds }
+      await log.add({ ...told, taskTokens: tokensOfTasks(batch) })
+      if (settings.validateEvery > 0 && step % settings.validateEvery === 0) {
+        told.validationLoss = await meanLoss(trained.model, validation, settings.packTokens, signal)
+        await log.add({ step, validationLoss: told.validationLoss })
+      }
+      if (step % settings.saveEvery === 0) await save()
+      onProgress?.(told)
+      yield told
+    }
+  } catch (error) {
+    failed = !(error instanceof MtLlamaError && error.code === 'ABORTED')
+    throw error
+  } finally {
+    // A failure leaves the checkpoints as they are; who stops the run, or leaves its loop, finds the last step.
+    if (!failed && done.step > savedStep) await save()
+  }
+  const { tokens, scoredTokens } = done
+  return { checkpoint: checkpoint!, steps: run.steps, tokens, scoredTokens }
+}
+
+function startOf(
+  { base, steps }: OpenRun,
+  { tasks, totalCap, missing }: OpenMixture,
+  { model }: TrainedModel,
+  state: TrainState | undefined,
+): TrainStart {
+  const { backend } = model
+  return {
+    ...{ steps, from: state?.step ?? 0, parameters: parameterCount(base.tensors), tasks: tasks.length },
+    ...{ examplesOfEpoch: totalCap, missing, backend },
+    otherBackend: state && state.backend !== backend ? state.backend : undefined,
+  }
+}
+
+/** The first examples of the rows that are kept for validation. */
+async function validationExamples(
+  examples: Examples,
+  { validateEvery, validationExamples }: TrainSettings,
+  signal: AbortSignal | undefined,
+): Promise<TrainingExample[]> {
+  return validateEvery === 0 ? [] : take(examples.from(0, 'validation', signal), validationExamples)
+}
+
+/** The next of an endless generator, which goes on afterwards. */
+async function take<Item>(items: AsyncGenerator<Item>, count: number): Promise<Item[]> {
+  const taken: Item[] = []
+  while (taken.length < count) taken.push((await items.next()).value)
+  return taken
+}
+
+function countsSince<Key extends string>(
+  before: ReadonlyMap<Key, number>,
+  now: ReadonlyMap<Key, number>,
+): Partial<Record<Key, number>> {
+  const counts: Partial<Record<Key, number>> = {}
+  for (const [key, count] of now) {
+    const more = count - (before.get(key) ?? 0)
+    if (more > 0) counts[key] = more
+  }
+  return counts
+}
+
+function nativeStep(step: number, learningRate: number, settings: TrainSettings): NativeStep {
+  const { beta1, beta2, eps, weightDecay, maxNorm } = settings
+  return { step, learningRate, beta1, beta2, eps, weightDecay, maxNorm, decayVectors: false }
+}
+
+async function saveCheckpoint(
+  folder: TrainFolder,
+  { base, inputs }: OpenRun,
+  { model, trainer }: TrainedModel,
+  settings: TrainSettings,
+  { step, draw, tokens, scoredTokens }: Progress,
+): Promise<string> {
+  const { backend } = model
+  const state: TrainState = { version: 1, step, draw, tokens, scoredTokens, settings, inputs, backend }
+  const plan = await weightsPlan(base, trainer)
+  return folder.save(plan, optimizerFiles(base, trainer), state, base.config.headDim)
+}
+
+/** Tokens that were run of each task. */
+function tokensOfTasks(batch: readonly TrainingExample[]): Record<string, number> {
+  const tokens: Record<string, number> = {}
+  for (const { task, ids } of batch) tokens[task.name] = (tokens[task.name] ?? 0) + ids.length - 1
+  return tokens
+}

@@ -1,0 +1,98 @@
+// mt-llama train: a run that is killed goes on to the same bits, Ctrl-C saves, and what is wrong is told.
+import assert from 'node:assert/strict'
+import type { ChildProcess } from 'node:child_process'
+import { existsSync, readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type TrainConfig, train } from '../src/index.ts'
+import { checkTrainConfig } from '../src/training/train-config.ts'
+import { trainConfigText } from '../src/training/train-config-file.ts'
+import { withFolder } from './checkpoint-files.ts'
+import { type CliResult, cli } from './cli-run.ts'
+import { bytesOf, figuresOf, logOf, sameBytes, trainingRun } from './training-run.ts'
+
+describe('mt-llama train', () => {
+  /** Runs a configuration, and sends the program a signal once a file is there. */
+  async function run(
+    folder: string,
+    config: TrainConfig,
+    args: readonly string[] = [],
+    stop?: { signal: NodeJS.Signals; onceThere: string },
+  ): Promise<CliResult> {
+    const file = join(folder, 'run.yaml')
+    writeFileSync(file, trainConfigText(checkTrainConfig(config)))
+    let timer: NodeJS.Timeout | undefined
+    const onStart = (child: ChildProcess) => {
+      timer = setInterval(() => {
+        if (!stop || !existsSync(join(config.out, stop.onceThere))) return
+        clearInterval(timer)
+        child.kill(stop.signal)
+      }, 5)
+    }
+    return cli(['train', '--config', file, ...args], { onStart }).finally(() => clearInterval(timer))
+  }
+
+  const many: Partial<TrainConfig> = { steps: 60, saveEvery: 3, schedule: 'linear' }
+
+  it('goes on after kill -9, to the bits of a run that was never stopped', () =>
+    withFolder(async folder => {
+      const config = trainingRun(folder, many)
+      for (const onceThere of ['step-0000006', 'step-0000021']) {
+        const killed = await run(folder, config, [], { signal: 'SIGKILL', onceThere })
+        assert.equal(killed.code, null, `it ended before it was killed: ${killed.stderr}`)
+      }
+      const { code, stdout, stderr } = await run(folder, config)
+      assert.equal(code, 0, stderr)
+      assert.match(stderr, /^going on after step \d+ of 60$/m)
+      const checkpoint = join(config.out, 'step-0000060')
+      assert.match(
+        stdout,
+        new RegExp(`^60 steps, \\d+ tokens, the loss on \\d+ of them; saved as ${checkpoint}\n$`),
+      )
+      const whole = await train({ ...config, out: join(folder, 'whole') })
+      sameBytes(bytesOf(checkpoint), bytesOf(whole.checkpoint))
+      assert.deepEqual(figuresOf(config.out), figuresOf(join(folder, 'whole')))
+    }))
+
+  it('saves the last step at Ctrl-C, and exits with 130', () =>
+    withFolder(async folder => {
+      const config = trainingRun(folder, many)
+      const stop = { signal: 'SIGINT', onceThere: 'step-0000003' } as const
+      const { code, stderr } = await run(folder, config, [], stop)
+      assert.equal(code, 130, stderr)
+      const last = logOf(config.out).at(-1).step
+      assert.ok(last < 60)
+      assert.ok(readdirSync(config.out).includes(`step-${String(last).padStart(7, '0')}`))
+    }))
+
+  it('tells what it trains, and prints the result as JSON', () =>
+    withFolder(async folder => {
+      const config = trainingRun(folder, { steps: 2, maxLength: 40, tooLong: 'drop' })
+      const { code, stdout, stderr } = await run(folder, config, ['--json', '--set', 'max_length=24'])
+      assert.equal(code, 0, stderr)
+      const result = JSON.parse(stdout)
+      assert.deepEqual(Object.keys(result), ['checkpoint', 'steps', 'tokens', 'scoredTokens'])
+      assert.equal(result.checkpoint, join(config.out, 'step-0000002'))
+      assert.match(stderr, /^0\.1 M parameters on cpu \w+; 2 tasks, 50 examples an epoch$/m)
+      assert.match(stderr, /^draws that made no example: too long \d+$/m)
+    }))
+
+  it('prints the settings that count', () =>
+    withFolder(async folder => {
+      const config = trainingRun(folder)
+      const { code, stdout } = await run(folder, config, ['--print-config', '--set', 'batch=3'])
+      assert.equal(code, 0)
+      assert.equal(stdout, trainConfigText(checkTrainConfig({ ...config, batch: 3 })))
+      assert.ok(!existsSync(config.out))
+    }))
+
+  for (const [args, code, message] of [
+    [[], 2, /required option '--config <file>'/],
+    [['--config', '/none.yaml'], 1, /none\.yaml: cannot be read.*\[TRAINING\]/],
+    [['--config', '/none.yaml', '--set', 'batch'], 2, /Expected KEY=VALUE/],
+  ] as const)
+    it(`${args.join(' ') || 'without a configuration'} is an error`, async () => {
+      const result = await cli(['train', ...args])
+      assert.deepEqual([result.code, result.stdout], [code, ''])
+      assert.match(result.stderr, message)
+    })
+})
