@@ -5,6 +5,7 @@ import { type Command, Option } from 'commander'
 import { MtLlamaError } from '../errors.ts'
 import { readRun } from '../evaluation/compare/read-run.ts'
 import { gatedMetrics, savedMetrics } from '../evaluation/gates/gate.ts'
+import { checkPmi, type Prompting, prompted, promptingSettings } from '../evaluation/prompting.ts'
 import { report } from '../evaluation/report.ts'
 import { rescore } from '../evaluation/rescore.ts'
 import { type EvaluateProgress, type KeptSamples, runToEnd } from '../evaluation/run.ts'
@@ -34,6 +35,10 @@ interface EvalOptions extends ModelOptions, GateOptions {
   dataDir?: string
   dataRoot: string
   tasks: AskedTasks
+  chatTemplate?: boolean
+  fewshotAsMultiturn?: boolean
+  systemInstruction?: string
+  pmi?: boolean
   limit?: number
   scoreCache?: string
   redo?: boolean
@@ -102,6 +107,13 @@ export function evalCommand(io: Io): Command {
         .default(allOfCard, "the card's eleven"),
     )
     .option('--data-root <dir>', 'folder that paths of data in task files are relative to', folder, '.')
+    .option(
+      '--chat-template',
+      "put the prompts of task files by the checkpoint's chat template, descriptions as the system's message",
+    )
+    .option('--fewshot-as-multiturn', 'with --chat-template: each shot as messages of its own')
+    .option('--system-instruction <text>', 'of task files: stands before the description')
+    .option('--pmi', 'score choices alone too, for the accuracy by the difference (acc_mutual_info)')
     .option('--limit <n>', 'only the first n samples of each task', integer(1))
     .option(
       '--out <dir>',
@@ -133,17 +145,31 @@ async function run(io: Io, options: EvalOptions): Promise<void> {
   if (options.rescore !== undefined) return runRescore(io, options.rescore, options)
   const { tasks: own, groups } = await loadOwnTasks(options.tasks.files, resolve(options.dataRoot))
   const builtIn = options.tasks === allOfCard ? undefined : options.tasks.builtIn
-  const { protocol, tasks } = await chooseTasks(options, builtIn, own)
+  const { protocol: asTasksSay, tasks } = await chooseTasks(options, builtIn, own)
+  const prompting: Prompting = {
+    ...{ pmi: options.pmi ?? false, chatTemplate: options.chatTemplate ?? false },
+    fewshotAsMultiturn: options.fewshotAsMultiturn ?? false,
+    systemInstruction: options.systemInstruction,
+  }
+  const { protocol } = prompted(asTasksSay, prompting)
   await checkGateOptions(options, gatedMetrics(tasks, groups, protocol))
   await using saved = await openFolder(options.out, options)
   const data = { dataDir: resolve(options.dataDir ?? embeddedData), limit: options.limit ?? null }
-  const work = await loadWork(tasks, protocol, data)
-  const base = await openBase(options, work, data.dataDir)
+  const plain = await loadWork(tasks, protocol, data)
+  checkPmi(plain, prompting)
+  let base = prompting.chatTemplate ? undefined : await openBase(options, plain, data.dataDir)
   await using model = await openTextModel(options, io.signal)
+  // Chats are rendered by the checkpoint's template, which is there by now.
+  const chat = prompting.chatTemplate ? prompted(asTasksSay, prompting, model) : undefined
+  const work = chat ? await loadWork(tasks, chat.protocol, data) : plain
+  if (chat) base = await openBase(options, work, data.dataDir)
   if (options.dataDir === undefined && options.tasks.builtIn.length > 0)
     note('data: the embedded items, a handful a task; their figures mean nothing', options)
   const tokenNotes = (model.tokenizer && protocol.tokenNotes?.(model.tokenizer)) ?? []
-  const settings = await runSettings(model, { protocol: protocol.name, tooLong: options.tooLong, ...data })
+  const settings = await runSettings(model, {
+    ...{ protocol: protocol.name, tooLong: options.tooLong, ...data },
+    ...promptingSettings(prompting),
+  })
   await using scoreCache =
     options.scoreCache === undefined
       ? undefined
@@ -151,6 +177,7 @@ async function run(io: Io, options: EvalOptions): Promise<void> {
   const progress = taskProgress(options)
   const results = await runToEnd(model, {
     ...{ work, settings, tokenNotes, groups, scoreCache, folder: saved },
+    promptNotes: chat?.notes() ?? [],
     ...{ redo: options.redo ?? false, allowNan: options.allowNan ?? false, card: options.card ?? false },
     ...{ signal: io.signal, onProgress: progress.update },
     onKept: kept => note(keptWords(kept), options),

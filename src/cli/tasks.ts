@@ -115,10 +115,16 @@ function partsOf(ask: Ask, form: Form): [head: string, text: string][] {
       ['prompt', ask.prompt],
       ['target', [ask.gold].flat().join('\n')],
     ]
-  const { choices, golds = [ask.gold] } = ask
-  return [
-    ['prompt', ask.prompt],
-    ['choices, as they follow it', choices.map(choice => JSON.stringify(form.delimiter + choice)).join('\n')],
-    ['target', golds.map(gold => `${gold}: ${choices[gold]}`).join('\n')],
-  ]
+  const { choices, asPrompts, golds = [ask.gold] } = ask
+  const quoted = (texts: readonly string[]) => texts.map(text => JSON.stringify(text)).join('\n')
+  const asked: [head: string, text: string][] = asPrompts
+    ? [
+        ['prompts, one for each choice', quoted(asPrompts.prompts)],
+        ['what follows each', quoted([form.delimiter + asPrompts.continuation])],
+      ]
+    : [
+        ['prompt', ask.prompt],
+        ['choices, as they follow it', quoted(choices.map(choice => form.delimiter + choice))],
+      ]
+  return [...asked, ['target', golds.map(gold => `${gold}: ${choices[gold]}`).join('\n')]]
 }

@@ -20,6 +20,7 @@ import type { ScoreCache } from '../scoring/cache.ts'
 import { namedTasks, taskNames } from '../tasks/built-in/registry.ts'
 import type { Task } from '../tasks/task.ts'
 import type { TaskGroup } from '../tasks/yaml/load.ts'
+import { checkPmi, prompted, promptingSettings } from './prompting.ts'
 import type { RunResults, Settings } from './results.ts'
 import { type EvaluateProgress, type KeptSamples, resultsOf, runWork, type TaskSample } from './run.ts'
 import { RunFolder } from './run-folder.ts'
@@ -43,6 +44,20 @@ export interface EvaluateOptions {
   templatesDir?: string
   /** Names or ids of the templates that t0 asks by. @default all of the original task */
   template?: readonly string[]
+  /**
+   * Put the prompts of task files and defineTask() by the checkpoint's chat template, as lm-evaluation-harness's
+   * apply_chat_template does: the description is the system's message. INVALID_ARGUMENT with other tasks. @default false
+   */
+  chatTemplate?: boolean
+  /** Make shots messages of their own there, and not a part of the user's one message. @default false */
+  fewshotAsMultiturn?: boolean
+  /** Stands before the description of each task file, in plain prompts too. @default none */
+  systemInstruction?: string
+  /**
+   * Score choices alone too, and give acc_mutual_info: accuracy by the difference (PMI). Choices that come again and again
+   * are scored once. @default false
+   */
+  pmi?: boolean
   /** Items of each task, from the first. @default all */
   limit?: number
   /**
@@ -82,14 +97,17 @@ export async function* evaluateStream(
   model: Scorer,
   options: EvaluateOptions,
 ): AsyncGenerator<TaskSample, RunResults, undefined> {
-  const { builtIn, own, choice, out, settings: asked, ...rest } = readOptions(options)
-  const { protocol, tasks } = await chooseTasks(choice, builtIn, own)
+  const { builtIn, own, choice, out, prompting, settings: asked, ...rest } = readOptions(options)
+  const { protocol: asTasksSay, tasks } = await chooseTasks(choice, builtIn, own)
+  const { protocol, notes } = prompted(asTasksSay, prompting, model)
   const folder = out === undefined ? undefined : await RunFolder.open(out)
   try {
     const work = await loadWork(tasks, protocol, asked)
+    checkPmi(work, prompting)
     const tokenNotes = (model.tokenizer && protocol.tokenNotes?.(model.tokenizer)) ?? []
-    const settings = await runSettings(model, { ...asked, protocol: protocol.name })
-    const results = yield* runWork(model, { ...rest, work, settings, tokenNotes, folder })
+    const settings = await runSettings(model, { ...asked, protocol: protocol.name, ...promptingSettings(prompting) })
+    const promptNotes = notes()
+    const results = yield* runWork(model, { ...rest, work, settings, tokenNotes, promptNotes, folder })
     if (rest.signal?.aborted)
       throw new MtLlamaError('ABORTED', 'the evaluation was aborted', { cause: rest.signal.reason })
     return results
@@ -109,6 +127,7 @@ function readOptions(options: EvaluateOptions) {
   const protocol = choiceOption(options, 'protocol', protocolNames, 'card')
   const templatesDir = optionOf(options, 'templatesDir', undefined)
   const template = optionOf(options, 'template', undefined)
+  const systemInstruction = optionOf(options, 'systemInstruction', undefined)
   const { builtIn, own } = readTasks(optionOf(options, 'tasks', undefined))
   return {
     ...{ builtIn, own },
@@ -116,6 +135,12 @@ function readOptions(options: EvaluateOptions) {
       protocol,
       ...(templatesDir !== undefined && { templatesDir: checkPath('templatesDir', templatesDir) }),
       ...(template !== undefined && { template: textsOption(options, 'template') }),
+    },
+    prompting: {
+      pmi: booleanOption(options, 'pmi', false),
+      chatTemplate: booleanOption(options, 'chatTemplate', false),
+      fewshotAsMultiturn: booleanOption(options, 'fewshotAsMultiturn', false),
+      systemInstruction: systemInstruction === undefined ? undefined : textOption(systemInstruction),
     },
     groups: readGroups(optionOf(options, 'groups', undefined)),
     out: out === undefined ? undefined : checkPath('out', out),
@@ -148,6 +173,11 @@ function readTasks(asked: unknown): { builtIn: readonly Task[] | undefined; own:
       `tasks has ${shown(unknown[0])}; there are ${[...taskNames.ofOneLanguage, ...taskNames.ofSets].join(', ')}`,
     )
   return { builtIn, own }
+}
+
+function textOption(text: unknown): string {
+  if (typeof text === 'string') return text
+  throw new MtLlamaError('INVALID_ARGUMENT', `systemInstruction is ${shown(text)}; expected a text`)
 }
 
 function readGroups(groups: unknown): readonly TaskGroup[] {

@@ -1,11 +1,12 @@
 // Recognises samples whose scores are NaN or infinite, and words the error for them.
 import { notFiniteCause } from '../calls/not-finite.ts'
 import { MtLlamaError, message } from '../errors.ts'
-import type { SampleRecord } from './results.ts'
+import type { RankRecord, SampleRecord } from './results.ts'
 
 /** Whether the model gave NaN or an infinity for this sample. */
 export function isNotFinite(record: SampleRecord): boolean {
-  if (record.kind === 'rank') return record.logLikelihoods.includes(null)
+  if (record.kind === 'rank')
+    return [...record.logLikelihoods, ...(record.unconditional ?? [])].includes(null)
   return record.kind === 'roll' ? record.logLikelihood === null : record.notFinite === true
 }
 
@@ -16,7 +17,7 @@ export function isNotFinite(record: SampleRecord): boolean {
 export function notFiniteError(record: SampleRecord, sample: string, dtype: string): MtLlamaError {
   const what =
     record.kind === 'rank'
-      ? `the log-likelihood of choice ${record.logLikelihoods.indexOf(null) + 1}`
+      ? choiceWords(record)
       : record.kind === 'roll'
         ? 'the log-likelihood of the text'
         : 'the log-probability of a generated token'
@@ -24,4 +25,11 @@ export function notFiniteError(record: SampleRecord, sample: string, dtype: stri
     'SCORE_NOT_FINITE',
     message`${sample}: ${what} is NaN or infinite. ${notFiniteCause(dtype)}; ${{ kind: 'option', name: 'allowNan' }} counts such samples as wrong and goes on.`,
   )
+}
+
+function choiceWords({ logLikelihoods, unconditional = [] }: RankRecord): string {
+  const place = logLikelihoods.indexOf(null)
+  return place >= 0
+    ? `the log-likelihood of choice ${place + 1}`
+    : `the log-likelihood of choice ${unconditional.indexOf(null) + 1} by itself`
 }

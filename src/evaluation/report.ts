@@ -87,7 +87,7 @@ function publishedCell(figures: PublishedFigures | undefined): string {
 }
 
 /** What a reader of a run's tables must know: a sentence or more each. */
-export function notes({ settings, tasks: done, tokenNotes }: RunResults): string[] {
+export function notes({ settings, tasks: done, tokenNotes, promptNotes = [] }: RunResults): string[] {
   const all = Object.values(done)
   /** Names the tasks that `say` gives something for, with what it gives: 'COPA 3, RTE 1'. */
   const list = (say: (result: TaskResult) => string | number | false) =>
@@ -117,6 +117,11 @@ export function notes({ settings, tasks: done, tokenNotes }: RunResults): string
   const lines = [
     `Protocol ${settings.protocol}, ${settings.dtype}, ${settings.backend}${bos}.`,
     ...tokenNotes,
+    settings.chatTemplate &&
+      `Prompts are chats by the checkpoint's template, ${settings.fewshotAsMultiturn ? 'shots as messages of their own' : 'shots and question in one message'}.`,
+    settings.systemInstruction !== undefined &&
+      `Before each task's description stands ${JSON.stringify(settings.systemInstruction)}.`,
+    ...promptNotes,
     settings.limit !== null && `Only the first ${settings.limit} items of each task.`,
     partial && `* Stopped early, the figure is that of the first samples: ${partial}.`,
     ...further,

@@ -32,6 +32,14 @@ export interface Settings {
   dataDir: string
   /** How many items of each task are asked about, from the first; null takes all. */
   limit: number | null
+  /** Set where rankings have acc_mutual_info, whatever their task says. */
+  pmi?: boolean
+  /** Set where prompts of task files are put by the checkpoint's chat template. */
+  chatTemplate?: boolean
+  /** Set where shots are messages of their own there. */
+  fewshotAsMultiturn?: boolean
+  /** Stands before the description of each task file. */
+  systemInstruction?: string
 }
 
 export interface RunResults {
@@ -48,6 +56,8 @@ export interface RunResults {
   groups?: Record<string, GroupResult>
   /** What the protocol says of the tokens that prompts begin with and texts end at; empty where they are the tokenizer's own. */
   tokenNotes: readonly string[]
+  /** What a reader must know of how prompts were made; left out where there is nothing. */
+  promptNotes?: readonly string[]
 }
 
 /** The mean over the languages of a set, each language counting alike. */
@@ -132,7 +142,10 @@ interface Cut {
 
 /** null stands for a log-likelihood that is NaN or infinite. */
 export type RankRecord = RankAsk &
-  Omit<RankAnswer, 'logLikelihoods'> & { logLikelihoods: (number | null)[] } & Partial<TokenScores> &
+  Omit<RankAnswer, 'logLikelihoods' | 'unconditional'> & {
+    logLikelihoods: readonly (number | null)[]
+    unconditional?: readonly (number | null)[]
+  } & Partial<TokenScores> &
   Judged &
   Cut
 

@@ -11,6 +11,7 @@ import type {
 } from '../protocols/protocol.ts'
 import type { ScoreCache } from '../scoring/cache.ts'
 import { Prompts } from './prompts.ts'
+import { RankRequests } from './rank-requests.ts'
 import type { GenerateRecord, RankRecord, RollRecord, SampleRecord, Settings } from './results.ts'
 import type { Scorer } from './scorer.ts'
 import { tokenScores } from './token-scores.ts'
@@ -34,60 +35,53 @@ export async function* runTask(
 ): AsyncGenerator<SampleRecord> {
   const { form } = work
   const asks = work.asks.slice(options.skip)
+  const requests = form.kind === 'rank' ? new RankRequests(form, new Prompts(model, form)) : undefined
   try {
-    if (form.kind === 'rank') yield* rank(model, form, asks as RankAsk[], options)
+    if (form.kind === 'rank') yield* rank(model, form, requests!, asks as RankAsk[], options)
     else if (form.kind === 'roll') yield* roll(model, form, asks as RollAsk[], options)
     else yield* generate(model, form, asks as GenerateAsk[], options)
   } catch (error) {
     if (!(error instanceof MtLlamaError)) throw error
     // Scoring calls the samples requests; the user knows them as samples of a task.
-    throw error.reworded(term =>
-      term.kind === 'request' || term.kind === 'prompt'
-        ? sampleName(work, options.skip + term.index)
-        : undefined,
-    )
+    throw error.reworded(term => {
+      if (term.kind !== 'request' && term.kind !== 'prompt') return undefined
+      return sampleName(work, options.skip + (requests?.askOf(term.index) ?? term.index))
+    })
   }
 }
 
 async function* rank(
   model: Scorer,
   form: RankForm,
+  requests: RankRequests,
   asks: readonly RankAsk[],
   { tooLong, cache, signal, onTokens }: RunTaskOptions,
 ): AsyncGenerator<RankRecord> {
-  const prompts = new Prompts(model, form)
-  const requests = lazily(asks, ask => ({
-    prompt: prompts.next(ask),
-    continuations: ask.choices.map(choice => form.delimiter + choice),
-  }))
-  const results = model.scoreStream(requests, {
+  const results = model.scoreStream(requests.of(asks), {
     tooLong,
     ...(cache && { cache }),
     ...(form.boundary && { boundary: form.boundary }),
     ...(signal && { signal }),
     onProgress: progress => onTokens(progress.tokensDone),
   })
-  let i = 0
-  for await (const { continuations, ...result } of results) {
-    const truncatedTokens = result.truncatedTokens + prompts.take(i).truncatedTokens
-    const ask = asks[i++]!
-    const logLikelihoods = continuations.map(({ logLikelihood }) => logLikelihood)
-    const answer = {
-      logLikelihoods,
-      tokens: continuations.map(({ tokens }) => tokens.length),
-      isGreedy: continuations.map(({ isGreedy }) => isGreedy),
-      ...tokenScores(continuations, model.tokenizer),
-    }
-    if (logLikelihoods.every(Number.isFinite))
+  for await (const { ask, continuations, truncatedTokens, ...answered } of requests.answers(asks, results)) {
+    const answer = { ...answered.answer, ...tokenScores(continuations, model.tokenizer) }
+    const { logLikelihoods, unconditional } = answer
+    if ([...logLikelihoods, ...(unconditional ?? [])].every(Number.isFinite))
       yield { ...ask, ...answer, ...form.judge(ask, answer), truncatedTokens }
     else
       yield {
         ...{ ...ask, ...answer },
-        logLikelihoods: logLikelihoods.map(value => (Number.isFinite(value) ? value : null)),
+        logLikelihoods: logLikelihoods.map(finiteOrNull),
+        ...(unconditional && { unconditional: unconditional.map(finiteOrNull) }),
         ...wrong(form),
         truncatedTokens,
       }
   }
+}
+
+function finiteOrNull(value: number): number | null {
+  return Number.isFinite(value) ? value : null
 }
 
 async function* generate(

@@ -20,6 +20,8 @@ export interface RunOptions {
   settings: Settings
   /** What the protocol says of the tokenizer's tokens (Protocol.tokenNotes). @default [] */
   tokenNotes?: readonly string[]
+  /** What a reader must know of how prompts were made. @default [] */
+  promptNotes?: readonly string[]
   /** Groups of tasks whose means are taken. @default [] */
   groups?: readonly TaskGroup[]
   /** The folder to save in; undefined saves nothing. */
@@ -86,6 +88,7 @@ export async function* runWork(
     tasks: { ...earlier?.tasks },
     languageMeans: {},
     tokenNotes: options.tokenNotes ?? [],
+    ...(options.promptNotes?.length && { promptNotes: options.promptNotes }),
   }
   const groups: Record<string, TaskGroup> = {
     ...earlier?.groups,

@@ -1,6 +1,7 @@
 // What an evaluation needs of a model, so that one on another machine can stand in for a Model.
 
 import type { Text } from '../calls/text.ts'
+import type { ChatMessage } from '../chat/chat-template.ts'
 import type { GenerateOptions, GenerateResult } from '../generation/options.ts'
 import type { ModelInfo } from '../model/info.ts'
 import type { PerplexityOptions } from '../model.ts'
@@ -19,6 +20,8 @@ export interface Scorer {
   scoreStream(requests: Iterable<ScoreRequest>, options: ScoreOptions): AsyncIterable<ScoreResult>
   /** See Model.generateEach(). */
   generateEach(prompts: Iterable<Text>, options: GenerateOptions): AsyncIterable<GenerateResult>
+  /** See Model.applyChatTemplate(); must be there for prompts that are put as chats. */
+  applyChatTemplate?(messages: readonly ChatMessage[], options: { addGenerationPrompt: boolean }): string
   /** See Model.perplexity(). */
   perplexity(text: Text, options: PerplexityOptions): Promise<PerplexityResult>
 }

@@ -6,15 +6,14 @@ import type { Scorer } from './scorer.ts'
 /** @param asked must name the data folder by an absolute path, since settings are compared between runs */
 export async function runSettings(
   { info }: Scorer,
-  { protocol, tooLong, dataDir, limit }: Pick<Settings, 'protocol' | 'tooLong' | 'dataDir' | 'limit'>,
+  asked: Pick<Settings, 'protocol' | 'tooLong' | 'dataDir' | 'limit'> & Partial<Settings>,
 ): Promise<Settings> {
   return {
     version: await packageVersion(),
-    protocol,
     modelFingerprint: info.fingerprint,
     dtype: info.dtype,
     backend: info.backend,
     addBos: info.addBos,
-    ...{ tooLong, dataDir, limit },
+    ...asked,
   }
 }

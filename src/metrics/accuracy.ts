@@ -24,6 +24,17 @@ export function perByte(logLikelihoods: readonly number[], choices: readonly str
   return logLikelihoods.map((value, i) => value / Buffer.byteLength(choices[i]!))
 }
 
+/**
+ * Each log-likelihood less that of the choice by itself, which is the log of P(choice | prompt) / P(choice): pointwise mutual
+ * information, as in lm-evaluation-harness's acc_mutual_info (Holtzman et al. 2021, with the empty prompt as its domain).
+ */
+export function mutualInformation(
+  logLikelihoods: readonly number[],
+  unconditional: readonly number[],
+): number[] {
+  return logLikelihoods.map((value, i) => value - unconditional[i]!)
+}
+
 /** Each log-likelihood divided by the number of tokens that it is the sum of, as in OLMES's acc_per_token. */
 export function perToken(logLikelihoods: readonly number[], tokens: readonly number[]): number[] {
   return logLikelihoods.map((value, i) => value / tokens[i]!)

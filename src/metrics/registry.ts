@@ -69,6 +69,7 @@ const taken = [
   'acc',
   'acc_norm',
   'acc_bytes',
+  'acc_mutual_info',
   'f1',
   'perplexity',
   'word_perplexity',

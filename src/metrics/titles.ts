@@ -10,6 +10,7 @@ const heads: Readonly<Record<string, string>> = {
 const descriptions: Readonly<Record<string, string>> = {
   acc_norm: 'Accuracy by log-likelihood per character',
   acc_bytes: 'Accuracy by log-likelihood per byte',
+  acc_mutual_info: 'Accuracy by log-likelihood less that of the choice alone (PMI)',
   acc_per_token: 'Accuracy by log-likelihood per token',
 }
 

@@ -1,4 +1,5 @@
 // Defines what a protocol is: what is asked of a model about an item of a task, and how its answers are judged.
+import type { ChatMessage } from '../chat/chat-template.ts'
 import type { Aggregation } from '../metrics/aggregation.ts'
 import type { AnyTask, Gold, Item, Task } from '../tasks/task.ts'
 import type { BoundaryRule } from '../tokenizer/boundary.ts'
@@ -20,6 +21,11 @@ export interface RankAsk extends AskBase {
   gold: number
   /** Indices of all right choices, where there are several. */
   golds?: readonly number[]
+  /**
+   * Set where the choices are prompts, which all have the same continuation: the texts before it, one for each choice.
+   * `prompt` is then what these begin with alike.
+   */
+  asPrompts?: { prompts: readonly string[]; continuation: string }
 }
 
 /** What does the model write after the prompt? */
@@ -54,6 +60,8 @@ export interface RankAnswer {
   tokens: readonly number[]
   /** Whether greedy decoding would have given each choice. */
   isGreedy: readonly boolean[]
+  /** The log-likelihood of each choice by itself, after the token that an empty prompt stands for, where the form asks for it. */
+  unconditional?: readonly number[]
 }
 
 /** The log-likelihood that a judge sees is a finite number. */
@@ -89,6 +97,24 @@ export interface EncodedPrompt {
   truncatedTokens: number
 }
 
+/** How the prompts of a run are put beside what their task says of them. */
+export interface Conversation {
+  /** Stands before all else, as the system's message in a chat; '' for none. */
+  instruction: string
+  /** undefined where prompts are plain texts. */
+  chat:
+    | {
+        /**
+         * Renders messages by the checkpoint's template: up to where the answer begins, or within the last message where
+         * that is the assistant's.
+         */
+        render(messages: readonly ChatMessage[]): string
+        /** Whether shots are messages of their own. */
+        isMultiturn: boolean
+      }
+    | undefined
+}
+
 interface FormBase<A extends Ask, R> {
   /**
    * @param where names the file and the row of the item, for messages of what goes wrong
@@ -110,6 +136,8 @@ interface FormBase<A extends Ask, R> {
   encode?: (prompt: string, tokenizer: Tokenizer) => EncodedPrompt | undefined
   /** Decimals of its figures in tables, which are in percent. @default 1 */
   decimals?: 1 | 2
+  /** The form with prompts as parts of a conversation; not there where the protocol says how prompts are put. */
+  inConversation?: (conversation: Conversation) => Form
 }
 
 /** The form of questions that are answered by ranking choices. */
@@ -119,6 +147,10 @@ export interface RankForm extends FormBase<RankAsk, RankAnswer> {
   delimiter: string
   /** Where a choice begins among the tokens. @default 'joint' */
   boundary?: BoundaryRule
+  /** Set where a judge looks at how likely the choices are by themselves. */
+  isUnconditionalAsked?: true
+  /** Set where a question has one choice alone, whose likelihood is the answer. */
+  hasOneChoice?: true
 }
 
 /** The form of questions that are answered by greedy generation. */

@@ -1,22 +1,25 @@
 """Writes test/golden/task-files/cases.json: what lm-evaluation-harness 0.4.13 makes of prompts, shots, filters, flags, templates,
-patterns and groups.
+patterns, groups, and of prompts in chat templates.
 
     python bench/peers/golden/task_files.py test/golden/task-files/cases.json
 
-It runs in the project's folder, with the packages of lm-evaluation-harness.
+It runs in the project's folder beside the shared folder, with the packages of lm-evaluation-harness.
 """
 
 import json
 import re
 import sys
 from random import Random
+from types import SimpleNamespace
 
 from lm_eval.api import metrics
 from lm_eval.api.task import ConfigurableTask
 from lm_eval.api.samplers import ContextSampler, FirstNSampler
 from lm_eval.filters import build_filter_ensemble
 from lm_eval.api.instance import Instance
+from lm_eval.models.huggingface import HFLM
 from lm_eval.utils import apply_template
+from transformers import AutoTokenizer
 
 
 def shots():
@@ -173,22 +176,87 @@ def contexts():
         {"output_type": "generate_until", "validation_split": "validation", "num_fewshot": 2, "fewshot_config": {"sampler": "first_n"}, "doc_to_choice": None, "doc_to_target": "{{[choice1,choice2][label]}}"},
         {"output_type": "loglikelihood", "validation_split": "validation", "num_fewshot": 2, "doc_to_choice": None, "doc_to_target": " {{choice1}}"},
     ]
+    return [case(base, changes, {}) for changes in configs]
+
+
+def case(base, changes, chat):
+    """The requests of a task's first documents; chat: what fewshot_context() takes beside them."""
+    config = {key: value for key, value in {**base, **changes}.items() if value is not None}
+    own = json.loads(json.dumps(config))
+    files = own["dataset_kwargs"]["data_files"]
+    own["dataset_kwargs"]["data_files"] = {split: "test/golden/" + file for split, file in files.items()}
+    task = ConfigurableTask(config=own)
+    task.set_fewshot_seed(1234)
+    rows = []
+    for i, doc in task.doc_iterator(limit=2 if chat else 5):
+        context = task.fewshot_context(doc, config.get("num_fewshot", 0), gen_prefix=task.doc_to_prefix(doc), **chat)
+        is_chat = chat.get("apply_chat_template", False)
+        requests = task.construct_requests(doc, context, metadata=("t", i, 1), apply_chat_template=is_chat)
+        requests = requests if isinstance(requests, list) else [requests]
+        rows.append([list(r.args)[: 1 if r.request_type == "generate_until" else 2] for r in requests])
+    return {"config": config, "rows": rows}
+
+
+chat_templates = {
+    # SmolLM2: a system message of its own where there is none.
+    "chatml": "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}{{ '<|im_start|>system\nYou are a helper<|im_end|>\n' }}{% endif %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}",
+    # Gemma's manner: no system, and contents stripped.
+    "no-system": "{{ bos_token }}{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}{% for message in messages %}{{ '<start_of_turn>' + message['role'] + '\n' + message['content'] | trim + '<end_of_turn>\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<start_of_turn>model\n' }}{% endif %}",
+    # LLaMA 2's manner: the system within the first message of the user.
+    "inst": "{% if messages[0]['role'] == 'system' %}{% set loop_messages = messages[1:] %}{% set system = '<<SYS>>\n' + messages[0]['content'] + '\n<</SYS>>\n\n' %}{% else %}{% set loop_messages = messages %}{% set system = '' %}{% endif %}{% for message in loop_messages %}{% if message['role'] == 'user' %}{{ bos_token + '[INST] ' + (system if loop.first else '') + message['content'].strip() + ' [/INST]' }}{% else %}{{ ' ' + message['content'].strip() + ' ' + eos_token }}{% endif %}{% endfor %}",
+}
+
+
+def chats():
+    file = "data/copa/validation.jsonl"
+    base = {
+        "task": "t", "dataset_path": "json", "output_type": "multiple_choice", "doc_to_text": "{{premise}}\nWhy?", "doc_to_target": "label",
+        "doc_to_choice": "{{[choice1, choice2]}}", "dataset_kwargs": {"data_files": {"validation": file}}, "validation_split": "validation",
+        "fewshot_config": {"sampler": "first_n"},
+    }
+    prompts = {"doc_to_text": "{{label}}", "doc_to_choice": "{{[premise + ' ' + choice1, premise + ' ' + choice2]}}", "doc_to_target": "so {{question}}"}
+    generated = {"output_type": "generate_until", "doc_to_choice": None, "doc_to_target": "{{[choice1,choice2][label]}}"}
+    configs = [
+        {},
+        {"num_fewshot": 2},
+        {"num_fewshot": 2, "description": "About {{question}}.", "target_delimiter": " => ", "fewshot_delimiter": " | "},
+        {"num_fewshot": 1, "description": "D.\n\n", "doc_to_text": "{{premise}}\n"},
+        {"gen_prefix": "Answer:"},
+        {"num_fewshot": 2, "gen_prefix": "Answer: ", "description": "D"},
+        {"num_fewshot": 1, "gen_prefix": "question", "doc_to_text": "{{premise}}\n"},
+        {"num_fewshot": 1, "gen_prefix": "Answer:", "fewshot_config": {"sampler": "first_n", "gen_prefix": "{{question}} "}},
+        {**generated, "num_fewshot": 1, "description": "D"},
+        {**generated, "num_fewshot": 2, "gen_prefix": "So"},
+        {"output_type": "loglikelihood", "num_fewshot": 1, "doc_to_choice": None, "doc_to_target": " {{choice1}}", "description": "D"},
+        prompts,
+        {**prompts, "num_fewshot": 2, "description": "D", "target_delimiter": " - "},
+        {**prompts, "gen_prefix": "Hence", "num_fewshot": 1},
+        {"doc_to_text": "label", "doc_to_choice": ["One", "Two"], "doc_to_target": "premise"},
+        {"metric_list": [{"metric": "acc"}, {"metric": "acc_mutual_info"}], "doc_to_choice": ["A", "B"]},
+        {"metric_list": [{"metric": "acc_mutual_info"}], "target_delimiter": "", "doc_to_choice": [" A", " B"]},
+    ]
+    tokenizer = AutoTokenizer.from_pretrained("../shared/models/smollm2-135m")
+    model = SimpleNamespace(tokenizer=tokenizer, chat_template_args={})
+
+    def rendered(messages, add_generation_prompt=True):
+        return HFLM.apply_chat_template(model, messages, add_generation_prompt)
+
     cases = []
-    for changes in configs:
-        config = {key: value for key, value in {**base, **changes}.items() if value is not None}
-        own = json.loads(json.dumps(config))
-        own["dataset_kwargs"]["data_files"] = {split: "test/golden/" + file for split in ["validation", "test", "train"]}
-        task = ConfigurableTask(config=own)
-        task.set_fewshot_seed(1234)
-        rows = []
-        for i, doc in task.doc_iterator(limit=5):
-            requests = task.construct_requests(doc, task.fewshot_context(doc, config["num_fewshot"]), metadata=("t", i, 1))
-            rows.append([list(r.args)[: 1 if r.request_type == "generate_until" else 2] for r in (requests if isinstance(requests, list) else [requests])])
-        cases.append({"config": config, "rows": rows})
-    return cases
+    for number, changes in enumerate(configs):
+        # One template and manner for most: each is seen with every kind of task.
+        names = [None, *chat_templates] if number < 5 else [[None, *chat_templates][number % 4], "chatml"]
+        for name in names:
+            for multiturn in [False, True] if name and changes.get("num_fewshot") else [False]:
+                for instruction in [None, "Be brief."] if number in (1, 2, 3) else [None]:
+                    tokenizer.chat_template = chat_templates.get(name)
+                    chat = {"system_instruction": instruction}
+                    if name:
+                        chat |= {"apply_chat_template": True, "fewshot_as_multiturn": multiturn, "chat_template": rendered}
+                    cases.append({"template": name, "multiturn": multiturn, "instruction": instruction, **case(base, changes, chat)})
+    return {"templates": chat_templates, "bos": tokenizer.bos_token, "eos": tokenizer.eos_token, "cases": cases}
 
 
-parts = [contexts, shots, filters, exact_match, templates, patterns, groups, aggregates]
+parts = [contexts, chats, shots, filters, exact_match, templates, patterns, groups, aggregates]
 with open(sys.argv[1], "w") as file:
     cases = ",\n".join(f"{json.dumps(part.__name__)}: {json.dumps(part(), ensure_ascii=False)}" for part in parts)
     file.write("{" + cases + "}")

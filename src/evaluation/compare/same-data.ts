@@ -22,7 +22,7 @@ export function askedOf({ file, result, samples }: SavedTask): Asked {
 }
 
 /** What must be equal for the same id. */
-const parts = ['kind', 'prompt', 'choices', 'gold', 'golds'] as const
+const parts = ['kind', 'prompt', 'choices', 'asPrompts', 'gold', 'golds'] as const
 
 /**
  * Pairs what both have.

@@ -132,10 +132,14 @@ export function defineTask<R extends object = Record<string, unknown>>(options: 
         stop: (options.kind === 'generate' && options.stop) || ['\n\n'],
         maxTokens: (options.kind === 'generate' && options.maxTokens) || 256,
       },
-      pipelines: undefined,
+      ...{ pipelines: undefined, prefix: '' },
     },
     {
-      context: (row, index) => text(row, 'prompt', fields => options.prompt?.(fields, index) ?? ''),
+      turns(row, index, instruction) {
+        const system = { role: 'system' as const, content: instruction, delimiter: '' }
+        const content = text(row, 'prompt', fields => options.prompt?.(fields, index) ?? '')
+        return [...(instruction === '' ? [] : [system]), { role: 'user', content, delimiter: '' }]
+      },
       wrongTarget,
     },
   )
@@ -182,7 +186,14 @@ function extracting(form: Form, extract: (text: string) => string | null): Form 
     const outcome = form.judge(ask, { generated: found ?? '' })
     return found === null ? { ...outcome, failed: true } : outcome
   }
-  return { ...form, judge }
+  const { inConversation } = form
+  return {
+    ...form,
+    judge,
+    ...(inConversation && {
+      inConversation: conversation => extracting(inConversation(conversation), extract),
+    }),
+  }
 }
 
 function readFile(task: string, file: string): string {

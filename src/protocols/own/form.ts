@@ -5,7 +5,10 @@ import type { Item } from '../../tasks/task.ts'
 import type { TaskDefinition } from '../../tasks/yaml/definition.ts'
 import type { Docs } from '../../tasks/yaml/doc.ts'
 import type { DocFields } from '../../tasks/yaml/task.ts'
+import { asMessages, endsWithSpace, plainText, type Turn } from '../../tasks/yaml/turns.ts'
+import { likeliestByMutualInfo, mutualInfo } from '../mutual-info.ts'
 import type {
+  Conversation,
   Form,
   GenerateAsk,
   GenerateForm,
@@ -21,13 +24,15 @@ import { type Filter, makeFilter } from './filters.ts'
 import { type TaskMetrics, taskMetrics } from './metrics.ts'
 
 /** How the rows of a task are put into words. */
-export type Wording = Pick<Docs, 'context' | 'wrongTarget'>
+export type Wording = Pick<Docs, 'turns' | 'wrongTarget'>
 
 /** What decides how a task is put to a model, beside its words. */
 export interface Manner
   extends Pick<TaskDefinition, 'outputType' | 'metrics' | 'targetDelimiter' | 'generation'> {
   /** undefined where texts are judged as they come. */
   pipelines: readonly Filter[] | undefined
+  /** The beginning of answers as the task file has it: the name of a field, or a template. '' where there is none. */
+  prefix: string
 }
 
 /** @throws TASK naming file and line of what is not known or not supported */
@@ -37,20 +42,50 @@ export function formOfDefinition(definition: TaskDefinition, docs: Docs): Form {
     throw filters[0]!.steps[0]!.value.error(
       `filters are for output_type generate_until; the task has ${outputType}`,
     )
-  return formOf({ ...definition, pipelines: filters?.map(makeFilter) }, docs)
+  const prefix = definition.prefix?.text ?? ''
+  return formOf({ ...definition, pipelines: filters?.map(makeFilter), prefix }, docs)
 }
 
-export function formOf(manner: Manner, docs: Wording): Form {
+const plain: Conversation = { instruction: '', chat: undefined }
+
+export function formOf(manner: Manner, docs: Wording, conversation = plain): Form {
   const metrics = taskMetrics(manner)
+  const prompts = new Prompts(docs, conversation)
+  const inConversation = (other: Conversation) => formOf(manner, docs, other)
   switch (manner.outputType) {
     case 'multiple_choice':
-      return choiceForm(manner, docs, metrics)
+      return { ...choiceForm(manner, prompts, metrics), inConversation }
     case 'loglikelihood':
-      return continuationForm(docs, metrics)
+      return { ...continuationForm(prompts, metrics), inConversation }
     case 'loglikelihood_rolling':
-      return rollForm(metrics)
+      // A text that is scored as a whole is no part of a conversation, in the harness either.
+      return { ...rollForm(metrics), inConversation }
     case 'generate_until':
-      return generateForm(manner, docs, metrics)
+      return { ...generateForm(manner, prompts, metrics), inConversation }
+  }
+}
+
+/** Makes the prompts of rows. */
+class Prompts {
+  readonly docs: Wording
+  readonly isChat: boolean
+  readonly #conversation: Conversation
+
+  constructor(docs: Wording, conversation: Conversation) {
+    this.docs = docs
+    this.isChat = conversation.chat !== undefined
+    this.#conversation = conversation
+  }
+
+  /** @param prompt stands in the place of the row's question, where choices are prompts */
+  of({ row, index }: DocFields, prompt?: string): string {
+    const { instruction } = this.#conversation
+    return this.#text(this.docs.turns(row, index, instruction, prompt))
+  }
+
+  #text(turns: readonly Turn[]): string {
+    const { chat } = this.#conversation
+    return chat ? chat.render(asMessages(turns, chat.isMultiturn)) : plainText(turns)
   }
 }
 
@@ -64,30 +99,41 @@ function base({ names, aggregations }: TaskMetrics) {
   }
 }
 
-function choiceForm({ targetDelimiter }: Manner, docs: Wording, metrics: TaskMetrics): RankForm {
+function choiceForm({ targetDelimiter, prefix }: Manner, prompts: Prompts, metrics: TaskMetrics): RankForm {
+  // A template ends a turn by itself; the harness asks of the prefix as it is written, and not as it is rendered.
+  const isDelimited = !prompts.isChat || (prefix !== '' && !endsWithSpace(prefix))
   return {
     kind: 'rank',
     ...base(metrics),
     headline: metrics.names.slice(0, 1),
-    delimiter: targetDelimiter,
+    delimiter: isDelimited ? targetDelimiter : '',
     boundary: 'harness',
+    ...(metrics.names.includes(mutualInfo) && { isUnconditionalAsked: true }),
     asks(item): RankAsk[] {
-      const { row, index, golds, choices } = fieldsOf(item)
+      const fields = fieldsOf(item)
+      const { row, golds, choices, continuation } = fields
       if (metrics.names.includes('f1') && choices!.length !== 2)
-        throw docs.wrongTarget(row, choices!, 'two choices, since f1 is of two classes')
-      return [
-        {
-          kind: 'rank',
-          id: item.id,
-          prompt: docs.context(row, index),
-          choices: choices!,
-          gold: golds[0] as number,
-          ...(golds.length > 1 && { golds: golds as number[] }),
-        },
-      ]
+        throw prompts.docs.wrongTarget(row, choices!, 'two choices, since f1 is of two classes')
+      const asked = {
+        ...{ id: item.id, choices: choices!, gold: golds[0] as number },
+        ...(golds.length > 1 && { golds: golds as number[] }),
+      }
+      if (continuation === undefined) return [{ kind: 'rank', ...asked, prompt: prompts.of(fields) }]
+      const asPrompts = { prompts: choices!.map(choice => prompts.of(fields, choice)), continuation }
+      return [{ kind: 'rank', ...asked, prompt: sharedStart(asPrompts.prompts), asPrompts }]
     },
     judge: (ask, answer) => judgeChoices(ask, answer, metrics),
   }
+}
+
+/** What all texts begin with; no character is cut in two. */
+function sharedStart([first = '', ...others]: readonly string[]): string {
+  let start = ''
+  for (const character of first) {
+    if (!others.every(other => other.startsWith(character, start.length))) break
+    start += character
+  }
+  return start
 }
 
 function judgeChoices(ask: RankAsk, answer: RankAnswer, { names }: TaskMetrics): Outcome {
@@ -99,6 +145,7 @@ function judgeChoices(ask: RankAsk, answer: RankAnswer, { names }: TaskMetrics):
     acc: () => right(prediction),
     acc_norm: () => right(rank(perCharacter(logLikelihoods, choices)).prediction),
     acc_bytes: () => right(rank(perByte(logLikelihoods, choices)).prediction),
+    [mutualInfo]: () => right(likeliestByMutualInfo(answer)),
     exact_match: () => Number(golds.some(choice => isGreedy[choice])),
     f1: () => Number(prediction === 1),
   }
@@ -111,21 +158,17 @@ function judgeChoices(ask: RankAsk, answer: RankAnswer, { names }: TaskMetrics):
 }
 
 /** One continuation, whose likelihood is the answer. */
-function continuationForm(docs: Wording, metrics: TaskMetrics): RankForm {
+function continuationForm(prompts: Prompts, metrics: TaskMetrics): RankForm {
   return {
     kind: 'rank',
     ...base(metrics),
     delimiter: '',
     boundary: 'harness',
+    hasOneChoice: true,
     asks(item): RankAsk[] {
-      const { row, index, golds } = fieldsOf(item)
-      return [
-        {
-          ...{ kind: 'rank', id: item.id, prompt: docs.context(row, index) },
-          choices: [golds[0] as string],
-          gold: 0,
-        },
-      ]
+      const fields = fieldsOf(item)
+      const choices = [fields.golds[0] as string]
+      return [{ kind: 'rank', id: item.id, prompt: prompts.of(fields), choices, gold: 0 }]
     },
     judge: (_, { logLikelihoods, isGreedy }) => {
       const all: Record<string, number> = { perplexity: logLikelihoods[0]!, acc: Number(isGreedy[0]) }
@@ -165,7 +208,11 @@ function rollForm(metrics: TaskMetrics): RollForm {
 
 const asItIs: Filter = { name: 'none', apply: text => ({ text }) }
 
-function generateForm({ generation, pipelines }: Manner, docs: Wording, metrics: TaskMetrics): GenerateForm {
+function generateForm(
+  { generation, pipelines }: Manner,
+  prompts: Prompts,
+  metrics: TaskMetrics,
+): GenerateForm {
   const filters = pipelines ?? [asItIs]
   /** A metric of a text that a filter has made goes by the names of both. */
   const nameOf = (metric: string, filter: string) => (pipelines ? `${metric},${filter}` : metric)
@@ -177,8 +224,9 @@ function generateForm({ generation, pipelines }: Manner, docs: Wording, metrics:
     maxTokens: generation.maxTokens,
     stop: generation.stop,
     asks(item): GenerateAsk[] {
-      const { row, index, golds } = fieldsOf(item)
-      return [{ kind: 'generate', id: item.id, prompt: docs.context(row, index), gold: golds as string[] }]
+      const fields = fieldsOf(item)
+      const gold = fields.golds as string[]
+      return [{ kind: 'generate', id: item.id, prompt: prompts.of(fields), gold }]
     },
     judge: ({ gold }, { generated }) => {
       const filtered = filters.map(filter => ({ name: filter.name, ...filter.apply(generated) }))

@@ -1,11 +1,16 @@
 // The metrics of task files, by the kind of question: what they give of one sample, and how samples are added up.
+
 import type { Aggregation } from '../../metrics/aggregation.ts'
 import { FlagProblem, textMetric, textMetricNames } from '../../metrics/registry.ts'
 import type { MetricEntry, OutputType, TaskDefinition } from '../../tasks/yaml/definition.ts'
+import { mutualInfo } from '../mutual-info.ts'
 
 /** Metrics that need no flags, with their aggregations in lm-evaluation-harness. */
 const byType: Readonly<Record<OutputType, Readonly<Record<string, Aggregation | 'mean'>>>> = {
-  multiple_choice: { acc: 'mean', acc_norm: 'mean', acc_bytes: 'mean', exact_match: 'mean', f1: 'f1' },
+  multiple_choice: {
+    ...{ acc: 'mean', acc_norm: 'mean', acc_bytes: 'mean', [mutualInfo]: 'mean' },
+    ...{ exact_match: 'mean', f1: 'f1' },
+  },
   loglikelihood: { perplexity: 'perplexity', acc: 'mean' },
   loglikelihood_rolling: {
     word_perplexity: 'weighted_perplexity',

@@ -245,6 +245,7 @@ function showSample() {
   by('sample-title').textContent = `${tasks[sample.task].title}, sample ${ask.id}${template}`
   by('sample-body').replaceChildren(
     ...titled('Prompt', textBlock(ask.prompt)),
+    ...(ask.asPrompts ? titled('What follows each choice', textBlock(ask.asPrompts.continuation)) : []),
     ...(ask.kind === 'rank' || ask.gold === undefined
       ? []
       : titled('Right answer', textBlock(goldWords(ask)))),
@@ -313,13 +314,14 @@ function choices(ask, answer) {
         value === null
           ? 'NaN or infinite'
           : `log-likelihood ${printed(value)}, per token ${printed(value / answer.tokens[i])}${isAlone ? '' : `, share ${(100 * share).toFixed(1)} %`}`
+      const alone = answer.unconditional?.[i] ?? null
       const bar = element('span', { class: 'bar' }, [])
       bar.style.width = `${100 * share}%`
       return element('li', isChosen ? { class: 'chosen' } : {}, [
         element('span', { dir: 'auto' }, [text]),
         ...(isChosen ? [element('span', { class: 'tag' }, ['chosen'])] : []),
         ...(!isAlone && golds.includes(i) ? [element('span', { class: 'tag right' }, ['right answer'])] : []),
-        element('span', { class: 'scores' }, [scores]),
+        element('span', { class: 'scores' }, [alone === null ? scores : `${scores}, alone ${printed(alone)}`]),
         ...(isAlone ? [] : [element('span', { class: 'track', 'aria-hidden': 'true' }, [bar])]),
         ...(answer.tokenTexts ? [tokens(answer.tokenTexts[i], answer.tokenLogProbs[i])] : []),
       ])

@@ -14,7 +14,6 @@ export type OutputType = (typeof outputTypes)[number]
 
 /** How a row is put into words. */
 export interface DocTexts {
-  /** A number stands for the index of a choice. */
   text: DocText | undefined
   target: DocText | number | readonly string[]
   choice: DocText | readonly string[] | undefined
@@ -54,7 +53,11 @@ export interface TaskDefinition {
   splits: Record<'test' | 'validation' | 'training', YamlValue | undefined>
   docs: DocTexts
   description: DocText | undefined
+  /** The beginning of the answer, which is given. */
+  prefix: DocText | undefined
   targetDelimiter: string
+  /** Stands between the instruction of a run and the description. */
+  fewshotDelimiter: string
   fewShot: {
     count: number
     split: YamlValue | undefined
@@ -62,6 +65,7 @@ export interface TaskDefinition {
     /** Rows that stand in the file itself. */
     samples: readonly Record<string, unknown>[] | undefined
     docs: DocTexts
+    prefix: DocText | undefined
     targetDelimiter: string
     delimiter: string
   }
@@ -116,8 +120,9 @@ export function readDefinition(entries: Entries, root: YamlValue): TaskDefinitio
       validation: get('validation_split'),
       training: get('training_split'),
     },
-    ...{ docs, targetDelimiter },
+    ...{ docs, targetDelimiter, fewshotDelimiter },
     description: docText(get('description'), 'description'),
+    prefix: docText(get('gen_prefix'), 'gen_prefix'),
     fewShot: readFewShot(get, docs, targetDelimiter, fewshotDelimiter),
     generation: readGeneration(get('generation_kwargs'), fewshotDelimiter),
     metrics: get('metric_list')?.items().map(readMetric),
@@ -183,7 +188,7 @@ function readFewShot(
   const entries = get('fewshot_config')?.entries('fewshot_config') ?? new Map<string, YamlValue>()
   checkNested(entries, 'fewshot_config', [
     ...['sampler', 'split', 'samples', 'doc_to_text', 'doc_to_target', 'doc_to_choice'],
-    ...['fewshot_delimiter', 'target_delimiter'],
+    ...['fewshot_delimiter', 'target_delimiter', 'gen_prefix'],
   ])
   const own = (key: string) => present(entries.get(key))
   const target = own('doc_to_target')
@@ -199,6 +204,7 @@ function readFewShot(
       target: target ? readTarget(target) : docs.target,
       choice: readChoice(own('doc_to_choice')) ?? docs.choice,
     },
+    prefix: docText(own('gen_prefix') ?? get('gen_prefix'), 'gen_prefix'),
     targetDelimiter: own('target_delimiter')?.text('target_delimiter') ?? targetDelimiter,
     delimiter: own('fewshot_delimiter')?.text('fewshot_delimiter') ?? delimiter,
   }

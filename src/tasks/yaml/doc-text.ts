@@ -10,19 +10,20 @@ export class DocText {
   /** The key of the task file: 'doc_to_text'. */
   readonly key: string
   readonly value: YamlValue
-  readonly #text: string
+  /** A field's name, or a template. */
+  readonly text: string
   readonly #template: Template
 
   /** @throws TASK for what is no template */
   constructor(key: string, value: YamlValue) {
     this.key = key
     this.value = value
-    this.#text = value.text(key)
+    this.text = value.text(key)
     try {
-      this.#template = new Template(this.#text, taskEnvironment)
+      this.#template = new Template(this.text, taskEnvironment)
     } catch (error) {
       if (!(error instanceof TemplateProblem)) throw error
-      throw value.error(`${key} ${shown(this.#text)} is not valid Jinja: ${error.message}`)
+      throw value.error(`${key} ${shown(this.text)} is not valid Jinja: ${error.message}`)
     }
   }
 
@@ -33,9 +34,9 @@ export class DocText {
    * @throws TASK naming row, file and template
    */
   of(row: Row, features: ReadonlySet<string>): { field: unknown } | { printed: string } {
-    if (features.has(this.#text)) {
-      if (row.isAbsent(this.#text)) throw this.#fails(row, `the row has no field "${this.#text}"`)
-      return { field: row.get(this.#text) }
+    if (features.has(this.text)) {
+      if (row.isAbsent(this.text)) throw this.#fails(row, `the row has no field "${this.text}"`)
+      return { field: row.get(this.text) }
     }
     try {
       const names = readNames(row.names().map(name => [name, row.get(name)]))
@@ -52,7 +53,7 @@ export class DocText {
   #fails(row: Row, why: string): MtLlamaError {
     return new MtLlamaError(
       'TASK',
-      `${row.where}: ${this.key} ${shown(this.#text)} (${this.value.where}) does not render: ${why}.`,
+      `${row.where}: ${this.key} ${shown(this.text)} (${this.value.where}) does not render: ${why}.`,
     )
   }
 }

@@ -6,6 +6,7 @@ import type { DocTexts, TaskDefinition } from './definition.ts'
 import type { DocText } from './doc-text.ts'
 import type { ShotsOf } from './few-shot.ts'
 import { pythonLiteral } from './python-literal.ts'
+import { joined, needsDelimiter, type Turn } from './turns.ts'
 
 export type Target = number | string | readonly (number | string)[]
 
@@ -21,12 +22,35 @@ export class Docs {
     this.#shotsOf = shotsOf
   }
 
-  /** All that stands before the answer. @param index the item's place among those of the task */
-  context(row: Row, index: number): string {
-    const { description, docs, fewShot } = this.#definition
-    const head = description ? this.#text(row, description) : ''
-    const shots = fewShot.count > 0 ? this.#shotsOf(index, row).map(shot => this.#shot(shot)) : []
-    return head + shots.join('') + this.question(row, docs)
+  /**
+   * All that stands before the answer.
+   * @param index the item's place among those of the task
+   * @param instruction stands before the description
+   * @param prompt is asked in the place of the row's question, where choices are prompts
+   */
+  turns(row: Row, index: number, instruction: string, prompt?: string): Turn[] {
+    const { description, docs, fewShot, prefix, targetDelimiter, fewshotDelimiter } = this.#definition
+    const system = joined(instruction, description ? this.#text(row, description) : '', fewshotDelimiter)
+    const shots = fewShot.count > 0 ? this.#shotsOf(index, row) : []
+    const question = prompt ?? this.#question(row, docs)
+    const begun = prefix ? this.#text(row, prefix) : ''
+    const delimiter = prompt === undefined && needsDelimiter(question, begun) ? targetDelimiter : ''
+    return [
+      ...(system === '' ? [] : [{ role: 'system' as const, content: system, delimiter: '' }]),
+      ...shots.flatMap(shot => this.#shot(shot)),
+      { role: 'user', content: question, delimiter },
+      ...(begun === '' ? [] : [{ role: 'assistant' as const, content: begun, delimiter: '' }]),
+    ]
+  }
+
+  /**
+   * The index of the choice that the question is, for a task whose choices are prompts: all have the same continuation, and
+   * doc_to_text says which is right. undefined where the question is a text.
+   */
+  promptIndex(row: Row): number | undefined {
+    const { docs } = this.#definition
+    const index = docs.choice === undefined ? undefined : this.#indexOrText(row, docs)
+    return typeof index === 'number' ? index : undefined
   }
 
   /** The choices of a row. @throws TASK for what is no list of texts */
@@ -61,23 +85,30 @@ export class Docs {
     return printed
   }
 
-  question(row: Row, docs: DocTexts): string {
+  /** The question of a row, or of a shot; a choice where the question is its number. */
+  #question(row: Row, docs: DocTexts): string {
+    const question = this.#indexOrText(row, docs)
+    if (typeof question === 'string') return question
+    const choices = this.choices(row, docs)!
+    if (question >= 0 && question < choices.length) return choices[question]!
+    throw this.#wrong(row, docs.text!, { field: question }, `the number of one of ${choices.length} choices`)
+  }
+
+  /** A number only where the task has choices. */
+  #indexOrText(row: Row, docs: DocTexts): string | number {
     const { text } = docs
     if (!text) return ''
     const value = this.#of(row, text)
     const question = 'field' in value ? value.field : value.printed
-    const isIndex =
-      docs.choice !== undefined &&
-      typeof question === 'string' &&
-      'printed' in value &&
-      /^\p{Nd}+$/u.test(question)
-    if (typeof question === 'string' && !isIndex) return question
-    throw this.#wrong(
-      row,
-      text,
-      value,
-      'a text; tasks whose choices are prompts, chosen by number, are not supported',
-    )
+    if (docs.choice === undefined || ('printed' in value && !/^\p{Nd}+$/u.test(value.printed))) {
+      if (typeof question === 'string') return question
+      throw this.#wrong(row, text, value, 'a text')
+    }
+    if ('field' in value && typeof question === 'string') return question
+    const index = typeof question === 'boolean' ? Number(question) : question
+    if (Number.isSafeInteger(index)) return index as number
+    if (typeof index === 'string' && /^(?:0|[1-9]\d{0,14})$/.test(index)) return Number(index)
+    throw this.#wrong(row, text, value, 'a text, or the number of a choice')
   }
 
   /** The error for a row whose gold is not what the task can have. */
@@ -90,16 +121,35 @@ export class Docs {
     )
   }
 
-  #shot(row: Row): string {
-    const { docs, targetDelimiter, delimiter } = this.#definition.fewShot
-    const question = this.question(row, docs)
+  /** The error for a row whose question is not what the task can have. */
+  wrongText(row: Row, expected: string): MtLlamaError {
+    const text = this.#definition.docs.text!
+    return this.#wrong(row, text, this.#of(row, text), expected)
+  }
+
+  #shot(row: Row): Turn[] {
+    const { docs, prefix, targetDelimiter, delimiter } = this.#definition.fewShot
+    const isPrompt = typeof this.#indexOrText(row, docs) === 'number'
+    const question = this.#question(row, docs)
+    const begun = prefix ? this.#text(row, prefix) : ''
+    const separator = begun === '' || needsDelimiter(question, begun) ? targetDelimiter : ''
     const target = this.target(row, docs)
     const first = typeof target === 'object' ? target[0] : target
-    const choices = this.choices(row, docs)
-    const answer = typeof first === 'number' && choices ? choices[first] : first
-    if (typeof answer !== 'string') throw this.wrongTarget(row, target, 'a text or the index of a choice')
     // The harness takes an empty target for none, and then puts no delimiters either.
-    return target === '' ? question : question + targetDelimiter + answer + delimiter
+    if (target === '')
+      return begun === ''
+        ? [{ role: 'user', content: question, delimiter: '' }]
+        : [
+            { role: 'user', content: question, delimiter: separator },
+            { role: 'assistant', content: begun, delimiter: '' },
+          ]
+    const choices = this.choices(row, docs)
+    const answer = typeof first === 'number' ? (isPrompt ? String(first) : choices?.[first]) : first
+    if (typeof answer !== 'string') throw this.wrongTarget(row, target, 'a text or the index of a choice')
+    return [
+      { role: 'user', content: question, delimiter: separator },
+      { role: 'assistant', content: joined(begun, answer, ' '), delimiter },
+    ]
   }
 
   #of(row: Row, text: DocText) {

@@ -5,7 +5,7 @@ import type { YamlValue } from './yaml-value.ts'
 const read = [
   ...['task', 'task_alias', 'dataset_path', 'dataset_name', 'dataset_kwargs', 'output_type', 'metadata'],
   ...['training_split', 'validation_split', 'test_split', 'fewshot_split', 'num_fewshot', 'fewshot_config'],
-  ...['doc_to_text', 'doc_to_target', 'doc_to_choice', 'description', 'target_delimiter'],
+  ...['doc_to_text', 'doc_to_target', 'doc_to_choice', 'description', 'target_delimiter', 'gen_prefix'],
   ...['fewshot_delimiter', 'generation_kwargs', 'metric_list', 'filter_list'],
 ] as const
 
@@ -25,7 +25,6 @@ const refused: Readonly<Record<string, string>> = {
   class: python,
   use_prompt:
     'write the template as doc_to_text and doc_to_target; --protocol t0 reads templates of promptsource',
-  gen_prefix: 'put the text at the end of doc_to_text',
   doc_to_image: 'models read texts only',
   doc_to_audio: 'models read texts only',
 }

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { readRows } from '../../data/data-files.ts'
 import { Row } from '../../data/row.ts'
 import { MtLlamaError } from '../../errors.ts'
-import type { AnyTask } from '../task.ts'
+import type { AnyTask, Item } from '../task.ts'
 import { evaluatedSplit, fewShotSplit, filesOfSplit } from './data.ts'
 import type { OutputType, TaskDefinition } from './definition.ts'
 import { Docs, type Target } from './doc.ts'
@@ -17,6 +17,8 @@ export interface DocFields {
   choices: readonly string[] | undefined
   /** Indices of right choices, or right texts; at least one. */
   golds: readonly (number | string)[]
+  /** What follows each of the choices, where these are prompts. */
+  continuation?: string
 }
 
 export interface OpenTask {
@@ -30,8 +32,14 @@ export interface OpenTask {
  */
 export async function openTask(definition: TaskDefinition, dataRoot: string): Promise<OpenTask> {
   const files = await filesOfSplit(definition, evaluatedSplit(definition), dataRoot)
-  const features = await featuresOf(files, definition)
-  const docs = new Docs(definition, features, await shotsOf(definition, dataRoot))
+  const first = await firstRow(files, definition)
+  const docs = new Docs(definition, new Set(first.names()), await shotsOf(definition, dataRoot))
+  // As in the harness, the first row says whether choices are prompts.
+  const arePrompts = docs.promptIndex(first) !== undefined
+  if (arePrompts && definition.outputType !== 'multiple_choice')
+    throw definition.docs.text!.value.error(
+      `doc_to_text gives the number of a choice, which belongs to output_type multiple_choice; the task has ${definition.outputType}`,
+    )
   const task: AnyTask = {
     name: definition.name,
     title: definition.title,
@@ -40,6 +48,7 @@ export async function openTask(definition: TaskDefinition, dataRoot: string): Pr
     item(row, index) {
       const choices = docs.choices(row)
       const target = docs.target(row)
+      if (arePrompts) return promptItem(docs, { row, index, choices: choices!, target })
       const golds = goldsOf(definition.outputType, target, choices, expected =>
         docs.wrongTarget(row, target, expected),
       )
@@ -51,8 +60,22 @@ export async function openTask(definition: TaskDefinition, dataRoot: string): Pr
   return { task, docs }
 }
 
-async function featuresOf(files: readonly string[], { title }: TaskDefinition): Promise<Set<string>> {
-  for await (const row of readRows(files)) return new Set(row.names())
+/** The item of a task whose choices are prompts: the target follows each, and doc_to_text is the number of the right one. */
+function promptItem(
+  docs: Docs,
+  { row, index, choices, target }: { row: Row; index: number; choices: readonly string[]; target: Target },
+): Item {
+  if (typeof target === 'object' || target === '')
+    throw docs.wrongTarget(row, target, 'the text that follows each of the choices')
+  const gold = docs.promptIndex(row)
+  if (gold === undefined || gold < 0 || gold >= choices.length)
+    throw docs.wrongText(row, `the number of one of ${choices.length} choices, as in the first row`)
+  const fields: DocFields = { row, index, choices, golds: [gold], continuation: String(target) }
+  return { id: String(index), fields: { ...fields }, gold }
+}
+
+async function firstRow(files: readonly string[], { title }: TaskDefinition): Promise<Row> {
+  for await (const row of readRows(files)) return row
   throw new MtLlamaError('DATA_INVALID', `${files.join(', ')}: no row for ${title}.`)
 }
 
