@@ -7,6 +7,7 @@ import { gzipSync } from 'node:zlib'
 import { parquetMetadata } from 'hyparquet'
 import { parquetHeader } from 'hyparquet/src/column.js'
 import { parquetWriteBuffer, parquetWriteFile } from 'hyparquet-writer'
+import { WholeFloat } from '../src/data/exact-numbers.ts'
 import { parquetFields } from '../src/data/parquet.ts'
 import { cardAsks } from './card-work.ts'
 import { shared, sharedMissing } from './shared.ts'
@@ -34,6 +35,24 @@ describe('Parquet', () => {
   ]
   const sound = (options: object = {}) =>
     Buffer.from(parquetWriteBuffer({ columnData: columns(60), ...options }) as ArrayBuffer)
+
+  it('tells floats without a fraction from whole numbers, and keeps large ones', async () => {
+    const large = 9007199254740993n
+    const columnData = [
+      { name: 'float', data: [2, 0.5], type: 'DOUBLE' },
+      { name: 'single', data: [3, 0.5], type: 'FLOAT' },
+      { name: 'int', data: [2, 3], type: 'INT32' },
+      { name: 'long', data: [large, 7n], type: 'INT64' },
+    ] as const
+    parquetWriteFile({
+      filename: file,
+      columnData: columnData.map(column => ({ ...column, data: [...column.data] })),
+    })
+    const [first, second] = await read()
+    const whole = (value: number) => new WholeFloat(value)
+    assert.deepEqual(first, { float: whole(2), single: whole(3), int: 2, long: large })
+    assert.deepEqual(second, { float: 0.5, single: 0.5, int: 3, long: 7 })
+  })
 
   it('is rows of plain values, whatever the compression', async () => {
     const wanted = columns(60)[0]!.data.map((premise, i) => ({

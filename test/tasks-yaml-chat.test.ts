@@ -8,12 +8,15 @@ import { renderChatTemplate } from '../src/chat/chat-template.ts'
 import { prompted } from '../src/evaluation/prompting.ts'
 import { Prompts } from '../src/evaluation/prompts.ts'
 import { RankRequests } from '../src/evaluation/rank-requests.ts'
+import type { RunResults, SampleRecord } from '../src/evaluation/results.ts'
 import type { Scorer } from '../src/evaluation/scorer.ts'
 import { loadWork, type Work } from '../src/evaluation/work.ts'
-import type { RankAsk } from '../src/protocols/protocol.ts'
+import { evaluateStream, loadModel, loadTasks, type Model } from '../src/index.ts'
 import { card } from '../src/protocols/card.ts'
 import { loadOwnTasks, withOwnTasks } from '../src/protocols/own/own.ts'
-import { carried } from './shared.ts'
+import type { RankAsk } from '../src/protocols/protocol.ts'
+import { logLikelihoodAsTorch } from './as-torch.ts'
+import { carried, shared, sharedMissing } from './shared.ts'
 
 const { chats } = JSON.parse(readFileSync(carried('task-files', 'cases.json'), 'utf8'))
 
@@ -71,5 +74,64 @@ describe('task files in chats, beside lm-evaluation-harness', () => {
       const isRefused = template === 'no-system' && (instruction ?? config.description) !== undefined
       assert.equal(notes().length, isRefused ? 1 : 0)
     })
+  }
+})
+
+describe('scores of task files in chats, of prompts as choices and of PMI, beside lm-evaluation-harness', function () {
+  if (sharedMissing) return it.skip(sharedMissing)
+  this.timeout(120_000)
+  const cases = JSON.parse(readFileSync(carried('task-files', 'scores.json'), 'utf8'))
+  let model: Model
+  let folder: string
+  before(async () => {
+    model = await loadModel(shared('models', 'smollm2-135m', 'model-q4_1.gguf'), { dtype: 'float32' })
+    folder = mkdtempSync(join(tmpdir(), 'mt-llama-scores-'))
+  })
+  after(async () => {
+    await model?.dispose()
+    rmSync(folder, { recursive: true })
+  })
+
+  for (const { config, samples, figures, chat = false, multiturn = false, instruction } of cases)
+    it(config.task, async () => {
+      const file = join(folder, `${config.task}.yaml`)
+      writeFileSync(file, JSON.stringify(config))
+      const { tasks } = await loadTasks([file], shared())
+      const stream = evaluateStream(model, {
+        ...{ dataDir: shared(), tasks, limit: samples.length },
+        ...{ chatTemplate: chat, fewshotAsMultiturn: multiturn },
+        ...(instruction && { systemInstruction: instruction }),
+      })
+      for (const [i, { requests, metrics }] of samples.entries()) {
+        const { value: record } = await stream.next()
+        await compare(record as SampleRecord, requests, metrics, `${config.task}, row ${i}`)
+      }
+      const { value, done } = await stream.next()
+      assert.ok(done)
+      const own = (value as RunResults).tasks[config.task]!.metrics
+      for (const [name, figure] of Object.entries(figures))
+        assert.ok(Math.abs(own[name]!.value - (figure as number)) < 1e-12, name)
+    })
+
+  async function compare(
+    record: SampleRecord,
+    requests: [string, ...unknown[]][],
+    metrics: object,
+    label: string,
+  ): Promise<void> {
+    assert.deepEqual(record.scores, metrics, label)
+    if (record.kind === 'generate') assert.deepEqual([[record.prompt, record.generated]], requests, label)
+    if (record.kind !== 'rank') return
+    const own = [...record.logLikelihoods, ...(record.unconditional ?? [])] as number[]
+    assert.equal(own.length, requests.length)
+    for (const [i, [prompt, continuation, logLikelihood, isGreedy]] of requests.entries()) {
+      if (i < record.isGreedy.length) assert.equal(record.isGreedy[i], isGreedy, `${label}, request ${i}`)
+      const isClose = (value: number) => Math.abs(value - (logLikelihood as number)) <= 2e-4
+      const torch = () => logLikelihoodAsTorch(model, prompt, continuation as string)
+      assert.ok(
+        isClose(own[i]!) || (prompt !== '' && isClose(await torch())),
+        `${label}, request ${i}: ${own[i]}, want ${logLikelihood}`,
+      )
+    }
   }
 })

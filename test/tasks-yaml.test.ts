@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { readRows } from '../src/data/data-files.ts'
 import { pythonRegex } from '../src/data/python-regex.ts'
 import { Row } from '../src/data/row.ts'
 import { groupResults } from '../src/evaluation/group-results.ts'
@@ -90,6 +91,28 @@ describe('task files beside lm-evaluation-harness', () => {
       const render = () => new Template(source, taskEnvironment).render(readNames(Object.entries(doc)))
       if (exception === undefined) assert.equal(render(), text)
       else assert.throws(render, (error: TemplateProblem) => error.exception === exception)
+    })
+
+  for (const ending of ['jsonl', 'json'])
+    it(`numbers of .${ending} as Python reads and prints them`, async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'mt-llama-numbers-'))
+      try {
+        const file = join(folder, `rows.${ending}`)
+        const lines: string[] = cases.numbers.map(({ line }: { line: string }) => line)
+        writeFileSync(file, ending === 'json' ? `[${lines.join(',')}]` : lines.join('\n'))
+        const printed: string[] = []
+        for await (const row of readRows([file])) {
+          const { source } = cases.numbers[printed.length]
+          const names = readNames(row.names().map(name => [name, row.exact(name)]))
+          printed.push(new Template(source, taskEnvironment).render(names))
+        }
+        assert.deepEqual(
+          printed,
+          cases.numbers.map(({ text }: { text: string }) => text),
+        )
+      } finally {
+        rmSync(folder, { recursive: true })
+      }
     })
 
   for (const { pattern, texts, matches } of cases.patterns)

@@ -131,7 +131,7 @@ async function show(
   row: Row,
   { json, seed, truncate }: TemplatesOptions,
 ): Promise<void> {
-  const example = Object.fromEntries(row.names().map(name => [name, row.get(name)]))
+  const example = Object.fromEntries(row.names().map(name => [name, row.exact(name)]))
   const { where } = row
   const parts = template.apply(example, { truncate, draw: pythonRandom(seed), where })
   const choices = template.answerChoices(example, { draw: pythonRandom(seed), where })

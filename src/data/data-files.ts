@@ -4,7 +4,8 @@ import { readdir, stat } from 'node:fs/promises'
 import { basename, dirname, extname, join } from 'node:path'
 import { MtLlamaError } from '../errors.ts'
 import { parseCsv } from './csv.ts'
-import { type Line, notReadable, openData, parseJsonLine, readLines } from './lines.ts'
+import { parseExactJson } from './exact-numbers.ts'
+import { type Line, notReadable, openData, parseRowLine, readLines } from './lines.ts'
 import { parquetFields } from './parquet.ts'
 import { isRecord } from './record.ts'
 import { Row } from './row.ts'
@@ -103,7 +104,8 @@ async function* lines(file: string): AsyncGenerator<Line> {
 
 async function* jsonlRows(file: string): AsyncGenerator<Row> {
   for await (const line of lines(file)) {
-    yield new Row(parseJsonLine(line, file), `${file}, line ${line.number}`, line.number)
+    const { plain, exact } = parseRowLine(line, file)
+    yield new Row(plain, `${file}, line ${line.number}`, line.number, exact)
   }
 }
 
@@ -112,8 +114,9 @@ async function* jsonRows(file: string): AsyncGenerator<Row> {
   const invalid = (what: string) => new MtLlamaError('DATA_INVALID', `${file}: ${what}.`)
   const text = await wholeText(file)
   let root: unknown
+  let exact: unknown
   try {
-    root = JSON.parse(text)
+    ;({ plain: root, exact } = parseExactJson(text))
   } catch (error) {
     throw invalid(`not JSON (${(error as Error).message})`)
   }
@@ -122,7 +125,7 @@ async function* jsonRows(file: string): AsyncGenerator<Row> {
     for (const item of root) {
       number++
       if (!isRecord(item)) throw invalid(`row ${number} is ${shown(item)}; expected an object`)
-      yield new Row(item, `${file}, row ${number}`, number)
+      yield new Row(item, `${file}, row ${number}`, number, (exact as (typeof item)[])[number - 1])
     }
   } else if (isRecord(root) && Array.isArray(root.data)) {
     for (const article of new Row(root, file, 0).list('data')) {
@@ -194,6 +197,6 @@ async function* parquetRows(file: string): AsyncGenerator<Row> {
   let number = 0
   for await (const fields of parquetFields(file)) {
     number++
-    yield new Row(fields, `${file}, row ${number}`, number)
+    yield Row.ofExact(fields, `${file}, row ${number}`, number)
   }
 }

@@ -1,7 +1,7 @@
 // Rows anywhere in a file of JSON lines, by the places of every sixteenth line.
 import type { FileHandle } from 'node:fs/promises'
 import { MtLlamaError } from '../errors.ts'
-import { checkLineLength, decodeLine, notReadable, openData, parseJsonLine } from './lines.ts'
+import { checkLineLength, decodeLine, notReadable, openData, parseRowLine } from './lines.ts'
 import { Row } from './row.ts'
 import type { RowTable } from './row-table.ts'
 
@@ -125,7 +125,7 @@ class LineTable implements RowTable {
   }
 
   private parsed(bytes: Uint8Array, number: number): Row {
-    const fields = parseJsonLine(decodeLine(bytes, number, this.file), this.file)
-    return new Row(fields, `${this.file}, line ${number}`, number)
+    const { plain, exact } = parseRowLine(decodeLine(bytes, number, this.file), this.file)
+    return new Row(plain, `${this.file}, line ${number}`, number, exact)
   }
 }

@@ -2,6 +2,7 @@
 import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { MtLlamaError } from '../errors.ts'
+import { type ExactJson, parseExactJson } from './exact-numbers.ts'
 import { isRecord } from './record.ts'
 import { shown } from './shown.ts'
 
@@ -80,9 +81,27 @@ export function notReadable(name: string, error: unknown): unknown {
 
 /** Parses one line of JSONL, which must hold an object. @throws DATA_INVALID naming file and line */
 export function parseJsonLine(line: Line, name: string): Record<string, unknown> {
+  return parseLine(line, name, text => {
+    const plain: unknown = JSON.parse(text)
+    return { plain, exact: plain }
+  }).plain
+}
+
+/** The same of a row of data, whose numbers are also read as Python reads them. @throws DATA_INVALID */
+export function parseRowLine(line: Line, name: string): RowLine {
+  return parseLine(line, name, parseExactJson)
+}
+
+interface RowLine {
+  plain: Record<string, unknown>
+  exact: Record<string, unknown>
+}
+
+function parseLine(line: Line, name: string, parse: (text: string) => ExactJson): RowLine {
   let value: unknown
+  let exact: unknown
   try {
-    value = JSON.parse(line.text)
+    ;({ plain: value, exact } = parse(line.text))
   } catch (error) {
     throw new MtLlamaError(
       'DATA_INVALID',
@@ -95,5 +114,5 @@ export function parseJsonLine(line: Line, name: string): Record<string, unknown>
       `${name}:${line.number}: expected an object, found ${Array.isArray(value) ? 'a list' : shown(value)}.`,
     )
   }
-  return value
+  return { plain: value, exact: exact as RowLine['exact'] }
 }

@@ -9,6 +9,7 @@ import { checkPages, countValues } from './parquet-checks.js'
  * @typedef {object} ParquetTable
  * @property {number[]} groups rows of each row group
  * @property {number} cpuSeconds what reading all of it may take
+ * @property {string[]} floats the columns of floats
  * @property {(start: number, end: number) => Promise<unknown[]>} read the rows from start up to end, counted from 0
  */
 
@@ -43,6 +44,7 @@ export async function openParquet(path, watch) {
   return {
     groups: metadata.row_groups.map(({ num_rows }) => Number(num_rows)),
     cpuSeconds: allowanceFor(size).cpuSeconds + ofValues.cpuSeconds,
+    floats: floatColumns(metadata),
     async read(rowStart, rowEnd) {
       const rows = await parquetReadObjects({ file, metadata, compressors, rowStart, rowEnd })
       return rows.map(row => plain(row))
@@ -62,12 +64,37 @@ async function compressorsFor({ row_groups }) {
 }
 
 /**
- * Values as JSON has them: labels and indices are small, so that 64-bit numbers are numbers.
+ * The columns of floats, or of lists of them: a number of JavaScript does not tell whether it is one.
+ * @param {import('hyparquet').FileMetaData} metadata
+ */
+function floatColumns({ schema }) {
+  /** @type {string[]} */
+  const names = []
+  let i = 1
+  /** @returns {boolean} whether all leaves of the element are floats */
+  const walk = () => {
+    const { num_children: children = 0, type } = /** @type {import('hyparquet').SchemaElement} */ (
+      schema[i++]
+    )
+    if (children === 0) return type === 'FLOAT' || type === 'DOUBLE'
+    let areFloats = true
+    for (let child = 0; child < children && i < schema.length; child++) areFloats = walk() && areFloats
+    return areFloats
+  }
+  while (i < schema.length) {
+    const { name } = /** @type {import('hyparquet').SchemaElement} */ (schema[i])
+    if (walk()) names.push(name)
+  }
+  return names
+}
+
+/**
+ * Values as JSON has them, and as bigints the whole numbers that no number of JavaScript holds.
  * @param {any} value
  * @returns {unknown}
  */
 function plain(value) {
-  if (typeof value === 'bigint') return Number(value)
+  if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : value
   if (Array.isArray(value)) return value.map(plain)
   if (ArrayBuffer.isView(value)) return Array.from(/** @type {any} */ (value), plain)
   if (typeof value !== 'object' || value === null || value instanceof Date) return value

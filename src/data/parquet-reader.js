@@ -16,11 +16,12 @@ async function fail(error) {
 
 /** @param {string} path */
 async function read(path) {
-  const table = await openParquet(path, size => startWatchdog(allowanceFor(size)))
+  const { groups, floats, ...table } = await openParquet(path, size => startWatchdog(allowanceFor(size)))
   let start = 0
-  for (const count of table.groups) {
+  for (const count of groups) {
     const rows = await table.read(start, start + count)
-    for (let i = 0; i < rows.length; i += batchRows) await send({ rows: rows.slice(i, i + batchRows) })
+    for (let i = 0; i < rows.length; i += batchRows)
+      await send({ rows: rows.slice(i, i + batchRows), floats })
     start += count
   }
   await send({ end: true })

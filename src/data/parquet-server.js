@@ -29,7 +29,7 @@ async function answer(asked) {
     const table = await tableOf(file, allow)
     allow({ cpuSeconds: table.cpuSeconds, anew: true })
     if (start === undefined || end === undefined) await send({ id, groups: table.groups })
-    else await send({ id, rows: await table.read(start, end) })
+    else await send({ id, rows: await table.read(start, end), floats: table.floats })
   } catch (error) {
     await fail(error)
   }

@@ -2,12 +2,16 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { MtLlamaError } from '../errors.ts'
-import { brokenParquet, notStarted, readerBroke } from './parquet.ts'
+import { brokenParquet, exactFields, notStarted, readerBroke } from './parquet.ts'
 import { Row } from './row.ts'
 import type { RowTable } from './row-table.ts'
 
 type Fields = Record<string, unknown>
-type Answer = { id: number } & ({ groups: number[] } | { rows: Fields[] } | { error: string })
+type Answer = { id: number } & (
+  | { groups: number[] }
+  | { rows: Fields[]; floats: string[] }
+  | { error: string }
+)
 
 /** Rows that are asked for at once: what is read around a row serves for its neighbours. */
 const blockRows = 64
@@ -134,10 +138,10 @@ class ParquetTable implements RowTable {
       const answer = await this.read(start, end)
       if (!('rows' in answer) || answer.rows.length !== end - start)
         throw brokenParquet(this.file, `its rows ${start + 1} to ${end} are not there`)
-      block = { start, rows: answer.rows }
+      block = { start, rows: answer.rows.map(row => exactFields(row, answer.floats)) }
       this.block = block
     }
-    return new Row(block.rows[index - block.start]!, `${this.file}, row ${index + 1}`, index + 1)
+    return Row.ofExact(block.rows[index - block.start]!, `${this.file}, row ${index + 1}`, index + 1)
   }
 
   async close(): Promise<void> {}

@@ -3,11 +3,16 @@ import { fork } from 'node:child_process'
 import { on } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { MtLlamaError } from '../errors.ts'
+import { WholeFloat } from './exact-numbers.ts'
+import { isRecord } from './record.ts'
 
 type Fields = Record<string, unknown>
-type Told = { rows: Fields[] } | { error: string } | { end: true }
+type Told = { rows: Fields[]; floats: string[] } | { error: string } | { end: true }
 
-/** Yields the rows of a file in order. @throws DATA_INVALID for whatever the file does to the process that reads it */
+/**
+ * Yields the rows of a file in order, with numbers as Python has them (exact-numbers.ts).
+ * @throws DATA_INVALID for whatever the file does to the process that reads it
+ */
 export async function* parquetFields(file: string): AsyncGenerator<Fields> {
   // A bundle as CommonJS has no URL of its module, so this may not be asked for before a file is read.
   const reader = fileURLToPath(new URL('parquet-reader.js', import.meta.url))
@@ -24,7 +29,7 @@ export async function* parquetFields(file: string): AsyncGenerator<Fields> {
     for await (const [told] of messages as AsyncIterable<[Told]>) {
       if ('end' in told) return
       if ('error' in told) throw brokenParquet(file, told.error)
-      yield* told.rows
+      for (const row of told.rows) yield exactFields(row, told.floats)
     }
     throw brokenParquet(file, readerBroke(await end))
   } catch (error) {
@@ -38,6 +43,19 @@ export async function* parquetFields(file: string): AsyncGenerator<Fields> {
 export function notStarted(file: string, cause: Error): MtLlamaError {
   const reason = `no process to read it could be started (${cause.message})`
   return new MtLlamaError('INTERNAL', `${file}: ${reason}.`, { cause })
+}
+
+/** A row's values with numbers as Python has them. @param floats the columns of floats */
+export function exactFields(row: Fields, floats: readonly string[]): Fields {
+  if (floats.length === 0) return row
+  return { ...row, ...Object.fromEntries(floats.map(name => [name, asFloats(row[name])])) }
+}
+
+function asFloats(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(asFloats)
+  if (isRecord(value))
+    return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, asFloats(field)]))
+  return Number.isSafeInteger(value) ? new WholeFloat(value as number) : value
 }
 
 /** Why a process that reads Parquet has ended by itself. @param end its signal, or 'code N' */

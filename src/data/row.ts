@@ -1,7 +1,8 @@
 // One row of a data file, read field by field: what is missing or wrong is an error that says where.
 
 import { MtLlamaError } from '../errors.ts'
-import { check, FieldReader, type Kind, list, listOf, object, text } from './fields.ts'
+import { plainNumbers } from './exact-numbers.ts'
+import { check, FieldReader, type Kind, list, listOf, object, ownField, text } from './fields.ts'
 import { shown } from './shown.ts'
 
 const texts = listOf(text, 'texts')
@@ -10,11 +11,26 @@ const objects = listOf(object, 'objects')
 export class Row extends FieldReader {
   /** The row's number in its file, counted from 1. */
   readonly number: number
+  readonly #exact: Readonly<Record<string, unknown>>
 
-  /** @param where begins each message: 'copa/validation.jsonl, row 3' */
-  constructor(values: Record<string, unknown>, where: string, number: number) {
+  /**
+   * @param where begins each message: 'copa/validation.jsonl, row 3'
+   * @param exact the values with numbers as Python has them (exact-numbers.ts), where some differ
+   */
+  constructor(values: Record<string, unknown>, where: string, number: number, exact = values) {
     super(values, where)
     this.number = number
+    this.#exact = exact
+  }
+
+  /** A row of values with numbers as Python has them. */
+  static ofExact(exact: Record<string, unknown>, where: string, number: number): Row {
+    return new Row(plainNumbers(exact) as typeof exact, where, number, exact)
+  }
+
+  /** A field as templates print it: its numbers are Python's. */
+  exact(name: string): unknown {
+    return ownField(this.#exact, name)
   }
 
   /** The row's own id, under any of the names that data sets use; its number where it has none. */
@@ -53,7 +69,7 @@ export class Row extends FieldReader {
 
   /** A row with the fields of this one and some more, and a place of its own in the file. */
   with(fields: Record<string, unknown>, where: string, number: number): Row {
-    return new Row({ ...this.values, ...fields }, where, number)
+    return new Row({ ...this.values, ...fields }, where, number, { ...this.#exact, ...fields })
   }
 
   isList(name: string): boolean {

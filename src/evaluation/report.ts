@@ -117,7 +117,7 @@ export function notes({ settings, tasks: done, tokenNotes, promptNotes = [] }: R
   const lines = [
     `Protocol ${settings.protocol}, ${settings.dtype}, ${settings.backend}${bos}.`,
     ...tokenNotes,
-    settings.chatTemplate &&
+    settings.chatTemplate === true &&
       `Prompts are chats by the checkpoint's template, ${settings.fewshotAsMultiturn ? 'shots as messages of their own' : 'shots and question in one message'}.`,
     settings.systemInstruction !== undefined &&
       `Before each task's description stands ${JSON.stringify(settings.systemInstruction)}.`,

@@ -1,4 +1,5 @@
 // Defines the values of a template: Python's types where JavaScript has none that behaves alike.
+import { WholeFloat } from '../data/exact-numbers.ts'
 import type { Budget } from './budget.ts'
 import type { Runtime } from './runtime.ts'
 
@@ -353,7 +354,7 @@ function joinedHash(items: readonly Value[], budget: Budget): string {
   return `(${hashes.join('\0')})`
 }
 
-/** Converts a value of JavaScript: what JSON can hold, and Map. Members that are undefined are left out. */
+/** Converts a value of JavaScript: what JSON can hold, and WholeFloat. Members that are undefined are left out. */
 export function fromJs(value: unknown, budget: Budget): Value {
   budget.spend(1)
   switch (typeof value) {
@@ -365,6 +366,7 @@ export function fromJs(value: unknown, budget: Budget): Value {
       return Number.isSafeInteger(value) && !Object.is(value, -0) ? BigInt(value) : value
     case 'object': {
       if (value === null || value instanceof TemplateObject) return value
+      if (value instanceof WholeFloat) return value.value
       if (Array.isArray(value)) return new List(value.map(item => fromJs(item, budget)))
       const dict = new Dict()
       for (const [key, member] of Object.entries(value))

@@ -113,6 +113,21 @@ def templates():
     return cases
 
 
+def numbers():
+    """Lines of JSON as Python reads them, and what a template prints of their numbers."""
+    lines = [
+        "2", "2.0", "-0", "-0.0", "0.0", "1e2", "1E+2", "-3.0e0", "2.5", "1e16", "1e400", "-1e400", "123456789012345678901234567890",
+        "-9007199254740993", "9007199254740993.0", "NaN", "Infinity", "-Infinity", "[1, 2.0, [3.0]]", '{"y": 4.0, "z": [5, "6.0"]}',
+        '"2.0"', '"NaN and \\"1e5\\" -0"', "true", "null", "1.0e-7", "100000000000000000000.0",
+    ]
+    source = "{{x}} {{[x]}} {{x|string|length}} {{x is number}} {{x is float}}"
+    cases = []
+    for line in lines:
+        text = f'{{"a 1.0": 1, "x": {line}}}'
+        cases.append({"line": text, "source": source, "text": apply_template(source, json.loads(text))})
+    return cases
+
+
 def patterns():
     sources = [
         r"#### (\-?[0-9\.\,]+)", r"(-?[$0-9.,]{2,})|(-?[0-9]+)", r"\b[A-D]\b", r"(?i)answer: *\(([a-d])", r"^\s*(\w+)", r"(?s)a.b", r"a.b",
@@ -256,7 +271,7 @@ def chats():
     return {"templates": chat_templates, "bos": tokenizer.bos_token, "eos": tokenizer.eos_token, "cases": cases}
 
 
-parts = [contexts, chats, shots, filters, exact_match, templates, patterns, groups, aggregates]
+parts = [contexts, chats, shots, filters, exact_match, templates, numbers, patterns, groups, aggregates]
 with open(sys.argv[1], "w") as file:
     cases = ",\n".join(f"{json.dumps(part.__name__)}: {json.dumps(part(), ensure_ascii=False)}" for part in parts)
     file.write("{" + cases + "}")

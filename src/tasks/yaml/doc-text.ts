@@ -36,10 +36,10 @@ export class DocText {
   of(row: Row, features: ReadonlySet<string>): { field: unknown } | { printed: string } {
     if (features.has(this.text)) {
       if (row.isAbsent(this.text)) throw this.#fails(row, `the row has no field "${this.text}"`)
-      return { field: row.get(this.text) }
+      return { field: row.exact(this.text) }
     }
     try {
-      const names = readNames(row.names().map(name => [name, row.get(name)]))
+      const names = readNames(row.names().map(name => [name, row.exact(name)]))
       return { printed: this.#template.render(names) }
     } catch (error) {
       if (!(error instanceof TemplateProblem)) throw error

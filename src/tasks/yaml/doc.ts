@@ -1,4 +1,5 @@
 // Puts rows into words as a task file says: the question, the choices, the target, and the shots before them.
+import { plainNumbers } from '../../data/exact-numbers.ts'
 import type { Row } from '../../data/row.ts'
 import { shown } from '../../data/shown.ts'
 import { MtLlamaError } from '../../errors.ts'
@@ -72,6 +73,7 @@ export class Docs {
     const hasChoices = docs.choice !== undefined
     if ('field' in value) {
       if (typeof value.field === 'boolean') return Number(value.field)
+      if (typeof value.field === 'bigint') return String(value.field)
       if (isTarget(value.field) || (Array.isArray(value.field) && value.field.every(isTarget)))
         return value.field as Target
       throw this.#wrong(row, target, value, 'a text, a whole number or a list of them')
@@ -164,7 +166,7 @@ export class Docs {
   }
 
   #wrong(row: Row, text: DocText, value: ReturnType<DocText['of']>, expected: string): MtLlamaError {
-    const found = shown('field' in value ? value.field : value.printed)
+    const found = shown('field' in value ? plainNumbers(value.field) : value.printed)
     return new MtLlamaError(
       'TASK',
       `${row.where}: ${text.key} (${text.value.where}) gives ${found}; expected ${expected}.`,
