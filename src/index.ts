@@ -18,6 +18,7 @@ export {
 } from './evaluation/compare/compare.ts'
 export type { Difference } from './evaluation/compare/difference.ts'
 export { type EvaluateOptions, evaluate, evaluateStream } from './evaluation/evaluate.ts'
+export { type RescoreOptions, rescore } from './evaluation/rescore.ts'
 export type { RunResults, SampleRecord, Settings, TaskResult, Timing } from './evaluation/results.ts'
 export type { EvaluateProgress, KeptSamples, TaskSample } from './evaluation/run.ts'
 export type { Scorer, ScorerInfo } from './evaluation/scorer.ts'

@@ -4,8 +4,6 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { rescore } from '../src/evaluation/rescore.ts'
-import { RunFolder } from '../src/evaluation/run-folder.ts'
 import {
   defineTask,
   type EvaluateOptions,
@@ -13,10 +11,9 @@ import {
   evaluateStream,
   loadModel,
   type RunResults,
+  rescore,
   type TaskSample,
 } from '../src/index.ts'
-import { card } from '../src/protocols/card.ts'
-import { builtInTasks } from '../src/tasks/built-in/registry.ts'
 import { fakeModel } from './fake-model.ts'
 import { shared, sharedMissing } from './shared.ts'
 import { skip } from './skip.ts'
@@ -188,11 +185,7 @@ describe('evaluate() of the API', () => {
   })
 
   describe('samples that are judged again', () => {
-    const formOf = (name: string) => card.form(builtInTasks.get(name)!)!
-    const rescored = async () => {
-      await using folder = await RunFolder.open(out)
-      return await rescore(folder, formOf, { card: false })
-    }
+    const rescored = () => rescore(out)
 
     it('come to what they came to, byte for byte, whatever had been written', async () => {
       await evaluate(fakeModel(), { dataDir, tasks: ['copa', 'squad'], out })

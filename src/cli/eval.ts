@@ -2,12 +2,11 @@
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Command, Option } from 'commander'
-import { MtLlamaError } from '../errors.ts'
 import { readRun } from '../evaluation/compare/read-run.ts'
 import { gatedMetrics, savedMetrics } from '../evaluation/gates/gate.ts'
 import { checkPmi, type Prompting, prompted, promptingSettings } from '../evaluation/prompting.ts'
 import { report } from '../evaluation/report.ts'
-import { rescore } from '../evaluation/rescore.ts'
+import { rescoreFolder } from '../evaluation/rescore.ts'
 import { type EvaluateProgress, type KeptSamples, runToEnd } from '../evaluation/run.ts'
 import { RunFolder } from '../evaluation/run-folder.ts'
 import { runSettings } from '../evaluation/settings.ts'
@@ -15,12 +14,8 @@ import { loadWork } from '../evaluation/work.ts'
 import { holderName } from '../files/lock.ts'
 import { card } from '../protocols/card.ts'
 import { chooseTasks, protocolNames } from '../protocols/choose.ts'
-import { loadOwnTasks } from '../protocols/own/own.ts'
-import type { Form } from '../protocols/protocol.ts'
-import { protocols } from '../protocols/registry.ts'
-import { t0Judging } from '../protocols/t0.ts'
+import { loadOwnJudging, loadOwnTasks } from '../protocols/own/own.ts'
 import type { ScoreCache } from '../scoring/cache.ts'
-import { builtInTasks } from '../tasks/built-in/registry.ts'
 import { type AskedTasks, allOfCard, parseTasks, taskWords } from './asked-tasks.ts'
 import { addModelOptions, choice, folder, integer, type ModelOptions, newCommand } from './command.ts'
 import { addGateOptions, checkGateOptions, type GateOptions, judgeGates, openBase } from './gates.ts'
@@ -196,10 +191,8 @@ async function run(io: Io, options: EvalOptions): Promise<void> {
 
 async function runRescore(io: Io, path: string, options: EvalOptions): Promise<void> {
   await using saved = await openFolder(path, options)
-  const own = await loadOwnTasks(options.tasks.files, resolve(options.dataRoot))
-  const forms = new Map(own.tasks.map(({ task, form }) => [task.name, form]))
-  const formOf = (task: string, protocol: string) => forms.get(task) ?? savedForm(task, protocol)
-  const results = await rescore(saved!, formOf, { card: options.card ?? false })
+  const tasks = await loadOwnJudging(options.tasks.files)
+  const results = await rescoreFolder(saved!, { tasks, card: options.card ?? false })
   const gateOptions = { ...options, out: path }
   await checkGateOptions(gateOptions, savedMetrics(results))
   const base =
@@ -208,17 +201,6 @@ async function runRescore(io: Io, path: string, options: EvalOptions): Promise<v
   if (options.json) await printJson(gates.length > 0 ? { ...results, gates } : results)
   else await print(report(results, { card: options.card ?? false }))
   note(`saved in ${path}`, options)
-}
-
-/** The form in which a task was run. @throws INVALID_ARGUMENT for one that is not built in */
-function savedForm(name: string, protocol: string): Form {
-  const task = builtInTasks.get(name)
-  const form = protocol === 't0' ? t0Judging : task && protocols.get(protocol)?.form(task)
-  if (form) return form
-  throw new MtLlamaError(
-    'INVALID_ARGUMENT',
-    `the run has task "${name}" by protocol ${protocol}, which this version cannot judge. Give --tasks FILE.yaml for a task of a file`,
-  )
 }
 
 async function openFolder(path: string | undefined, options: EvalOptions): Promise<RunFolder | undefined> {

@@ -10,6 +10,11 @@ export class WholeFloat {
   constructor(value: number) {
     this.value = value
   }
+
+  /** Number() takes it for its value. */
+  valueOf(): number {
+    return this.value
+  }
 }
 
 /** Strings whole, so that what looks like a number in one is left alone, and the numbers between them. */

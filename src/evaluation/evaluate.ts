@@ -105,7 +105,11 @@ export async function* evaluateStream(
     const work = await loadWork(tasks, protocol, asked)
     checkPmi(work, prompting)
     const tokenNotes = (model.tokenizer && protocol.tokenNotes?.(model.tokenizer)) ?? []
-    const settings = await runSettings(model, { ...asked, protocol: protocol.name, ...promptingSettings(prompting) })
+    const settings = await runSettings(model, {
+      ...asked,
+      protocol: protocol.name,
+      ...promptingSettings(prompting),
+    })
     const promptNotes = notes()
     const results = yield* runWork(model, { ...rest, work, settings, tokenNotes, promptNotes, folder })
     if (rest.signal?.aborted)

@@ -1,6 +1,11 @@
 // Judges the saved samples of a run again, without a model: after a mended metric, or to look for another answer in texts.
-import { MtLlamaError } from '../errors.ts'
+import { MtLlamaError, message } from '../errors.ts'
+import { formWithMutualInfo, mutualInfo } from '../protocols/mutual-info.ts'
+import type { OwnJudging } from '../protocols/own/own.ts'
 import type { Form } from '../protocols/protocol.ts'
+import { protocols } from '../protocols/registry.ts'
+import { t0Judging } from '../protocols/t0.ts'
+import { builtInTasks } from '../tasks/built-in/registry.ts'
 import { countedResult } from './counted-result.ts'
 import { hasScores } from './done-samples.ts'
 import { groupResults } from './group-results.ts'
@@ -8,28 +13,44 @@ import { Journal, readJournal } from './journal.ts'
 import { languageMeans } from './language-means.ts'
 import { isNotFinite } from './not-finite.ts'
 import { report } from './report.ts'
-import type { RunResults, SampleRecord } from './results.ts'
-import type { RunFolder } from './run-folder.ts'
+import type { RunResults, SampleRecord, TaskResult } from './results.ts'
+import { RunFolder } from './run-folder.ts'
 import { wrong } from './run-task.ts'
 import { Tally } from './tally.ts'
 
+export interface RescoreOptions {
+  /** The run's tasks of loadTasks() and defineTask(); those that are built in need not be named. @default [] */
+  tasks?: readonly OwnJudging[]
+  /** Whether table.md has the model card's own figures too. @default false */
+  card?: boolean
+}
+
 /**
- * Rewrites samples, results.json and table.md of a folder.
- * @param formOf the form that a task was put in, by the task's name and the run's protocol
- * @throws OUTPUT where the folder holds no run, or its samples cannot be read; INVALID_ARGUMENT from formOf
+ * Judges the saved samples of a run again without a model, and rewrites its samples, results.json and table.md. Metrics and filters
+ * of a task may have changed since, registered ones too; what it asks may not.
+ * @param path the --out folder of the run
+ * @throws INVALID_ARGUMENT for a task that is neither built in nor given; OUTPUT where the folder holds no run, its samples
+ *   cannot be read, or a task asks by another definition now
  */
-export async function rescore(
+export async function rescore(path: string, options: RescoreOptions = {}): Promise<RunResults> {
+  await using folder = await RunFolder.open(path)
+  return await rescoreFolder(folder, options)
+}
+
+export async function rescoreFolder(
   folder: RunFolder,
-  formOf: (task: string, protocol: string) => Form,
-  { card }: { card: boolean },
+  { tasks: own = [], card = false }: RescoreOptions,
 ): Promise<RunResults> {
   const results = await folder.results()
   if (!results)
     throw new MtLlamaError('OUTPUT', `${folder.path} holds no results.json, so no run to judge again`)
-  const forms = new Map(
-    Object.keys(results.tasks).map(name => [name, formOf(name, results.settings.protocol)]),
-  )
-  for (const [name, form] of forms) {
+  const judgings = Object.keys(results.tasks).map(name => {
+    const judging = own.find(({ task }) => task.name === name)
+    if (judging) checkSame(folder.path, results.tasks[name]!, judging.task)
+    const form = judging?.form ?? savedForm(name, results.settings.protocol)
+    return { name, task: judging?.task, form: results.settings.pmi ? formWithMutualInfo(form) : form }
+  })
+  for (const { name, task, form } of judgings) {
     const file = folder.journal(name)
     const { records } = await readJournal(file)
     if (records.length === 0 || !records.every(hasScores))
@@ -47,16 +68,44 @@ export async function rescore(
       throw error
     }
     await journal.close()
-    const before = results.tasks[name]!
+    const { aggregations: _, ...before } = results.tasks[name]!
+    const { headline, aggregations } = form
+    const { definition, questions, timing } = { ...before, ...task }
     results.tasks[name] = {
-      ...before,
-      ...(await countedResult(tally, { ...before, headline: form.headline })),
+      ...(await countedResult(tally, { ...before, headline, ...(aggregations && { aggregations }) })),
+      ...(definition !== undefined && { definition }),
+      ...(questions !== undefined && { questions }),
+      timing,
     }
     results.languageMeans = languageMeans(results.tasks)
     if (results.groups) results.groups = groupResults(Object.values(results.groups), results.tasks)
     await folder.write(results, report(results, { card }))
   }
   return results
+}
+
+/** @throws OUTPUT where the samples are of other questions than the task has now */
+function checkSame(
+  path: string,
+  saved: TaskResult,
+  { name, definition, questions }: OwnJudging['task'],
+): void {
+  if (saved.definition === definition || (questions !== undefined && saved.questions === questions)) return
+  throw new MtLlamaError(
+    'OUTPUT',
+    `${path} holds samples of ${name} by other questions than the task has now: only metrics and filters may change where samples are judged again. Run it anew into another --out folder.`,
+  )
+}
+
+/** The form in which a task was run. @throws INVALID_ARGUMENT for one that is not built in */
+function savedForm(name: string, protocol: string): Form {
+  const task = builtInTasks.get(name)
+  const form = protocol === 't0' ? t0Judging : task && protocols.get(protocol)?.form(task)
+  if (form) return form
+  throw new MtLlamaError(
+    'INVALID_ARGUMENT',
+    message`the run has task "${name}" by protocol ${protocol}, which this version cannot judge. Give ${{ kind: 'option', name: 'tasks' }}, with the file or definition of a task of your own`,
+  )
 }
 
 function judgedAgain(record: SampleRecord, form: Form): SampleRecord {
@@ -73,6 +122,11 @@ function judgedAgain(record: SampleRecord, form: Form): SampleRecord {
     throw new MtLlamaError(
       'OUTPUT',
       `sample ${JSON.stringify(record.id)} was a question of kind ${record.kind}; its task asks by ${form.kind}`,
+    )
+  if (form.kind === 'rank' && form.isUnconditionalAsked && record.kind === 'rank' && !record.unconditional)
+    throw new MtLlamaError(
+      'OUTPUT',
+      `sample ${JSON.stringify(record.id)} was asked without the scores of its choices alone, which ${mutualInfo} needs. Run the task anew into another --out folder.`,
     )
   // The kinds of record and form are the same.
   const outcome = isNotFinite(record) ? wrong(form) : form.judge(record as never, record as never)

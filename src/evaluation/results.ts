@@ -99,6 +99,8 @@ export interface TaskResult {
   aggregations?: Readonly<Record<string, Aggregation>>
   /** The hash of the task's definition, where a file defines it. */
   definition?: string
+  /** The hash of what of it decides the questions. */
+  questions?: string
   /** One for each template; left out where the protocol has none. */
   templates?: readonly TemplateResult[]
   /** Number of items that were not asked about, by each template apart. */

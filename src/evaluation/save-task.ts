@@ -36,7 +36,7 @@ export async function* runAndSave(
   save: (result: TaskResult) => Promise<void>,
 ): AsyncGenerator<SampleRecord, void, undefined> {
   const { settings, folder, redo = false, onKept } = options
-  const { name, title, definition } = work.task
+  const { name, title, definition, questions } = work.task
   if (before && before.definition !== definition && !redo)
     throw new MtLlamaError(
       'OUTPUT',
@@ -66,6 +66,7 @@ export async function* runAndSave(
       files: work.files.map(path => relative(settings.dataDir, path)),
     })),
     ...(definition !== undefined && { definition }),
+    ...(questions !== undefined && { questions }),
     timing: { tokens, seconds },
   })
 

@@ -43,6 +43,11 @@ export interface Task<F extends Fields = Fields, G extends Gold = Gold, Data = D
    */
   definition?: string
   /**
+   * A hash of what decides what is asked, and not how answers are judged, where a file defines the task: samples of other
+   * questions are not judged again.
+   */
+  questions?: string
+  /**
    * Reads the item of a row.
    * @param index the item's place among those of the task, counted from 0
    * @throws DATA_INVALID naming file, row, field and value

@@ -145,9 +145,8 @@ export function defineTask<R extends object = Record<string, unknown>>(options: 
   )
   const task: AnyTask = {
     ...{ name, title, data: { files } },
-    definition: createHash('sha256')
-      .update(JSON.stringify([version, options.kind, options.metrics]))
-      .digest('hex'),
+    definition: hash([version, options.kind, options.metrics]),
+    questions: hash([version, options.kind]),
     item(row, index) {
       const choices =
         options.kind === 'choice' ? readChoices(row, call(row, 'choices', options.choices)) : undefined
@@ -176,6 +175,10 @@ export function defineTask<R extends object = Record<string, unknown>>(options: 
     task,
     form: options.kind === 'generate' && options.extract ? extracting(form, options.extract) : form,
   }
+}
+
+function hash(value: unknown): string {
+  return createHash('sha256').update(JSON.stringify(value)).digest('hex')
 }
 
 /** The form with answers taken out of texts by a function of the program. */

@@ -1,5 +1,6 @@
 // How the tasks of task files are put to a model and judged, as lm-evaluation-harness does it.
 import { pythonSpaces } from '../../data/white-space.ts'
+import { MtLlamaError } from '../../errors.ts'
 import { perByte, perCharacter, rank } from '../../metrics/accuracy.ts'
 import type { Item } from '../../tasks/task.ts'
 import type { TaskDefinition } from '../../tasks/yaml/definition.ts'
@@ -138,6 +139,11 @@ function sharedStart([first = '', ...others]: readonly string[]): string {
 
 function judgeChoices(ask: RankAsk, answer: RankAnswer, { names }: TaskMetrics): Outcome {
   const { choices, gold, golds = [gold] } = ask
+  if (names.includes('f1') && choices.length !== 2)
+    throw new MtLlamaError(
+      'TASK',
+      `sample ${JSON.stringify(ask.id)} has ${choices.length} choices; f1 is of two classes.`,
+    )
   const { logLikelihoods, isGreedy } = answer
   const { prediction, tied } = rank(logLikelihoods)
   const right = (choice: number) => Number(golds.includes(choice))

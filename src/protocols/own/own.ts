@@ -1,8 +1,9 @@
 // Tasks that the user defines: each brings its own form, whatever protocol the others are put by.
 
 import type { AnyTask } from '../../tasks/task.ts'
+import { Docs } from '../../tasks/yaml/doc.ts'
 import type { TaskGroup } from '../../tasks/yaml/load.ts'
-import { openTask } from '../../tasks/yaml/task.ts'
+import { hashesOf, openTask } from '../../tasks/yaml/task.ts'
 import type { Form, Protocol } from '../protocol.ts'
 import { formOfDefinition } from './form.ts'
 
@@ -32,6 +33,22 @@ export async function loadOwnTasks(files: readonly string[], dataRoot: string): 
     tasks.push({ task, form: formOfDefinition(definition, docs) })
   }
   return { tasks, groups }
+}
+
+/** How saved samples of a task are judged again. */
+export interface OwnJudging {
+  task: Pick<AnyTask, 'name' | 'definition' | 'questions'>
+  form: Form
+}
+
+/** What is needed of task files to judge saved samples, whose data may be gone. @throws TASK naming file and line */
+export async function loadOwnJudging(files: readonly string[]): Promise<OwnJudging[]> {
+  const { loadTaskFiles } = await import('../../tasks/yaml/load.ts')
+  const { definitions } = await loadTaskFiles(files)
+  return definitions.map(definition => ({
+    task: { name: definition.name, ...hashesOf(definition) },
+    form: formOfDefinition(definition, new Docs(definition, new Set(), () => [])),
+  }))
 }
 
 /** A protocol that also has the forms of these tasks. */

@@ -44,7 +44,7 @@ export async function openTask(definition: TaskDefinition, dataRoot: string): Pr
     name: definition.name,
     title: definition.title,
     data: { files },
-    definition: createHash('sha256').update(JSON.stringify(definition.source)).digest('hex'),
+    ...hashesOf(definition),
     item(row, index) {
       const choices = docs.choices(row)
       const target = docs.target(row)
@@ -58,6 +58,16 @@ export async function openTask(definition: TaskDefinition, dataRoot: string): Pr
     },
   }
   return { task, docs }
+}
+
+/** Keys that do not decide what is asked. */
+const judging = ['metric_list', 'filter_list', 'task_alias', 'tag', 'metadata']
+
+/** The hashes by which samples are known to be of a definition. */
+export function hashesOf({ source }: TaskDefinition): Required<Pick<AnyTask, 'definition' | 'questions'>> {
+  const hash = (value: object) => createHash('sha256').update(JSON.stringify(value)).digest('hex')
+  const asked = Object.entries(source).filter(([key]) => !judging.includes(key))
+  return { definition: hash(source), questions: hash(Object.fromEntries(asked)) }
 }
 
 /** The item of a task whose choices are prompts: the target follows each, and doc_to_text is the number of the right one. */
