@@ -142,7 +142,7 @@ describe('samples of tasks of one’s own, judged again', () => {
     await run(choices)
     await assert.rejects(rescore(out), {
       code: 'INVALID_ARGUMENT',
-      message: /the run has task "mine" by protocol card, which this version cannot judge/,
+      message: /the run has task "mine" by protocol own, which this version cannot judge/,
     })
   })
 

@@ -4,12 +4,15 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { rescore } from '../src/evaluation/rescore.ts'
 import type { RankRecord, SampleRecord } from '../src/evaluation/results.ts'
-import { RunFolder } from '../src/evaluation/run-folder.ts'
-import { type EvaluateOptions, evaluate, evaluateStream, loadModel, type Model } from '../src/index.ts'
-import { card } from '../src/protocols/card.ts'
-import { builtInTasks } from '../src/tasks/built-in/registry.ts'
+import {
+  type EvaluateOptions,
+  evaluate,
+  evaluateStream,
+  loadModel,
+  type Model,
+  rescore,
+} from '../src/index.ts'
 import { jsonLines } from './cli-run.ts'
 import { fakeModel } from './fake-model.ts'
 
@@ -71,8 +74,7 @@ describe('token scores of samples', () => {
         join(top, 'resumed', 'samples', `${task}.jsonl`),
         wanted[i]!.replaceAll(/"prediction":\d/g, '"prediction":7'),
       )
-    await using folder = await RunFolder.open(join(top, 'resumed'))
-    await rescore(folder, name => card.form(builtInTasks.get(name)!)!, { card: false })
+    await rescore(join(top, 'resumed'))
     assert.deepEqual(found('resumed'), wanted)
   })
 
