@@ -321,7 +321,9 @@ function choices(ask, answer) {
         element('span', { dir: 'auto' }, [text]),
         ...(isChosen ? [element('span', { class: 'tag' }, ['chosen'])] : []),
         ...(!isAlone && golds.includes(i) ? [element('span', { class: 'tag right' }, ['right answer'])] : []),
-        element('span', { class: 'scores' }, [alone === null ? scores : `${scores}, alone ${printed(alone)}`]),
+        element('span', { class: 'scores' }, [
+          alone === null ? scores : `${scores}, alone ${printed(alone)}`,
+        ]),
         ...(isAlone ? [] : [element('span', { class: 'track', 'aria-hidden': 'true' }, [bar])]),
         ...(answer.tokenTexts ? [tokens(answer.tokenTexts[i], answer.tokenLogProbs[i])] : []),
       ])
