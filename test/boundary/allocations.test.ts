@@ -25,6 +25,7 @@ const calls: Record<string, number> = {
   'native reserve': 3,
   'native logits': 15,
   'native session': 60,
+  'native trainer': 60,
   'native jobs behind one another': 60,
   'native dispose during a job': 30,
   'loadModel()': 100,

@@ -47,6 +47,8 @@ const prompts = Array.from({ length: 3 }, (_, i) =>
 const requests = prompts.map((prompt, i) => ({ prompt, continuations: [[1, 2, i], [3]] }))
 const sampled = { maxTokens: 4, temperature: 0.8, topK: 20, topP: 0.9, seed: 3 }
 const scorePack = { ...randomPack(config, 2, 70), topK: 3 }
+const trainPack = { ...scorePack, weights: new Float32Array(scorePack.rows.length).fill(0.01) }
+const adamw = { beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0, decayVectors: false, maxNorm: 1 }
 const timed: NativeOpRequest = { ...config, op: 'rms_norm', rows: 3, cache: 0, seconds: 0 }
 
 const modelCalls: Record<string, (model: Model) => unknown> = {
@@ -81,6 +83,14 @@ const nativeCalls: Record<string, (model: NativeModel) => unknown> = {
     )
     session.dispose()
     return [first, second]
+  },
+  'native trainer': async model => {
+    const trainer = await model.trainer(newControl())
+    const { loss } = await trainer.forwardBackward(trainPack, newControl())
+    // Without a learning rate the weights stay what they are, so that every call has the same result.
+    const norm = await trainer.step({ ...adamw, learningRate: 0, step: 1 }, newControl())
+    trainer.dispose()
+    return [loss, norm]
   },
   'native jobs behind one another': model =>
     together([1, 2, 3].map(() => model.score(scorePack, newControl()))),
