@@ -1,11 +1,18 @@
 // Training steps on golden checkpoints: losses, gradients, norms and updated weights are those of transformers and PyTorch.
 import { strict as assert } from 'node:assert'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { nativeConfig } from '../src/checkpoint/native-config.ts'
 import { openCheckpoint } from '../src/checkpoint/open.ts'
 import { loadAddon } from '../src/native/addon.ts'
 import { newControl } from '../src/native/job.ts'
-import type { Device, NativeModel, NativeStep, NativeTrainer, NativeTrainPack } from '../src/native/types.ts'
+import type {
+  Device,
+  NativeAdapter,
+  NativeModel,
+  NativeStep,
+  NativeTrainer,
+  NativeTrainPack,
+} from '../src/native/types.ts'
 import { type ArrayEntry, safetensorsArrays } from './safetensors-arrays.ts'
 import { shared, sharedMissing } from './shared.ts'
 import { skip } from './skip.ts'
@@ -30,6 +37,7 @@ const thirdTolerance = 1e-2
 const updateTolerance = 2e-7
 
 const names = ['biases', 'gqa-tied-bf16', 'headdim-mqa-f16', 'mha-untied-f32', 'rope-llama3']
+const adapterNames = ['lora-all', 'lora-qv']
 const devices: Device[] = ['reference', 'cpu']
 
 describe('training on golden checkpoints', () => {
@@ -52,7 +60,7 @@ describe('training on golden checkpoints', () => {
           const config = nativeConfig(checkpoint)
           const options = { dtype: 'float32' as const, device, threads: 2 }
           model = await loadAddon().load(config, checkpoint.tensors, options, newControl())
-          trainer = await model.trainer(newControl())
+          trainer = await model.trainer([], newControl())
           parameters = loadAddon()
             .parameters(config)
             .map(parameter => parameter.name)
@@ -102,8 +110,76 @@ describe('training on golden checkpoints', () => {
         })
       })
 
+  for (const device of devices)
+    for (const name of adapterNames)
+      describe(`${name} on ${device}`, () => {
+        const folder = shared('golden', 'lora', name)
+        let model: NativeModel
+        let trainer: NativeTrainer
+        let golden: Map<string, ArrayEntry>
+        let train: TrainCase
+        let parameters: string[]
+
+        beforeEach(async () => {
+          const about = JSON.parse(readFileSync(`${folder}/case.json`, 'utf8'))
+          const settings = JSON.parse(readFileSync(`${folder}/adapter_config.json`, 'utf8'))
+          train = about.train
+          golden = safetensorsArrays(`${folder}/train.safetensors`)
+          const start = safetensorsArrays(`${folder}/adapter_model.safetensors`)
+          const checkpoint = await openCheckpoint(shared('golden', 'hf', about.base), {})
+          const config = nativeConfig(checkpoint)
+          const options = { dtype: 'float32' as const, device, threads: 2 }
+          model = await loadAddon().load(config, checkpoint.tensors, options, newControl())
+          parameters = [...golden.keys()]
+            .filter(key => key.startsWith('grad.'))
+            .map(key => key.slice('grad.'.length))
+          const modules = parameters
+            .filter(key => key.endsWith('.lora_A.weight'))
+            .map(key => key.slice(0, -'.lora_A.weight'.length))
+          trainer = await model.trainer(
+            modules.map(module => adapterOf(module, settings, golden)),
+            newControl(),
+          )
+          for (const parameter of parameters)
+            await trainer.write(
+              parameter,
+              'weight',
+              tensor(start, `base_model.model.${parameter}`),
+              newControl(),
+            )
+        })
+        afterEach(() => model?.dispose())
+
+        it('loss and gradients of the first step', async () => {
+          const { loss } = await trainer.forwardBackward(goldenPack(golden), newControl())
+          near(loss, train.losses[0] as number, firstTolerance, 'loss')
+          for (const parameter of parameters)
+            closeTo(
+              await trainer.read(parameter, 'gradient', newControl()),
+              tensor(golden, `grad.${parameter}`),
+              gradientTolerance,
+              parameter,
+            )
+        })
+
+        it('three steps', async () => {
+          for (let step = 1; step <= 3; step++) {
+            const { loss } = await trainer.forwardBackward(goldenPack(golden), newControl())
+            const norm = await trainer.step(stepOf(train, step), newControl())
+            const tolerance = step === 1 ? firstTolerance : thirdTolerance
+            near(loss, train.losses[step - 1] as number, tolerance, `loss of step ${step}`)
+            near(norm, train.grad_norms[step - 1] as number, tolerance, `norm of step ${step}`)
+          }
+        })
+      })
+
   it('all golden cases with training are here', () => {
-    for (const name of names) assert.ok(existsSync(shared('golden', 'hf', name, 'train.safetensors')), name)
+    const has = (set: string) =>
+      readdirSync(shared('golden', set)).filter(name =>
+        existsSync(shared('golden', set, name, 'train.safetensors')),
+      )
+    assert.deepEqual(has('hf'), names)
+    assert.deepEqual(has('lora'), adapterNames)
   })
 })
 
@@ -134,6 +210,22 @@ function stepOf({ optimizer }: TrainCase, step: number): NativeStep {
     ...{ step, beta1, beta2, learningRate: optimizer.lr, eps: optimizer.eps },
     ...{ weightDecay: optimizer.weight_decay, maxNorm: optimizer.clip_norm, decayVectors: true },
   }
+}
+
+/** The adapter of a module, as PEFT's settings have it: patterns match the end of its name. */
+function adapterOf(
+  module: string,
+  settings: {
+    lora_alpha: number
+    use_rslora: boolean
+    alpha_pattern: Record<string, number>
+  },
+  golden: Map<string, ArrayEntry>,
+): NativeAdapter {
+  const [rank] = (golden.get(`grad.${module}.lora_A.weight`) as ArrayEntry).shape as [number]
+  const own = Object.entries(settings.alpha_pattern).find(([end]) => module.endsWith(`.${end}`))
+  const alpha = own ? own[1] : settings.lora_alpha
+  return { module, rank, scale: alpha / (settings.use_rslora ? Math.sqrt(rank) : rank) }
 }
 
 function tensor(golden: Map<string, ArrayEntry>, name: string): Float32Array {

@@ -157,15 +157,16 @@ class LogitsJob final : public Job {
 class NewTrainerJob final : public Job {
  public:
   NewTrainerJob(const Napi::CallbackInfo& info, std::shared_ptr<ModelHandle> handle)
-      : Job(info[0]), handle_(std::move(handle)), llama_(handle_->llama()) {}
+      : Job(info[1]), handle_(std::move(handle)), llama_(handle_->llama()), adapters_(read_adapters(info[0])) {}
 
-  void run(const Control&) override { trainer_ = std::make_shared<Trainer>(std::move(llama_)); }
+  void run(const Control&) override { trainer_ = std::make_shared<Trainer>(std::move(llama_), adapters_); }
 
   Napi::Value result(Napi::Env env) override { return new_trainer_object(env, handle_->add(std::move(trainer_))); }
 
  private:
   std::shared_ptr<ModelHandle> handle_;
   std::shared_ptr<Llama> llama_;
+  std::vector<AdapterSpec> adapters_;
   std::shared_ptr<Trainer> trainer_;
 };
 

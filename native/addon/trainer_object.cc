@@ -136,6 +136,18 @@ class WriteJob final : public Job {
 
 }  // namespace
 
+std::vector<AdapterSpec> read_adapters(Napi::Value value) {
+  const Napi::Array array = read_array(value, "adapters");
+  std::vector<AdapterSpec> specs;
+  for (uint32_t i = 0; i < array.Length(); i++) {
+    const Napi::Object object = read_object(array[i], "adapters");
+    specs.push_back({.module = read_string(object["module"], "module"),
+                     .rank = read_int(object["rank"], "rank"),
+                     .scale = read_float(object["scale"], "scale")});
+  }
+  return specs;
+}
+
 Napi::Object new_trainer_object(Napi::Env env, std::shared_ptr<EngineOwned<Trainer>> trainer) {
   Napi::Object object = Napi::Object::New(env);
   const auto define_job = [&]<class J>(const char* name, std::type_identity<J>) {

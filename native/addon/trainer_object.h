@@ -5,6 +5,9 @@
 
 namespace mt::addon {
 
+// Reads an array of { module, rank, scale }.
+std::vector<AdapterSpec> read_adapters(Napi::Value value);
+
 // Makes an object with forwardBackward, step, read, write, dispose. Its closures share the trainer.
 Napi::Object new_trainer_object(Napi::Env env, std::shared_ptr<EngineOwned<Trainer>> trainer);
 

@@ -54,16 +54,19 @@ class BackwardOps {
 
   // values[i, :] = row `row + i` of the matrix, widened            values [count, cols] f32
   virtual void read_rows(const Matrix& matrix, int row, View values) = 0;
-  // Rounds master [rows, cols] f32 to the matrix's dtype and stores it.
-  virtual void repack(Matrix& matrix, View master) = 0;
+  // Stores factor * master, master being [rows, cols] f32, rounded to the matrix's dtype.
+  virtual void repack(Matrix& matrix, View master, float factor = 1) = 0;
+  // Stores factor * master^T, master being [cols, rows] f32, in a kPlain matrix.
+  virtual void repack_transposed(Matrix& matrix, View master, float factor) = 0;
   // w_t = w^T. w_t is kPlain [in, out] and has the dtype of w [out, in], of any kind.
   virtual void transpose(const Matrix& w, Matrix& w_t) = 0;
 
   // ---- what moves numbers ----
 
   virtual void fill_zero(View x) = 0;
-  // y = x, rounded to the type of y                  x f32, y f32 or act, of the same shape
-  virtual void convert(View x, View y) = 0;
+  // y = the columns of x from `first` on, as many as y has, rounded to the type of y
+  //   x f32 or act   y f32 or act
+  virtual void convert(View x, View y, int first = 0) = 0;
   // dx[rows[i], :] += dy[i, :] in the order of i     dy [rows of the pack, dim]   dx [T, dim]
   virtual void scatter_rows(const PlacedPack& pack, View dy, View dx) = 0;
   // dtable[ids[t], :] += dx[t, :] in the order of t  dx [T, dim]   dtable [vocab, dim]
@@ -88,8 +91,12 @@ class BackwardOps {
   // Gradients by the weight and bias of y = a w^T + bias:
   //   dw += dy^T a   dbias += sum of dy over the rows
   //   dy [rows, out] act   a [rows, in] act   dw [out, in] f32   dbias [out] f32, or empty
-  // The gradient by a is linear_add(dy, w^T, {}, da).
+  // The gradient by a is the product of dy and w^T as a matrix.
   virtual void linear_backward(View dy, View a, View dw, View dbias) = 0;
+
+  // y[:, first + i] = a w^T, for all i, or with `add` += it; the other columns stay.
+  //   a [rows, in] act   w [out, in] kPlain   y [rows, first + out or more] f32, or without `add` act
+  virtual void product(View a, const Matrix& w, bool add, int first, View y) = 0;
 
   // The products of swiglu(): h gate^T + bias_gate, and beside them h up^T + bias_up.
   //   h [rows, dim] act   w kGateUp   bias [2 * ffn] f32 or empty   gate_up [rows, 2 * ffn] f32

@@ -37,9 +37,10 @@ struct RopeTable {
   View sin;
 };
 
-// What qkv() does with the products: bias, norms of heads, rotation.
+// What qkv() does with the products: bias, addend, norms of heads, rotation.
 struct QkvFinish {
   View bias;    // [rows of the weight] f32, or empty
+  View addend;  // [T, rows of the weight] f32, or empty: added to the products before the norms and the rotation
   View q_norm;  // [head_dim] f32: the weights of an RMSNorm over each head of q; empty where there is none
   View k_norm;  // [head_dim] f32: the same over each head of k; empty where q_norm is
   float eps = 0;
@@ -82,7 +83,7 @@ class ForwardOps {
   //   x [rows, dim] f32   w [dim] f32   y [rows, dim] activation dtype, not x
   virtual void rms_norm(View x, View w, float eps, View y) = 0;
 
-  // [q k v] = h w^T + bias, then on each head of q and of k
+  // [q k v] = h w^T + bias + addend, then on each head of q and of k
   //   RMSNorm, if the model has one (Henry et al. 2020, Yang et al. 2025):
   //     x -> x / sqrt(mean(x^2) + eps) * w, w being q_norm or k_norm
   //   RoPE (rotate halves, Su et al. 2021, as Hugging Face lays it out):
@@ -108,9 +109,11 @@ class ForwardOps {
   // x[t, :] += a[t, :] w^T + bias         a [rows, in] activation dtype   x [rows, out] f32
   virtual void linear_add(View a, const Matrix& w, View bias, View x) = 0;
 
-  // f = silu(h gate^T + bias_gate) * (h up^T + bias_up)          (SwiGLU, Shazeer 2020)
+  // f = silu(h gate^T + bias_gate + addend_gate) * (h up^T + bias_up + addend_up)          (SwiGLU, Shazeer 2020)
   //   w kGateUp   bias [2 * ffn] f32 or empty   f [rows, ffn] activation dtype
-  virtual void swiglu(View h, const Matrix& w, View bias, View f) = 0;
+  //   addend [rows, 2 * ffn] f32, or empty: what adapters add. Like that of qkv(), a backend that cannot train need not
+  //   read it.
+  virtual void swiglu(View h, const Matrix& w, View bias, View f, View addend = {}) = 0;
 
   // y[i, :] = x[rows[i], :]               x [T, dim] f32   y [rows of the pack, dim] f32
   virtual void gather_rows(const PlacedPack& pack, View x, View y) = 0;

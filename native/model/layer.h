@@ -1,6 +1,8 @@
 // One layer of LLaMA in three steps, which scoring, sessions and training share.
 #pragma once
-#include "../backend/forward_ops.h"
+#include <array>
+
+#include "../backend/backward_ops.h"
 #include "config.h"
 #include "weights.h"
 
@@ -9,6 +11,7 @@ namespace mt {
 // What the layers of one forward pass have in common.
 struct LayerPass {
   ForwardOps& ops;
+  BackwardOps* training;  // may be null where no layer has adapters
   const LlamaConfig& config;
   const PlacedPack& pack;
   RopeTable rope;        // of all positions of the pack
@@ -24,6 +27,9 @@ struct LayerActivations {
   View a;         // [tokens, heads * d]: output of attention
   View log_sums;  // [tokens, heads] f32, or empty: what the backward pass of attention needs of its softmax
   View f;         // [rows, ffn]
+  // Only where a layer has adapters, else empty:
+  std::array<View, kAdapterTargets> z;  // [rows, rank] of each: scale * (input a^T)
+  View addend;                          // [rows, widest of qkv and gate_up] f32: what adapters add to a product
 };
 
 // Norm of x [tokens, dim], queries, keys and values.
@@ -32,5 +38,13 @@ void project_qkv(const LayerPass& pass, const LayerWeights& layer, int l, View x
 void attend(const LayerPass& pass, const LayerWeights& layer, int l, const LayerActivations& act, View x);
 // x += feed-forward network of x; h and f have as many rows as x [rows, dim].
 void feed_forward(const LayerPass& pass, const LayerWeights& layer, const LayerActivations& act, View x);
+
+// Adds what the layer's adapter of `target` makes of x to columns from `first` on of y, and leaves z in act.z. Does
+// nothing where there is no adapter.
+void add_adapter(const LayerPass& pass, const LayerWeights& layer, AdapterTarget target, View x,
+                 const LayerActivations& act, View y, int first);
+// The same for gate and up, side by side: y [rows, 2 ffn].
+void add_gate_up_adapters(const LayerPass& pass, const LayerWeights& layer, View h, const LayerActivations& act,
+                          View y);
 
 }  // namespace mt

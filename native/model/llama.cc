@@ -42,7 +42,7 @@ View Llama::forward(const Pack& pack, const KvCache* cache, const Control& contr
   const RopeTable rope = this->rope(*std::max_element(pack.pos.begin(), pack.pos.end()) + 1);
   Activations act = activations(static_cast<int>(pack.ids.size()), static_cast<int>(pack.rows.size()));
   const std::unique_ptr<PlacedPack> placed = b.place(pack, config_.head_shape(), windows_);
-  const LayerPass pass = {b, config_, *placed, rope, cache, !pack.cache_rows.empty()};
+  const LayerPass pass = {b, b.backward(), config_, *placed, rope, cache, !pack.cache_rows.empty()};
 
   View x = act.x;
   b.embed(*placed, *weights_.embedding, x);
@@ -118,11 +118,19 @@ size_t Llama::place(Activations& views, int tokens, int rows, std::byte* base) c
                      .v = {nullptr, tokens, kv, f32},
                      .a = {nullptr, tokens, q, act},
                      .log_sums = {},
-                     .f = {nullptr, max_rows, ffn, act}},
+                     .f = {nullptr, max_rows, ffn, act},
+                     .z = {},
+                     .addend = {}},
            .x_scored = {nullptr, rows, dim, f32}};
   LayerActivations& layer = views.layer;
-  const size_t bytes =
+  size_t bytes =
       place_views(base, {&views.x, &layer.h, &layer.q, &layer.k, &layer.v, &layer.a, &layer.f, &views.x_scored});
+  if (weights_.adapter_rank > 0) {
+    layer.addend = {nullptr, max_rows, std::max(q + 2 * kv, 2 * ffn), f32};
+    View z = {nullptr, max_rows, weights_.adapter_rank, act};  // one after another they need no more than one
+    bytes += place_views(base ? base + bytes : nullptr, {&layer.addend, &z});
+    layer.z.fill(z);
+  }
   layer.h.rows = layer.f.rows = tokens;
   return bytes;
 }

@@ -6,6 +6,7 @@
 
 #include "../backend/backend.h"
 #include "../base/control.h"
+#include "adapter.h"
 #include "config.h"
 #include "stored_tensor.h"
 
@@ -13,18 +14,19 @@ namespace mt {
 
 // A bias or norm that the model does not have is a view without data.
 struct LayerWeights {
-  View attention_norm;              // [dim]
-  std::unique_ptr<Matrix> qkv;      // [q + 2 kv, dim]
-  View qkv_bias;                    // [q + 2 kv]
-  View q_norm;                      // [head_dim]
-  View k_norm;                      // [head_dim]
-  std::unique_ptr<Matrix> o;        // [dim, q]
-  View o_bias;                      // [dim]
-  View ffn_norm;                    // [dim]
-  std::unique_ptr<Matrix> gate_up;  // [2 ffn, dim]
-  View gate_up_bias;                // [2 ffn]
-  std::unique_ptr<Matrix> down;     // [dim, ffn]
-  View down_bias;                   // [dim]
+  View attention_norm;                      // [dim]
+  std::unique_ptr<Matrix> qkv;              // [q + 2 kv, dim]
+  View qkv_bias;                            // [q + 2 kv]
+  View q_norm;                              // [head_dim]
+  View k_norm;                              // [head_dim]
+  std::unique_ptr<Matrix> o;                // [dim, q]
+  View o_bias;                              // [dim]
+  View ffn_norm;                            // [dim]
+  std::unique_ptr<Matrix> gate_up;          // [2 ffn, dim]
+  View gate_up_bias;                        // [2 ffn]
+  std::unique_ptr<Matrix> down;             // [dim, ffn]
+  View down_bias;                           // [dim]
+  std::unique_ptr<LayerAdapters> adapters;  // null if the layer has none
 };
 
 struct Weights {
@@ -34,6 +36,7 @@ struct Weights {
   std::vector<LayerWeights> layers;
   View final_norm;               // [dim]
   std::unique_ptr<Matrix> head;  // [vocab, dim]; null if the embedding is the head
+  int adapter_rank = 0;          // the largest of all adapters; 0 if there are none
 };
 
 // Returns what Weights::bytes will be.

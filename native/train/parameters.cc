@@ -1,4 +1,5 @@
-// Gradients and moments lie in one piece of memory, entry by entry. A vector of the model is its own original.
+// Originals, gradients and moments lie in one piece of memory, tensor by tensor. A vector of the model is its own
+// original.
 #include "parameters.h"
 
 #include <cmath>
@@ -10,21 +11,18 @@ namespace {
 
 constexpr size_t kAlignment = 256;
 
-View make_view(const Slot& slot) {
-  if (slot.vector) return {nullptr, 1, slot.rows(), DType::kFloat32};
-  return {nullptr, slot.rows(), slot.cols(), DType::kFloat32};
+// A view of the tensor's shape, without data.
+View make_view(const TrainedTensor& tensor) {
+  int rows = 0;
+  for (const Parameter& parameter : tensor.parameters) rows += parameter.rows.size;
+  const Parameter& first = tensor.parameters[0];
+  if (first.is_vector()) return {nullptr, 1, rows, DType::kFloat32};
+  return {nullptr, rows, first.cols.size, DType::kFloat32};
 }
 
-size_t view_bytes(const Slot& slot) {
-  const size_t bytes = product_of({size_t(slot.rows()), size_t(slot.cols()), sizeof(float)});
+size_t view_bytes(View view) {
+  const size_t bytes = product_of({size_t(view.rows), size_t(view.cols), sizeof(float)});
   return sum_of(bytes, kAlignment - 1) / kAlignment * kAlignment;
-}
-
-// The original of a vector needs no memory.
-int views_of(const Slot& slot) { return slot.matrix ? 4 : 3; }
-
-const void* place_of(const Slot& slot) {
-  return slot.matrix ? static_cast<const void*>(slot.matrix) : static_cast<const void*>(slot.vector);
 }
 
 }  // namespace
@@ -43,40 +41,34 @@ View& TrainedParameters::Entry::part(ParameterPart part) {
   throw Error(ErrorCode::INTERNAL, "a part of a parameter that does not exist");
 }
 
-size_t TrainedParameters::bytes(const LlamaConfig& config) {
-  Weights unused;
+TrainedParameters::TrainedParameters(Backend& backend, std::vector<TrainedTensor> tensors)
+    : backend_(backend), ops_(*backend.backward()) {
   size_t bytes = 0;
-  for (const Slot& slot : make_slots(config, unused))
-    bytes = sum_of(bytes, product_of({view_bytes(slot), size_t(views_of(slot))}));
-  return bytes;
-}
-
-TrainedParameters::TrainedParameters(Llama& model) : model_(model), ops_(*model.backend().backward()) {
-  memory_ = model.backend().allocate(bytes(model.config()));
+  for (const TrainedTensor& tensor : tensors) {
+    const size_t parts = tensor.weight.data ? 3 : 4;
+    bytes = sum_of(bytes, product_of({view_bytes(make_view(tensor)), parts}));
+  }
+  memory_ = backend.allocate(bytes);
   auto* at = static_cast<std::byte*>(memory_->data());
-  for (Slot& slot : make_slots(model.config(), model.weights())) {
-    Entry entry = {.slot = std::move(slot), .weight = {}, .gradient = {}, .mean = {}, .square = {}};
-    const View view = make_view(entry.slot);
+  for (TrainedTensor& tensor : tensors) {
+    const View view = make_view(tensor);
     const auto take = [&] {
       View taken = view;
       taken.data = at;
-      at += view_bytes(entry.slot);
+      at += view_bytes(view);
       return taken;
     };
-    if (entry.slot.matrix) {
-      entry.weight = take();
-      ops_.read_rows(**entry.slot.matrix, 0, entry.weight);
-    } else {
-      entry.weight = *entry.slot.vector;
-    }
+    Entry entry = {.tensor = std::move(tensor), .weight = {}, .gradient = {}, .mean = {}, .square = {}};
+    entry.weight = entry.tensor.weight.data ? entry.tensor.weight : take();
     for (View* part : {&entry.gradient, &entry.mean, &entry.square}) {
       *part = take();
       ops_.fill_zero(*part);
     }
-    by_place_[place_of(entry.slot)] = entries_.size();
+    by_place_[entry.tensor.place] = entries_.size();
     size_t first = 0;
-    for (const Parameter& parameter : entry.slot.parameters) {
-      const size_t size = size_t(parameter.rows.size) * size_t(entry.slot.cols());
+    for (const Parameter& parameter : entry.tensor.parameters) {
+      const size_t size = size_t(parameter.rows.size) * (parameter.is_vector() ? 1 : parameter.cols.size);
+      names_.push_back(parameter.name);
       by_name_[parameter.name] = {entries_.size(), first, size};
       first += size;
     }
@@ -84,9 +76,19 @@ TrainedParameters::TrainedParameters(Llama& model) : model_(model), ops_(*model.
   }
 }
 
-View TrainedParameters::gradient(const void* place) const {
+const TrainedParameters::Entry* TrainedParameters::find(const void* place) const {
   const auto found = by_place_.find(place);
-  return found == by_place_.end() ? View() : entries_[found->second].gradient;
+  return found == by_place_.end() ? nullptr : &entries_[found->second];
+}
+
+View TrainedParameters::weight(const void* place) const {
+  const Entry* entry = find(place);
+  return entry ? entry->weight : View();
+}
+
+View TrainedParameters::gradient(const void* place) const {
+  const Entry* entry = find(place);
+  return entry ? entry->gradient : View();
 }
 
 double TrainedParameters::gradient_norm() {
@@ -99,9 +101,9 @@ void TrainedParameters::update(const AdamW& options, bool decay_vectors) {
   AdamW without_decay = options;
   without_decay.weight_decay = 0;
   for (const Entry& entry : entries_) {
-    const bool decays = entry.slot.matrix || decay_vectors;
+    const bool decays = decay_vectors || !entry.tensor.parameters[0].is_vector();
     ops_.adamw(entry.weight, entry.gradient, entry.mean, entry.square, decays ? options : without_decay);
-    if (entry.slot.matrix) ops_.repack(**entry.slot.matrix, entry.weight);
+    if (entry.tensor.publish) entry.tensor.publish(entry.weight);
   }
 }
 
@@ -109,9 +111,18 @@ void TrainedParameters::zero_gradients() {
   for (const Entry& entry : entries_) ops_.fill_zero(entry.gradient);
 }
 
+void TrainedParameters::zero_weights() {
+  for (const Entry& entry : entries_) {
+    if (!entry.tensor.publish) continue;
+    ops_.fill_zero(entry.weight);
+    entry.tensor.publish(entry.weight);
+  }
+}
+
 const TrainedParameters::Place& TrainedParameters::place(const std::string& name) const {
   const auto found = by_name_.find(name);
-  if (found == by_name_.end()) throw Error(ErrorCode::INVALID_ARGUMENT, "\"" + name + "\" is no tensor of this model");
+  if (found == by_name_.end())
+    throw Error(ErrorCode::INVALID_ARGUMENT, "\"" + name + "\" is no tensor that is trained");
   return found->second;
 }
 
@@ -130,13 +141,13 @@ float* TrainedParameters::numbers(const std::string& name, ParameterPart part, s
 }
 
 void TrainedParameters::read(const std::string& name, ParameterPart part, std::span<float> values) {
-  model_.backend().download(values.data(), numbers(name, part, values.size()), values.size_bytes());
+  backend_.download(values.data(), numbers(name, part, values.size()), values.size_bytes());
 }
 
 void TrainedParameters::write(const std::string& name, ParameterPart part, std::span<const float> values) {
-  model_.backend().upload(numbers(name, part, values.size()), values.data(), values.size_bytes());
+  backend_.upload(numbers(name, part, values.size()), values.data(), values.size_bytes());
   const Entry& entry = entries_[place(name).entry];
-  if (part == ParameterPart::kWeight && entry.slot.matrix) ops_.repack(**entry.slot.matrix, entry.weight);
+  if (part == ParameterPart::kWeight && entry.tensor.publish) entry.tensor.publish(entry.weight);
 }
 
 }  // namespace mt

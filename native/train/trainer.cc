@@ -16,6 +16,19 @@ View rows_of(View view, int rows) {
   return view;
 }
 
+const Adapter* adapter_of(const LayerWeights& layer, AdapterTarget target) {
+  if (!layer.adapters) return nullptr;
+  const Adapter& adapter = (*layer.adapters)[target];
+  return adapter.a ? &adapter : nullptr;
+}
+
+View z_of(const LayerActivations& act, AdapterTarget target, const Adapter& adapter, int rows) {
+  View z = act.z[static_cast<size_t>(target)];
+  z.rows = rows;
+  z.cols = adapter.rank;
+  return z;
+}
+
 BackwardOps& backward_of(Llama& model) {
   if (model.config().head_norms)
     throw Error(ErrorCode::INVALID_ARGUMENT, "models with norms of heads (Qwen3) cannot be trained");
@@ -31,6 +44,31 @@ size_t transposed_bytes(const Backend& backend, const LlamaConfig& c, DType dtyp
   return std::max({bytes(c.hidden_size, c.vocab_size), bytes(c.hidden_size, c.q_size() + 2 * c.kv_size()),
                    bytes(c.q_size(), c.hidden_size), bytes(c.hidden_size, 2 * c.intermediate_size),
                    bytes(c.intermediate_size, c.hidden_size)});
+}
+
+// All that the model has learnt, as what is trained.
+std::vector<TrainedTensor> tensors_of(Llama& model) {
+  std::vector<TrainedTensor> tensors;
+  BackwardOps& ops = *model.backend().backward();
+  for (Slot& slot : make_slots(model.config(), model.weights())) {
+    TrainedTensor tensor = {.parameters = std::move(slot.parameters), .place = {}, .weight = {}, .publish = {}};
+    if (slot.matrix) {
+      tensor.place = slot.matrix;
+      tensor.publish = [&ops, matrix = slot.matrix->get()](View weight) { ops.repack(*matrix, weight); };
+    } else {
+      tensor.place = slot.vector;
+      tensor.weight = *slot.vector;
+    }
+    tensors.push_back(std::move(tensor));
+  }
+  return tensors;
+}
+
+// Copies the model's matrices to the originals.
+void read_weights(Llama& model, const TrainedParameters& parameters) {
+  for (const Slot& slot : make_slots(model.config(), model.weights())) {
+    if (slot.matrix) model.backend().backward()->read_rows(**slot.matrix, 0, parameters.weight(slot.matrix));
+  }
 }
 
 }  // namespace
@@ -52,8 +90,13 @@ void check_request(const TrainRequest& request, const LlamaConfig& config) {
   }
 }
 
-Trainer::Trainer(std::shared_ptr<Llama> model)
-    : model_(std::move(model)), ops_(backward_of(*model_)), parameters_(*model_) {
+Trainer::Trainer(std::shared_ptr<Llama> model, const std::vector<AdapterSpec>& adapters)
+    : model_(std::move(model)),
+      ops_(backward_of(*model_)),
+      adapters_(adapters.empty() ? nullptr : std::make_unique<ModelAdapters>(*model_, adapters)),
+      parameters_(model_->backend(), adapters_ ? adapters_->tensors() : tensors_of(*model_)) {
+  if (!adapters_) read_weights(*model_, parameters_);
+  if (adapters_) parameters_.zero_weights();
   transposed_memory_ =
       model_->backend().allocate(transposed_bytes(model_->backend(), model_->config(), model_->head().dtype));
 }
@@ -94,7 +137,7 @@ void Trainer::run(const TrainRequest& request, HeadLoss& loss, const Control& co
   place(act, tokens, rows, static_cast<std::byte*>(workspace_->data()));
   const RopeTable rope = model_->rope(*std::max_element(pack.pos.begin(), pack.pos.end()) + 1);
   const auto placed = model_->backend().place(pack, config.head_shape(), model_->windows());
-  const LayerPass pass = {model_->backend(), config, *placed, rope, nullptr};
+  const LayerPass pass = {model_->backend(), &ops_, config, *placed, rope, nullptr};
   forward(pass, act, control);
   loss = head(request, act, control);
   backward(pass, act, control);
@@ -158,7 +201,8 @@ void Trainer::backward(const LayerPass& pass, Activations& act, const Control& c
     attention_backward(pass, layer, l, act);
     control.report(3 * static_cast<uint64_t>(layers) - 2 * l, 3 * static_cast<uint64_t>(layers));
   }
-  ops_.embed_backward(pass.pack, act.dx, parameters_.gradient(&weights.embedding));
+  const View dtable = parameters_.gradient(&weights.embedding);
+  if (dtable.data) ops_.embed_backward(pass.pack, act.dx, dtable);
 }
 
 // x is the input of the second norm; dx becomes the gradient by it from that by the layer's output.
@@ -170,15 +214,23 @@ void Trainer::feed_forward_backward(const LayerPass& pass, const LayerWeights& l
   const View df = rows_of(act.df, x.rows), dh = rows_of(act.dh, x.rows);
   pass.ops.rms_norm(x, layer.ffn_norm, eps, h);
   ops_.gate_up(h, *layer.gate_up, layer.gate_up_bias, gate_up);
+  add_gate_up_adapters(pass, layer, h, act.layer, gate_up);
 
   const View dy = rounded(dx, act);
-  ops_.fill_zero(df);
-  add_input_gradient(dy, *layer.down, df);
+  const Adapter* down = adapter_of(layer, AdapterTarget::kDown);
+  input_gradient(dy, *layer.down, df);
+  const View dz = down ? adapter_input_gradient(*down, dy, 0, df, act) : View();
   ops_.swiglu_backward(gate_up, df, f, dgate_up);
-  ops_.linear_backward(dy, f, parameters_.gradient(&layer.down), parameters_.gradient(&layer.down_bias));
-  ops_.linear_backward(dgate_up, h, parameters_.gradient(&layer.gate_up), parameters_.gradient(&layer.gate_up_bias));
-  ops_.fill_zero(dh);
-  add_input_gradient(dgate_up, *layer.gate_up, dh);
+  add_weight_gradient(dy, f, &layer.down, &layer.down_bias);
+  if (down) {
+    const View z = z_of(act.layer, AdapterTarget::kDown, *down, f.rows);
+    ops_.product(f, *down->a, false, 0, z);
+    add_adapter_gradients(*down, dy, 0, f, z, dz, act);
+  }
+  add_weight_gradient(dgate_up, h, &layer.gate_up, &layer.gate_up_bias);
+  input_gradient(dgate_up, *layer.gate_up, dh);
+  adapter_backward(layer, AdapterTarget::kGate, dgate_up, 0, h, dh, act);
+  adapter_backward(layer, AdapterTarget::kUp, dgate_up, f.cols, h, dh, act);
   ops_.rms_norm_backward(x, layer.ffn_norm, eps, dh, dx, parameters_.gradient(&layer.ffn_norm));
 }
 
@@ -187,22 +239,63 @@ void Trainer::attention_backward(const LayerPass& pass, const LayerWeights& laye
   const HeadShape shape = pass.config.head_shape();
   const View dh = rows_of(act.dh, act.dx.rows);
   const View dy = rounded(act.dx, act);
-  ops_.fill_zero(act.da);
-  add_input_gradient(dy, *layer.o, act.da);
-  ops_.linear_backward(dy, act.layer.a, parameters_.gradient(&layer.o), parameters_.gradient(&layer.o_bias));
+  input_gradient(dy, *layer.o, act.da);
+  add_weight_gradient(dy, act.layer.a, &layer.o, &layer.o_bias);
+  adapter_backward(layer, AdapterTarget::kO, dy, 0, act.layer.a, act.da, act);
   ops_.attention_backward(pass.pack, act.layer.q, act.layer.k, act.layer.v, act.layer.a, act.layer.log_sums, act.da,
                           shape, pass.config.window(l), act.dqkv);
   ops_.rope_backward(pass.pack, pass.rope, shape, act.dqkv);
   const View dqkv = rounded(act.dqkv, act);
-  ops_.linear_backward(dqkv, act.layer.h, parameters_.gradient(&layer.qkv), parameters_.gradient(&layer.qkv_bias));
-  ops_.fill_zero(dh);
-  add_input_gradient(dqkv, *layer.qkv, dh);
+  const int q = act.layer.q.cols, kv = act.layer.k.cols;
+  add_weight_gradient(dqkv, act.layer.h, &layer.qkv, &layer.qkv_bias);
+  input_gradient(dqkv, *layer.qkv, dh);
+  adapter_backward(layer, AdapterTarget::kQ, dqkv, 0, act.layer.h, dh, act);
+  adapter_backward(layer, AdapterTarget::kK, dqkv, q, act.layer.h, dh, act);
+  adapter_backward(layer, AdapterTarget::kV, dqkv, q + kv, act.layer.h, dh, act);
   ops_.rms_norm_backward(act.x[l], layer.attention_norm, pass.config.rms_norm_eps, dh, act.dx,
                          parameters_.gradient(&layer.attention_norm));
 }
 
-void Trainer::add_input_gradient(View dy, const Matrix& w, View dx) {
-  model_->backend().linear_add(dy, transposed(w), {}, dx);
+void Trainer::input_gradient(View dy, const Matrix& w, View dx) { ops_.product(dy, transposed(w), false, 0, dx); }
+
+void Trainer::add_weight_gradient(View dy, View x, const void* weight, const void* bias) {
+  const View dw = parameters_.gradient(weight);
+  if (dw.data) ops_.linear_backward(dy, x, dw, parameters_.gradient(bias));
+}
+
+View Trainer::adapter_input_gradient(const Adapter& adapter, View dy, int first, View dx, const Activations& act) {
+  const View own = part_of(adapter, dy, first, act);
+  View dz = act.dz, dz_act = act.dz_act;
+  dz.rows = dz_act.rows = dy.rows;
+  dz.cols = dz_act.cols = adapter.rank;
+  ops_.product(own, *adapter.b_t, false, 0, dz);
+  ops_.convert(dz, dz_act);
+  ops_.product(dz_act, *adapter.a_t, true, 0, dx);
+  return dz_act;
+}
+
+void Trainer::add_adapter_gradients(const Adapter& adapter, View dy, int first, View x, View z, View dz,
+                                    const Activations& act) {
+  ops_.linear_backward(part_of(adapter, dy, first, act), z, parameters_.gradient(&adapter.b), {});
+  ops_.linear_backward(dz, x, parameters_.gradient(&adapter.a), {});
+}
+
+void Trainer::adapter_backward(const LayerWeights& layer, AdapterTarget target, View dy, int first, View x, View dx,
+                               const Activations& act) {
+  const Adapter* adapter = adapter_of(layer, target);
+  if (!adapter) return;
+  const View dz = adapter_input_gradient(*adapter, dy, first, dx, act);
+  add_adapter_gradients(*adapter, dy, first, x, z_of(act.layer, target, *adapter, x.rows), dz, act);
+}
+
+// The columns of dy that belong to the adapter's map, side by side.
+View Trainer::part_of(const Adapter& adapter, View dy, int first, const Activations& act) {
+  if (dy.cols == adapter.b->rows) return dy;
+  View part = act.dy_part;
+  part.rows = dy.rows;
+  part.cols = adapter.b->rows;
+  ops_.convert(dy, part, first);
+  return part;
 }
 
 // Returns dy in the type of the activations, which matrix products read.
@@ -235,7 +328,9 @@ size_t Trainer::place(Activations& act, int tokens, int rows, std::byte* base) c
                .v = {nullptr, tokens, kv, f32},
                .a = {nullptr, tokens, q, type},
                .log_sums = {nullptr, tokens, c.heads, f32},
-               .f = {nullptr, most, ffn, type}};
+               .f = {nullptr, most, ffn, type},
+               .z = {},
+               .addend = {}};
   act.h_ffn = {nullptr, most, dim, type};
   act.gate_up = {nullptr, most, 2 * ffn, f32};
   act.dx = {nullptr, tokens, dim, f32};
@@ -249,6 +344,17 @@ size_t Trainer::place(Activations& act, int tokens, int rows, std::byte* base) c
   size_t bytes =
       place_views(base, {&act.x_scored, &act.dx_scored, &l.h, &l.q, &l.k, &l.v, &l.a, &l.log_sums, &l.f, &act.h_ffn,
                          &act.gate_up, &act.dx, &act.dh, &act.df, &act.dgate_up, &act.da, &act.dqkv, &act.rounded});
+  if (const int rank = model_->weights().adapter_rank; rank > 0) {
+    l.addend = {nullptr, most, std::max(qkv, 2 * ffn), f32};
+    act.dy_part = {nullptr, most, std::max({q, kv, ffn}), type};
+    act.dz = {nullptr, most, rank, f32};
+    act.dz_act = {nullptr, most, rank, type};
+    bytes += place_views(base ? base + bytes : nullptr, {&l.addend, &act.dy_part, &act.dz, &act.dz_act});
+    for (View& z : l.z) {
+      z = {nullptr, most, rank, type};
+      bytes += place_views(base ? base + bytes : nullptr, {&z});
+    }
+  }
   act.x.assign(c.layers + 1, {nullptr, tokens, dim, f32});
   for (View& x : act.x) bytes += place_views(base ? base + bytes : nullptr, {&x});
   return bytes;

@@ -3,6 +3,9 @@
 #include <memory>
 #include <span>
 
+#include "../model/layer.h"
+#include "../model/llama.h"
+#include "adapters.h"
 #include "parameters.h"
 
 namespace mt {
@@ -22,12 +25,13 @@ struct StepOptions {
   bool decay_vectors = false;  // whether norms and biases decay as matrices do
 };
 
-// Trains all weights of a model. Those who use the model meanwhile see the weights of the last step. Only one thread at
-// a time may use the trainer and its model.
+// Trains all weights of a model, or adapters alone. Those who use the model meanwhile see the weights of the last step.
+// Only one thread at a time may use the trainer and its model.
 class Trainer {
  public:
-  // Throws INVALID_ARGUMENT if the model's backend cannot train, or OUT_OF_MEMORY.
-  explicit Trainer(std::shared_ptr<Llama> model);
+  // With `adapters` trains those and nothing else; they are on the model as long as the trainer lives, and zero at
+  // first. Throws INVALID_ARGUMENT if the model's backend cannot train, what ModelAdapters throws, or OUT_OF_MEMORY.
+  Trainer(std::shared_ptr<Llama> model, const std::vector<AdapterSpec>& adapters);
 
   TrainedParameters& parameters() { return parameters_; }
   const LlamaConfig& config() const { return model_->config(); }
@@ -51,6 +55,9 @@ class Trainer {
     // gradients of the same
     View dx, dx_scored, dh, df, dgate_up, da, dqkv;
     View rounded;  // [R, widest of dim and qkv]: a gradient in the type of the activations; empty if that is float32
+    // Only where there are adapters:
+    View dy_part;     // [R, widest output of a map]: the columns of a gradient that belong to one map
+    View dz, dz_act;  // [R, rank]: the gradient by z, in float32 and in the type of the activations
   };
 
   size_t place(Activations& act, int tokens, int rows, std::byte* base) const;
@@ -60,13 +67,27 @@ class Trainer {
   void backward(const LayerPass& pass, Activations& act, const Control& control);
   void feed_forward_backward(const LayerPass& pass, const LayerWeights& layer, Activations& act, View x, View dx);
   void attention_backward(const LayerPass& pass, const LayerWeights& layer, int l, Activations& act);
-  // dy w, added to dx
-  void add_input_gradient(View dy, const Matrix& w, View dx);
+  // dx = dy w
+  void input_gradient(View dy, const Matrix& w, View dx);
+  // Adds to the gradients of the matrix and the bias at these places of the model's Weights, unless they are not
+  // trained.
+  void add_weight_gradient(View dy, View x, const void* weight, const void* bias);
+  // What the adapter of a map makes of dy, of which columns from `first` on are the gradient by the map's output: adds
+  // to dx, and keeps the gradient by z [rows, rank].
+  View adapter_input_gradient(const Adapter& adapter, View dy, int first, View dx, const Activations& act);
+  // Adds to the gradients of a and b. x is the map's input, z what came of it in the forward pass.
+  void add_adapter_gradients(const Adapter& adapter, View dy, int first, View x, View z, View dz,
+                             const Activations& act);
+  // Both, where the layer has an adapter of `target`.
+  void adapter_backward(const LayerWeights& layer, AdapterTarget target, View dy, int first, View x, View dx,
+                        const Activations& act);
+  View part_of(const Adapter& adapter, View dy, int first, const Activations& act);
   View rounded(View dy, const Activations& act);
   const Matrix& transposed(const Matrix& w);
 
   std::shared_ptr<Llama> model_;
   BackwardOps& ops_;
+  std::unique_ptr<ModelAdapters> adapters_;  // null if all weights are trained
   TrainedParameters parameters_;
   std::unique_ptr<Buffer> workspace_;
   std::unique_ptr<Buffer> transposed_memory_;

@@ -160,10 +160,18 @@ export interface NativeStep {
   maxNorm: number
 }
 
+/** A low-rank adapter (LoRA) of one linear map: y = x w^T + scale * (x a^T) b^T. */
+export interface NativeAdapter {
+  /** model.layers.0.self_attn.q_proj */
+  module: string
+  rank: number
+  scale: number
+}
+
 /** Which numbers of a parameter: its own in float32, their gradients, or AdamW's moments. */
 export type ParameterPart = 'weight' | 'gradient' | 'mean' | 'square'
 
-/** Trains all weights of a model, which scores with those of the last step: see native/train/trainer.h. */
+/** Trains all weights of a model, or adapters of it; the model scores with those of the last step: see native/train/trainer.h. */
 export interface NativeTrainer {
   /** Adds the gradients of sum(weights * -log p) to those that are there; all are zero if it fails. */
   forwardBackward(pack: NativeTrainPack, control: Control): Promise<{ loss: number; correct: number }>
@@ -172,7 +180,7 @@ export interface NativeTrainer {
    * @returns the norm of all gradients before it is clipped; if it is no finite number, no weight has changed
    */
   step(options: NativeStep, control: Control): Promise<number>
-  /** @param name one of NativeAddon.parameters() */
+  /** @param name one of NativeAddon.parameters(), or of an adapter MODULE.lora_A.weight and MODULE.lora_B.weight */
   read(name: string, part: ParameterPart, control: Control): Promise<Float32Array>
   write(name: string, part: ParameterPart, values: Float32Array, control: Control): Promise<void>
   dispose(): void
@@ -235,8 +243,12 @@ export interface NativeModel {
   logits(ids: Int32Array, control: Control): Promise<Float32Array>
   /** @param rows tokens the cache has room for; it takes its memory at the first step */
   session(rows: number, sampling: NativeSampling): NativeSession
-  /** @throws INVALID_ARGUMENT where the device cannot train, OUT_OF_MEMORY */
-  trainer(control: Control): Promise<NativeTrainer>
+  /**
+   * @param adapters what is trained; [] trains all weights. They are on the model as long as the trainer lives, and zero
+   * at first
+   * @throws INVALID_ARGUMENT where the device cannot train, OUT_OF_MEMORY
+   */
+  trainer(adapters: NativeAdapter[], control: Control): Promise<NativeTrainer>
   /** Frees the weights once running jobs have ended; later calls reject with DISPOSED. */
   dispose(): void
 }

@@ -37,7 +37,7 @@ describe('a trainer', () => {
   after(() => rmSync(folder, { recursive: true }))
   beforeEach(async () => {
     model = await load()
-    trainer = await model.trainer(newControl())
+    trainer = await model.trainer([], newControl())
   })
   afterEach(() => model.dispose())
 
@@ -97,7 +97,7 @@ describe('a trainer', () => {
     })
 
   it('is disposed alone, or with its model', async () => {
-    const other = await model.trainer(newControl())
+    const other = await model.trainer([], newControl())
     other.dispose()
     await assert.rejects(other.forwardBackward(pack(), newControl()), { code: 'DISPOSED' })
     await trainer.forwardBackward(pack(), newControl())
@@ -146,7 +146,7 @@ describe('a trainer', () => {
   it('norms and biases do not decay unless they are asked to', async () => {
     for (const decayVectors of [false, true]) {
       const own = await load()
-      const plain = await own.trainer(newControl())
+      const plain = await own.trainer([], newControl())
       // Without gradients a weight changes by its decay alone.
       await plain.step({ ...adamw, learningRate: 0.5, weightDecay: 0.5, decayVectors }, newControl())
       const [first] = await plain.read(norm, 'weight', newControl())
@@ -171,7 +171,7 @@ describe('a trainer', () => {
   it('the same bits with one thread and with three', async () => {
     const of = async (threads: number) => {
       const own = await load('cpu', threads)
-      const threaded = await own.trainer(newControl())
+      const threaded = await own.trainer([], newControl())
       const { loss } = await threaded.forwardBackward(pack({}, 150), newControl())
       const total = await threaded.step(adamw, newControl())
       const weights = []
@@ -190,7 +190,7 @@ describe('a trainer', () => {
       const own = await load(device, 2)
       const results = []
       for (const shared of [true, false]) {
-        const both = await own.trainer(newControl())
+        const both = await own.trainer([], newControl())
         const { loss } = await both.forwardBackward(sequences(prefix, branches, shared), newControl())
         const gradients = new Map<string, Float32Array>()
         for (const { name } of loadAddon().parameters(random.config))

@@ -37,10 +37,23 @@ class CpuBackward final : public BackwardOps {
     });
   }
 
-  void repack(Matrix& matrix, View master) override {
+  void repack(Matrix& matrix, View master, float factor) override {
     auto& m = static_cast<CpuMatrix&>(matrix);
-    for_blocks(master.rows, 64,
-               [&](int begin, int end, int) { m.write_rows(begin, end - begin, floats(master, begin)); });
+    if (factor != 1) scaled_.reserve_zeroed(size(master) * sizeof(float));
+    for_blocks(master.rows, 64, [&](int begin, int end, int) {
+      const float* values = floats(master, begin);
+      if (factor != 1) values = scaled(values, size_t(end - begin) * master.cols, factor, size_t(begin) * master.cols);
+      m.write_rows(begin, end - begin, values);
+    });
+  }
+
+  void repack_transposed(Matrix& matrix, View master, float factor) override {
+    auto& m = static_cast<CpuMatrix&>(matrix);
+    scaled_.reserve_zeroed(size(master) * sizeof(float));
+    for_blocks(master.rows, 16, [&](int begin, int end, int) {
+      for (int r = begin; r < end; r++)
+        m.write_column(r, scaled(floats(master, r), master.cols, factor, size_t(r) * master.cols));
+    });
   }
 
   void transpose(const Matrix& w, Matrix& w_t) override {
@@ -62,14 +75,17 @@ class CpuBackward final : public BackwardOps {
     for_elements(size(x), [&](size_t begin, size_t count) { std::fill_n(floats(x) + begin, count, 0.0f); });
   }
 
-  void convert(View x, View y) override {
-    for_elements(size(x), [&](size_t begin, size_t count) {
-      if (y.dtype == DType::kFloat32) {
-        std::copy_n(floats(x) + begin, count, floats(y) + begin);
-      } else {
-        const float* from = floats(x) + begin;
-        auto* to = static_cast<uint16_t*>(y.data) + begin;
-        for (size_t i = 0; i < count; i++) to[i] = f32_to_bf16(from[i]);
+  void convert(View x, View y, int first) override {
+    for_blocks(y.rows, 16, [&](int begin, int end, int) {
+      for (int r = begin; r < end; r++) {
+        if (x.dtype == DType::kFloat32 && y.dtype == DType::kFloat32) {
+          std::copy_n(floats(x, r) + first, y.cols, floats(y, r));
+        } else if (y.dtype == DType::kFloat32) {
+          for (int i = 0; i < y.cols; i++) floats(y, r)[i] = element(x, r, first + i);
+        } else {
+          auto* to = static_cast<uint16_t*>(y.data) + size_t(r) * y.cols;
+          for (int i = 0; i < y.cols; i++) to[i] = f32_to_bf16(element(x, r, first + i));
+        }
       }
     });
   }
@@ -120,7 +136,7 @@ class CpuBackward final : public BackwardOps {
       const int rows = std::min(part, h.rows - first);
       const View h_part = part_of(h, first, rows);
       const View z = {logits_.data(), rows, w.rows, DType::kFloat32};
-      multiply_into(h_part, w, z);
+      product(h_part, w, false, 0, z);
       auto* losses = losses_.as<RowLoss>();
       pool_.parallel_for(rows, [&](int r, int) {
         losses[r] = softmax_gradient(floats(z, r), w.rows, targets[first + r], weights[first + r]);
@@ -132,9 +148,9 @@ class CpuBackward final : public BackwardOps {
       View dz = z;
       if (h.dtype == DType::kBFloat16) {
         dz = {rounded_.data(), rows, w.rows, DType::kBFloat16};
-        convert(z, dz);
+        convert(z, dz, 0);
       }
-      multiply_into(dz, w_t, part_of(dh, first, rows));
+      product(dz, w_t, false, 0, part_of(dh, first, rows));
       if (dw.data) linear_backward(z, h_part, dw, {});
     }
     return result;
@@ -178,6 +194,24 @@ class CpuBackward final : public BackwardOps {
         for (int i = begin; i < end; i++) sums[i - begin] += element(dy, r, i);
       }
       for (int i = begin; i < end; i++) floats(dbias)[i] += sums[i - begin];
+    });
+  }
+
+  void product(View a, const Matrix& w, bool add, int first, View y) override {
+    const int panel = packed(w).shape.panel;
+    gemm_.multiply(a, packed(w), 0, [&](const ProductTile& tile) {
+      const int column = tile.panel * panel, cols = std::min(panel, w.rows - column);
+      const size_t at = size_t(tile.row) * y.cols + first + column;
+      if (add) {
+        kernels_.add_tile(tile.c, tile.ldc, tile.rows, cols, nullptr, floats(y) + at, y.cols);
+      } else if (y.dtype == DType::kFloat32) {
+        kernels_.copy_tile(tile.c, tile.ldc, tile.rows, cols, floats(y) + at, y.cols);
+      } else {
+        auto* to = static_cast<uint16_t*>(y.data) + at;
+        for (int r = 0; r < tile.rows; r++) {
+          for (int i = 0; i < cols; i++) to[size_t(r) * y.cols + i] = f32_to_bf16(tile.c[r * tile.ldc + i]);
+        }
+      }
     });
   }
 
@@ -297,14 +331,11 @@ class CpuBackward final : public BackwardOps {
     return room;
   }
 
-  // y = h w^T
-  void multiply_into(View h, const Matrix& w, View y) {
-    const int panel = packed(w).shape.panel;
-    gemm_.multiply(h, packed(w), 0, [&](const ProductTile& tile) {
-      const int first = tile.panel * panel;
-      kernels_.copy_tile(tile.c, tile.ldc, tile.rows, std::min(panel, y.cols - first), floats(y, tile.row) + first,
-                         y.cols);
-    });
+  // factor * values, at a place of its own in scaled_
+  const float* scaled(const float* values, size_t count, float factor, size_t at) const {
+    float* to = scaled_.as<float>() + at;
+    for (size_t i = 0; i < count; i++) to[i] = factor * values[i];
+    return to;
   }
 
   // Turns the logits z [n] into the gradient of weight * -log softmax(z)[target] by them.
@@ -338,7 +369,7 @@ class CpuBackward final : public BackwardOps {
   std::vector<Memory> rows_;  // one row of floats for each thread
   Memory columns_;            // a^T, packed
   Memory logits_, rounded_;   // of a part of the head's rows
-  Memory losses_, scales_, sums_;
+  Memory losses_, scales_, sums_, scaled_;
 };
 
 }  // namespace

@@ -124,6 +124,8 @@ class CpuBackend final : public Backend {
         const int in_out = head < shape.heads ? head : head < key_heads ? head - shape.heads : head - key_heads;
         const bool turns = head < key_heads && !normed;
         const int at = in_out * shape.head_dim + i;
+        add_to_tile(finish.addend, head * shape.head_dim + i, n, tile, pair - first);
+        add_to_tile(finish.addend, head * shape.head_dim + half_dim + i, n, tile, half + pair - first);
         kernels_.rotate_tile(tile.c + pair - first, tile.ldc, half, tile.rows, n, half_dim,
                              bias_at(finish.bias, head * shape.head_dim + i), turns ? cos + i : nullptr,
                              turns ? sin + i : nullptr, pos.data() + tile.row, floats(out, tile.row) + at, out.cols);
@@ -166,10 +168,12 @@ class CpuBackend final : public Backend {
     });
   }
 
-  void swiglu(View h, const Matrix& w, View bias, View f) override {
+  void swiglu(View h, const Matrix& w, View bias, View f, View addend) override {
     gemm_.multiply(h, packed(w), 0, [&](const ProductTile& tile) {
       const int half = packed(w).shape.panel / 2, first = tile.panel * half, cols = std::min(half, f.cols - first);
       const float *gate = bias_at(bias, first), *up = bias_at(bias, f.cols + first);
+      add_to_tile(addend, first, cols, tile, 0);
+      add_to_tile(addend, f.cols + first, cols, tile, half);
       if (f.dtype == DType::kFloat32)
         kernels_.swiglu_tile(tile.c, tile.ldc, half, tile.rows, cols, gate, up, floats(f, tile.row) + first, f.cols);
       else
@@ -198,6 +202,12 @@ class CpuBackend final : public Backend {
   }
 
  private:
+  // Adds columns col .. col + n - 1 of the addend, if there is one, to those of the tile from `at` on.
+  void add_to_tile(View addend, int col, int n, const ProductTile& tile, int at) const {
+    if (!addend.data) return;
+    kernels_.add_tile(floats(addend, tile.row) + col, addend.cols, tile.rows, n, nullptr, tile.c + at, tile.ldc);
+  }
+
   // Calls fn(row) for all rows, in tasks of enough rows to be worth handing to a thread.
   template <class Fn>
   void for_rows(int rows, Fn fn) {

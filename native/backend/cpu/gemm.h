@@ -18,7 +18,7 @@ struct ProductTile {
   int row;
   int rows;
   int panel;
-  const float* c;
+  float* c;  // scratch memory: it may be changed
   ptrdiff_t ldc;
 };
 

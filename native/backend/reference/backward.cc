@@ -20,9 +20,17 @@ class ReferenceBackward final : public BackwardOps {
     for (int r = 0; r < values.rows; r++) std::copy_n(packed(matrix).row(row + r), values.cols, row_of(values, r));
   }
 
-  void repack(Matrix& matrix, View master) override {
+  void repack(Matrix& matrix, View master, float factor) override {
     auto& m = static_cast<ReferenceMatrix&>(matrix);
-    for (size_t i = 0; i < size(master); i++) m.values[i] = round_to(m.dtype, data(master)[i]);
+    for (size_t i = 0; i < size(master); i++) m.values[i] = round_to(m.dtype, factor * data(master)[i]);
+  }
+
+  void repack_transposed(Matrix& matrix, View master, float factor) override {
+    auto& m = static_cast<ReferenceMatrix&>(matrix);
+    for (int r = 0; r < m.rows; r++) {
+      for (int c = 0; c < m.cols; c++)
+        m.values[static_cast<size_t>(r) * m.cols + c] = round_to(m.dtype, factor * row_of(master, c)[r]);
+    }
   }
 
   void transpose(const Matrix& w, Matrix& w_t) override {
@@ -36,9 +44,9 @@ class ReferenceBackward final : public BackwardOps {
 
   void fill_zero(View x) override { std::fill_n(data(x), size(x), 0.0f); }
 
-  void convert(View x, View y) override {
-    for (int r = 0; r < x.rows; r++) {
-      for (int i = 0; i < x.cols; i++) set(y, r, i, row_of(x, r)[i]);
+  void convert(View x, View y, int first) override {
+    for (int r = 0; r < y.rows; r++) {
+      for (int i = 0; i < y.cols; i++) set(y, r, i, get(x, r, first + i));
     }
   }
 
@@ -121,6 +129,13 @@ class ReferenceBackward final : public BackwardOps {
       float sum = 0;
       for (int r = 0; r < dy.rows; r++) sum += get(dy, r, o);
       data(dbias)[o] += sum;
+    }
+  }
+
+  void product(View a, const Matrix& w, bool add, int first, View y) override {
+    for (int r = 0; r < a.rows; r++) {
+      for (int i = 0; i < w.rows; i++)
+        set(y, r, first + i, (add ? get(y, r, first + i) : 0.0f) + dot(a, r, packed(w).row(i)));
     }
   }
 

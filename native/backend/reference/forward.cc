@@ -127,7 +127,8 @@ class ReferenceBackend final : public Backend {
     for (int t = 0; t < p.tokens; t++) {
       const auto project = [&](int first_row, View out) {
         for (int i = 0; i < out.cols; i++) {
-          row_of(out, t)[i] = dot(h, t, packed(w).row(first_row + i)) + bias_at(finish.bias, first_row + i);
+          row_of(out, t)[i] = dot(h, t, packed(w).row(first_row + i)) + bias_at(finish.bias, first_row + i) +
+                              addend_at(finish.addend, t, first_row + i);
         }
       };
       project(0, q);
@@ -206,11 +207,12 @@ class ReferenceBackend final : public Backend {
     }
   }
 
-  void swiglu(View h, const Matrix& w, View bias, View f) override {
+  void swiglu(View h, const Matrix& w, View bias, View f, View addend) override {
     for (int r = 0; r < h.rows; r++) {
       for (int i = 0; i < f.cols; i++) {
-        const float gate = dot(h, r, packed(w).row(i)) + bias_at(bias, i);
-        const float up = dot(h, r, packed(w).row(f.cols + i)) + bias_at(bias, f.cols + i);
+        const float gate = dot(h, r, packed(w).row(i)) + bias_at(bias, i) + addend_at(addend, r, i);
+        const float up =
+            dot(h, r, packed(w).row(f.cols + i)) + bias_at(bias, f.cols + i) + addend_at(addend, r, f.cols + i);
         const float silu = gate / (1.0f + std::exp(-gate));
         set(f, r, i, silu * up);
       }

@@ -67,6 +67,8 @@ inline float dot(View a, int row, const float* w) {
 
 inline float bias_at(View bias, int i) { return bias.data ? static_cast<const float*>(bias.data)[i] : 0.0f; }
 
+inline float addend_at(View addend, int row, int col) { return addend.data ? row_of(addend, row)[col] : 0.0f; }
+
 std::unique_ptr<BackwardOps> make_backward_ops();
 
 }  // namespace mt::reference
