@@ -17,7 +17,7 @@ class Backend : public Device, public WeightStore, public ForwardOps {
   virtual BackwardOps* backward() { return nullptr; }
 };
 
-// Plain scalar float32 on one thread: the definition with which the other backends are compared.
+// Plain scalar code on one thread: the definition with which the other backends are compared.
 std::unique_ptr<Backend> make_reference_backend();
 
 // The backend for CPUs. With 0 `threads` it uses one for each core. The instruction set is the best that the processor

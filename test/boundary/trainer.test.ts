@@ -21,6 +21,7 @@ const adamw: NativeStep = {
   ...{ step: 1, learningRate: 0.01, beta1: 0.9, beta2: 0.95, eps: 1e-8 },
   ...{ weightDecay: 0.1, decayVectors: false, maxNorm: 1 },
 }
+const queries = { module: 'model.layers.0.self_attn.q_proj', rank: 2, scale: 0.5 }
 const norm = 'model.norm.weight'
 const gateProjection = 'model.layers.0.mlp.gate_proj.weight'
 
@@ -86,6 +87,26 @@ describe('a trainer', () => {
       /expected one of weight, gradient, mean, square/,
     ],
     [
+      'adapters of a map that is not there',
+      () => model.trainer([{ module: 'model.layers.2.mlp.up_proj', rank: 2, scale: 1 }], newControl()),
+      /"model.layers.2.mlp.up_proj" is no linear map of this model's layers/,
+    ],
+    [
+      'two adapters of a map',
+      () => model.trainer([queries, queries], newControl()),
+      /model.layers.0.self_attn.q_proj has two adapters/,
+    ],
+    [
+      'an adapter of rank 0',
+      () => model.trainer([{ ...queries, rank: 0 }], newControl()),
+      /rank 0, expected 1 .. 32/,
+    ],
+    [
+      'an adapter of infinite scale',
+      () => model.trainer([{ ...queries, scale: Number.POSITIVE_INFINITY }], newControl()),
+      /scale/,
+    ],
+    [
       'too few numbers',
       t => t.write(norm, 'weight', new Float32Array(31), newControl()),
       /31 numbers for "model.norm.weight", which has 32/,
@@ -141,6 +162,29 @@ describe('a trainer', () => {
     const second = await trainer.forwardBackward(pack(), newControl())
     assert.ok(second.loss < first.loss, `the loss goes from ${first.loss} to ${second.loss}`)
     near(second.loss, sum(await scores()), 1e-5)
+  })
+
+  it('adapters are on the model while their trainer lives, and train nothing else', async () => {
+    const { weights: _, ...rows } = pack()
+    const scores = async () => (await model.score({ ...rows, topK: 0 }, newControl())).logProbs
+    const base = await scores()
+    const adapters = await model.trainer([queries], newControl())
+    assert.deepEqual(await scores(), base, 'zero adapters change nothing')
+    await assert.rejects(model.trainer([queries], newControl()), /the model has adapters already/)
+    for (const [part, size] of [
+      ['lora_A', 64],
+      ['lora_B', 64],
+    ] as const)
+      await adapters.write(
+        `${queries.module}.${part}.weight`,
+        'weight',
+        Float32Array.from({ length: size }, (_, i) => ((i % 7) - 3) / 10),
+        newControl(),
+      )
+    assert.notDeepEqual(await scores(), base)
+    await assert.rejects(adapters.read(norm, 'weight', newControl()), /no tensor that is trained/)
+    adapters.dispose()
+    assert.deepEqual(await scores(), base)
   })
 
   it('norms and biases do not decay unless they are asked to', async () => {

@@ -158,6 +158,26 @@ std::vector<Output> linear_backward(Backend& backend, const BackwardCase& c, DTy
   return {arrays.read("dw", dw), arrays.read("dbias", dbias)};
 }
 
+// A product into a part of wider rows, as adapters make them: a with a factor, and their transposed copies.
+std::vector<Output> products(Backend& backend, const BackwardCase& c, DType activation) {
+  BackwardOps& ops = *backend.backward();
+  Arrays arrays(backend, activation, c.dtype);
+  const int tokens = static_cast<int>(CasePack(c).ids.size()), dim = c.shape.dim, rank = 1 + dim % 7, first = 3;
+  const View master = arrays.random_rows(rank, dim), x = arrays.random_activations(tokens, dim);
+  Matrix& a = arrays.matrix({}, rank, dim, MatrixKind::kPlain, c);
+  Matrix& a_t = arrays.matrix({}, dim, rank, MatrixKind::kPlain, c);
+  ops.repack(a, master, 0.375f);
+  ops.repack_transposed(a_t, master, 1.5f);
+  const View z = arrays.empty(tokens, rank, arrays.activation()), y = arrays.random_rows(tokens, first + dim + 2);
+  ops.product(x, a, false, 0, z);
+  const View exact = arrays.random_activations(tokens, rank);
+  ops.product(exact, a_t, true, first, y);
+  const View over = arrays.random_rows(tokens, first + dim + 2), part = arrays.empty(tokens, dim, arrays.activation());
+  ops.product(exact, a_t, false, first, over);
+  ops.convert(over, part, first);
+  return {arrays.read("z", z), arrays.read("y", y), arrays.read("written over", over), arrays.read("columns", part)};
+}
+
 std::vector<Output> swiglu_backward(Backend& backend, const BackwardCase& c, DType activation) {
   Arrays arrays(backend, activation, c.dtype);
   const int tokens = static_cast<int>(CasePack(c).ids.size()), ffn = c.shape.ffn, dim = c.shape.dim;
@@ -233,6 +253,7 @@ const std::vector<BackwardOp> kBackwardOps = {{"weights", weights},
                                               {"head_loss", head_loss},
                                               {"rms_norm_backward", rms_norm_backward},
                                               {"linear_backward", linear_backward},
+                                              {"products", products},
                                               {"swiglu_backward", swiglu_backward},
                                               {"attention_backward", attention_backward},
                                               {"adamw", adamw}};

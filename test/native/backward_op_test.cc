@@ -52,8 +52,8 @@ void test_all(const std::vector<Variant>& variants) {
         for (const auto& trees : kTestPacks) {
           const bool segments = std::any_of(trees.begin(), trees.end(), [](const auto& t) { return t.segment > 0; });
           if (segments || (shape.dim > 1000 && trees[0].branches[0] > 13)) continue;
-          if (++turn % (3 * kEvery) != 0) continue;
-          const BackwardCase c = {shape, trees, dtype, kTestWindows[turn / 3 % 4]};
+          if (++turn % (4 * kEvery) != 0) continue;
+          const BackwardCase c = {shape, trees, dtype, kTestWindows[turn / 4 % 4]};
           const DType activation = reference->activation_dtype(dtype);
           const std::vector<Output> want = op.run(*reference, c, activation);
           for (const Variant& variant : variants) {

@@ -117,6 +117,7 @@ std::vector<RowOp> row_ops(Backend& b, DType dtype) {
   const auto qkv = [=, &b](Memory& m, View h, bool head_norms) {
     const auto w = m.matrix(q_dim + 2 * kv_dim, kDim, MatrixKind::kQkv, kHeads, dtype);
     QkvFinish finish = {.bias = {},
+                        .addend = {},
                         .q_norm = {},
                         .k_norm = {},
                         .eps = 1e-5f,

@@ -1,4 +1,5 @@
-// The backward pass in plain scalar float32 on one thread: the definition that the other backends are compared with.
+// The backward pass in plain scalar code on one thread: the definition that the other backends are compared with.
+// Numbers are float32; sums within a row, of which differences are made, are float64.
 #include <algorithm>
 #include <cmath>
 
@@ -107,12 +108,13 @@ class ReferenceBackward final : public BackwardOps {
     std::vector<float> weight_sum(n);
     for (int r = 0; r < x.rows; r++) {
       const float *in = row_of(x, r), *d = row_of(dy, r);
-      float squares = 0;
-      for (int i = 0; i < n; i++) squares += in[i] * in[i];
-      const float scale = 1.0f / std::sqrt(squares / static_cast<float>(n) + eps);
-      float mean = 0;
-      for (int i = 0; i < n; i++) mean += d[i] * weight[i] * in[i] * scale;
-      mean /= static_cast<float>(n);
+      double squares = 0, products = 0;
+      for (int i = 0; i < n; i++) {
+        squares += double{in[i]} * in[i];
+        products += double{d[i]} * weight[i] * in[i];
+      }
+      const auto scale = static_cast<float>(1 / std::sqrt(squares / n + eps));
+      const auto mean = static_cast<float>(products / n * scale);
       for (int i = 0; i < n; i++) {
         row_of(dx, r)[i] += scale * (d[i] * weight[i] - in[i] * scale * mean);
         weight_sum[i] += d[i] * in[i] * scale;
@@ -169,16 +171,16 @@ class ReferenceBackward final : public BackwardOps {
         for (int r = tree.start; r < tree.end; r++) {
           const float *query = row_of(q, r) + head * d, *doutput = row_of(dout, r) + head * d;
           float* dquery = row_of(dqkv, r) + head * d;
-          float d_out = 0;
-          for (int i = 0; i < d; i++) d_out += doutput[i] * get(out, r, head * d + i);
+          double d_out = 0;
+          for (int i = 0; i < d; i++) d_out += double{doutput[i]} * get(out, r, head * d + i);
           for (const int c : seen_by(p, tree, r, window)) {
             const float *key = row_of(k, c) + kv_offset, *value = row_of(v, c) + kv_offset;
             float *dkey = row_of(dqkv, c) + q.cols + kv_offset, *dvalue = dkey + k.cols;
-            float s = 0, dp = 0;
-            for (int i = 0; i < d; i++) s += query[i] * key[i];
-            for (int i = 0; i < d; i++) dp += doutput[i] * value[i];
-            const float weight = std::exp(s * scale - row_of(log_sums, r)[head]);
-            const float ds = weight * (dp - d_out) * scale;
+            double s = 0, dp = 0;
+            for (int i = 0; i < d; i++) s += double{query[i]} * key[i];
+            for (int i = 0; i < d; i++) dp += double{doutput[i]} * value[i];
+            const auto weight = static_cast<float>(std::exp(s * scale - row_of(log_sums, r)[head]));
+            const auto ds = static_cast<float>(weight * (dp - d_out) * scale);  // a difference of much larger numbers
             for (int i = 0; i < d; i++) {
               dquery[i] += ds * key[i];
               dkey[i] += ds * query[i];

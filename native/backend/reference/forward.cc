@@ -1,4 +1,5 @@
-// Every op in plain scalar float32 on one thread. This is the definition that the other backends are compared with.
+// Every op in plain scalar code on one thread. This is the definition that the other backends are compared with.
+// Numbers are float32; products sum in float64.
 #include <algorithm>
 #include <cmath>
 #include <cstring>

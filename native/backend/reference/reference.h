@@ -58,11 +58,11 @@ inline void set(View view, int row, int col, float value) {
   }
 }
 
-// a[row, :] . w
+// a[row, :] . w, summed in float64
 inline float dot(View a, int row, const float* w) {
-  float sum = 0;
-  for (int i = 0; i < a.cols; i++) sum += get(a, row, i) * w[i];
-  return sum;
+  double sum = 0;
+  for (int i = 0; i < a.cols; i++) sum += double{get(a, row, i)} * w[i];
+  return static_cast<float>(sum);
 }
 
 inline float bias_at(View bias, int i) { return bias.data ? static_cast<const float*>(bias.data)[i] : 0.0f; }
