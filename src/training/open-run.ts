@@ -87,7 +87,7 @@ export async function loadTrained(
   const options = { dtype: 'float32', device, threads, ...(signal && { signal }) } as const
   const { native: model } = await loadParts(checkpoint, options, packTokens)
   try {
-    const trainer = await abortableJob(signal, control => model.trainer(control))
+    const trainer = await abortableJob(signal, control => model.trainer([], control))
     if (saved) await restoreOptimizer(saved.optimizerFile, base, trainer)
     return { model, trainer, [Symbol.asyncDispose]: async () => model.dispose() }
   } catch (error) {
