@@ -16,8 +16,9 @@ import { parquetWriteBuffer } from 'hyparquet-writer'
 import { findDataFiles } from '../src/data/data-files.ts'
 import { builtInTasks } from '../src/tasks/built-in/registry.ts'
 import { type CliOptions, jsonLines, cli as run } from './cli-run.ts'
-import { commitOf, HubServer } from './hub-server.ts'
+import { commitOf, type Fault, HubServer } from './hub-server.ts'
 import { carried } from './shared.ts'
+import { onTmpfs } from './tmpfs.ts'
 
 const model = Object.fromEntries(
   ['config.json', 'model.safetensors', 'tokenizer.json', 'tokenizer_config.json'].map(file => [
@@ -225,6 +226,13 @@ describe('downloads of the program', () => {
         },
       )
     })
+    /** So large that the hub keeps it in its store. */
+    const big = Buffer.concat([copa, Buffer.alloc(100_000)])
+    const serveBig = () => {
+      server.repos.find(({ id }) => id === 'aps/super_glue')!.files = {
+        'copa/validation-00000-of-00001.parquet': big,
+      }
+    }
     const pull = (...sets: string[]) => cli(['data', 'pull', ...sets, '--data-dir', dir()])
 
     it('fills a folder that eval reads, from both places of Parquet', async () => {
@@ -253,6 +261,42 @@ describe('downloads of the program', () => {
           readFileSync(join(out, 'samples', `${name}.jsonl`), 'utf8'),
           readFileSync(join(folder, 'golden', 'samples', `${name}.jsonl`), 'utf8'),
         )
+    })
+
+    it('goes on after a broken connection, and waits where the hub says so', async () => {
+      serveBig()
+      const wanted = server.objectName(big)
+      const faults: (Fault | undefined)[] = [
+        { cutAfter: 100 },
+        { status: 429, headers: { 'retry-after': '0' } },
+        undefined,
+      ]
+      server.fault = ({ kind, path }, count) =>
+        kind === 'store' && path.includes(wanted) ? faults[count - 1] : undefined
+      const { code, stderr } = await pull('copa')
+      assert.equal(code, 0, stderr)
+      assert.match(stderr, /429.*trying again in 0 s/)
+      assert.deepEqual(
+        server.requests
+          .filter(({ kind, path }) => kind === 'store' && path.includes(wanted))
+          .map(one => one.range),
+        [undefined, 'bytes=100-', 'bytes=100-'],
+      )
+      assert.deepEqual(readFileSync(join(dir(), 'copa', 'validation-00000-of-00001.parquet')), big)
+    })
+
+    it('on a full disk says so, and goes on once there is room', async function () {
+      mkdirSync(dir())
+      await onTmpfs(this, dir(), 'size=64k', async remount => {
+        serveBig()
+        const full = await pull('copa')
+        assert.equal(full.code, 1)
+        assert.match(full.stderr, /the disk (is full|has \d+ left).*\[OUTPUT\]/)
+        remount('size=1m')
+        const { code, stderr } = await pull('copa')
+        assert.equal(code, 0, stderr)
+        assert.deepEqual(readFileSync(join(dir(), 'copa', 'validation-00000-of-00001.parquet')), big)
+      })
     })
 
     it('downloads what is missing or spoilt, and that alone', async () => {
@@ -336,6 +380,24 @@ describe('downloads of the program', () => {
         sets: ['marc-2'],
         code: 1,
         error: /marc-2: amazon_reviews_multi was withdrawn from the hub/,
+      },
+      'a gated set, without a token': {
+        sets: ['copa'],
+        change: () => {
+          server.repos.find(({ id }) => id === 'aps/super_glue')!.token = 'hf_secret'
+        },
+        code: 1,
+        error: /the dataset aps\/super_glue: .*\(401, .*set HF_TOKEN.*\[HUB_ACCESS\]/s,
+      },
+      'bytes with another checksum': {
+        sets: ['copa'],
+        change: () => {
+          serveBig()
+          server.fault = ({ kind }) => (kind === 'store' ? { content: Buffer.alloc(big.length) } : undefined)
+        },
+        code: 1,
+        error:
+          /copa\/validation-00000-of-00001\.parquet: its \d+ bytes do not have the SHA-256 .*\[HUB_FAILED\]/s,
       },
       'a set that has moved': {
         sets: ['squad'],

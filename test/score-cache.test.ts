@@ -111,6 +111,16 @@ describe('the score cache', () => {
     assert.equal((await cached(model)).hits, 9)
   })
 
+  it('that was closed and is used again keeps what it had written', async () => {
+    await using model = await loadModel(embedded)
+    const cache = await model.openScoreCache(folder)
+    for (const some of [requests.slice(0, 1), requests]) {
+      await model.score(some, { cache })
+      await cache.close()
+    }
+    assert.equal((await cached(model)).hits, 9)
+  })
+
   it('of another model is refused, as is anything else', async () => {
     await using model = await loadModel(embedded)
     await using other = await loadModel(embedded)

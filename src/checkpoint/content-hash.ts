@@ -7,7 +7,7 @@ import { pipeline } from 'node:stream/promises'
 import { isRecord } from '../data/record.ts'
 import { type Place, readOwnFile, replaceFile, writing } from '../files/output.ts'
 import type { Checkpoint } from './checkpoint.ts'
-import { storedParts } from './tensors.ts'
+import { storedParts, tensorLine } from './tensors.ts'
 
 /** What a file hashed to while it had this size and time of change. */
 interface KnownFile {
@@ -34,7 +34,7 @@ export async function contentHash(
   const files = new Map<string, string>()
   let isChanged = false
   for (const tensor of tensors) {
-    hash.update(JSON.stringify([tensor.name, tensor.shape, tensor.adapters?.map(({ scale }) => scale)]))
+    hash.update(tensorLine(tensor))
     for (const { file: name, type, shape, offset, bytes } of storedParts(tensor)) {
       const path = resolve(name)
       let sha256 = files.get(path)

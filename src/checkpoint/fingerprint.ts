@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { type FileHandle, open, readFile } from 'node:fs/promises'
 import type { NativeTensor } from '../native/types.ts'
 import type { Checkpoint } from './checkpoint.ts'
-import { storedParts } from './tensors.ts'
+import { storedParts, tensorLine } from './tensors.ts'
 
 /** Bytes read at the start and at the middle of each tensor. */
 const probe = 1024
@@ -25,7 +25,7 @@ export async function fingerprint({ config, tensors, tokenizer }: Checkpoint): P
   const files = new Map<string, FileHandle>()
   try {
     for (const tensor of [...tensors].sort(byName)) {
-      hash.update(JSON.stringify([tensor.name, tensor.shape, tensor.adapters?.map(({ scale }) => scale)]))
+      hash.update(tensorLine(tensor))
       for (const { file, type, shape, offset, bytes } of storedParts(tensor)) {
         hash.update(JSON.stringify([type, shape]))
         const handle = files.get(file) ?? (await open(file))

@@ -122,6 +122,11 @@ export function parameterCount(tensors: readonly NativeTensor[]): number {
   return tensors.reduce((n, { shape }) => n + shape.reduce((a, b) => a * b, 1), 0)
 }
 
+/** What a tensor is, as a line for hashes: two of other names, shapes or scales of adapters differ in it. */
+export function tensorLine({ name, shape, adapters }: NativeTensor): string {
+  return JSON.stringify([name, shape, adapters?.map(({ scale }) => scale)])
+}
+
 /** All that is read to make up a tensor. */
 export function storedParts({ parts, base, adapters = [] }: NativeTensor): StoredPart[] {
   return [...parts, ...(base?.parts ?? []), ...adapters.flatMap(({ a, b }) => [a, b])]

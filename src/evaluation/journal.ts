@@ -3,7 +3,8 @@
 import { type FileHandle, rename, rm } from 'node:fs/promises'
 import { isRecord } from '../data/record.ts'
 import { MtLlamaError, message } from '../errors.ts'
-import { createFile, openOwnFile, type Place, partOf, readOwnFile, writing } from '../files/output.ts'
+import { LineWriter, openToAppend } from '../files/line-writer.ts'
+import { createFile, type Place, partOf, readOwnFile, writing } from '../files/output.ts'
 import type { SampleRecord } from './results.ts'
 
 export const outFolder: Place = { folder: '--out folder', kept: 'What was finished before is saved' }
@@ -59,29 +60,22 @@ function parsedRecord(line: string): SampleRecord | undefined {
   }
 }
 
-/** Appends records. They reach the system as fast as it takes them: a kill loses only the last few. */
+/** Appends records. */
 export class Journal {
   readonly #file: string
   readonly #name: string
-  readonly #handle: FileHandle
-  /** Length of the file up to the end of its last whole line. */
-  #bytes: number
-  #pending: string[] = []
-  #pendingLength = 0
-  #writing: Promise<void> | undefined
-  #failure: unknown
+  readonly #lines: LineWriter
 
   private constructor(file: string, name: string, handle: FileHandle, bytes: number) {
     this.#file = file
     this.#name = name
-    this.#handle = handle
-    this.#bytes = bytes
+    this.#lines = new LineWriter(file, outFolder, handle, bytes)
   }
 
   /** Opens a journal to append after what readJournal() has found; makes it if it is missing. @throws OUTPUT */
   static append(file: string, { bytes }: JournalContent): Promise<Journal> {
     return writing(file, outFolder, async () => {
-      const handle = (await openOwnFile(file)) ?? (await createFile(file))
+      const handle = await openToAppend(file)
       await handle.truncate(bytes)
       return new Journal(file, file, handle, bytes)
     })
@@ -95,54 +89,20 @@ export class Journal {
 
   /** Queues a record. @throws OUTPUT where this or an earlier record cannot be written */
   async add(record: SampleRecord): Promise<void> {
-    const line = `${JSON.stringify(record)}\n`
-    this.#pending.push(line)
-    this.#pendingLength += line.length
-    this.#writing ??= this.#write()
-    if (this.#pendingLength > maxPending) await this.#writing
-    if (this.#failure) throw this.#failure
+    this.#lines.add(record)
+    if (this.#lines.waiting > maxPending) await this.#lines.written()
+    if (this.#lines.failure) throw this.#lines.failure
   }
 
   /** Writes what is queued, waits until it is on the disk, and gives the file its name. @throws OUTPUT */
   async close(): Promise<void> {
-    await this.#writing
-    try {
-      if (this.#failure) throw this.#failure
-      await writing(this.#file, outFolder, () => this.#handle.sync())
-    } finally {
-      await this.#handle.close()
-    }
+    await this.#lines.close()
     if (this.#file !== this.#name) await writing(this.#file, outFolder, () => rename(this.#file, this.#name))
   }
 
   /** Gives a replacement up: the journal that was there is kept. */
   async discard(): Promise<void> {
-    await this.#writing
-    await this.#handle.close()
+    await this.#lines.close().catch(() => {})
     await rm(this.#file, { force: true })
-  }
-
-  /** Writes lines until none is queued. Never rejects. */
-  async #write(): Promise<void> {
-    while (this.#pending.length > 0 && !this.#failure) {
-      const lines = Buffer.from(this.#pending.join(''))
-      this.#pending = []
-      this.#pendingLength = 0
-      try {
-        await writing(this.#file, outFolder, () => this.#handle.appendFile(lines))
-        this.#bytes += lines.length
-      } catch (error) {
-        this.#failure = error
-        await this.#cutTorn(lines).catch(() => {})
-      }
-    }
-    this.#writing = undefined
-  }
-
-  /** Cuts the file after its last whole line: a full disk may have taken only a part of what was written. */
-  async #cutTorn(lines: Buffer): Promise<void> {
-    const written = (await this.#handle.stat()).size - this.#bytes
-    if (written > 0) this.#bytes += lines.lastIndexOf(10, written - 1) + 1
-    await this.#handle.truncate(this.#bytes)
   }
 }

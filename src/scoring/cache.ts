@@ -1,12 +1,12 @@
 // Scores of earlier runs on disk: of a sequence of ids by one model in one number format on one kind of processor, which
 // gives the same bits again. Every process appends to a file of its own, so that several may share a folder.
 import { createHash, randomUUID } from 'node:crypto'
-import type { FileHandle } from 'node:fs/promises'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeFolder } from '../checkpoint/files.ts'
 import { isRecord } from '../data/record.ts'
-import { createFile, type Place, writing } from '../files/output.ts'
+import { LineWriter, openToAppend } from '../files/line-writer.ts'
+import { type Place, writing } from '../files/output.ts'
 import type { Sequence } from './sequence.ts'
 
 /** What is kept of a scored sequence. */
@@ -18,9 +18,6 @@ export interface KnownScores {
 
 export const cacheFolder: Place = { folder: 'score cache', kept: 'The scores themselves are not lost' }
 
-/** Characters of lines that wait before they are written. */
-const maxPending = 1 << 16
-
 /** Made by Model.openScoreCache(), for ScoreOptions.cache of the same model. */
 export class ScoreCache {
   /** Number of sequences whose scores were taken from the cache. */
@@ -28,16 +25,13 @@ export class ScoreCache {
   /** Number of sequences that were looked for in vain. */
   misses = 0
   readonly #known: Map<string, KnownScores>
-  readonly #file: string
-  #handle: FileHandle | undefined
-  #pending: string[] = []
-  #pendingLength = 0
-  #writing: Promise<void> = Promise.resolve()
-  #failure: unknown
+  readonly #lines: LineWriter
+  /** The keys of sequences that were looked for in vain: what is scored then is not hashed again. */
+  readonly #missed = new WeakMap<Sequence, string>()
 
   private constructor(known: Map<string, KnownScores>, file: string) {
     this.#known = known
-    this.#file = file
+    this.#lines = new LineWriter(file, cacheFolder, () => openToAppend(file))
   }
 
   /**
@@ -58,52 +52,31 @@ export class ScoreCache {
 
   /** The scores of a sequence, where they are known. */
   find(sequence: Sequence): KnownScores | undefined {
-    const found = this.#known.get(keyOf(sequence))
+    const key = keyOf(sequence)
+    const found = this.#known.get(key)
     if (found) this.hits++
-    else this.misses++
+    else {
+      this.misses++
+      this.#missed.set(sequence, key)
+    }
     return found
   }
 
   /** Keeps scores, unless one is NaN or infinite. What cannot be written is told by close(). */
   add(sequence: Sequence, { logProbs, isGreedy }: KnownScores): void {
-    const key = keyOf(sequence)
+    const key = this.#missed.get(sequence) ?? keyOf(sequence)
     if (this.#known.has(key) || !logProbs.every(Number.isFinite)) return
     this.#known.set(key, { logProbs: logProbs.slice(), isGreedy })
-    const line = `${JSON.stringify({ key, logProbs: Array.from(logProbs), isGreedy })}\n`
-    this.#pending.push(line)
-    this.#pendingLength += line.length
-    if (this.#pendingLength > maxPending) this.#flush()
+    this.#lines.add({ key, logProbs: Array.from(logProbs), isGreedy })
   }
 
   /** Writes what is not on the disk yet. @throws OUTPUT where something could not be written */
   async close(): Promise<void> {
-    this.#flush()
-    await this.#writing
-    await this.#handle?.close()
-    this.#handle = undefined
-    if (this.#failure) throw this.#failure
+    await this.#lines.close()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
-  }
-
-  #flush(): void {
-    if (this.#pending.length === 0) return
-    const text = this.#pending.join('')
-    this.#pending = []
-    this.#pendingLength = 0
-    this.#writing = this.#writing.then(async () => {
-      if (this.#failure) return
-      try {
-        await writing(this.#file, cacheFolder, async () => {
-          this.#handle ??= await createFile(this.#file)
-          await this.#handle.appendFile(text)
-        })
-      } catch (error) {
-        this.#failure = error
-      }
-    })
   }
 }
 
