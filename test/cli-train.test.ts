@@ -72,7 +72,10 @@ describe('mt-llama train', () => {
       const result = JSON.parse(stdout)
       assert.deepEqual(Object.keys(result), ['checkpoint', 'steps', 'tokens', 'scoredTokens'])
       assert.equal(result.checkpoint, join(config.out, 'step-0000002'))
-      assert.match(stderr, /^0\.1 M parameters on cpu \w+; 2 tasks, 50 examples an epoch$/m)
+      assert.match(
+        stderr,
+        /^0\.1 M parameters on cpu \w+, some \d+\.\d MiB of memory; 2 tasks, 50 examples an epoch$/m,
+      )
       assert.match(stderr, /^draws that made no example: too long \d+$/m)
     }))
 

@@ -6,7 +6,7 @@ import { loadTrainConfig, type Override, trainConfigText } from '../training/tra
 import { type CommonOptions, newCommand } from './command.ts'
 import { localModel } from './hub-model.ts'
 import { type Io, note, print, printJson } from './io.ts'
-import { millions } from './open-model.ts'
+import { mebibytes, millions } from './open-model.ts'
 import { type Progress, startProgress } from './progress.ts'
 
 interface TrainCommandOptions extends CommonOptions {
@@ -87,9 +87,10 @@ function trainProgress(options: CommonOptions): {
 }
 
 function startLines(start: TrainStart): string[] {
-  const { steps, from, parameters, tasks, examplesOfEpoch, missing, backend, otherBackend } = start
+  const { steps, from, parameters, memoryBytes, tasks, examplesOfEpoch, missing, backend, otherBackend } =
+    start
   return [
-    `${millions(parameters)} parameters on ${backend}; ${tasks} task${tasks === 1 ? '' : 's'}, ${examplesOfEpoch} examples an epoch`,
+    `${millions(parameters)} parameters on ${backend}, some ${mebibytes(memoryBytes)} of memory; ${tasks} task${tasks === 1 ? '' : 's'}, ${examplesOfEpoch} examples an epoch`,
     ...missing.map(({ name, reason }) => `missing: ${name}: ${reason}`),
     ...(from > 0 ? [`going on after step ${from} of ${steps}`] : []),
     ...(otherBackend === undefined

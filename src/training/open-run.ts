@@ -73,6 +73,8 @@ export function openTrainingMixture(
 export interface TrainedModel extends AsyncDisposable {
   model: NativeModel
   trainer: NativeTrainer
+  /** What they take of memory, about. */
+  memoryBytes: number
 }
 
 /** Loads the weights to begin or to go on with, and with the latter the optimizer's moments. @throws what loadModel() throws */
@@ -83,13 +85,13 @@ export async function loadTrained(
   signal: AbortSignal | undefined,
 ): Promise<TrainedModel> {
   const checkpoint = saved ? await openCheckpoint(saved.path) : base
-  checkTrainingMemory(checkpoint, packTokens)
+  const memoryBytes = checkTrainingMemory(checkpoint, packTokens)
   const options = { dtype: 'float32', device, threads, ...(signal && { signal }) } as const
   const { native: model } = await loadParts(checkpoint, options, packTokens)
   try {
     const trainer = await abortableJob(signal, control => model.trainer([], control))
     if (saved) await restoreOptimizer(saved.optimizerFile, base, trainer)
-    return { model, trainer, [Symbol.asyncDispose]: async () => model.dispose() }
+    return { model, trainer, memoryBytes, [Symbol.asyncDispose]: async () => model.dispose() }
   } catch (error) {
     model.dispose()
     throw error

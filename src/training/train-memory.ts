@@ -4,23 +4,22 @@ import { parameterCount } from '../checkpoint/tensors.ts'
 import { MtLlamaError } from '../errors.ts'
 import { availableBytes } from '../model/memory.ts'
 
+type Trained = Pick<Checkpoint, 'path' | 'config' | 'tensors'>
+
 /** What full training in float32 takes of memory, in bytes. */
 export interface TrainingBytes {
-  /** The weights that run, their originals, gradients and AdamW's two moments. */
-  parameters: number
-  /** What the passes over a pack of the largest size keep (struct Activations in native/train/trainer.h), and a transposed matrix. */
-  activations: number
+  /** The weights that run, their originals, gradients and AdamW's two moments; and a matrix transposed, the largest. */
+  fixed: number
+  /** What the passes over a pack keep of each token (struct Activations in native/train/trainer.h). */
+  ofToken: number
 }
 
-export function trainingBytes(
-  { config, tensors }: Pick<Checkpoint, 'config' | 'tensors'>,
-  packTokens: number,
-): TrainingBytes {
+export function trainingBytes({ config, tensors }: Omit<Trained, 'path'>): TrainingBytes {
   const { hiddenSize, intermediateSize, vocabSize } = config
   const largest = hiddenSize * Math.max(vocabSize, intermediateSize)
   return {
-    parameters: 4 * 5 * parameterCount(tensors),
-    activations: 4 * (packTokens * activationsOfToken(config) + largest),
+    fixed: 4 * (5 * parameterCount(tensors) + largest),
+    ofToken: 4 * activationsOfToken(config),
   }
 }
 
@@ -32,23 +31,24 @@ function activationsOfToken(config: LlamaConfig): number {
   return (layers + 7) * hiddenSize + 6 * intermediateSize + 2 * (qkv + attention)
 }
 
-/** @throws OUT_OF_MEMORY with the figures */
+/** @returns bytes that training takes @throws OUT_OF_MEMORY with the figures */
 export function checkTrainingMemory(
-  checkpoint: Checkpoint,
+  checkpoint: Trained,
   packTokens: number,
   available = availableBytes(),
-): void {
-  const { parameters, activations } = trainingBytes(checkpoint, packTokens)
-  if (parameters + activations <= available) return
-  const fits = Math.floor((available - parameters) / (activations / packTokens))
+): number {
+  const { fixed, ofToken } = trainingBytes(checkpoint)
+  const needed = fixed + packTokens * ofToken
+  if (needed <= available) return needed
+  const fits = Math.floor((available - fixed) / ofToken)
   const wayOut =
     fits >= 8
       ? `Packs of ${fits} tokens would fit`
       : 'A smaller model, or a machine with more memory, would do'
   throw new MtLlamaError(
     'OUT_OF_MEMORY',
-    `${checkpoint.path}: training takes ${gib(parameters + activations)} (weights, gradients and moments ${gib(parameters)}, ` +
-      `packs of ${packTokens} tokens ${gib(activations)}), but ${gib(available)} are available. ${wayOut}.`,
+    `${checkpoint.path}: training takes ${gib(needed)} (weights, gradients and moments ${gib(fixed)}, packs of ` +
+      `${packTokens} tokens ${gib(packTokens * ofToken)}), but ${gib(available)} are available. ${wayOut}.`,
   )
 }
 

@@ -23,6 +23,8 @@ export interface TrainStart {
   from: number
   /** Numbers in all weights. */
   parameters: number
+  /** What training takes of memory, about. */
+  memoryBytes: number
   /** Tasks that examples are drawn from, and how many examples an epoch of them has. */
   tasks: number
   examplesOfEpoch: number
@@ -160,13 +162,13 @@ export async function* trainStream(
 function startOf(
   { base, steps }: OpenRun,
   { tasks, totalCap, missing }: OpenMixture,
-  { model }: TrainedModel,
+  { model, memoryBytes }: TrainedModel,
   state: TrainState | undefined,
 ): TrainStart {
   const { backend } = model
   return {
     ...{ steps, from: state?.step ?? 0, parameters: parameterCount(base.tensors), tasks: tasks.length },
-    ...{ examplesOfEpoch: totalCap, missing, backend },
+    ...{ examplesOfEpoch: totalCap, missing, backend, memoryBytes },
     otherBackend: state && state.backend !== backend ? state.backend : undefined,
   }
 }
