@@ -4,7 +4,7 @@
 //
 // Both sides stay loaded; each task is run by one, then the other, round after round, and the log-likelihoods of every
 // round are compared before any time is printed. The harness gets the batch size of --batches that is fastest on a
-// task's first items. Needs test:native (it builds the op bench), peers/setup.sh and peers/make_models.sh.
+// task's first items. Needs peers/setup.sh and peers/make_models.sh.
 import { parseArgs } from 'node:util'
 import { loadModel, type Model, type ScoreRequest } from '../src/index.ts'
 import type { DType } from '../src/native/types.ts'
