@@ -1,4 +1,5 @@
-// Makes small tokenizers for tests: a tokenizer.json of bytes and a few words, and SentencePiece models field by field.
+// Makes small tokenizers for tests: a tokenizer.json of bytes and a few words, SentencePiece models field by field, and
+// lines of tiktoken.
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -70,6 +71,11 @@ export function loadModelFile(bytes: Buffer): Promise<Tokenizer> {
     writeFileSync(file, bytes)
     return await loadTokenizer({ kind: 'tokenizer.model', file, configFile: undefined })
   })
+}
+
+/** The lines of a tiktoken file in which tokens have their places for ranks. */
+export function tiktokenLines(tokens: readonly Uint8Array[]): string[] {
+  return tokens.map((token, rank) => `${Buffer.from(token).toString('base64')} ${rank}`)
 }
 
 type WireValue = number | boolean | string | Buffer | { float: number }

@@ -12,7 +12,7 @@ import { withFolder, writeFiles } from './checkpoint-files.ts'
 import { metaParams, metaShapes, torchFile } from './meta-files.ts'
 import { shared, sharedMissing } from './shared.ts'
 import { skip } from './skip.ts'
-import { loadModelFile } from './tokenizer-files.ts'
+import { tiktokenLines as lines, loadModelFile } from './tokenizer-files.ts'
 
 /** The bytes from 255 down to 0, which are ids 0 to 255, then tokens with ids from 256 on; two are parts of a character. */
 const bytes = Array.from({ length: 256 }, (_, id) => Buffer.of(255 - id))
@@ -32,10 +32,6 @@ const encoded: [text: string, ids: number[]][] = [
   ['', []],
   ['<|eot_id|>', [195, 131, 154, 144, 139, 160, 150, 155, 131, 193]],
 ]
-
-function lines(ofTokens: readonly Buffer[]): string[] {
-  return ofTokens.map((token, rank) => `${token.toString('base64')} ${rank}`)
-}
 
 /** The file with some lines, counted from 1, put in the place of its own. */
 function file(changes: Record<number, string> = {}): Buffer {
@@ -138,7 +134,7 @@ describe('tokenizer.model of tiktoken', () => {
     [
       'a rank beyond reason',
       file({ 9: 'AAAA 99999999999999999999' }),
-      /line 9: rank 9{20} is above any number/,
+      /line 9: rank 9{20}; LLaMA 3 has 128000 tokens/,
     ],
     [
       'a byte that is missing',
@@ -152,8 +148,8 @@ describe('tokenizer.model of tiktoken', () => {
     ],
     [
       'a token that no vocabulary has',
-      Buffer.from(lines([...tokens, Buffer.alloc(257, 'a')]).join('\n')),
-      /line 272: a token of 257 bytes; at most 256 are read/,
+      Buffer.from(lines([...tokens, Buffer.alloc(129, 'a')]).join('\n')),
+      /line 272: a token of 129 bytes; at most 128 are read/,
     ],
     [
       'a page in the place of the file',
@@ -162,8 +158,8 @@ describe('tokenizer.model of tiktoken', () => {
     ],
     [
       'a file far too large',
-      Buffer.alloc(2 ** 24 + 1, 'A'),
-      /has 16777217 bytes; a tiktoken vocabulary has at most/,
+      Buffer.alloc(2 ** 22 + 1, 'A'),
+      /has 4194305 bytes; a tiktoken vocabulary has at most/,
     ],
   ]
   for (const [name, content, message] of broken) {

@@ -20,10 +20,13 @@ import type { Tokenizer } from './tokenizer.ts'
 import { addToken, type Vocabulary, vocabularySize } from './vocabulary.ts'
 
 /** LLaMA 3's file has 2 MiB. One far beyond is made to take long: every way to cut a token in two is looked up. */
-const MAX_BYTES = 16 * 2 ** 20
+const MAX_BYTES = 4 * 2 ** 20
 
-/** LLaMA 3's longest token has 128 bytes. */
-const MAX_TOKEN_BYTES = 256
+/** LLaMA 3's longest token has so many. */
+const MAX_TOKEN_BYTES = 128
+
+/** LLaMA 3's vocabulary without special tokens. A larger one is another, as LLaMA 4's, whose words are cut by another rule. */
+const MAX_TOKENS = 128_000
 
 /** llama.cpp's name of the rule that cuts LLaMA 3's words. */
 export const tiktokenRule = 'llama-bpe'
@@ -139,7 +142,10 @@ export function readRanks(file: string, bytes: Buffer): string[] {
   })
   for (const [byte, character] of byteCharacters.entries())
     if (!lineOf.has(character))
-      throw tokenizerError(file, `no line has the byte 0x${byte.toString(16)} alone, which some texts need`)
+      throw tokenizerError(
+        file,
+        `no line has the byte 0x${byte.toString(16).padStart(2, '0')} alone, which some texts need`,
+      )
   return texts
 }
 
@@ -160,9 +166,11 @@ function readLine(file: string, line: number, content: string): { text: string; 
       `line ${line}: a token of ${token.length} bytes; at most ${MAX_TOKEN_BYTES} are read`,
     )
   const rank = Number(digits)
-  // So large a file has fewer tokens than bytes.
-  if (rank > MAX_BYTES)
-    throw tokenizerError(file, `line ${line}: rank ${digits} is above any number of tokens`)
+  if (rank >= MAX_TOKENS)
+    throw tokenizerError(
+      file,
+      `line ${line}: rank ${digits}; LLaMA 3 has ${MAX_TOKENS} tokens, and of a larger vocabulary the rule that cuts words is not known`,
+    )
   let text = ''
   for (const byte of token) text += byteCharacters[byte]
   return { text, rank }

@@ -22,7 +22,7 @@ import {
   writeFiles,
 } from '../checkpoint-files.ts'
 import { defaultModel, randomTinyTensors } from '../tiny-model.ts'
-import { bytePieces, sentencePieceModel } from '../tokenizer-files.ts'
+import { bytePieces, sentencePieceModel, tiktokenLines } from '../tokenizer-files.ts'
 import { checkError, runCases } from './cases.ts'
 import { mutateBytes, mutateJson } from './mutate.ts'
 import type { Random } from './random.ts'
@@ -33,7 +33,7 @@ type Files = Record<string, Buffer>
 
 const folder = mkdtempSync(path.join(tmpdir(), 'mt-llama-fuzz-'))
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
-const bases = [embedded(), huggingFace(), gguf()]
+const bases = [embedded(), huggingFace(), tiktoken(), gguf()]
 const whole = await loadModel(defaultModel, { threads: 2 })
 
 await runCases(async random => {
@@ -62,6 +62,13 @@ function huggingFace(): Files {
     'model.safetensors': safetensorsBytes(randomTinyTensors()),
     'tokenizer.model': pieces,
   }
+}
+
+/** A tokenizer.model of tiktoken: the bytes and a few words. */
+function tiktoken(): Files {
+  const bytes = Array.from({ length: 256 }, (_, byte) => Buffer.of(byte))
+  const lines = tiktokenLines([...bytes, ...['aa', 'aaa', ' b'].map(word => Buffer.from(word))])
+  return { ...huggingFace(), 'tokenizer.model': Buffer.from(lines.join('\n')) }
 }
 
 function gguf(): Files {
