@@ -94,6 +94,36 @@ describe('training: runs', () => {
       }
     }))
 
+  // bench/peers/train_steps.py (torch 2.13, transformers 5.24) printed these of the same examples, whose draws are `mixture --examples 30`.
+  const ofPyTorch = [
+    { loss: 6.592851638793945, norm: 11.402615547180176, learningRate: 0 },
+    { loss: 6.486390113830566, norm: 11.35592269897461, learningRate: 0.005 },
+    { loss: 4.250260353088379, norm: 6.464931011199951, learningRate: 0.01 },
+    { loss: 2.991401433944702, norm: 4.099477767944336, learningRate: 0.0075 },
+    { loss: 2.2410316467285156, norm: 3.9238204956054688, learningRate: 0.005 },
+    { loss: 2.0418643951416016, norm: 2.187086820602417, learningRate: 0.0025 },
+  ]
+
+  for (const device of ['cpu', 'reference'] as const)
+    it(`have PyTorch's losses and norms on ${device}: schedule, clipping, decay of matrices alone`, () =>
+      withFolder(async folder => {
+        const changes = { device, schedule: 'linear', warmupSteps: 2, weightDecay: 0.1, maxNorm: 4 } as const
+        const done = await steps(trainingRun(folder, changes))
+        assert.equal(done.length, ofPyTorch.length)
+        for (const [i, want] of ofPyTorch.entries()) {
+          const own = done[i]!
+          for (const [name, tolerance] of [
+            ['learningRate', 1e-12],
+            ['loss', 1e-5],
+            ['norm', 1e-5],
+          ] as const)
+            assert.ok(
+              Math.abs(own[name] - want[name]) <= tolerance * want[name],
+              `step ${i + 1}: ${name} is ${own[name]}, want ${want[name]}`,
+            )
+        }
+      }))
+
   it('go on to the bits of a run that was never stopped, whatever stops them', () =>
     withFolder(async folder => {
       const common: Partial<TrainConfig> = {

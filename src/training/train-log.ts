@@ -1,7 +1,8 @@
 // The log of a training run, log.jsonl: a line for each step, appended as it is done.
 import type { FileHandle } from 'node:fs/promises'
 import { isRecord } from '../data/record.ts'
-import { createFile, openOwnFile, type Place, readOwnFile, writing } from '../files/output.ts'
+import { openToAppend } from '../files/line-writer.ts'
+import { type Place, readOwnFile, writing } from '../files/output.ts'
 
 export const trainFolder: Place = { folder: 'out folder', kept: 'The checkpoints that are there stay' }
 
@@ -18,7 +19,7 @@ export class TrainLog {
   static open(file: string, step: number): Promise<TrainLog> {
     return writing(file, trainFolder, async () => {
       const bytes = bytesUpTo((await readOwnFile(file)) ?? Buffer.alloc(0), step)
-      const handle = (await openOwnFile(file)) ?? (await createFile(file))
+      const handle = await openToAppend(file)
       await handle.truncate(bytes)
       return new TrainLog(file, handle)
     })
