@@ -16,6 +16,7 @@ import { Examples } from '../src/training/examples.ts'
 import { openTrainingMixture } from '../src/training/open-run.ts'
 import { checkTrainConfig } from '../src/training/train-config.ts'
 import { withFolder } from './checkpoint-files.ts'
+import { floats, tinyGguf } from './convert-files.ts'
 import { safetensorsArrays } from './safetensors-arrays.ts'
 import { defaultModel } from './tiny-model.ts'
 import { onTmpfs } from './tmpfs.ts'
@@ -167,6 +168,16 @@ describe('training: runs', () => {
       assert.deepEqual(await train(stopped), end)
     }))
 
+  it('save the last step where a callback throws', () =>
+    withFolder(async folder => {
+      const config = trainingRun(folder)
+      const onProgress = ({ step }: TrainStep) => {
+        if (step === 2) throw new RangeError('enough')
+      }
+      await assert.rejects(train(config, { onProgress }), RangeError)
+      assert.deepEqual(readdirSync(config.out).sort(), ['log.jsonl', 'step-0000002'])
+    }))
+
   it('are the same bits on any number of threads, others for another seed', () =>
     withFolder(async folder => {
       const results: Buffer[] = []
@@ -245,6 +256,25 @@ describe('training: runs', () => {
       })
     })
   })
+
+  it('of a model that their checkpoints could not hold are an error before the first step', () =>
+    withFolder(async folder => {
+      const model = join(folder, 'x.gguf')
+      const tokenizer = {
+        'tokenizer.ggml.model': 'llama',
+        'tokenizer.ggml.tokens': ['<unk>', '<s>', '</s>', '\u2581', ...'abcdef'],
+        'tokenizer.ggml.scores': new Float32Array(10),
+        'tokenizer.ggml.token_type': Int32Array.of(2, 3, 3, 1, 1, 1, 1, 1, 1, 1),
+      }
+      const factors = { type: 'F32', shape: [2], data: floats(3, 2) }
+      writeFileSync(model, tinyGguf({ 'rope_freqs.weight': factors }, tokenizer))
+      const config = trainingRun(folder, { model, maxLength: 32 })
+      await assert.rejects(train(config), {
+        code: 'CHECKPOINT_UNSUPPORTED',
+        message: /"rope_freqs\.weight" is no llama3 scaling/,
+      })
+      assert.deepEqual(readdirSync(config.out), [])
+    }))
 
   for (const [changes, code, message] of [
     [

@@ -1,5 +1,6 @@
 // Opens all that a training run takes: checkpoint, tokenizer, mixture and evaluation texts, and the point it goes on from.
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
+import type { Plan } from '../checkpoint/convert/convert-huggingface.ts'
 import { fingerprint } from '../checkpoint/fingerprint.ts'
 import { openCheckpoint } from '../checkpoint/open.ts'
 import { MtLlamaError } from '../errors.ts'
@@ -11,7 +12,7 @@ import { readEvalTexts } from './eval-texts.ts'
 import { Examples } from './examples.ts'
 import { loadMixture } from './mixture-file.ts'
 import { type OpenMixture, openMixture } from './open-mixture.ts'
-import { restoreOptimizer } from './train-checkpoint.ts'
+import { checkpointPlan, restoreOptimizer } from './train-checkpoint.ts'
 import type { TrainSettings } from './train-config.ts'
 import type { SavedStep } from './train-folder.ts'
 import { checkTrainingMemory } from './train-memory.ts'
@@ -20,6 +21,8 @@ import { checkSameRun, type RunInputs, runInputs } from './train-state.ts'
 export interface OpenRun {
   /** The checkpoint that training began with. */
   base: Checkpoint
+  /** What its checkpoints are but for their weights. */
+  plan: Plan
   examples: Examples
   inputs: RunInputs
   /** Steps of the whole run. */
@@ -29,7 +32,8 @@ export interface OpenRun {
 /**
  * @param mixture stays the caller's to close
  * @param saved the checkpoint to go on from
- * @throws OUTPUT where that one is of another run; INVALID_ARGUMENT, TOKENIZER, DATA_NOT_FOUND, DATA_INVALID, ABORTED
+ * @throws OUTPUT where that one is of another run; INVALID_ARGUMENT, TOKENIZER,
+ *   CHECKPOINT_UNSUPPORTED (a base that no Hugging Face directory can hold), DATA_NOT_FOUND, DATA_INVALID, ABORTED
  */
 export async function openRun(
   settings: TrainSettings,
@@ -52,7 +56,7 @@ export async function openRun(
   if (saved) checkSameRun(saved.path, saved.state, settings, inputs)
   const { seed, validationShare, mask, eos, tooLong } = settings
   return {
-    ...{ base, inputs },
+    ...{ base, inputs, plan: await checkpointPlan(base) },
     examples: new Examples(mixture, await loadTokenizer(base.tokenizer), {
       ...{ seed, validationShare, mask, eos, tooLong, maxLength, contamination: known },
     }),

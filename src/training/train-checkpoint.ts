@@ -19,9 +19,16 @@ const moments = [
   ['exp_avg_sq', 'square'],
 ] as const
 
-/** The Hugging Face directory with the trainer's weights in float32; all else is the checkpoint's that training began with. */
-export async function weightsPlan(base: Checkpoint, trainer: NativeTrainer): Promise<Plan> {
-  const plan = await huggingFacePlan(base, 'float32', maxShardBytes)
+/**
+ * The Hugging Face directory that a run's checkpoints are, but for their weights: all else is the base's.
+ * @throws what huggingFacePlan() throws for a base that such a directory cannot hold
+ */
+export function checkpointPlan(base: Checkpoint): Promise<Plan> {
+  return huggingFacePlan(base, 'float32', maxShardBytes)
+}
+
+/** The same with the trainer's weights, as they are when they are written. */
+export function withWeights(plan: Plan, trainer: NativeTrainer): Plan {
   const files = plan.files.map(file => ({
     ...file,
     tensors: file.tensors.map(({ tensor, begin }) => ({

@@ -8,7 +8,7 @@ import type { Examples, SkipReason, TrainingExample } from './examples.ts'
 import type { MissingSet, OpenMixture } from './open-mixture.ts'
 import { loadTrained, type OpenRun, openRun, openTrainingMixture, type TrainedModel } from './open-run.ts'
 import { learningRateOf, type Schedule, warmupOf } from './schedule.ts'
-import { optimizerFiles, weightsPlan } from './train-checkpoint.ts'
+import { optimizerFiles, withWeights } from './train-checkpoint.ts'
 import { checkTrainConfig, type TrainConfig, type TrainSettings } from './train-config.ts'
 import { TrainFolder } from './train-folder.ts'
 import { TrainLog } from './train-log.ts'
@@ -119,11 +119,12 @@ export async function* trainStream(
     savedStep = done.step
     await folder.prune(settings.keep)
   }
-  let failed = false
+  let isSound = true
   try {
     const drawn = run.examples.from(done.draw, 'train', signal)
     while (done.step < run.steps) {
       if (signal?.aborted) throw abortedError(signal)
+      isSound = false
       const step = done.step + 1
       const began = performance.now()
       const before = new Map(run.examples.skipped)
@@ -145,15 +146,16 @@ export async function* trainStream(
         await log.add({ step, validationLoss: told.validationLoss })
       }
       if (step % settings.saveEvery === 0) await save()
+      isSound = true
       onProgress?.(told)
       yield told
     }
   } catch (error) {
-    failed = !(error instanceof MtLlamaError && error.code === 'ABORTED')
+    isSound ||= error instanceof MtLlamaError && error.code === 'ABORTED'
     throw error
   } finally {
-    // A failure leaves the checkpoints as they are; who stops the run, or leaves its loop, finds the last step.
-    if (!failed && done.step > savedStep) await save()
+    // A step that fails leaves the checkpoints as they are; who stops the run, or leaves its loop, finds the last step.
+    if (isSound && done.step > savedStep) await save()
   }
   const { tokens, scoredTokens } = done
   return { checkpoint: checkpoint!, steps: run.steps, tokens, scoredTokens }
@@ -206,17 +208,17 @@ function nativeStep(step: number, learningRate: number, settings: TrainSettings)
   return { step, learningRate, beta1, beta2, eps, weightDecay, maxNorm, decayVectors: false }
 }
 
-async function saveCheckpoint(
+function saveCheckpoint(
   folder: TrainFolder,
-  { base, inputs }: OpenRun,
+  { base, plan, inputs }: OpenRun,
   { model, trainer }: TrainedModel,
   settings: TrainSettings,
   { step, draw, tokens, scoredTokens }: Progress,
 ): Promise<string> {
   const { backend } = model
   const state: TrainState = { version: 1, step, draw, tokens, scoredTokens, settings, inputs, backend }
-  const plan = await weightsPlan(base, trainer)
-  return folder.save(plan, optimizerFiles(base, trainer), state, base.config.headDim)
+  const { headDim } = base.config
+  return folder.save(withWeights(plan, trainer), optimizerFiles(base, trainer), state, headDim)
 }
 
 /** Tokens that were run of each task. */
