@@ -75,7 +75,7 @@ def split(pattern: str, text: str, behavior: str = "isolated", invert: bool = Fa
 
 
 def patterns() -> dict:
-    texts = TEXTS + ["".join(random.choices(ALPHABET, k=random.randint(1, 30))) for _ in range(40)]
+    texts = TEXTS + ["".join(random.choices(ALPHABET, k=random.randint(1, 30))) for _ in range(16)]
     cases = []
     for name, of_model in [*PATTERNS.items(), ("syntax", SYNTAX)]:
         for pattern in of_model:
