@@ -10,7 +10,6 @@ import type { NativeModel, NativeTrainer } from '../native/types.ts'
 import { loadTokenizer } from '../tokenizer/load.ts'
 import { readEvalTexts } from './eval-texts.ts'
 import { Examples } from './examples.ts'
-import { loadMixture } from './mixture-file.ts'
 import { type OpenMixture, openMixture } from './open-mixture.ts'
 import { checkpointPlan, restoreOptimizer } from './train-checkpoint.ts'
 import type { TrainSettings } from './train-config.ts'
@@ -64,13 +63,14 @@ export async function openRun(
   }
 }
 
-export function openTrainingMixture(
+export async function openTrainingMixture(
   { mixture, dataRoot, templatesDir, allowMissing }: TrainSettings,
   signal: AbortSignal | undefined,
 ): Promise<OpenMixture> {
-  return loadMixture(mixture).then(known =>
-    openMixture(known, { dataRoot, templatesDir, allowMissing, ...(signal && { signal }) }),
-  )
+  // An application that is one bundle of ES modules cannot load the library of YAML; one that trains nothing needs none.
+  const { loadMixture } = await import('./mixture-file.ts')
+  const known = await loadMixture(mixture)
+  return openMixture(known, { dataRoot, templatesDir, allowMissing, ...(signal && { signal }) })
 }
 
 /** A model in float32 and its trainer. */
