@@ -11,7 +11,7 @@
 
 namespace mt {
 
-class Backend : public Device, public WeightStore, public ForwardOps {
+class Backend : public ComputeDevice, public WeightStore, public ForwardOps {
  public:
   // Null where the backend cannot train.
   virtual BackwardOps* backward() { return nullptr; }

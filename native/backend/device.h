@@ -28,9 +28,9 @@ class Buffer {
 // A device owns its memory: a View's `data` is an address on the device and only upload() and download() cross over.
 // Ops are queued in order; download() and ops with results on the host wait for what they need. One thread calls a
 // device at a time.
-class Device {
+class ComputeDevice {
  public:
-  virtual ~Device() = default;
+  virtual ~ComputeDevice() = default;
 
   // "reference", "cpu avx512_bf16", "cuda NVIDIA H100": for people.
   virtual std::string name() const = 0;

@@ -425,7 +425,7 @@ class CudaBackend final : public Backend {
     return reinterpret_cast<const T*>(back);
   }
 
-  MT_TARGET::Device device_;
+  Device device_;
   Tiling tiling_;
   size_t head_bytes_;
   std::unique_ptr<UploadRing> weights_ring_;  // null unless weights are being written
