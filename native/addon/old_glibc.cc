@@ -41,9 +41,9 @@ asm(R"(
 .popsection
 .endm)");
 
-// 2.29: since then both no longer report errors by matherr. Their results have the same bits.
+// 2.29: since then these no longer report errors by matherr. Their results have the same bits.
 #if __GLIBC_PREREQ(2, 29)
-asm("use_old log; use_old pow");
+asm("use_old exp; use_old log; use_old pow");
 #endif
 
 // 2.32: this says whether the process has had only one thread, so that reference counts need no atomic instructions.
