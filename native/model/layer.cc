@@ -51,15 +51,26 @@ void feed_forward(const LayerPass& pass, const LayerWeights& layer, const LayerA
   add_adapter(pass, layer, AdapterTarget::kDown, act.f, act, x, 0);
 }
 
+const Adapter* adapter_of(const LayerWeights& layer, AdapterTarget target) {
+  if (!layer.adapters) return nullptr;
+  const Adapter& adapter = (*layer.adapters)[target];
+  return adapter.a ? &adapter : nullptr;
+}
+
+View z_of(const LayerActivations& act, AdapterTarget target, const Adapter& adapter, int rows) {
+  View z = act.z[static_cast<size_t>(target)];
+  z.rows = rows;
+  z.cols = adapter.rank;
+  return z;
+}
+
 void add_adapter(const LayerPass& pass, const LayerWeights& layer, AdapterTarget target, View x,
                  const LayerActivations& act, View y, int first) {
-  if (!layer.adapters || !(*layer.adapters)[target].a) return;
-  const Adapter& adapter = (*layer.adapters)[target];
-  View z = act.z[static_cast<size_t>(target)];
-  z.rows = x.rows;
-  z.cols = adapter.rank;
-  pass.training->product(x, *adapter.a, false, 0, z);
-  pass.training->product(z, *adapter.b, true, first, y);
+  const Adapter* adapter = adapter_of(layer, target);
+  if (!adapter) return;
+  const View z = z_of(act, target, *adapter, x.rows);
+  pass.training->product(x, *adapter->a, false, 0, z);
+  pass.training->product(z, *adapter->b, true, first, y);
 }
 
 void add_gate_up_adapters(const LayerPass& pass, const LayerWeights& layer, View h, const LayerActivations& act,

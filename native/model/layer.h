@@ -39,6 +39,11 @@ void attend(const LayerPass& pass, const LayerWeights& layer, int l, const Layer
 // x += feed-forward network of x; h and f have as many rows as x [rows, dim].
 void feed_forward(const LayerPass& pass, const LayerWeights& layer, const LayerActivations& act, View x);
 
+// The layer's adapter of `target`, or null.
+const Adapter* adapter_of(const LayerWeights& layer, AdapterTarget target);
+// Where the z of that adapter lies, of so many rows.
+View z_of(const LayerActivations& act, AdapterTarget target, const Adapter& adapter, int rows);
+
 // Adds what the layer's adapter of `target` makes of x to columns from `first` on of y, and leaves z in act.z. Does
 // nothing where there is no adapter.
 void add_adapter(const LayerPass& pass, const LayerWeights& layer, AdapterTarget target, View x,

@@ -16,19 +16,6 @@ View rows_of(View view, int rows) {
   return view;
 }
 
-const Adapter* adapter_of(const LayerWeights& layer, AdapterTarget target) {
-  if (!layer.adapters) return nullptr;
-  const Adapter& adapter = (*layer.adapters)[target];
-  return adapter.a ? &adapter : nullptr;
-}
-
-View z_of(const LayerActivations& act, AdapterTarget target, const Adapter& adapter, int rows) {
-  View z = act.z[static_cast<size_t>(target)];
-  z.rows = rows;
-  z.cols = adapter.rank;
-  return z;
-}
-
 BackwardOps& backward_of(Llama& model) {
   if (model.config().head_norms)
     throw Error(ErrorCode::INVALID_ARGUMENT, "models with norms of heads (Qwen3) cannot be trained");
@@ -95,17 +82,17 @@ Trainer::Trainer(std::shared_ptr<Llama> model, const std::vector<AdapterSpec>& a
       ops_(backward_of(*model_)),
       adapters_(adapters.empty() ? nullptr : std::make_unique<ModelAdapters>(*model_, adapters)),
       parameters_(model_->backend(), adapters_ ? adapters_->tensors() : tensors_of(*model_)) {
-  if (!adapters_) read_weights(*model_, parameters_);
-  if (adapters_) parameters_.zero_weights();
+  if (adapters_)
+    parameters_.zero_weights();
+  else
+    read_weights(*model_, parameters_);
   transposed_memory_ =
       model_->backend().allocate(transposed_bytes(model_->backend(), model_->config(), model_->head().dtype));
 }
 
 HeadLoss Trainer::forward_backward(const TrainRequest& request, const Control& control) {
   try {
-    HeadLoss loss;
-    run(request, loss, control);
-    return loss;
+    return run(request, control);
   } catch (...) {
     parameters_.zero_gradients();
     throw;
@@ -124,7 +111,7 @@ double Trainer::step(StepOptions options) {
   return norm;
 }
 
-void Trainer::run(const TrainRequest& request, HeadLoss& loss, const Control& control) {
+HeadLoss Trainer::run(const TrainRequest& request, const Control& control) {
   const LlamaConfig& config = model_->config();
   const Pack& pack = request.pack;
   const int tokens = static_cast<int>(pack.ids.size()), rows = static_cast<int>(pack.rows.size());
@@ -139,8 +126,9 @@ void Trainer::run(const TrainRequest& request, HeadLoss& loss, const Control& co
   const auto placed = model_->backend().place(pack, config.head_shape(), model_->windows());
   const LayerPass pass = {model_->backend(), &ops_, config, *placed, rope, nullptr};
   forward(pass, act, control);
-  loss = head(request, act, control);
+  const HeadLoss loss = head(request, act, control);
   backward(pass, act, control);
+  return loss;
 }
 
 void Trainer::forward(const LayerPass& pass, Activations& act, const Control& control) {

@@ -61,7 +61,7 @@ class Trainer {
   };
 
   size_t place(Activations& act, int tokens, int rows, std::byte* base) const;
-  void run(const TrainRequest& request, HeadLoss& loss, const Control& control);
+  HeadLoss run(const TrainRequest& request, const Control& control);
   void forward(const LayerPass& pass, Activations& act, const Control& control);
   HeadLoss head(const TrainRequest& request, Activations& act, const Control& control);
   void backward(const LayerPass& pass, Activations& act, const Control& control);
