@@ -26,4 +26,13 @@ constexpr size_t product_of(std::initializer_list<size_t> factors) {
   return product;
 }
 
+// Where each matrix, vector and view begins in a piece of memory that several share: whole cache lines, and more than
+// any load or copy needs.
+inline constexpr size_t kPlaceAlignment = 256;
+
+// The bytes that one of this size takes there. Throws OUT_OF_MEMORY.
+constexpr size_t placed_bytes(size_t bytes) {
+  return sum_of(bytes, kPlaceAlignment - 1) / kPlaceAlignment * kPlaceAlignment;
+}
+
 }  // namespace mt

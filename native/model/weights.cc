@@ -12,9 +12,6 @@
 namespace mt {
 namespace {
 
-// The alignment of each matrix and vector: whole cache lines, and more than any load or copy needs.
-constexpr size_t kAlignment = 256;
-
 // How many float32 values are read at a time. Their stored bytes lie in memory too.
 constexpr size_t kChunkValues = size_t{1} << 20;
 
@@ -55,7 +52,7 @@ Arena make_arena(const Backend& backend, const LlamaConfig& config, const std::v
   arena.offsets.resize(slots.size());
   const auto add = [&](size_t slot, size_t bytes) {
     arena.offsets[slot] = arena.bytes;
-    arena.bytes = sum_of(arena.bytes, sum_of(bytes, kAlignment - 1) / kAlignment * kAlignment);
+    arena.bytes = sum_of(arena.bytes, placed_bytes(bytes));
   };
   for (size_t i = 0; i < slots.size(); i++) {
     const Slot& slot = slots[i];

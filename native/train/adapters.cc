@@ -5,10 +5,10 @@
 #include <cmath>
 #include <utility>
 
+#include "../base/sizes.h"
+
 namespace mt {
 namespace {
-
-constexpr size_t kAlignment = 256;
 
 struct Module {
   const char* name;
@@ -62,8 +62,7 @@ ModelAdapters::ModelAdapters(Llama& model, const std::vector<AdapterSpec>& specs
     }
   };
   const auto bytes_of = [&](int rows, int cols) {
-    const size_t bytes = backend.matrix_bytes(rows, cols, MatrixKind::kPlain, config.head_shape(), dtype);
-    return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+    return placed_bytes(backend.matrix_bytes(rows, cols, MatrixKind::kPlain, config.head_shape(), dtype));
   };
   size_t bytes = 0;
   for_matrices([&](const Place&, auto, int rows, int cols) { bytes += bytes_of(rows, cols); });

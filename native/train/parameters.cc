@@ -9,8 +9,6 @@
 namespace mt {
 namespace {
 
-constexpr size_t kAlignment = 256;
-
 // A view of the tensor's shape, without data.
 View make_view(const TrainedTensor& tensor) {
   int rows = 0;
@@ -20,10 +18,7 @@ View make_view(const TrainedTensor& tensor) {
   return {nullptr, rows, first.cols.size, DType::kFloat32};
 }
 
-size_t view_bytes(View view) {
-  const size_t bytes = product_of({size_t(view.rows), size_t(view.cols), sizeof(float)});
-  return sum_of(bytes, kAlignment - 1) / kAlignment * kAlignment;
-}
+size_t view_bytes(View view) { return placed_bytes(product_of({size_t(view.rows), size_t(view.cols), sizeof(float)})); }
 
 }  // namespace
 
