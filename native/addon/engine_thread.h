@@ -81,20 +81,27 @@ class EngineThread {
   std::thread thread_;
 };
 
+// What can be given up: see EngineOwned.
+class Releasable {
+ public:
+  virtual ~Releasable() = default;
+  virtual void release() noexcept = 0;
+};
+
 // JavaScript's share of an object that the engine thread is to destroy. Giving it up takes no memory.
 template <class T>
-class EngineOwned {
+class EngineOwned final : public Releasable {
  public:
   EngineOwned(std::shared_ptr<EngineThread> engine, std::shared_ptr<T> object) : engine_(std::move(engine)) {
     place_.push_back(std::move(object));
   }
   EngineOwned(const EngineOwned&) = delete;
-  ~EngineOwned() { release(); }
+  ~EngineOwned() override { release(); }
 
   const std::shared_ptr<EngineThread>& engine() const { return engine_; }
   // Null after release().
   std::shared_ptr<T> get() const { return place_.empty() ? nullptr : std::static_pointer_cast<T>(place_.front()); }
-  void release() noexcept { engine_->release(std::exchange(place_, {})); }
+  void release() noexcept override { engine_->release(std::exchange(place_, {})); }
 
  private:
   std::shared_ptr<EngineThread> engine_;

@@ -2,7 +2,6 @@
 #include "model_object.h"
 
 #include <algorithm>
-#include <type_traits>
 
 #include "../model/score.h"
 #include "javascript.h"
@@ -31,39 +30,21 @@ class ModelHandle {
   template <class User>
   std::shared_ptr<EngineOwned<User>> add(std::shared_ptr<User> user) {
     auto owned = std::make_shared<EngineOwned<User>>(llama_.engine(), std::move(user));
-    auto& users = users_of<User>();
-    std::erase_if(users, [](const auto& other) { return other.expired(); });
-    users.push_back(owned);
+    std::erase_if(users_, [](const auto& other) { return other.expired(); });
+    users_.push_back(owned);
     return owned;
   }
 
   void dispose() {
-    release_all(sessions_);
-    release_all(trainers_);
+    for (const auto& user : users_) {
+      if (const auto owned = user.lock()) owned->release();
+    }
     llama_.release();
   }
 
  private:
-  template <class User>
-  using Users = std::vector<std::weak_ptr<EngineOwned<User>>>;
-
-  template <class User>
-  Users<User>& users_of() {
-    if constexpr (std::is_same_v<User, Session>)
-      return sessions_;
-    else
-      return trainers_;
-  }
-  template <class User>
-  static void release_all(const Users<User>& users) {
-    for (const auto& user : users) {
-      if (const auto owned = user.lock()) owned->release();
-    }
-  }
-
   EngineOwned<Llama> llama_;
-  Users<Session> sessions_;
-  Users<Trainer> trainers_;
+  std::vector<std::weak_ptr<Releasable>> users_;
 };
 
 class ScoreJob final : public Job {
