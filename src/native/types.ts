@@ -285,7 +285,7 @@ export interface NativePeaks {
   instructions: Record<DType, string>
 }
 
-/** Ops of the forward pass: see native/backend/backend.h. */
+/** Ops of the forward pass: see native/backend/forward_ops.h. */
 export type NativeOp =
   | 'embed'
   | 'rms_norm'

@@ -19,7 +19,7 @@ export interface SequenceScores {
   topLogProbs: Float32Array
 }
 
-/** The flat-tree layout is described at struct Pack in native/backend/backend.h. */
+/** The flat-tree layout is described at struct Pack in native/backend/pack.h. */
 export function layOut(trees: readonly Tree[], topK: number): Pack {
   const tokens = trees.reduce((n, tree) => n + tree.tokens, 0)
   const ids = new Int32Array(tokens)

@@ -1,23 +1,13 @@
 // Lays the examples of a step out as flat packs: no padding, and no example sees another.
 import { MtLlamaError } from '../errors.ts'
+import type { NativeTrainPack } from '../native/types.ts'
 import type { EncodedExample } from './encode-example.ts'
 
-/** Examples of one forward and backward pass, in the flat-tree layout of native/backend/backend.h: a tree for each. */
-export interface TrainingPack {
-  /** [tokens] An example's last token is left out: nothing is predicted from it. */
-  ids: Int32Array
-  /** [tokens] from 0 on in each example. */
-  positions: Int32Array
-  /** [tokens] where the token's example begins. */
-  branchStart: Int32Array
-  /** [trees, 3] start, end, length of the shared prefix, which is 0. */
-  trees: Int32Array
-  /** [scored] the row of the pack whose output predicts the target. */
-  rows: Int32Array
-  /** [scored] token ids. */
-  targets: Int32Array
-  /** [scored] weights of their losses, above 0, as the examples have them. */
-  weights: Float32Array
+/**
+ * Examples of one forward and backward pass: a tree for each, without a shared prefix. An example's last token is left out,
+ * because nothing is predicted from it. The weights are those of the examples, above 0.
+ */
+export interface TrainingPack extends NativeTrainPack {
   /** Which examples of the step the trees are of, in their order. */
   examples: number[]
 }

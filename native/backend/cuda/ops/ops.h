@@ -1,4 +1,4 @@
-// The launchers. Each queues one op of backend.h, which has the formulas, on device memory; attention is in
+// The launchers. Each queues one op of forward_ops.h, which has the formulas, on device memory; attention is in
 // attention/attention.h.
 //
 // T is the type of the activations: float, bf16 or f16. Pointers are device memory; matrices are dense and row-major.
