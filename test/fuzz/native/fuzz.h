@@ -81,22 +81,24 @@ bool accepts(std::initializer_list<ErrorCode> expected, Body body) {
   }
 }
 
-// One layer, so small that a pass takes microseconds. It runs on both CPU backends.
+// One layer, so small that a pass takes microseconds.
+inline std::shared_ptr<Llama> new_tiny_model(bool reference) {
+  LlamaConfig config = test::tiny_config();
+  config.vocab_size = 11;
+  config.hidden_size = 8;
+  config.intermediate_size = 12;
+  config.layers = 1;
+  config.heads = 2;
+  config.kv_heads = 1;
+  config.head_dim = 4;
+  config.context_length = 24;
+  config.rope_frequencies = {1, 0.01f};
+  return test::load_tiny(reference ? make_reference_backend() : make_cpu_backend(1), DType::kFloat32, config);
+}
+
+// It runs on both CPU backends.
 inline std::shared_ptr<Llama> tiny_model(bool reference) {
-  const auto load = [](std::unique_ptr<Backend> backend) {
-    LlamaConfig config = test::tiny_config();
-    config.vocab_size = 11;
-    config.hidden_size = 8;
-    config.intermediate_size = 12;
-    config.layers = 1;
-    config.heads = 2;
-    config.kv_heads = 1;
-    config.head_dim = 4;
-    config.context_length = 24;
-    config.rope_frequencies = {1, 0.01f};
-    return test::load_tiny(std::move(backend), DType::kFloat32, config);
-  };
-  static const std::shared_ptr<Llama> models[] = {load(make_cpu_backend(1)), load(make_reference_backend())};
+  static const std::shared_ptr<Llama> models[] = {new_tiny_model(false), new_tiny_model(true)};
   return models[reference];
 }
 
