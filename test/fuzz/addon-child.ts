@@ -10,15 +10,16 @@ import type {
   Control,
   NativeLoadOptions,
   NativeModel,
-  NativePack,
   NativeScores,
   NativeSession,
   NativeTensor,
 } from '../../src/native/types.ts'
 import { newControl, randomPack, writeRandomModel } from '../boundary/random-model.ts'
+import { cancelledSoon, mutatedPack, randomControl, spoil } from './arguments.ts'
 import { checkError, runCases } from './cases.ts'
 import { mutateBytes } from './mutate.ts'
 import type { Random } from './random.ts'
+import { trainingCalls } from './training-calls.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: wrong types are what is tested
 type Anything = any
@@ -81,8 +82,8 @@ type Call = [what: string, run: () => unknown]
 function calls(random: Random): (() => Call)[] {
   const control = randomControl(random)
   return [
-    () => ['score', () => model.score(mutatedPack(random), control)],
-    () => ['score', () => model.score(mutatedPack(random), control)],
+    () => ['score', () => model.score(mutatedPack(random, config), control)],
+    () => ['score', () => model.score(mutatedPack(random, config), control)],
     () => ['score of anything', () => model.score(random.anything() as Anything, control)],
     () => ['logits', () => model.logits(randomIds(random), control)],
     () => [
@@ -90,6 +91,7 @@ function calls(random: Random): (() => Call)[] {
       () => model.reserve(random.chance(0.5) ? random.int(1, 200) : (random.anything() as Anything), control),
     ],
     () => ['session', () => steps(random, model)],
+    () => ['trainer', () => train(random, control)],
     () => ['load', () => load(random, control)],
     () => ['load', () => loadFile(random, control)],
     () => ['weightBytes', () => weightBytes(random, control)],
@@ -114,30 +116,6 @@ function calls(random: Random): (() => Call)[] {
   ]
 }
 
-/** Makes shared memory for control, which may be cancelled now or soon, or a value of any kind. */
-function randomControl(random: Random): Control {
-  if (random.chance(0.1)) return random.anything() as Anything
-  return random.chance(0.2) ? cancelledSoon(random) : newControl()
-}
-
-function cancelledSoon(random: Random): Control {
-  const control = newControl()
-  const cancel = () => Atomics.store(control, 0, random.pick([1, -1, 2 ** 31 - 1]))
-  if (random.chance(0.3)) cancel()
-  else setTimeout(cancel, random.int(0, 20))
-  return control
-}
-
-/** Replaces a field of an object by something else. */
-function spoil<T extends object>(random: Random, object: T): T {
-  const copy = { ...object } as Record<string, unknown>
-  const name = random.pick(Object.keys(copy))
-  if (random.chance(0.1)) delete copy[name]
-  else if (typeof copy[name] === 'number' && random.chance(0.6)) copy[name] = random.oddNumber()
-  else copy[name] = random.anything()
-  return copy as T
-}
-
 function spoiltTensor(random: Random, tensor: NativeTensor): NativeTensor {
   const parts = tensor.parts.map(part => spoil(random, part))
   return random.make([
@@ -146,31 +124,6 @@ function spoiltTensor(random: Random, tensor: NativeTensor): NativeTensor {
     () => ({ ...tensor, base: { parts, axis: random.pick([0, 1]) as 0 | 1 } }),
     () => ({ ...tensor, adapters: [{ a: parts[0]!, b: tensor.parts[0]!, scale: 1 }] }),
   ])
-}
-
-function mutatedPack(random: Random): NativePack {
-  const pack: NativePack = {
-    ...randomPack(config, random.int(1, 4), random.int(1, 40)),
-    topK: random.int(0, 3),
-  }
-  for (let i = random.int(0, 3); i > 0; i--) {
-    const name = random.pick(['ids', 'positions', 'branchStart', 'trees', 'rows', 'targets'] as const)
-    const array = Int32Array.from(pack[name])
-    const at = random.below(array.length + 1)
-    random.make<void>([
-      () => void array.fill(random.int(-2, 100), at, at + 1),
-      () =>
-        void array.fill(
-          random.pick([2 ** 31 - 1, -(2 ** 31), config.vocabSize, config.contextLength]),
-          at,
-          at + 1,
-        ),
-      () => void array.copyWithin(0, at),
-      () => void array.reverse(),
-    ])
-    pack[name] = random.chance(0.2) ? array.slice(0, at) : array
-  }
-  return random.chance(0.15) ? spoil(random, pack) : pack
 }
 
 function randomIds(random: Random): Int32Array {
@@ -258,6 +211,16 @@ async function load(random: Random, control: Control): Promise<void> {
   if (random.chance(0.5)) loaded.dispose()
   await logits
   loaded.dispose()
+}
+
+/** Trains a model of its own, so that the other one's scores stay known. */
+async function train(random: Random, control: Control): Promise<void> {
+  const own = await addon.load(config, tensors, options, newControl())
+  try {
+    await trainingCalls(random, own, config, control)
+  } finally {
+    own.dispose()
+  }
 }
 
 /** Loads a copy of the weights' file with some of its bytes changed or missing. */
