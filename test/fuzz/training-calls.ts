@@ -74,7 +74,7 @@ function trainerCall(random: Random, trainer: NativeTrainer, config: NativeConfi
 
 function trainPack(random: Random, config: NativeConfig): NativeTrainPack {
   const { topK: _, ...rows } = mutatedPack(random, config)
-  const weights = Float32Array.from(rows.rows ?? [], () =>
+  const weights = Float32Array.from({ length: rowsOf(rows) }, () =>
     random.chance(0.02) ? random.oddNumber() : random.int(0, 4) / 4,
   )
   return random.chance(0.15) ? spoil(random, { ...rows, weights }) : { ...rows, weights }
@@ -85,4 +85,9 @@ function numbers(random: Random, config: NativeConfig): Float32Array {
   const { hiddenSize, vocabSize } = config
   const count = random.pick([hiddenSize, hiddenSize * vocabSize, 2 * hiddenSize, random.int(0, 99)])
   return Float32Array.from({ length: count }, () => (random.chance(0.02) ? random.oddNumber() : 0.1))
+}
+
+/** Scored rows of a pack; 0 where its field is something else, such as an array of 2^32 - 1 elements. */
+function rowsOf(pack: { rows: unknown }): number {
+  return pack.rows instanceof Int32Array ? pack.rows.length : 0
 }
