@@ -118,7 +118,7 @@ export function takeTensors(
 }
 
 /** Numbers in all weights; a tied head counts once. */
-export function parameterCount(tensors: readonly NativeTensor[]): number {
+export function parameterCount(tensors: readonly { shape: readonly number[] }[]): number {
   return tensors.reduce((n, { shape }) => n + shape.reduce((a, b) => a * b, 1), 0)
 }
 

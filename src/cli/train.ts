@@ -87,10 +87,11 @@ function trainProgress(options: CommonOptions): {
 }
 
 function startLines(start: TrainStart): string[] {
-  const { steps, from, parameters, memoryBytes, tasks, examplesOfEpoch, missing, backend, otherBackend } =
-    start
+  const { steps, from, parameters, trainedParameters, memoryBytes, tasks } = start
+  const { examplesOfEpoch, missing, backend, otherBackend } = start
+  const adapters = trainedParameters === parameters ? '' : `, adapters of ${millions(trainedParameters)}`
   return [
-    `${millions(parameters)} parameters on ${backend}, some ${mebibytes(memoryBytes)} of memory; ${tasks} task${tasks === 1 ? '' : 's'}, ${examplesOfEpoch} examples an epoch`,
+    `${millions(parameters)} parameters${adapters} on ${backend}, some ${mebibytes(memoryBytes)} of memory; ${tasks} task${tasks === 1 ? '' : 's'}, ${examplesOfEpoch} examples an epoch`,
     ...missing.map(({ name, reason }) => `missing: ${name}: ${reason}`),
     ...(from > 0 ? [`going on after step ${from} of ${steps}`] : []),
     ...(otherBackend === undefined

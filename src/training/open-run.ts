@@ -1,6 +1,5 @@
 // Opens all that a training run takes: checkpoint, tokenizer, mixture and evaluation texts, and the point it goes on from.
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
-import type { Plan } from '../checkpoint/convert/convert-huggingface.ts'
 import { fingerprint } from '../checkpoint/fingerprint.ts'
 import { openCheckpoint } from '../checkpoint/open.ts'
 import { MtLlamaError } from '../errors.ts'
@@ -11,17 +10,17 @@ import { loadTokenizer } from '../tokenizer/load.ts'
 import { readEvalTexts } from './eval-texts.ts'
 import { Examples } from './examples.ts'
 import { type OpenMixture, openMixture } from './open-mixture.ts'
-import { checkpointPlan, restoreOptimizer } from './train-checkpoint.ts'
+import { momentsOf, restoreParts } from './train-checkpoint.ts'
 import type { TrainSettings } from './train-config.ts'
 import type { SavedStep } from './train-folder.ts'
 import { checkTrainingMemory } from './train-memory.ts'
 import { checkSameRun, type RunInputs, runInputs } from './train-state.ts'
+import { type TrainTarget, trainTarget } from './train-target.ts'
 
 export interface OpenRun {
   /** The checkpoint that training began with. */
   base: Checkpoint
-  /** What its checkpoints are but for their weights. */
-  plan: Plan
+  target: TrainTarget
   examples: Examples
   inputs: RunInputs
   /** Steps of the whole run. */
@@ -55,7 +54,7 @@ export async function openRun(
   if (saved) checkSameRun(saved.path, saved.state, settings, inputs)
   const { seed, validationShare, mask, eos, tooLong } = settings
   return {
-    ...{ base, inputs, plan: await checkpointPlan(base) },
+    ...{ base, inputs, target: await trainTarget(settings, base) },
     examples: new Examples(mixture, await loadTokenizer(base.tokenizer), {
       ...{ seed, validationShare, mask, eos, tooLong, maxLength, contamination: known },
     }),
@@ -83,18 +82,20 @@ export interface TrainedModel extends AsyncDisposable {
 
 /** Loads the weights to begin or to go on with, and with the latter the optimizer's moments. @throws what loadModel() throws */
 export async function loadTrained(
-  { device, threads, packTokens }: TrainSettings,
-  base: Checkpoint,
+  { device, threads, packTokens, lora }: TrainSettings,
+  target: TrainTarget,
   saved: SavedStep | undefined,
   signal: AbortSignal | undefined,
 ): Promise<TrainedModel> {
-  const checkpoint = saved ? await openCheckpoint(saved.path) : base
-  const memoryBytes = checkTrainingMemory(checkpoint, packTokens)
+  const checkpoint = await target.model(saved)
+  const trains = { parameters: target.parameters, rank: lora?.rank ?? 0 }
+  const memoryBytes = checkTrainingMemory(checkpoint, trains, packTokens)
   const options = { dtype: 'float32', device, threads, ...(signal && { signal }) } as const
   const { native: model } = await loadParts(checkpoint, options, packTokens)
   try {
-    const trainer = await abortableJob(signal, control => model.trainer([], control))
-    if (saved) await restoreOptimizer(saved.optimizerFile, base, trainer)
+    const trainer = await abortableJob(signal, control => model.trainer(target.adapters, control))
+    await target.begin(trainer, saved)
+    if (saved) await restoreParts(saved.optimizerFile, momentsOf(target.parameters), trainer)
     return { model, trainer, memoryBytes, [Symbol.asyncDispose]: async () => model.dispose() }
   } catch (error) {
     model.dispose()

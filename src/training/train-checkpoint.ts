@@ -1,6 +1,4 @@
-// Moves what training has learnt between the trainer and files: weights as a Hugging Face directory, and AdamW's moments.
-import type { Checkpoint } from '../checkpoint/checkpoint.ts'
-import { huggingFacePlan, type Plan } from '../checkpoint/convert/convert-huggingface.ts'
+// Moves what training has learnt between the trainer and files: tensors in float32, and AdamW's moments.
 import { safetensorsFiles } from '../checkpoint/convert/safetensors-writer.ts'
 import type { OutputTensor, TensorFile } from '../checkpoint/convert/tensor-file.ts'
 import { openFile, readExactly } from '../checkpoint/files.ts'
@@ -8,10 +6,17 @@ import { readSafetensors } from '../checkpoint/huggingface/safetensors.ts'
 import { shown } from '../data/shown.ts'
 import { MtLlamaError } from '../errors.ts'
 import { abortableJob } from '../native/job.ts'
-import type { NativeTrainer, ParameterPart } from '../native/types.ts'
+import type { NativeParameter, NativeTrainer, ParameterPart } from '../native/types.ts'
 
-/** The hub's limit of a file of weights. */
-const maxShardBytes = 5e9
+/** A matrix or vector that is trained, by the trainer's name for it. */
+export type TrainedParameter = Pick<NativeParameter, 'name' | 'shape'>
+
+/** Numbers of a parameter, and the name that a file has for them. */
+export interface FilePart extends TrainedParameter {
+  part: ParameterPart
+  /** 'exp_avg.model.norm.weight' */
+  key: string
+}
 
 /** torch.optim.AdamW's names of the moments. */
 const moments = [
@@ -19,68 +24,49 @@ const moments = [
   ['exp_avg_sq', 'square'],
 ] as const
 
-/**
- * The Hugging Face directory that a run's checkpoints are, but for their weights: all else is the base's.
- * @throws what huggingFacePlan() throws for a base that such a directory cannot hold
- */
-export function checkpointPlan(base: Checkpoint): Promise<Plan> {
-  return huggingFacePlan(base, 'float32', maxShardBytes)
-}
-
-/** The same with the trainer's weights, as they are when they are written. */
-export function withWeights(plan: Plan, trainer: NativeTrainer): Plan {
-  const files = plan.files.map(file => ({
-    ...file,
-    tensors: file.tensors.map(({ tensor, begin }) => ({
-      tensor: { ...tensor, source: reader(trainer, tensor.name, 'weight') },
-      begin,
-    })),
-  }))
-  return { ...plan, files }
-}
-
-/** The file of AdamW's moments, in float32: "exp_avg.NAME" and "exp_avg_sq.NAME". */
-export function optimizerFiles({ tensors }: Checkpoint, trainer: NativeTrainer): TensorFile[] {
-  const outputs = tensors.flatMap(({ name, shape }) =>
-    moments.map(
-      ([prefix, part]): OutputTensor => ({
-        ...{ name: `${prefix}.${name}`, type: 'F32', shape },
-        source: reader(trainer, name, part),
-      }),
-    ),
+/** AdamW's moments: "exp_avg.NAME" and "exp_avg_sq.NAME". */
+export function momentsOf(parameters: readonly TrainedParameter[]): FilePart[] {
+  return parameters.flatMap(({ name, shape }) =>
+    moments.map(([prefix, part]) => ({ name, shape, part, key: `${prefix}.${name}` })),
   )
-  return safetensorsFiles(outputs, Number.POSITIVE_INFINITY).map(file => ({
-    ...file,
-    name: 'optimizer.safetensors',
-  }))
 }
 
-/** Gives the trainer the moments of a file. @throws OUTPUT where they are not those of the model */
-export async function restoreOptimizer(
+/** A file of parameters in float32, as they are when it is written. @param name the file's */
+export function fileOfParts(name: string, parts: readonly FilePart[], trainer: NativeTrainer): TensorFile[] {
+  const outputs = parts.map(
+    (of): OutputTensor => ({
+      ...{ name: of.key, type: 'F32', shape: of.shape },
+      source: reader(trainer, of.name, of.part),
+    }),
+  )
+  return safetensorsFiles(outputs, Number.POSITIVE_INFINITY).map(file => ({ ...file, name }))
+}
+
+/** What reads a parameter of the trainer, as a file has it. */
+export function reader(trainer: NativeTrainer, name: string, part: ParameterPart): () => Promise<Uint8Array> {
+  return async () => {
+    const values = await abortableJob(undefined, control => trainer.read(name, part, control))
+    return new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
+  }
+}
+
+/** Gives the trainer the parameters of a file. @throws OUTPUT where they are not those of the run */
+export async function restoreParts(
   file: string,
-  { tensors }: Checkpoint,
+  parts: readonly FilePart[],
   trainer: NativeTrainer,
 ): Promise<void> {
   const stored = new Map((await readSafetensors(file)).map(tensor => [tensor.name, tensor]))
   await using handle = await openFile(file)
-  for (const { name, shape } of tensors)
-    for (const [prefix, part] of moments) {
-      const key = `${prefix}.${name}`
-      const found = stored.get(key)
-      if (found?.type !== 'F32' || shown(found.shape) !== shown(shape))
-        throw new MtLlamaError(
-          'OUTPUT',
-          `${file}: "${key}" is ${found ? `${found.type} ${shown(found.shape)}` : 'missing'}; expected F32 ${shown(shape)}, as the model has it.`,
-        )
-      const { buffer, byteOffset } = await readExactly(handle, found.offset, found.bytes, file)
-      const values = new Float32Array(buffer.slice(byteOffset, byteOffset + found.bytes))
-      await abortableJob(undefined, control => trainer.write(name, part, values, control))
-    }
-}
-
-function reader(trainer: NativeTrainer, name: string, part: ParameterPart): () => Promise<Uint8Array> {
-  return async () => {
-    const values = await abortableJob(undefined, control => trainer.read(name, part, control))
-    return new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
+  for (const { name, shape, part, key } of parts) {
+    const found = stored.get(key)
+    if (found?.type !== 'F32' || shown(found.shape) !== shown(shape))
+      throw new MtLlamaError(
+        'OUTPUT',
+        `${file}: "${key}" is ${found ? `${found.type} ${shown(found.shape)}` : 'missing'}; expected F32 ${shown(shape)}, as the run has it.`,
+      )
+    const { buffer, byteOffset } = await readExactly(handle, found.offset, found.bytes, file)
+    const values = new Float32Array(buffer.slice(byteOffset, byteOffset + found.bytes))
+    await abortableJob(undefined, control => trainer.write(name, part, values, control))
   }
 }

@@ -4,11 +4,12 @@ import { isRecord } from '../data/record.ts'
 import { shown } from '../data/shown.ts'
 import { MtLlamaError } from '../errors.ts'
 import type { Mask } from './encode-example.ts'
+import { type LoraOptions, type LoraSettings, loraSection, loraSettings } from './lora-settings.ts'
 import { type ScheduleKind, scheduleKinds } from './schedule.ts'
 
 /** A configuration (docs/training.md). What is undefined has the preset's value, else the default. */
 export interface TrainConfig {
-  /** Values that count where the configuration has none: 'card' or 'release', those of the model card and of its script. */
+  /** Values that count where the configuration has none: 'card', 'release' (those of the model card and of its script), 'lora'. */
   preset?: PresetName | undefined
   /** The checkpoint to begin with: a folder or a GGUF file. */
   model: string
@@ -22,6 +23,8 @@ export interface TrainConfig {
   evalDir: string | null
   /** The folder for checkpoints and the log. A run that it holds is gone on with. */
   out: string
+  /** Trains low-rank adapters of the linear maps, not the weights, which stay as they are; null trains all weights. @default null */
+  lora?: LoraOptions | null | undefined
   /** Whether sets of the mixture may be missing. @default false */
   allowMissing?: boolean | undefined
   /** What the loss is on. @default 'answer' */
@@ -79,8 +82,8 @@ export type TrainKey = keyof TrainConfig
 
 /** A configuration with all that counts. Of each pair of alternatives one is there at most. */
 export type TrainSettings = {
-  [Key in Exclude<TrainKey, 'preset' | Alternative>]-?: Exclude<TrainConfig[Key], undefined>
-} & { [Key in Alternative]: number | undefined }
+  [Key in Exclude<TrainKey, 'preset' | 'lora' | Alternative>]-?: Exclude<TrainConfig[Key], undefined>
+} & { [Key in Alternative]: number | undefined } & { lora: LoraSettings | null }
 
 /** Pairs of settings of which a configuration has one. */
 const alternatives = [
@@ -95,11 +98,15 @@ export const presets = {
     ...{ mask: 'release', maxLength: 2048, epochs: 3, learningRate: 2e-5, weightDecay: 0 },
     ...{ schedule: 'cosine', warmupShare: 0.03 },
   },
+  lora: {
+    lora: { rank: 8, alpha: 16, targets: 'all-linear' },
+    ...{ batch: 8, learningRate: 2e-3, schedule: 'linear', warmupShare: 0.05 },
+  },
 } as const satisfies Record<string, Partial<TrainConfig>>
 export type PresetName = keyof typeof presets
 
 const defaults = {
-  ...{ allowMissing: false, mask: 'answer', maxLength: 2048, tooLong: 'cut', seed: 1 },
+  ...{ lora: null, allowMissing: false, mask: 'answer', maxLength: 2048, tooLong: 'cut', seed: 1 },
   ...{ validationShare: 0, validateEvery: 0, validationExamples: 256, batch: 16, packTokens: 2048 },
   ...{ schedule: 'constant', learningRate: 1e-5, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0 },
   ...{ maxNorm: 1, saveEvery: 500, keep: 2, device: 'cpu', threads: 0 },
@@ -115,6 +122,7 @@ const kinds: { [Key in TrainKey]-?: Kind<Exclude<TrainConfig[Key], undefined>> }
     'a path, or null to leave no row out',
     (value): value is string | null => value === null || path.is(value),
   ),
+  lora: loraSection,
   ...{ allowMissing: trueOrFalse, eos: trueOrFalse },
   mask: oneOf(['answer', 'release']),
   tooLong: oneOf(['cut', 'drop']),
@@ -181,6 +189,12 @@ export function settingsOf(given: Readonly<Record<string, unknown>>, words: Conf
   }
   for (const [key, value] of Object.entries({ ...ofPreset, ...rest }))
     if (!alternatives.flat().includes(key as Alternative)) result[key] = value
+  if (result.lora !== null)
+    result.lora = loraSettings(
+      result.lora as Readonly<Record<string, unknown>>,
+      ofPreset.lora ?? {},
+      message => words.error('lora', message),
+    )
   result.eos ??= result.mask === 'answer'
   const settings = result as TrainSettings
   checkTogether(settings, words)

@@ -11,6 +11,8 @@ import { parseState, type TrainState } from './train-state.ts'
 
 /** In a checkpoint, the folder of what a run needs to go on; all else is a Hugging Face directory. */
 const ownFolder = 'training'
+/** In that folder, AdamW's moments. */
+export const optimizerFile = 'optimizer.safetensors'
 
 /** A checkpoint of the run. */
 export interface SavedStep {
@@ -63,7 +65,7 @@ export class TrainFolder {
     return {
       path,
       state: parseState(text?.toString('utf8') ?? '', stateFile),
-      optimizerFile: join(path, ownFolder, 'optimizer.safetensors'),
+      optimizerFile: join(path, ownFolder, optimizerFile),
     }
   }
 

@@ -73,8 +73,8 @@ export function checkSameRun(
       `${where} is of a run with ${what}; going on would be neither run. Name another out folder, or remove this one.`,
     )
   for (const key of Object.keys(settings) as (keyof TrainSettings)[])
-    if (!free.has(key) && saved.settings[key] !== settings[key])
-      throw other(`${key} ${shown(saved.settings[key])}, not ${shown(settings[key])}`)
+    if (!free.has(key) && !isDeepStrictEqual(saved.settings[key], settings[key]))
+      throw other(`${settingText(key, saved.settings)}, not ${settingText(key, settings)}`)
   const words: Record<keyof RunInputs, string> = {
     base: 'another model to begin with',
     mixture: 'another mixture',
@@ -83,6 +83,11 @@ export function checkSameRun(
   }
   for (const [key, what] of Object.entries(words) as [keyof RunInputs, string][])
     if (!isDeepStrictEqual(saved.inputs[key], inputs[key])) throw other(what)
+}
+
+function settingText(key: keyof TrainSettings, settings: TrainSettings): string {
+  if (key === 'lora' && settings.lora === null) return 'all weights trained'
+  return `${key} ${shown(settings[key])}`
 }
 
 /** @throws OUTPUT for what is no state of a run */

@@ -8,9 +8,9 @@ import type { Examples, SkipReason, TrainingExample } from './examples.ts'
 import type { MissingSet, OpenMixture } from './open-mixture.ts'
 import { loadTrained, type OpenRun, openRun, openTrainingMixture, type TrainedModel } from './open-run.ts'
 import { learningRateOf, type Schedule, warmupOf } from './schedule.ts'
-import { optimizerFiles, withWeights } from './train-checkpoint.ts'
+import { fileOfParts, momentsOf } from './train-checkpoint.ts'
 import { checkTrainConfig, type TrainConfig, type TrainSettings } from './train-config.ts'
-import { TrainFolder } from './train-folder.ts'
+import { optimizerFile, TrainFolder } from './train-folder.ts'
 import { TrainLog } from './train-log.ts'
 import type { Progress, TrainState } from './train-state.ts'
 import { meanLoss, type StepFigures, trainStep } from './train-step.ts'
@@ -23,6 +23,8 @@ export interface TrainStart {
   from: number
   /** Numbers in all weights. */
   parameters: number
+  /** Those of them that are trained, or all numbers of the adapters. */
+  trainedParameters: number
   /** What training takes of memory, about. */
   memoryBytes: number
   /** Tasks that examples are drawn from, and how many examples an epoch of them has. */
@@ -99,7 +101,7 @@ export async function* trainStream(
   const saved = await folder.latest()
   await using mixture = await openTrainingMixture(settings, signal)
   const run = await openRun(settings, mixture, saved, signal)
-  await using trained = await loadTrained(settings, run.base, saved, signal)
+  await using trained = await loadTrained(settings, run.target, saved, signal)
   await using log = await TrainLog.open(folder.logFile, saved?.state.step ?? 0)
   const start = startOf(run, mixture, trained, saved?.state)
   await log.add({ ...start, step: start.from })
@@ -162,14 +164,16 @@ export async function* trainStream(
 }
 
 function startOf(
-  { base, steps }: OpenRun,
+  { base, target, steps }: OpenRun,
   { tasks, totalCap, missing }: OpenMixture,
   { model, memoryBytes }: TrainedModel,
   state: TrainState | undefined,
 ): TrainStart {
   const { backend } = model
   return {
-    ...{ steps, from: state?.step ?? 0, parameters: parameterCount(base.tensors), tasks: tasks.length },
+    ...{ steps, from: state?.step ?? 0, tasks: tasks.length },
+    parameters: parameterCount(base.tensors),
+    trainedParameters: parameterCount(target.parameters),
     ...{ examplesOfEpoch: totalCap, missing, backend, memoryBytes },
     otherBackend: state && state.backend !== backend ? state.backend : undefined,
   }
@@ -210,15 +214,15 @@ function nativeStep(step: number, learningRate: number, settings: TrainSettings)
 
 function saveCheckpoint(
   folder: TrainFolder,
-  { base, plan, inputs }: OpenRun,
+  { base, target, inputs }: OpenRun,
   { model, trainer }: TrainedModel,
   settings: TrainSettings,
   { step, draw, tokens, scoredTokens }: Progress,
 ): Promise<string> {
   const { backend } = model
   const state: TrainState = { version: 1, step, draw, tokens, scoredTokens, settings, inputs, backend }
-  const { headDim } = base.config
-  return folder.save(withWeights(plan, trainer), optimizerFiles(base, trainer), state, headDim)
+  const moments = fileOfParts(optimizerFile, momentsOf(target.parameters), trainer)
+  return folder.save(target.files(trainer), moments, state, base.config.headDim)
 }
 
 /** Tokens that were run of each task. */

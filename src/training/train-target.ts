@@ -1,0 +1,53 @@
+// What a run trains: all weights of a model, or adapters of it; and which files of a checkpoint hold it.
+import type { Checkpoint } from '../checkpoint/checkpoint.ts'
+import { huggingFacePlan, type Plan } from '../checkpoint/convert/convert-huggingface.ts'
+import { openCheckpoint } from '../checkpoint/open.ts'
+import type { NativeAdapter, NativeTrainer } from '../native/types.ts'
+import { loraTarget } from './lora-target.ts'
+import { reader, type TrainedParameter } from './train-checkpoint.ts'
+import type { TrainSettings } from './train-config.ts'
+import type { SavedStep } from './train-folder.ts'
+
+export interface TrainTarget {
+  /** [] where all weights are trained. */
+  adapters: NativeAdapter[]
+  parameters: TrainedParameter[]
+  /** The checkpoint that the model is loaded from. @param saved that of the run to go on from */
+  model(saved: SavedStep | undefined): Promise<Checkpoint>
+  /** Gives a new trainer of that model the weights that the model was not loaded with. */
+  begin(trainer: NativeTrainer, saved: SavedStep | undefined): Promise<void>
+  /** The files of a checkpoint but for what the run needs to go on; weights are those that the trainer has when they are written. */
+  files(trainer: NativeTrainer): Plan
+}
+
+/** @throws what huggingFacePlan() throws for a base whose weights no Hugging Face directory can hold */
+export async function trainTarget(
+  { lora, seed }: Pick<TrainSettings, 'lora' | 'seed'>,
+  base: Checkpoint,
+): Promise<TrainTarget> {
+  return lora === null ? allWeights(base) : loraTarget(base, lora, seed)
+}
+
+/** The hub's limit of a file of weights. */
+const maxShardBytes = 5e9
+
+/** Checkpoints are Hugging Face directories in float32, all but the weights being the base's. */
+async function allWeights(base: Checkpoint): Promise<TrainTarget> {
+  const plan = await huggingFacePlan(base, 'float32', maxShardBytes)
+  return {
+    adapters: [],
+    parameters: base.tensors,
+    model: async saved => (saved ? openCheckpoint(saved.path) : base),
+    begin: async () => {},
+    files: trainer => ({
+      ...plan,
+      files: plan.files.map(file => ({
+        ...file,
+        tensors: file.tensors.map(({ tensor, begin }) => ({
+          tensor: { ...tensor, source: reader(trainer, tensor.name, 'weight') },
+          begin,
+        })),
+      })),
+    }),
+  }
+}
