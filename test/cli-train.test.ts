@@ -33,25 +33,29 @@ describe('mt-llama train', () => {
 
   const many: Partial<TrainConfig> = { steps: 60, saveEvery: 3, schedule: 'linear' }
 
-  it('goes on after kill -9, to the bits of a run that was never stopped', () =>
-    withFolder(async folder => {
-      const config = trainingRun(folder, many)
-      for (const onceThere of ['step-0000006', 'step-0000021']) {
-        const killed = await run(folder, config, [], { signal: 'SIGKILL', onceThere })
-        assert.equal(killed.code, null, `it ended before it was killed: ${killed.stderr}`)
-      }
-      const { code, stdout, stderr } = await run(folder, config)
-      assert.equal(code, 0, stderr)
-      assert.match(stderr, /^going on after step \d+ of 60$/m)
-      const checkpoint = join(config.out, 'step-0000060')
-      assert.match(
-        stdout,
-        new RegExp(`^60 steps, \\d+ tokens, the loss on \\d+ of them; saved as ${checkpoint}\n$`),
-      )
-      const whole = await train({ ...config, out: join(folder, 'whole') })
-      sameBytes(bytesOf(checkpoint), bytesOf(whole.checkpoint))
-      assert.deepEqual(figuresOf(config.out), figuresOf(join(folder, 'whole')))
-    }))
+  for (const [what, changes] of [
+    ['all weights', {}],
+    ['LoRA', { lora: { rank: 4, targets: 'all-linear' } }],
+  ] as const)
+    it(`goes on after kill -9, to the bits of a run that was never stopped: ${what}`, () =>
+      withFolder(async folder => {
+        const config = trainingRun(folder, { ...many, ...changes })
+        for (const onceThere of ['step-0000006', 'step-0000021']) {
+          const killed = await run(folder, config, [], { signal: 'SIGKILL', onceThere })
+          assert.equal(killed.code, null, `it ended before it was killed: ${killed.stderr}`)
+        }
+        const { code, stdout, stderr } = await run(folder, config)
+        assert.equal(code, 0, stderr)
+        assert.match(stderr, /^going on after step \d+ of 60$/m)
+        const checkpoint = join(config.out, 'step-0000060')
+        assert.match(
+          stdout,
+          new RegExp(`^60 steps, \\d+ tokens, the loss on \\d+ of them; saved as ${checkpoint}\n$`),
+        )
+        const whole = await train({ ...config, out: join(folder, 'whole') })
+        sameBytes(bytesOf(checkpoint), bytesOf(whole.checkpoint))
+        assert.deepEqual(figuresOf(config.out), figuresOf(join(folder, 'whole')))
+      }))
 
   it('saves the last step at Ctrl-C, and exits with 130', () =>
     withFolder(async folder => {

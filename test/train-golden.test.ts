@@ -5,36 +5,22 @@ import { nativeConfig } from '../src/checkpoint/native-config.ts'
 import { openCheckpoint } from '../src/checkpoint/open.ts'
 import { loadAddon } from '../src/native/addon.ts'
 import { newControl } from '../src/native/job.ts'
-import type {
-  Device,
-  NativeAdapter,
-  NativeModel,
-  NativeStep,
-  NativeTrainer,
-  NativeTrainPack,
-} from '../src/native/types.ts'
+import type { Device, NativeAdapter, NativeModel, NativeTrainer } from '../src/native/types.ts'
+import {
+  closeTo,
+  firstTolerance,
+  goldenPack,
+  gradientTolerance,
+  near,
+  stepOf,
+  type TrainCase,
+  tensor,
+  thirdTolerance,
+  updatedAs,
+} from './golden-training.ts'
 import { type ArrayEntry, safetensorsArrays } from './safetensors-arrays.ts'
 import { shared, sharedMissing } from './shared.ts'
 import { skip } from './skip.ts'
-
-interface TrainCase {
-  losses: number[]
-  grad_norms: number[]
-  optimizer: {
-    lr: number
-    betas: [number, number]
-    eps: number
-    weight_decay: number
-    clip_norm: number
-  }
-}
-
-/** Of a gradient, as a share of the tensor's largest; of loss and norm of the first step and of the third, as a share. */
-const gradientTolerance = 2e-5
-const firstTolerance = 2e-6
-const thirdTolerance = 1e-2
-/** Of a weight after one step of AdamW with the golden gradients, absolute. */
-const updateTolerance = 2e-7
 
 const names = ['biases', 'gqa-tied-bf16', 'headdim-mqa-f16', 'mha-untied-f32', 'rope-llama3']
 const adapterNames = ['lora-all', 'lora-qv']
@@ -87,17 +73,8 @@ describe('training on golden checkpoints', () => {
           )
         })
 
-        it('AdamW with the golden gradients gives the golden weights', async () => {
-          for (const parameter of parameters)
-            await trainer.write(parameter, 'gradient', tensor(golden, `grad.${parameter}`), newControl())
-          await trainer.step(stepOf(train, 1), newControl())
-          for (const parameter of parameters) {
-            const own = await trainer.read(parameter, 'weight', newControl())
-            const want = tensor(golden, `after1.${parameter}`)
-            const worst = Math.max(...own.map((value, i) => Math.abs(value - (want[i] as number))))
-            assert.ok(worst <= updateTolerance, `${parameter} is off by ${worst}`)
-          }
-        })
+        it('AdamW with the golden gradients gives the golden weights', () =>
+          updatesAsGolden(trainer, parameters, golden, train))
 
         it('three steps', async () => {
           for (let step = 1; step <= 3; step++) {
@@ -162,6 +139,9 @@ describe('training on golden checkpoints', () => {
             )
         })
 
+        it('AdamW with the golden gradients gives the golden weights', () =>
+          updatesAsGolden(trainer, parameters, golden, train))
+
         it('three steps', async () => {
           for (let step = 1; step <= 3; step++) {
             const { loss } = await trainer.forwardBackward(goldenPack(golden), newControl())
@@ -183,35 +163,6 @@ describe('training on golden checkpoints', () => {
   })
 })
 
-/** Each sequence is a tree of its own; a position is scored where the next one has a label. */
-function goldenPack(golden: Map<string, ArrayEntry>): NativeTrainPack {
-  const { shape, data: ids } = golden.get('input_ids') as ArrayEntry
-  const labels = (golden.get('labels') as ArrayEntry).data
-  const [sequences, length] = shape as [number, number]
-  const rows: number[] = []
-  for (let at = 0; at < ids.length; at++)
-    if ((at + 1) % length !== 0 && labels[at + 1] !== -100) rows.push(at)
-  return {
-    ids: Int32Array.from(ids),
-    positions: Int32Array.from(ids, (_, at) => at % length),
-    branchStart: Int32Array.from(ids, (_, at) => at - (at % length)),
-    trees: Int32Array.from(
-      Array.from({ length: sequences }, (_, i) => [i * length, (i + 1) * length, 0]).flat(),
-    ),
-    rows: Int32Array.from(rows),
-    targets: Int32Array.from(rows, row => labels[row + 1] as number),
-    weights: new Float32Array(rows.length).fill(1 / rows.length),
-  }
-}
-
-function stepOf({ optimizer }: TrainCase, step: number): NativeStep {
-  const [beta1, beta2] = optimizer.betas
-  return {
-    ...{ step, beta1, beta2, learningRate: optimizer.lr, eps: optimizer.eps },
-    ...{ weightDecay: optimizer.weight_decay, maxNorm: optimizer.clip_norm, decayVectors: true },
-  }
-}
-
 /** The adapter of a module, as PEFT's settings have it: patterns match the end of its name. */
 function adapterOf(
   module: string,
@@ -228,25 +179,18 @@ function adapterOf(
   return { module, rank, scale: alpha / (settings.use_rslora ? Math.sqrt(rank) : rank) }
 }
 
-function tensor(golden: Map<string, ArrayEntry>, name: string): Float32Array {
-  const entry = golden.get(name)
-  assert.ok(entry?.data instanceof Float32Array, `${name} is not among the golden tensors`)
-  return entry.data
-}
-
-function near(own: number, want: number, tolerance: number, what: string) {
-  assert.ok(Math.abs(own - want) <= tolerance * Math.abs(want), `${what} is ${own}, want ${want}`)
-}
-
-/** Holds each number to a share of the largest. */
-function closeTo(own: Float32Array, want: Float32Array, tolerance: number, what: string) {
-  assert.equal(own.length, want.length, what)
-  const largest = want.reduce((max, value) => Math.max(max, Math.abs(value)), 0)
-  for (let i = 0; i < want.length; i++) {
-    const error = Math.abs((own[i] as number) - (want[i] as number))
-    assert.ok(
-      error <= tolerance * largest,
-      `${what}[${i}] is ${own[i]}, want ${want[i]}; ${error / largest} of the largest`,
-    )
+/** Holds the weights after a step of AdamW with the golden gradients to the golden ones. */
+async function updatesAsGolden(
+  trainer: NativeTrainer,
+  parameters: readonly string[],
+  golden: Map<string, ArrayEntry>,
+  train: TrainCase,
+) {
+  for (const parameter of parameters)
+    await trainer.write(parameter, 'gradient', tensor(golden, `grad.${parameter}`), newControl())
+  await trainer.step(stepOf(train, 1), newControl())
+  for (const parameter of parameters) {
+    const own = await trainer.read(parameter, 'weight', newControl())
+    updatedAs(own, tensor(golden, `after1.${parameter}`), parameter)
   }
 }

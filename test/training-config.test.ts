@@ -28,6 +28,11 @@ describe('training: configurations', () => {
     ...{ saveEvery: 500, keep: 2, device: 'cpu', threads: 0, lora: null },
   }
 
+  const ofLora = {
+    ...{ batch: 8, learningRate: 2e-3, schedule: 'linear', warmupShare: 0.05 },
+    lora: { rank: 8, alpha: 16, rslora: false, targets: 'all-linear' },
+  } as const
+
   for (const [yaml, expected] of [
     ['steps: 10', {}],
     ['steps: 10\nlearning_rate: 5e-6', { learningRate: 5e-6 }],
@@ -51,6 +56,21 @@ describe('training: configurations', () => {
         ...{ warmupSteps: 2, warmupShare: undefined, batch: 4 },
       },
     ],
+    ['steps: 10\nlora: {}', { lora: { rank: 8, alpha: 8, rslora: false, targets: ['q_proj', 'v_proj'] } }],
+    [
+      'steps: 10\nlora:\n  rank: 4\n  alpha: 0.5\n  rslora: true\n  dropout: 0\n  targets: [down_proj, q_proj, q_proj]',
+      { lora: { rank: 4, alpha: 0.5, rslora: true, targets: ['q_proj', 'down_proj'] } },
+    ],
+    [
+      'steps: 10\nlora: { targets: [q_proj, k_proj, v_proj, o_proj, down_proj, up_proj, gate_proj] }',
+      { lora: { rank: 8, alpha: 8, rslora: false, targets: 'all-linear' } },
+    ],
+    ['preset: lora\nsteps: 10', ofLora],
+    [
+      'preset: lora\nsteps: 10\nlora: { rank: 2 }\nbatch: 4',
+      { ...ofLora, batch: 4, lora: { ...ofLora.lora, rank: 2 } },
+    ],
+    ['preset: lora\nsteps: 10\nlora: null', { ...ofLora, lora: null }],
     [
       'preset: release\nsteps: 10\nmask: answer\nschedule: linear\nwarmup_share: 0',
       {
@@ -71,6 +91,16 @@ describe('training: configurations', () => {
       { name: 'eval_dir', text: './eval' },
     ])
     assert.deepEqual(settings, { ...defaults, batch: 3, learningRate: 2e-5, evalDir: './eval' })
+    const lora = read('preset: lora\nsteps: 10\nlora: { alpha: 4 }', [
+      { name: 'lora.rank', text: '32' },
+      { name: 'lora.targets', text: '[o_proj]' },
+    ])
+    assert.deepEqual(lora, {
+      ...{ ...defaults, ...ofLora },
+      lora: { rank: 32, alpha: 4, rslora: false, targets: ['o_proj'] },
+    })
+    assert.equal(read('preset: lora\nsteps: 10', [{ name: 'lora', text: 'null' }]).lora, null)
+    assert.equal(read('steps: 10', [{ name: 'lora.rank', text: '3' }]).lora?.rank, 3)
   })
 
   for (const [yaml, message] of [
@@ -83,7 +113,32 @@ describe('training: configurations', () => {
     ['steps: 1\nepochs: 1', /^run\.yaml:8: steps and epochs are both given; leave one out\.$/],
     ['steps: 1\nwarmup_steps: 1\nwarmup_share: 0.1', /:9: warmup_steps and warmup_share are both given/],
     ['steps: 5\nwarmup_steps: 6', /^run\.yaml:8: warmup_steps is 6, of 5 steps\.$/],
-    ['preset: lora', /^run\.yaml:7: preset is "lora"; expected one of card, release\.$/],
+    ['preset: qlora', /^run\.yaml:7: preset is "qlora"; expected one of card, release, lora\.$/],
+    ['preset: lora', /^run\.yaml: no steps and no epochs/],
+    ['steps: 1\nlora: true', /^run\.yaml:8: lora is true; expected an object such as \{ rank: 8 \}, or null/],
+    [
+      'steps: 1\nlora: { r: 8 }',
+      /^run\.yaml:8: unknown key lora\.r; there are rank, alpha, rslora, targets, dropout\.$/,
+    ],
+    [
+      'steps: 1\nlora: { rank: 0 }',
+      /^run\.yaml:8: lora\.rank is 0; expected a whole number from 1 to 65536\.$/,
+    ],
+    ['steps: 1\nlora: { rank: null }', /lora\.rank is null; expected a whole number/],
+    ['steps: 1\nlora: { alpha: -1 }', /lora\.alpha is -1; expected a number above 0/],
+    ['steps: 1\nlora: { alpha: .inf }', /lora\.alpha is Infinity; expected a number above 0/],
+    ['steps: 1\nlora: { rslora: 1 }', /lora\.rslora is 1; expected true or false/],
+    [
+      'steps: 1\nlora: { dropout: 0.1 }',
+      /lora\.dropout is 0\.1; expected 0, for adapters are trained without dropout/,
+    ],
+    [
+      'steps: 1\nlora: { targets: [] }',
+      /lora\.targets is \[\]; expected all-linear, or a list of q_proj, k_proj/,
+    ],
+    ['steps: 1\nlora: { targets: lm_head }', /lora\.targets is "lm_head"; expected all-linear/],
+    ['steps: 1\nlora: { targets: [q_proj, qkv] }', /lora\.targets is \["q_proj","qkv"\]; expected/],
+    ['steps: 1\nlora: { toString: 1 }', /unknown key lora\.toString/],
     ['steps: 1\nlearning_rate: .nan', /learning_rate is NaN; expected a number above 0, at most 10/],
     ['steps: 1\nlearning_rate: .inf', /learning_rate is Infinity; expected/],
     ['steps: 1\nlearning_rate: "1"', /learning_rate is "1"; expected/],
@@ -119,6 +174,9 @@ describe('training: configurations', () => {
     assert.throws(() => read('steps: 1', [{ name: 'size', text: '1' }]), {
       message: /^--set size=1: unknown key "size"/,
     })
+    assert.throws(() => read('steps: 1', [{ name: 'lora.size', text: '1' }]), {
+      message: /^--set lora\.size=1: unknown key lora\.size/,
+    })
   })
 
   const config: TrainConfig = {
@@ -131,6 +189,7 @@ describe('training: configurations', () => {
       [{ learning_rate: 1 }, /^unknown setting "learning_rate"; there are .*learningRate/],
       [{ learningRate: -1 }, /^learningRate is -1; expected a number above 0/],
       [{ evalDir: undefined }, /^no evalDir; expected a path, or null to leave no row out/],
+      [{ lora: { dropout: 0.5 } }, /^lora\.dropout is 0\.5; expected 0/],
       [{ maxLength: 2050 }, /^packTokens is 2048; expected at least 2049, for examples of maxLength 2050/],
     ] as const)
       assert.throws(() => checkTrainConfig({ ...config, ...wrong } as TrainConfig), {

@@ -3,6 +3,7 @@
     mt-llama mixture mine.yaml --data-root DATA --templates-dir TEMPLATES --model MODEL --seed 1 --examples 30 --json > examples.json
     bench/peers/.venv/bin/python bench/peers/train_steps.py MODEL examples.json --batch 5 --lr 0.01 --warmup 2 --decay 0.1 --max-norm 4
 
+With --adapter DIR, an adapter of MODEL is trained from the weights that DIR has on, by PEFT. The first step of a warm-up leaves an adapter as it was drawn.
 The schedule is linear. Examples are cut into tokens by the tokenizers library, padded, and run as one batch a step.
 """
 import argparse
@@ -14,6 +15,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, get_linear_schedul
 parser = argparse.ArgumentParser()
 parser.add_argument('model')
 parser.add_argument('examples')
+parser.add_argument('--adapter')
 parser.add_argument('--batch', type=int, required=True)
 parser.add_argument('--lr', type=float, required=True)
 parser.add_argument('--warmup', type=int, default=0)
@@ -24,9 +26,13 @@ options = parser.parse_args()
 examples = json.load(open(options.examples))['examples']
 tokenizer = AutoTokenizer.from_pretrained(options.model)
 model = AutoModelForCausalLM.from_pretrained(options.model, dtype=torch.float32)
+if options.adapter:
+    from peft import PeftModel
+    model = PeftModel.from_pretrained(model, options.adapter, is_trainable=True)
+trained = [p for p in model.parameters() if p.requires_grad]
 steps = len(examples) // options.batch
-matrices = [p for p in model.parameters() if p.dim() == 2]
-vectors = [p for p in model.parameters() if p.dim() == 1]
+matrices = [p for p in trained if p.dim() == 2]
+vectors = [p for p in trained if p.dim() == 1]
 optimizer = torch.optim.AdamW(
     [{'params': matrices, 'weight_decay': options.decay}, {'params': vectors, 'weight_decay': 0.0}], lr=options.lr)
 schedule = get_linear_schedule_with_warmup(optimizer, options.warmup, steps)
@@ -44,7 +50,7 @@ for step in range(steps):
     labels = torch.tensor([[-100] * before + ids[before:] + [-100] * (length - len(ids)) for ids, before in rows])
     loss = model(input_ids=ids, attention_mask=mask, labels=labels).loss
     loss.backward()
-    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), options.max_norm)
+    norm = torch.nn.utils.clip_grad_norm_(trained, options.max_norm)
     rate = schedule.get_last_lr()[0]
     optimizer.step()
     schedule.step()

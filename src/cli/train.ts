@@ -18,14 +18,15 @@ interface TrainCommandOptions extends CommonOptions {
 export function trainCommand(io: Io): Command {
   return newCommand(
     'train',
-    'Train all weights of a model on a mixture of tasks, in float32, as a YAML file says (docs/training.md has its keys). ' +
-      'The out folder gets checkpoints, each a Hugging Face directory, and log.jsonl. Run again, one that was stopped goes on ' +
+    'Train a model on a mixture of tasks, all its weights or LoRA adapters, in float32, as a YAML file says (docs/training.md has ' +
+      'its keys). The out folder gets checkpoints, each a Hugging Face directory or one of PEFT, and log.jsonl. Run again, one that was stopped goes on ' +
       'from its last checkpoint, to the same bits.',
     {
       json: 'print the result as JSON',
       examples: [
         ['train --config run.yaml', 'begin, or go on'],
         ['train --config run.yaml --set learning_rate=2e-5 --set out=./run2', 'with other settings'],
+        ['train --config run.yaml --set preset=lora --set lora.rank=16', 'adapters instead of all weights'],
         ['train --config run.yaml --print-config', 'all settings that count, defaults and presets filled in'],
       ],
     },

@@ -6,7 +6,7 @@ import { settingsOf, type TrainKey, type TrainSettings, trainKeys } from './trai
 
 /** A setting that goes before the file's. */
 export interface Override {
-  /** 'learning_rate' */
+  /** 'learning_rate', or 'lora.rank' */
   name: string
   /** As YAML has it. */
   text: string
@@ -35,12 +35,14 @@ export function readTrainConfig(root: YamlValue, overrides: readonly Override[] 
       () => value.plain(),
       message => value.error(message),
     )
-  for (const { name, text } of overrides)
+  for (const { name, text } of overrides) {
+    const [section, key] = name.startsWith('lora.') ? (['lora', name.slice('lora.'.length)] as const) : [name]
     take(
-      name,
-      () => yamlValue(text),
+      section,
+      () => (key === undefined ? yamlValue(text) : { ...(given.lora as object), [key]: yamlValue(text) }),
       message => new MtLlamaError('TRAINING', `--set ${name}=${text}: ${message}.`),
     )
+  }
   return settingsOf(given, {
     name: fileName,
     error: (key, message) => {

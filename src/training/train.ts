@@ -53,7 +53,7 @@ export interface TrainStep extends StepFigures {
 }
 
 export interface TrainResult {
-  /** The last checkpoint, a Hugging Face directory. */
+  /** The last checkpoint, a Hugging Face directory, or one of PEFT. */
   checkpoint: string
   steps: number
   /** Of the whole run: tokens that were run, and those that the loss was on. */
@@ -71,7 +71,7 @@ export interface TrainOptions {
 }
 
 /**
- * Trains all weights of a model on a mixture (docs/training.md), and resolves once the last step has its checkpoint. A run
+ * Trains a model, or adapters of it, on a mixture (docs/training.md), and resolves once the last step has its checkpoint. A run
  * that the folder `out` holds is gone on with: it ends in the bits of one that was never stopped.
  * @throws INVALID_ARGUMENT, TRAINING (the mixture), DATA_NOT_FOUND, DATA_INVALID, OUTPUT, SCORE_NOT_FINITE (a loss; the
  *   checkpoints stay), ABORTED, and what loadModel() throws
