@@ -66,7 +66,7 @@ describe('the gates of mt-llama eval', () => {
     [
       ['--gate', 'copa.f1>=0.5'],
       1,
-      /^error: gate copa\.f1>=0\.5: copa has no metric "f1"; it has acc, acc_norm, acc_bytes, acc_per_token\. \[INVALID_ARGUMENT\]\n$/,
+      /^error: gate copa\.f1>=0\.5: copa has no metric "f1"; it has acc, acc_norm, acc_bytes, acc_per_token, auc\. \[INVALID_ARGUMENT\]\n$/,
     ],
     [['--gate', 'rte.acc>=0.5'], 1, /gate rte\.acc>=0\.5: no task "rte" is run; there are squad, copa\. /],
     [['--gate', 'toString.acc>=0.5'], 1, /no task "toString" is run/],

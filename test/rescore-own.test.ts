@@ -78,7 +78,7 @@ describe('samples of tasks of one’s own, judged again', () => {
     const back = await again(choices)
     assert.deepEqual(
       [Object.keys(back.tasks.mine!.metrics), back.tasks.mine!.aggregations],
-      [['acc'], undefined],
+      [['acc', 'auc'], undefined],
     )
   })
 

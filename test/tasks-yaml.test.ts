@@ -9,7 +9,7 @@ import { Row } from '../src/data/row.ts'
 import { groupResults } from '../src/evaluation/group-results.ts'
 import type { TaskResult } from '../src/evaluation/results.ts'
 import { loadWork } from '../src/evaluation/work.ts'
-import { aggregatedValue } from '../src/metrics/aggregation.ts'
+import { statisticOf } from '../src/metrics/aggregation.ts'
 import { textMetric } from '../src/metrics/registry.ts'
 import { card } from '../src/protocols/card.ts'
 import { makeFilter } from '../src/protocols/own/filters.ts'
@@ -146,17 +146,14 @@ describe('task files beside lm-evaluation-harness', () => {
   it('perplexities, bits and F1', () => {
     const { logLikelihoods, weights, golds, predicted, ...wanted } = cases.aggregates
     const close = (own: number, value: number) => assert.ok(Math.abs(own / value - 1) < 1e-12)
-    close(aggregatedValue('perplexity', { scores: logLikelihoods, partners: [] }), wanted.perplexity)
+    close(statisticOf('perplexity', { scores: logLikelihoods, partners: [] })(), wanted.perplexity)
     close(
-      aggregatedValue('weighted_perplexity', { scores: logLikelihoods, partners: weights }),
+      statisticOf('weighted_perplexity', { scores: logLikelihoods, partners: weights })(),
       wanted.weighted_perplexity,
     )
-    close(
-      aggregatedValue('bits_per_byte', { scores: logLikelihoods, partners: weights }),
-      wanted.bits_per_byte,
-    )
-    close(aggregatedValue('f1', { scores: predicted, partners: golds }), wanted.f1)
-    assert.equal(aggregatedValue('f1', { scores: [0, 0], partners: [0, 0] }), wanted.f1_none)
+    close(statisticOf('bits_per_byte', { scores: logLikelihoods, partners: weights })(), wanted.bits_per_byte)
+    close(statisticOf('f1', { scores: predicted, partners: golds })(), wanted.f1)
+    assert.equal(statisticOf('f1', { scores: [0, 0], partners: [0, 0] })(), wanted.f1_none)
   })
 
   it("Python's literals", () => {

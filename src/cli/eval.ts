@@ -7,6 +7,7 @@ import { gatedMetrics, savedMetrics } from '../evaluation/gates/gate.ts'
 import { checkPmi, type Prompting, prompted, promptingSettings } from '../evaluation/prompting.ts'
 import { report } from '../evaluation/report.ts'
 import { rescoreFolder } from '../evaluation/rescore.ts'
+import type { RunResults } from '../evaluation/results.ts'
 import { type EvaluateProgress, type KeptSamples, runToEnd } from '../evaluation/run.ts'
 import { RunFolder } from '../evaluation/run-folder.ts'
 import { runSettings } from '../evaluation/settings.ts'
@@ -179,6 +180,7 @@ async function run(io: Io, options: EvalOptions): Promise<void> {
   }).finally(progress.stop)
 
   if (scoreCache) note(cacheWords(scoreCache), options)
+  noteWarnings(results, options)
   const gates = await judgeGates(io, results, base, options)
   if (options.json) await printJson(gates.length > 0 ? { ...results, gates } : results)
   else if (Object.keys(results.tasks).length === 0) return note('nothing was done yet', options)
@@ -200,7 +202,12 @@ async function runRescore(io: Io, path: string, options: EvalOptions): Promise<v
   const gates = await judgeGates(io, results, base, gateOptions)
   if (options.json) await printJson(gates.length > 0 ? { ...results, gates } : results)
   else await print(report(results, { card: options.card ?? false }))
+  noteWarnings(results, options)
   note(`saved in ${path}`, options)
+}
+
+function noteWarnings({ warnings = [] }: RunResults, options: EvalOptions): void {
+  for (const warning of warnings) note(`warning: ${warning}`, options)
 }
 
 async function openFolder(path: string | undefined, options: EvalOptions): Promise<RunFolder | undefined> {

@@ -1,6 +1,7 @@
 // The table that says how sure each figure is, and what was counted apart beside it.
 import { printedScore } from '../metrics/percent.ts'
 import { metricHead } from '../metrics/titles.ts'
+import { auc } from './choices.ts'
 import { markdownTable, tableCell } from './markdown-table.ts'
 import type { TaskResult } from './results.ts'
 
@@ -13,7 +14,7 @@ const counts: readonly [head: string, count: (result: TaskResult) => number][] =
   ['Not asked', ({ skipped }) => skipped],
 ]
 
-/** A row for each headline metric of each task, of tasks with templates for each template; shares in percent. @param results one at least */
+/** A row for each headline metric of each task and its AUC, of tasks with templates for each template; shares in percent. @param results one at least */
 export function certaintyTable(results: readonly TaskResult[]): string {
   const rows = certaintyRows(results).map(([task = '', ...figures]) => [tableCell(task), ...figures])
   return markdownTable('How sure the figures are', rows)
@@ -44,14 +45,20 @@ export function certaintyRows(results: readonly TaskResult[]): string[][] {
 
 function figuresOf({ title, headline, metrics, samplesDone, templates, aggregations = {} }: TaskResult) {
   if (templates)
-    return templates.map(({ template, samples, metrics: { acc } }) => ({
-      ...{ name: `${title}, ${template} (${metricHead('acc')})`, samples },
-      aggregation: undefined,
-      figure: acc!,
-    }))
-  return headline.map(name => ({
+    return templates.flatMap(({ template, samples, metrics }) =>
+      withAuc(['acc'], metrics).map(name => ({
+        ...{ name: `${title}, ${template} (${metricHead(name)})`, samples },
+        aggregation: undefined,
+        figure: metrics[name]!,
+      })),
+    )
+  return withAuc(headline, metrics).map(name => ({
     ...{ name: `${title} (${metricHead(name)})`, samples: samplesDone },
     aggregation: aggregations[name],
     figure: metrics[name]!,
   }))
+}
+
+function withAuc(names: readonly string[], metrics: TaskResult['metrics']): readonly string[] {
+  return metrics[auc] ? [...names, auc] : names
 }

@@ -18,6 +18,7 @@ export async function countedResult(
   { title, headline, decimals, aggregations, files, skipped, samplesTotal }: Known,
 ): Promise<Omit<TaskResult, 'timing'>> {
   const templates = await tally.templates()
+  const commonest = tally.commonest()
   return {
     ...{ title, headline, decimals },
     status: tally.samples === samplesTotal ? 'complete' : 'partial',
@@ -26,6 +27,7 @@ export async function countedResult(
     samplesDone: tally.samples,
     metrics: { ...(await tally.metrics()), ...spreads(templates, headline) },
     ...(templates.length > 0 && { templates }),
+    ...(commonest && { commonest }),
     ...(aggregations && { aggregations }),
     skipped,
     ties: tally.ties,

@@ -30,6 +30,10 @@ function languageMean(
     ...{ title, headline, decimals },
     status: results.every(({ status }) => status === 'complete') ? 'complete' : 'partial',
     languages: averaged,
-    metrics: Object.fromEntries(Object.keys(metrics).map(name => [name, { value: mean(name) }])),
+    metrics: Object.fromEntries(
+      Object.keys(metrics)
+        .filter(name => results.every(result => result.metrics[name]))
+        .map(name => [name, { value: mean(name) }]),
+    ),
   }
 }

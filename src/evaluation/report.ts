@@ -87,7 +87,13 @@ function publishedCell(figures: PublishedFigures | undefined): string {
 }
 
 /** What a reader of a run's tables must know: a sentence or more each. */
-export function notes({ settings, tasks: done, tokenNotes, promptNotes = [] }: RunResults): string[] {
+export function notes({
+  settings,
+  tasks: done,
+  tokenNotes,
+  promptNotes = [],
+  warnings = [],
+}: RunResults): string[] {
   const all = Object.values(done)
   /** Names the tasks that `say` gives something for, with what it gives: 'COPA 3, RTE 1'. */
   const list = (say: (result: TaskResult) => string | number | false) =>
@@ -124,6 +130,7 @@ export function notes({ settings, tasks: done, tokenNotes, promptNotes = [] }: R
     ...promptNotes,
     settings.limit !== null && `Only the first ${settings.limit} items of each task.`,
     partial && `* Stopped early, the figure is that of the first samples: ${partial}.`,
+    ...warnings.map(text => `Warning: ${text}`),
     ...further,
     skipped && `Items that are not asked about: ${skipped}.`,
     ties && `Ties (the first choice counts): ${ties}.`,

@@ -14,6 +14,7 @@ import { languageMeans } from './language-means.ts'
 import { isNotFinite } from './not-finite.ts'
 import { report } from './report.ts'
 import type { RunResults, SampleRecord, TaskResult } from './results.ts'
+import { warn } from './run.ts'
 import { RunFolder } from './run-folder.ts'
 import { wrong } from './run-task.ts'
 import { Tally } from './tally.ts'
@@ -78,6 +79,7 @@ export async function rescoreFolder(
       timing,
     }
     results.languageMeans = languageMeans(results.tasks)
+    warn(results)
     if (results.groups) results.groups = groupResults(Object.values(results.groups), results.tasks)
     await folder.write(results, report(results, { card }))
   }

@@ -12,6 +12,7 @@ import type {
   RollAsk,
 } from '../protocols/protocol.ts'
 import type { TaskGroup } from '../tasks/yaml/load.ts'
+import type { Commonest } from './choices.ts'
 import type { ScorerInfo } from './scorer.ts'
 import type { TokenScores } from './token-scores.ts'
 
@@ -58,6 +59,8 @@ export interface RunResults {
   tokenNotes: readonly string[]
   /** What a reader must know of how prompts were made; left out where there is nothing. */
   promptNotes?: readonly string[]
+  /** What makes figures tell little: one answer to nearly all questions of a task; left out where there is nothing. */
+  warnings?: readonly string[]
 }
 
 /** The mean over the languages of a set, each language counting alike. */
@@ -93,7 +96,10 @@ export interface TaskResult {
   /** Number of samples in the files, or the limit where that is smaller. */
   samplesTotal: number
   samplesDone: number
-  /** By the metric's name; values are means over the samples but for those that `aggregations` names. */
+  /**
+   * By the metric's name; values are means over the samples but for those that `aggregations` names, and `auc`: the area under
+   * the ROC curve of tasks whose questions have two choices, of which the second is likelier than the first by so much.
+   */
   metrics: Record<string, Figure>
   /** How metrics are made of the samples' scores that are no means. */
   aggregations?: Readonly<Record<string, Aggregation>>
@@ -103,6 +109,8 @@ export interface TaskResult {
   questions?: string
   /** One for each template; left out where the protocol has none. */
   templates?: readonly TemplateResult[]
+  /** Left out where nothing is chosen, and where several templates each have one. */
+  commonest?: Commonest
   /** Number of items that were not asked about, by each template apart. */
   skipped: number
   /** Number of samples in which two choices share the best log-likelihood; the first of them counts. */
@@ -121,8 +129,9 @@ export interface TaskResult {
 export interface TemplateResult {
   template: string
   samples: number
-  /** By the metric's name; values are means over the samples. */
+  /** By the metric's name; values are means over the samples, but for `auc`. */
   metrics: Record<string, Figure>
+  commonest?: Commonest
 }
 
 export interface Timing {

@@ -3,6 +3,7 @@ import { MtLlamaError, message } from '../errors.ts'
 import type { ScoreCache } from '../scoring/cache.ts'
 import { builtInTasks } from '../tasks/built-in/registry.ts'
 import type { TaskGroup } from '../tasks/yaml/load.ts'
+import { collapseWarnings } from './choices.ts'
 import { recounted } from './counted-result.ts'
 import { groupResults } from './group-results.ts'
 import { languageMeans } from './language-means.ts'
@@ -96,6 +97,7 @@ export async function* runWork(
   }
   const save = async () => {
     results.languageMeans = languageMeans(results.tasks)
+    warn(results)
     if (Object.keys(groups).length > 0) results.groups = groupResults(Object.values(groups), results.tasks)
     const isEmpty = Object.keys(results.tasks).length === 0
     await folder?.write(results, isEmpty ? '' : report(results, { card: options.card ?? false }))
@@ -124,6 +126,13 @@ export async function* runWork(
     for await (const record of runAndSave(model, work, before, options, keep)) yield { task: name, ...record }
   }
   return results
+}
+
+/** Gives results the warnings that their tasks make now. */
+export function warn(results: RunResults): void {
+  const warnings = collapseWarnings(Object.values(results.tasks))
+  if (warnings.length > 0) results.warnings = warnings
+  else delete results.warnings
 }
 
 /** Runs to the end without looking at samples. @throws what runWork() throws */

@@ -1,5 +1,6 @@
-// Metrics that are no mean of their samples' scores: perplexities, and F1 of classes.
+// Metrics that are no mean of their samples' scores: perplexities, F1 of classes, and the area under the ROC curve.
 import { inSlices } from '../calls/slices.ts'
+import { areaUnderRoc } from './auc.ts'
 import { bootstrap, middle95 } from './bootstrap.ts'
 import { type Figure, meanOf } from './mean.ts'
 
@@ -9,12 +10,13 @@ import { type Figure, meanOf } from './mean.ts'
  * - weighted_perplexity: exp of minus the sum of log-likelihoods over the sum of words or bytes, with which they are paired;
  * - bits_per_byte: minus the sum of log-likelihoods over the sum of bytes, in bits;
  * - f1: of class 1 of two. The score is 1 where class 1 is predicted; it is paired with 1 where class 1 is right.
+ * And beside these auc, of two classes: the higher the score, the likelier class 1; it is paired with 1 where class 1 is right.
  */
-export type Aggregation = 'perplexity' | 'weighted_perplexity' | 'bits_per_byte' | 'f1'
+export type Aggregation = 'perplexity' | 'weighted_perplexity' | 'bits_per_byte' | 'f1' | 'auc'
 
 /** Whether a metric is a part of 1, which tables print in percent. */
 export function isShare(aggregation: Aggregation | undefined): boolean {
-  return aggregation === undefined || aggregation === 'f1'
+  return aggregation === undefined || aggregation === 'f1' || aggregation === 'auc'
 }
 
 /** Whether a lower value is the better one. */
@@ -31,9 +33,10 @@ export interface Scores {
 /** The figure of a metric; the bootstrap's error and interval are those of resamples. The event loop gets its turns. */
 export async function aggregated(aggregation: Aggregation, all: Scores): Promise<Figure> {
   const n = all.scores.length
-  const value = aggregatedValue(aggregation, all)
+  const statistic = statisticOf(aggregation, all)
+  const value = statistic()
   if (n === 1) return { value, standardError: null, bootstrapError: null, interval: null }
-  const values = await inSlices(bootstrap(n, drawn => aggregatedValue(aggregation, all, drawn)))
+  const values = await inSlices(bootstrap(n, statistic))
   return {
     ...{ value, standardError: analyticError(aggregation, all, value) },
     // meanOf() gives s / sqrt(resamples), whose s is asked for.
@@ -42,24 +45,31 @@ export async function aggregated(aggregation: Aggregation, all: Scores): Promise
   }
 }
 
-/** @param drawn the places of the samples that count; by default all of them once */
-export function aggregatedValue(
-  aggregation: Aggregation,
-  { scores, partners }: Scores,
-  drawn: Int32Array = Int32Array.from(scores.keys()),
-): number {
-  if (aggregation === 'f1') return f1(scores, partners, drawn)
-  let [sum, whole] = [0, 0]
-  for (const i of drawn) {
-    sum += scores[i]!
-    whole += aggregation === 'perplexity' ? 1 : partners[i]!
+/**
+ * The metric as a function of the places of the samples that count, by default all of them once. It is NaN where these do
+ * not have it: auc of a single class.
+ */
+export function statisticOf(aggregation: Aggregation, all: Scores): (drawn?: Int32Array) => number {
+  const { scores, partners } = all
+  const everyPlace = Int32Array.from(scores.keys())
+  if (aggregation === 'auc') {
+    const area = areaUnderRoc(scores, partners)
+    return (drawn = everyPlace) => area(drawn)
   }
-  return aggregation === 'bits_per_byte' ? -sum / whole / Math.LN2 : Math.exp(-sum / whole)
+  if (aggregation === 'f1') return (drawn = everyPlace) => f1(scores, partners, drawn)
+  return (drawn = everyPlace) => {
+    let [sum, whole] = [0, 0]
+    for (const i of drawn) {
+      sum += scores[i]!
+      whole += aggregation === 'perplexity' ? 1 : partners[i]!
+    }
+    return aggregation === 'bits_per_byte' ? -sum / whole / Math.LN2 : Math.exp(-sum / whole)
+  }
 }
 
-/** Null for F1, which has no such formula. @param value the metric's */
+/** Null for F1 and auc, whose errors are the bootstrap's. @param value the metric's */
 function analyticError(aggregation: Aggregation, { scores, partners }: Scores, value: number): number | null {
-  if (aggregation === 'f1') return null
+  if (aggregation === 'f1' || aggregation === 'auc') return null
   const error = ratioError(scores, aggregation === 'perplexity' ? scores.map(() => 1) : partners)
   // To first order, exp(-r) moves by its own value where r moves by 1.
   return aggregation === 'bits_per_byte' ? error / Math.LN2 : value * error

@@ -12,7 +12,7 @@ const maxResamples = 10_000
 const drawsAtOnce = 1 << 16
 
 /**
- * A statistic of 1,000 to 10,000 resamples, in ascending order.
+ * A statistic of 1,000 to 10,000 resamples, in ascending order. Resamples that do not have it, for which it is NaN, are left out.
  * @param n samples that there are, at least one; their order must be always the same
  * @param statistic is given the places of the samples that are drawn, n of them
  */
@@ -32,7 +32,10 @@ export function* bootstrap(n: number, statistic: (drawn: Int32Array) => number):
     waiting = 0
     yield
   }
-  return values.sort()
+  const sorted = values.sort()
+  // NaN is sorted to the end.
+  const missing = sorted.findIndex(Number.isNaN)
+  return missing < 0 ? sorted : sorted.subarray(0, missing)
 }
 
 /** Means of resamples, in ascending order. */

@@ -2,7 +2,7 @@
 
 /** Heads of columns. */
 const heads: Readonly<Record<string, string>> = {
-  ...{ acc: 'Acc.', f1: 'F1', exact_match: 'EM' },
+  ...{ acc: 'Acc.', auc: 'AUC', f1: 'F1', exact_match: 'EM' },
   ...{ acc_mean: 'mean', acc_median: 'median', acc_min: 'min', acc_max: 'max' },
 }
 

@@ -5,6 +5,8 @@ import type { Scores } from '../../metrics/aggregation.ts'
 import { meanOf } from '../../metrics/mean.ts'
 import { isProportion } from '../../metrics/wilson.ts'
 import type { Gold } from '../../tasks/task.ts'
+import { auc, isDefined, ofTwo } from '../choices.ts'
+import { isNotFinite } from '../not-finite.ts'
 import type { SampleRecord, Settings, TaskResult } from '../results.ts'
 import { type Difference, differenceOf } from './difference.ts'
 import { readRun, type SavedRun, type SavedTask } from './read-run.ts'
@@ -147,6 +149,10 @@ async function compareTasks(a: SavedTask, b: SavedTask): Promise<TaskComparison>
     })
     metrics[name] = await differenceOf(before!, after!, aggregations[name])
   }
+  const finite = pairs.filter(pair => !pair.some(isNotFinite))
+  const [before, after] = [0, 1].map(side => ofTwo(finite.map(pair => pair[side]!)))
+  if (before && after && isDefined(before) && !hasTemplates)
+    metrics[auc] = await differenceOf(before, after, 'auc')
   const isWhole = (name: string) =>
     pairs.every(([one, other]) => isProportion([one.scores[name]!, other.scores[name]!]))
   const scored = headline.filter(name => !aggregations[name])

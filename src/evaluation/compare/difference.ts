@@ -1,6 +1,6 @@
 // How much a metric differs between two runs of the same samples, and whether chance explains it.
 import { inSlices } from '../../calls/slices.ts'
-import { type Aggregation, aggregatedValue, isLowerBetter, type Scores } from '../../metrics/aggregation.ts'
+import { type Aggregation, isLowerBetter, type Scores, statisticOf } from '../../metrics/aggregation.ts'
 import { bootstrap, bootstrapMeans, middle95 } from '../../metrics/bootstrap.ts'
 import { mcnemar } from '../../metrics/mcnemar.ts'
 import { meanOf } from '../../metrics/mean.ts'
@@ -22,7 +22,10 @@ export interface Difference {
   standardError: number | null
   /** 95 % of the difference: the percentile interval of the paired bootstrap, which draws pairs; null for a single pair. */
   interval: Interval | null
-  /** Pairs whose score is higher in the other run; of a perplexity the score is the log-likelihood. */
+  /**
+   * Pairs whose score is higher in the other run; of a perplexity the score is the log-likelihood, of auc by how much the
+   * right choice is likelier than the other.
+   */
   higher: number
   /** Pairs whose score is lower in the other run. */
   lower: number
@@ -45,8 +48,10 @@ export async function differenceOf(
   aggregation: Aggregation | undefined,
 ): Promise<Difference> {
   const changes = after.scores.map((score, i) => score - before.scores[i]!)
-  const higher = changes.filter(one => one > 0).length
-  const lower = changes.filter(one => one < 0).length
+  const better =
+    aggregation === 'auc' ? changes.map((one, i) => (after.partners[i] === 1 ? one : -one)) : changes
+  const higher = better.filter(one => one > 0).length
+  const lower = better.filter(one => one < 0).length
   const figures = aggregation
     ? await ofAggregated(before, after, aggregation)
     : await ofMeans(before, after, changes, higher, lower)
@@ -73,11 +78,10 @@ async function ofMeans(
 
 async function ofAggregated(before: Scores, after: Scores, aggregation: Aggregation) {
   const n = before.scores.length
-  const change = (drawn?: Int32Array) =>
-    aggregatedValue(aggregation, after, drawn) - aggregatedValue(aggregation, before, drawn)
+  const [there, here] = [statisticOf(aggregation, before), statisticOf(aggregation, after)]
+  const change = (drawn?: Int32Array) => here(drawn) - there(drawn)
   return {
-    before: aggregatedValue(aggregation, before),
-    after: aggregatedValue(aggregation, after),
+    ...{ before: there(), after: here() },
     ...{ difference: change(), standardError: null },
     interval: n === 1 ? null : middle95(await inSlices(bootstrap(n, change))),
     mcnemar: null,

@@ -1,9 +1,10 @@
 // Gates: what must hold of a run's results, such as copa.acc>=0.85.
 import { MtLlamaError, oneOf } from '../../errors.ts'
-import type { Protocol } from '../../protocols/protocol.ts'
+import type { Form, Protocol } from '../../protocols/protocol.ts'
 import { languageSets } from '../../tasks/built-in/registry.ts'
 import type { AnyTask } from '../../tasks/task.ts'
 import type { TaskGroup } from '../../tasks/yaml/load.ts'
+import { auc } from '../choices.ts'
 import { groupMetricNames } from '../group-results.ts'
 import type { RunResults } from '../results.ts'
 
@@ -63,7 +64,8 @@ export function gatedMetrics(
   for (const task of tasks) {
     const form = protocol.form(task)
     // A headline metric may be one of templates, and none of a sample.
-    metrics.set(task.name, [...new Set([...(form?.metrics ?? []), ...(form?.headline ?? [])])])
+    const own = [...(form?.metrics ?? []), ...(form?.headline ?? [])]
+    metrics.set(task.name, [...new Set([...own, ...(mayHaveAuc(form) ? [auc] : [])])])
   }
   for (const set of languageSets) {
     const names = set.averaged.map(language => set.tasks.get(language)!.name)
@@ -77,6 +79,12 @@ export function gatedMetrics(
     )
   }
   return metrics
+}
+
+/** Whether results have the metric where all questions have two choices; those of several templates together do not. */
+function mayHaveAuc(form: Form | undefined): boolean {
+  if (form?.kind !== 'rank' || form.hasOneChoice) return false
+  return form.metrics.includes('acc') && form.headline.every(name => form.metrics.includes(name))
 }
 
 /** @throws INVALID_ARGUMENT for a gate whose task or metric is not among these, naming those that are */
@@ -115,6 +123,11 @@ function savedFigures({ tasks, languageMeans, groups = {} }: RunResults): Figure
 export function judgeGate({ text, figure, operator, bound }: Gate, results: RunResults): GateOutcome {
   const figures = savedFigures(results)
   const { task, metric } = parts(figure, namesOf(figures))!
-  const { value } = figures.get(task)![metric]!
+  const value = figures.get(task)![metric]?.value
+  if (value === undefined)
+    return {
+      ...{ gate: text, passed: false },
+      found: `${task} has no ${metric}, since its questions have more than two choices or one of two is never right`,
+    }
   return { gate: text, passed: operators[operator](value, bound), found: `${figure} is ${value}` }
 }
