@@ -4,13 +4,14 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from 'node:path'
 import { convert } from '../src/checkpoint/convert/convert.ts'
 import { fileBytes } from '../src/checkpoint/convert/tensor-file.ts'
+import { ggmlName } from '../src/checkpoint/gguf/gguf-llama.ts'
 import { openCheckpoint, type TrainConfig, train, trainStream } from '../src/index.ts'
 import { newControl } from '../src/native/job.ts'
 import { loadTrained } from '../src/training/open-run.ts'
 import { checkTrainConfig } from '../src/training/train-config.ts'
 import { trainTarget } from '../src/training/train-target.ts'
 import { withFolder } from './checkpoint-files.ts'
-import { convertFile } from './convert-files.ts'
+import { tinyGguf } from './convert-files.ts'
 import {
   firstTolerance,
   goldenPack,
@@ -23,10 +24,21 @@ import {
 import { safetensorsArrays } from './safetensors-arrays.ts'
 import { shared, sharedMissing } from './shared.ts'
 import { skip } from './skip.ts'
-import { defaultModel } from './tiny-model.ts'
+import { defaultModel, randomTinyTensors } from './tiny-model.ts'
 import { bytesOf, figuresOf, sameBytes, trainingRun } from './training-run.ts'
 
 const lora = { rank: 4, alpha: 6, rslora: true, targets: 'all-linear' } as const
+
+/** A GGUF file with a tokenizer of six letters. */
+function randomGguf(): Buffer {
+  const tensors = Array.from(randomTinyTensors(), ([name, tensor]) => [ggmlName(name), tensor])
+  return tinyGguf(Object.fromEntries(tensors), {
+    'tokenizer.ggml.model': 'llama',
+    'tokenizer.ggml.tokens': ['<unk>', '<s>', '</s>', '\u2581', ...'abcdef'],
+    'tokenizer.ggml.scores': new Float32Array(10),
+    'tokenizer.ggml.token_type': Int32Array.of(2, 3, 3, 1, 1, 1, 1, 1, 1, 1),
+  })
+}
 
 describe('training: LoRA', () => {
   // bench/peers/train_steps.py --adapter (peft 0.21.2, torch 2.13) printed these of the same examples, from the weights of step-0000001.
@@ -91,8 +103,8 @@ describe('training: LoRA', () => {
     it(`leaves an adapter that makes of its base, of the format ${format}, the model that was trained`, () =>
       withFolder(async folder => {
         const model = format === 'gguf' ? join(folder, 'base.gguf') : defaultModel
-        if (format === 'gguf') await convertFile(defaultModel, model)
-        const validation = { validationShare: 0.3, validateEvery: 1, validationExamples: 8 }
+        if (format === 'gguf') writeFileSync(model, randomGguf())
+        const validation = { maxLength: 32, validationShare: 0.3, validateEvery: 1, validationExamples: 8 }
         const own = trainingRun(folder, { ...validation, model, lora, learningRate: 0.05, steps: 4 })
         const losses: number[] = []
         for await (const { validationLoss } of trainStream(own)) losses.push(validationLoss!)
@@ -102,7 +114,7 @@ describe('training: LoRA', () => {
         const after = { model: join(folder, 'merged'), steps: 1, warmupShare: 1, out: join(folder, 'after') }
         for await (const { validationLoss } of trainStream(trainingRun(folder, { ...validation, ...after })))
           near(validationLoss!, losses.at(-1)!, 1e-5, 'loss')
-        assert.ok(losses.at(-1)! < losses[0]! - 0.5, `${losses}`)
+        assert.ok(losses.at(-1)! < losses[0]! - 0.1, `${losses}`)
       }))
 
   it('goes on to the bits of a run that was never stopped', () =>
