@@ -46,7 +46,7 @@ describe('training on golden checkpoints', () => {
           const config = nativeConfig(checkpoint)
           const options = { dtype: 'float32' as const, device, threads: 2 }
           model = await loadAddon().load(config, checkpoint.tensors, options, newControl())
-          trainer = await model.trainer([], newControl())
+          trainer = await model.trainer([], 0, newControl())
           parameters = loadAddon()
             .parameters(config)
             .map(parameter => parameter.name)
@@ -115,6 +115,7 @@ describe('training on golden checkpoints', () => {
             .map(key => key.slice(0, -'.lora_A.weight'.length))
           trainer = await model.trainer(
             modules.map(module => adapterOf(module, settings, golden)),
+            0,
             newControl(),
           )
           for (const parameter of parameters)

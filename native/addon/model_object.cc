@@ -138,9 +138,13 @@ class LogitsJob final : public Job {
 class NewTrainerJob final : public Job {
  public:
   NewTrainerJob(const Napi::CallbackInfo& info, std::shared_ptr<ModelHandle> handle)
-      : Job(info[1]), handle_(std::move(handle)), llama_(handle_->llama()), adapters_(read_adapters(info[0])) {}
+      : Job(info[2]),
+        handle_(std::move(handle)),
+        llama_(handle_->llama()),
+        adapters_(read_adapters(info[0])),
+        kept_bytes_(static_cast<size_t>(read_integer(info[1], "keptBytes", 0, int64_t{1} << 53))) {}
 
-  void run(const Control&) override { trainer_ = std::make_shared<Trainer>(std::move(llama_), adapters_); }
+  void run(const Control&) override { trainer_ = std::make_shared<Trainer>(std::move(llama_), adapters_, kept_bytes_); }
 
   Napi::Value result(Napi::Env env) override { return new_trainer_object(env, handle_->add(std::move(trainer_))); }
 
@@ -148,6 +152,7 @@ class NewTrainerJob final : public Job {
   std::shared_ptr<ModelHandle> handle_;
   std::shared_ptr<Llama> llama_;
   std::vector<AdapterSpec> adapters_;
+  size_t kept_bytes_;
   std::shared_ptr<Trainer> trainer_;
 };
 

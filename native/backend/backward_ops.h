@@ -98,10 +98,7 @@ class BackwardOps {
   //   a [rows, in] act   w [out, in] kPlain   y [rows, first + out or more] f32, or without `add` act
   virtual void product(View a, const Matrix& w, bool add, int first, View y) = 0;
 
-  // The products of swiglu(): h gate^T + bias_gate, and beside them h up^T + bias_up.
-  //   h [rows, dim] act   w kGateUp   bias [2 * ffn] f32 or empty   gate_up [rows, 2 * ffn] f32
-  virtual void gate_up(View h, const Matrix& w, View bias, View gate_up) = 0;
-  // With s = 1 / (1 + exp(-gate)):
+  // With swiglu()'s gate and up, and s = 1 / (1 + exp(-gate)):
   //   f = gate s * up   dgate = df * up * s (1 + gate (1 - s))   dup = df * gate s
   //   gate_up [rows, 2 * ffn] f32   df [rows, ffn] f32   f [rows, ffn] act   dgate_up [rows, 2 * ffn] act
   virtual void swiglu_backward(View gate_up, View df, View f, View dgate_up) = 0;

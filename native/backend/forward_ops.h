@@ -109,11 +109,13 @@ class ForwardOps {
   // x[t, :] += a[t, :] w^T + bias         a [rows, in] activation dtype   x [rows, out] f32
   virtual void linear_add(View a, const Matrix& w, View bias, View x) = 0;
 
-  // f = silu(h gate^T + bias_gate + addend_gate) * (h up^T + bias_up + addend_up)          (SwiGLU, Shazeer 2020)
+  // f = silu(gate) * up, gate = h gate^T + bias_gate + addend_gate, up = h up^T + bias_up + addend_up
+  // (SwiGLU, Shazeer 2020)
   //   w kGateUp   bias [2 * ffn] f32 or empty   f [rows, ffn] activation dtype
-  //   addend [rows, 2 * ffn] f32, or empty: what adapters add. Like that of qkv(), a backend that cannot train need not
-  //   read it.
-  virtual void swiglu(View h, const Matrix& w, View bias, View f, View addend = {}) = 0;
+  //   addend [rows, 2 * ffn] f32, or empty: what adapters add
+  //   gate_up [rows, 2 * ffn] f32, or empty: gate and up side by side, which the backward pass needs.
+  // Like the addend of qkv(), a backend that cannot train need not read or write these two.
+  virtual void swiglu(View h, const Matrix& w, View bias, View f, View addend = {}, View gate_up = {}) = 0;
 
   // y[i, :] = x[rows[i], :]               x [T, dim] f32   y [rows of the pack, dim] f32
   virtual void gather_rows(const PlacedPack& pack, View x, View y) = 0;

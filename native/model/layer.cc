@@ -23,7 +23,8 @@ View qkv_addend(const LayerPass& pass, const LayerWeights& layer, const LayerAct
 
 View gate_up_addend(const LayerPass& pass, const LayerWeights& layer, const LayerActivations& act) {
   const View addend = zero_addend(pass, layer, act, act.h.rows, 2 * act.f.cols);
-  add_gate_up_adapters(pass, layer, act.h, act, addend);
+  add_adapter(pass, layer, AdapterTarget::kGate, act.h, act, addend, 0);
+  add_adapter(pass, layer, AdapterTarget::kUp, act.h, act, addend, act.f.cols);
   return addend;
 }
 
@@ -44,9 +45,13 @@ void attend(const LayerPass& pass, const LayerWeights& layer, int l, const Layer
   add_adapter(pass, layer, AdapterTarget::kO, act.a, act, x, 0);
 }
 
-void feed_forward(const LayerPass& pass, const LayerWeights& layer, const LayerActivations& act, View x) {
+void project_gate_up(const LayerPass& pass, const LayerWeights& layer, const LayerActivations& act, View x) {
   pass.ops.rms_norm(x, layer.ffn_norm, pass.config.rms_norm_eps, act.h);
-  pass.ops.swiglu(act.h, *layer.gate_up, layer.gate_up_bias, act.f, gate_up_addend(pass, layer, act));
+  pass.ops.swiglu(act.h, *layer.gate_up, layer.gate_up_bias, act.f, gate_up_addend(pass, layer, act), act.gate_up);
+}
+
+void feed_forward(const LayerPass& pass, const LayerWeights& layer, const LayerActivations& act, View x) {
+  project_gate_up(pass, layer, act, x);
   pass.ops.linear_add(act.f, *layer.down, layer.down_bias, x);
   add_adapter(pass, layer, AdapterTarget::kDown, act.f, act, x, 0);
 }
@@ -71,12 +76,6 @@ void add_adapter(const LayerPass& pass, const LayerWeights& layer, AdapterTarget
   const View z = z_of(act, target, *adapter, x.rows);
   pass.training->product(x, *adapter->a, false, 0, z);
   pass.training->product(z, *adapter->b, true, first, y);
-}
-
-void add_gate_up_adapters(const LayerPass& pass, const LayerWeights& layer, View h, const LayerActivations& act,
-                          View y) {
-  add_adapter(pass, layer, AdapterTarget::kGate, h, act, y, 0);
-  add_adapter(pass, layer, AdapterTarget::kUp, h, act, y, y.cols / 2);
 }
 
 }  // namespace mt

@@ -26,6 +26,7 @@ struct LayerActivations {
   View k, v;      // [tokens, kv_heads * d] f32
   View a;         // [tokens, heads * d]: output of attention
   View log_sums;  // [tokens, heads] f32, or empty: what the backward pass of attention needs of its softmax
+  View gate_up;   // [rows, 2 ffn] f32, or empty: what the backward pass needs of swiglu()
   View f;         // [rows, ffn]
   // Only where a layer has adapters, else empty:
   std::array<View, kAdapterTargets> z;  // [rows, rank] of each: scale * (input a^T)
@@ -36,7 +37,9 @@ struct LayerActivations {
 void project_qkv(const LayerPass& pass, const LayerWeights& layer, int l, View x, const LayerActivations& act);
 // x += attention.
 void attend(const LayerPass& pass, const LayerWeights& layer, int l, const LayerActivations& act, View x);
-// x += feed-forward network of x; h and f have as many rows as x [rows, dim].
+// Norm of x [rows, dim], gate, up and f. h, gate_up and f have as many rows.
+void project_gate_up(const LayerPass& pass, const LayerWeights& layer, const LayerActivations& act, View x);
+// x += feed-forward network of x; the same, and what comes of f.
 void feed_forward(const LayerPass& pass, const LayerWeights& layer, const LayerActivations& act, View x);
 
 // The layer's adapter of `target`, or null.
@@ -48,8 +51,5 @@ View z_of(const LayerActivations& act, AdapterTarget target, const Adapter& adap
 // nothing where there is no adapter.
 void add_adapter(const LayerPass& pass, const LayerWeights& layer, AdapterTarget target, View x,
                  const LayerActivations& act, View y, int first);
-// The same for gate and up, side by side: y [rows, 2 ffn].
-void add_gate_up_adapters(const LayerPass& pass, const LayerWeights& layer, View h, const LayerActivations& act,
-                          View y);
 
 }  // namespace mt

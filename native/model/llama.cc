@@ -118,6 +118,7 @@ size_t Llama::place(Activations& views, int tokens, int rows, std::byte* base) c
                      .v = {nullptr, tokens, kv, f32},
                      .a = {nullptr, tokens, q, act},
                      .log_sums = {},
+                     .gate_up = {},
                      .f = {nullptr, max_rows, ffn, act},
                      .z = {},
                      .addend = {}},

@@ -16,6 +16,12 @@ View rows_of(View view, int rows) {
   return view;
 }
 
+// Those of a layer, of which what the feed-forward network works in has so many rows.
+LayerActivations with_rows(LayerActivations act, int rows) {
+  act.h.rows = act.gate_up.rows = act.f.rows = rows;
+  return act;
+}
+
 BackwardOps& backward_of(Llama& model) {
   if (model.config().head_norms)
     throw Error(ErrorCode::INVALID_ARGUMENT, "models with norms of heads (Qwen3) cannot be trained");
@@ -77,9 +83,10 @@ void check_request(const TrainRequest& request, const LlamaConfig& config) {
   }
 }
 
-Trainer::Trainer(std::shared_ptr<Llama> model, const std::vector<AdapterSpec>& adapters)
+Trainer::Trainer(std::shared_ptr<Llama> model, const std::vector<AdapterSpec>& adapters, size_t kept_bytes)
     : model_(std::move(model)),
       ops_(backward_of(*model_)),
+      kept_bytes_(kept_bytes),
       adapters_(adapters.empty() ? nullptr : std::make_unique<ModelAdapters>(*model_, adapters)),
       parameters_(model_->backend(), adapters_ ? adapters_->tensors() : tensors_of(*model_)) {
   if (adapters_)
@@ -134,30 +141,37 @@ HeadLoss Trainer::run(const TrainRequest& request, const Control& control) {
 void Trainer::forward(const LayerPass& pass, Activations& act, const Control& control) {
   const Weights& weights = model_->weights();
   const int layers = pass.config.layers;
-  LayerActivations ffn = act.layer;
-  ffn.h = act.h_ffn;
-  pass.ops.embed(pass.pack, *weights.embedding, act.x[0]);
+  pass.ops.embed(pass.pack, *weights.embedding, act.layers[0].x);
   for (int l = 0; l < layers; l++) {
     control.poll();
-    View x = act.x[l + 1];
-    ops_.convert(act.x[l], x);
-    project_qkv(pass, weights.layers[l], l, x, act.layer);
-    attend(pass, weights.layers[l], l, act.layer, x);
+    const KeptLayer& kept = act.layers[l];
+    attention(pass, l, kept);
+    View y = act.x_scored;
     if (l + 1 == layers) {
-      pass.ops.gather_rows(pass.pack, x, act.x_scored);
-      x = act.x_scored;
+      pass.ops.gather_rows(pass.pack, kept.middle, act.middle_scored);
+      ops_.convert(act.middle_scored, y);
+    } else {
+      y = act.layers[l + 1].x;
+      ops_.convert(kept.middle, y);
     }
-    ffn.h.rows = ffn.f.rows = x.rows;
-    feed_forward(pass, weights.layers[l], ffn, x);
+    feed_forward(pass, weights.layers[l], with_rows(kept.act, y.rows), y);
     control.report(l + 1, 3 * static_cast<uint64_t>(layers));
   }
+}
+
+void Trainer::attention(const LayerPass& pass, int l, const KeptLayer& kept) {
+  const LayerWeights& layer = model_->weights().layers[l];
+  const LayerActivations act = with_rows(kept.act, kept.x.rows);
+  ops_.convert(kept.x, kept.middle);
+  project_qkv(pass, layer, l, kept.x, act);
+  attend(pass, layer, l, act, kept.middle);
 }
 
 HeadLoss Trainer::head(const TrainRequest& request, Activations& act, const Control& control) {
   const Weights& weights = model_->weights();
   const float eps = model_->config().rms_norm_eps;
   const int rows = act.x_scored.rows;
-  const View h = rows_of(act.h_ffn, rows), dh = rows_of(act.dh, rows);
+  const View h = rows_of(act.h, rows), dh = rows_of(act.dh, rows);
   model_->backend().rms_norm(act.x_scored, weights.final_norm, eps, h);
   const Matrix& head = model_->head();
   const View dw = parameters_.gradient(weights.head ? &weights.head : &weights.embedding);
@@ -173,20 +187,20 @@ void Trainer::backward(const LayerPass& pass, Activations& act, const Control& c
   const int layers = pass.config.layers;
   for (int l = layers - 1; l >= 0; l--) {
     control.poll();
-    const LayerWeights& layer = weights.layers[l];
-    View x = act.x[l + 1];
-    ops_.convert(act.x[l], x);
-    project_qkv(pass, layer, l, x, act.layer);
-    attend(pass, layer, l, act.layer, x);
-    if (l + 1 == layers) {
-      pass.ops.gather_rows(pass.pack, x, act.x_scored);
-      feed_forward_backward(pass, layer, act, act.x_scored, act.dx_scored);
+    const KeptLayer& kept = act.layers[l];
+    const bool last = l + 1 == layers;
+    const View x = last ? act.middle_scored : kept.middle;
+    if (kept.recomputed) {
+      attention(pass, l, kept);
+      if (last) pass.ops.gather_rows(pass.pack, kept.middle, x);
+      project_gate_up(pass, weights.layers[l], with_rows(kept.act, x.rows), x);
+    }
+    feed_forward_backward(pass, l, act, x, last ? act.dx_scored : act.dx);
+    if (last) {
       ops_.fill_zero(act.dx);
       ops_.scatter_rows(pass.pack, act.dx_scored, act.dx);
-    } else {
-      feed_forward_backward(pass, layer, act, x, act.dx);
     }
-    attention_backward(pass, layer, l, act);
+    attention_backward(pass, l, act);
     control.report(3 * static_cast<uint64_t>(layers) - 2 * l, 3 * static_cast<uint64_t>(layers));
   }
   const View dtable = parameters_.gradient(&weights.embedding);
@@ -194,54 +208,54 @@ void Trainer::backward(const LayerPass& pass, Activations& act, const Control& c
 }
 
 // x is the input of the second norm; dx becomes the gradient by it from that by the layer's output.
-void Trainer::feed_forward_backward(const LayerPass& pass, const LayerWeights& layer, Activations& act, View x,
-                                    View dx) {
+void Trainer::feed_forward_backward(const LayerPass& pass, int l, const Activations& act, View x, View dx) {
+  const LayerWeights& layer = model_->weights().layers[l];
+  const LayerActivations kept = with_rows(act.layers[l].act, x.rows);
   const float eps = pass.config.rms_norm_eps;
-  const View h = rows_of(act.h_ffn, x.rows), f = rows_of(act.layer.f, x.rows);
-  const View gate_up = rows_of(act.gate_up, x.rows), dgate_up = rows_of(act.dgate_up, x.rows);
-  const View df = rows_of(act.df, x.rows), dh = rows_of(act.dh, x.rows);
-  pass.ops.rms_norm(x, layer.ffn_norm, eps, h);
-  ops_.gate_up(h, *layer.gate_up, layer.gate_up_bias, gate_up);
-  add_gate_up_adapters(pass, layer, h, act.layer, gate_up);
-
+  const View h = kept.h, f = kept.f;
+  const View dgate_up = rows_of(act.dgate_up, x.rows), df = rows_of(act.df, x.rows), dh = rows_of(act.dh, x.rows);
   const View dy = rounded(dx, act);
   const Adapter* down = adapter_of(layer, AdapterTarget::kDown);
   input_gradient(dy, *layer.down, df);
   const View dz = down ? adapter_input_gradient(*down, dy, 0, df, act) : View();
-  ops_.swiglu_backward(gate_up, df, f, dgate_up);
+  ops_.swiglu_backward(kept.gate_up, df, f, dgate_up);
   add_weight_gradient(dy, f, &layer.down, &layer.down_bias);
   if (down) {
-    const View z = z_of(act.layer, AdapterTarget::kDown, *down, f.rows);
+    const View z = z_of(kept, AdapterTarget::kDown, *down, f.rows);
     ops_.product(f, *down->a, false, 0, z);
     add_adapter_gradients(*down, dy, 0, f, z, dz, act);
   }
+  pass.ops.rms_norm(x, layer.ffn_norm, eps, h);
   add_weight_gradient(dgate_up, h, &layer.gate_up, &layer.gate_up_bias);
   input_gradient(dgate_up, *layer.gate_up, dh);
-  adapter_backward(layer, AdapterTarget::kGate, dgate_up, 0, h, dh, act);
-  adapter_backward(layer, AdapterTarget::kUp, dgate_up, f.cols, h, dh, act);
+  adapter_backward(layer, AdapterTarget::kGate, dgate_up, 0, h, kept, dh, act);
+  adapter_backward(layer, AdapterTarget::kUp, dgate_up, f.cols, h, kept, dh, act);
   ops_.rms_norm_backward(x, layer.ffn_norm, eps, dh, dx, parameters_.gradient(&layer.ffn_norm));
 }
 
 // act.dx becomes the gradient by the layer's input from that by the output of its attention.
-void Trainer::attention_backward(const LayerPass& pass, const LayerWeights& layer, int l, Activations& act) {
+void Trainer::attention_backward(const LayerPass& pass, int l, const Activations& act) {
+  const LayerWeights& layer = model_->weights().layers[l];
+  const View x = act.layers[l].x, dh = rows_of(act.dh, x.rows);
+  const LayerActivations kept = with_rows(act.layers[l].act, x.rows);
   const HeadShape shape = pass.config.head_shape();
-  const View dh = rows_of(act.dh, act.dx.rows);
+  const float eps = pass.config.rms_norm_eps;
   const View dy = rounded(act.dx, act);
   input_gradient(dy, *layer.o, act.da);
-  add_weight_gradient(dy, act.layer.a, &layer.o, &layer.o_bias);
-  adapter_backward(layer, AdapterTarget::kO, dy, 0, act.layer.a, act.da, act);
-  ops_.attention_backward(pass.pack, act.layer.q, act.layer.k, act.layer.v, act.layer.a, act.layer.log_sums, act.da,
-                          shape, pass.config.window(l), act.dqkv);
+  add_weight_gradient(dy, kept.a, &layer.o, &layer.o_bias);
+  adapter_backward(layer, AdapterTarget::kO, dy, 0, kept.a, kept, act.da, act);
+  ops_.attention_backward(pass.pack, kept.q, kept.k, kept.v, kept.a, kept.log_sums, act.da, shape,
+                          pass.config.window(l), act.dqkv);
   ops_.rope_backward(pass.pack, pass.rope, shape, act.dqkv);
   const View dqkv = rounded(act.dqkv, act);
-  const int q = act.layer.q.cols, kv = act.layer.k.cols;
-  add_weight_gradient(dqkv, act.layer.h, &layer.qkv, &layer.qkv_bias);
+  const int q = kept.q.cols, kv = kept.k.cols;
+  pass.ops.rms_norm(x, layer.attention_norm, eps, kept.h);
+  add_weight_gradient(dqkv, kept.h, &layer.qkv, &layer.qkv_bias);
   input_gradient(dqkv, *layer.qkv, dh);
-  adapter_backward(layer, AdapterTarget::kQ, dqkv, 0, act.layer.h, dh, act);
-  adapter_backward(layer, AdapterTarget::kK, dqkv, q, act.layer.h, dh, act);
-  adapter_backward(layer, AdapterTarget::kV, dqkv, q + kv, act.layer.h, dh, act);
-  ops_.rms_norm_backward(act.x[l], layer.attention_norm, pass.config.rms_norm_eps, dh, act.dx,
-                         parameters_.gradient(&layer.attention_norm));
+  adapter_backward(layer, AdapterTarget::kQ, dqkv, 0, kept.h, kept, dh, act);
+  adapter_backward(layer, AdapterTarget::kK, dqkv, q, kept.h, kept, dh, act);
+  adapter_backward(layer, AdapterTarget::kV, dqkv, q + kv, kept.h, kept, dh, act);
+  ops_.rms_norm_backward(x, layer.attention_norm, eps, dh, act.dx, parameters_.gradient(&layer.attention_norm));
 }
 
 void Trainer::input_gradient(View dy, const Matrix& w, View dx) { ops_.product(dy, transposed(w), false, 0, dx); }
@@ -268,12 +282,12 @@ void Trainer::add_adapter_gradients(const Adapter& adapter, View dy, int first, 
   ops_.linear_backward(dz, x, parameters_.gradient(&adapter.a), {});
 }
 
-void Trainer::adapter_backward(const LayerWeights& layer, AdapterTarget target, View dy, int first, View x, View dx,
-                               const Activations& act) {
+void Trainer::adapter_backward(const LayerWeights& layer, AdapterTarget target, View dy, int first, View x,
+                               const LayerActivations& kept, View dx, const Activations& act) {
   const Adapter* adapter = adapter_of(layer, target);
   if (!adapter) return;
   const View dz = adapter_input_gradient(*adapter, dy, first, dx, act);
-  add_adapter_gradients(*adapter, dy, first, x, z_of(act.layer, target, *adapter, x.rows), dz, act);
+  add_adapter_gradients(*adapter, dy, first, x, z_of(kept, target, *adapter, x.rows), dz, act);
 }
 
 // The columns of dy that belong to the adapter's map, side by side.
@@ -307,20 +321,11 @@ const Matrix& Trainer::transposed(const Matrix& w) {
 size_t Trainer::place(Activations& act, int tokens, int rows, std::byte* base) const {
   const LlamaConfig& c = model_->config();
   const int dim = c.hidden_size, q = c.q_size(), kv = c.kv_size(), ffn = c.intermediate_size, qkv = q + 2 * kv;
-  const int most = std::max(tokens, rows);
+  const int most = std::max(tokens, rows), rank = model_->weights().adapter_rank;
   const DType f32 = DType::kFloat32, type = model_->activation_dtype();
-  act.x_scored = act.dx_scored = {nullptr, rows, dim, f32};
-  act.layer = {.h = {nullptr, tokens, dim, type},
-               .q = {nullptr, tokens, q, f32},
-               .k = {nullptr, tokens, kv, f32},
-               .v = {nullptr, tokens, kv, f32},
-               .a = {nullptr, tokens, q, type},
-               .log_sums = {nullptr, tokens, c.heads, f32},
-               .f = {nullptr, most, ffn, type},
-               .z = {},
-               .addend = {}};
-  act.h_ffn = {nullptr, most, dim, type};
-  act.gate_up = {nullptr, most, 2 * ffn, f32};
+  act.middle_scored = act.x_scored = act.dx_scored = {nullptr, rows, dim, f32};
+  act.h = {nullptr, most, dim, type};
+  act.f = {nullptr, most, ffn, type};
   act.dx = {nullptr, tokens, dim, f32};
   act.dh = {nullptr, most, dim, f32};
   act.df = {nullptr, most, ffn, f32};
@@ -328,23 +333,63 @@ size_t Trainer::place(Activations& act, int tokens, int rows, std::byte* base) c
   act.da = {nullptr, tokens, q, f32};
   act.dqkv = {nullptr, tokens, qkv, f32};
   act.rounded = {nullptr, type == f32 ? 0 : most, std::max(dim, qkv), type};
-  LayerActivations& l = act.layer;
-  size_t bytes =
-      place_views(base, {&act.x_scored, &act.dx_scored, &l.h, &l.q, &l.k, &l.v, &l.a, &l.log_sums, &l.f, &act.h_ffn,
-                         &act.gate_up, &act.dx, &act.dh, &act.df, &act.dgate_up, &act.da, &act.dqkv, &act.rounded});
-  if (const int rank = model_->weights().adapter_rank; rank > 0) {
-    l.addend = {nullptr, most, std::max(qkv, 2 * ffn), f32};
-    act.dy_part = {nullptr, most, std::max({q, kv, ffn}), type};
-    act.dz = {nullptr, most, rank, f32};
-    act.dz_act = {nullptr, most, rank, type};
-    bytes += place_views(base ? base + bytes : nullptr, {&l.addend, &act.dy_part, &act.dz, &act.dz_act});
+  // Without adapters these four are empty.
+  const int adapted = rank > 0 ? most : 0;
+  act.addend = {nullptr, adapted, std::max(qkv, 2 * ffn), f32};
+  act.dy_part = {nullptr, adapted, std::max({q, kv, ffn}), type};
+  act.dz = {nullptr, adapted, rank, f32};
+  act.dz_act = {nullptr, adapted, rank, type};
+  const size_t bytes = place_views(
+      base, {&act.middle_scored, &act.x_scored, &act.h, &act.f, &act.dx, &act.dx_scored, &act.dh, &act.df,
+             &act.dgate_up, &act.da, &act.dqkv, &act.rounded, &act.addend, &act.dy_part, &act.dz, &act.dz_act});
+  return bytes + place_layers(act, tokens, rows, base ? base + bytes : nullptr);
+}
+
+// The layers that are recomputed, which are the first ones, have one place for all but their inputs.
+size_t Trainer::place_layers(Activations& act, int tokens, int rows, std::byte* base) const {
+  const LlamaConfig& c = model_->config();
+  const int dim = c.hidden_size, q = c.q_size(), kv = c.kv_size(), most = std::max(tokens, rows);
+  const DType f32 = DType::kFloat32, type = model_->activation_dtype();
+  size_t bytes = 0;
+  const auto take = [&](std::initializer_list<View*> views) {
+    bytes += place_views(base ? base + bytes : nullptr, views);
+  };
+  const auto take_layer = [&](KeptLayer& layer) {
+    layer.middle = {nullptr, tokens, dim, f32};
+    LayerActivations& l = layer.act;
+    l = {.h = act.h,
+         .q = {nullptr, tokens, q, f32},
+         .k = {nullptr, tokens, kv, f32},
+         .v = {nullptr, tokens, kv, f32},
+         .a = {nullptr, tokens, q, type},
+         .log_sums = {nullptr, tokens, c.heads, f32},
+         .gate_up = {nullptr, most, 2 * c.intermediate_size, f32},
+         .f = act.f,
+         .z = {},
+         .addend = act.addend};
+    take({&layer.middle, &l.q, &l.k, &l.v, &l.a, &l.log_sums, &l.gate_up});
     for (View& z : l.z) {
-      z = {nullptr, most, rank, type};
-      bytes += place_views(base ? base + bytes : nullptr, {&z});
+      z = {nullptr, act.dz_act.rows, act.dz_act.cols, type};
+      take({&z});
+    }
+  };
+  act.layers.assign(c.layers, {.x = {nullptr, tokens, dim, f32}, .recomputed = true, .middle = {}, .act = {}});
+  for (KeptLayer& layer : act.layers) take({&layer.x});
+  const size_t inputs = bytes;
+  take_layer(act.layers[0]);
+  const size_t of_layer = bytes - inputs;
+  const int recomputed = std::max(0, c.layers - static_cast<int>(std::min<size_t>(c.layers, kept_bytes_ / of_layer)));
+  bytes = inputs;
+  for (int l = 0; l < c.layers; l++) {
+    KeptLayer& layer = act.layers[l];
+    layer.recomputed = l < recomputed;
+    if (l == 0 || !layer.recomputed) {
+      take_layer(layer);
+    } else {
+      layer.middle = act.layers[0].middle;
+      layer.act = act.layers[0].act;
     }
   }
-  act.x.assign(c.layers + 1, {nullptr, tokens, dim, f32});
-  for (View& x : act.x) bytes += place_views(base ? base + bytes : nullptr, {&x});
   return bytes;
 }
 

@@ -30,14 +30,16 @@ struct StepOptions {
 class Trainer {
  public:
   // With `adapters` trains those and nothing else; they are on the model as long as the trainer lives, and zero at
-  // first. Throws INVALID_ARGUMENT if the model's backend cannot train, what ModelAdapters throws, or OUT_OF_MEMORY.
-  Trainer(std::shared_ptr<Llama> model, const std::vector<AdapterSpec>& adapters);
+  // first. Of the activations of a pack, those of as many layers stay for the way back as lie in `kept_bytes`, the last
+  // ones; the others are computed again, to the same bits. Throws INVALID_ARGUMENT if the model's backend cannot train,
+  // what ModelAdapters throws, or OUT_OF_MEMORY.
+  Trainer(std::shared_ptr<Llama> model, const std::vector<AdapterSpec>& adapters, size_t kept_bytes);
 
   TrainedParameters& parameters() { return parameters_; }
   const LlamaConfig& config() const { return model_->config(); }
 
-  // Adds the gradients of the pack's loss to those that are there. Layers are recomputed on the way back, so that of
-  // each only its input is kept. If it throws (ABORTED, OUT_OF_MEMORY), all gradients are zero.
+  // Adds the gradients of the pack's loss to those that are there. If it throws (ABORTED, OUT_OF_MEMORY), all gradients
+  // are zero.
   HeadLoss forward_backward(const TrainRequest& request, const Control& control);
 
   // Updates the weights, and sets the gradients to zero. Returns the norm of all gradients before it is clipped. If
@@ -45,28 +47,38 @@ class Trainer {
   double step(StepOptions options);
 
  private:
-  // What one pack needs. T = tokens, S = scored rows, R = the larger of both.
+  // What the backward pass needs of a layer. T = tokens, S = scored rows, R = the larger of both.
+  struct KeptLayer {
+    View x;                // [T, dim] f32: its input
+    bool recomputed;       // whether it shares the memory of all that follows with others
+    View middle;           // [T, dim] f32: the input of its second norm
+    LayerActivations act;  // h, f and addend are scratch memory of all layers; rows of h, gate_up, f and z: R
+  };
+  // What one pack needs.
   struct Activations {
-    std::vector<View> x;     // [layers + 1] of [T, dim] f32: the input of each layer; the last is worked in
-    View x_scored;           // [S, dim] f32
-    LayerActivations layer;  // h [R, dim], of which the attention's rows are T; f [R, ffn]
-    View h_ffn;              // [R, dim]: output of the second norm
-    View gate_up;            // [R, 2 ffn] f32
-    // gradients of the same
+    std::vector<KeptLayer> layers;
+    View middle_scored, x_scored;  // [S, dim] f32: scored rows of the last layer's middle, and of its output
+    View h;                        // [R, dim]: output of a norm
+    View f;                        // [R, ffn]
+    // gradients
     View dx, dx_scored, dh, df, dgate_up, da, dqkv;
     View rounded;  // [R, widest of dim and qkv]: a gradient in the type of the activations; empty if that is float32
     // Only where there are adapters:
+    View addend;      // as that of LayerActivations
     View dy_part;     // [R, widest output of a map]: the columns of a gradient that belong to one map
     View dz, dz_act;  // [R, rank]: the gradient by z, in float32 and in the type of the activations
   };
 
   size_t place(Activations& act, int tokens, int rows, std::byte* base) const;
+  size_t place_layers(Activations& act, int tokens, int rows, std::byte* base) const;
   HeadLoss run(const TrainRequest& request, const Control& control);
   void forward(const LayerPass& pass, Activations& act, const Control& control);
   HeadLoss head(const TrainRequest& request, Activations& act, const Control& control);
   void backward(const LayerPass& pass, Activations& act, const Control& control);
-  void feed_forward_backward(const LayerPass& pass, const LayerWeights& layer, Activations& act, View x, View dx);
-  void attention_backward(const LayerPass& pass, const LayerWeights& layer, int l, Activations& act);
+  // Computes the middle of a layer from its input.
+  void attention(const LayerPass& pass, int l, const KeptLayer& kept);
+  void feed_forward_backward(const LayerPass& pass, int l, const Activations& act, View x, View dx);
+  void attention_backward(const LayerPass& pass, int l, const Activations& act);
   // dx = dy w
   void input_gradient(View dy, const Matrix& w, View dx);
   // Adds to the gradients of the matrix and the bias at these places of the model's Weights, unless they are not
@@ -79,14 +91,15 @@ class Trainer {
   void add_adapter_gradients(const Adapter& adapter, View dy, int first, View x, View z, View dz,
                              const Activations& act);
   // Both, where the layer has an adapter of `target`.
-  void adapter_backward(const LayerWeights& layer, AdapterTarget target, View dy, int first, View x, View dx,
-                        const Activations& act);
+  void adapter_backward(const LayerWeights& layer, AdapterTarget target, View dy, int first, View x,
+                        const LayerActivations& kept, View dx, const Activations& act);
   View part_of(const Adapter& adapter, View dy, int first, const Activations& act);
   View rounded(View dy, const Activations& act);
   const Matrix& transposed(const Matrix& w);
 
   std::shared_ptr<Llama> model_;
   BackwardOps& ops_;
+  const size_t kept_bytes_;
   std::unique_ptr<ModelAdapters> adapters_;  // null if all weights are trained
   TrainedParameters parameters_;
   std::unique_ptr<Buffer> workspace_;

@@ -246,9 +246,11 @@ export interface NativeModel {
   /**
    * @param adapters what is trained; [] trains all weights. They are on the model as long as the trainer lives, and zero
    * at first
+   * @param keptBytes memory for activations that stay for the way back; those of layers that do not fit are computed
+   * again, to the same bits
    * @throws INVALID_ARGUMENT where the device cannot train, OUT_OF_MEMORY
    */
-  trainer(adapters: NativeAdapter[], control: Control): Promise<NativeTrainer>
+  trainer(adapters: NativeAdapter[], keptBytes: number, control: Control): Promise<NativeTrainer>
   /** Frees the weights once running jobs have ended; later calls reject with DISPOSED. */
   dispose(): void
 }

@@ -93,7 +93,7 @@ export async function loadTrained(
   const options = { dtype: 'float32', device, threads, ...(signal && { signal }) } as const
   const { native: model } = await loadParts(checkpoint, options, packTokens)
   try {
-    const trainer = await abortableJob(signal, control => model.trainer(target.adapters, control))
+    const trainer = await abortableJob(signal, control => model.trainer(target.adapters, 0, control))
     await target.begin(trainer, saved)
     if (saved) await restoreParts(saved.optimizerFile, momentsOf(target.parameters), trainer)
     return { model, trainer, memoryBytes, [Symbol.asyncDispose]: async () => model.dispose() }

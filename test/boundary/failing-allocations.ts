@@ -85,7 +85,7 @@ const nativeCalls: Record<string, (model: NativeModel) => unknown> = {
     return [first, second]
   },
   'native trainer': async model => {
-    const trainer = await model.trainer([], newControl())
+    const trainer = await model.trainer([], 0, newControl())
     const { loss } = await trainer.forwardBackward(trainPack, newControl())
     // Without a learning rate the weights stay what they are, so that every call has the same result.
     const norm = await trainer.step({ ...adamw, learningRate: 0, step: 1 }, newControl())

@@ -38,7 +38,7 @@ describe('a trainer', () => {
   after(() => rmSync(folder, { recursive: true }))
   beforeEach(async () => {
     model = await load()
-    trainer = await model.trainer([], newControl())
+    trainer = await model.trainer([], 0, newControl())
   })
   afterEach(() => model.dispose())
 
@@ -88,22 +88,22 @@ describe('a trainer', () => {
     ],
     [
       'adapters of a map that is not there',
-      () => model.trainer([{ module: 'model.layers.2.mlp.up_proj', rank: 2, scale: 1 }], newControl()),
+      () => model.trainer([{ module: 'model.layers.2.mlp.up_proj', rank: 2, scale: 1 }], 0, newControl()),
       /"model.layers.2.mlp.up_proj" is no linear map of this model's layers/,
     ],
     [
       'two adapters of a map',
-      () => model.trainer([queries, queries], newControl()),
+      () => model.trainer([queries, queries], 0, newControl()),
       /model.layers.0.self_attn.q_proj has two adapters/,
     ],
     [
       'an adapter of rank 0',
-      () => model.trainer([{ ...queries, rank: 0 }], newControl()),
+      () => model.trainer([{ ...queries, rank: 0 }], 0, newControl()),
       /rank 0, expected 1 .. 32/,
     ],
     [
       'an adapter of infinite scale',
-      () => model.trainer([{ ...queries, scale: Number.POSITIVE_INFINITY }], newControl()),
+      () => model.trainer([{ ...queries, scale: Number.POSITIVE_INFINITY }], 0, newControl()),
       /scale/,
     ],
     [
@@ -118,7 +118,7 @@ describe('a trainer', () => {
     })
 
   it('is disposed alone, or with its model', async () => {
-    const other = await model.trainer([], newControl())
+    const other = await model.trainer([], 0, newControl())
     other.dispose()
     await assert.rejects(other.forwardBackward(pack(), newControl()), { code: 'DISPOSED' })
     await trainer.forwardBackward(pack(), newControl())
@@ -168,9 +168,9 @@ describe('a trainer', () => {
     const { weights: _, ...rows } = pack()
     const scores = async () => (await model.score({ ...rows, topK: 0 }, newControl())).logProbs
     const base = await scores()
-    const adapters = await model.trainer([queries], newControl())
+    const adapters = await model.trainer([queries], 0, newControl())
     assert.deepEqual(await scores(), base, 'zero adapters change nothing')
-    await assert.rejects(model.trainer([queries], newControl()), /the model has adapters already/)
+    await assert.rejects(model.trainer([queries], 0, newControl()), /the model has adapters already/)
     for (const [part, size] of [
       ['lora_A', 64],
       ['lora_B', 64],
@@ -190,7 +190,7 @@ describe('a trainer', () => {
   it('norms and biases do not decay unless they are asked to', async () => {
     for (const decayVectors of [false, true]) {
       const own = await load()
-      const plain = await own.trainer([], newControl())
+      const plain = await own.trainer([], 0, newControl())
       // Without gradients a weight changes by its decay alone.
       await plain.step({ ...adamw, learningRate: 0.5, weightDecay: 0.5, decayVectors }, newControl())
       const [first] = await plain.read(norm, 'weight', newControl())
@@ -212,10 +212,44 @@ describe('a trainer', () => {
     assert.ok((await trainer.read(norm, 'mean', newControl())).every(value => value === 0))
   })
 
+  for (const [device, adapters] of [
+    ['cpu', []],
+    ['cpu', [queries, { module: 'model.layers.1.mlp.down_proj', rank: 1, scale: 2 }]],
+    ['reference', []],
+  ] as const)
+    it(`the same bits whether layers are computed again, on ${device}, ${adapters.length} adapters`, async () => {
+      const names =
+        adapters.length > 0
+          ? adapters.flatMap(({ module }) => [`${module}.lora_A.weight`, `${module}.lora_B.weight`])
+          : loadAddon()
+              .parameters(random.config)
+              .map(({ name }) => name)
+      const of = async (keptBytes: number) => {
+        const own = await load(device)
+        const keeping = await own.trainer([...adapters], keptBytes, newControl())
+        for (const name of adapters.length > 0 ? names : [])
+          await keeping.write(
+            name,
+            'weight',
+            (await keeping.read(name, 'weight', newControl())).fill(0.125),
+            newControl(),
+          )
+        const { loss } = await keeping.forwardBackward(pack({}, 40), newControl())
+        const gradients = []
+        for (const name of names) gradients.push(await gradient(keeping, name))
+        own.dispose()
+        return { loss, gradients }
+      }
+      const none = await of(0)
+      assert.ok(none.gradients.every(values => values.some(value => value !== 0)))
+      // Of the two layers, which take some 90 KB each, the last one, and both.
+      for (const keptBytes of [150_000, 2 ** 40]) assert.deepEqual(await of(keptBytes), none)
+    })
+
   it('the same bits with one thread and with three', async () => {
     const of = async (threads: number) => {
       const own = await load('cpu', threads)
-      const threaded = await own.trainer([], newControl())
+      const threaded = await own.trainer([], 0, newControl())
       const { loss } = await threaded.forwardBackward(pack({}, 150), newControl())
       const total = await threaded.step(adamw, newControl())
       const weights = []
@@ -234,7 +268,7 @@ describe('a trainer', () => {
       const own = await load(device, 2)
       const results = []
       for (const shared of [true, false]) {
-        const both = await own.trainer([], newControl())
+        const both = await own.trainer([], 0, newControl())
         const { loss } = await both.forwardBackward(sequences(prefix, branches, shared), newControl())
         const gradients = new Map<string, Float32Array>()
         for (const { name } of loadAddon().parameters(random.config))

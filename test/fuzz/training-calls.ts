@@ -38,7 +38,7 @@ export async function trainingCalls(
   config: NativeConfig,
   control: Control,
 ): Promise<void> {
-  const trainer = await model.trainer(randomAdapters(random), control)
+  const trainer = await model.trainer(randomAdapters(random), random.int(0, 200_000), control)
   const running = random.array(random.int(1, 5), () => trainerCall(random, trainer, config))
   if (random.chance(0.1)) model.dispose()
   for (const ended of await Promise.allSettled(running))

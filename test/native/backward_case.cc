@@ -183,12 +183,15 @@ std::vector<Output> swiglu_backward(Backend& backend, const BackwardCase& c, DTy
   const int tokens = static_cast<int>(CasePack(c).ids.size()), ffn = c.shape.ffn, dim = c.shape.dim;
   Matrix& w = arrays.matrix(random(size_t(2) * ffn * dim, 5, 0.3f, c.dtype), 2 * ffn, dim, MatrixKind::kGateUp, c);
   const View gate_up = arrays.empty(tokens, 2 * ffn), bias = arrays.random_rows(1, 2 * ffn);
-  backend.backward()->gate_up(arrays.random_activations(tokens, dim), w, bias, gate_up);
+  const View addend = arrays.random_rows(tokens, 2 * ffn), h = arrays.random_activations(tokens, dim);
+  const View forward = arrays.empty(tokens, ffn, arrays.activation());
+  backend.swiglu(h, w, bias, forward, addend, gate_up);
   const View df = arrays.random_rows(tokens, ffn);
   const View f = arrays.empty(tokens, ffn, arrays.activation());
   const View dgate_up = arrays.empty(tokens, 2 * ffn, arrays.activation());
   backend.backward()->swiglu_backward(gate_up, df, f, dgate_up);
-  return {arrays.read("gate_up", gate_up), arrays.read("f", f), arrays.read("dgate_up", dgate_up)};
+  return {arrays.read("gate_up", gate_up), arrays.read("f of the forward pass", forward), arrays.read("f", f),
+          arrays.read("dgate_up", dgate_up)};
 }
 
 std::vector<Output> attention_backward(Backend& backend, const BackwardCase& c, DType activation) {

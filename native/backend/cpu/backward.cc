@@ -215,22 +215,6 @@ class CpuBackward final : public BackwardOps {
     });
   }
 
-  void gate_up(View h, const Matrix& w, View bias, View gate_up) override {
-    const int half = packed(w).shape.panel / 2, ffn = w.rows / 2;
-    gemm_.multiply(h, packed(w), 0, [&](const ProductTile& tile) {
-      const int first = tile.panel * half, cols = std::min(half, ffn - first);
-      kernels_.copy_tile(tile.c, tile.ldc, tile.rows, cols, floats(gate_up, tile.row) + first, gate_up.cols);
-      kernels_.copy_tile(tile.c + half, tile.ldc, tile.rows, cols, floats(gate_up, tile.row) + ffn + first,
-                         gate_up.cols);
-    });
-    if (!bias.data) return;
-    for_blocks(gate_up.rows, 16, [&](int begin, int end, int) {
-      for (int r = begin; r < end; r++) {
-        for (int i = 0; i < gate_up.cols; i++) floats(gate_up, r)[i] += floats(bias)[i];
-      }
-    });
-  }
-
   void swiglu_backward(View gate_up, View df, View f, View dgate_up) override {
     for_blocks(f.rows, 4, [&](int begin, int end, int) {
       for (int r = begin; r < end; r++) {

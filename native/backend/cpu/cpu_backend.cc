@@ -168,12 +168,25 @@ class CpuBackend final : public Backend {
     });
   }
 
-  void swiglu(View h, const Matrix& w, View bias, View f, View addend) override {
+  void swiglu(View h, const Matrix& w, View bias, View f, View addend, View gate_up) override {
     gemm_.multiply(h, packed(w), 0, [&](const ProductTile& tile) {
       const int half = packed(w).shape.panel / 2, first = tile.panel * half, cols = std::min(half, f.cols - first);
       const float *gate = bias_at(bias, first), *up = bias_at(bias, f.cols + first);
       add_to_tile(addend, first, cols, tile, 0);
       add_to_tile(addend, f.cols + first, cols, tile, half);
+      if (gate_up.data) {
+        for (int r = 0; gate && r < tile.rows; r++) {
+          float* sums = tile.c + r * tile.ldc;
+          for (int i = 0; i < cols; i++) {
+            sums[i] += gate[i];
+            sums[half + i] += up[i];
+          }
+        }
+        gate = up = nullptr;
+        float *to_gate = floats(gate_up, tile.row) + first, *to_up = to_gate + f.cols;
+        kernels_.copy_tile(tile.c, tile.ldc, tile.rows, cols, to_gate, gate_up.cols);
+        kernels_.copy_tile(tile.c + half, tile.ldc, tile.rows, cols, to_up, gate_up.cols);
+      }
       if (f.dtype == DType::kFloat32)
         kernels_.swiglu_tile(tile.c, tile.ldc, half, tile.rows, cols, gate, up, floats(f, tile.row) + first, f.cols);
       else

@@ -272,7 +272,7 @@ class CudaBackend final : public Backend {
     multiply(a, w, [&](const auto& g) { MT_TARGET::linear_add(device_, g, floats(bias), floats(x)); });
   }
 
-  void swiglu(View h, const Matrix& w, View bias, View f, View) override {
+  void swiglu(View h, const Matrix& w, View bias, View f, View, View) override {
     device_.set_op("swiglu");
     multiply(h, w, [&](const auto& g) {
       using T = std::remove_cvref_t<decltype(*g.a)>;

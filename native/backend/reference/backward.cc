@@ -141,12 +141,6 @@ class ReferenceBackward final : public BackwardOps {
     }
   }
 
-  void gate_up(View h, const Matrix& w, View bias, View gate_up) override {
-    for (int r = 0; r < h.rows; r++) {
-      for (int i = 0; i < w.rows; i++) row_of(gate_up, r)[i] = dot(h, r, packed(w).row(i)) + bias_at(bias, i);
-    }
-  }
-
   void swiglu_backward(View gate_up, View df, View f, View dgate_up) override {
     for (int r = 0; r < f.rows; r++) {
       for (int i = 0; i < f.cols; i++) {

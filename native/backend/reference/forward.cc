@@ -208,12 +208,16 @@ class ReferenceBackend final : public Backend {
     }
   }
 
-  void swiglu(View h, const Matrix& w, View bias, View f, View addend) override {
+  void swiglu(View h, const Matrix& w, View bias, View f, View addend, View gate_up) override {
     for (int r = 0; r < h.rows; r++) {
       for (int i = 0; i < f.cols; i++) {
         const float gate = dot(h, r, packed(w).row(i)) + bias_at(bias, i) + addend_at(addend, r, i);
         const float up =
             dot(h, r, packed(w).row(f.cols + i)) + bias_at(bias, f.cols + i) + addend_at(addend, r, f.cols + i);
+        if (gate_up.data) {
+          row_of(gate_up, r)[i] = gate;
+          row_of(gate_up, r)[f.cols + i] = up;
+        }
         const float silu = gate / (1.0f + std::exp(-gate));
         set(f, r, i, silu * up);
       }
