@@ -3,9 +3,10 @@ import { strict as assert } from 'node:assert'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { nativeConfig } from '../src/checkpoint/native-config.ts'
 import { openCheckpoint } from '../src/checkpoint/open.ts'
+import { checkDevice, chosenDevice } from '../src/model/devices.ts'
 import { loadAddon } from '../src/native/addon.ts'
 import { newControl } from '../src/native/job.ts'
-import type { Device, NativeAdapter, NativeModel, NativeTrainer } from '../src/native/types.ts'
+import type { NativeAdapter, NativeModel, NativeTrainer } from '../src/native/types.ts'
 import {
   closeTo,
   firstTolerance,
@@ -24,7 +25,10 @@ import { skip } from './skip.ts'
 
 const names = ['biases', 'gqa-tied-bf16', 'headdim-mqa-f16', 'mha-untied-f32', 'rope-llama3']
 const adapterNames = ['lora-all', 'lora-qv']
-const devices: Device[] = ['reference', 'cpu']
+/** $MT_LLAMA_DEVICE names one alone: cuda on a GPU, or in the host-device build without one. */
+const devices = process.env.MT_LLAMA_DEVICE
+  ? [await chosenDevice(checkDevice(process.env.MT_LLAMA_DEVICE))]
+  : (['reference', 'cpu'] as const)
 
 describe('training on golden checkpoints', () => {
   before(function () {

@@ -150,7 +150,10 @@ describe('training: configurations', () => {
     ['steps: 1\npack_tokens: 100', /^run\.yaml:8: pack_tokens is 100; expected at least 2047/],
     ['steps: 1\nvalidate_every: 5', /^run\.yaml:8: validate_every is 5, but validation_share is 0/],
     ['steps: 1\nvalidation_share: 1', /validation_share is 1; expected a number from 0 up to 1/],
-    ['steps: 1\ndevice: cuda', /device is "cuda"; expected one of cpu, reference/],
+    [
+      'steps: 1\ndevice: gpu',
+      /device is "gpu"; expected one of auto, cpu, reference, cuda, cuda:1 and so on/,
+    ],
     ['steps: 1\nsteps: 2', /run\.yaml:8: not valid YAML/],
     ['steps: 1\nallow_missing: 1', /allow_missing is 1; expected true or false/],
   ] as const)

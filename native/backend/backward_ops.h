@@ -5,7 +5,8 @@
 // others is said beside each. S = scored rows, T = tokens of the pack. `act` is the activations' type.
 //
 // Determinism: a sum over rows is one sum in ascending order of the rows, begun at zero and then added to what is
-// there. No bit of a result depends on the number of threads.
+// there; a GPU may cut a sum into a fixed number of those, which it adds in order. No bit of a result depends on the
+// number of threads, or on the run.
 #pragma once
 #include <cmath>
 #include <cstdint>

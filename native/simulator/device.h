@@ -193,6 +193,7 @@ void mma_m16n8k16(float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b
 inline float exp_f32(float x) { return std::exp(x); }
 inline float log_f32(float x) { return std::log(x); }
 inline float exp2_fast(float x) { return std::exp2(x); }
+inline float sqrt_f32(float x) { return std::sqrt(x); }
 inline float rsqrt_f32(float x) { return 1.0f / std::sqrt(x); }
 inline float fma_f32(float a, float b, float c) { return std::fma(a, b, c); }
 

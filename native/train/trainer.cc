@@ -25,8 +25,11 @@ LayerActivations with_rows(LayerActivations act, int rows) {
 BackwardOps& backward_of(Llama& model) {
   if (model.config().head_norms)
     throw Error(ErrorCode::INVALID_ARGUMENT, "models with norms of heads (Qwen3) cannot be trained");
-  if (BackwardOps* ops = model.backend().backward()) return *ops;
-  throw Error(ErrorCode::INVALID_ARGUMENT, "the device \"" + model.backend().name() + "\" cannot train");
+  BackwardOps* ops = model.backend().backward();
+  const bool halves = model.activation_dtype() == DType::kFloat16;
+  if (ops && !halves) return *ops;
+  throw Error(ErrorCode::INVALID_ARGUMENT,
+              "the device \"" + model.backend().name() + "\" cannot train" + (halves ? " in float16" : ""));
 }
 
 // The matrix of which `w` will be the transposed: the widest is the head, or a layer's.

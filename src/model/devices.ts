@@ -4,6 +4,7 @@ import { checkChoice } from '../calls/options.ts'
 import { loadAddon } from '../native/addon.ts'
 import { nativeCall, nativeJob, newControl } from '../native/job.ts'
 import type { Device } from '../native/types.ts'
+import { availableBytes } from './memory.ts'
 
 /** 'auto': the first GPU that can be used, else 'cpu'. 'cuda' is 'cuda:0'. */
 export type DeviceChoice = 'auto' | 'cuda' | Device
@@ -62,10 +63,16 @@ export async function listDevices(): Promise<Devices> {
   }
 }
 
+const namedChoices = ['auto', 'cpu', 'reference', 'cuda', 'cuda:0'] as const
+
+export function isDeviceChoice(device: unknown): device is DeviceChoice {
+  if (typeof device === 'string' && /^cuda:\d{1,4}$/.test(device)) return true
+  return (namedChoices as readonly unknown[]).includes(device)
+}
+
 /** @throws INVALID_ARGUMENT */
 export function checkDevice(device: unknown): DeviceChoice {
-  if (typeof device === 'string' && /^cuda:\d{1,4}$/.test(device)) return device as `cuda:${number}`
-  return checkChoice<DeviceChoice>('device', device, ['auto', 'cpu', 'reference', 'cuda', 'cuda:0'])
+  return isDeviceChoice(device) ? device : checkChoice<DeviceChoice>('device', device, namedChoices)
 }
 
 /** The device that a choice means. It may turn out to be unavailable. */
@@ -85,6 +92,13 @@ export function threadsOn(device: Device, threads: number): number {
 /** The number of a GPU, undefined for other devices. */
 export function gpuOrdinal(device: Device): number | undefined {
   return device.startsWith('cuda:') ? Number(device.slice('cuda:'.length)) : undefined
+}
+
+/** Bytes that this process may still take of a device's memory. */
+export async function availableOn(device: Device): Promise<number> {
+  const ordinal = gpuOrdinal(device)
+  if (ordinal === undefined) return availableBytes()
+  return nativeJob(() => loadAddon().gpuFreeBytes(ordinal, newControl()))
 }
 
 async function freeBytes(ordinal: number): Promise<Pick<GpuInfo, 'freeBytes' | 'unavailable'>> {

@@ -22,9 +22,16 @@ import { loadAddon } from '../native/addon.ts'
 import { cancel, nativeJob, newControl, onAbort } from '../native/job.ts'
 import type { Control, DType } from '../native/types.ts'
 import { loadTokenizer } from '../tokenizer/load.ts'
-import { checkDevice, chosenDevice, type DeviceChoice, gpuOrdinal, threadsOn } from './devices.ts'
+import {
+  availableOn,
+  checkDevice,
+  chosenDevice,
+  type DeviceChoice,
+  gpuOrdinal,
+  threadsOn,
+} from './devices.ts'
 import type { ModelParts } from './info.ts'
-import { activationBytes, availableBytes, checkMemory, kvBytes, loadingBytes } from './memory.ts'
+import { activationBytes, checkMemory, kvBytes, loadingBytes } from './memory.ts'
 import { defaultPlanner, maxPackTokens, minPackTokens, type PlannerOptions } from './planner-options.ts'
 
 export interface LoadOptions {
@@ -116,17 +123,12 @@ export async function loadParts(
   const addon = loadAddon()
   const config = nativeConfig(checkpoint)
   const device = await chosenDevice(options.device ?? 'auto')
-  const ordinal = gpuOrdinal(device)
   const nativeOptions = { dtype, device, threads }
   const weights = await nativeJob(() => addon.weightBytes(config, nativeOptions, newControl()))
   const wanted = packTokens ?? maxPackTokens(device)
   const activations = activationBytes(checkpoint.config, minPackTokens(device, wanted))
-  const loading = ordinal === undefined ? loadingBytes : 0
-  const available =
-    ordinal === undefined
-      ? availableBytes()
-      : await nativeJob(() => addon.gpuFreeBytes(ordinal, newControl()))
-  checkMemory(checkpoint.path, dtype, { weights, activations, loading }, available)
+  const loading = gpuOrdinal(device) === undefined ? loadingBytes : 0
+  checkMemory(checkpoint.path, dtype, { weights, activations, loading }, await availableOn(device))
 
   const bytesTotal = checkpoint.tensors.flatMap(storedParts).reduce((n, part) => n + part.bytes, 0)
   const tell = (fraction: number) =>

@@ -3,6 +3,7 @@ import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import { fingerprint } from '../checkpoint/fingerprint.ts'
 import { openCheckpoint } from '../checkpoint/open.ts'
 import { MtLlamaError } from '../errors.ts'
+import { availableOn, chosenDevice } from '../model/devices.ts'
 import { loadParts } from '../model/load.ts'
 import { abortableJob } from '../native/job.ts'
 import type { NativeModel, NativeTrainer } from '../native/types.ts'
@@ -82,14 +83,16 @@ export interface TrainedModel extends AsyncDisposable {
 
 /** Loads the weights to begin or to go on with, and with the latter the optimizer's moments. @throws what loadModel() throws */
 export async function loadTrained(
-  { device, threads, packTokens, lora }: TrainSettings,
+  settings: TrainSettings,
   target: TrainTarget,
   saved: SavedStep | undefined,
   signal: AbortSignal | undefined,
 ): Promise<TrainedModel> {
+  const { threads, packTokens, lora } = settings
   const checkpoint = await target.model(saved)
   const trains = { parameters: target.parameters, rank: lora?.rank ?? 0 }
-  const memoryBytes = checkTrainingMemory(checkpoint, trains, packTokens)
+  const device = await chosenDevice(settings.device)
+  const memoryBytes = checkTrainingMemory(checkpoint, trains, packTokens, await availableOn(device))
   const options = { dtype: 'float32', device, threads, ...(signal && { signal }) } as const
   const { native: model } = await loadParts(checkpoint, options, packTokens)
   try {

@@ -3,6 +3,7 @@ import { check, type Kind, kind, boolean as trueOrFalse, wholeNumber } from '../
 import { isRecord } from '../data/record.ts'
 import { shown } from '../data/shown.ts'
 import { MtLlamaError } from '../errors.ts'
+import { type DeviceChoice, isDeviceChoice } from '../model/devices.ts'
 import type { Mask } from './encode-example.ts'
 import { type LoraOptions, type LoraSettings, loraSection, loraSettings } from './lora-settings.ts'
 import { type ScheduleKind, scheduleKinds } from './schedule.ts'
@@ -69,13 +70,11 @@ export interface TrainConfig {
   saveEvery?: number | undefined
   /** Checkpoints that are kept, the newest. @default 2 */
   keep?: number | undefined
-  /** @default 'cpu' */
-  device?: TrainDevice | undefined
+  /** A GPU is told as loadModel() is told it: 'cuda', 'cuda:1', 'auto'. @default 'cpu' */
+  device?: DeviceChoice | undefined
   /** 0: one a core. @default 0 */
   threads?: number | undefined
 }
-
-export type TrainDevice = 'cpu' | 'reference'
 
 /** A setting's name. */
 export type TrainKey = keyof TrainConfig
@@ -142,7 +141,7 @@ const kinds: { [Key in TrainKey]-?: Kind<Exclude<TrainConfig[Key], undefined>> }
   weightDecay: number('a number from 0 to 10', value => value >= 0 && value <= 10),
   maxNorm: number('a number from 0 to 1e9', value => value >= 0 && value <= 1e9),
   ...{ saveEvery: count(1), keep: wholeNumber(1, 100_000) },
-  device: oneOf(['cpu', 'reference']),
+  device: kind('one of auto, cpu, reference, cuda, cuda:1 and so on', isDeviceChoice),
   threads: wholeNumber(0, 1024),
 }
 

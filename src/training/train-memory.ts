@@ -2,7 +2,6 @@
 import type { Checkpoint, LlamaConfig } from '../checkpoint/checkpoint.ts'
 import { parameterCount } from '../checkpoint/tensors.ts'
 import { MtLlamaError } from '../errors.ts'
-import { availableBytes } from '../model/memory.ts'
 import type { TrainedParameter } from './train-checkpoint.ts'
 
 type Trained = Pick<Checkpoint, 'path' | 'config' | 'tensors'>
@@ -57,12 +56,12 @@ function activationsOfAdapters(config: LlamaConfig, rank: number): number {
   return 9 * rank + widest + Math.max((heads + 2 * kvHeads) * headDim, 2 * intermediateSize)
 }
 
-/** @returns bytes that training takes @throws OUT_OF_MEMORY with the figures */
+/** @param available bytes of the device's memory @returns bytes that training takes @throws OUT_OF_MEMORY with the figures */
 export function checkTrainingMemory(
   checkpoint: Trained,
   trains: Trains,
   packTokens: number,
-  available = availableBytes(),
+  available: number,
 ): number {
   const { fixed, ofToken } = trainingBytes(checkpoint, trains)
   const needed = fixed + packTokens * ofToken

@@ -261,4 +261,20 @@ const std::vector<BackwardOp> kBackwardOps = {{"weights", weights},
                                               {"attention_backward", attention_backward},
                                               {"adamw", adamw}};
 
+void compare(const std::string& what, const std::vector<Output>& own, const std::vector<Output>& want,
+             DType activation) {
+  const double share = activation == DType::kBFloat16 ? 1.0 / 64 : 2e-5;
+  for (size_t o = 0; o < want.size(); o++) {
+    const std::vector<float>&got = own[o].values, &expected = want[o].values;
+    double largest = 0, worst = 0;
+    for (size_t i = 0; i < expected.size(); i++) {
+      largest = std::max(largest, std::fabs(double{expected[i]}));
+      const double error = std::fabs(double{got[i]} - expected[i]);
+      worst = error <= worst ? worst : error;  // a NaN is the worst
+    }
+    check(worst <= share * largest, "%s: %s is off by %.3g of the largest, want %.3g at most", what.c_str(),
+          own[o].name.c_str(), worst / largest, share);
+  }
+}
+
 }  // namespace mt::test

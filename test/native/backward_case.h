@@ -31,6 +31,11 @@ struct BackwardOp {
 
 extern const std::vector<BackwardOp> kBackwardOps;
 
+// Checks `own` against the reference's. Rounding may change a number by some share of the largest of its array: sums of
+// float32 differ by their order; in bfloat16 what is rounded may fall to either side.
+void compare(const std::string& what, const std::vector<Output>& own, const std::vector<Output>& want,
+             DType activation);
+
 // The pack of a case, with a scored row of each kind: some rows twice, some never.
 struct CasePack {
   explicit CasePack(const BackwardCase& c);

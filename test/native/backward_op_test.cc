@@ -1,7 +1,6 @@
 // Compares every backward op of the CPU backend with the reference, in every variant of kernels.inc, over swept sizes,
 // and the CPU with itself on another number of threads, bit for bit.
 #include <algorithm>
-#include <cmath>
 #include <string>
 
 #include "backend/cpu/cpu_backend.h"
@@ -15,24 +14,6 @@ namespace mt::test {
 namespace {
 
 constexpr int kEvery = kSanitized ? 11 : 1;
-
-// What rounding may do to a number, as a share of the largest of its array. Sums of float32 differ by their order; in
-// bfloat16 what is rounded may fall to either side.
-double tolerance(DType activation) { return activation == DType::kBFloat16 ? 1.0 / 64 : 2e-5; }
-
-void compare(const std::string& what, const std::vector<Output>& own, const std::vector<Output>& want, double share) {
-  for (size_t o = 0; o < want.size(); o++) {
-    const std::vector<float>&got = own[o].values, &expected = want[o].values;
-    double largest = 0, worst = 0;
-    for (size_t i = 0; i < expected.size(); i++) {
-      largest = std::max(largest, std::fabs(double{expected[i]}));
-      const double error = std::fabs(double{got[i]} - expected[i]);
-      worst = error <= worst ? worst : error;  // a NaN is the worst
-    }
-    check(worst <= share * largest, "%s: %s is off by %.3g of the largest, want %.3g at most", what.c_str(),
-          own[o].name.c_str(), worst / largest, share);
-  }
-}
 
 struct Variant {
   std::string name;
@@ -60,7 +41,7 @@ void test_all(const std::vector<Variant>& variants) {
             const std::string what = variant.name + " " + op.name + ", " + shape.name + ", " +
                                      std::string(dtype_name(dtype)) + ", pack " + std::to_string(turn);
             const std::vector<Output> own = op.run(*variant.backend, c, activation);
-            compare(what, own, want, tolerance(activation));
+            compare(what, own, want, activation);
             const std::vector<Output> threaded = op.run(*variant.threaded, c, activation);
             for (size_t o = 0; o < own.size(); o++)
               check(own[o].values == threaded[o].values, "%s: %s has other bits with three threads", what.c_str(),

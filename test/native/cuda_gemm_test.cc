@@ -70,7 +70,7 @@ class Product {
     std::vector<float> sum(start.begin() + size_t(first) * s_.n, start.begin() + size_t(first) * s_.n + size);
     linear_add(device_, g, bias_.data(), sum.data());
     std::vector<float> logits(size, NAN);
-    head_logits(device_, g, logits.data());
+    product(device_, g, {logits.data(), s_.n, nullptr, {}, false});
     std::vector<T> f(size / 2);
     swiglu(device_, g, bias_.data(), s_.n / 2, f.data());
     std::vector<float> q(size / 2, NAN), k(size / 4, NAN), v(size / 4, NAN);

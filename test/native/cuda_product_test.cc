@@ -88,9 +88,9 @@ class Product {
     }
     return rows;
   }
-  Floats head_logits(int first, int count) {
+  Floats stored(int first, int count) {
     Placed<float> logits(device_, size_t(count) * shape_.n);
-    MT_TARGET::head_logits(device_, operands(first, count), logits.data());
+    MT_TARGET::product(device_, operands(first, count), {logits.data(), shape_.n, nullptr, {}, false});
     return logits.read();
   }
 
@@ -156,7 +156,7 @@ void test_product(Device& device, Shape s, const std::vector<int>& counts) {
                    {"swiglu", &Product<T>::swiglu},
                    {"qkv", &Product<T>::qkv},
                    {"head_partials", &Product<T>::head_partials},
-                   {"head_logits", &Product<T>::head_logits}};
+                   {"product", &Product<T>::stored}};
   for (const auto& launcher : launchers) {
     const Floats all = (product.*launcher.run)(0, rows);
     const size_t width = all.size() / rows;
@@ -169,7 +169,7 @@ void test_product(Device& device, Shape s, const std::vector<int>& counts) {
               s.k, first, count, rows);
       }
   }
-  test_sums(name.c_str(), s, rows, product, product.head_logits(0, rows));
+  test_sums(name.c_str(), s, rows, product, product.stored(0, rows));
 }
 
 // With `halves`, only bf16 and f16 are tested, not float32.

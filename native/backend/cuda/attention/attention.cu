@@ -375,6 +375,8 @@ class TileJob {
         for (int c = 0; c < kChunks; c++)
           put(to, 8 * c + first, d, normalized(sums_[c][2 * half], inverse),
               normalized(sums_[c][2 * half + 1], inverse), pairs);
+        if (first == 0 && a_.log_sums)
+          a_.log_sums[query_index(a_.shape, tile_.first_row + r, kv_head_)] = log_sum_of(largest_[half], total, scale_);
       } else {
         const Partial partial = partial_of(a_, tile_.slot, kv_head_, tile_.rows);
 #pragma unroll

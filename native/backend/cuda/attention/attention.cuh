@@ -42,11 +42,19 @@ MT_DEVICE Sequence sequence_of(const AttentionArguments& a, const AttentionTile&
   return {a.k, a.v, a.cache_k, a.cache_v, a.shape.kv_heads * d, kv_head * d, tile.tree, a.window, branch_start};
 }
 
-// The element of q and of out at which query row `row` of a kv head starts.
-MT_DEVICE int64_t query_offset(const HeadShape& s, int row, int kv_head) {
+// Where query row `row` of a kv head stands among all heads of all tokens.
+MT_DEVICE int64_t query_index(const HeadShape& s, int row, int kv_head) {
   const int group = s.heads / s.kv_heads;
-  return (static_cast<int64_t>(row / group) * s.heads + kv_head * group + row % group) * s.head_dim;
+  return static_cast<int64_t>(row / group) * s.heads + kv_head * group + row % group;
 }
+// The element of q and of out at which that row starts.
+MT_DEVICE int64_t query_offset(const HeadShape& s, int row, int kv_head) {
+  return query_index(s, row, kv_head) * s.head_dim;
+}
+
+// The logarithm of the denominator of a row's softmax, from the largest score and the sum of exp(scale (score -
+// largest)).
+MT_DEVICE float log_sum_of(float largest, float total, float scale) { return largest * scale + log_f32(total); }
 
 // The partial sums of a tile's rows at one kv head. `slot` is the slot of the first row.
 struct Partial {

@@ -70,6 +70,7 @@ struct AttentionArguments {
   const float* cache_k;  // [cache rows, kv_heads * d] or null
   const float* cache_v;
   float* partials;  // may be null where plan.slots is 0
+  float* log_sums;  // [tokens, heads]: the logarithm of each softmax's denominator; or null
   HeadShape shape;
   int window;  // the plan's
 };

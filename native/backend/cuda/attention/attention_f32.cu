@@ -81,9 +81,12 @@ attend_f32_kernel(AttentionArguments a, int first_tile, float scale, float* out)
       else
         partial.sums[static_cast<int64_t>(r) * d + c] = row.sums[i];
     }
-    if (tile.slot >= 0 && lane_index() == 0) {
+    if (lane_index() > 0) continue;
+    if (tile.slot >= 0) {
       partial.totals[2 * r] = row.largest;
       partial.totals[2 * r + 1] = row.total;
+    } else if (a.log_sums) {
+      a.log_sums[query_index(a.shape, tile.first_row + r, kv_head)] = log_sum_of(row.largest, row.total, scale);
     }
   }
 }

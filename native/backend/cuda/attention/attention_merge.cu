@@ -31,6 +31,8 @@ merge_kernel(AttentionArguments a, int first_tile, float scale, T* out) {
         total = fma_f32(p.totals[2 * row + 1], factor, total);
       }
       to[c] = from_float<T>(normalized(sum, 1.0f / total));
+      if (c == 0 && a.log_sums)
+        a.log_sums[query_index(a.shape, tile.first_row + row, kv_head)] = log_sum_of(largest, total, scale);
     }
   }
 }

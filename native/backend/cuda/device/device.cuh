@@ -31,7 +31,7 @@
 //       2 (i % 4) + 1 in c[0] and c[1], and the same columns eight rows below in c[2] and c[3]
 //   to_float(T), from_float<T>(f), pack2<T>(low, high)
 //       round to nearest even; T is float, bf16 or f16
-//   exp_f32(x), log_f32(x), exp2_fast(x), rsqrt_f32(x), fma_f32(a, b, c)
+//   exp_f32(x), log_f32(x), exp2_fast(x), sqrt_f32(x), rsqrt_f32(x), fma_f32(a, b, c)
 #pragma once
 #include <cmath>
 

@@ -119,6 +119,7 @@ MT_DEVICE float exp2_fast(float x) {
   asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
   return y;
 }
+MT_DEVICE float sqrt_f32(float x) { return sqrtf(x); }
 MT_DEVICE float rsqrt_f32(float x) { return 1.0f / sqrtf(x); }
 MT_DEVICE float fma_f32(float a, float b, float c) { return __fmaf_rn(a, b, c); }
 

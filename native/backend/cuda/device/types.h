@@ -5,6 +5,13 @@
 
 #include "../runtime/target.h"
 
+// Stands before a function that runs on the host and on the device.
+#ifdef __CUDACC__
+#define MT_HOST_DEVICE __host__ __device__
+#else
+#define MT_HOST_DEVICE
+#endif
+
 namespace mt::MT_TARGET {
 
 struct bf16 {

@@ -1,5 +1,5 @@
 // The LM head's matrix product: per row and 32 columns of the vocabulary the maximum, where it is, and the sum of
-// exponentials; or, for sampling, the logits themselves. head.cu combines the partials.
+// exponentials. head.cu combines the partials.
 #include "gemm.cuh"
 #include "head_gemm.cuh"
 
@@ -11,16 +11,8 @@ void head_partials(Device& device, const GemmOperands<T>& g, const int32_t* targ
   gemm(device, g, StorePartials{targets, partials, target_logits, g.m, g.n, head_partials_per_row(g.n)});
 }
 
-template <class T>
-void head_logits(Device& device, const GemmOperands<T>& g, float* logits) {
-  gemm(device, g, StoreLogits{logits, g.m, g.n, g.n % 2 == 0 && is_aligned(logits, 8)});
-}
-
 template void head_partials(Device&, const GemmOperands<float>&, const int32_t*, HeadPartial*, float*);
 template void head_partials(Device&, const GemmOperands<bf16>&, const int32_t*, HeadPartial*, float*);
 template void head_partials(Device&, const GemmOperands<f16>&, const int32_t*, HeadPartial*, float*);
-template void head_logits(Device&, const GemmOperands<float>&, float*);
-template void head_logits(Device&, const GemmOperands<bf16>&, float*);
-template void head_logits(Device&, const GemmOperands<f16>&, float*);
 
 }  // namespace mt::MT_TARGET

@@ -1,30 +1,10 @@
-// The epilogues of the LM head: per row and 32 columns of the vocabulary the maximum, where it is, and the sum of
-// exponentials; or the logits themselves.
+// The epilogue of the LM head: per row and 32 columns of the vocabulary the maximum, where it is, and the sum of
+// exponentials.
 #pragma once
 #include "../ops/ops.h"
 #include "epilogue.cuh"
 
 namespace mt::MT_TARGET {
-
-struct StoreLogits {
-  float* logits;
-  int rows, cols;
-  bool pairs;
-
-  template <class Acc>
-  MT_DEVICE void operator()(const Acc& acc, int row, int col) const {
-    for_each_pair(acc, row, col, [&](int r, int c, float first, float second) {
-      if (r >= rows || c >= cols) return;
-      float* to = logits + static_cast<int64_t>(r) * cols + c;
-      if (pairs) {
-        store_pair(to, first, second);
-      } else {
-        to[0] = first;
-        if (c + 1 < cols) to[1] = second;
-      }
-    });
-  }
-};
 
 struct StorePartials {
   const int32_t* targets;

@@ -4,8 +4,6 @@
 
 namespace mt::MT_TARGET {
 
-template void gemm_sm90(Device&, const GemmOperands<bf16>&, const StoreLogits&);
-template void gemm_sm90(Device&, const GemmOperands<f16>&, const StoreLogits&);
 template void gemm_sm90(Device&, const GemmOperands<bf16>&, const StorePartials&);
 template void gemm_sm90(Device&, const GemmOperands<f16>&, const StorePartials&);
 

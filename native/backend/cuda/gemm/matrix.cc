@@ -7,7 +7,6 @@
 namespace mt::MT_TARGET {
 namespace {
 
-constexpr int kGroup = 8;  // neighbouring rows of one kind: as many as a fragment has columns
 constexpr size_t kPieceBytes = 4u << 20;
 
 int64_t padded(int cols, DType dtype) {
@@ -30,17 +29,10 @@ void round_row(const float* from, int cols, DType dtype, std::byte* to) {
 }  // namespace
 
 RowLayout::RowLayout(int rows, int cols, MatrixKind k, HeadShape shape, DType t)
-    : kind(k), dtype(t), part(rows), packed_rows(rows), stride(padded(cols, t)) {
+    : kind(k), dtype(t), packed_rows(rows), stride(padded(cols, t)) {
   if (kind == MatrixKind::kPlain) return;
-  part = kind == MatrixKind::kGateUp ? rows / 2 : shape.head_dim / 2;
-  packed_rows = rows / (2 * part) * ((part + kGroup - 1) / kGroup) * 2 * kGroup;
-}
-
-int RowLayout::packed_row(int row) const {
-  if (kind == MatrixKind::kPlain) return row;
-  const int groups = (part + kGroup - 1) / kGroup;
-  const int pair = row / (2 * part), i = row % part, second = row / part % 2;
-  return ((pair * groups + i / kGroup) * 2 + second) * kGroup + i % kGroup;
+  places.part = kind == MatrixKind::kGateUp ? rows / 2 : shape.head_dim / 2;
+  packed_rows = rows / (2 * places.part) * places.groups() * 2 * kGroupRows;
 }
 
 DeviceMatrix::DeviceMatrix(Device& device, const RowLayout& layout, int r, int c, void* memory)
@@ -49,13 +41,17 @@ DeviceMatrix::DeviceMatrix(Device& device, const RowLayout& layout, int r, int c
   cols = c;
   dtype = layout.dtype;
   kind = layout.kind;
-  // On the lane of the copies, so that it is done before them.
-  if (layout_.packed_rows != rows) device.zero(memory, layout_.bytes(), Lane::kCopy);
+  if (layout_.packed_rows == rows) return;
+  // On the lane of the copies, so that it is done before them; and before ops that write rows.
+  device.zero(memory, layout_.bytes(), Lane::kCopy);
+  Event zeroed(device);
+  zeroed.record(Lane::kCopy);
+  zeroed.hold(Lane::kCompute);
 }
 
 void DeviceMatrix::write(int row, int count, const float* values, UploadRing& ring) {
   const size_t used = cols * dtype_size(dtype), row_bytes = layout_.stride * dtype_size(dtype);
-  const int at_once = static_cast<int>(std::max<size_t>(kGroup, kPieceBytes / row_bytes));
+  const int at_once = static_cast<int>(std::max<size_t>(kGroupRows, kPieceBytes / row_bytes));
   for (int done = 0; done < count; done += at_once) {
     const int rounded = std::min(at_once, count - done);
     std::byte* piece = ring.next(rounded * row_bytes);
@@ -73,18 +69,18 @@ void DeviceMatrix::write(int row, int count, const float* values, UploadRing& ri
 // two groups apart. Returns how many rows it took.
 int DeviceMatrix::queue_rows(int row, int count, const std::byte* staged) {
   const size_t row_bytes = layout_.stride * dtype_size(dtype);
-  const int first = layout_.packed_row(row);
+  const int first = layout_.places.place(row);
   // How many rows from row + from on lie side by side, if the first one lies at `place`.
   const auto run = [&](int from, int place) {
     int n = 0;
-    while (from + n < count && layout_.packed_row(row + from + n) == place + n) n++;
+    while (from + n < count && layout_.places.place(row + from + n) == place + n) n++;
     return n;
   };
   const int width = run(0, first);
   int height = 1;
-  if (width == kGroup)
-    while (run(height * kGroup, first + height * 2 * kGroup) == kGroup) height++;
-  device_.queue_upload(data_ + first * row_bytes, 2 * kGroup * row_bytes, staged, width * row_bytes, height,
+  if (width == kGroupRows)
+    while (run(height * kGroupRows, first + height * 2 * kGroupRows) == kGroupRows) height++;
+  device_.queue_upload(data_ + first * row_bytes, 2 * kGroupRows * row_bytes, staged, width * row_bytes, height,
                        Lane::kCopy);
   return height * width;
 }

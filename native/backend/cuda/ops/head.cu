@@ -1,8 +1,8 @@
 // The results of the LM head for a row: log-probability and argmax from the row's partials, the k best from its logits.
 // A block has one row. Bound by memory: one pass over the partials, and one pass over the logits for every 32 of the k
 // best.
-#include "../device/device.cuh"
 #include "../runtime/launch.cuh"
+#include "candidate.cuh"
 #include "ops.h"
 
 namespace mt::MT_TARGET {
@@ -10,35 +10,6 @@ namespace {
 
 constexpr int kThreads = 256;
 constexpr int kWarps = kThreads / kWarp;
-
-// A logit and its id. Of two candidates the one with the larger logit is better; with equal logits, the one with the
-// lower id.
-struct Candidate {
-  float logit = -INFINITY;
-  int32_t id = INT32_MAX;
-
-  MT_DEVICE bool better_than(const Candidate& other) const {
-    return logit > other.logit || (logit == other.logit && id < other.id);
-  }
-};
-
-// The best candidate of the block, returned in every thread. `warps` is shared memory for one Candidate per warp.
-MT_DEVICE Candidate best_of_block(Candidate mine, Candidate* warps) {
-#pragma unroll
-  for (int mask = kWarp / 2; mask > 0; mask /= 2) {
-    Candidate other;
-    other.logit = shuffle_xor(mine.logit, mask);
-    other.id = shuffle_xor(mine.id, mask);
-    if (other.better_than(mine)) mine = other;
-  }
-  sync_block();  // nobody reads the old contents of `warps` any more
-  if (lane_index() == 0) warps[warp_index()] = mine;
-  sync_block();
-  Candidate best = warps[0];
-  for (int i = 1; i < kWarps; i++)
-    if (warps[i].better_than(best)) best = warps[i];
-  return best;
-}
 
 // Thread i adds partials i, i + 256, ...; then the sums of the lanes and those of the warps are added. The order
 // depends on the size of the vocabulary alone.
@@ -56,7 +27,7 @@ finish_kernel(const HeadPartial* partials, const float* target_logits, int per_r
     c.id = partials[i].argmax;
     if (c.better_than(mine)) mine = c;
   }
-  const Candidate best = best_of_block(mine, warps);
+  const Candidate best = best_of_block<kWarps>(mine, warps);
 
   float sum = 0;
   for (int i = thread_index(); i < per_row; i += kThreads)

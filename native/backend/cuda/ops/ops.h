@@ -1,10 +1,11 @@
-// The launchers. Each queues one op of forward_ops.h, which has the formulas, on device memory; attention is in
-// attention/attention.h.
+// The launchers. Each queues one op of forward_ops.h or backward_ops.h, which have the formulas, on device memory;
+// attention is in attention/attention.h and attention/attention_backward.h.
 //
 // T is the type of the activations: float, bf16 or f16. Pointers are device memory; matrices are dense and row-major.
 #pragma once
 #include "../../../base/sampling.h"
-#include "../device/types.h"
+#include "../../backward_ops.h"
+#include "../gemm/row_layout.h"
 #include "../runtime/runtime.h"
 
 namespace mt::MT_TARGET {
@@ -63,9 +64,19 @@ template <class T>
 void head_partials(Device& device, const GemmOperands<T>& g, const int32_t* targets, HeadPartial* partials,
                    float* target_logits);
 
-// gemm/head_gemm.cu: logits[m, n].
+// Where a product is stored: element [row, i] at y[row * stride + i], i being the row of the weight before it was
+// packed.
+struct ProductTarget {
+  float* y;
+  int64_t stride;
+  const float* bias;  // added to each row, or null
+  RowPlaces places;   // of b's rows
+  bool add;           // to what is there
+};
+
+// gemm/product.cu: a b^T + bias, in float32.
 template <class T>
-void head_logits(Device& device, const GemmOperands<T>& g, float* logits);
+void product(Device& device, const GemmOperands<T>& g, const ProductTarget& to);
 
 // ---- row by row ----
 
@@ -116,5 +127,67 @@ void head_top_k(Device& device, const float* logits, const float* log_sums, int 
 // head_sample.cu: choose_token() of base/sampling.h for each row of logits[rows, vocab] and its random bits.
 void head_sample(Device& device, const float* logits, int rows, int vocab, const Sampling& sampling,
                  const uint64_t* random, int32_t* ids, float* log_probs);
+
+// ---- the backward pass: T is float or bf16 ----
+
+// The rows of a matrix in memory.
+template <class T>
+struct MatrixRows {
+  T* data;
+  int64_t stride;         // elements from one row to the next
+  RowPlaces places = {};  // where rows stand
+  int first = 0;          // the row that counts as row 0
+
+  MT_HOST_DEVICE T* at(int row, int col) const { return data + places.place(first + row) * stride + col; }
+};
+
+// copy_matrix.cu: to[r, c] = factor * from[r, c] in `rows` rows. Columns cols .. to_cols - 1 of `to` become zero.
+template <class From, class To>
+void copy_matrix(Device& device, const MatrixRows<const From>& from, int rows, int cols, float factor,
+                 const MatrixRows<To>& to, int to_cols);
+// copy_matrix.cu: to[c, r] = factor * from[r, c]. Columns rows .. to_cols - 1 of `to` become zero.
+template <class From, class To>
+void transpose_matrix(Device& device, const MatrixRows<const From>& from, int rows, int cols, float factor,
+                      const MatrixRows<To>& to, int to_cols);
+
+// add_rows.cu: to[name, :] += the sum of the rows from[i, :] with names[i] == name, in the order of i; `from` and names
+// have `count` rows.
+void add_rows(Device& device, const float* from, const int32_t* names, int count, int cols, float* to);
+
+// swiglu_rows.cu: gate_up += addend, both [rows, 2 ffn], unless that is null; f[rows, ffn] from it.
+template <class T>
+void swiglu_rows(Device& device, const float* addend, int rows, int ffn, float* gate_up, T* f);
+// swiglu_rows.cu: f[rows, ffn] and dgate_up[rows, 2 ffn].
+template <class T>
+void swiglu_backward(Device& device, const float* gate_up, const float* df, int rows, int ffn, T* f, T* dgate_up);
+
+// rope_rows.cu: qkv + addend, both [rows, (heads + 2 kv_heads) * d], split into q, k and v; rotated unless rope.cos is
+// null.
+void split_qkv(Device& device, const float* qkv, const float* addend, const RopeArguments& rope, int rows, float* q,
+               float* k, float* v);
+// rope_rows.cu: turns q and k of dqkv back, in place.
+void rope_backward(Device& device, const RopeArguments& rope, int rows, float* dqkv);
+
+// rms_norm_backward.cu: adds to dx [rows, cols]; scales[row] = 1 / sqrt(mean(x^2) + eps).
+void rms_norm_backward(Device& device, const float* x, const float* w, float eps, const float* dy, int rows, int cols,
+                       float* dx, float* scales);
+// sum_columns.cu: sums[c] += the sum of dy[r, c], or where x is not null, of dy[r, c] * x[r, c] * scales[r].
+template <class T>
+void sum_columns(Device& device, const T* dy, int rows, int cols, const float* x, const float* scales, float* sums);
+
+// head_loss.cu: losses[row] = -log softmax(logits[row])[targets[row]], best_ids[row] is the best token; dz [rows,
+// vocab], which may be the logits, is the gradient of the losses times their weights.
+template <class T>
+void head_loss(Device& device, const float* logits, int rows, int vocab, const int32_t* targets, const float* weights,
+               T* dz, float* losses, int32_t* best_ids);
+
+// ---- the optimizer ----
+
+// optimizer.cu: *total = the sum of x^2; `sums` is scratch memory for square_blocks(count) numbers.
+size_t square_blocks(int64_t count);
+void sum_squares(Device& device, const float* x, int64_t count, double* sums, double* total);
+// optimizer.cu: w, m and v in place.
+void adamw(Device& device, float* w, const float* gradient, float* m, float* v, int64_t count,
+           const AdamWFactors& factors);
 
 }  // namespace mt::MT_TARGET

@@ -1,0 +1,68 @@
+// Compares every backward op of the CUDA backend with the reference: the sweep of backward_op_test. It is built twice
+// (cuda_target.h). On a GPU the sweep is whole, and every op runs twice, because no bit may differ from run to run. In
+// the simulator, whose fibers are slow, it is thinned; there the second run has its threads in the other order.
+// Products go through the kernels for Hopper too.
+#include <algorithm>
+#include <string>
+
+#include "backward_case.h"
+#include "cases.h"
+#include "check.h"
+#include "cuda_target.h"
+#include "sanitizer.h"
+
+namespace mt::test {
+namespace {
+
+using MT_TARGET::Tiling;
+
+// Every how many cases one runs. It shares no factor with the periods of the sweep (9 shapes, 13 packs without
+// segments, 4 windows).
+const int kEvery = kSanitized || reduced() ? 29 : kFibers ? 11 : 1;
+
+void test_all(const std::string& device, const std::vector<DType>& dtypes) {
+  const auto reference = make_reference_backend();
+  // Of these, some work through the head's rows in parts of 16.
+  std::vector<std::unique_ptr<Backend>> backends;
+  for (const Tiling tiling : {Tiling::kAuto, Tiling::kSmall, Tiling::kMiddle, Tiling::kLarge})
+    backends.push_back(MT_TARGET::make_backend(0, tiling, tiling == Tiling::kAuto ? MT_TARGET::kHeadBytes : 0));
+  const std::string name = backends[0]->name() + device;
+  std::printf("testing %s\n", name.c_str());
+  int turn = 0;
+  for (const BackwardOp& op : kBackwardOps)
+    for (const DType dtype : dtypes)
+      for (const ModelShape& shape : kTestShapes)
+        for (const auto& trees : kTestPacks) {
+          const bool segments = std::any_of(trees.begin(), trees.end(), [](const auto& t) { return t.segment > 0; });
+          if (segments || (shape.dim > 1000 && trees[0].branches[0] > 13)) continue;
+          if (++turn % kEvery != 0) continue;
+          const int n = turn / kEvery;
+          const BackwardCase c = {shape, trees, dtype, kTestWindows[n % 4]};
+          Backend& backend = *backends[n % 5 % 4];
+          const DType activation = backend.activation_dtype(dtype);
+          const std::string what = name + " " + op.name + ", " + shape.name + ", " + std::string(dtype_name(dtype)) +
+                                   ", pack " + std::to_string(turn);
+          const std::vector<Output> own = op.run(backend, c, activation);
+          compare(what, own, op.run(*reference, c, activation), activation);
+          run_threads_backwards(true);
+          const std::vector<Output> again = op.run(backend, c, activation);
+          run_threads_backwards(false);
+          for (size_t o = 0; o < own.size(); o++)
+            check(own[o].values == again[o].values, "%s: %s has other bits in another run", what.c_str(),
+                  own[o].name.c_str());
+        }
+}
+
+}  // namespace
+}  // namespace mt::test
+
+int main() {
+  if (mt::test::no_device()) return mt::test::kSkipped;
+  using mt::DType;
+  mt::test::test_all("", {DType::kFloat32, DType::kBFloat16});
+#ifdef MT_DEVICE_HOST
+  mt::test::pretend_capability(9);
+  mt::test::test_all(" as Hopper", {DType::kBFloat16});
+#endif
+  return mt::test::finish("cuda_backward_test");
+}
