@@ -7,7 +7,8 @@ import { type TrainConfig, train } from '../src/index.ts'
 import { checkTrainConfig } from '../src/training/train-config.ts'
 import { trainConfigText } from '../src/training/train-config-file.ts'
 import { withFolder } from './checkpoint-files.ts'
-import { type CliResult, cli } from './cli-run.ts'
+import { type CliResult, cli, root } from './cli-run.ts'
+import { skip } from './skip.ts'
 import { bytesOf, figuresOf, logOf, sameBytes, trainingRun } from './training-run.ts'
 
 describe('mt-llama train', () => {
@@ -17,6 +18,7 @@ describe('mt-llama train', () => {
     config: TrainConfig,
     args: readonly string[] = [],
     stop?: { signal: NodeJS.Signals; onceThere: string },
+    env: Record<string, string> = {},
   ): Promise<CliResult> {
     const file = join(folder, 'run.yaml')
     writeFileSync(file, trainConfigText(checkTrainConfig(config)))
@@ -28,7 +30,7 @@ describe('mt-llama train', () => {
         child.kill(stop.signal)
       }, 5)
     }
-    return cli(['train', '--config', file, ...args], { onStart }).finally(() => clearInterval(timer))
+    return cli(['train', '--config', file, ...args], { onStart, env }).finally(() => clearInterval(timer))
   }
 
   const many: Partial<TrainConfig> = { steps: 60, saveEvery: 3, schedule: 'linear' }
@@ -81,6 +83,31 @@ describe('mt-llama train', () => {
         /^0\.1 M parameters on cpu \w+, some \d+\.\d MiB of memory; 2 tasks, 50 examples an epoch$/m,
       )
       assert.match(stderr, /^draws that made no example: too long \d+$/m)
+    }))
+
+  it('trains in the simulator of the CUDA backend, to the losses of the processor', async function () {
+    const hostDevice = `${root}build/host-device`
+    if (!existsSync(hostDevice)) skip(this, 'npm run build:host-device has not been run')
+    await withFolder(async folder => {
+      const config = trainingRun(folder, { steps: 2, batch: 2, maxLength: 24, device: 'cuda' })
+      const { code, stderr } = await run(folder, config, [], undefined, { MT_LLAMA_PREBUILD: hostDevice })
+      assert.equal(code, 0, stderr)
+      assert.match(stderr, /^0\.1 M parameters on cuda host, /m)
+      await train({ ...config, device: 'cpu', out: join(folder, 'cpu') })
+      const own = figuresOf(config.out)
+      assert.equal(own.length, 2)
+      for (const [i, { loss, norm }] of figuresOf(join(folder, 'cpu')).entries()) {
+        assert.ok(Math.abs(own[i].loss - loss) <= 1e-5 * loss, `step ${i + 1}: ${own[i].loss}, want ${loss}`)
+        assert.ok(Math.abs(own[i].norm - norm) <= 1e-4 * norm, `step ${i + 1}: ${own[i].norm}, want ${norm}`)
+      }
+    })
+  })
+
+  it('on a GPU that is not there is an error', () =>
+    withFolder(async folder => {
+      const { code, stderr } = await run(folder, trainingRun(folder, { device: 'cuda:77' }))
+      assert.equal(code, 1)
+      assert.match(stderr, /\[DEVICE_UNAVAILABLE\]/)
     }))
 
   it('prints the settings that count', () =>

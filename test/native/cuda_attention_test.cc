@@ -80,7 +80,7 @@ Floats attend(Device& device, const Inputs& in, int max_slots = kManySlots, int 
   const Placed<T> out(device, in.q.size(), shift);
   attention(device, plan,
             {tiles.data(), merged.data(), branch_start.data(), q.data(), k.data(), v.data(), cache_k.data(),
-             cache_v.data(), plan.slots ? partials.data() : nullptr, in.shape, in.window},
+             cache_v.data(), plan.slots ? partials.data() : nullptr, nullptr, in.shape, in.window},
             out.data());
   return widen(out.read());
 }

@@ -20,14 +20,26 @@ using MT_TARGET::Tiling;
 // segments, 4 windows).
 const int kEvery = kSanitized || reduced() ? 29 : kFibers ? 11 : 1;
 
-void test_all(const std::string& device, const std::vector<DType>& dtypes) {
+// Runs the op on the reference, and twice on the backend.
+void test(Backend& backend, Backend& reference, const BackwardOp& op, const BackwardCase& c, const std::string& about) {
+  const DType activation = backend.activation_dtype(c.dtype);
+  const std::string what =
+      backend.name() + " " + op.name + ", " + c.shape.name + ", " + std::string(dtype_name(c.dtype)) + ", " + about;
+  const std::vector<Output> own = op.run(backend, c, activation);
+  compare(what, own, op.run(reference, c, activation), activation);
+  run_threads_backwards(true);
+  const std::vector<Output> again = op.run(backend, c, activation);
+  run_threads_backwards(false);
+  for (size_t o = 0; o < own.size(); o++)
+    check(own[o].values == again[o].values, "%s: %s has other bits in another run", what.c_str(), own[o].name.c_str());
+}
+
+void test_all(const std::vector<DType>& dtypes) {
   const auto reference = make_reference_backend();
-  // Of these, some work through the head's rows in parts of 16.
+  // All but the first work through the head's rows in parts of 16.
   std::vector<std::unique_ptr<Backend>> backends;
   for (const Tiling tiling : {Tiling::kAuto, Tiling::kSmall, Tiling::kMiddle, Tiling::kLarge})
     backends.push_back(MT_TARGET::make_backend(0, tiling, tiling == Tiling::kAuto ? MT_TARGET::kHeadBytes : 0));
-  const std::string name = backends[0]->name() + device;
-  std::printf("testing %s\n", name.c_str());
   int turn = 0;
   for (const BackwardOp& op : kBackwardOps)
     for (const DType dtype : dtypes)
@@ -37,20 +49,27 @@ void test_all(const std::string& device, const std::vector<DType>& dtypes) {
           if (segments || (shape.dim > 1000 && trees[0].branches[0] > 13)) continue;
           if (++turn % kEvery != 0) continue;
           const int n = turn / kEvery;
-          const BackwardCase c = {shape, trees, dtype, kTestWindows[n % 4]};
-          Backend& backend = *backends[n % 5 % 4];
-          const DType activation = backend.activation_dtype(dtype);
-          const std::string what = name + " " + op.name + ", " + shape.name + ", " + std::string(dtype_name(dtype)) +
-                                   ", pack " + std::to_string(turn);
-          const std::vector<Output> own = op.run(backend, c, activation);
-          compare(what, own, op.run(*reference, c, activation), activation);
-          run_threads_backwards(true);
-          const std::vector<Output> again = op.run(backend, c, activation);
-          run_threads_backwards(false);
-          for (size_t o = 0; o < own.size(); o++)
-            check(own[o].values == again[o].values, "%s: %s has other bits in another run", what.c_str(),
-                  own[o].name.c_str());
+          test(*backends[n % 5 % 4], *reference, op, {shape, trees, dtype, kTestWindows[n % 4]},
+               "pack " + std::to_string(turn));
         }
+}
+
+// Heads that have tiles of their own, up to the largest, and rows that see several splits of the forward pass.
+void test_attention() {
+  const ModelShape shapes[] = {{"head160", 8, 8, 3, 1, 160, 16}, {"head256", 8, 8, 2, 2, 256, 16}};
+  const ModelShape small = {"small", 8, 8, 2, 1, 6, 16};
+  const auto reference = make_reference_backend(), backend = MT_TARGET::make_backend(0);
+  for (const BackwardOp& op : kBackwardOps) {
+    if (op.name != std::string("attention_backward")) continue;
+    for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
+      for (const ModelShape& shape : shapes) {
+        test(*backend, *reference, op, {shape, {{0, 30, {3, 20}}, {0, 0, {9}}}, dtype, kWholeWindow}, "a tree");
+        test(*backend, *reference, op, {shape, plain(50), dtype, 33}, "a window");
+      }
+      test(*backend, *reference, op, {small, {{0, 500, {40, 3}}}, dtype, kWholeWindow}, "two splits");
+      test(*backend, *reference, op, {small, plain(600), dtype, 100}, "two splits, a window");
+    }
+  }
 }
 
 }  // namespace
@@ -59,10 +78,11 @@ void test_all(const std::string& device, const std::vector<DType>& dtypes) {
 int main() {
   if (mt::test::no_device()) return mt::test::kSkipped;
   using mt::DType;
-  mt::test::test_all("", {DType::kFloat32, DType::kBFloat16});
+  mt::test::test_all({DType::kFloat32, DType::kBFloat16});
+  mt::test::test_attention();
 #ifdef MT_DEVICE_HOST
   mt::test::pretend_capability(9);
-  mt::test::test_all(" as Hopper", {DType::kBFloat16});
+  mt::test::test_all({DType::kBFloat16});
 #endif
   return mt::test::finish("cuda_backward_test");
 }
