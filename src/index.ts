@@ -68,4 +68,4 @@ export {
   train,
   trainStream,
 } from './training/train.ts'
-export type { TrainConfig } from './training/train-config.ts'
+export type { TrainConfig, TrainDType } from './training/train-config.ts'

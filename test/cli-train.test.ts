@@ -80,7 +80,7 @@ describe('mt-llama train', () => {
       assert.equal(result.checkpoint, join(config.out, 'step-0000002'))
       assert.match(
         stderr,
-        /^0\.1 M parameters on cpu \w+, some \d+\.\d MiB of memory; 2 tasks, 50 examples an epoch$/m,
+        /^0\.1 M parameters in float32 on cpu \w+, some \d+\.\d MiB of memory; 2 tasks, 50 examples an epoch$/m,
       )
       assert.match(stderr, /^draws that made no example: too long \d+$/m)
     }))
@@ -92,7 +92,7 @@ describe('mt-llama train', () => {
       const config = trainingRun(folder, { steps: 2, batch: 2, maxLength: 24, device: 'cuda' })
       const { code, stderr } = await run(folder, config, [], undefined, { MT_LLAMA_PREBUILD: hostDevice })
       assert.equal(code, 0, stderr)
-      assert.match(stderr, /^0\.1 M parameters on cuda host, /m)
+      assert.match(stderr, /^0\.1 M parameters in float32 on cuda host, /m)
       await train({ ...config, device: 'cpu', out: join(folder, 'cpu') })
       const own = figuresOf(config.out)
       assert.equal(own.length, 2)
@@ -108,6 +108,17 @@ describe('mt-llama train', () => {
       const { code, stderr } = await run(folder, trainingRun(folder, { device: 'cuda:77' }))
       assert.equal(code, 1)
       assert.match(stderr, /\[DEVICE_UNAVAILABLE\]/)
+    }))
+
+  it('warns of bfloat16 where a processor computes it in float32', () =>
+    withFolder(async folder => {
+      const config = trainingRun(folder, { steps: 1, device: 'reference', dtype: 'bfloat16', lora: {} })
+      const { stderr } = await run(folder, config)
+      assert.match(stderr, /^0\.1 M parameters, adapters of 0\.0 M in bfloat16 on reference, some/m)
+      assert.match(
+        stderr,
+        /^warning: reference has no products of bfloat16 .*; dtype float32 is faster here/m,
+      )
     }))
 
   it('prints the settings that count', () =>

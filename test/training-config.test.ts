@@ -25,7 +25,7 @@ describe('training: configurations', () => {
     },
     ...{ batch: 16, packTokens: 2048, schedule: 'constant', warmupSteps: undefined, warmupShare: undefined },
     ...{ learningRate: 1e-5, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0, maxNorm: 1 },
-    ...{ saveEvery: 500, keep: 2, device: 'cpu', threads: 0, lora: null },
+    ...{ saveEvery: 500, keep: 2, dtype: 'float32', device: 'cpu', threads: 0, lora: null },
   }
 
   const ofLora = {
@@ -150,6 +150,7 @@ describe('training: configurations', () => {
     ['steps: 1\npack_tokens: 100', /^run\.yaml:8: pack_tokens is 100; expected at least 2047/],
     ['steps: 1\nvalidate_every: 5', /^run\.yaml:8: validate_every is 5, but validation_share is 0/],
     ['steps: 1\nvalidation_share: 1', /validation_share is 1; expected a number from 0 up to 1/],
+    ['steps: 1\ndtype: float16', /dtype is "float16"; expected one of float32, bfloat16/],
     [
       'steps: 1\ndevice: gpu',
       /device is "gpu"; expected one of auto, cpu, reference, cuda, cuda:1 and so on/,

@@ -7,7 +7,7 @@ import { defaultModel } from './tiny-model.ts'
 describe('training: memory', () => {
   it('that is not there is an error with the packs that fit, or another way', async () => {
     const checkpoint = await openCheckpoint(defaultModel)
-    const trains = { parameters: checkpoint.tensors, rank: 0 }
+    const trains = { parameters: checkpoint.tensors, rank: 0, dtype: 'float32' } as const
     const { fixed, ofToken } = trainingBytes(checkpoint, trains)
     const of = (tokens: number) => fixed + tokens * ofToken
     assert.equal(checkTrainingMemory(checkpoint, trains, 2000, of(2000)), of(2000))

@@ -18,7 +18,7 @@ interface TrainCommandOptions extends CommonOptions {
 export function trainCommand(io: Io): Command {
   return newCommand(
     'train',
-    'Train a model on a mixture of tasks, all its weights or LoRA adapters, in float32, as a YAML file says (docs/training.md has ' +
+    'Train a model on a mixture of tasks, all its weights or LoRA adapters, as a YAML file says (docs/training.md has ' +
       'its keys). The out folder gets checkpoints, each a Hugging Face directory or one of PEFT, and log.jsonl. Run again, one that was stopped goes on ' +
       'from its last checkpoint, to the same bits.',
     {
@@ -89,11 +89,16 @@ function trainProgress(options: CommonOptions): {
 
 function startLines(start: TrainStart): string[] {
   const { steps, from, parameters, trainedParameters, memoryBytes, tasks } = start
-  const { examplesOfEpoch, missing, backend, otherBackend } = start
+  const { examplesOfEpoch, missing, backend, dtype, emulated, otherBackend } = start
   const adapters = trainedParameters === parameters ? '' : `, adapters of ${millions(trainedParameters)}`
   return [
-    `${millions(parameters)} parameters${adapters} on ${backend}, some ${mebibytes(memoryBytes)} of memory; ${tasks} task${tasks === 1 ? '' : 's'}, ${examplesOfEpoch} examples an epoch`,
+    `${millions(parameters)} parameters${adapters} in ${dtype} on ${backend}, some ${mebibytes(memoryBytes)} of memory; ${tasks} task${tasks === 1 ? '' : 's'}, ${examplesOfEpoch} examples an epoch`,
     ...missing.map(({ name, reason }) => `missing: ${name}: ${reason}`),
+    ...(emulated
+      ? [
+          `warning: ${backend} has no products of bfloat16 and computes them in float32; dtype float32 is faster here, and takes more memory`,
+        ]
+      : []),
     ...(from > 0 ? [`going on after step ${from} of ${steps}`] : []),
     ...(otherBackend === undefined
       ? []

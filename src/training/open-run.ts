@@ -73,7 +73,7 @@ export async function openTrainingMixture(
   return openMixture(known, { dataRoot, templatesDir, allowMissing, ...(signal && { signal }) })
 }
 
-/** A model in float32 and its trainer. */
+/** A model and its trainer. */
 export interface TrainedModel extends AsyncDisposable {
   model: NativeModel
   trainer: NativeTrainer
@@ -88,12 +88,12 @@ export async function loadTrained(
   saved: SavedStep | undefined,
   signal: AbortSignal | undefined,
 ): Promise<TrainedModel> {
-  const { threads, packTokens, lora } = settings
+  const { dtype, threads, packTokens, lora } = settings
   const checkpoint = await target.model(saved)
-  const trains = { parameters: target.parameters, rank: lora?.rank ?? 0 }
+  const trains = { parameters: target.parameters, rank: lora?.rank ?? 0, dtype }
   const device = await chosenDevice(settings.device)
   const memoryBytes = checkTrainingMemory(checkpoint, trains, packTokens, await availableOn(device))
-  const options = { dtype: 'float32', device, threads, ...(signal && { signal }) } as const
+  const options = { dtype, device, threads, ...(signal && { signal }) }
   const { native: model } = await loadParts(checkpoint, options, packTokens)
   try {
     const trainer = await abortableJob(signal, control => model.trainer(target.adapters, 0, control))

@@ -70,11 +70,18 @@ export interface TrainConfig {
   saveEvery?: number | undefined
   /** Checkpoints that are kept, the newest. @default 2 */
   keep?: number | undefined
+  /**
+   * Numbers that the model computes in. With 'bfloat16' its weights are rounded for products; what is trained, gradients and
+   * moments are in float32 all the same. @default 'float32'
+   */
+  dtype?: TrainDType | undefined
   /** A GPU is told as loadModel() is told it: 'cuda', 'cuda:1', 'auto'. @default 'cpu' */
   device?: DeviceChoice | undefined
   /** 0: one a core. @default 0 */
   threads?: number | undefined
 }
+
+export type TrainDType = 'float32' | 'bfloat16'
 
 /** A setting's name. */
 export type TrainKey = keyof TrainConfig
@@ -108,7 +115,7 @@ const defaults = {
   ...{ lora: null, allowMissing: false, mask: 'answer', maxLength: 2048, tooLong: 'cut', seed: 1 },
   ...{ validationShare: 0, validateEvery: 0, validationExamples: 256, batch: 16, packTokens: 2048 },
   ...{ schedule: 'constant', learningRate: 1e-5, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0 },
-  ...{ maxNorm: 1, saveEvery: 500, keep: 2, device: 'cpu', threads: 0 },
+  ...{ maxNorm: 1, saveEvery: 500, keep: 2, dtype: 'float32', device: 'cpu', threads: 0 },
 } as const satisfies Partial<TrainConfig>
 
 const path = kind('a path', (value): value is string => typeof value === 'string' && value !== '')
@@ -141,6 +148,7 @@ const kinds: { [Key in TrainKey]-?: Kind<Exclude<TrainConfig[Key], undefined>> }
   weightDecay: number('a number from 0 to 10', value => value >= 0 && value <= 10),
   maxNorm: number('a number from 0 to 1e9', value => value >= 0 && value <= 1e9),
   ...{ saveEvery: count(1), keep: wholeNumber(1, 100_000) },
+  dtype: oneOf(['float32', 'bfloat16']),
   device: kind('one of auto, cpu, reference, cuda, cuda:1 and so on', isDeviceChoice),
   threads: wholeNumber(0, 1024),
 }

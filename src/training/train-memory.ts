@@ -3,6 +3,7 @@ import type { Checkpoint, LlamaConfig } from '../checkpoint/checkpoint.ts'
 import { parameterCount } from '../checkpoint/tensors.ts'
 import { MtLlamaError } from '../errors.ts'
 import type { TrainedParameter } from './train-checkpoint.ts'
+import type { TrainDType } from './train-config.ts'
 
 type Trained = Pick<Checkpoint, 'path' | 'config' | 'tensors'>
 
@@ -11,9 +12,10 @@ export interface Trains {
   parameters: readonly TrainedParameter[]
   /** The rank of its adapters; 0 where all weights are trained. */
   rank: number
+  dtype: TrainDType
 }
 
-/** What training in float32 takes of memory, in bytes. */
+/** What training takes of memory, in bytes. */
 export interface TrainingBytes {
   /**
    * The weights that run, and a matrix transposed, the largest; of what is trained the originals, gradients and AdamW's two
@@ -29,31 +31,37 @@ const panel = 16
 
 export function trainingBytes(
   { config, tensors }: Omit<Trained, 'path'>,
-  { parameters, rank }: Trains,
+  { parameters, rank, dtype }: Trains,
 ): TrainingBytes {
   const { hiddenSize, intermediateSize, vocabSize } = config
   const largest = hiddenSize * Math.max(vocabSize, intermediateSize)
   const trained = parameterCount(parameters)
   const adapters = rank === 0 ? 0 : 2 * trained * (Math.ceil(rank / panel) * (panel / rank))
+  const numberBytes = dtype === 'float32' ? 4 : 2
   return {
-    fixed: 4 * (parameterCount(tensors) + largest + 4 * trained + adapters),
-    ofToken: 4 * (activationsOfToken(config) + (rank === 0 ? 0 : activationsOfAdapters(config, rank))),
+    fixed: numberBytes * (parameterCount(tensors) + largest + adapters) + 4 * 4 * trained,
+    ofToken: activationBytes(config, numberBytes) + adapterActivationBytes(config, rank, numberBytes),
   }
 }
 
-/** Numbers that are kept of each token of a pack. */
-function activationsOfToken(config: LlamaConfig): number {
+/** @param numberBytes of the numbers that products read */
+function activationBytes(config: LlamaConfig, numberBytes: number): number {
   const { layers, hiddenSize, intermediateSize, heads, kvHeads, headDim } = config
   const attention = heads * headDim
   const qkv = (heads + 2 * kvHeads) * headDim
-  return (layers + 7) * hiddenSize + 6 * intermediateSize + 2 * (qkv + attention)
+  const read = 2 * hiddenSize + 3 * intermediateSize + attention
+  const rounded = numberBytes < 4 ? Math.max(hiddenSize, qkv) : 0
+  const others = (layers + 5) * hiddenSize + 3 * intermediateSize + 2 * qkv + attention
+  return numberBytes * (read + rounded) + 4 * others
 }
 
-/** Those that adapters add: of their inner products, and of a part of the widest outputs. */
-function activationsOfAdapters(config: LlamaConfig, rank: number): number {
+/** Inner products of all maps of a layer and the gradient of one, and a part of the widest outputs. */
+function adapterActivationBytes(config: LlamaConfig, rank: number, numberBytes: number): number {
+  if (rank === 0) return 0
   const { intermediateSize, heads, kvHeads, headDim } = config
   const widest = Math.max(heads * headDim, intermediateSize)
-  return 9 * rank + widest + Math.max((heads + 2 * kvHeads) * headDim, 2 * intermediateSize)
+  const sums = Math.max((heads + 2 * kvHeads) * headDim, 2 * intermediateSize)
+  return numberBytes * (8 * rank + widest) + 4 * (rank + sums)
 }
 
 /** @param available bytes of the device's memory @returns bytes that training takes @throws OUT_OF_MEMORY with the figures */

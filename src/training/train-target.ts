@@ -2,10 +2,12 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import { huggingFacePlan, type Plan } from '../checkpoint/convert/convert-huggingface.ts'
 import { openCheckpoint } from '../checkpoint/open.ts'
+import { loadAddon } from '../native/addon.ts'
+import { abortableJob } from '../native/job.ts'
 import type { NativeAdapter, NativeTrainer } from '../native/types.ts'
 import { loraTarget } from './lora-target.ts'
 import { reader, type TrainedParameter } from './train-checkpoint.ts'
-import type { TrainSettings } from './train-config.ts'
+import type { TrainDType, TrainSettings } from './train-config.ts'
 import type { SavedStep } from './train-folder.ts'
 
 export interface TrainTarget {
@@ -22,23 +24,26 @@ export interface TrainTarget {
 
 /** @throws what huggingFacePlan() throws for a base whose weights no Hugging Face directory can hold */
 export async function trainTarget(
-  { lora, seed }: Pick<TrainSettings, 'lora' | 'seed'>,
+  { lora, seed, dtype }: Pick<TrainSettings, 'lora' | 'seed' | 'dtype'>,
   base: Checkpoint,
 ): Promise<TrainTarget> {
-  return lora === null ? allWeights(base) : loraTarget(base, lora, seed)
+  return lora === null ? allWeights(base, dtype) : loraTarget(base, lora, seed)
 }
 
 /** The hub's limit of a file of weights. */
 const maxShardBytes = 5e9
 
 /** Checkpoints are Hugging Face directories in float32, all but the weights being the base's. */
-async function allWeights(base: Checkpoint): Promise<TrainTarget> {
+async function allWeights(base: Checkpoint, dtype: TrainDType): Promise<TrainTarget> {
+  const model = async (saved: SavedStep | undefined) => (saved ? openCheckpoint(saved.path) : base)
   const plan = await huggingFacePlan(base, 'float32', maxShardBytes)
   return {
     adapters: [],
     parameters: base.tensors,
-    model: async saved => (saved ? openCheckpoint(saved.path) : base),
-    begin: async () => {},
+    model,
+    begin: async (trainer, saved) => {
+      if (dtype !== 'float32') await writeOriginals(trainer, await model(saved))
+    },
     files: trainer => ({
       ...plan,
       files: plan.files.map(file => ({
@@ -49,5 +54,16 @@ async function allWeights(base: Checkpoint): Promise<TrainTarget> {
         })),
       })),
     }),
+  }
+}
+
+/** Gives the trainer the weights as the files have them: of a model whose own are rounded it knows no others. */
+async function writeOriginals(trainer: NativeTrainer, { config, tensors }: Checkpoint): Promise<void> {
+  for (const tensor of tensors) {
+    const { buffer } = await abortableJob(undefined, control =>
+      loadAddon().readRows(tensor, config.headDim, 0, tensor.shape[0]!, 'F32', control),
+    )
+    const values = new Float32Array(buffer)
+    await abortableJob(undefined, control => trainer.write(tensor.name, 'weight', values, control))
   }
 }

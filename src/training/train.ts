@@ -9,7 +9,7 @@ import type { MissingSet, OpenMixture } from './open-mixture.ts'
 import { loadTrained, type OpenRun, openRun, openTrainingMixture, type TrainedModel } from './open-run.ts'
 import { learningRateOf, type Schedule, warmupOf } from './schedule.ts'
 import { fileOfParts, momentsOf } from './train-checkpoint.ts'
-import { checkTrainConfig, type TrainConfig, type TrainSettings } from './train-config.ts'
+import { checkTrainConfig, type TrainConfig, type TrainDType, type TrainSettings } from './train-config.ts'
 import { optimizerFile, TrainFolder } from './train-folder.ts'
 import { TrainLog } from './train-log.ts'
 import type { Progress, TrainState } from './train-state.ts'
@@ -34,6 +34,10 @@ export interface TrainStart {
   missing: readonly MissingSet[]
   /** What computes: 'cpu avx512_bf16'. */
   backend: string
+  /** What it computes in. */
+  dtype: TrainDType
+  /** Whether it computes in float32 what `dtype` asks for in bfloat16, which takes longer than float32. */
+  emulated: boolean
   /** The backend of the checkpoint's run, where it was another, which may round otherwise. */
   otherBackend: string | undefined
 }
@@ -103,7 +107,7 @@ export async function* trainStream(
   const run = await openRun(settings, mixture, saved, signal)
   await using trained = await loadTrained(settings, run.target, saved, signal)
   await using log = await TrainLog.open(folder.logFile, saved?.state.step ?? 0)
-  const start = startOf(run, mixture, trained, saved?.state)
+  const start = startOf(run, mixture, trained, settings, saved?.state)
   await log.add({ ...start, step: start.from })
   onStart?.(start)
 
@@ -167,6 +171,7 @@ function startOf(
   { base, target, steps }: OpenRun,
   { tasks, totalCap, missing }: OpenMixture,
   { model, memoryBytes }: TrainedModel,
+  { dtype }: TrainSettings,
   state: TrainState | undefined,
 ): TrainStart {
   const { backend } = model
@@ -174,7 +179,8 @@ function startOf(
     ...{ steps, from: state?.step ?? 0, tasks: tasks.length },
     parameters: parameterCount(base.tensors),
     trainedParameters: parameterCount(target.parameters),
-    ...{ examplesOfEpoch: totalCap, missing, backend, memoryBytes },
+    ...{ examplesOfEpoch: totalCap, missing, backend, memoryBytes, dtype },
+    emulated: dtype === 'bfloat16' && !/^cuda |_bf16$/.test(backend),
     otherBackend: state && state.backend !== backend ? state.backend : undefined,
   }
 }
