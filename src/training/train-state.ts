@@ -74,7 +74,7 @@ export function checkSameRun(
     )
   for (const key of Object.keys(settings) as (keyof TrainSettings)[])
     if (!free.has(key) && !isDeepStrictEqual(saved.settings[key], settings[key]))
-      throw other(`${settingText(key, saved.settings)}, not ${settingText(key, settings)}`)
+      throw other(`${key} ${settingText(saved.settings[key])}, not ${settingText(settings[key])}`)
   const words: Record<keyof RunInputs, string> = {
     base: 'another model to begin with',
     mixture: 'another mixture',
@@ -85,9 +85,9 @@ export function checkSameRun(
     if (!isDeepStrictEqual(saved.inputs[key], inputs[key])) throw other(what)
 }
 
-function settingText(key: keyof TrainSettings, settings: TrainSettings): string {
-  if (key === 'lora' && settings.lora === null) return 'all weights trained'
-  return `${key} ${shown(settings[key])}`
+/** @param value null is that of a part which the run does not have */
+function settingText(value: unknown): string {
+  return value === null ? 'none' : shown(value)
 }
 
 /** @throws OUTPUT for what is no state of a run */
