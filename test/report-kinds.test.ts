@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
-import type { RankRecord, SampleRecord } from '../src/evaluation/results.ts'
+import type { GenerateRecord, RankRecord, SampleRecord } from '../src/evaluation/results.ts'
 import { type EvaluateOptions, evaluate, loadModel, loadTasks, type RunResults } from '../src/index.ts'
 import { writeReport } from '../src/report/report.ts'
 import { jsonLines } from './cli-run.ts'
@@ -121,6 +121,12 @@ describe('reports of every kind of run', () => {
         return (await page.locator('.sides section:first-child').textContent()) ?? ''
       }
       assert.match(await shown('answer'), /Generated.*As judged/s)
+      const [generated] = samples('own-a', 'answer') as GenerateRecord[]
+      assert.ok(generated!.tokenTexts!.length > 1)
+      assert.deepEqual(
+        await page.locator('.sides section:first-child .token').allTextContents(),
+        generated!.tokenTexts!.map(text => text.replaceAll('\n', '↵').replaceAll('\t', '⇥') || '…'),
+      )
       assert.deepEqual(await facts(), ['exact_match,as is v1.0', 'exact_match,letters', 'ended by'])
       // A perplexity is none of one sample, and the one continuation is not chosen among others.
       assert.doesNotMatch(await shown('line'), /chosen|right answer|share/)

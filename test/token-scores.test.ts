@@ -1,10 +1,10 @@
-// Tests what samples keep of their choices' tokens: texts and log-probabilities that add up, whatever way a sample came.
+// Tests what samples keep of the tokens of their choices and answers: texts and log-probabilities, whatever way a sample came.
 import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { RankRecord, SampleRecord } from '../src/evaluation/results.ts'
+import type { GenerateRecord, RankRecord, SampleRecord } from '../src/evaluation/results.ts'
 import {
   type EvaluateOptions,
   evaluate,
@@ -52,6 +52,32 @@ describe('token scores of samples', () => {
           if (logProbs.length > 1) multiple++
         }
     assert.ok(multiple > 12)
+  })
+
+  it('spell each generated answer with what ended it, and are those that scoring gives', async () => {
+    await run('answers', { tasks: ['squad'] })
+    const records = jsonLines(journal('answers', 'squad')) as GenerateRecord[]
+    assert.ok(records.length > 2)
+    const prompts = records.map(({ prompt }) => prompt)
+    const generated = await model.generate(prompts, { maxTokens: 64, stop: ['\n'] })
+    const scored = await model.score(
+      generated.map(({ tokens }, i) => ({ prompt: prompts[i]!, continuations: [tokens] })),
+    )
+    for (const [i, { generated: text, tokenTexts, tokenLogProbs, finishReason }] of records.entries()) {
+      assert.equal(tokenTexts!.length, generated[i]!.tokens.length)
+      const spelt = tokenTexts!.join('')
+      assert.ok(finishReason === 'stop' ? spelt.startsWith(text) : spelt === text, spelt)
+      assert.deepEqual(
+        tokenLogProbs!.map(value => Math.fround(value!)),
+        [...scored[i]!.continuations[0]!.tokenLogProbs],
+      )
+    }
+
+    await run('answers-resumed', { tasks: ['squad'], limit: 1 })
+    await run('answers-resumed', { tasks: ['squad'] })
+    assert.equal(journal('answers-resumed', 'squad'), journal('answers', 'squad'))
+    await rescore(join(top, 'answers'))
+    assert.equal(journal('answers', 'squad'), journal('answers-resumed', 'squad'))
   })
 
   it('are the same in a run that goes on, from a score cache, and judged again', async () => {

@@ -14,7 +14,7 @@ import type {
 import type { TaskGroup } from '../tasks/yaml/load.ts'
 import type { Commonest } from './choices.ts'
 import type { ScorerInfo } from './scorer.ts'
-import type { TokenScores } from './token-scores.ts'
+import type { AnswerScores, TokenScores } from './token-scores.ts'
 
 /** All that decides a score. Two runs with equal settings give equal results; a folder holds results of one setting. */
 export interface Settings {
@@ -167,6 +167,7 @@ export type RollRecord = RollAsk &
 
 export type GenerateRecord = GenerateAsk &
   GenerateAnswer &
+  Partial<AnswerScores> &
   Judged &
   Cut & {
     finishReason: string

@@ -14,7 +14,7 @@ import { Prompts } from './prompts.ts'
 import { RankRequests } from './rank-requests.ts'
 import type { GenerateRecord, RankRecord, RollRecord, SampleRecord, Settings } from './results.ts'
 import type { Scorer } from './scorer.ts'
-import { tokenScores } from './token-scores.ts'
+import { answerScores, tokenScores } from './token-scores.ts'
 import { sampleName, type Work } from './work.ts'
 
 export interface RunTaskOptions {
@@ -110,7 +110,10 @@ async function* generate(
     const prompt = prompts.take(i)
     const truncatedTokens = result.truncatedTokens + prompt.truncatedTokens
     const ask = asks[i++]!
-    const answer = { generated: form.decode?.(prompt.ids, tokens, prompts.tokenizer) ?? text }
+    const answer = {
+      generated: form.decode?.(prompt.ids, tokens, prompts.tokenizer) ?? text,
+      ...answerScores({ tokens, logProbs }, model.tokenizer),
+    }
     const judged = logProbs.every(Number.isFinite)
       ? form.judge(ask, answer)
       : { ...wrong(form), notFinite: true as const }

@@ -1,4 +1,5 @@
-// What a sample keeps of its choices' tokens: the text and the log-probability of each.
+// What a sample keeps of the tokens of its choices or of its answer: the text and the log-probability of each.
+import type { GenerateResult } from '../generation/options.ts'
 import type { ContinuationScore } from '../scoring/request.ts'
 import { tokenTexts } from '../tokenizer/token-texts.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
@@ -20,6 +21,21 @@ export function tokenScores(
     tokenTexts: continuations.map(({ tokens }) => tokenTexts(tokenizer, tokens)),
     tokenLogProbs: continuations.map(({ tokenLogProbs }) => Array.from(tokenLogProbs, shortest)),
   }
+}
+
+/** What a sample keeps of the tokens that were generated, among them those of a stop string. */
+export interface AnswerScores {
+  tokenTexts: string[]
+  /** Log-probability of each of these tokens; null where it is NaN or infinite. */
+  tokenLogProbs: (number | null)[]
+}
+
+/** @param tokenizer undefined for a generator without one: then there is nothing to keep */
+export function answerScores(
+  { tokens, logProbs }: Pick<GenerateResult, 'tokens' | 'logProbs'>,
+  tokenizer: Tokenizer | undefined,
+): AnswerScores | undefined {
+  return tokenizer && { tokenTexts: tokenTexts(tokenizer, tokens), tokenLogProbs: logProbs.map(shortest) }
 }
 
 /** Nine digits tell all float32 numbers apart; the number itself would print with up to twice as many. */

@@ -274,6 +274,7 @@ function side(sample, run) {
   if (typeof answer.generated === 'string')
     section.append(
       ...titled('Generated', textBlock(answer.generated)),
+      ...(answer.tokenTexts?.length > 0 ? [tokens(answer.tokenTexts, answer.tokenLogProbs)] : []),
       ...titled('As judged', judged(sample.ask, answer)),
     )
   const facts = tasks[sample.task].scores.flatMap(name =>
@@ -331,7 +332,7 @@ function choices(ask, answer) {
   )
 }
 
-// --- the tokens of choices
+// --- the tokens of choices and of answers
 
 /** Shades of tokens, from the likeliest: each holds from the log-probability of its share on. */
 const shades = [
@@ -345,12 +346,12 @@ const shades = [
 /** The legend of the shades. */
 function scale() {
   return element('p', { class: 'scale' }, [
-    'Tokens of the choices with their log-probabilities, shaded by probability: ',
+    'Tokens with their log-probabilities, shaded by probability: ',
     ...shades.flatMap(({ name }, i) => [element('span', { class: `shade${i}` }, [name]), ' ']),
   ])
 }
 
-/** A choice token by token: the stronger the shade, the less likely. Numbers stand below, so that shades are not all that tells. */
+/** A choice or an answer token by token: the stronger the shade, the less likely. Numbers stand below, so that shades are not all that tells. */
 function tokens(texts, logProbs) {
   return element(
     'ol',
