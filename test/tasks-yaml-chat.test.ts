@@ -92,14 +92,15 @@ describe('scores of task files in chats, of prompts as choices and of PMI, besid
     rmSync(folder, { recursive: true })
   })
 
-  for (const { config, samples, figures, chat = false, multiturn = false, instruction } of cases)
+  for (const { config, samples, figures, chat = false, multiturn, instruction } of cases)
     it(config.task, async () => {
       const file = join(folder, `${config.task}.yaml`)
       writeFileSync(file, JSON.stringify(config))
       const { tasks } = await loadTasks([file], shared())
       const stream = evaluateStream(model, {
         ...{ dataDir: shared(), tasks, limit: samples.length },
-        ...{ chatTemplate: chat, fewshotAsMultiturn: multiturn },
+        chatTemplate: chat,
+        ...(multiturn !== undefined && { fewshotAsMultiturn: multiturn }),
         ...(instruction && { systemInstruction: instruction }),
       })
       for (const [i, { requests, metrics }] of samples.entries()) {

@@ -107,7 +107,11 @@ export function evalCommand(io: Io): Command {
       '--chat-template',
       "put the prompts of task files by the checkpoint's chat template, descriptions as the system's message",
     )
-    .option('--fewshot-as-multiturn', 'with --chat-template: each shot as messages of its own')
+    .option(
+      '--fewshot-as-multiturn',
+      'with --chat-template: each shot as messages of its own (the default there)',
+    )
+    .option('--no-fewshot-as-multiturn', 'with --chat-template: shots and question as one message')
     .option('--system-instruction <text>', 'of task files: stands before the description')
     .option('--pmi', 'score choices alone too, for the accuracy by the difference (acc_mutual_info)')
     .option('--limit <n>', 'only the first n samples of each task', integer(1))
@@ -142,9 +146,10 @@ async function run(io: Io, options: EvalOptions): Promise<void> {
   const { tasks: own, groups } = await loadOwnTasks(options.tasks.files, resolve(options.dataRoot))
   const builtIn = options.tasks === allOfCard ? undefined : options.tasks.builtIn
   const { protocol: asTasksSay, tasks } = await chooseTasks(options, builtIn, own)
+  const chatTemplate = options.chatTemplate ?? false
   const prompting: Prompting = {
-    ...{ pmi: options.pmi ?? false, chatTemplate: options.chatTemplate ?? false },
-    fewshotAsMultiturn: options.fewshotAsMultiturn ?? false,
+    ...{ pmi: options.pmi ?? false, chatTemplate },
+    fewshotAsMultiturn: options.fewshotAsMultiturn ?? chatTemplate,
     systemInstruction: options.systemInstruction,
   }
   const { protocol } = prompted(asTasksSay, prompting)

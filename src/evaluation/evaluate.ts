@@ -49,7 +49,10 @@ export interface EvaluateOptions {
    * apply_chat_template does: the description is the system's message. INVALID_ARGUMENT with other tasks. @default false
    */
   chatTemplate?: boolean
-  /** Make shots messages of their own there, and not a part of the user's one message. @default false */
+  /**
+   * Make shots messages of their own there, and not a part of the user's one message.
+   * @default chatTemplate, as lm-evaluation-harness 0.4.13 has it
+   */
   fewshotAsMultiturn?: boolean
   /** Stands before the description of each task file, in plain prompts too. @default none */
   systemInstruction?: string
@@ -131,6 +134,7 @@ function readOptions(options: EvaluateOptions) {
   const protocol = choiceOption(options, 'protocol', protocolNames, 'card')
   const templatesDir = optionOf(options, 'templatesDir', undefined)
   const template = optionOf(options, 'template', undefined)
+  const chatTemplate = booleanOption(options, 'chatTemplate', false)
   const systemInstruction = optionOf(options, 'systemInstruction', undefined)
   const { builtIn, own } = readTasks(optionOf(options, 'tasks', undefined))
   return {
@@ -142,8 +146,8 @@ function readOptions(options: EvaluateOptions) {
     },
     prompting: {
       pmi: booleanOption(options, 'pmi', false),
-      chatTemplate: booleanOption(options, 'chatTemplate', false),
-      fewshotAsMultiturn: booleanOption(options, 'fewshotAsMultiturn', false),
+      chatTemplate,
+      fewshotAsMultiturn: booleanOption(options, 'fewshotAsMultiturn', chatTemplate),
       systemInstruction: systemInstruction === undefined ? undefined : textOption(systemInstruction),
     },
     groups: readGroups(optionOf(options, 'groups', undefined)),

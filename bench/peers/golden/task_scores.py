@@ -33,8 +33,9 @@ runs = [
     ("winogrande_chat", winogrande, {"chat": True}),
     ("copa_plain", copa, {}),
     ("copa_chat", copa, {"chat": True}),
-    ("copa_chat_shots", {**copa, "num_fewshot": 2, "description": "Finish the story."}, {"chat": True}),
-    ("copa_chat_turns", {**copa, "num_fewshot": 2, "gen_prefix": "Because"}, {"chat": True, "multiturn": True, "instruction": "Be brief."}),
+    ("copa_chat_shots", {**copa, "num_fewshot": 2, "description": "Finish the story."}, {"chat": True, "multiturn": False}),
+    # Without a word about it, the harness makes shots messages of their own.
+    ("copa_chat_turns", {**copa, "num_fewshot": 2, "gen_prefix": "Because"}, {"chat": True, "instruction": "Be brief."}),
     ("answers_chat", generated, {"chat": True}),
 ]
 limit = int(sys.argv[3]) if len(sys.argv) > 3 else 6
@@ -45,8 +46,8 @@ for name, config, manner in runs:
     chat = manner.get("chat", False)
     results = simple_evaluate(
         lm, tasks=[ConfigurableTask(config=json.loads(json.dumps(config)))], limit=limit if config is not generated else min(limit, 2),
-        apply_chat_template=chat, fewshot_as_multiturn=manner.get("multiturn", False), system_instruction=manner.get("instruction"),
-        log_samples=True, bootstrap_iters=0,
+        apply_chat_template=chat, system_instruction=manner.get("instruction"), log_samples=True, bootstrap_iters=0,
+        **({"fewshot_as_multiturn": manner["multiturn"]} if "multiturn" in manner else {}),
     )
     metrics = [entry["metric"] for entry in config["metric_list"]]
     samples = [
