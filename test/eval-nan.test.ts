@@ -6,7 +6,9 @@ import { join } from 'node:path'
 import { report } from '../src/evaluation/report.ts'
 import { runToEnd } from '../src/evaluation/run.ts'
 import { RunFolder } from '../src/evaluation/run-folder.ts'
+import { wrong } from '../src/evaluation/run-task.ts'
 import type { Scorer } from '../src/evaluation/scorer.ts'
+import type { Ask, Form } from '../src/protocols/protocol.ts'
 import { cardWork } from './card-work.ts'
 import { cli, jsonLines, root } from './cli-run.ts'
 import { fakeModel, settings } from './fake-model.ts'
@@ -83,6 +85,24 @@ describe('scores that are not finite', () => {
     it(`the likely cause in ${dtype} is named`, () =>
       assert.rejects(run(giving(Number.NaN, dtype), 'copa'), { message: cause }))
   }
+
+  for (const [words, metrics, ask, outcome] of [
+    ['class 0', ['acc', 'f1'], { gold: 0 }, { scores: { acc: 0, f1: 1 }, pairedWith: { f1: 0 } }],
+    ['class 1', ['acc', 'f1'], { gold: 1 }, { scores: { acc: 0, f1: 0 }, pairedWith: { f1: 1 } }],
+    [
+      'class 1 by the first choice',
+      ['f1'],
+      { gold: 0, positive: 0, template: 't' },
+      { scores: { f1: 0 }, pairedWith: { f1: 1 } },
+    ],
+    ['no class', ['acc', 'f1'], { gold: 0, template: 't' }, { scores: { acc: 0 } }],
+    ['no class of a text', ['f1'], { kind: 'generate', gold: 'a' }, { scores: { f1: 0 } }],
+  ] as const)
+    it(`count as the wrong one of two classes for F1: ${words}`, () =>
+      assert.deepEqual(wrong({ metrics } as unknown as Form, { kind: 'rank', ...ask } as unknown as Ask), {
+        prediction: null,
+        ...outcome,
+      }))
 
   it('a journal holds them as null; who does not allow them does not get past them', async () => {
     const out = join(folder, 'journal')

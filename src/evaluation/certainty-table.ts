@@ -46,7 +46,7 @@ export function certaintyRows(results: readonly TaskResult[]): string[][] {
 function figuresOf({ title, headline, metrics, samplesDone, templates, aggregations = {} }: TaskResult) {
   if (templates)
     return templates.flatMap(({ template, samples, metrics }) =>
-      withAuc(['acc'], metrics).map(name => ({
+      withAuc(metrics.f1 ? ['acc', 'f1'] : ['acc'], metrics).map(name => ({
         ...{ name: `${title}, ${template} (${metricHead(name)})`, samples },
         aggregation: undefined,
         figure: metrics[name]!,

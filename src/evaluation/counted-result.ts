@@ -37,14 +37,14 @@ export async function countedResult(
   }
 }
 
-/** How those metrics spread over the templates whose spread stands for the task. */
+/** How the metrics whose spread stands for the task, and F1, spread over the templates that have them. */
 function spreads(templates: readonly TemplateResult[], headline: readonly string[]): Record<string, Figure> {
-  const [first] = templates
-  const wanted = Object.keys(first?.metrics ?? {}).filter(metric => headline.includes(`${metric}_mean`))
-  const each = wanted.map(metric =>
+  const names = new Set(templates.flatMap(({ metrics }) => Object.keys(metrics)))
+  const wanted = [...names].filter(name => headline.includes(`${name}_mean`) || name === 'f1')
+  const each = wanted.map(name =>
     spread(
-      metric,
-      templates.map(({ metrics }) => metrics[metric]!.value),
+      name,
+      templates.flatMap(({ metrics }) => metrics[name]?.value ?? []),
     ),
   )
   return Object.assign({}, ...each)

@@ -67,12 +67,13 @@ function table({ title, columns }: ResultTable, results: RunResults, model: stri
 /** A row for each template, with the number of its items and its accuracy. */
 function templateTable({ title, templates = [], decimals }: TaskResult): string {
   if (templates.length === 0) return ''
+  const names = ['acc', 'f1'].filter(name => templates.some(({ metrics }) => metrics[name]))
   const rows = templates.map(({ template, samples, metrics }) => [
     tableCell(template),
     String(samples),
-    printedPercent(metrics.acc!.value, decimals),
+    ...names.map(name => (metrics[name] ? printedPercent(metrics[name].value, decimals) : '-')),
   ])
-  return markdownTable(`${title} by template`, [['Template', 'Items', metricHead('acc')], ...rows])
+  return markdownTable(`${title} by template`, [['Template', 'Items', ...names.map(metricHead)], ...rows])
 }
 
 function cell(result: TaskResult | LanguageMean | undefined): string {

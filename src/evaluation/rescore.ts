@@ -102,7 +102,7 @@ function checkSame(
 /** The form in which a task was run. @throws INVALID_ARGUMENT for one that is not built in */
 function savedForm(name: string, protocol: string): Form {
   const task = builtInTasks.get(name)
-  const form = protocol === 't0' ? t0Judging : task && protocols.get(protocol)?.form(task)
+  const form = protocol === 't0' ? t0Judging(name) : task && protocols.get(protocol)?.form(task)
   if (form) return form
   throw new MtLlamaError(
     'INVALID_ARGUMENT',
@@ -131,6 +131,6 @@ function judgedAgain(record: SampleRecord, form: Form): SampleRecord {
       `sample ${JSON.stringify(record.id)} was asked without the scores of its choices alone, which ${mutualInfo} needs. Run the task anew into another --out folder.`,
     )
   // The kinds of record and form are the same.
-  const outcome = isNotFinite(record) ? wrong(form) : form.judge(record as never, record as never)
+  const outcome = isNotFinite(record) ? wrong(form, record) : form.judge(record as never, record as never)
   return { ...asked, ...outcome, truncatedTokens } as SampleRecord
 }

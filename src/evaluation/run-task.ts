@@ -1,6 +1,7 @@
 // Puts what is asked to a model and yields a record for each sample, in order; the caller writes them and adds them up.
 import { MtLlamaError, message } from '../errors.ts'
 import type {
+  Ask,
   Form,
   GenerateAsk,
   GenerateForm,
@@ -74,7 +75,7 @@ async function* rank(
         ...{ ...ask, ...answer },
         logLikelihoods: logLikelihoods.map(finiteOrNull),
         ...(unconditional && { unconditional: unconditional.map(finiteOrNull) }),
-        ...wrong(form),
+        ...wrong(form, ask),
         truncatedTokens,
       }
   }
@@ -116,7 +117,7 @@ async function* generate(
     }
     const judged = logProbs.every(Number.isFinite)
       ? form.judge(ask, answer)
-      : { ...wrong(form), notFinite: true as const }
+      : { ...wrong(form, ask), notFinite: true as const }
     yield { ...ask, ...answer, finishReason, ...judged, truncatedTokens }
   }
 }
@@ -148,7 +149,7 @@ async function* roll(
       const answer = { logLikelihood, tokens }
       if (Number.isFinite(logLikelihood))
         yield { ...ask, ...answer, ...form.judge(ask, answer), truncatedTokens: 0 }
-      else yield { ...ask, ...answer, logLikelihood: null, ...wrong(form), truncatedTokens: 0 }
+      else yield { ...ask, ...answer, logLikelihood: null, ...wrong(form, ask), truncatedTokens: 0 }
     }
   }
 }
@@ -157,7 +158,18 @@ function* lazily<From, To>(items: readonly From[], make: (item: From) => To): Ge
   for (const item of items) yield make(item)
 }
 
-/** The outcome of an answer that means nothing. */
-export function wrong({ metrics }: Form) {
-  return { prediction: null, scores: Object.fromEntries(metrics.map(name => [name, 0])) }
+/** The outcome of an answer that means nothing: all scores are 0, and for F1 the wrong one of two classes is predicted. */
+export function wrong({ metrics }: Form, ask: Ask) {
+  const scores = Object.fromEntries(metrics.map(name => [name, 0]))
+  if (ask.kind !== 'rank') return { prediction: null, scores }
+  const { f1: _, ...others } = scores
+  const positive = positiveOf(ask, metrics)
+  if (positive === undefined) return { prediction: null, scores: others }
+  const right = Number(ask.gold === positive)
+  return { prediction: null, scores: { ...others, f1: 1 - right }, pairedWith: { f1: right } }
+}
+
+/** Templates say which choice is class 1; in task files with f1 it is the second. */
+function positiveOf({ positive, template }: RankAsk, metrics: readonly string[]): number | undefined {
+  return positive ?? (template === undefined && metrics.includes('f1') ? 1 : undefined)
 }

@@ -21,6 +21,8 @@ export interface RankAsk extends AskBase {
   gold: number
   /** Indices of all right choices, where there are several. */
   golds?: readonly number[]
+  /** Index of the choice that stands for class 1 of two, where F1 of this class is asked for. */
+  positive?: number
   /**
    * Set where the choices are prompts, which all have the same continuation: the texts before it, one for each choice.
    * `prompt` is then what these begin with alike.

@@ -31,9 +31,13 @@ export function ranked<F extends Fields>(task: ChoiceTask<F>, print: (fields: F)
 
 /**
  * acc: the highest log-likelihood is the right choice's; ties go to the lowest index. The same of log-likelihoods divided:
- * acc_norm by characters and acc_bytes by bytes, as in lm-evaluation-harness, acc_per_token by tokens, as in OLMES.
+ * acc_norm by characters and acc_bytes by bytes, as in lm-evaluation-harness, acc_per_token by tokens, as in OLMES. f1 is of
+ * the answers of acc, where the ask says which choice is class 1.
  */
-export function judgeRanking({ choices, gold }: RankAsk, { logLikelihoods, tokens }: RankAnswer): Outcome {
+export function judgeRanking(
+  { choices, gold, positive }: RankAsk,
+  { logLikelihoods, tokens }: RankAnswer,
+): Outcome {
   const { prediction, tied } = rank(logLikelihoods)
   const isRight = (scores: readonly number[]) => Number(rank(scores).prediction === gold)
   const scores = {
@@ -41,6 +45,8 @@ export function judgeRanking({ choices, gold }: RankAsk, { logLikelihoods, token
     acc_norm: isRight(perCharacter(logLikelihoods, choices)),
     acc_bytes: isRight(perByte(logLikelihoods, choices)),
     acc_per_token: isRight(perToken(logLikelihoods, tokens)),
+    ...(positive !== undefined && { f1: Number(prediction === positive) }),
   }
-  return { prediction, scores, ...(tied && { tied }) }
+  const pairedWith = positive !== undefined && { pairedWith: { f1: Number(gold === positive) } }
+  return { prediction, scores, ...pairedWith, ...(tied && { tied }) }
 }

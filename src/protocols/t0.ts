@@ -22,6 +22,9 @@ const dataSets: Readonly<Record<string, string>> = {
   rte: 'super_glue/rte',
 }
 
+/** The tasks of two classes, whose field `label` is 0 or 1: templates that spell these by two fixed choices have F1 too. */
+const twoClasses: readonly string[] = ['sst2', 'wic', 'rte']
+
 /** The tasks that the protocol has templates for, by name. */
 export const t0Tasks: readonly string[] = Object.keys(dataSets)
 
@@ -58,7 +61,7 @@ export async function loadT0(
           'INVALID_ARGUMENT',
           `the template ${JSON.stringify(one.name)} (${one.where}) has no answer choices, among which protocol t0 ranks.`,
         )
-    if (chosen.length > 0) forms.set(name, formOf(chosen))
+    if (chosen.length > 0) forms.set(name, formOf(chosen, name))
   }
   if (unknown.size > 0)
     throw new MtLlamaError(
@@ -76,34 +79,69 @@ function isNamed({ name, id }: PromptTemplate, named: readonly string[]): boolea
   return named.includes(name) || named.includes(id)
 }
 
-function formOf(templates: readonly PromptTemplate[]): RankForm {
+function formOf(templates: readonly PromptTemplate[], task: string): RankForm {
+  const hasF1 = twoClasses.includes(task)
+  const withF1 = new Set(templates.filter(one => hasF1 && one.fixedAnswerChoices()?.length === 2))
   return {
     kind: 'rank',
     asks: (item, where = `item ${JSON.stringify(item.id)}`) =>
-      templates.map(template => askOf(template, item, where)),
+      templates.map(template => {
+        const ask = askOf(template, item, where)
+        const positive =
+          ask.kind === 'rank' && withF1.has(template) ? positiveChoice(template, item, ask, where) : undefined
+        return positive === undefined ? ask : { ...(ask as RankAsk), positive }
+      }),
     judge: judgeRanking,
-    metrics: ['acc', 'acc_norm', 'acc_bytes', 'acc_per_token'],
+    metrics: ['acc', 'acc_norm', 'acc_bytes', 'acc_per_token', ...(withF1.size > 0 ? ['f1'] : [])],
     headline: ['acc_mean', 'acc_median', 'acc_min', 'acc_max'],
+    ...(hasF1 && { aggregations: { f1: 'f1' } }),
     delimiter: ' ',
     encode: cutInput,
   }
 }
 
 /** The form that saved samples are judged by, which needs no templates. */
-export const t0Judging: RankForm = formOf([])
+export function t0Judging(task: string): RankForm {
+  return formOf([], task)
+}
 
 /** What a template asks about an item: T0's own evaluation takes an example where there are exactly an input and a target. */
 function askOf(template: PromptTemplate, { id, fields }: Item, where: string): RankAsk | Skipped {
   const skipped = (reason: string): Skipped => ({ kind: 'skipped', id, template: template.name, reason })
-  const seed = createHash('sha256').update(`${template.id}\n${id}`).digest().readUInt32BE()
-  const [prompt, target, ...more] = template.apply(fields, { draw: pythonRandom(seed), where })
+  const [prompt, target, ...more] = template.apply(fields, { draw: drawOf(template, id), where })
   if (!prompt) return skipped('no input')
   if (!target) return skipped('no target')
   if (more.length > 0) return skipped('more parts than an input and a target')
-  const choices = template.answerChoices(fields, { draw: pythonRandom(seed), where }) ?? []
+  const choices = template.answerChoices(fields, { draw: drawOf(template, id), where }) ?? []
   const gold = choices.indexOf(target)
   if (gold < 0) return skipped('the target is none of the answer choices')
   return { kind: 'rank', id, template: template.name, prompt, choices, gold }
+}
+
+/**
+ * Finds the choice that is right where the label is 1. Choices may come in any order, so the template is asked what it would
+ * say to the other label.
+ * @returns undefined where it has no other answer to that
+ */
+function positiveChoice(
+  template: PromptTemplate,
+  { id, fields }: Item,
+  { choices, gold }: RankAsk,
+  where: string,
+): number | undefined {
+  const { label } = fields as { label: number }
+  const [, target = ''] = template.apply(
+    { ...fields, label: 1 - label },
+    { draw: drawOf(template, id), where },
+  )
+  const other = choices.indexOf(target)
+  if (other < 0 || other === gold) return undefined
+  return label === 1 ? gold : other
+}
+
+/** What a template draws for an item is the same in every run. */
+function drawOf(template: PromptTemplate, id: string) {
+  return pythonRandom(createHash('sha256').update(`${template.id}\n${id}`).digest().readUInt32BE())
 }
 
 /** Cuts an input that is too long on its right. */

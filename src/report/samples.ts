@@ -31,7 +31,17 @@ interface PageSample {
 }
 
 /** The fields of a record that are its question; all others are the answer. */
-const askFields = new Set(['kind', 'id', 'template', 'prompt', 'choices', 'asPrompts', 'gold', 'golds'])
+const askFields = new Set([
+  'kind',
+  'id',
+  'template',
+  'prompt',
+  'choices',
+  'asPrompts',
+  'gold',
+  'golds',
+  'positive',
+])
 
 /** What a task was asked by: runs that say the same were asked the same. A task of a file says itself how it is put. */
 export function askedBy({ results }: SavedRun, { result }: SavedTask): string {

@@ -127,8 +127,13 @@ async function compareTasks(a: SavedTask, b: SavedTask): Promise<TaskComparison>
   const pairs = pairedKeys(title, askedOf(a), askedOf(b)).map(
     key => [a.samples.get(key)!, b.samples.get(key)!] as const,
   )
-  const names = Object.keys(pairs[0]![0].scores).filter(name =>
-    pairs.every(([one, other]) => Object.hasOwn(one.scores, name) && Object.hasOwn(other.scores, name)),
+  const hasTemplates = pairs.some(([{ template }]) => template !== undefined)
+  const aggregations = a.result.aggregations ?? {}
+  const names = Object.keys(pairs[0]![0].scores).filter(
+    name =>
+      // An item has no F1 of its own whose mean over the templates could be taken.
+      !(hasTemplates && aggregations[name]) &&
+      pairs.every(([one, other]) => Object.hasOwn(one.scores, name) && Object.hasOwn(other.scores, name)),
   )
   // A figure of templates, such as a median of their accuracies, is no score of a sample.
   const wanted = a.result.templates ? names : a.result.headline
@@ -139,8 +144,6 @@ async function compareTasks(a: SavedTask, b: SavedTask): Promise<TaskComparison>
       `${title}: samples of ${a.file} or ${b.file} have no score ${missing}. eval --rescore judges saved samples again.`,
     )
   const headline = a.result.templates ? names.slice(0, 1) : a.result.headline
-  const hasTemplates = pairs.some(([{ template }]) => template !== undefined)
-  const aggregations = a.result.aggregations ?? {}
   const metrics: Record<string, Difference> = {}
   for (const name of names) {
     const [before, after] = [0, 1].map(side => {

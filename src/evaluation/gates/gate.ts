@@ -1,5 +1,6 @@
 // Gates: what must hold of a run's results, such as copa.acc>=0.85.
 import { MtLlamaError, oneOf } from '../../errors.ts'
+import { spreadNames } from '../../metrics/spread.ts'
 import type { Form, Protocol } from '../../protocols/protocol.ts'
 import { languageSets } from '../../tasks/built-in/registry.ts'
 import type { AnyTask } from '../../tasks/task.ts'
@@ -63,8 +64,10 @@ export function gatedMetrics(
   const metrics = new Map<string, readonly string[]>()
   for (const task of tasks) {
     const form = protocol.form(task)
-    // A headline metric may be one of templates, and none of a sample.
-    const own = [...(form?.metrics ?? []), ...(form?.headline ?? [])]
+    const { metrics: names = [], headline = [] } = form ?? {}
+    // A headline metric may be one of templates, and none of a sample. Where there are such, F1 is one too.
+    const spread = headline.includes('acc_mean') && names.includes('f1') ? spreadNames('f1') : []
+    const own = [...names, ...headline, ...spread]
     metrics.set(task.name, [...new Set([...own, ...(mayHaveAuc(form) ? [auc] : [])])])
   }
   for (const set of languageSets) {
@@ -127,7 +130,7 @@ export function judgeGate({ text, figure, operator, bound }: Gate, results: RunR
   if (value === undefined)
     return {
       ...{ gate: text, passed: false },
-      found: `${task} has no ${metric}, since its questions have more than two choices or one of two is never right`,
+      found: `${task} has no ${metric}, since its questions are not of two classes or one of two is never right`,
     }
   return { gate: text, passed: operators[operator](value, bound), found: `${figure} is ${value}` }
 }
