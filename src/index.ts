@@ -59,6 +59,7 @@ export type { TaskGroup } from './tasks/yaml/load.ts'
 export type { BoundaryRule } from './tokenizer/boundary.ts'
 export { loadTokenizer } from './tokenizer/load.ts'
 export type { DecodeOptions, DecodeStream, EncodeOptions, Tokenizer } from './tokenizer/tokenizer.ts'
+export type { EvaluatedTask, TrainEvaluation } from './training/evaluations.ts'
 export type { LoraOptions, Projection } from './training/lora-settings.ts'
 export {
   type TrainOptions,

@@ -8,7 +8,7 @@ import { checkPmi, type Prompting, prompted, promptingSettings } from '../evalua
 import { report } from '../evaluation/report.ts'
 import { rescoreFolder } from '../evaluation/rescore.ts'
 import type { RunResults } from '../evaluation/results.ts'
-import { type EvaluateProgress, type KeptSamples, runToEnd } from '../evaluation/run.ts'
+import { type KeptSamples, runToEnd } from '../evaluation/run.ts'
 import { RunFolder } from '../evaluation/run-folder.ts'
 import { runSettings } from '../evaluation/settings.ts'
 import { loadWork } from '../evaluation/work.ts'
@@ -22,7 +22,7 @@ import { addModelOptions, choice, folder, integer, type ModelOptions, newCommand
 import { addGateOptions, checkGateOptions, type GateOptions, judgeGates, openBase } from './gates.ts'
 import { type Io, note, print, printJson } from './io.ts'
 import { openTextModel } from './open-model.ts'
-import { type Progress, startProgress } from './progress.ts'
+import { taskProgress } from './task-progress.ts'
 
 interface EvalOptions extends ModelOptions, GateOptions {
   protocol: string
@@ -236,22 +236,4 @@ function keptWords({ title, samplesKept, samplesTotal, reason }: KeptSamples): s
   if (samplesKept < samplesTotal)
     return `${title}: ${count} are done, going on with the others (--redo runs all again)`
   return `${title}: done already, all ${samplesTotal} samples (--redo runs them again)`
-}
-
-/** Shows a progress bar for each task, one after the other. */
-function taskProgress(options: EvalOptions): {
-  update: (progress: EvaluateProgress) => void
-  stop: () => void
-} {
-  let shown: { task: string; bar: Progress } | undefined
-  return {
-    update({ task, title, samplesDone, samplesTotal, tokens, seconds }) {
-      if (shown?.task !== task) {
-        shown?.bar.stop()
-        shown = { task, bar: startProgress(title, 'samples', options) }
-      }
-      shown.bar.update(samplesDone, samplesTotal, seconds > 0 ? tokens / seconds : 0)
-    },
-    stop: () => shown?.bar.stop(),
-  }
 }

@@ -1,17 +1,22 @@
 // mt-llama train: fine-tunes a model on a mixture of tasks, and goes on with a run that was stopped.
 import { type Command, InvalidArgumentError } from 'commander'
+import type { EvaluateProgress } from '../evaluation/run.ts'
+import { printedPercent } from '../metrics/percent.ts'
+import type { TrainEvaluation } from '../training/evaluations.ts'
 import type { SkipReason } from '../training/examples.ts'
 import { type TrainResult, type TrainStart, type TrainStep, train } from '../training/train.ts'
 import { loadTrainConfig, type Override, trainConfigText } from '../training/train-config-file.ts'
-import { type CommonOptions, newCommand } from './command.ts'
+import { type CommonOptions, integer, newCommand } from './command.ts'
 import { localModel } from './hub-model.ts'
 import { type Io, note, print, printJson } from './io.ts'
 import { mebibytes, millions } from './open-model.ts'
 import { type Progress, startProgress } from './progress.ts'
+import { taskProgress } from './task-progress.ts'
 
 interface TrainCommandOptions extends CommonOptions {
   config: string
   set: Override[]
+  evalEvery?: number
   printConfig?: boolean
 }
 
@@ -27,12 +32,18 @@ export function trainCommand(io: Io): Command {
         ['train --config run.yaml', 'begin, or go on'],
         ['train --config run.yaml --set learning_rate=2e-5 --set out=./run2', 'with other settings'],
         ['train --config run.yaml --set preset=lora --set lora.rank=16', 'adapters instead of all weights'],
+        ['train --config run.yaml --eval-every 500', "the model card's tasks before, meanwhile and after"],
         ['train --config run.yaml --print-config', 'all settings that count, defaults and presets filled in'],
       ],
     },
   )
     .requiredOption('--config <file>', 'YAML file of the run')
     .option('--set <key=value>', "a setting that goes before the file's; may be given again", override, [])
+    .option(
+      '--eval-every <n>',
+      'evaluate before the first step, every n steps and after the last: eval_every of the file',
+      integer(0),
+    )
     .option('--print-config', 'print the settings that count, and end')
     .action((options: TrainCommandOptions) => run(io, options))
 }
@@ -44,13 +55,21 @@ function override(text: string, before: Override[]): Override[] {
 }
 
 async function run(io: Io, options: TrainCommandOptions): Promise<void> {
-  const settings = await loadTrainConfig(options.config, options.set)
+  const { evalEvery } = options
+  const overrides = [
+    ...options.set,
+    ...(evalEvery === undefined ? [] : [{ name: 'eval_every', text: `${evalEvery}` }]),
+  ]
+  const settings = await loadTrainConfig(options.config, overrides)
   if (options.printConfig) return options.json ? printJson(settings) : print(trainConfigText(settings))
   const model = await localModel(settings.model, options, io.signal)
   const shown = trainProgress(options)
   const result = await train(
     { ...settings, model },
-    { signal: io.signal, onStart: shown.start, onProgress: shown.step },
+    {
+      ...{ signal: io.signal, onStart: shown.start, onProgress: shown.step },
+      ...{ onEvaluating: shown.evaluating, onEvaluation: shown.evaluation },
+    },
   ).finally(shown.stop)
   if (options.json) return printJson(result)
   await print(`${resultLine(result)}\n`)
@@ -60,9 +79,12 @@ async function run(io: Io, options: TrainCommandOptions): Promise<void> {
 function trainProgress(options: CommonOptions): {
   start: (start: TrainStart) => void
   step: (step: TrainStep) => void
+  evaluating: (progress: EvaluateProgress) => void
+  evaluation: (evaluation: TrainEvaluation) => void
   stop: () => void
 } {
   let bar: Progress | undefined
+  let tasks: ReturnType<typeof taskProgress> | undefined
   let validation = ''
   let [tokens, seconds] = [0, 0]
   const skipped = new Map<SkipReason, number>()
@@ -79,7 +101,19 @@ function trainProgress(options: CommonOptions): {
       if (step.validationLoss !== undefined) validation = `, validation ${step.validationLoss.toFixed(4)}`
       bar?.update(step.step, step.steps, tokens / seconds, `loss ${step.loss.toFixed(4)}${validation}`)
     },
+    evaluating(progress) {
+      if (!tasks) bar?.stop()
+      tasks ??= taskProgress(options)
+      tasks.update(progress)
+    },
+    evaluation(evaluation) {
+      tasks?.stop()
+      tasks = undefined
+      for (const line of evaluationLines(evaluation)) note(line, options)
+      bar = startProgress('train', 'steps', options, evaluation.step)
+    },
     stop() {
+      tasks?.stop()
       bar?.stop()
       const counts = Array.from(skipped, ([reason, count]) => `${reason} ${count}`)
       if (counts.length > 0) note(`draws that made no example: ${counts.join(', ')}`, options)
@@ -103,6 +137,18 @@ function startLines(start: TrainStart): string[] {
     ...(otherBackend === undefined
       ? []
       : [`warning: the run began on ${otherBackend}; ${backend} may round otherwise, to other bits`]),
+  ]
+}
+
+function evaluationLines({ step, tasks, warnings, seconds }: TrainEvaluation): string[] {
+  const figures = Object.values(tasks).map(({ title, metrics: { auc: area, ...metrics } }) => {
+    const percent = (value: number) => printedPercent(value, 1)
+    const shown = Object.values(metrics).map(({ value }) => percent(value))
+    return `${title} ${shown.join('/')}${area ? ` (AUC ${percent(area.value)})` : ''}`
+  })
+  return [
+    `after step ${step}: ${figures.join(', ')}; ${seconds.toFixed(1)} s`,
+    ...warnings.map(text => `warning: after step ${step}: ${text}`),
   ]
 }
 

@@ -130,6 +130,7 @@ export function notes({
       `Before each task's description stands ${JSON.stringify(settings.systemInstruction)}.`,
     ...promptNotes,
     settings.limit !== null && `Only the first ${settings.limit} items of each task.`,
+    settings.sample !== undefined && `A sample of at most ${settings.sample} items of each task.`,
     partial && `* Stopped early, the figure is that of the first samples: ${partial}.`,
     ...warnings.map(text => `Warning: ${text}`),
     ...further,

@@ -33,6 +33,8 @@ export interface Settings {
   dataDir: string
   /** How many items of each task are asked about, from the first; null takes all. */
   limit: number | null
+  /** Set where so many items of each task were drawn from these. */
+  sample?: number
   /** Set where rankings have acc_mutual_info, whatever their task says. */
   pmi?: boolean
   /** Set where prompts of task files are put by the checkpoint's chat template. */

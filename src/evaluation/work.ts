@@ -1,6 +1,8 @@
 // Reads the items of tasks from a data folder and asks about them, all of it before a model is loaded or anything scored.
+import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { findDataFiles, readRows } from '../data/data-files.ts'
+import type { Row } from '../data/row.ts'
 import { MtLlamaError } from '../errors.ts'
 import { checkPath } from '../files/path.ts'
 import type { Ask, Form, Protocol, Skipped } from '../protocols/protocol.ts'
@@ -23,6 +25,8 @@ export interface DataOptions {
   dataDir: string
   /** How many items of each task are read, from the first; null reads all. */
   limit: number | null
+  /** How many items of each task are drawn from all, the same ones each time. @default all that the limit leaves */
+  sample?: number
 }
 
 /**
@@ -49,19 +53,21 @@ function formOf(task: AnyTask, protocol: Protocol): Form {
   )
 }
 
-async function loadTask(task: AnyTask, form: Form, { dataDir, limit }: DataOptions): Promise<Work> {
+async function loadTask(task: AnyTask, form: Form, options: DataOptions): Promise<Work> {
+  const { dataDir, limit, sample } = options
   const files = await filesOf(task, dataDir)
   const keep = ('keep' in task.data && task.data.keep) || (() => true)
+  const drawn =
+    sample === undefined ? undefined : await drawItems(task.name, keptRows(files, keep, limit), sample)
   const asks: Ask[] = []
   const skipped: Skipped[] = []
   let items = 0
-  for await (const row of readRows(files)) {
-    if (!keep(row)) continue
-    for (const ask of form.asks(task.item(row, items), row.where))
+  for await (const row of keptRows(files, keep, limit)) {
+    const index = items++
+    if (drawn && !drawn.has(index)) continue
+    for (const ask of form.asks(task.item(row, index), row.where))
       if (ask.kind === 'skipped') skipped.push(ask)
       else asks.push(ask)
-    items++
-    if (items === limit) break
   }
   if (items === 0) throw new MtLlamaError('DATA_INVALID', `${files.join(', ')}: no row for ${task.title}.`)
   if (asks.length === 0)
@@ -70,6 +76,34 @@ async function loadTask(task: AnyTask, form: Form, { dataDir, limit }: DataOptio
       `${files.join(', ')}: nothing can be asked about any of the ${items} items for ${task.title}: ${skipped[0]?.reason}.`,
     )
   return { task, form, files, asks, skipped }
+}
+
+async function* keptRows(
+  files: readonly string[],
+  keep: (row: Row) => boolean,
+  limit: number | null,
+): AsyncGenerator<Row> {
+  let items = 0
+  for await (const row of readRows(files)) {
+    if (!keep(row)) continue
+    yield row
+    if (++items === limit) return
+  }
+}
+
+/** Which rows are drawn: those whose numbers have the lowest hashes, since neighbours are often about one text. */
+async function drawItems(
+  name: string,
+  rows: AsyncIterable<Row>,
+  count: number,
+): Promise<ReadonlySet<number>> {
+  const hashes: { index: number; hash: string }[] = []
+  for await (const _ of rows) {
+    const index = hashes.length
+    hashes.push({ index, hash: createHash('sha256').update(`${name} ${index}`).digest('hex') })
+  }
+  hashes.sort((a, b) => (a.hash < b.hash ? -1 : 1))
+  return new Set(hashes.slice(0, count).map(({ index }) => index))
 }
 
 async function filesOf({ title, data }: AnyTask, dataDir: string): Promise<readonly string[]> {

@@ -5,6 +5,8 @@ import { openCheckpoint } from '../checkpoint/open.ts'
 import { MtLlamaError } from '../errors.ts'
 import { availableOn, chosenDevice } from '../model/devices.ts'
 import { loadParts } from '../model/load.ts'
+import { defaultPlanner } from '../model/planner-options.ts'
+import { Model } from '../model.ts'
 import { abortableJob } from '../native/job.ts'
 import type { NativeModel, NativeTrainer } from '../native/types.ts'
 import { loadTokenizer } from '../tokenizer/load.ts'
@@ -76,10 +78,15 @@ export async function openTrainingMixture(
 /** A model and its trainer. */
 export interface TrainedModel extends AsyncDisposable {
   model: NativeModel
+  /** Scores and generates by the weights of the last step. */
+  scorer: Model
   trainer: NativeTrainer
   /** What they take of memory, about. */
   memoryBytes: number
 }
+
+/** Memory that evaluations may take for keys and values. */
+const evaluationBytes = 2 ** 28
 
 /** Loads the weights to begin or to go on with, and with the latter the optimizer's moments. @throws what loadModel() throws */
 export async function loadTrained(
@@ -88,18 +95,23 @@ export async function loadTrained(
   saved: SavedStep | undefined,
   signal: AbortSignal | undefined,
 ): Promise<TrainedModel> {
-  const { dtype, threads, packTokens, lora } = settings
+  const { dtype, threads, packTokens, lora, evalEvery } = settings
   const checkpoint = await target.model(saved)
   const trains = { parameters: target.parameters, rank: lora?.rank ?? 0, dtype }
   const device = await chosenDevice(settings.device)
-  const memoryBytes = checkTrainingMemory(checkpoint, trains, packTokens, await availableOn(device))
+  const beside = evalEvery > 0 ? evaluationBytes : 0
+  const available = (await availableOn(device)) - beside
+  const memoryBytes = beside + checkTrainingMemory(checkpoint, trains, packTokens, available)
   const options = { dtype, device, threads, ...(signal && { signal }) }
-  const { native: model } = await loadParts(checkpoint, options, packTokens)
+  const parts = await loadParts(checkpoint, options, packTokens)
+  const { native: model } = parts
   try {
     const trainer = await abortableJob(signal, control => model.trainer(target.adapters, 0, control))
     await target.begin(trainer, saved)
     if (saved) await restoreParts(saved.optimizerFile, momentsOf(target.parameters), trainer)
-    return { model, trainer, memoryBytes, [Symbol.asyncDispose]: async () => model.dispose() }
+    const kvBytes = Math.min(parts.kvBytes, evaluationBytes)
+    const scorer = new Model({ ...parts, kvBytes }, defaultPlanner)
+    return { model, scorer, trainer, memoryBytes, [Symbol.asyncDispose]: () => scorer.dispose() }
   } catch (error) {
     model.dispose()
     throw error

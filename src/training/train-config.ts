@@ -4,6 +4,7 @@ import { isRecord } from '../data/record.ts'
 import { shown } from '../data/shown.ts'
 import { MtLlamaError } from '../errors.ts'
 import { type DeviceChoice, isDeviceChoice } from '../model/devices.ts'
+import { namedTasks, taskNames } from '../tasks/built-in/registry.ts'
 import type { Mask } from './encode-example.ts'
 import { type LoraOptions, type LoraSettings, loraSection, loraSettings } from './lora-settings.ts'
 import { type ScheduleKind, scheduleKinds } from './schedule.ts'
@@ -44,6 +45,12 @@ export interface TrainConfig {
   validateEvery?: number | undefined
   /** Examples that the validation loss is taken over. @default 256 */
   validationExamples?: number | undefined
+  /** Steps between evaluations of the model as it is, the first before step 1 and one after the last; 0: none. @default 0 */
+  evalEvery?: number | undefined
+  /** Items of each task that these ask about, the same ones each time. @default 100 */
+  evalSamples?: number | undefined
+  /** The tasks, by the names that evaluate() takes. @default those of the model card whose data lies in `evalDir` */
+  evalTasks?: readonly string[] | undefined
   /** Steps of the run; or `epochs`, of which one is as many examples as the tasks' caps. */
   steps?: number | undefined
   epochs?: number | undefined
@@ -114,6 +121,7 @@ export type PresetName = keyof typeof presets
 const defaults = {
   ...{ lora: null, allowMissing: false, mask: 'answer', maxLength: 2048, tooLong: 'cut', seed: 1 },
   ...{ validationShare: 0, validateEvery: 0, validationExamples: 256, batch: 16, packTokens: 2048 },
+  ...{ evalEvery: 0, evalSamples: 100, evalTasks: [] },
   ...{ schedule: 'constant', learningRate: 1e-5, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0 },
   ...{ maxNorm: 1, saveEvery: 500, keep: 2, dtype: 'float32', device: 'cpu', threads: 0 },
 } as const satisfies Partial<TrainConfig>
@@ -136,6 +144,11 @@ const kinds: { [Key in TrainKey]-?: Kind<Exclude<TrainConfig[Key], undefined>> }
   seed: wholeNumber(0, Number.MAX_SAFE_INTEGER),
   validationShare: number('a number from 0 up to 1', value => value >= 0 && value < 1),
   ...{ validateEvery: count(0), validationExamples: wholeNumber(1, 100_000) },
+  ...{ evalEvery: count(0), evalSamples: wholeNumber(1, 2 ** 31 - 1) },
+  evalTasks: kind(
+    `a list of tasks, of ${[...taskNames.ofOneLanguage, ...taskNames.ofSets].join(', ')}`,
+    (value): value is readonly string[] => Array.isArray(value) && namedTasks(value).unknown.length === 0,
+  ),
   ...{ steps: count(1), batch: wholeNumber(1, 100_000), packTokens: wholeNumber(8, 2 ** 20) },
   epochs: number('a number above 0, at most 1e6', value => value > 0 && value <= 1e6),
   schedule: oneOf(scheduleKinds),
@@ -213,6 +226,11 @@ function checkTogether(settings: TrainSettings, { name, error }: ConfigWords): v
     if (settings[key] === undefined)
       throw error(undefined, `no ${name(key)}; expected ${kinds[key].expected}`)
   const { steps, epochs, warmupSteps, maxLength, packTokens, validateEvery, validationShare } = settings
+  if (settings.evalEvery > 0 && settings.evalDir === null)
+    throw error(
+      'evalEvery',
+      `${name('evalEvery')} is ${settings.evalEvery}, but ${name('evalDir')} is null: there is nothing to evaluate on`,
+    )
   if (steps === undefined && epochs === undefined)
     throw error(undefined, `no ${name('steps')} and no ${name('epochs')}; expected one of them`)
   if (steps !== undefined && warmupSteps !== undefined && warmupSteps > steps)

@@ -101,7 +101,7 @@ export class TrainFolder {
   }
 
   stepPath(step: number): string {
-    return join(this.path, `step-${String(step).padStart(7, '0')}`)
+    return join(this.path, stepName(step))
   }
 
   close(): Promise<void> {
@@ -120,6 +120,11 @@ export class TrainFolder {
       .map(name => Number(name.slice('step-'.length)))
       .sort((a, b) => a - b)
   }
+}
+
+/** The name of a step's folders: 'step-0000500'. */
+export function stepName(step: number): string {
+  return `step-${String(step).padStart(7, '0')}`
 }
 
 async function writeFolder(

@@ -54,7 +54,16 @@ export async function runInputs(
 const free: ReadonlySet<TrainKey> = new Set([
   ...(['model', 'mixture', 'dataRoot', 'templatesDir', 'evalDir', 'out', 'allowMissing'] as const),
   ...(['saveEvery', 'keep', 'threads', 'validateEvery', 'validationExamples'] as const),
+  ...(['evalEvery', 'evalSamples', 'evalTasks'] as const),
 ])
+
+/** A hash of all that decides which weights a step gives, but for the processor. */
+export function weightsHash(settings: TrainSettings, inputs: RunInputs, step: number): string {
+  const deciding = Object.entries(settings).filter(([key]) => !free.has(key as TrainKey))
+  return createHash('sha256')
+    .update(JSON.stringify([deciding, inputs, step]))
+    .digest('hex')
+}
 
 /**
  * Refuses to go on with a run of other settings or other data.

@@ -2,8 +2,10 @@
 import { callbackOption, checkOptions, signalOption } from '../calls/options.ts'
 import { parameterCount } from '../checkpoint/tensors.ts'
 import { MtLlamaError } from '../errors.ts'
+import type { EvaluateProgress } from '../evaluation/run.ts'
 import { abortedError } from '../native/job.ts'
 import type { NativeStep } from '../native/types.ts'
+import { Evaluations, type TrainEvaluation } from './evaluations.ts'
 import type { Examples, SkipReason, TrainingExample } from './examples.ts'
 import type { MissingSet, OpenMixture } from './open-mixture.ts'
 import { loadTrained, type OpenRun, openRun, openTrainingMixture, type TrainedModel } from './open-run.ts'
@@ -54,6 +56,8 @@ export interface TrainStep extends StepFigures {
   seconds: number
   /** After the step, where `validateEvery` asks for it. */
   validationLoss?: number
+  /** Of the model after the step, where `evalEvery` asks for it. */
+  evaluation?: TrainEvaluation
 }
 
 export interface TrainResult {
@@ -72,6 +76,10 @@ export interface TrainOptions {
   onStart?: (start: TrainStart) => void
   /** Called after each step. */
   onProgress?: (step: TrainStep) => void
+  /** Called after each evaluation, that before the first step too. */
+  onEvaluation?: (evaluation: TrainEvaluation) => void
+  /** Called while an evaluation runs. */
+  onEvaluating?: (progress: EvaluateProgress) => void
 }
 
 /**
@@ -100,15 +108,19 @@ export async function* trainStream(
   const signal = signalOption(options)
   const onStart = callbackOption<'onStart', TrainStart>(options, 'onStart')
   const onProgress = callbackOption<'onProgress', TrainStep>(options, 'onProgress')
+  const onEvaluation = callbackOption<'onEvaluation', TrainEvaluation>(options, 'onEvaluation')
+  const onEvaluating = callbackOption<'onEvaluating', EvaluateProgress>(options, 'onEvaluating')
   const settings = checkTrainConfig(config)
   await using folder = await TrainFolder.open(settings.out)
   const saved = await folder.latest()
   await using mixture = await openTrainingMixture(settings, signal)
   const run = await openRun(settings, mixture, saved, signal)
+  const evaluations = await Evaluations.open(settings, run)
   await using trained = await loadTrained(settings, run.target, saved, signal)
-  await using log = await TrainLog.open(folder.logFile, saved?.state.step ?? 0)
+  await using log = await TrainLog.open(folder.logFile, saved?.state.step)
   const start = startOf(run, mixture, trained, settings, saved?.state)
-  await log.add({ ...start, step: start.from })
+  const { evaluationSets } = run.inputs
+  await log.add({ ...start, step: start.from, settings, evaluationSets })
   onStart?.(start)
 
   const validation = await validationExamples(run.examples, settings, signal)
@@ -125,8 +137,17 @@ export async function* trainStream(
     savedStep = done.step
     await folder.prune(settings.keep)
   }
+  const evaluate = async () => {
+    const { step } = done
+    if (!evaluations?.isDue(step) || log.evaluated.has(step)) return undefined
+    const evaluation = await evaluations.run(step, trained.scorer, { signal, onEvaluating })
+    await log.add({ step, evaluation })
+    onEvaluation?.(evaluation)
+    return evaluation
+  }
   let isSound = true
   try {
+    await evaluate()
     const drawn = run.examples.from(done.draw, 'train', signal)
     while (done.step < run.steps) {
       if (signal?.aborted) throw abortedError(signal)
@@ -151,8 +172,11 @@ export async function* trainStream(
         told.validationLoss = await meanLoss(trained.model, validation, settings.packTokens, signal)
         await log.add({ step, validationLoss: told.validationLoss })
       }
-      if (step % settings.saveEvery === 0) await save()
+      // An evaluation may take long: what was trained before it is kept.
+      if (step % settings.saveEvery === 0 || evaluations?.isDue(step)) await save()
       isSound = true
+      const evaluation = await evaluate()
+      if (evaluation) told.evaluation = evaluation
       onProgress?.(told)
       yield told
     }
