@@ -23,8 +23,8 @@ d_out_kernel(const float* dout, const T* out, int count, int d, float* d_out) {
   if (lane_index() == 0) d_out[index] = sum;
 }
 
-// kRows query rows meet kRows keys.
-template <class T, int kRows>
+// kRows query rows meet kRows keys. With `halves`, queries, keys and values are rounded to bf16, as attention() did.
+template <int kRows>
 class TileJob {
   static constexpr int kRowThreads = kThreads / kRows;  // that share a row of sums
   static constexpr int kChunks = 4;                     // of four columns that a thread sums
@@ -37,9 +37,10 @@ class TileJob {
     return (4 * kRows * stride_of(d) + 2 * kRows * kWeightStride) * sizeof(float);
   }
 
-  MT_DEVICE TileJob(const AttentionGradients& a, float scale)
+  MT_DEVICE TileJob(const AttentionGradients& a, float scale, bool halves)
       : a_(a),
         scale_(scale),
+        halves_(halves),
         d_(a.shape.head_dim),
         group_(a.shape.heads / a.shape.kv_heads),
         kv_head_(block_y()),
@@ -99,7 +100,7 @@ class TileJob {
       const int r = i / stride_, c = i % stride_;
       const float* row = from(r);
       const float x = row && c < d_ ? row[c] : 0.0f;
-      to[i] = rounds ? to_float(from_float<T>(x)) : x;
+      to[i] = rounds ? to_float(from_float<bf16>(x)) : x;
     }
   }
 
@@ -110,7 +111,7 @@ class TileJob {
         return row < a_.tokens * group_ ? x + query_offset(a_.shape, row, kv_head_) : nullptr;
       };
     };
-    load(q_, true, rows_of(a_.q));
+    load(q_, halves_, rows_of(a_.q));
     load(dout_, false, rows_of(a_.dout));
   }
 
@@ -121,8 +122,8 @@ class TileJob {
         return key < a_.tokens ? x + (key * a_.shape.kv_heads + kv_head_) * d_ : nullptr;
       };
     };
-    load(k_, true, rows_of(a_.k));
-    load(v_, true, rows_of(a_.v));
+    load(k_, halves_, rows_of(a_.k));
+    load(v_, halves_, rows_of(a_.v));
   }
 
   // Loads the other side, and computes the weights and the gradients of the scores of all pairs.
@@ -204,6 +205,7 @@ class TileJob {
 
   const AttentionGradients& a_;
   const float scale_;
+  const bool halves_;
   const int d_, group_, kv_head_, stride_;
   float *const q_, *const dout_;           // [kRows][stride_] of query rows
   float *const k_, *const v_;              // the same of keys
@@ -211,28 +213,28 @@ class TileJob {
   Sums sums_ = {}, value_sums_ = {};
 };
 
-template <class T, int kRows>
+template <int kRows>
 MT_KERNEL(kThreads, 1)
-query_gradients_kernel(AttentionGradients a, float scale) {
-  TileJob<T, kRows>(a, scale).run_queries();
+query_gradients_kernel(AttentionGradients a, float scale, bool halves) {
+  TileJob<kRows>(a, scale, halves).run_queries();
 }
 
-template <class T, int kRows>
+template <int kRows>
 MT_KERNEL(kThreads, 1)
-key_gradients_kernel(AttentionGradients a, float scale) {
-  TileJob<T, kRows>(a, scale).run_keys();
+key_gradients_kernel(AttentionGradients a, float scale, bool halves) {
+  TileJob<kRows>(a, scale, halves).run_keys();
 }
 
-template <class T, int kRows>
-void both_passes(Device& device, const AttentionGradients& a) {
+template <int kRows>
+void both_passes(Device& device, const AttentionGradients& a, bool halves) {
   const HeadShape& s = a.shape;
   const float scale = 1.0f / std::sqrt(static_cast<float>(s.head_dim));
   const int rows = a.tokens * (s.heads / s.kv_heads);
-  const size_t shared = TileJob<T, kRows>::shared_bytes(s.head_dim);
+  const size_t shared = TileJob<kRows>::shared_bytes(s.head_dim);
   launch(device, {.x = (rows + kRows - 1) / kRows, .y = s.kv_heads, .threads = kThreads, .shared = shared},
-         query_gradients_kernel<T, kRows>, a, scale);
+         query_gradients_kernel<kRows>, a, scale, halves);
   launch(device, {.x = (a.tokens + kRows - 1) / kRows, .y = s.kv_heads, .threads = kThreads, .shared = shared},
-         key_gradients_kernel<T, kRows>, a, scale);
+         key_gradients_kernel<kRows>, a, scale, halves);
 }
 
 }  // namespace
@@ -242,11 +244,12 @@ void attention_backward(Device& device, const AttentionGradients& a, const T* ou
   const int count = a.tokens * a.shape.heads;
   launch(device, {.x = (count + kWarps - 1) / kWarps, .threads = kThreads}, d_out_kernel<T>, a.dout, out, count,
          a.shape.head_dim, a.d_out);
-  static_assert(TileJob<T, 16>::kColumns == kLargestHead);
-  if (a.shape.head_dim <= TileJob<T, 32>::kColumns)
-    both_passes<T, 32>(device, a);
+  constexpr bool kHalves = sizeof(T) == 2;
+  static_assert(TileJob<16>::kColumns == kLargestHead);
+  if (a.shape.head_dim <= TileJob<32>::kColumns)
+    both_passes<32>(device, a, kHalves);
   else
-    both_passes<T, 16>(device, a);
+    both_passes<16>(device, a, kHalves);
 }
 
 template void attention_backward(Device&, const AttentionGradients&, const float*);

@@ -154,24 +154,24 @@ void transpose_matrix(Device& device, const MatrixRows<const From>& from, int ro
 // have `count` rows.
 void add_rows(Device& device, const float* from, const int32_t* names, int count, int cols, float* to);
 
-// swiglu_rows.cu: gate_up += addend, both [rows, 2 ffn], unless that is null; f[rows, ffn] from it.
+// finish_products.cu: gate_up += addend, both [rows, 2 ffn], unless that is null; f[rows, ffn] from it.
 template <class T>
 void swiglu_rows(Device& device, const float* addend, int rows, int ffn, float* gate_up, T* f);
-// swiglu_rows.cu: f[rows, ffn] and dgate_up[rows, 2 ffn].
+// finish_products.cu: f[rows, ffn] and dgate_up[rows, 2 ffn].
 template <class T>
 void swiglu_backward(Device& device, const float* gate_up, const float* df, int rows, int ffn, T* f, T* dgate_up);
 
-// rope_rows.cu: qkv + addend, both [rows, (heads + 2 kv_heads) * d], split into q, k and v; rotated unless rope.cos is
-// null.
+// finish_products.cu: qkv + addend, both [rows, (heads + 2 kv_heads) * d], split into q, k and v; rotated unless
+// rope.cos is null.
 void split_qkv(Device& device, const float* qkv, const float* addend, const RopeArguments& rope, int rows, float* q,
                float* k, float* v);
-// rope_rows.cu: turns q and k of dqkv back, in place.
+// finish_products.cu: turns q and k of dqkv back, in place.
 void rope_backward(Device& device, const RopeArguments& rope, int rows, float* dqkv);
 
 // rms_norm_backward.cu: adds to dx [rows, cols]; scales[row] = 1 / sqrt(mean(x^2) + eps).
 void rms_norm_backward(Device& device, const float* x, const float* w, float eps, const float* dy, int rows, int cols,
                        float* dx, float* scales);
-// sum_columns.cu: sums[c] += the sum of dy[r, c], or where x is not null, of dy[r, c] * x[r, c] * scales[r].
+// rms_norm_backward.cu: sums[c] += the sum of dy[r, c], or where x is not null, of dy[r, c] * x[r, c] * scales[r].
 template <class T>
 void sum_columns(Device& device, const T* dy, int rows, int cols, const float* x, const float* scales, float* sums);
 

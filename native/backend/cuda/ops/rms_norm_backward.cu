@@ -1,5 +1,6 @@
-// The backward pass of RMSNorm. A block has one row; then the gradient by the weight is summed over the rows
-// (sum_columns.cu). Bound by memory: it reads x and dy twice (the second time from the L1), and reads and writes dx.
+// The backward pass of RMSNorm: a block has one row. And sums over the rows, for the gradients of its weight and of
+// biases: a block has 32 columns. Bound by memory: the first reads x and dy twice (the second time from the L1), and
+// reads and writes dx; the second reads x and dy once.
 #include "../device/device.cuh"
 #include "../runtime/launch.cuh"
 #include "ops.h"
@@ -42,6 +43,29 @@ rms_norm_backward_kernel(const float* x, const float* w, float eps, const float*
   if (thread_index() == 0) scales[block_x()] = scale;
 }
 
+// Has 32 columns. Warp i adds rows i, i + 8, ...; then the sums of the warps are added in order.
+template <class T>
+MT_KERNEL(kThreads, 4)
+sum_columns_kernel(const T* dy, int rows, int cols, const float* x, const float* scales, float* sums) {
+  float* warps = reinterpret_cast<float*>(shared_memory());  // [kWarps, kWarp]
+  const int c = block_x() * kWarp + lane_index();
+  float sum = 0;
+  if (c < cols) {
+#pragma unroll 4
+    for (int r = warp_index(); r < rows; r += kWarps) {
+      const int64_t i = static_cast<int64_t>(r) * cols + c;
+      const float d = to_float(dy[i]);
+      sum += x ? d * x[i] * scales[r] : d;
+    }
+  }
+  warps[thread_index()] = sum;
+  sync_block();
+  if (warp_index() > 0 || c >= cols) return;
+  float total = 0;
+  for (int i = 0; i < kWarps; i++) total += warps[i * kWarp + lane_index()];
+  sums[c] += total;
+}
+
 }  // namespace
 
 void rms_norm_backward(Device& device, const float* x, const float* w, float eps, const float* dy, int rows, int cols,
@@ -49,5 +73,14 @@ void rms_norm_backward(Device& device, const float* x, const float* w, float eps
   launch(device, {.x = rows, .threads = kThreads, .shared = 2 * kWarps * sizeof(float)}, rms_norm_backward_kernel, x, w,
          eps, dy, cols, dx, scales);
 }
+
+template <class T>
+void sum_columns(Device& device, const T* dy, int rows, int cols, const float* x, const float* scales, float* sums) {
+  launch(device, {.x = (cols + kWarp - 1) / kWarp, .threads = kThreads, .shared = kThreads * sizeof(float)},
+         sum_columns_kernel<T>, dy, rows, cols, x, scales, sums);
+}
+
+template void sum_columns(Device&, const float*, int, int, const float*, const float*, float*);
+template void sum_columns(Device&, const bf16*, int, int, const float*, const float*, float*);
 
 }  // namespace mt::MT_TARGET

@@ -1,6 +1,8 @@
-// RoPE of rows that are in memory: the split of q, k and v where adapters add to them, and the backward pass. A thread
-// has one pair of elements, which are half a head apart. Bound by memory.
+// What the epilogues of swiglu and qkv do, for products that are in memory: because adapters add to them, or because
+// they are kept; and the backward passes of SwiGLU and RoPE. A thread has one pair: gate and up, or two elements that
+// are half a head apart. Bound by memory.
 #include "../device/device.cuh"
+#include "../gemm/swiglu.cuh"
 #include "../runtime/launch.cuh"
 #include "ops.h"
 
@@ -9,12 +11,48 @@ namespace {
 
 constexpr int kThreads = 256;
 
+// Where gate and up of element i of [rows, ffn] are.
+struct GatePair {
+  int64_t gate, up;
+};
+MT_DEVICE GatePair gate_pair_of(int64_t i, int ffn) {
+  const int64_t gate = i + i / ffn * ffn;
+  return {gate, gate + ffn};
+}
+
+template <class T>
+MT_KERNEL(kThreads, 4)
+swiglu_kernel(const float* addend, int64_t count, int ffn, float* gate_up, T* f) {
+  const int64_t i = static_cast<int64_t>(block_x()) * kThreads + thread_index();
+  if (i >= count) return;
+  const GatePair p = gate_pair_of(i, ffn);
+  float gate = gate_up[p.gate], up = gate_up[p.up];
+  if (addend) {
+    gate_up[p.gate] = gate += addend[p.gate];
+    gate_up[p.up] = up += addend[p.up];
+  }
+  f[i] = from_float<T>(gated(gate, up));
+}
+
+template <class T>
+MT_KERNEL(kThreads, 4)
+swiglu_backward_kernel(const float* gate_up, const float* df, int64_t count, int ffn, T* f, T* dgate_up) {
+  const int64_t i = static_cast<int64_t>(block_x()) * kThreads + thread_index();
+  if (i >= count) return;
+  const GatePair p = gate_pair_of(i, ffn);
+  const float gate = gate_up[p.gate], up = gate_up[p.up], d = df[i];
+  const float s = 1.0f / (1.0f + exp_f32(-gate));
+  f[i] = from_float<T>(gate * s * up);
+  dgate_up[p.gate] = from_float<T>(d * up * s * (1.0f + gate * (1.0f - s)));
+  dgate_up[p.up] = from_float<T>(d * gate * s);
+}
+
 // The running thread's pair: row, head, and place in the head's first half.
-struct Pair {
+struct HeadPair {
   int64_t row;
   int head, i;
 };
-MT_DEVICE Pair pair_of(int64_t index, int heads, int half) {
+MT_DEVICE HeadPair head_pair_of(int64_t index, int heads, int half) {
   return {index / half / heads, static_cast<int>(index / half % heads), static_cast<int>(index % half)};
 }
 
@@ -23,7 +61,7 @@ split_kernel(const float* qkv, const float* addend, RopeArguments rope, int64_t 
   const int64_t index = static_cast<int64_t>(block_x()) * kThreads + thread_index();
   if (index >= count) return;
   const int d = rope.head_dim, half = d / 2, heads = rope.heads + 2 * rope.kv_heads;
-  const Pair p = pair_of(index, heads, half);
+  const HeadPair p = head_pair_of(index, heads, half);
   const int64_t at = (p.row * heads + p.head) * d + p.i;
   float a = qkv[at] + addend[at], b = qkv[at + half] + addend[at + half];
   if (rope.cos && p.head < rope.heads + rope.kv_heads) {
@@ -46,7 +84,7 @@ rope_backward_kernel(RopeArguments rope, int64_t count, float* dqkv) {
   const int64_t index = static_cast<int64_t>(block_x()) * kThreads + thread_index();
   if (index >= count) return;
   const int d = rope.head_dim, half = d / 2, rotated = rope.heads + rope.kv_heads;
-  const Pair p = pair_of(index, rotated, half);
+  const HeadPair p = head_pair_of(index, rotated, half);
   float* x = dqkv + (p.row * (rotated + rope.kv_heads) + p.head) * d + p.i;
   const int64_t angle = int64_t{rope.pos[p.row]} * half + p.i;
   const float cos = rope.cos[angle], sin = rope.sin[angle], a = x[0], b = x[half];
@@ -58,6 +96,18 @@ Grid grid_for(int64_t count) { return {.x = static_cast<int>((count + kThreads -
 
 }  // namespace
 
+template <class T>
+void swiglu_rows(Device& device, const float* addend, int rows, int ffn, float* gate_up, T* f) {
+  const int64_t count = static_cast<int64_t>(rows) * ffn;
+  if (count > 0) launch(device, grid_for(count), swiglu_kernel<T>, addend, count, ffn, gate_up, f);
+}
+
+template <class T>
+void swiglu_backward(Device& device, const float* gate_up, const float* df, int rows, int ffn, T* f, T* dgate_up) {
+  const int64_t count = static_cast<int64_t>(rows) * ffn;
+  if (count > 0) launch(device, grid_for(count), swiglu_backward_kernel<T>, gate_up, df, count, ffn, f, dgate_up);
+}
+
 void split_qkv(Device& device, const float* qkv, const float* addend, const RopeArguments& rope, int rows, float* q,
                float* k, float* v) {
   const int64_t count = int64_t{rows} * (rope.heads + 2 * rope.kv_heads) * (rope.head_dim / 2);
@@ -68,5 +118,10 @@ void rope_backward(Device& device, const RopeArguments& rope, int rows, float* d
   const int64_t count = int64_t{rows} * (rope.heads + rope.kv_heads) * (rope.head_dim / 2);
   if (count > 0) launch(device, grid_for(count), rope_backward_kernel, rope, count, dqkv);
 }
+
+template void swiglu_rows(Device&, const float*, int, int, float*, float*);
+template void swiglu_rows(Device&, const float*, int, int, float*, bf16*);
+template void swiglu_backward(Device&, const float*, const float*, int, int, float*, float*);
+template void swiglu_backward(Device&, const float*, const float*, int, int, bf16*, bf16*);
 
 }  // namespace mt::MT_TARGET
