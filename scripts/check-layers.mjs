@@ -24,9 +24,10 @@ const sourceLayers = [
   ['src/model'],
   ['src/prompts', 'src/tasks', 'src/metrics'],
   ['src/protocols'],
-  ['src/evaluation', 'src/bench'],
+  ['src/evaluation'],
   ['src/report'],
   ['src/training'],
+  ['src/bench'],
   ['src/index'],
   ['src/cli'],
 ]

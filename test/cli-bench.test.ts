@@ -78,6 +78,33 @@ describe('mt-llama bench', () => {
     assert.match(stdout, /\nscoring, 8 x 4 of 96 \+ 4 ids .* prompts\/s, \d+ tokens\/s; 864 run of 3168\n$/)
   })
 
+  it('training steps of all weights and of adapters, where they are asked for', async () => {
+    const args = ['bench', '--model', defaultModel, '--device', 'cpu', '--only', 'train', '--quiet', '--json']
+    const { code, stdout, stderr } = await cli([...args, '--pack-tokens', '200', '--lora-rank', '4'])
+    assert.deepEqual([code, stderr], [0, ''])
+    const { machine, model, train } = JSON.parse(stdout) as Whole
+    assert.equal(machine.dtype, 'float32')
+    const { hiddenSize, intermediateSize, layers, heads, kvHeads, headDim, vocabSize } = model
+    const [q, kv] = [heads * headDim, kvHeads * headDim]
+    const attention = hiddenSize * (2 * q + 2 * kv)
+    const feedForward = 3 * hiddenSize * intermediateSize
+    // Of 200 tokens, 128 are a sequence, of which 16 are scored, and 72 another: 8,256 and 2,628 pairs.
+    const rows =
+      layers * 200 * attention + ((layers - 1) * 200 + 16) * feedForward + 16 * hiddenSize * vocabSize
+    const sees = 12 * layers * q * (8256 + 2628)
+    const adapters = layers * 4 * (7 * hiddenSize + 2 * (q + kv) + 3 * intermediateSize)
+    assert.deepEqual(
+      train.map(({ method, tokens, flops }) => [method, tokens, flops]),
+      [
+        ['full', 200, 6 * rows + sees],
+        ['lora', 200, 4 * rows + sees + 6 * 200 * adapters],
+      ],
+    )
+    for (const step of train) near(step.tokensPerSecond, 200e6 / step.microseconds)
+    const wrong = await cli([...args, '--dtype', 'bfloat16'])
+    assert.match(wrong.stderr, /'train' runs in float32, not in bfloat16/)
+  })
+
   it('a shape needs no checkpoint; Ctrl-C ends it, prints what was done and leaves no file', async () => {
     const temporary = join(folder, 'temporary')
     mkdirSync(temporary)
@@ -153,7 +180,10 @@ describe('mt-llama bench', () => {
       ['--shape', '7B', '--model', defaultModel],
       /'--shape <name>' cannot be used with option '--model <path>'/,
     ],
-    [['--only', 'ops,training'], /"training" is no part of it; there are ops, prefill, decode, scoring\./],
+    [
+      ['--only', 'ops,training'],
+      /"training" is no part of it; there are ops, prefill, decode, scoring, train\./,
+    ],
     [['--rows', '1,0'], /Expected a whole number from 1 to 65536\./],
     [['--device', 'gpu'], /device/],
   ]

@@ -28,7 +28,15 @@ describe('training: configurations', () => {
     },
     ...{ batch: 16, packTokens: 2048, schedule: 'constant', warmupSteps: undefined, warmupShare: undefined },
     ...{ learningRate: 1e-5, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0, maxNorm: 1 },
-    ...{ saveEvery: 500, keep: 2, dtype: 'float32', device: 'cpu', threads: 0, lora: null },
+    ...{
+      saveEvery: 500,
+      keep: 2,
+      dtype: 'float32',
+      device: 'cpu',
+      threads: 0,
+      keepActivations: 'auto',
+      lora: null,
+    },
   }
 
   const ofLora = {

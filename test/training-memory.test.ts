@@ -10,7 +10,11 @@ describe('training: memory', () => {
     const trains = { parameters: checkpoint.tensors, rank: 0, dtype: 'float32' } as const
     const { fixed, ofToken } = trainingBytes(checkpoint, trains)
     const of = (tokens: number) => fixed + tokens * ofToken
-    assert.equal(checkTrainingMemory(checkpoint, trains, 2000, of(2000)), of(2000))
+    const never = { packTokens: 2000, keepActivations: 'never' } as const
+    assert.deepEqual(checkTrainingMemory(checkpoint, trains, never, of(2000)), {
+      memoryBytes: of(2000),
+      keptBytes: 0,
+    })
     for (const [available, message] of [
       [of(2000) - 1, /Packs of 1999 tokens would fit\.$/],
       [
@@ -20,9 +24,39 @@ describe('training: memory', () => {
       [of(7), /LoRA, a smaller model, or a machine with more memory, would do\.$/],
       [1000, /LoRA, a smaller model, or a machine with more memory, would do\.$/],
     ] as const)
-      assert.throws(() => checkTrainingMemory(checkpoint, trains, 2000, available), {
+      assert.throws(() => checkTrainingMemory(checkpoint, trains, never, available), {
         code: 'OUT_OF_MEMORY',
         message,
       })
+  })
+
+  it('keeps what fits in half of what is free, all where it must, or nothing', async () => {
+    const checkpoint = await openCheckpoint(defaultModel)
+    const trains = { parameters: checkpoint.tensors, rank: 0, dtype: 'float32' } as const
+    const { fixed, ofToken, keptOfToken } = trainingBytes(checkpoint, trains)
+    const needed = fixed + 100 * ofToken
+    const all = 100 * checkpoint.config.layers * keptOfToken
+    for (const [keepActivations, free, keptBytes] of [
+      ['auto', 3 * all, all],
+      ['auto', all, all / 2],
+      ['auto', 0, 0],
+      ['always', all, all],
+      ['never', 3 * all, 0],
+    ] as const)
+      assert.deepEqual(
+        checkTrainingMemory(checkpoint, trains, { packTokens: 100, keepActivations }, needed + free),
+        { memoryBytes: needed + keptBytes, keptBytes },
+        `${keepActivations} with ${free} free`,
+      )
+    assert.throws(
+      () =>
+        checkTrainingMemory(
+          checkpoint,
+          trains,
+          { packTokens: 100, keepActivations: 'always' },
+          needed + all - 1,
+        ),
+      /Packs of 99 tokens would fit/,
+    )
   })
 })

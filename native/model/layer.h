@@ -47,9 +47,4 @@ const Adapter* adapter_of(const LayerWeights& layer, AdapterTarget target);
 // Where the z of that adapter lies, of so many rows.
 View z_of(const LayerActivations& act, AdapterTarget target, const Adapter& adapter, int rows);
 
-// Adds what the layer's adapter of `target` makes of x to columns from `first` on of y, and leaves z in act.z. Does
-// nothing where there is no adapter.
-void add_adapter(const LayerPass& pass, const LayerWeights& layer, AdapterTarget target, View x,
-                 const LayerActivations& act, View y, int first);
-
 }  // namespace mt

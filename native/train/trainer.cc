@@ -220,13 +220,13 @@ void Trainer::feed_forward_backward(const LayerPass& pass, int l, const Activati
   const View dy = rounded(dx, act);
   const Adapter* down = adapter_of(layer, AdapterTarget::kDown);
   input_gradient(dy, *layer.down, df);
-  const View dz = down ? adapter_input_gradient(*down, dy, 0, df, act) : View();
+  const View dz = down ? adapter_input_gradient(*down, dy, df, act) : View();
   ops_.swiglu_backward(kept.gate_up, df, f, dgate_up);
   add_weight_gradient(dy, f, &layer.down, &layer.down_bias);
   if (down) {
     const View z = z_of(kept, AdapterTarget::kDown, *down, f.rows);
     ops_.product(f, *down->a, false, 0, z);
-    add_adapter_gradients(*down, dy, 0, f, z, dz, act);
+    add_adapter_gradients(*down, dy, f, z, dz);
   }
   pass.ops.rms_norm(x, layer.ffn_norm, eps, h);
   add_weight_gradient(dgate_up, h, &layer.gate_up, &layer.gate_up_bias);
@@ -268,20 +268,18 @@ void Trainer::add_weight_gradient(View dy, View x, const void* weight, const voi
   if (dw.data) ops_.linear_backward(dy, x, dw, parameters_.gradient(bias));
 }
 
-View Trainer::adapter_input_gradient(const Adapter& adapter, View dy, int first, View dx, const Activations& act) {
-  const View own = part_of(adapter, dy, first, act);
+View Trainer::adapter_input_gradient(const Adapter& adapter, View dy, View dx, const Activations& act) {
   View dz = act.dz, dz_act = act.dz_act;
   dz.rows = dz_act.rows = dy.rows;
   dz.cols = dz_act.cols = adapter.rank;
-  ops_.product(own, *adapter.b_t, false, 0, dz);
+  ops_.product(dy, *adapter.b_t, false, 0, dz);
   ops_.convert(dz, dz_act);
   ops_.product(dz_act, *adapter.a_t, true, 0, dx);
   return dz_act;
 }
 
-void Trainer::add_adapter_gradients(const Adapter& adapter, View dy, int first, View x, View z, View dz,
-                                    const Activations& act) {
-  ops_.linear_backward(part_of(adapter, dy, first, act), z, parameters_.gradient(&adapter.b), {});
+void Trainer::add_adapter_gradients(const Adapter& adapter, View dy, View x, View z, View dz) {
+  ops_.linear_backward(dy, z, parameters_.gradient(&adapter.b), {});
   ops_.linear_backward(dz, x, parameters_.gradient(&adapter.a), {});
 }
 
@@ -289,8 +287,9 @@ void Trainer::adapter_backward(const LayerWeights& layer, AdapterTarget target, 
                                const LayerActivations& kept, View dx, const Activations& act) {
   const Adapter* adapter = adapter_of(layer, target);
   if (!adapter) return;
-  const View dz = adapter_input_gradient(*adapter, dy, first, dx, act);
-  add_adapter_gradients(*adapter, dy, first, x, z_of(kept, target, *adapter, x.rows), dz, act);
+  const View own = part_of(*adapter, dy, first, act);
+  const View dz = adapter_input_gradient(*adapter, own, dx, act);
+  add_adapter_gradients(*adapter, own, x, z_of(kept, target, *adapter, x.rows), dz);
 }
 
 // The columns of dy that belong to the adapter's map, side by side.

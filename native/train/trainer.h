@@ -84,13 +84,12 @@ class Trainer {
   // Adds to the gradients of the matrix and the bias at these places of the model's Weights, unless they are not
   // trained.
   void add_weight_gradient(View dy, View x, const void* weight, const void* bias);
-  // What the adapter of a map makes of dy, of which columns from `first` on are the gradient by the map's output: adds
-  // to dx, and keeps the gradient by z [rows, rank].
-  View adapter_input_gradient(const Adapter& adapter, View dy, int first, View dx, const Activations& act);
+  // What the adapter of a map makes of the gradient dy by the map's output: adds to dx, and keeps the gradient by z
+  // [rows, rank].
+  View adapter_input_gradient(const Adapter& adapter, View dy, View dx, const Activations& act);
   // Adds to the gradients of a and b. x is the map's input, z what came of it in the forward pass.
-  void add_adapter_gradients(const Adapter& adapter, View dy, int first, View x, View z, View dz,
-                             const Activations& act);
-  // Both, where the layer has an adapter of `target`.
+  void add_adapter_gradients(const Adapter& adapter, View dy, View x, View z, View dz);
+  // Both, where the layer has an adapter of `target`, to whose output columns of dy from `first` on belong.
   void adapter_backward(const LayerWeights& layer, AdapterTarget target, View dy, int first, View x,
                         const LayerActivations& kept, View dx, const Activations& act);
   View part_of(const Adapter& adapter, View dy, int first, const Activations& act);

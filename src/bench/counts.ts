@@ -27,6 +27,30 @@ export function prefillFlops(config: LlamaConfig, tokens: number): number {
   return 2 * rows + 4 * layers * heads * headDim * pairs + 2 * hiddenSize * vocabSize
 }
 
+/**
+ * Operations of a training step: forward, gradients by inputs and, of what is trained, by weights; attention's scores are
+ * counted once, though the way back computes them again, as are layers whose activations are not kept.
+ * @param pack tokens in sequences of `length`, and rows that the loss is on
+ * @param adapters what is trained; undefined: all weights
+ */
+export function trainingFlops(
+  config: LlamaConfig,
+  { tokens, length, scored }: { tokens: number; length: number; scored: number },
+  adapters?: readonly { shape: readonly number[] }[],
+): number {
+  const { attention, feedForward } = layerElements(config)
+  const { layers, heads, headDim, hiddenSize, vocabSize } = config
+  const rows = layers * tokens * attention + ((layers - 1) * tokens + scored) * feedForward
+  const pairsOf = (sequence: number) => (sequence * (sequence + 1)) / 2
+  const pairs = Math.floor(tokens / length) * pairsOf(length) + pairsOf(tokens % length)
+  const ofAdapters = (adapters ?? []).reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b), 0)
+  return (
+    (adapters ? 4 : 6) * (rows + scored * hiddenSize * vocabSize) +
+    12 * layers * heads * headDim * pairs +
+    6 * tokens * ofAdapters
+  )
+}
+
 /** Operations to run one token for each of `sequences`, which then have `positions` each. */
 export function stepFlops(config: LlamaConfig, sequences: number, positions: number): number {
   const { layers, heads, headDim } = config

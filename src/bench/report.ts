@@ -31,6 +31,7 @@ export interface BenchReport {
   prefill?: PrefillReport
   decode?: DecodeReport[]
   scoring?: ScoringReport
+  train?: TrainReport[]
 }
 
 interface Micros {
@@ -64,6 +65,21 @@ export interface PrefillReport extends Micros, Bound {
   flops: number
   tokensPerSecond: number
   gflopPerSecond: number
+}
+
+/** The times of a training step of one pack. */
+export interface TrainReport extends Micros, Bound {
+  /** All weights, or adapters of all linear maps. */
+  method: 'full' | 'lora'
+  tokens: number
+  runs: number
+  /** Arithmetic operations that a step needs; what is computed again for want of memory is not counted. */
+  flops: number
+  tokensPerSecond: number
+  gflopPerSecond: number
+  /** What training takes of memory by formula, and by which the process's resident memory has grown. */
+  memoryBytes: number
+  residentBytes: number
 }
 
 /** The times of one step, which runs a token for each sequence. */

@@ -20,14 +20,15 @@ import { randomCheckpoint } from './random-checkpoint.ts'
 import type { BenchReport } from './report.ts'
 import { minScoringContext, timeScoring } from './scoring.ts'
 import { type ShapeName, shapeConfig } from './shapes.ts'
+import { minTrainContext, type TrainBench, timeTraining, trainMethods } from './train.ts'
 
-export const benchParts = ['ops', 'prefill', 'decode', 'scoring'] as const
+export const benchParts = ['ops', 'prefill', 'decode', 'scoring', 'train'] as const
 export type BenchPart = (typeof benchParts)[number]
 
 export interface BenchOptions {
   /** The checkpoint to time, or a shape to time with random weights. */
   model: { path: string } | { shape: ShapeName }
-  /** The number format to compute in. 'auto' is the stored one, and bfloat16 for a shape. */
+  /** The number format to compute in. 'auto' is the stored one, and bfloat16 for a shape; with training it is float32. */
   dtype: DType | 'auto'
   device: DeviceChoice
   /** Number of threads; 0 is one for each core. */
@@ -35,6 +36,7 @@ export interface BenchOptions {
   parts: readonly BenchPart[]
   /** The numbers of tokens that ops are timed with. */
   rows: readonly number[]
+  train: TrainBench
   signal: AbortSignal
   /** Called as a part or a step begins. @param part 'peaks', 'load' or one of benchParts @param step '' as a part begins */
   onStep: (part: string, step: string) => void
@@ -46,8 +48,9 @@ export interface BenchOptions {
  * @throws OUT_OF_MEMORY and CONTEXT_LENGTH before anything is measured, OUTPUT (no room for the temporary file), INTERNAL (a wrong result),
  *   ABORTED, and what loadModel() throws
  */
-export async function runBench(options: BenchOptions, report: BenchReport): Promise<void> {
-  const { signal, parts, onStep } = options
+export async function runBench(given: BenchOptions, report: BenchReport): Promise<void> {
+  const { signal, parts, onStep } = given
+  const options = parts.includes('train') ? { ...given, dtype: trainingType(given.dtype) } : given
   const source = await openSource(options)
   const { checkpoint } = source
   const { config, tensors } = checkpoint
@@ -73,6 +76,8 @@ export async function runBench(options: BenchOptions, report: BenchReport): Prom
     checkNeeds(name, [peaksNeed, ...ops.map(need => need.device), ...modelNeeds], free)
     for (const { host } of ops) checkNeeds(name, [host], availableBytes())
   }
+
+  const methods = parts.includes('train') ? await trainMethods(checkpoint, device, options.train) : []
 
   onStep('peaks', '')
   const peaks = await runNative(signal, control => addon.peaks(device, options.threads, control))
@@ -111,6 +116,7 @@ export async function runBench(options: BenchOptions, report: BenchReport): Prom
   if (!needsModel(parts)) return
 
   onStep('load', '')
+  const before = process.memoryUsage.rss()
   const loaded = await source.load(() => loadParts(checkpoint, { ...native, signal }))
   try {
     if (parts.includes('prefill')) report.prefill = await timePrefill(context('prefill'), loaded.native)
@@ -120,6 +126,11 @@ export async function runBench(options: BenchOptions, report: BenchReport): Prom
         report.decode.push(await timeDecode(context('decode'), loaded.native, sequences))
     }
     if (parts.includes('scoring')) report.scoring = await timeScoring(context('scoring'), loaded)
+    if (methods.length > 0) report.train = []
+    for (const method of methods)
+      report.train!.push(
+        await timeTraining(context('train'), loaded.native, method, options.train.packTokens, before),
+      )
   } finally {
     loaded.native.dispose()
   }
@@ -129,7 +140,13 @@ function needsModel(parts: readonly BenchPart[]): boolean {
   return parts.some(part => part !== 'ops')
 }
 
+function trainingType(dtype: DType | 'auto'): DType {
+  if (dtype === 'auto' || dtype === 'float32') return 'float32'
+  throw new MtLlamaError('INVALID_ARGUMENT', `'train' runs in float32, not in ${dtype}`)
+}
+
 const minContext: Partial<Record<BenchPart, number>> = {
+  train: minTrainContext,
   decode: minDecodeContext,
   scoring: minScoringContext,
 }

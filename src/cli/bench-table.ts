@@ -7,7 +7,13 @@ type Row = readonly [what: string, time: string, spread: string, rate: string, s
 const header: Row = ['', 'median', 'p10 .. p90', 'rate', 'of the peak']
 
 export function benchText(report: BenchReport): string {
-  const rows = [...opRows(report), ...prefillRows(report), ...decodeRows(report), ...scoringRows(report)]
+  const rows = [
+    ...opRows(report),
+    ...prefillRows(report),
+    ...decodeRows(report),
+    ...scoringRows(report),
+    ...trainRows(report),
+  ]
   const lines = [...headLines(report), ...(rows.length > 0 ? ['', ...table([header, ...rows])] : [])]
   return lines.map(line => `${line}\n`).join('')
 }
@@ -62,6 +68,16 @@ function scoringRows({ scoring }: BenchReport): Row[] {
       '',
     ],
   ]
+}
+
+function trainRows({ train = [] }: BenchReport): Row[] {
+  return train.map(step => [
+    `train ${step.method}, ${step.tokens} ids`,
+    ...times(step),
+    `${digits(step.tokensPerSecond)} tokens/s, ${digits(step.gflopPerSecond)} GFLOP/s; ` +
+      `${mebibytes(step.residentBytes)} taken of ${mebibytes(step.memoryBytes)}`,
+    share(step),
+  ])
 }
 
 function rowCount(rows: number): string {

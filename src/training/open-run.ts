@@ -95,22 +95,25 @@ export async function loadTrained(
   saved: SavedStep | undefined,
   signal: AbortSignal | undefined,
 ): Promise<TrainedModel> {
-  const { dtype, threads, packTokens, lora, evalEvery } = settings
+  const { dtype, threads, packTokens, keepActivations, lora, evalEvery } = settings
   const checkpoint = await target.model(saved)
   const trains = { parameters: target.parameters, rank: lora?.rank ?? 0, dtype }
   const device = await chosenDevice(settings.device)
   const beside = evalEvery > 0 ? evaluationBytes : 0
   const available = (await availableOn(device)) - beside
-  const memoryBytes = beside + checkTrainingMemory(checkpoint, trains, packTokens, available)
+  const memory = checkTrainingMemory(checkpoint, trains, { packTokens, keepActivations }, available)
   const options = { dtype, device, threads, ...(signal && { signal }) }
   const parts = await loadParts(checkpoint, options, packTokens)
   const { native: model } = parts
   try {
-    const trainer = await abortableJob(signal, control => model.trainer(target.adapters, 0, control))
+    const trainer = await abortableJob(signal, control =>
+      model.trainer(target.adapters, memory.keptBytes, control),
+    )
     await target.begin(trainer, saved)
     if (saved) await restoreParts(saved.optimizerFile, momentsOf(target.parameters), trainer)
     const kvBytes = Math.min(parts.kvBytes, evaluationBytes)
     const scorer = new Model({ ...parts, kvBytes }, defaultPlanner)
+    const memoryBytes = beside + memory.memoryBytes
     return { model, scorer, trainer, memoryBytes, [Symbol.asyncDispose]: () => scorer.dispose() }
   } catch (error) {
     model.dispose()

@@ -8,6 +8,7 @@ import { namedTasks, taskNames } from '../tasks/built-in/registry.ts'
 import type { Mask } from './encode-example.ts'
 import { type LoraOptions, type LoraSettings, loraSection, loraSettings } from './lora-settings.ts'
 import { type ScheduleKind, scheduleKinds } from './schedule.ts'
+import { type KeptActivations, keptActivations } from './train-memory.ts'
 
 /** A configuration (docs/training.md). What is undefined has the preset's value, else the default. */
 export interface TrainConfig {
@@ -58,6 +59,11 @@ export interface TrainConfig {
   batch?: number | undefined
   /** Tokens of a pack at most: memory goes by it, the loss does not. @default 2048 */
   packTokens?: number | undefined
+  /**
+   * Whether what the way back needs of a layer stays from the way there or is computed again, which takes a quarter longer.
+   * 'auto': it stays for as many layers as half of the free memory holds. No bit of a result depends on it. @default 'auto'
+   */
+  keepActivations?: KeptActivations | undefined
   /** How the learning rate goes on after the warm-up. @default 'constant' */
   schedule?: ScheduleKind | undefined
   /** Steps in which the learning rate rises from 0; or `warmupShare`, of the run's steps. @default none */
@@ -123,7 +129,15 @@ const defaults = {
   ...{ validationShare: 0, validateEvery: 0, validationExamples: 256, batch: 16, packTokens: 2048 },
   ...{ evalEvery: 0, evalSamples: 100, evalTasks: [] },
   ...{ schedule: 'constant', learningRate: 1e-5, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0 },
-  ...{ maxNorm: 1, saveEvery: 500, keep: 2, dtype: 'float32', device: 'cpu', threads: 0 },
+  ...{
+    maxNorm: 1,
+    saveEvery: 500,
+    keep: 2,
+    dtype: 'float32',
+    device: 'cpu',
+    threads: 0,
+    keepActivations: 'auto',
+  },
 } as const satisfies Partial<TrainConfig>
 
 const path = kind('a path', (value): value is string => typeof value === 'string' && value !== '')
@@ -164,6 +178,7 @@ const kinds: { [Key in TrainKey]-?: Kind<Exclude<TrainConfig[Key], undefined>> }
   dtype: oneOf(['float32', 'bfloat16']),
   device: kind('one of auto, cpu, reference, cuda, cuda:1 and so on', isDeviceChoice),
   threads: wholeNumber(0, 1024),
+  keepActivations: oneOf(keptActivations),
 }
 
 export const trainKeys = Object.keys(kinds) as readonly TrainKey[]

@@ -2,6 +2,7 @@
 import type { Checkpoint, LlamaConfig } from '../checkpoint/checkpoint.ts'
 import { parameterCount } from '../checkpoint/tensors.ts'
 import { MtLlamaError } from '../errors.ts'
+import { activationBytes } from '../model/memory.ts'
 import type { TrainedParameter } from './train-checkpoint.ts'
 import type { TrainDType } from './train-config.ts'
 
@@ -19,40 +20,66 @@ export interface Trains {
 export interface TrainingBytes {
   /**
    * The weights that run, and a matrix transposed, the largest; of what is trained the originals, gradients and AdamW's two
-   * moments; of adapters the matrices that run, each transposed too.
+   * moments, and a tensor on its way to a checkpoint; of adapters the matrices that run, each transposed too; the logits of
+   * a part of the head's rows, and these as a product reads them.
    */
   fixed: number
-  /** What the passes over a pack keep of each token (struct Activations in native/train/trainer.h). */
+  /** What the passes over a pack take for each token (struct Activations in native/train/trainer.h), and scoring. */
   ofToken: number
+  /** What a layer whose activations are kept takes for each token. */
+  keptOfToken: number
 }
+
+/** Which activations stay for the way back; others are computed again. 'auto': those of as many layers as half of the free memory holds. */
+export const keptActivations = ['auto', 'always', 'never'] as const
+export type KeptActivations = (typeof keptActivations)[number]
 
 /** Rows of a matrix that runs come in panels: ranks are as if they were a multiple of so many. */
 const panel = 16
+/** Bytes of the logits that the head computes at a time (native/backend/cpu/backward.cc). */
+const logitBytes = 64 * 2 ** 20
 
 export function trainingBytes(
   { config, tensors }: Omit<Trained, 'path'>,
   { parameters, rank, dtype }: Trains,
 ): TrainingBytes {
   const { hiddenSize, intermediateSize, vocabSize } = config
-  const largest = hiddenSize * Math.max(vocabSize, intermediateSize)
+  const transposed = hiddenSize * Math.max(vocabSize, 2 * intermediateSize)
   const trained = parameterCount(parameters)
+  const largest = Math.max(...parameters.map(({ shape }) => shape.reduce((a, b) => a * b)))
   const adapters = rank === 0 ? 0 : 2 * trained * (Math.ceil(rank / panel) * (panel / rank))
   const numberBytes = dtype === 'float32' ? 4 : 2
   return {
-    fixed: numberBytes * (parameterCount(tensors) + largest + adapters) + 4 * 4 * trained,
-    ofToken: activationBytes(config, numberBytes) + adapterActivationBytes(config, rank, numberBytes),
+    fixed:
+      numberBytes * (parameterCount(tensors) + transposed + adapters) +
+      4 * (4 * trained + largest) +
+      2 * logitBytes,
+    ofToken:
+      activationsOfToken(config, numberBytes) +
+      adapterActivationBytes(config, rank, numberBytes) +
+      activationBytes(config, 1),
+    keptOfToken: activationsOfLayer(config, rank, numberBytes),
   }
 }
 
-/** @param numberBytes of the numbers that products read */
-function activationBytes(config: LlamaConfig, numberBytes: number): number {
+/** Bytes for each token of a pack, those of one layer among them. @param numberBytes of the numbers that products read */
+function activationsOfToken(config: LlamaConfig, numberBytes: number): number {
   const { layers, hiddenSize, intermediateSize, heads, kvHeads, headDim } = config
   const attention = heads * headDim
   const qkv = (heads + 2 * kvHeads) * headDim
-  const read = 2 * hiddenSize + 3 * intermediateSize + attention
   const rounded = numberBytes < 4 ? Math.max(hiddenSize, qkv) : 0
-  const others = (layers + 5) * hiddenSize + 3 * intermediateSize + 2 * qkv + attention
-  return numberBytes * (read + rounded) + 4 * others
+  const read = hiddenSize + 3 * intermediateSize + rounded
+  const others = (layers + 5) * hiddenSize + intermediateSize + qkv + attention
+  // Both sides of a product, packed.
+  const packed = 3 * intermediateSize
+  return numberBytes * read + 4 * (others + packed) + activationsOfLayer(config, 0, numberBytes)
+}
+
+/** Input of the second norm, queries, keys, values, output of attention and its sums, gate, up and adapters' inner products. */
+function activationsOfLayer(config: LlamaConfig, rank: number, numberBytes: number): number {
+  const { hiddenSize, intermediateSize, heads, kvHeads, headDim } = config
+  const sums = hiddenSize + (heads + 2 * kvHeads) * headDim + heads + 2 * intermediateSize
+  return numberBytes * (heads * headDim + 7 * rank) + 4 * sums
 }
 
 /** Inner products of all maps of a layer and the gradient of one, and a part of the widest outputs. */
@@ -64,25 +91,40 @@ function adapterActivationBytes(config: LlamaConfig, rank: number, numberBytes: 
   return numberBytes * (8 * rank + widest) + 4 * (rank + sums)
 }
 
-/** @param available bytes of the device's memory @returns bytes that training takes @throws OUT_OF_MEMORY with the figures */
+/** Bytes that training takes, and how many of these are for activations that are kept. */
+export interface TrainingMemory {
+  memoryBytes: number
+  keptBytes: number
+}
+
+/** @param available bytes of the device's memory @throws OUT_OF_MEMORY with the figures */
 export function checkTrainingMemory(
   checkpoint: Trained,
   trains: Trains,
-  packTokens: number,
+  { packTokens, keepActivations }: { packTokens: number; keepActivations: KeptActivations },
   available: number,
-): number {
-  const { fixed, ofToken } = trainingBytes(checkpoint, trains)
-  const needed = fixed + packTokens * ofToken
-  if (needed <= available) return needed
-  const fits = Math.floor((available - fixed) / ofToken)
+): TrainingMemory {
+  const { fixed, ofToken, keptOfToken } = trainingBytes(checkpoint, trains)
+  const all = checkpoint.config.layers * keptOfToken
+  const ofPack = packTokens * (keepActivations === 'always' ? ofToken + all : ofToken)
+  const free = available - fixed - ofPack
+  if (free >= 0) {
+    const keptBytes = {
+      always: packTokens * all,
+      auto: Math.min(packTokens * all, Math.floor(free / 2)),
+      never: 0,
+    }[keepActivations]
+    return { memoryBytes: fixed + packTokens * ofToken + keptBytes, keptBytes }
+  }
+  const fits = Math.floor((available - fixed) / (ofPack / packTokens))
   const wayOut =
     fits >= 8
       ? `Packs of ${fits} tokens would fit`
       : `${trains.rank === 0 ? 'LoRA, a' : 'A'} smaller model, or a machine with more memory, would do`
   throw new MtLlamaError(
     'OUT_OF_MEMORY',
-    `${checkpoint.path}: training takes ${gib(needed)} (weights, gradients and moments ${gib(fixed)}, packs of ` +
-      `${packTokens} tokens ${gib(packTokens * ofToken)}), but ${gib(available)} are available. ${wayOut}.`,
+    `${checkpoint.path}: training takes ${gib(fixed + ofPack)} (weights, gradients and moments ${gib(fixed)}, packs of ` +
+      `${packTokens} tokens ${gib(ofPack)}), but ${gib(available)} are available. ${wayOut}.`,
   )
 }
 

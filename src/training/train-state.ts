@@ -53,7 +53,7 @@ export async function runInputs(
 /** Settings that do not change which weights a step gives; paths are known by what lies there. */
 const free: ReadonlySet<TrainKey> = new Set([
   ...(['model', 'mixture', 'dataRoot', 'templatesDir', 'evalDir', 'out', 'allowMissing'] as const),
-  ...(['saveEvery', 'keep', 'threads', 'validateEvery', 'validationExamples'] as const),
+  ...(['saveEvery', 'keep', 'threads', 'keepActivations', 'validateEvery', 'validationExamples'] as const),
   ...(['evalEvery', 'evalSamples', 'evalTasks'] as const),
 ])
 

@@ -7,8 +7,8 @@
 #include <limits>
 #include <numeric>
 
+#include "arrays.h"
 #include "attention_backward.h"
-#include "matrix.h"
 #include "memory.h"
 #include "pack.h"
 
@@ -19,10 +19,7 @@ constexpr size_t kSquaresBlock = 4096;
 constexpr size_t kLogitBytes = 64u << 20;  // of the logits of a part of the head's rows
 constexpr int kHeadRange = 1024;           // columns over which the head's softmax sums in float32
 
-float* floats(View x) { return static_cast<float*>(x.data); }
-float* floats(View x, int row) { return floats(x) + size_t(row) * x.cols; }
 size_t size(View x) { return size_t(x.rows) * x.cols; }
-const CpuMatrix& packed(const Matrix& matrix) { return static_cast<const CpuMatrix&>(matrix); }
 
 class CpuBackward final : public BackwardOps {
  public:
@@ -38,17 +35,17 @@ class CpuBackward final : public BackwardOps {
   }
 
   void repack(Matrix& matrix, View master, float factor) override {
-    auto& m = static_cast<CpuMatrix&>(matrix);
+    CpuMatrix& m = packed(matrix);
     if (factor != 1) scaled_.reserve_zeroed(size(master) * sizeof(float));
     for_blocks(master.rows, 64, [&](int begin, int end, int) {
       const float* values = floats(master, begin);
       if (factor != 1) values = scaled(values, size_t(end - begin) * master.cols, factor, size_t(begin) * master.cols);
-      m.write_rows(begin, end - begin, values);
+      m.write_rows(begin, end - begin, values, kernels_.transpose);
     });
   }
 
   void repack_transposed(Matrix& matrix, View master, float factor) override {
-    auto& m = static_cast<CpuMatrix&>(matrix);
+    CpuMatrix& m = packed(matrix);
     scaled_.reserve_zeroed(size(master) * sizeof(float));
     for_blocks(master.rows, 16, [&](int begin, int end, int) {
       for (int r = begin; r < end; r++)
@@ -57,8 +54,13 @@ class CpuBackward final : public BackwardOps {
   }
 
   void transpose(const Matrix& w, Matrix& w_t) override {
+    CpuMatrix& to = packed(w_t);
+    if (w.dtype == DType::kFloat32) {
+      for_blocks(w.rows, 64,
+                 [&](int begin, int end, int) { to.write_columns(packed(w), begin, end - begin, kernels_.transpose); });
+      return;
+    }
     for (Memory& memory : rows_) memory.reserve_zeroed(size_t(w.cols) * sizeof(float));
-    auto& to = static_cast<CpuMatrix&>(w_t);
     // Blocks of an even number of rows, because two columns of bf16 share a word.
     for_blocks(w.rows, 16, [&](int begin, int end, int worker) {
       float* row = rows_[worker].as<float>();

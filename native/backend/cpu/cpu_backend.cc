@@ -6,6 +6,7 @@
 
 #include "../../base/cpu_info.h"
 #include "../../base/thread_pool.h"
+#include "arrays.h"
 #include "attention.h"
 #include "backward.h"
 #include "dispatch.h"
@@ -28,9 +29,6 @@ class CpuBuffer final : public Buffer {
   Memory memory_;
 };
 
-const CpuMatrix& packed(const Matrix& matrix) { return static_cast<const CpuMatrix&>(matrix); }
-float* floats(View x, int row) { return static_cast<float*>(x.data) + size_t(row) * x.cols; }
-uint16_t* halves(View x, int row) { return static_cast<uint16_t*>(x.data) + size_t(row) * x.cols; }
 // Returns element i of a bias, or null if the layer has no bias.
 const float* bias_at(View bias, int i) { return bias.data ? static_cast<const float*>(bias.data) + i : nullptr; }
 
@@ -62,10 +60,10 @@ class CpuBackend final : public Backend {
     return std::make_unique<CpuMatrix>(kernels_.gemm_for(dtype), rows, cols, kind, heads, dtype, memory);
   }
   void write_rows(Matrix& matrix, int row, int count, const float* values) override {
-    auto& m = static_cast<CpuMatrix&>(matrix);
+    CpuMatrix& m = packed(matrix);
     pool_.parallel_for((count + 63) / 64, [&](int task, int) {
       const int first = 64 * task;
-      m.write_rows(row + first, std::min(64, count - first), values + size_t(first) * m.cols);
+      m.write_rows(row + first, std::min(64, count - first), values + size_t(first) * m.cols, kernels_.transpose);
     });
   }
   DType activation_dtype(DType weights) const override {

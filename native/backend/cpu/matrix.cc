@@ -58,13 +58,13 @@ void CpuMatrix::write_run(ColumnPlace place, int count, const float* values, Rou
     for (int j = 0; j < count; j++) p[offset(k, place.slot + j)] = round(values[size_t(j) * cols + k]);
 }
 
-void CpuMatrix::write_rows(int row, int count, const float* values) {
+void CpuMatrix::write_rows(int row, int count, const float* values, Transpose transpose) {
   while (count > 0) {
     const ColumnPlace place = shape.place(row);
     const int n = std::min(count, place.run);
     switch (dtype) {
       case DType::kFloat32:
-        write_run<float>(place, n, values, [](float f) { return f; });
+        transpose(values, cols, n, cols, floats_of(place.panel) + place.slot, shape.panel);
         break;
       case DType::kBFloat16:
         write_run<uint16_t>(place, n, values, f32_to_bf16);
@@ -90,6 +90,20 @@ void CpuMatrix::write_column(int k, const float* values) {
     auto* to = reinterpret_cast<uint16_t*>(bytes);
     for (int j = 0; j < count; j++)
       to[offset(k, j)] = dtype == DType::kBFloat16 ? f32_to_bf16(values[j]) : f32_to_f16(values[j]);
+  }
+}
+
+// A panel of this matrix at a time, of which each run of rows of w fills a block.
+void CpuMatrix::write_columns(const CpuMatrix& w, int first, int count, Transpose transpose) {
+  for (int p = 0; p < shape.panels; p++) {
+    const int own = p * shape.panel, some = std::min(shape.panel, rows - own);
+    for (int row = first, n; row < first + count; row += n) {
+      const ColumnPlace place = w.shape.place(row);
+      n = std::min(first + count - row, place.run);
+      const auto* from =
+          reinterpret_cast<const float*>(w.panel(place.panel)) + size_t(own) * w.shape.panel + place.slot;
+      transpose(from, w.shape.panel, some, n, floats_of(p) + size_t(row) * shape.panel, shape.panel);
+    }
   }
 }
 

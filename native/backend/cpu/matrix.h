@@ -36,10 +36,15 @@ class CpuMatrix final : public Matrix {
   // written.
   CpuMatrix(const GemmKernel& kernel, int rows, int cols, MatrixKind kind, HeadShape heads, DType dtype, void* memory);
 
+  using Transpose = decltype(CpuKernels::transpose);
+
   // Rounds values [count, cols] f32 and stores them as rows row .. row + count - 1.
-  void write_rows(int row, int count, const float* values);
+  void write_rows(int row, int count, const float* values, Transpose transpose);
   // Rounds values [rows] and stores them as column k of a kPlain matrix.
   void write_column(int k, const float* values);
+  // Stores rows first .. first + count - 1 of w [cols, rows] as the columns of the same indices. Both are float32, and
+  // this matrix is kPlain.
+  void write_columns(const CpuMatrix& w, int first, int count, Transpose transpose);
   // y[i] = element i of row `row`, widened
   void read_row(int row, float* y) const;
   const std::byte* panel(int index) const { return memory_ + index * panel_bytes_; }
@@ -54,6 +59,8 @@ class CpuMatrix final : public Matrix {
   size_t offset(int k, int slot) const {
     return kernel.pairs ? (size_t(k / 2) * shape.panel + slot) * 2 + k % 2 : size_t(k) * shape.panel + slot;
   }
+
+  float* floats_of(int panel) { return reinterpret_cast<float*>(memory_ + panel * panel_bytes_); }
 
   size_t panel_bytes_;
   std::byte* memory_;
