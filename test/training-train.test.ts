@@ -164,7 +164,12 @@ describe('training: runs', () => {
       assert.deepEqual(validation(stopped.out), validation(whole.out))
       assert.equal(validation(whole.out).length, 3)
       // Two checkpoints are kept.
-      assert.deepEqual(readdirSync(stopped.out).sort(), ['log.jsonl', 'step-0000008', 'step-0000009'])
+      assert.deepEqual(readdirSync(stopped.out).sort(), [
+        'log.jsonl',
+        'step-0000008',
+        'step-0000009',
+        'train-report.html',
+      ])
       // A run that is done is done.
       assert.deepEqual(await train(stopped), end)
     }))

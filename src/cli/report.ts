@@ -1,6 +1,7 @@
 // mt-llama report: saved runs as one HTML file.
 import type { Command } from 'commander'
 import { writeReport } from '../report/report.ts'
+import { isTrainRun, writeTrainReport } from '../training/train-report.ts'
 import { type CommonOptions, folder, integer, newCommand } from './command.ts'
 import { note, printJson } from './io.ts'
 
@@ -21,7 +22,7 @@ export function reportCommand(): Command {
       ],
     },
   )
-    .argument('<runs...>', 'folders that eval --out has written')
+    .argument('<runs...>', 'folders that eval --out has written, or the out folder of one training run')
     .requiredOption('--out <file>', 'the HTML file to write', folder)
     .option(
       '--samples <n>',
@@ -33,6 +34,12 @@ export function reportCommand(): Command {
 }
 
 async function run(runs: readonly string[], options: ReportCommandOptions): Promise<void> {
+  if (runs.length === 1 && (await isTrainRun(runs[0]!))) {
+    const bytes = await writeTrainReport(runs[0]!, options.out)
+    if (options.json) await printJson({ file: options.out, bytes, runs: [...runs] })
+    else note(`${options.out}: the training run ${runs[0]}`, options)
+    return
+  }
   const written = await writeReport(runs, options.out, options.samples)
   if (options.json) await printJson(written)
   else note(`${written.file}: ${written.samples} samples of ${written.runs.join(', ')}`, options)

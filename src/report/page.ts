@@ -21,15 +21,6 @@ export async function page(
   const policy = `default-src 'none'; script-src '${hash(script)}'; style-src '${hash(style)}'`
   const tables = resultTables(runs.map(({ results }) => results))
   const title = `Evaluation of ${runs.map(({ name }) => name).join(', ')}`
-  const head = html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>${title}</title>
-`
   const body = html`<body>
 <a class="skip" href="#samples">Skip to the samples</a>
 <header><h1>${title}</h1>
@@ -45,12 +36,29 @@ ${sampleSection()}
 `
   // A string of samples is put in as it is, between tags that it cannot end.
   return [
-    head.text,
-    `<style>${style}</style>\n</head>\n`,
+    head(title, policy),
     body.text,
     `<script type="application/json" id="data">${data}</script>\n`,
     `<script type="module">${script}</script>\n</body>\n</html>\n`,
   ].join('')
+}
+
+/** A page without a script. @param body the body element */
+export function staticPage(title: string, body: Html): string {
+  return `${head(title, `default-src 'none'; style-src '${hash(style)}'`)}${body.text}</html>\n`
+}
+
+function head(title: string, policy: string): string {
+  const parts = html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>${title}</title>
+`
+  return `${parts.text}<style>${style}</style>\n</head>\n`
 }
 
 function hash(text: string): string {
@@ -66,7 +74,7 @@ ${compared.map(one => differenceTable(first, one))}</section>
 }
 
 /** A table, and the plot of its figures. */
-function group(table: ResultTable, runs: readonly NamedRun[]): Html {
+export function group(table: ResultTable, runs: readonly NamedRun[]): Html {
   const drawn = plot(table, runs)
   return html`<section class="group"><h3>${table.title}</h3>
 ${scoreTable(table, runs)}

@@ -46,6 +46,9 @@ figcaption { color: var(--quiet); font-size: .875rem; }
 .template { fill: currentColor; opacity: .35; }
 .run0 { color: var(--run0); } .run1 { color: var(--run1); } .run2 { color: var(--run2); }
 .run3 { color: var(--run3); } .run4 { color: var(--run4); } .run5 { color: var(--run5); }
+.curve { fill: none; stroke: currentColor; stroke-width: 2; }
+.curve.raw { stroke-width: 1; opacity: .35; }
+.amount { fill: currentColor; }
 .legend { list-style: none; margin: 0; padding: 0; display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; }
 .legend svg { vertical-align: -2px; }
 dl { margin: .5rem 0; }

@@ -50,7 +50,7 @@ export function differenceTable(first: string, { name, tasks }: NamedComparison)
 }
 
 /** A table that scrolls sideways by itself where the page is narrow. */
-function scrolled(caption: string, [heads, ...rows]: readonly (readonly (string | Html)[])[]): Html {
+export function scrolled(caption: string, [heads, ...rows]: readonly (readonly (string | Html)[])[]): Html {
   return html`<div class="scrolled" tabindex="0" role="region" aria-label="${caption}"><table><caption>${caption}</caption>
 <thead><tr>${heads!.map(head => html`<th scope="col">${head}</th>`)}</tr></thead>
 <tbody>${rows.map(

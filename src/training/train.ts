@@ -14,6 +14,7 @@ import { fileOfParts, momentsOf } from './train-checkpoint.ts'
 import { checkTrainConfig, type TrainConfig, type TrainDType, type TrainSettings } from './train-config.ts'
 import { optimizerFile, TrainFolder } from './train-folder.ts'
 import { TrainLog } from './train-log.ts'
+import { writeTrainReport } from './train-report.ts'
 import type { Progress, TrainState } from './train-state.ts'
 import { meanLoss, type StepFigures, trainStep } from './train-step.ts'
 
@@ -142,6 +143,7 @@ export async function* trainStream(
     if (!evaluations?.isDue(step) || log.evaluated.has(step)) return undefined
     const evaluation = await evaluations.run(step, trained.scorer, { signal, onEvaluating })
     await log.add({ step, evaluation })
+    await writeTrainReport(folder.path)
     onEvaluation?.(evaluation)
     return evaluation
   }
@@ -187,6 +189,7 @@ export async function* trainStream(
     // A step that fails leaves the checkpoints as they are; who stops the run, or leaves its loop, finds the last step.
     if (isSound && done.step > savedStep) await save()
   }
+  await writeTrainReport(folder.path)
   const { tokens, scoredTokens } = done
   return { checkpoint: checkpoint!, steps: run.steps, tokens, scoredTokens }
 }
