@@ -36,6 +36,7 @@ describe('training: configurations', () => {
       threads: 0,
       keepActivations: 'auto',
       lora: null,
+      fromScratch: false,
     },
   }
 
@@ -161,6 +162,8 @@ describe('training: configurations', () => {
     ['steps: 1\npack_tokens: 100', /^run\.yaml:8: pack_tokens is 100; expected at least 2047/],
     ['steps: 1\nvalidate_every: 5', /^run\.yaml:8: validate_every is 5, but validation_share is 0/],
     ['steps: 1\nvalidation_share: 1', /validation_share is 1; expected a number from 0 up to 1/],
+    ['steps: 1\nfrom_scratch: true\nlora: {}', /^run\.yaml:8: from_scratch is true with lora; /],
+    ['steps: 1\nfrom_scratch: 1', /from_scratch is 1; expected true or false/],
     ['steps: 1\ndtype: float16', /dtype is "float16"; expected one of float32, bfloat16/],
     [
       'steps: 1\ndevice: gpu',

@@ -8,6 +8,7 @@ import { ggmlName } from '../src/checkpoint/gguf/gguf-llama.ts'
 import { openCheckpoint, type TrainConfig, train, trainStream } from '../src/index.ts'
 import { newControl } from '../src/native/job.ts'
 import { loadTrained } from '../src/training/open-run.ts'
+import { readerOf } from '../src/training/train-checkpoint.ts'
 import { checkTrainConfig } from '../src/training/train-config.ts'
 import { trainTarget } from '../src/training/train-target.ts'
 import { withFolder } from './checkpoint-files.ts'
@@ -241,7 +242,7 @@ describe('training: LoRA', () => {
     const { trainer } = trained
     await target.begin(trainer, { path } as never)
     const saved = async () => {
-      const { files } = target.files(trainer)
+      const { files } = target.files(readerOf(trainer))
       assert.deepEqual(
         files.map(({ name }) => name),
         ['adapter_model.safetensors'],

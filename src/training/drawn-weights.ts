@@ -29,6 +29,21 @@ export function uniformNumbers(count: number, bound: number, stream: DrawnStream
   })
 }
 
+/** Numbers of the normal distribution around 0, by Box and Muller 1958. @param std their standard deviation */
+export function normalNumbers(count: number, std: number, stream: DrawnStream): Promise<Float32Array> {
+  return drawn(count, stream, ([a, b, c, d], put) => {
+    for (const [first, second] of [
+      [a, b],
+      [c, d],
+    ] as const) {
+      const radius = std * Math.sqrt(-2 * Math.log(fraction(first)))
+      const angle = 2 * Math.PI * fraction(second)
+      put(radius * Math.cos(angle))
+      put(radius * Math.sin(angle))
+    }
+  })
+}
+
 /** Calls a function with the four words of each draw until it has put so many numbers, four at a time. */
 async function drawn(
   count: number,

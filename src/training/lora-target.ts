@@ -37,9 +37,9 @@ export function loraTarget(base: Checkpoint, lora: LoraSettings, seed: number): 
         await abortableJob(undefined, control => trainer.write(name, 'weight', values, control))
       }
     },
-    files: trainer => ({
+    files: read => ({
       texts: { 'adapter_config.json': `${JSON.stringify(adapterConfig(base.path, lora), null, 2)}\n` },
-      files: fileOfParts(weightsFile, parts, trainer),
+      files: fileOfParts(weightsFile, parts, read),
       warnings: [],
     }),
   }

@@ -1,6 +1,9 @@
 // Opens all that a training run takes: checkpoint, tokenizer, mixture and evaluation texts, and the point it goes on from.
+import { join } from 'node:path'
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
+import { pathKind } from '../checkpoint/files.ts'
 import { fingerprint } from '../checkpoint/fingerprint.ts'
+import { openWithoutWeights } from '../checkpoint/huggingface/huggingface.ts'
 import { openCheckpoint } from '../checkpoint/open.ts'
 import { MtLlamaError } from '../errors.ts'
 import { availableOn, chosenDevice } from '../model/devices.ts'
@@ -43,7 +46,7 @@ export async function openRun(
   signal: AbortSignal | undefined,
 ): Promise<OpenRun> {
   const { model, maxLength, evalDir, batch } = settings
-  const base = await openCheckpoint(model)
+  const base = await openBase(settings)
   if (!base.tokenizer)
     throw new MtLlamaError('TOKENIZER', `${model} has no tokenizer, which training takes texts apart with.`)
   const { contextLength } = base.config
@@ -63,6 +66,16 @@ export async function openRun(
     }),
     steps: settings.steps ?? Math.ceil((settings.epochs! * mixture.totalCap) / batch),
   }
+}
+
+async function openBase({ model, fromScratch }: TrainSettings): Promise<Checkpoint> {
+  if (!fromScratch) return openCheckpoint(model)
+  if ((await pathKind(join(model, 'config.json'))) === 'missing')
+    throw new MtLlamaError(
+      'CHECKPOINT_NOT_FOUND',
+      `${model}: has no config.json, which a run from scratch takes the sizes of its model from`,
+    )
+  return openWithoutWeights(model)
 }
 
 export async function openTrainingMixture(
@@ -95,15 +108,12 @@ export async function loadTrained(
   saved: SavedStep | undefined,
   signal: AbortSignal | undefined,
 ): Promise<TrainedModel> {
-  const { dtype, threads, packTokens, keepActivations, lora, evalEvery } = settings
+  const { dtype, threads } = settings
   const checkpoint = await target.model(saved)
-  const trains = { parameters: target.parameters, rank: lora?.rank ?? 0, dtype }
   const device = await chosenDevice(settings.device)
-  const beside = evalEvery > 0 ? evaluationBytes : 0
-  const available = (await availableOn(device)) - beside
-  const memory = checkTrainingMemory(checkpoint, trains, { packTokens, keepActivations }, available)
+  const { beside, ...memory } = await checkRunMemory(settings, target, checkpoint)
   const options = { dtype, device, threads, ...(signal && { signal }) }
-  const parts = await loadParts(checkpoint, options, packTokens)
+  const parts = await loadParts(checkpoint, options, settings.packTokens)
   const { native: model } = parts
   try {
     const trainer = await abortableJob(signal, control =>
@@ -119,4 +129,16 @@ export async function loadTrained(
     model.dispose()
     throw error
   }
+}
+
+/** Refuses a run that does not fit. @throws OUT_OF_MEMORY, DEVICE_UNAVAILABLE */
+export async function checkRunMemory(
+  { dtype, device, packTokens, keepActivations, lora, evalEvery }: TrainSettings,
+  { parameters }: TrainTarget,
+  checkpoint: Checkpoint,
+) {
+  const trains = { parameters, rank: lora?.rank ?? 0, dtype }
+  const beside = evalEvery > 0 ? evaluationBytes : 0
+  const available = (await availableOn(await chosenDevice(device))) - beside
+  return { beside, ...checkTrainingMemory(checkpoint, trains, { packTokens, keepActivations }, available) }
 }

@@ -31,22 +31,29 @@ export function momentsOf(parameters: readonly TrainedParameter[]): FilePart[] {
   )
 }
 
+/** Gives the numbers of a parameter, by the trainer's name for it. */
+export type ReadPart = (name: string, part: ParameterPart) => Promise<Float32Array>
+
 /** A file of parameters in float32, as they are when it is written. @param name the file's */
-export function fileOfParts(name: string, parts: readonly FilePart[], trainer: NativeTrainer): TensorFile[] {
+export function fileOfParts(name: string, parts: readonly FilePart[], read: ReadPart): TensorFile[] {
   const outputs = parts.map(
     (of): OutputTensor => ({
       ...{ name: of.key, type: 'F32', shape: of.shape },
-      source: reader(trainer, of.name, of.part),
+      source: bytesOf(read, of.name, of.part),
     }),
   )
   return safetensorsFiles(outputs, Number.POSITIVE_INFINITY).map(file => ({ ...file, name }))
 }
 
-/** What reads a parameter of the trainer, as a file has it. */
-export function reader(trainer: NativeTrainer, name: string, part: ParameterPart): () => Promise<Uint8Array> {
+export function readerOf(trainer: NativeTrainer): ReadPart {
+  return (name, part) => abortableJob(undefined, control => trainer.read(name, part, control))
+}
+
+/** The bytes of a parameter, for a file. */
+export function bytesOf(read: ReadPart, name: string, part: ParameterPart): () => Promise<Uint8Array> {
   return async () => {
-    const values = await abortableJob(undefined, control => trainer.read(name, part, control))
-    return new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
+    const { buffer, byteOffset, byteLength } = await read(name, part)
+    return new Uint8Array(buffer, byteOffset, byteLength)
   }
 }
 

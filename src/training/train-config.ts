@@ -26,6 +26,8 @@ export interface TrainConfig {
   evalDir: string | null
   /** The folder for checkpoints and the log. A run that it holds is gone on with. */
   out: string
+  /** Begins with random weights; of the folder `model` config.json and the tokenizer count. @default false */
+  fromScratch?: boolean | undefined
   /** Trains low-rank adapters of the linear maps, not the weights, which stay as they are; null trains all weights. @default null */
   lora?: LoraOptions | null | undefined
   /** Whether sets of the mixture may be missing. @default false */
@@ -125,7 +127,15 @@ export const presets = {
 export type PresetName = keyof typeof presets
 
 const defaults = {
-  ...{ lora: null, allowMissing: false, mask: 'answer', maxLength: 2048, tooLong: 'cut', seed: 1 },
+  ...{
+    fromScratch: false,
+    lora: null,
+    allowMissing: false,
+    mask: 'answer',
+    maxLength: 2048,
+    tooLong: 'cut',
+    seed: 1,
+  },
   ...{ validationShare: 0, validateEvery: 0, validationExamples: 256, batch: 16, packTokens: 2048 },
   ...{ evalEvery: 0, evalSamples: 100, evalTasks: [] },
   ...{ schedule: 'constant', learningRate: 1e-5, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0 },
@@ -151,7 +161,7 @@ const kinds: { [Key in TrainKey]-?: Kind<Exclude<TrainConfig[Key], undefined>> }
     (value): value is string | null => value === null || path.is(value),
   ),
   lora: loraSection,
-  ...{ allowMissing: trueOrFalse, eos: trueOrFalse },
+  ...{ fromScratch: trueOrFalse, allowMissing: trueOrFalse, eos: trueOrFalse },
   mask: oneOf(['answer', 'release']),
   tooLong: oneOf(['cut', 'drop']),
   maxLength: wholeNumber(8, 2 ** 20),
@@ -254,6 +264,11 @@ function checkTogether(settings: TrainSettings, { name, error }: ConfigWords): v
     throw error(
       'packTokens',
       `${name('packTokens')} is ${packTokens}; expected at least ${maxLength - 1}, for examples of ${name('maxLength')} ${maxLength}`,
+    )
+  if (settings.fromScratch && settings.lora !== null)
+    throw error(
+      'fromScratch',
+      `${name('fromScratch')} is true with ${name('lora')}; adapters of random weights learn little, and all weights are trained without it`,
     )
   if (validateEvery > 0 && validationShare === 0)
     throw error(

@@ -33,8 +33,14 @@ export interface TrainState extends Progress {
   version: 1
   settings: TrainSettings
   inputs: RunInputs
-  /** 'cpu avx512_bf16': another may round otherwise. */
-  backend: string
+  /** 'cpu avx512_bf16': another may round otherwise. Null where nothing was computed yet. */
+  backend: string | null
+}
+
+/** How far a state is, or a run at its beginning. */
+export function progressOf(state: TrainState | undefined): Progress {
+  const { step, draw, tokens, scoredTokens } = state ?? { step: 0, draw: 0, tokens: 0, scoredTokens: 0 }
+  return { step, draw, tokens, scoredTokens }
 }
 
 export async function runInputs(

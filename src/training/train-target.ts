@@ -6,7 +6,7 @@ import { loadAddon } from '../native/addon.ts'
 import { abortableJob } from '../native/job.ts'
 import type { NativeAdapter, NativeTrainer } from '../native/types.ts'
 import { loraTarget } from './lora-target.ts'
-import { reader, type TrainedParameter } from './train-checkpoint.ts'
+import { bytesOf, type ReadPart, type TrainedParameter } from './train-checkpoint.ts'
 import type { TrainDType, TrainSettings } from './train-config.ts'
 import type { SavedStep } from './train-folder.ts'
 
@@ -18,8 +18,8 @@ export interface TrainTarget {
   model(saved: SavedStep | undefined): Promise<Checkpoint>
   /** Gives a new trainer of that model the weights that the model was not loaded with. */
   begin(trainer: NativeTrainer, saved: SavedStep | undefined): Promise<void>
-  /** The files of a checkpoint but for what the run needs to go on; weights are those that the trainer has when they are written. */
-  files(trainer: NativeTrainer): Plan
+  /** The files of a checkpoint but for what the run needs to go on; weights are read when they are written. */
+  files(read: ReadPart): Plan
 }
 
 /** @throws what huggingFacePlan() throws for a base whose weights no Hugging Face directory can hold */
@@ -44,12 +44,12 @@ async function allWeights(base: Checkpoint, dtype: TrainDType): Promise<TrainTar
     begin: async (trainer, saved) => {
       if (dtype !== 'float32') await writeOriginals(trainer, await model(saved))
     },
-    files: trainer => ({
+    files: read => ({
       ...plan,
       files: plan.files.map(file => ({
         ...file,
         tensors: file.tensors.map(({ tensor, begin }) => ({
-          tensor: { ...tensor, source: reader(trainer, tensor.name, 'weight') },
+          tensor: { ...tensor, source: bytesOf(read, tensor.name, 'weight') },
           begin,
         })),
       })),

@@ -5,17 +5,19 @@ import { MtLlamaError } from '../errors.ts'
 import type { EvaluateProgress } from '../evaluation/run.ts'
 import { abortedError } from '../native/job.ts'
 import type { NativeStep } from '../native/types.ts'
+import { drawnStep } from './drawn-step.ts'
 import { Evaluations, type TrainEvaluation } from './evaluations.ts'
 import type { Examples, SkipReason, TrainingExample } from './examples.ts'
 import type { MissingSet, OpenMixture } from './open-mixture.ts'
 import { loadTrained, type OpenRun, openRun, openTrainingMixture, type TrainedModel } from './open-run.ts'
+import { saveStep } from './save-step.ts'
 import { learningRateOf, type Schedule, warmupOf } from './schedule.ts'
-import { fileOfParts, momentsOf } from './train-checkpoint.ts'
+import { readerOf } from './train-checkpoint.ts'
 import { checkTrainConfig, type TrainConfig, type TrainDType, type TrainSettings } from './train-config.ts'
-import { optimizerFile, TrainFolder } from './train-folder.ts'
+import { TrainFolder } from './train-folder.ts'
 import { TrainLog } from './train-log.ts'
 import { writeTrainReport } from './train-report.ts'
-import type { Progress, TrainState } from './train-state.ts'
+import { type Progress, progressOf, type TrainState } from './train-state.ts'
 import { meanLoss, type StepFigures, trainStep } from './train-step.ts'
 
 /** What a run is found to be before its first step. */
@@ -113,9 +115,10 @@ export async function* trainStream(
   const onEvaluating = callbackOption<'onEvaluating', EvaluateProgress>(options, 'onEvaluating')
   const settings = checkTrainConfig(config)
   await using folder = await TrainFolder.open(settings.out)
-  const saved = await folder.latest()
+  const latest = await folder.latest()
   await using mixture = await openTrainingMixture(settings, signal)
-  const run = await openRun(settings, mixture, saved, signal)
+  const run = await openRun(settings, mixture, latest, signal)
+  const saved = latest ?? (settings.fromScratch ? await drawnStep(folder, run, settings) : undefined)
   const evaluations = await Evaluations.open(settings, run)
   await using trained = await loadTrained(settings, run.target, saved, signal)
   await using log = await TrainLog.open(folder.logFile, saved?.state.step)
@@ -129,12 +132,14 @@ export async function* trainStream(
     ...{ kind: settings.schedule, learningRate: settings.learningRate, steps: run.steps },
     warmup: warmupOf(run.steps, settings),
   }
-  let done: Progress = saved?.state ?? { step: 0, draw: 0, tokens: 0, scoredTokens: 0 }
+  let done: Progress = progressOf(saved?.state)
   let checkpoint = saved?.path
   let savedStep = done.step
   const save = async () => {
     await log.sync()
-    checkpoint = await saveCheckpoint(folder, run, trained, settings, done)
+    checkpoint = await saveStep(folder, run, readerOf(trained.trainer), {
+      ...{ version: 1, ...done, settings, inputs: run.inputs, backend: trained.model.backend },
+    })
     savedStep = done.step
     await folder.prune(settings.keep)
   }
@@ -208,7 +213,7 @@ function startOf(
     trainedParameters: parameterCount(target.parameters),
     ...{ examplesOfEpoch: totalCap, missing, backend, memoryBytes, dtype },
     emulated: dtype === 'bfloat16' && !/^cuda |_bf16$/.test(backend),
-    otherBackend: state && state.backend !== backend ? state.backend : undefined,
+    otherBackend: state && state.backend !== backend ? (state.backend ?? undefined) : undefined,
   }
 }
 
@@ -243,19 +248,6 @@ function countsSince<Key extends string>(
 function nativeStep(step: number, learningRate: number, settings: TrainSettings): NativeStep {
   const { beta1, beta2, eps, weightDecay, maxNorm } = settings
   return { step, learningRate, beta1, beta2, eps, weightDecay, maxNorm, decayVectors: false }
-}
-
-function saveCheckpoint(
-  folder: TrainFolder,
-  { base, target, inputs }: OpenRun,
-  { model, trainer }: TrainedModel,
-  settings: TrainSettings,
-  { step, draw, tokens, scoredTokens }: Progress,
-): Promise<string> {
-  const { backend } = model
-  const state: TrainState = { version: 1, step, draw, tokens, scoredTokens, settings, inputs, backend }
-  const moments = fileOfParts(optimizerFile, momentsOf(target.parameters), trainer)
-  return folder.save(target.files(trainer), moments, state, base.config.headDim)
 }
 
 /** Tokens that were run of each task. */

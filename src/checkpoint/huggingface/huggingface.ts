@@ -59,13 +59,7 @@ const superfluous = /(^|\.)(rotary_emb\.inv_freq|attn\.masked_bias|attn\.bias)$/
 /** @throws CHECKPOINT_NOT_FOUND, CHECKPOINT_CORRUPT, CHECKPOINT_UNSUPPORTED, TENSOR_MISSING, TENSOR_SHAPE */
 export async function openHuggingFace(path: string): Promise<Checkpoint> {
   const warnings: string[] = []
-  const json = await readJsonObject(join(path, 'config.json'))
-  const config = parseHfConfig(json, 'config.json', warnings)
-  const generation = await readOptional(path, 'generation_config.json')
-  if (generation !== undefined) {
-    config.eosTokenIds = generationEosIds(generation, 'generation_config.json')
-  }
-
+  const { config, ...others } = await openAllButWeights(path, warnings)
   const { stored, format, weights, absent } = await readWeights(path)
   if (config.tiedHead) config.tiedHead = await tieHead(stored, warnings)
   for (const { name } of neededTensors(config, stored.size)) {
@@ -87,17 +81,37 @@ export async function openHuggingFace(path: string): Promise<Checkpoint> {
     )
   if (ignored.length > 0) warnings.push(`${weights}: not used (${ignored.length}): ${shown(ignored)}`)
 
+  return { ...others, config, tensors, ...storedTypes(tensors), warnings }
+}
+
+/**
+ * A directory whose weights, if it has any, are not read: its tensors are named as its config has them, and have no parts.
+ * @throws CHECKPOINT_NOT_FOUND, CHECKPOINT_CORRUPT, CHECKPOINT_UNSUPPORTED
+ */
+export async function openWithoutWeights(path: string): Promise<Checkpoint> {
+  const warnings: string[] = []
+  const others = await openAllButWeights(path, warnings)
+  const tensors = neededTensors(others.config, others.config.layers).map(({ name, shape }) => ({
+    ...{ name, shape, parts: [] },
+  }))
+  return { ...others, tensors, autoDType: 'float32', storedTypes: '', warnings }
+}
+
+async function openAllButWeights(path: string, warnings: string[]) {
+  const json = await readJsonObject(join(path, 'config.json'))
+  const config = parseHfConfig(json, 'config.json', warnings)
+  const generation = await readOptional(path, 'generation_config.json')
+  if (generation !== undefined) {
+    config.eosTokenIds = generationEosIds(generation, 'generation_config.json')
+  }
   const tokenizerConfig = await readOptional(path, 'tokenizer_config.json')
   return {
-    format: 'huggingface',
+    format: 'huggingface' as const,
     path,
     config,
     configSource: { folder: path, json },
-    tensors,
-    ...storedTypes(tensors),
     tokenizer: await findTokenizer(path),
     ...(await findChatTemplate(path, tokenizerConfig, warnings)),
-    warnings,
   }
 }
 
