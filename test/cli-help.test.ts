@@ -7,7 +7,7 @@ import { cli } from './cli-run.ts'
 
 const snapshot = (name: string) => fileURLToPath(new URL(`snapshots/help-${name}.txt`, import.meta.url))
 const io = { signal: new AbortController().signal, exitCode: () => 0 as const, endWith: () => {} }
-const names = commands.map(command => command(io).name())
+const names = Object.keys(commands)
 
 describe('mt-llama --help', () => {
   for (const name of ['mt-llama', ...names]) {
@@ -18,6 +18,10 @@ describe('mt-llama --help', () => {
       assert.equal(stdout, readFileSync(snapshot(name), 'utf8'))
     })
   }
+
+  it('a command is loaded by its own name', async () => {
+    for (const [name, load] of Object.entries(commands)) assert.equal((await load())(io).name(), name)
+  })
 
   it('every command has --json, --quiet, examples and exit codes', () => {
     for (const name of names) {

@@ -23,7 +23,7 @@ async function main(argv: string[]): Promise<void> {
   process.stderr.on('error', () => {})
   let command: Command | undefined
   try {
-    const all = program(io, await packageVersion(), json)
+    const all = await program(io, await packageVersion(), json, argv[2])
     all.hook('preAction', (_, ran) => {
       command = ran
     })
@@ -38,7 +38,8 @@ async function main(argv: string[]): Promise<void> {
   }
 }
 
-function program(io: Io, version: string, json: boolean): Command {
+/** @param first the first argument: if it is a command, no other is there, else all */
+async function program(io: Io, version: string, json: boolean, first: string | undefined): Promise<Command> {
   const program = new Command('mt-llama')
     .description('Score, evaluate and generate from LLaMA checkpoints.')
     .version(version, '--version', 'print the version')
@@ -46,7 +47,9 @@ function program(io: Io, version: string, json: boolean): Command {
     .configureHelp({ helpWidth: 100 })
     .showHelpAfterError('(mt-llama --help shows the commands)')
     .exitOverride()
-  for (const command of commands) program.addCommand(command(io))
+  const isCommand = first !== undefined && Object.hasOwn(commands, first)
+  for (const name of isCommand ? [first] : Object.keys(commands))
+    program.addCommand((await commands[name]!())(io))
   // With --json, main() writes the error as JSON in the end, so Commander writes nothing.
   if (json) for (const each of [program, ...program.commands]) each.configureOutput({ writeErr: () => {} })
   return program

@@ -1,40 +1,24 @@
 // Every command, in the order --help lists them.
 import type { Command } from 'commander'
-import { benchCommand } from './bench.ts'
-import { chatCommand } from './chat.ts'
-import { compareCommand } from './compare.ts'
-import { convertCommand } from './convert.ts'
-import { dataCommand } from './data.ts'
-import { deltaCommand } from './delta.ts'
-import { devicesCommand } from './devices.ts'
-import { evalCommand } from './eval.ts'
-import { generateCommand } from './generate.ts'
-import { infoCommand } from './info.ts'
 import type { Io } from './io.ts'
-import { mixtureCommand } from './mixture.ts'
-import { pullCommand } from './pull.ts'
-import { reportCommand } from './report.ts'
-import { scoreCommand } from './score.ts'
-import { tasksCommand } from './tasks.ts'
-import { templatesCommand } from './templates.ts'
-import { trainCommand } from './train.ts'
 
-export const commands: readonly ((io: Io) => Command)[] = [
-  evalCommand,
-  compareCommand,
-  reportCommand,
-  scoreCommand,
-  generateCommand,
-  chatCommand,
-  infoCommand,
-  devicesCommand,
-  benchCommand,
-  convertCommand,
-  deltaCommand,
-  templatesCommand,
-  mixtureCommand,
-  trainCommand,
-  tasksCommand,
-  pullCommand,
-  dataCommand,
-]
+/** By name. A command is loaded when it is asked for, since all together take half a second of a program's start. */
+export const commands: Readonly<Record<string, () => Promise<(io: Io) => Command>>> = {
+  eval: async () => (await import('./eval.ts')).evalCommand,
+  compare: async () => (await import('./compare.ts')).compareCommand,
+  report: async () => (await import('./report.ts')).reportCommand,
+  score: async () => (await import('./score.ts')).scoreCommand,
+  generate: async () => (await import('./generate.ts')).generateCommand,
+  chat: async () => (await import('./chat.ts')).chatCommand,
+  info: async () => (await import('./info.ts')).infoCommand,
+  devices: async () => (await import('./devices.ts')).devicesCommand,
+  bench: async () => (await import('./bench.ts')).benchCommand,
+  convert: async () => (await import('./convert.ts')).convertCommand,
+  delta: async () => (await import('./delta.ts')).deltaCommand,
+  templates: async () => (await import('./templates.ts')).templatesCommand,
+  mixture: async () => (await import('./mixture.ts')).mixtureCommand,
+  train: async () => (await import('./train.ts')).trainCommand,
+  tasks: async () => (await import('./tasks.ts')).tasksCommand,
+  pull: async () => (await import('./pull.ts')).pullCommand,
+  data: async () => (await import('./data.ts')).dataCommand,
+}
