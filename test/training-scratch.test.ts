@@ -24,7 +24,8 @@ describe('training: from scratch', () => {
   async function first(folder: string, changes: Partial<TrainConfig> = {}, config: object = {}) {
     const run = scratchRun(folder, { steps: 1, keep: 2, ...changes }, config)
     await train(run)
-    assert.deepEqual(readdirSync(run.out).sort(), ['log.jsonl', 'step-0000000', 'step-0000001'])
+    const steps = readdirSync(run.out).filter(name => name.startsWith('step-'))
+    assert.deepEqual(steps.sort(), ['step-0000000', 'step-0000001'])
     const checkpoint = join(run.out, 'step-0000000')
     const tensors = safetensorsArrays(join(checkpoint, 'model.safetensors'))
     return { checkpoint, tensors, values: (name: string) => tensors.get(name)!.data as Float32Array }
