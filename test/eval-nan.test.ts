@@ -8,6 +8,7 @@ import { runToEnd } from '../src/evaluation/run.ts'
 import { RunFolder } from '../src/evaluation/run-folder.ts'
 import { wrong } from '../src/evaluation/run-task.ts'
 import type { Scorer } from '../src/evaluation/scorer.ts'
+import { evaluate, loadTasks } from '../src/index.ts'
 import type { Ask, Form } from '../src/protocols/protocol.ts'
 import { cardWork } from './card-work.ts'
 import { cli, jsonLines, root } from './cli-run.ts'
@@ -103,6 +104,40 @@ describe('scores that are not finite', () => {
         prediction: null,
         ...outcome,
       }))
+
+  for (const output_type of ['loglikelihood', 'loglikelihood_rolling'])
+    it(`of a task with a perplexity (${output_type}): end the run, allowed or not`, async () => {
+      const file = join(folder, `${output_type}.yaml`)
+      const config = {
+        ...{ task: 'mine', dataset_path: 'json', output_type, test_split: 'test' },
+        dataset_kwargs: { data_files: { test: 'rows.jsonl' } },
+        ...{ doc_to_text: output_type === 'loglikelihood' ? 'It is' : '', doc_to_target: ' {{a}}' },
+      }
+      writeFileSync(file, JSON.stringify(config))
+      writeFileSync(join(folder, 'rows.jsonl'), '{"a":"ice"}\n{"a":"fire"}\n')
+      const { tasks } = await loadTasks([file], folder)
+      const fake = fakeModel()
+      const model: Scorer = {
+        ...fake,
+        async *scoreStream(requests, options) {
+          for await (const result of fake.scoreStream(requests, options)) {
+            if (result.continuations[0]!.logLikelihood < -' ice'.length)
+              result.continuations[0]!.logLikelihood = Number.NaN
+            yield result
+          }
+        },
+        async perplexity(text, options) {
+          const result = await fake.perplexity(text, options)
+          return String(text).includes('fire') ? { ...result, logLikelihood: Number.NaN } : result
+        },
+      }
+      for (const allowNan of [false, true])
+        await assert.rejects(evaluate(model, { dataDir: folder, tasks, allowNan }), {
+          code: 'SCORE_NOT_FINITE',
+          message:
+            /^mine, sample 2 .*; the perplexity of a task has no value with such a sample, whatever allowNan says\.$/,
+        })
+    })
 
   it('a journal holds them as null; who does not allow them does not get past them', async () => {
     const out = join(folder, 'journal')

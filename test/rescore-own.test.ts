@@ -158,4 +158,21 @@ describe('samples of tasks of one’s own, judged again', () => {
     assert.notEqual(refused.code, 0)
     assert.match(refused.stderr, refusedQuestions)
   })
+
+  it('a sample without a finite score has no perplexity', async () => {
+    const rolling = {
+      ...{ ...choices, output_type: 'loglikelihood_rolling', doc_to_choice: null },
+      ...{ doc_to_text: '', doc_to_target: '{{q}}', metric_list: null },
+    }
+    await run(rolling)
+    const samples = join(out, 'samples', 'mine.jsonl')
+    writeFileSync(
+      samples,
+      readFileSync(samples, 'utf8').replace(/"logLikelihood":-?[\d.]+/, '"logLikelihood":null'),
+    )
+    await assert.rejects(again(rolling), {
+      code: 'SCORE_NOT_FINITE',
+      message: /^sample "0": the log-likelihood of the text is NaN or infinite\. /,
+    })
+  })
 })

@@ -11,7 +11,7 @@ import { hasScores } from './done-samples.ts'
 import { groupResults } from './group-results.ts'
 import { Journal, readJournal } from './journal.ts'
 import { languageMeans } from './language-means.ts'
-import { isNotFinite } from './not-finite.ts'
+import { canBeWrong, isNotFinite, notFiniteError } from './not-finite.ts'
 import { report } from './report.ts'
 import type { RunResults, SampleRecord, TaskResult } from './results.ts'
 import { warn } from './run.ts'
@@ -31,7 +31,7 @@ export interface RescoreOptions {
  * of a task may have changed since, registered ones too; what it asks may not.
  * @param path the --out folder of the run
  * @throws INVALID_ARGUMENT for a task that is neither built in nor given; OUTPUT where the folder holds no run, its samples
- *   cannot be read, or a task asks by another definition now
+ *   cannot be read, or a task asks by another definition now; SCORE_NOT_FINITE for a sample that a perplexity is asked of
  */
 export async function rescore(path: string, options: RescoreOptions = {}): Promise<RunResults> {
   await using folder = await RunFolder.open(path)
@@ -60,7 +60,7 @@ export async function rescoreFolder(
     const journal = await Journal.replace(file)
     try {
       for (const record of records) {
-        const anew = judgedAgain(record, form)
+        const anew = judgedAgain(record, form, results.settings.dtype)
         tally.add(anew)
         await journal.add(anew)
       }
@@ -110,7 +110,8 @@ function savedForm(name: string, protocol: string): Form {
   )
 }
 
-function judgedAgain(record: SampleRecord, form: Form): SampleRecord {
+/** @param dtype of the model that gave the answer */
+function judgedAgain(record: SampleRecord, form: Form, dtype: string): SampleRecord {
   const {
     prediction: _,
     scores: __,
@@ -130,6 +131,8 @@ function judgedAgain(record: SampleRecord, form: Form): SampleRecord {
       'OUTPUT',
       `sample ${JSON.stringify(record.id)} was asked without the scores of its choices alone, which ${mutualInfo} needs. Run the task anew into another --out folder.`,
     )
+  if (isNotFinite(record) && !canBeWrong(form))
+    throw notFiniteError(record, form, `sample ${JSON.stringify(record.id)}`, dtype)
   // The kinds of record and form are the same.
   const outcome = isNotFinite(record) ? wrong(form, record) : form.judge(record as never, record as never)
   return { ...asked, ...outcome, truncatedTokens } as SampleRecord

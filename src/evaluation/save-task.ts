@@ -5,7 +5,7 @@ import { MtLlamaError, message } from '../errors.ts'
 import { countedResult } from './counted-result.ts'
 import { nothingDone, readDone } from './done-samples.ts'
 import { Journal } from './journal.ts'
-import { isNotFinite, notFiniteError } from './not-finite.ts'
+import { canBeWrong, isNotFinite, notFiniteError } from './not-finite.ts'
 import type { SampleRecord, TaskResult, Timing } from './results.ts'
 import type { RunOptions } from './run.ts'
 import { runTask } from './run-task.ts'
@@ -165,7 +165,7 @@ function isOutput(error: unknown): boolean {
   return error instanceof MtLlamaError && error.code === 'OUTPUT'
 }
 
-/** @throws SCORE_NOT_FINITE unless the run allows such scores */
+/** @throws SCORE_NOT_FINITE unless the run allows such scores, and the task's metrics do */
 function checkFinite(
   model: Scorer,
   work: Work,
@@ -173,6 +173,6 @@ function checkFinite(
   index: number,
   { allowNan = false }: RunOptions,
 ): void {
-  if (isNotFinite(record) && !allowNan)
-    throw notFiniteError(record, sampleName(work, index), model.info.dtype)
+  if (isNotFinite(record) && !(allowNan && canBeWrong(work.form)))
+    throw notFiniteError(record, work.form, sampleName(work, index), model.info.dtype)
 }
