@@ -8,12 +8,14 @@
 namespace mt::fuzz {
 namespace {
 
-// One trains all weights, the other adapters of two maps; each on a model of its own.
+// One trains all weights and keeps no activations, the other adapters of two maps and keeps all; each on a model of its
+// own.
 Trainer& trainer_of(bool adapters, bool reference) {
   const auto make = [](bool with_adapters, bool on_reference) {
     const std::vector<AdapterSpec> specs = {{"model.layers.0.self_attn.k_proj", 2, 0.5f},
                                             {"model.layers.0.mlp.down_proj", 3, 2}};
-    return std::make_unique<Trainer>(new_tiny_model(on_reference), with_adapters ? specs : std::vector<AdapterSpec>());
+    return with_adapters ? std::make_unique<Trainer>(new_tiny_model(on_reference), specs, size_t{1} << 20)
+                         : std::make_unique<Trainer>(new_tiny_model(on_reference), std::vector<AdapterSpec>(), 0);
   };
   static const std::unique_ptr<Trainer> trainers[] = {make(false, false), make(false, true), make(true, false),
                                                       make(true, true)};
