@@ -67,6 +67,7 @@ describe('defineTask() and registerMetric()', () => {
     assert.deepEqual(values('yes-no'), [
       ['acc', 0.5],
       ['f1', 2 / 3],
+      ['auc', 0.5],
     ])
     assert.deepEqual(values('answers'), [
       ['exact_match', 0.5],
