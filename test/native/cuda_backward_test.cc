@@ -18,7 +18,7 @@ using MT_TARGET::Tiling;
 
 // Every how many cases one runs. It shares no factor with the periods of the sweep (9 shapes, 13 packs without
 // segments, 4 windows).
-const int kEvery = kSanitized || reduced() ? 29 : kFibers ? 11 : 1;
+const int kEvery = kSanitized ? 83 : reduced() ? 29 : kFibers ? 11 : 1;
 
 // Runs the op on the reference, and twice on the backend.
 void test(Backend& backend, Backend& reference, const BackwardOp& op, const BackwardCase& c, const std::string& about) {

@@ -13,7 +13,7 @@
 int main() {
   using namespace mt;
   using namespace mt::test;
-  constexpr int kStep = kSanitized ? 7 : 1;
+  constexpr int kStep = kThreadSanitized ? 23 : kSanitized ? 7 : 1;
   const std::vector<std::string> native = cpu_variants();
   const std::vector<cpu::CpuKernels> models = model_kernels();
   for (const DType dtype : {DType::kFloat32, DType::kBFloat16, DType::kFloat16}) {
