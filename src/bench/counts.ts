@@ -1,6 +1,7 @@
 // How much arithmetic and memory a pass through a model takes at least, and what share of a peak that is.
 
 import type { LlamaConfig } from '../checkpoint/checkpoint.ts'
+import { parameterCount } from '../checkpoint/tensors.ts'
 import { kvBytesPerToken } from '../model/memory.ts'
 import type { DType, NativePeaks } from '../native/types.ts'
 
@@ -43,11 +44,10 @@ export function trainingFlops(
   const rows = layers * tokens * attention + ((layers - 1) * tokens + scored) * feedForward
   const pairsOf = (sequence: number) => (sequence * (sequence + 1)) / 2
   const pairs = Math.floor(tokens / length) * pairsOf(length) + pairsOf(tokens % length)
-  const ofAdapters = (adapters ?? []).reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b), 0)
   return (
     (adapters ? 4 : 6) * (rows + scored * hiddenSize * vocabSize) +
     12 * layers * heads * headDim * pairs +
-    6 * tokens * ofAdapters
+    6 * tokens * parameterCount(adapters ?? [])
   )
 }
 

@@ -6,6 +6,7 @@ import { open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { type Checkpoint, type LlamaConfig, shapeOf } from '../checkpoint/checkpoint.ts'
+import { elementCount } from '../checkpoint/tensors.ts'
 import { MtLlamaError } from '../errors.ts'
 import { loadAddon } from '../native/addon.ts'
 import { abortedError, nativeCall } from '../native/job.ts'
@@ -59,11 +60,11 @@ export function randomCheckpoint(name: string, config: LlamaConfig, dtype: DType
   const elementBytes = format.Bits.BYTES_PER_ELEMENT
   const file = path.join(tmpdir(), `mt-llama-bench-${randomUUID()}`)
   const shapes = nativeCall(() => loadAddon().parameters(shapeOf(config)))
-  const largest = Math.max(...shapes.map(({ shape }) => product(shape)))
+  const largest = Math.max(...shapes.map(({ shape }) => elementCount(shape)))
   const tensors = shapes.map(({ name, shape }): NativeTensor => {
     const isNorm = shape.length === 1
     const offset = isNorm ? largest * elementBytes : 0
-    const bytes = product(shape) * elementBytes
+    const bytes = elementCount(shape) * elementBytes
     return { name, shape, parts: [{ file, offset, bytes, type: format.type, shape }] }
   })
   const remove = () => rmSync(file, { force: true })
@@ -131,8 +132,4 @@ function notWritable(where: string, error: unknown): MtLlamaError {
   return new MtLlamaError('OUTPUT', `${where}: ${message}; TMPDIR names another folder for random weights`, {
     cause: error,
   })
-}
-
-function product(shape: readonly number[]): number {
-  return shape.reduce((a, b) => a * b, 1)
 }

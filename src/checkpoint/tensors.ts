@@ -117,9 +117,14 @@ export function takeTensors(
   return tensors
 }
 
+/** Numbers in a tensor of this shape. */
+export function elementCount(shape: readonly number[]): number {
+  return shape.reduce((a, b) => a * b, 1)
+}
+
 /** Numbers in all weights; a tied head counts once. */
 export function parameterCount(tensors: readonly { shape: readonly number[] }[]): number {
-  return tensors.reduce((n, { shape }) => n + shape.reduce((a, b) => a * b, 1), 0)
+  return tensors.reduce((n, { shape }) => n + elementCount(shape), 0)
 }
 
 /** What a tensor is, as a line for hashes: two of other names, shapes or scales of adapters differ in it. */
@@ -136,7 +141,7 @@ export function storedParts({ parts, base, adapters = [] }: NativeTensor): Store
 export function storedTypes(tensors: NativeTensor[]): Pick<Checkpoint, 'autoDType' | 'storedTypes'> {
   const elements = new Map<StoredType, number>()
   for (const { type, shape } of tensors.flatMap(tensor => tensor.parts)) {
-    elements.set(type, (elements.get(type) ?? 0) + shape.reduce((a, b) => a * b, 1))
+    elements.set(type, (elements.get(type) ?? 0) + elementCount(shape))
   }
   const types = [...elements].sort((a, b) => b[1] - a[1]).map(([type]) => type)
   return { autoDType: ownDTypes.get(types[0]!) ?? 'bfloat16', storedTypes: types.join(' + ') }

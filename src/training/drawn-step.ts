@@ -1,6 +1,7 @@
 // The checkpoint that a run from scratch begins with: weights drawn as transformers draws those of a new LlamaForCausalLM.
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import { Fields } from '../checkpoint/fields.ts'
+import { elementCount } from '../checkpoint/tensors.ts'
 import { kind } from '../data/fields.ts'
 import { drawnStream, normalNumbers } from './drawn-weights.ts'
 import { checkRunMemory, type OpenRun } from './open-run.ts'
@@ -25,7 +26,7 @@ export async function drawnStep(
   const parameters = new Map(target.parameters.map(parameter => [parameter.name, parameter]))
   const read: ReadPart = async (name, part) => {
     const parameter = parameters.get(name)!
-    return part === 'weight' ? weights(parameter) : new Float32Array(countOf(parameter))
+    return part === 'weight' ? weights(parameter) : new Float32Array(elementCount(parameter.shape))
   }
   await saveStep(folder, run, read, { version: 1, ...progressOf(undefined), settings, inputs, backend: null })
   return folder.latest()
@@ -56,16 +57,12 @@ function drawnWeights(
   const padding = fields.isNull('pad_token_id') ? undefined : fields.read('pad_token_id', paddingRow)
   return async parameter => {
     const { name, shape } = parameter
-    if (shape.length === 1) return new Float32Array(countOf(parameter)).fill(name.endsWith('.bias') ? 0 : 1)
-    const values = await normalNumbers(countOf(parameter), std, drawnStream(seed, name))
+    if (shape.length === 1) return new Float32Array(elementCount(shape)).fill(name.endsWith('.bias') ? 0 : 1)
+    const values = await normalNumbers(elementCount(shape), std, drawnStream(seed, name))
     if (name === 'model.embed_tokens.weight' && padding !== undefined) {
       const begin = ((padding + rows) % rows) * shape[1]!
       values.fill(0, begin, begin + shape[1]!)
     }
     return values
   }
-}
-
-function countOf({ shape }: TrainedParameter): number {
-  return shape.reduce((a, b) => a * b, 1)
 }

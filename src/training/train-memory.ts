@@ -1,6 +1,6 @@
 // How much memory training takes, and refusing a run that does not fit before it starts.
 import type { Checkpoint, LlamaConfig } from '../checkpoint/checkpoint.ts'
-import { parameterCount } from '../checkpoint/tensors.ts'
+import { elementCount, parameterCount } from '../checkpoint/tensors.ts'
 import { MtLlamaError } from '../errors.ts'
 import { activationBytes } from '../model/memory.ts'
 import type { TrainedParameter } from './train-checkpoint.ts'
@@ -46,7 +46,7 @@ export function trainingBytes(
   const { hiddenSize, intermediateSize, vocabSize } = config
   const transposed = hiddenSize * Math.max(vocabSize, 2 * intermediateSize)
   const trained = parameterCount(parameters)
-  const largest = Math.max(...parameters.map(({ shape }) => shape.reduce((a, b) => a * b)))
+  const largest = Math.max(...parameters.map(({ shape }) => elementCount(shape)))
   const adapters = rank === 0 ? 0 : 2 * trained * (Math.ceil(rank / panel) * (panel / rank))
   const numberBytes = dtype === 'float32' ? 4 : 2
   return {

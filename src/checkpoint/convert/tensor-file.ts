@@ -4,7 +4,7 @@ import { loadAddon } from '../../native/addon.ts'
 import { abortableJob, abortedError } from '../../native/job.ts'
 import { readableTypes } from '../../native/stored-types.ts'
 import type { DType, NativeTensor, StoredType } from '../../native/types.ts'
-import { plainTypes, storedParts, storedTypes } from '../tensors.ts'
+import { elementCount, plainTypes, storedParts, storedTypes } from '../tensors.ts'
 
 export interface OutputTensor {
   /** The name that the file has for it. */
@@ -38,7 +38,7 @@ export function plainType(source: NativeTensor, dtype: DType | undefined): Store
 /** Bytes of a tensor in its type. */
 export function outputBytes({ type, shape }: Pick<OutputTensor, 'type' | 'shape'>): number {
   const { blockValues, blockBytes } = readableTypes().get(type)!
-  return (shape.reduce((a, b) => a * b, 1) / blockValues) * blockBytes
+  return (elementCount(shape) / blockValues) * blockBytes
 }
 
 /** Puts tensors one after another, each at a multiple of `alignment`. */
