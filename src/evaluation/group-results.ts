@@ -1,4 +1,5 @@
 // Means over the tasks of groups, weighted by their samples or not, as lm-evaluation-harness aggregates them (api/group.py).
+import { sum } from '../metrics/sum.ts'
 import type { GroupMetric, TaskGroup } from '../tasks/yaml/load.ts'
 import type { GroupFigure, GroupResult, RunResults, TaskResult } from './results.ts'
 
@@ -64,8 +65,4 @@ function pooled(errors: readonly number[], sizes: readonly number[]): number {
 
 function unweighted(errors: readonly number[]): number {
   return Math.sqrt(sum(errors.map(error => error ** 2))) / errors.length
-}
-
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, one) => total + one, 0)
 }

@@ -3,6 +3,7 @@ import { inSlices } from '../calls/slices.ts'
 import { areaUnderRoc } from './auc.ts'
 import { bootstrap, middle95 } from './bootstrap.ts'
 import { type Figure, meanOf } from './mean.ts'
+import { sum } from './sum.ts'
 
 /**
  * How a metric is made of the scores of samples, as lm-evaluation-harness names it:
@@ -92,8 +93,4 @@ function f1(predicted: readonly number[], right: readonly number[], drawn: Int32
     all += predicted[i]! + right[i]!
   }
   return all === 0 ? 0 : (2 * hits) / all
-}
-
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, number) => total + number, 0)
 }

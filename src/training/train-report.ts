@@ -6,6 +6,7 @@ import { readRun, type SavedRun } from '../evaluation/compare/read-run.ts'
 import { resultTables } from '../evaluation/result-tables.ts'
 import { readOwnFile, replaceFile, writing } from '../files/output.ts'
 import { printedPercent } from '../metrics/percent.ts'
+import { sum } from '../metrics/sum.ts'
 import { metricHead } from '../metrics/titles.ts'
 import { bar, curves, type Point } from '../report/curves.ts'
 import { type Html, html } from '../report/html.ts'
@@ -217,10 +218,6 @@ function counted(counts: readonly Readonly<Record<string, number>>[]): [name: st
   for (const one of counts)
     for (const [name, count] of Object.entries(one)) sums.set(name, (sums.get(name) ?? 0) + count)
   return [...sums].sort(([, a], [, b]) => b - a)
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, one) => total + one, 0)
 }
 
 function duration(seconds: number): string {
