@@ -111,7 +111,7 @@ export async function loadTrained(
   const { dtype, threads } = settings
   const checkpoint = await target.model(saved)
   const device = await chosenDevice(settings.device)
-  const { beside, ...memory } = await checkRunMemory(settings, target, checkpoint)
+  const { beside, ...memory } = await checkRunMemory({ ...settings, device }, target, checkpoint)
   const options = { dtype, device, threads, ...(signal && { signal }) }
   const parts = await loadParts(checkpoint, options, settings.packTokens)
   const { native: model } = parts

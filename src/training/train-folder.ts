@@ -51,10 +51,6 @@ export class TrainFolder {
     })
   }
 
-  get logFile(): string {
-    return join(this.path, 'log.jsonl')
-  }
-
   /** The newest checkpoint. @throws OUTPUT where its state is broken */
   async latest(): Promise<SavedStep | undefined> {
     const step = (await this.#steps()).at(-1)

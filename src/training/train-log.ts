@@ -1,10 +1,16 @@
 // The log of a training run, log.jsonl: a line for each step, appended as it is done.
 import type { FileHandle } from 'node:fs/promises'
+import { join } from 'node:path'
 import { isRecord } from '../data/record.ts'
 import { openToAppend } from '../files/line-writer.ts'
 import { type Place, readOwnFile, writing } from '../files/output.ts'
 
 export const trainFolder: Place = { folder: 'out folder', kept: 'The checkpoints that are there stay' }
+
+/** The path of the log. @param out the out folder */
+export function logFile(out: string): string {
+  return join(out, 'log.jsonl')
+}
 
 /** A line of the log: what happened at the beginning (step 0), in a step, or after it. */
 export interface LogLine {

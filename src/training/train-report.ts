@@ -4,7 +4,7 @@ import { MtLlamaError } from '../errors.ts'
 import { compareRuns } from '../evaluation/compare/compare.ts'
 import { readRun, type SavedRun } from '../evaluation/compare/read-run.ts'
 import { resultTables } from '../evaluation/result-tables.ts'
-import { readOwnFile, replaceFile, writing } from '../files/output.ts'
+import { openOwnFile, readOwnFile, replaceFile, writing } from '../files/output.ts'
 import { printedPercent } from '../metrics/percent.ts'
 import { sum } from '../metrics/sum.ts'
 import { metricHead } from '../metrics/titles.ts'
@@ -14,7 +14,7 @@ import { group, staticPage } from '../report/page.ts'
 import { differenceTable, runSection, scrolled } from '../report/tables.ts'
 import type { TrainEvaluation } from './evaluations.ts'
 import { stepName } from './train-folder.ts'
-import { type LogLine, logUpTo, trainFolder } from './train-log.ts'
+import { type LogLine, logFile, logUpTo, trainFolder } from './train-log.ts'
 
 /** What a line of the log may hold. */
 type Line = LogLine & {
@@ -42,7 +42,8 @@ const maxTasks = 40
 
 /** Whether a folder is that of a training run. */
 export async function isTrainRun(path: string): Promise<boolean> {
-  return (await readOwnFile(join(path, 'log.jsonl')).catch(() => undefined)) !== undefined
+  await using log = await openOwnFile(logFile(path)).catch(() => undefined)
+  return log !== undefined
 }
 
 /**
@@ -54,7 +55,7 @@ export async function writeTrainReport(
   path: string,
   file = join(path, 'train-report.html'),
 ): Promise<number> {
-  const log = join(path, 'log.jsonl')
+  const log = logFile(path)
   const content = await writing(log, trainFolder, () => readOwnFile(log))
   const lines = content ? (logUpTo(content, Number.POSITIVE_INFINITY).lines as Line[]) : []
   if (lines.length === 0)

@@ -15,7 +15,7 @@ import { learningRateOf, type Schedule, warmupOf } from './schedule.ts'
 import { readerOf } from './train-checkpoint.ts'
 import { checkTrainConfig, type TrainConfig, type TrainDType, type TrainSettings } from './train-config.ts'
 import { TrainFolder } from './train-folder.ts'
-import { TrainLog } from './train-log.ts'
+import { logFile, TrainLog } from './train-log.ts'
 import { writeTrainReport } from './train-report.ts'
 import { type Progress, progressOf, type TrainState } from './train-state.ts'
 import { meanLoss, type StepFigures, trainStep } from './train-step.ts'
@@ -121,7 +121,7 @@ export async function* trainStream(
   const saved = latest ?? (settings.fromScratch ? await drawnStep(folder, run, settings) : undefined)
   const evaluations = await Evaluations.open(settings, run)
   await using trained = await loadTrained(settings, run.target, saved, signal)
-  await using log = await TrainLog.open(folder.logFile, saved?.state.step)
+  await using log = await TrainLog.open(logFile(folder.path), saved?.state.step)
   const start = startOf(run, mixture, trained, settings, saved?.state)
   const { evaluationSets } = run.inputs
   await log.add({ ...start, step: start.from, settings, evaluationSets })
