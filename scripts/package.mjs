@@ -113,13 +113,7 @@ function stage() {
     'CHANGELOG.md',
   ])
     cpSync(path.join(root, name), path.join(folder, name), { recursive: true })
-  run([
-    path.join(root, 'node_modules/typescript/bin/tsc'),
-    '-p',
-    'tsconfig.build.json',
-    '--outDir',
-    path.join(folder, 'dist'),
-  ])
+  run([path.join(root, 'scripts/build-ts.mjs'), path.join(folder, 'dist')])
   copy('prebuilds', 'prebuilds', file => /\.node$/.test(file))
 
   const notForCpu = /^native\/(simulator\/|backend\/cuda\/|sources_cuda\.txt$)/

@@ -13,8 +13,14 @@ export function mochaGlobalSetup(): void {
   const compiled = statSync(join(root, 'dist/cli/main.js'), { throwIfNoEntry: false })?.mtimeMs ?? 0
   const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
   const isNewer = (file: string) => statSync(join(root, file)).mtimeMs > compiled
-  if (!['tsconfig.json', 'tsconfig.build.json', ...sources.map(file => join('src', file))].some(isNewer))
+  if (
+    ![
+      'tsconfig.json',
+      'tsconfig.build.json',
+      'scripts/build-ts.mjs',
+      ...sources.map(file => join('src', file)),
+    ].some(isNewer)
+  )
     return
-  const args = ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json']
-  execFileSync(process.execPath, args, { ...childLimit, cwd: root, stdio: 'inherit' })
+  execFileSync(process.execPath, ['scripts/build-ts.mjs'], { ...childLimit, cwd: root, stdio: 'inherit' })
 }
