@@ -154,8 +154,16 @@ std::vector<Output> linear_backward(Backend& backend, const BackwardCase& c, DTy
   const int tokens = static_cast<int>(CasePack(c).ids.size());
   const View dy = arrays.random_activations(tokens, c.shape.ffn), a = arrays.random_activations(tokens, c.shape.dim);
   const View dw = arrays.random_rows(c.shape.ffn, c.shape.dim), dbias = arrays.random_rows(1, c.shape.ffn);
-  backend.backward()->linear_backward(dy, a, dw, dbias);
-  return {arrays.read("dw", dw), arrays.read("dbias", dbias)};
+  BackwardOps& ops = *backend.backward();
+  ops.linear_backward(dy, a, dw, dbias);
+  // as adapters have them
+  const int rank = 1 + c.shape.dim % 9;
+  const View thin = arrays.random_activations(tokens, rank);
+  const View few_rows = arrays.random_rows(rank, c.shape.dim), few_columns = arrays.random_rows(c.shape.ffn, rank);
+  ops.linear_backward(thin, a, few_rows, {});
+  ops.linear_backward(dy, thin, few_columns, {});
+  return {arrays.read("dw", dw), arrays.read("dbias", dbias), arrays.read("dw of few rows", few_rows),
+          arrays.read("dw of few columns", few_columns)};
 }
 
 // A product into a part of wider rows, as adapters make them: a with a factor, and their transposed copies.

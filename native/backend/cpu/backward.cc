@@ -176,19 +176,11 @@ class CpuBackward final : public BackwardOps {
     });
   }
 
-  // dw = dy^T a is the product of dy^T with the rows of a^T, which are packed as those of a weight are.
   void linear_backward(View dy, View a, View dw, View dbias) override {
-    const GemmKernel& kernel = kernels_.gemm_for(DType::kFloat32);
-    columns_.reserve_zeroed(PanelShape(kernel, a.cols, a.rows, MatrixKind::kPlain, {}).bytes(DType::kFloat32));
-    CpuMatrix a_t(kernel, a.cols, a.rows, MatrixKind::kPlain, {}, DType::kFloat32, columns_.data());
-    for (Memory& memory : rows_) memory.reserve_zeroed(size_t(a.cols) * sizeof(float));
-    for_blocks(a.rows, 16, [&](int begin, int end, int worker) {
-      for (int t = begin; t < end; t++) a_t.write_column(t, widened_row(a, t, rows_[worker].as<float>()));
-    });
-    gemm_.multiply_transposed(dy, a_t, [&](const ProductTile& tile) {
-      const int first = tile.panel * kernel.panel, cols = std::min(kernel.panel, a.cols - first);
-      kernels_.add_tile(tile.c, tile.ldc, tile.rows, cols, nullptr, floats(dw, tile.row) + first, dw.cols);
-    });
+    if (std::min(dy.cols, a.cols) <= kThin)
+      add_thin_product(dy, a, dw);
+    else
+      add_product(dy, a, dw);
     if (!dbias.data) return;
     for_blocks(dy.cols, kColumns, [&](int begin, int end, int) {
       float sums[kColumns] = {};
@@ -201,7 +193,8 @@ class CpuBackward final : public BackwardOps {
 
   void product(View a, const Matrix& w, bool add, int first, View y) override {
     const int panel = packed(w).shape.panel;
-    gemm_.multiply(a, packed(w), 0, [&](const ProductTile& tile) {
+    const bool direct = !add && y.dtype == DType::kFloat32;
+    const auto finish = [&](const ProductTile& tile) {
       const int column = tile.panel * panel, cols = std::min(panel, w.rows - column);
       const size_t at = size_t(tile.row) * y.cols + first + column;
       if (add) {
@@ -214,7 +207,8 @@ class CpuBackward final : public BackwardOps {
           for (int i = 0; i < cols; i++) to[size_t(r) * y.cols + i] = f32_to_bf16(tile.c[r * tile.ldc + i]);
         }
       }
-    });
+    };
+    gemm_.multiply(a, packed(w), 0, finish, direct ? FloatRows{floats(y) + first, y.cols} : FloatRows{});
   }
 
   void swiglu_backward(View gate_up, View df, View f, View dgate_up) override {
@@ -279,6 +273,8 @@ class CpuBackward final : public BackwardOps {
 
  private:
   static constexpr int kColumns = 64;
+  static constexpr int kThin = 16;      // columns of a thin matrix, at most
+  static constexpr int kThinRows = 16;  // rows that a task widens at a time
 
   struct RowLoss {
     double loss;
@@ -300,6 +296,58 @@ class CpuBackward final : public BackwardOps {
     pool_.parallel_for(static_cast<int>((blocks + each - 1) / each), [&](int task, int) {
       for (size_t b = task * each; b < std::min(blocks, (task + 1) * each); b++)
         fn(b * kSquaresBlock, std::min(kSquaresBlock, count - b * kSquaresBlock));
+    });
+  }
+
+  // dw += dy^T a, as the product of dy^T with the rows of a^T, which are packed as those of a weight are.
+  void add_product(View dy, View a, View dw) {
+    const GemmKernel& kernel = kernels_.gemm_for(DType::kFloat32);
+    columns_.reserve_zeroed(PanelShape(kernel, a.cols, a.rows, MatrixKind::kPlain, {}).bytes(DType::kFloat32));
+    CpuMatrix a_t(kernel, a.cols, a.rows, MatrixKind::kPlain, {}, DType::kFloat32, columns_.data());
+    for (Memory& memory : rows_) memory.reserve_zeroed(size_t(a.cols) * sizeof(float));
+    for_blocks(a.rows, 16, [&](int begin, int end, int worker) {
+      for (int t = begin; t < end; t++) a_t.write_column(t, widened_row(a, t, rows_[worker].as<float>()));
+    });
+    gemm_.multiply_transposed(dy, a_t, [&](const ProductTile& tile) {
+      const int first = tile.panel * kernel.panel, cols = std::min(kernel.panel, a.cols - first);
+      kernels_.add_tile(tile.c, tile.ldc, tile.rows, cols, nullptr, floats(dw, tile.row) + first, dw.cols);
+    });
+  }
+  // The same where dy or a is thin, as those of adapters are: packing the other one would take longer than multiplying.
+  void add_thin_product(View dy, View a, View dw) {
+    const bool is_dy = dy.cols <= a.cols;
+    const View thin = is_dy ? dy : a, wide = is_dy ? a : dy;
+    const float* z = floats(thin);
+    if (thin.dtype != DType::kFloat32) {
+      columns_.reserve_zeroed(size(thin) * sizeof(float));
+      z = columns_.as<float>();
+      for_blocks(thin.rows, kThinRows, [&](int begin, int end, int) {
+        for (int t = begin; t < end; t++) widened_row(thin, t, columns_.as<float>() + size_t(t) * thin.cols);
+      });
+    }
+    for (Memory& memory : rows_) memory.reserve_zeroed(size_t(thin.cols + kThinRows) * kColumns * sizeof(float));
+    for_blocks(wide.cols, kColumns, [&](int begin, int end, int worker) {
+      float *sums = rows_[worker].as<float>(), *widened = sums + thin.cols * kColumns;
+      std::fill(sums, widened, 0.0f);
+      const int cols = end - begin;
+      if (wide.dtype == DType::kFloat32) {
+        kernels_.add_outer(z, thin.cols, thin.cols, floats(wide) + begin, wide.cols, wide.rows, cols, sums, kColumns);
+      } else {
+        for (int t = 0; t < wide.rows; t += kThinRows) {
+          const int rows = std::min(kThinRows, wide.rows - t);
+          for (int r = 0; r < rows; r++) {
+            const auto* from = static_cast<const uint16_t*>(wide.data) + size_t(t + r) * wide.cols + begin;
+            kernels_.widen_bf16(from, cols, widened + r * kColumns);
+          }
+          kernels_.add_outer(z + size_t(t) * thin.cols, thin.cols, thin.cols, widened, kColumns, rows, cols, sums,
+                             kColumns);
+        }
+      }
+      for (int i = 0; i < thin.cols; i++)
+        for (int j = 0; j < cols; j++) {
+          float* to = is_dy ? floats(dw, i) + begin + j : floats(dw, begin + j) + i;
+          *to += sums[i * kColumns + j];
+        }
     });
   }
 
@@ -353,7 +401,7 @@ class CpuBackward final : public BackwardOps {
   Gemm& gemm_;
   AttentionBackward attention_;
   std::vector<Memory> rows_;  // one row of floats for each thread
-  Memory columns_;            // a^T, packed
+  Memory columns_;            // a^T, packed, or a thin matrix, widened
   Memory logits_, rounded_;   // of a part of the head's rows
   Memory losses_, scales_, sums_, scaled_;
 };

@@ -51,6 +51,9 @@ Gemm::Input Gemm::prepare(View h, const CpuMatrix& w) {
     case InputForm::kFloatRows:
       break;  // only attention uses it
     case InputForm::kFloatStrips: {
+      // One panel is multiplied faster than rows are packed into strips.
+      if (w.shape.panels == 1 && h.dtype == DType::kFloat32 && w.dtype == DType::kFloat32)
+        return {h.data, h.cols, kernels_.attention_f32.run};
       const int width = w.kernel.row_align, strips = divide_up(h.rows, width);
       input_.reserve_zeroed(size_t(strips) * width * k * 4);
       if (h.dtype == DType::kBFloat16)
@@ -59,24 +62,24 @@ Gemm::Input Gemm::prepare(View h, const CpuMatrix& w) {
         pack_float_strip(h, strip * width, width, k, tiles_[worker].as<float>(),
                          input_.as<float>() + size_t(strip) * width * k);
       });
-      return {input_.data(), k};
+      return {input_.data(), k, w.kernel.run};
     }
     case InputForm::kBf16Rows: {
-      if (k == h.cols) return {h.data, k};
+      if (k == h.cols) return {h.data, k, w.kernel.run};
       input_.reserve_zeroed(size_t(h.rows) * k * 2);
       auto* out = input_.as<uint16_t>();
       for (int r = 0; r < h.rows; r++) {
         std::memcpy(out + size_t(r) * k, static_cast<const uint16_t*>(h.data) + size_t(r) * h.cols, size_t(h.cols) * 2);
         std::fill(out + size_t(r) * k + h.cols, out + size_t(r) * k + k, uint16_t{0});
       }
-      return {out, k};
+      return {out, k, w.kernel.run};
     }
     case InputForm::kBf16Tiles: {
       const int strips = divide_up(h.rows, 16);
       input_.reserve_zeroed(size_t(strips) * 16 * k * 2);
       auto* out = input_.as<uint16_t>();
       pool_.parallel_for(strips, [&](int strip, int) { pack_tiles(h, strip, k, out + size_t(strip) * 16 * k); });
-      return {out, k};
+      return {out, k, w.kernel.run};
     }
   }
   return {};
@@ -103,7 +106,7 @@ Gemm::Input Gemm::prepare_transposed(View h_t, const CpuMatrix& w) {
     for (int i = 0; i < cols; i += width)
       std::fill(out + size_t(i) * k + size_t(h_t.rows) * width, out + size_t(i + width) * k, 0.0f);
   });
-  return {input_.data(), k};
+  return {input_.data(), k, w.kernel.run};
 }
 
 void Gemm::pack_float_strip(View h, int row, int width, int k, float* widened, float* out) {
@@ -121,17 +124,17 @@ void Gemm::pack_float_strip(View h, int row, int width, int k, float* widened, f
   std::fill(out + size_t(h.cols) * width, out + size_t(k) * width, 0.0f);
 }
 
-void Gemm::multiply(View h, const CpuMatrix& w, int panel_block,
-                    const std::function<void(const ProductTile&)>& finish) {
-  if (h.rows > 0) multiply_prepared(prepare(h, w), h.rows, w, panel_block, finish);
+void Gemm::multiply(View h, const CpuMatrix& w, int panel_block, const std::function<void(const ProductTile&)>& finish,
+                    FloatRows direct) {
+  if (h.rows > 0) multiply_prepared(prepare(h, w), h.rows, w, panel_block, finish, direct);
 }
 
 void Gemm::multiply_transposed(View h_t, const CpuMatrix& w, const std::function<void(const ProductTile&)>& finish) {
-  if (h_t.rows > 0) multiply_prepared(prepare_transposed(h_t, w), h_t.cols, w, 0, finish);
+  if (h_t.rows > 0) multiply_prepared(prepare_transposed(h_t, w), h_t.cols, w, 0, finish, {});
 }
 
 void Gemm::multiply_prepared(const Input& input, int h_rows, const CpuMatrix& w, int panel_block,
-                             const std::function<void(const ProductTile&)>& finish) {
+                             const std::function<void(const ProductTile&)>& finish, FloatRows direct) {
   const GemmKernel& kernel = w.kernel;
   const int k = w.shape.k_padded, panel = kernel.panel, panels = w.shape.panels;
   const bool tiles = kernel.input == InputForm::kBf16Tiles;
@@ -145,6 +148,8 @@ void Gemm::multiply_prepared(const Input& input, int h_rows, const CpuMatrix& w,
   const size_t element = kernel.input == InputForm::kFloatStrips ? 4 : 2;
   const bool one_pass = k <= kernel.k_block;
   const size_t tile = size_t(row_block) * panel;
+  // Other kernels write rows that are there only to fill a tile.
+  const int direct_panels = direct.data && kernel.input == InputForm::kFloatStrips ? w.rows / panel : 0;
   for (Memory& memory : tiles_) memory.reserve_zeroed(tile * 4 * (one_pass ? 1 : panel_block));
 
   const int panel_tasks = divide_up(panels, panel_block), threads = pool_.threads();
@@ -167,8 +172,13 @@ void Gemm::multiply_prepared(const Input& input, int h_rows, const CpuMatrix& w,
     for (int k0 = 0; k0 < k; k0 += kernel.k_block) {
       const int k1 = std::min(k, k0 + kernel.k_block);
       for (int p = first; p < last; p++) {
+        if (p < direct_panels) {
+          float* c = direct.data + row * direct.ld + ptrdiff_t{p} * panel;
+          input.run(a, input.lda, rows, w.panel(p), k0, k1, c, direct.ld, k0 > 0);
+          continue;
+        }
         float* c = one_pass ? sums : sums + (p - first) * tile;
-        kernel.run(a, input.lda, rows, w.panel(p), k0, k1, c, panel, k0 > 0);
+        input.run(a, input.lda, rows, w.panel(p), k0, k1, c, panel, k0 > 0);
         if (k1 == k) finish({worker, row, rows, p, c, panel});
       }
     }

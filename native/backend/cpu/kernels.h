@@ -100,6 +100,10 @@ struct CpuKernels {
   // One row of BackwardOps::swiglu_backward(), n being ffn.
   void (*swiglu_backward)(const float* gate_up, const float* df, int n, float* f, float* dgate_up);
   void (*swiglu_backward_bf16)(const float* gate_up, const float* df, int n, uint16_t* f, uint16_t* dgate_up);
+  // sums[i, j] += the sum of z[t, i] * x[t, j] over ascending t, for t < rows, i < n, j < cols. sums has room for whole
+  // vectors.
+  void (*add_outer)(const float* z, ptrdiff_t ldz, int n, const float* x, ptrdiff_t ldx, int rows, int cols,
+                    float* sums, ptrdiff_t ld);
   void (*adamw)(float* w, const float* gradient, float* m, float* v, size_t n, const AdamWFactors& factors);
 
   const GemmKernel& gemm_for(DType t) const { return gemm[static_cast<int>(t)]; }
