@@ -8,7 +8,7 @@ const nativeLayers = [
   ['native/backend'],
   // These are variants that may not know of each other.
   ['native/backend/reference', 'native/backend/cpu', 'native/backend/cuda'],
-  ['native/model', 'native/bench'],
+  ['native/model', 'native/check'],
   ['native/train'],
   ['native/addon'],
   ['native/simulator'],

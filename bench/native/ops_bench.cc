@@ -11,10 +11,13 @@
 
 #include "backend/peak.h"
 #include "base/cpu_info.h"
-#include "bench/op_timing.h"
+#include "check/ops.h"
+#include "check/timing.h"
 
 namespace mt::bench {
 namespace {
+
+using namespace check;
 
 // The shapes of which docs and README give figures.
 const ModelShape kShapes[] = {
@@ -37,8 +40,8 @@ double flops_of(const Peaks& peaks, const std::string& instruction) {
   return 0;
 }
 
-void report(const Options& o, const Peaks& peaks, Backend& backend, const OpCase& c) {
-  const OpTiming t = time_op(backend, c, o.seconds, {});
+void report(const Options& o, const Peaks& peaks, Backend& backend, const OpKind& kind, const OpCase& c) {
+  const OpTiming t = time_op(backend, kind, c, o.seconds, {});
   const std::string &peak = peaks.by_dtype[static_cast<int>(c.dtype)], dtype(dtype_name(c.dtype));
   const double arithmetic = t.flops / flops_of(peaks, peak), memory = t.from_memory ? t.memory_bytes / peaks.read : 0;
   const char* limit = arithmetic + memory == 0 ? "-" : memory > arithmetic ? "read" : peak.c_str();
@@ -49,12 +52,12 @@ void report(const Options& o, const Peaks& peaks, Backend& backend, const OpCase
         "{\"op\":\"%s\",\"shape\":\"%s\",\"dtype\":\"%s\",\"backend\":\"%s\",\"threads\":%d,\"rows\":%d,"
         "\"cache\":%d,\"us\":%.2f,\"us_p10\":%.2f,\"us_p90\":%.2f,\"gflops\":%.1f,\"gbytes\":%.1f,"
         "\"limit\":\"%s\",\"share\":%.1f}\n",
-        op_name(c.op), c.shape.name, dtype.c_str(), backend.name().c_str(), o.threads, rows, cache, t.median * 1e6,
+        kind.name, c.shape.name, dtype.c_str(), backend.name().c_str(), o.threads, rows, cache, t.median * 1e6,
         t.low * 1e6, t.high * 1e6, t.flops / t.median / 1e9, t.bytes / t.median / 1e9, limit, share);
   } else {
     const std::string length = cache > 0 ? "cache " + std::to_string(cache) : "M " + std::to_string(rows);
-    std::printf("%-16s %-5s %-9s %-11s %10.1f (%.1f .. %.1f) us %8.1f GFLOP/s %7.1f GB/s  %5.1f %% of %s\n",
-                op_name(c.op), c.shape.name, dtype.c_str(), length.c_str(), t.median * 1e6, t.low * 1e6, t.high * 1e6,
+    std::printf("%-16s %-5s %-9s %-11s %10.1f (%.1f .. %.1f) us %8.1f GFLOP/s %7.1f GB/s  %5.1f %% of %s\n", kind.name,
+                c.shape.name, dtype.c_str(), length.c_str(), t.median * 1e6, t.low * 1e6, t.high * 1e6,
                 t.flops / t.median / 1e9, t.bytes / t.median / 1e9, share, limit);
   }
   std::fflush(stdout);
@@ -102,19 +105,24 @@ int run(int count, char** arguments) {
       std::printf("peak %-12s %8.1f GFLOP/s\n", a.instruction.c_str(), a.flops / 1e9);
     std::printf("peak %-12s %8.1f GB/s\n", "read", peaks.read / 1e9);
   }
+  std::vector<const OpKind*> kinds(std::begin(kForwardOps), std::end(kForwardOps));
+  kinds.insert(kinds.end(), std::begin(kBackwardOps), std::end(kBackwardOps));
   for (const ModelShape& shape : kShapes)
     for (const DType dtype : {DType::kFloat32, DType::kBFloat16, DType::kFloat16})
-      for (const auto& op : kOps) {
-        if (!o.op.empty() && o.op != op.name) continue;
+      for (const OpKind* kind : kinds) {
+        const bool trains = std::find(std::begin(kBackwardOps), std::end(kBackwardOps), kind) != std::end(kBackwardOps);
+        if (!o.op.empty() && o.op != kind->name) continue;
         if (!o.shape.empty() && o.shape != shape.name) continue;
         if (!o.dtype.empty() && o.dtype != dtype_name(dtype)) continue;
+        if (trains && dtype == DType::kFloat16) continue;
         for (const int rows : {1, 64, 512, 2048}) {
           if (o.rows && o.rows != rows) continue;
-          const bool keeps_logits = op.op == Op::kHeadLogits || op.op == Op::kHeadSample;
+          const bool keeps_logits = kind == &head_logits || kind == &head_sample;
           if (keeps_logits && rows > 64) continue;  // gigabytes
-          report(o, peaks, *backend, {op.op, shape, dtype, plain(rows)});
+          report(o, peaks, *backend, *kind, {.shape = shape, .dtype = dtype, .trees = plain(rows)});
         }
-        if (op.op == Op::kAttention && !o.rows) report(o, peaks, *backend, {op.op, shape, dtype, decode(2048)});
+        if (kind == &attention && !o.rows)
+          report(o, peaks, *backend, *kind, {.shape = shape, .dtype = dtype, .trees = decode(2048)});
       }
   return 0;
 }

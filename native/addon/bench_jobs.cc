@@ -1,7 +1,8 @@
 // The jobs of the benchmark. They belong to no model: timeOp() makes a backend of its own.
 #include "bench_jobs.h"
 
-#include "../bench/op_timing.h"
+#include "../check/ops.h"
+#include "../check/timing.h"
 #include "device.h"
 #include "javascript.h"
 
@@ -44,23 +45,23 @@ class PeaksJob final : public Job {
   Peaks peaks_;
 };
 
-bench::Op read_op(Napi::Value value) {
+const check::OpKind& read_op(Napi::Value value) {
   const std::string name = read_string(value, "op");
   std::string names;
-  for (const auto& op : bench::kOps) {
-    if (name == op.name) return op.op;
-    names += (names.empty() ? "" : ", ") + std::string(op.name);
+  for (const check::OpKind* kind : check::kForwardOps) {
+    if (name == kind->name) return *kind;
+    names += (names.empty() ? "" : ", ") + std::string(kind->name);
   }
   throw Error(ErrorCode::INVALID_ARGUMENT, "op is " + name + ", expected one of " + names);
 }
 
-bench::OpCase read_case(Napi::Value value, DType dtype) {
+check::OpCase read_case(Napi::Value value, DType dtype) {
   constexpr int kMaxTokens = 1 << 20, kMaxSize = 1 << 24;
   const Napi::Object object = read_object(value, "request");
   const auto size = [&](const char* name, int max) {
     return static_cast<int>(read_integer(object[name], name, 1, max));
   };
-  bench::ModelShape shape = {.name = "of this shape",
+  check::ModelShape shape = {.name = "of this shape",
                              .dim = size("hiddenSize", kMaxSize),
                              .ffn = size("intermediateSize", kMaxSize),
                              .heads = size("heads", kMaxSize),
@@ -72,7 +73,7 @@ bench::OpCase read_case(Napi::Value value, DType dtype) {
   if (shape.heads % shape.kv_heads != 0 || shape.head_dim % 2 != 0)
     throw Error(ErrorCode::INVALID_ARGUMENT, "heads are to be a multiple of kvHeads and headDim even");
   const int cache = static_cast<int>(read_integer(object["cache"], "cache", 0, kMaxTokens));
-  return {read_op(object["op"]), shape, dtype, {{cache, 0, {size("rows", kMaxTokens)}}}};
+  return {.shape = shape, .dtype = dtype, .trees = {{cache, 0, {size("rows", kMaxTokens)}}}};
 }
 
 class TimeOpJob final : public Job {
@@ -80,6 +81,7 @@ class TimeOpJob final : public Job {
   explicit TimeOpJob(const Napi::CallbackInfo& info)
       : Job(info[2]),
         options_(read_run_options(info[1])),
+        kind_(read_op(read_object(info[0], "request")["op"])),
         case_(read_case(info[0], options_.dtype)),
         seconds_(read_number(read_object(info[0], "request")["seconds"], "seconds")) {
     constexpr double kMaxSeconds = 3600;
@@ -89,7 +91,7 @@ class TimeOpJob final : public Job {
 
   void run(const Control& control) override {
     const auto backend = make_backend(options_.device, options_.threads);
-    timing_ = bench::time_op(*backend, case_, seconds_, control);
+    timing_ = check::time_op(*backend, kind_, case_, seconds_, control);
   }
 
   Napi::Value result(Napi::Env env) override {
@@ -108,9 +110,10 @@ class TimeOpJob final : public Job {
 
  private:
   RunOptions options_;
-  bench::OpCase case_;
+  const check::OpKind& kind_;
+  check::OpCase case_;
   double seconds_;
-  bench::OpTiming timing_;
+  check::OpTiming timing_;
 };
 
 }  // namespace

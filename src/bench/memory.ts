@@ -6,7 +6,7 @@ import { activationBytes, kvBytesPerToken } from '../model/memory.ts'
 import type { DType } from '../native/types.ts'
 import { dtypeBytes } from './counts.ts'
 
-/** Bytes that are read to measure the peak of reading, and that an op's copies of its weights take (native/bench/op_timing.cc). */
+/** Bytes that are read to measure the peak of reading, and that an op's copies of its weights take (native/check/timing.cc). */
 const pastCaches = 512 * 2 ** 20
 /** Copies of the largest matrix, as float32, that exist while an op is made and compared with the reference. */
 const hostCopies = 5

@@ -51,7 +51,7 @@ void cpu_backend_stops() {
                           // The tiles that threads have begun, which for top_k above 1 are two steps each.
                           [threads](const HeadOp& head, int) { return head.top_k > 1 ? 2 * threads - 1 : threads - 1; },
                           // Scores and choices follow from the finished logits, row by row.
-                          [](const HeadOp& head) { return head.op != Op::kHeadLogits; }},
+                          [](const HeadOp& head) { return head.kind != &head_logits; }},
                          5, 2050);
 }
 

@@ -1,34 +1,25 @@
 // Ops of the head that are cancelled midway: they stop with ABORTED, and afterwards give the same bits as before.
 #pragma once
-#include <algorithm>
-#include <bit>
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
-#include "bench/op_run.h"
-#include "check.h"
+#include "op_compare.h"
 #include "sanitizer.h"
 
 namespace mt::test {
 
-using namespace bench;
-
 struct HeadOp {
-  Op op;
+  const OpKind* kind;
   int top_k = 0;
 };
-inline const HeadOp kHeadOps[] = {
-    {Op::kHeadScore}, {Op::kHeadScore, 1}, {Op::kHeadScore, 3}, {Op::kHeadSample}, {Op::kHeadLogits}};
+inline const HeadOp kHeadOps[] = {{&head_score}, {&head_score, 1}, {&head_score, 3}, {&head_sample}, {&head_logits}};
 
 inline OpCase case_of(const HeadOp& head, int rows, int vocab) {
-  return {.op = head.op,
-          .shape = {"head", 17, 33, 1, 1, 2, vocab},
-          .dtype = DType::kBFloat16,
-          .trees = plain(rows),
-          .top_k = head.top_k};
+  return {
+      .shape = {"head", 17, 33, 1, 1, 2, vocab}, .dtype = DType::kBFloat16, .trees = plain(rows), .top_k = head.top_k};
 }
 
 // A backend whose work can be counted in steps, and that lets a test step in at one of them.
@@ -44,11 +35,6 @@ struct Stepped {
   std::function<bool(const HeadOp&)> polls_at_end;
 };
 
-inline bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
-  const auto same = [](float x, float y) { return std::bit_cast<uint32_t>(x) == std::bit_cast<uint32_t>(y); };
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), same);
-}
-
 // The code of the error that `body` throws, or "".
 template <class Body>
 std::string code_of(const Body& body) {
@@ -63,17 +49,17 @@ std::string code_of(const Body& body) {
 // Cancels each op of the head at each of its steps.
 inline void cancel_at_every_step(const Stepped& on, int rows, int vocab) {
   for (const HeadOp& head : kHeadOps) {
-    OpRun run(*on.backend, case_of(head, rows, vocab));
+    const auto run = (*head.kind)(*on.backend, case_of(head, rows, vocab));
     on.at_step(0, {});
-    run.run();
-    const std::vector<float> want = run.output();
+    run->run();
+    const std::vector<Output> want = run->outputs();
     const int all = on.steps(), overrun = on.overrun(head, all);
-    const std::string name = on.name + ", " + op_name(head.op) + " with top_k " + std::to_string(head.top_k);
+    const std::string name = on.name + ", " + head.kind->name + " with top_k " + std::to_string(head.top_k);
     check(all > 2 * overrun, "%s: %d steps, of which %d may come too late", name.c_str(), all, overrun);
     for (int n = 0; n < all; n += kSanitized ? 5 : 1) {
       int32_t words[2] = {};
       on.at_step(n, [&words] { Control(words).cancel(); });
-      const std::string error = code_of([&] { run.run(Control(words)); });
+      const std::string error = code_of([&] { run->run(Control(words)); });
       const int taken = on.steps();
       const bool must = n + 1 + overrun < all || on.polls_at_end(head);
       check(error == "ABORTED" || (error.empty() && !must), "%s: cancelled at step %d of %d, its error is \"%s\"",
@@ -81,8 +67,8 @@ inline void cancel_at_every_step(const Stepped& on, int rows, int vocab) {
       check(taken > n && taken <= n + 1 + overrun, "%s: cancelled at step %d of %d, it took %d", name.c_str(), n, all,
             taken);
       on.at_step(0, {});
-      run.run();
-      check(same_bits(run.output(), want), "%s: after it was cancelled at step %d of %d, other bits", name.c_str(), n,
+      run->run();
+      check(same_bits(run->outputs(), want), "%s: after it was cancelled at step %d of %d, other bits", name.c_str(), n,
             all);
     }
   }

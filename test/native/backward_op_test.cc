@@ -4,10 +4,9 @@
 #include <string>
 
 #include "backend/cpu/cpu_backend.h"
-#include "backward_case.h"
 #include "cases.h"
-#include "check.h"
 #include "model_kernels.h"
+#include "op_compare.h"
 #include "sanitizer.h"
 
 namespace mt::test {
@@ -25,8 +24,7 @@ void add(std::vector<Variant>& variants, const cpu::CpuKernels& kernels) {
 }
 
 void test_all(const std::vector<Variant>& variants) {
-  const auto reference = make_reference_backend();
-  for (const BackwardOp& op : kBackwardOps)
+  for (const OpKind* kind : kBackwardOps)
     for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
       int turn = 0;
       for (const ModelShape& shape : kTestShapes)
@@ -34,18 +32,18 @@ void test_all(const std::vector<Variant>& variants) {
           const bool segments = std::any_of(trees.begin(), trees.end(), [](const auto& t) { return t.segment > 0; });
           if (segments || (shape.dim > 1000 && trees[0].branches[0] > 13)) continue;
           if (++turn % (4 * kEvery) != 0) continue;
-          const BackwardCase c = {shape, trees, dtype, kTestWindows[turn / 4 % 4]};
-          const DType activation = reference->activation_dtype(dtype);
-          const std::vector<Output> want = op.run(*reference, c, activation);
+          const OpCase c = {.shape = shape,
+                            .dtype = dtype,
+                            .trees = trees,
+                            .shift = turn / 4 % 3 * 4,
+                            .window = kTestWindows[turn / 4 % 4]};
+          const Wanted wanted(*kind, c, variants[0].backend->activation_dtype(dtype));
           for (const Variant& variant : variants) {
-            const std::string what = variant.name + " " + op.name + ", " + shape.name + ", " +
-                                     std::string(dtype_name(dtype)) + ", pack " + std::to_string(turn);
-            const std::vector<Output> own = op.run(*variant.backend, c, activation);
-            compare(what, own, want, activation);
-            const std::vector<Output> threaded = op.run(*variant.threaded, c, activation);
-            for (size_t o = 0; o < own.size(); o++)
-              check(own[o].values == threaded[o].values, "%s: %s has other bits with three threads", what.c_str(),
-                    own[o].name.c_str());
+            const auto own = compare(variant.name, *variant.backend, c, wanted);
+            const auto threaded = (*kind)(*variant.threaded, c);
+            threaded->run();
+            check(same_bits(own, threaded->outputs()), "%s %s, %s, pack %d: other bits with three threads",
+                  variant.name.c_str(), kind->name, shape.name, turn);
           }
         }
     }

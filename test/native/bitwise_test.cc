@@ -6,8 +6,8 @@
 
 #include "backend/backend.h"
 #include "backend/cpu/cpu_backend.h"
-#include "bench/op_case.h"
 #include "check.h"
+#include "check/case.h"
 #include "model_kernels.h"
 #include "random.h"
 #include "sanitizer.h"
@@ -249,7 +249,7 @@ int main() {
       test_rows(v, dtype, 101, 70);
       if (!model && !kSanitized)
         test_rows(v, dtype, 2500, 1100);  // several passes over k, several ranges of the vocabulary
-      for (const int window : {mt::bench::kWholeWindow, 70}) {
+      for (const int window : {mt::check::kWholeWindow, 70}) {
         test_attention(v, dtype, {4, 2, 16}, window);
         if (kThreadSanitized) continue;
         test_attention(v, dtype, {3, 1, 80}, window);

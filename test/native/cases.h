@@ -1,10 +1,10 @@
 // The shapes and packs that ops are tested at: op_test compares a backend with the reference on these.
 #pragma once
-#include "bench/op_case.h"
+#include "check/case.h"
 
 namespace mt::test {
 
-using namespace bench;
+using namespace mt::check;
 
 // Odd and even sizes around the edges of panels (16, 32, 64), of pairs and of steps of 32 in k.
 inline const ModelShape kTestShapes[] = {

@@ -2,7 +2,6 @@
 // are worked through in parts, which is tried too: their number changes no bit.
 #include "aborted_heads.h"
 #include "cuda_target.h"
-#include "random.h"
 #include "simulator/counters.h"
 
 namespace mt::test {
@@ -35,92 +34,39 @@ void parts_change_no_bit() {
   for (const HeadOp& head : kHeadOps) {
     const OpCase c = case_of(head, kRows, kVocab);
     const auto backend = in_parts(), whole = MT_TARGET::make_backend(0);
-    OpRun some(*backend, c), all(*whole, c);
-    some.run();
-    all.run();
-    check(same_bits(some.output(), all.output()), "%s with top_k %d: parts of %d rows have other bits", op_name(c.op),
-          head.top_k, kRowsAtOnce);
+    const auto some = (*head.kind)(*backend, c), all = (*head.kind)(*whole, c);
+    some->run();
+    all->run();
+    check(same_bits(some->outputs(), all->outputs()), "%s with top_k %d: parts of %d rows have other bits",
+          head.kind->name, head.top_k, kRowsAtOnce);
   }
 }
-
-// The loss of the head and its gradients, as bits.
-struct Losses {
-  double loss = 0;
-  std::vector<float> dh, dw;
-};
-
-class HeadLossRun {
- public:
-  explicit HeadLossRun(Backend& backend) : backend_(backend) {
-    w_ = matrix(kVocab, kDim);
-    w_t_ = matrix(kDim, kVocab);
-    const std::vector<float> values = random(size_t(kVocab) * kDim, 1, 1);
-    backend.write_rows(*w_, 0, kVocab, values.data());
-    backend.finish_rows();
-    backend.backward()->transpose(*w_, *w_t_);
-    h_ = view(kRows, kDim);
-    dh_ = view(kRows, kDim);
-    dw_ = view(kVocab, kDim);
-    const std::vector<float> h = random(size_t(kRows) * kDim, 2, 1);
-    backend.upload(h_.data, h.data(), h.size() * sizeof(float));
-  }
-
-  Losses run(const Control& control) {
-    BackwardOps& ops = *backend_.backward();
-    ops.fill_zero(dw_);
-    const std::vector<int32_t> targets(kRows, 7);
-    const std::vector<float> weights(kRows, 0.5f);
-    const HeadLoss loss = ops.head_loss(h_, *w_, *w_t_, targets, weights, dh_, dw_, control);
-    return {loss.loss, read(dh_), read(dw_)};
-  }
-
- private:
-  static constexpr int kDim = 17;
-
-  void* memory(size_t bytes) {
-    buffers_.push_back(backend_.allocate(bytes));
-    return buffers_.back()->data();
-  }
-  View view(int rows, int cols) { return {memory(size_t(rows) * cols * sizeof(float)), rows, cols, DType::kFloat32}; }
-  std::unique_ptr<Matrix> matrix(int rows, int cols) {
-    const HeadShape heads = {1, 1, 2};
-    const size_t bytes = backend_.matrix_bytes(rows, cols, MatrixKind::kPlain, heads, DType::kFloat32);
-    return backend_.create_matrix(rows, cols, MatrixKind::kPlain, heads, DType::kFloat32, memory(bytes));
-  }
-  std::vector<float> read(View x) {
-    std::vector<float> values(size_t(x.rows) * x.cols);
-    backend_.download(values.data(), x.data, values.size() * sizeof(float));
-    return values;
-  }
-
-  Backend& backend_;
-  std::vector<std::unique_ptr<Buffer>> buffers_;
-  std::unique_ptr<Matrix> w_, w_t_;
-  View h_, dh_, dw_;
-};
 
 // It polls before each of its three parts: only those that were queued before the cancelling one are done.
 void losses_stop() {
   const auto backend = in_parts();
-  HeadLossRun run(*backend);
-  int64_t start = host_device::counters().launches;
-  const auto taken = [&start] { return host_device::counters().launches - start; };
-  const Losses want = run.run(Control());
-  const int64_t all = taken();
+  const OpCase c = case_of({&head_loss}, kRows, kVocab);
+  const auto launches = [] { return host_device::counters().launches; };
+  const auto whole = head_loss(*backend, c);
+  int64_t start = launches();
+  whole->run();
+  const int64_t all = launches() - start;
+  const std::vector<Output> want = whole->outputs();
   constexpr int kParts = (kRows + kRowsAtOnce - 1) / kRowsAtOnce;
   CHECK_EQ(all % kParts, 0);
   for (int64_t n = 0; n < all; n++) {
     int32_t words[2] = {};
-    start = host_device::counters().launches;
+    const auto cut = head_loss(*backend, c), again = head_loss(*backend, c);
+    start = launches();
     host_device::call_before_launch(static_cast<int>(n), [&words] { Control(words).cancel(); });
-    const std::string error = code_of([&] { run.run(Control(words)); });
+    const std::string error = code_of([&] { cut->run(Control(words)); });
     const int64_t part = n / (all / kParts);
     check(error == (part + 1 < kParts ? "ABORTED" : ""), "head_loss cancelled at launch %d of %d: \"%s\"",
           static_cast<int>(n), static_cast<int>(all), error.c_str());
-    CHECK_EQ(taken(), (part + 1) * (all / kParts));
-    const Losses again = run.run(Control());
-    check(again.loss == want.loss && same_bits(again.dh, want.dh) && same_bits(again.dw, want.dw),
-          "head_loss cancelled at launch %d: other bits afterwards", static_cast<int>(n));
+    CHECK_EQ(launches() - start, (part + 1) * (all / kParts));
+    again->run();
+    check(same_bits(again->outputs(), want), "head_loss cancelled at launch %d: other bits afterwards",
+          static_cast<int>(n));
   }
 }
 

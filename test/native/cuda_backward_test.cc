@@ -5,10 +5,8 @@
 #include <algorithm>
 #include <string>
 
-#include "backward_case.h"
-#include "cases.h"
-#include "check.h"
 #include "cuda_target.h"
+#include "op_compare.h"
 #include "sanitizer.h"
 
 namespace mt::test {
@@ -21,27 +19,24 @@ using MT_TARGET::Tiling;
 const int kEvery = kSanitized ? 83 : reduced() ? 29 : kFibers ? 11 : 1;
 
 // Runs the op on the reference, and twice on the backend.
-void test(Backend& backend, Backend& reference, const BackwardOp& op, const BackwardCase& c, const std::string& about) {
-  const DType activation = backend.activation_dtype(c.dtype);
-  const std::string what =
-      backend.name() + " " + op.name + ", " + c.shape.name + ", " + std::string(dtype_name(c.dtype)) + ", " + about;
-  const std::vector<Output> own = op.run(backend, c, activation);
-  compare(what, own, op.run(reference, c, activation), activation);
+void test(Backend& backend, const OpKind& kind, const OpCase& c) {
+  const Wanted wanted(kind, c, backend.activation_dtype(c.dtype));
+  const std::vector<Output> own = compare(backend.name(), backend, c, wanted);
   run_threads_backwards(true);
-  const std::vector<Output> again = op.run(backend, c, activation);
+  const auto again = kind(backend, c);
+  again->run();
   run_threads_backwards(false);
-  for (size_t o = 0; o < own.size(); o++)
-    check(own[o].values == again[o].values, "%s: %s has other bits in another run", what.c_str(), own[o].name.c_str());
+  check(same_bits(own, again->outputs()), "%s %s, %s: other bits in another run", backend.name().c_str(), kind.name,
+        c.shape.name);
 }
 
 void test_all(const std::vector<DType>& dtypes) {
-  const auto reference = make_reference_backend();
   // All but the first work through the head's rows in parts of 16.
   std::vector<std::unique_ptr<Backend>> backends;
   for (const Tiling tiling : {Tiling::kAuto, Tiling::kSmall, Tiling::kMiddle, Tiling::kLarge})
     backends.push_back(MT_TARGET::make_backend(0, tiling, tiling == Tiling::kAuto ? MT_TARGET::kHeadBytes : 0));
   int turn = 0;
-  for (const BackwardOp& op : kBackwardOps)
+  for (const OpKind* kind : kBackwardOps)
     for (const DType dtype : dtypes)
       for (const ModelShape& shape : kTestShapes)
         for (const auto& trees : kTestPacks) {
@@ -49,8 +44,8 @@ void test_all(const std::vector<DType>& dtypes) {
           if (segments || (shape.dim > 1000 && trees[0].branches[0] > 13)) continue;
           if (++turn % kEvery != 0) continue;
           const int n = turn / kEvery;
-          test(*backends[n % 5 % 4], *reference, op, {shape, trees, dtype, kTestWindows[n % 4]},
-               "pack " + std::to_string(turn));
+          test(*backends[n % 5 % 4], *kind,
+               {.shape = shape, .dtype = dtype, .trees = trees, .shift = n % 3 * 4, .window = kTestWindows[n % 4]});
         }
 }
 
@@ -58,17 +53,17 @@ void test_all(const std::vector<DType>& dtypes) {
 void test_attention() {
   const ModelShape shapes[] = {{"head160", 8, 8, 3, 1, 160, 16}, {"head256", 8, 8, 2, 2, 256, 16}};
   const ModelShape small = {"small", 8, 8, 2, 1, 6, 16};
-  const auto reference = make_reference_backend(), backend = MT_TARGET::make_backend(0);
-  for (const BackwardOp& op : kBackwardOps) {
-    if (op.name != std::string("attention_backward")) continue;
-    for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
-      for (const ModelShape& shape : shapes) {
-        test(*backend, *reference, op, {shape, {{0, 30, {3, 20}}, {0, 0, {9}}}, dtype, kWholeWindow}, "a tree");
-        test(*backend, *reference, op, {shape, plain(50), dtype, 33}, "a window");
-      }
-      test(*backend, *reference, op, {small, {{0, 500, {40, 3}}}, dtype, kWholeWindow}, "two splits");
-      test(*backend, *reference, op, {small, plain(600), dtype, 100}, "two splits, a window");
+  const auto backend = MT_TARGET::make_backend(0);
+  for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
+    const auto one = [&](const ModelShape& shape, const std::vector<TreeSpec>& trees, int window = kWholeWindow) {
+      test(*backend, attention_backward, {.shape = shape, .dtype = dtype, .trees = trees, .window = window});
+    };
+    for (const ModelShape& shape : shapes) {
+      one(shape, {{0, 30, {3, 20}}, {0, 0, {9}}});
+      one(shape, plain(50), 33);
     }
+    one(small, {{0, 500, {40, 3}}});
+    one(small, plain(600), 100);
   }
 }
 

@@ -16,21 +16,6 @@ using MT_TARGET::Tiling;
 const int kEvery = kSanitized || reduced() ? 41 : kFibers ? 7 : 1;
 
 // Whether the op is a matrix product, which has kernels of its own on Hopper (gemm_sm90.cuh).
-bool is_product(Op op) {
-  switch (op) {
-    case Op::kQkv:
-    case Op::kOut:
-    case Op::kSwiglu:
-    case Op::kDown:
-    case Op::kHeadScore:
-    case Op::kHeadSample:
-    case Op::kHeadLogits:
-      return true;
-    default:
-      return false;
-  }
-}
-
 void test_all(const std::string& device, bool only_products, const std::vector<DType>& dtypes) {
   std::vector<std::unique_ptr<Backend>> backends;
   for (const Tiling tiling : {Tiling::kAuto, Tiling::kSmall, Tiling::kMiddle, Tiling::kLarge})
@@ -38,17 +23,16 @@ void test_all(const std::string& device, bool only_products, const std::vector<D
   const std::string name = backends[0]->name() + device;
   std::printf("testing %s\n", name.c_str());
   int turn = 0;
-  for (const auto& op : kOps)
+  for (const OpKind* kind : kForwardOps)
     for (const DType dtype : dtypes)
       for (const ModelShape& shape : kTestShapes)
         for (const auto& trees : kTestPacks) {
-          if (only_products && !is_product(op.op)) continue;
+          if (only_products && !kind->is_product) continue;
           turn++;
           if (turn % kEvery != 0) continue;
           if (shape.dim > 1000 && (trees.size() > 1 || trees[0].branches[0] > 13)) continue;
           const int n = turn / kEvery;
-          const OpCase c = {.op = op.op,
-                            .shape = shape,
+          const OpCase c = {.shape = shape,
                             .dtype = dtype,
                             .trees = trees,
                             .bias = n % 2 == 0,
@@ -56,11 +40,11 @@ void test_all(const std::string& device, bool only_products, const std::vector<D
                                      : n % 4 == 3 ? 1
                                                   : 0,
                             .shift = n % 3 * 4,
-                            .head_norms = op.op == Op::kQkv && n % 5 < 3,
-                            .window = op.op == Op::kAttention ? kTestWindows[n % 5 % 4] : kWholeWindow};
+                            .head_norms = n % 5 < 3,
+                            .window = kTestWindows[n % 5 % 4]};
           Backend& backend = *backends[n % 4];
           run_threads_backwards(n % 8 >= 4);
-          compare(name, backend, c, Wanted(c, backend.activation_dtype(dtype)));
+          compare(name, backend, c, Wanted(*kind, c, backend.activation_dtype(dtype)));
         }
 }
 

@@ -5,12 +5,14 @@
 #include <vector>
 
 #include "backend/backend.h"
-#include "backward_case.h"
 #include "check.h"
+#include "check/case.h"
 #include "random.h"
 
 namespace mt::test {
 namespace {
+
+using namespace mt::check;
 
 using Numbers = std::vector<double>;
 
@@ -192,9 +194,8 @@ class AttentionLoss {
   int window_, tokens_;
 };
 
-void test_attention(const std::vector<bench::TreeSpec>& trees, int window) {
-  const BackwardCase c = {{"small", 8, 8, 4, 2, 4, 11}, trees, DType::kFloat32, window};
-  const CasePack pack(c);
+void test_attention(const std::vector<TreeSpec>& trees, int window) {
+  const CasePack pack(trees, 11);
   const HeadShape shape = {4, 2, 4};
   const AttentionLoss reference(pack, shape, window);
   const int tokens = static_cast<int>(pack.ids.size()), q_cols = 16, kv_cols = 8;
@@ -232,8 +233,8 @@ int main() {
   test_linear();
   test_swiglu();
   test_head_loss();
-  test_attention(mt::bench::plain(6), mt::bench::kWholeWindow);
-  test_attention({{0, 3, {2, 1, 3}}, {0, 0, {4}}}, mt::bench::kWholeWindow);
+  test_attention(mt::check::plain(6), mt::check::kWholeWindow);
+  test_attention({{0, 3, {2, 1, 3}}, {0, 0, {4}}}, mt::check::kWholeWindow);
   test_attention({{0, 3, {2, 1, 4}}, {0, 0, {5}}}, 3);
   return finish("finite_difference_test");
 }

@@ -33,14 +33,14 @@ struct Variant {
   bool whole;  // whether it runs all cases; slow ones run a third
 };
 
-void test(const std::vector<Variant>& variants, const OpCase& c, bool whole) {
-  const Wanted wanted(c, variants[0].backend->activation_dtype(c.dtype));
+void test(const std::vector<Variant>& variants, const OpKind& kind, const OpCase& c, bool whole) {
+  const Wanted wanted(kind, c, variants[0].backend->activation_dtype(c.dtype));
   for (const Variant& v : variants)
     if (whole || v.whole) compare(v.name, *v.backend, c, wanted);
 }
 
 void test_all(const std::vector<Variant>& variants) {
-  for (const auto& op : kOps)
+  for (const OpKind* kind : kForwardOps)
     for (const DType dtype : {DType::kFloat32, DType::kBFloat16, DType::kFloat16}) {
       int turn = 0;
       for (const ModelShape& shape : kTestShapes)
@@ -49,16 +49,15 @@ void test_all(const std::vector<Variant>& variants) {
           if (turn % kEvery != 0) continue;
           if (shape.dim > 1000 && (trees.size() > 1 || trees[0].branches[0] > 13)) continue;
           const int n = turn / kEvery;
-          const OpCase c = {.op = op.op,
-                            .shape = shape,
+          const OpCase c = {.shape = shape,
                             .dtype = dtype,
                             .trees = trees,
                             .bias = turn % 2 == 0,
                             .top_k = turn % 4 == 1 ? 3 : 0,
                             .shift = turn % 3 * 4,
-                            .head_norms = op.op == Op::kQkv && n % 4 < 2,
-                            .window = op.op == Op::kAttention ? kTestWindows[n % 4] : kWholeWindow};
-          test(variants, c, turn % 3 == 0);
+                            .head_norms = n % 4 < 2,
+                            .window = kTestWindows[n % 4]};
+          test(variants, *kind, c, turn % 3 == 0);
         }
     }
 }

@@ -1,11 +1,11 @@
-// Random numbers for tests. They come from the generator of native/bench.
+// Random numbers for tests. They come from the generator of native/check.
 #pragma once
-#include "bench/random.h"
+#include "check/random.h"
 
 namespace mt::test {
 
-using bench::Random;
-using bench::random;
-using bench::round_to;
+using check::Random;
+using check::random;
+using check::round_to;
 
 }  // namespace mt::test

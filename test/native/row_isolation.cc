@@ -6,7 +6,7 @@
 #include <cstring>
 #include <functional>
 
-#include "../../native/bench/op_case.h"
+#include "../../native/check/case.h"
 #include "../../native/model/session.h"
 #include "check.h"
 #include "pack_building.h"
@@ -16,7 +16,7 @@
 namespace mt::test {
 namespace {
 
-using bench::kWholeWindow;
+using check::kWholeWindow;
 
 // The largest float: it becomes an infinity where it is rounded to a half, or multiplied.
 const float kSpoilers[] = {NAN, INFINITY, -INFINITY, FLT_MAX};

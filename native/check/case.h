@@ -1,11 +1,11 @@
-// A case for op_run.h: an op at a model's shape, with a pack. A new op gets a line in kOps, a branch in op_run.cc and a
-// bound in op_compare.cc.
+// What an op is run at: a model's shape, a pack, and what only some ops have.
 #pragma once
 #include <vector>
 
+#include "../backend/pack.h"
 #include "../base/dtype.h"
 
-namespace mt::bench {
+namespace mt::check {
 
 struct ModelShape {
   const char* name;  // for messages
@@ -24,34 +24,10 @@ struct TreeSpec {
   std::vector<int> branches;
 };
 
-enum class Op {
-  kEmbed,
-  kRmsNorm,
-  kQkv,
-  kAttention,
-  kAppendKv,
-  kOut,
-  kSwiglu,
-  kDown,
-  kGather,
-  kHeadScore,
-  kHeadSample,
-  kHeadLogits
-};
-
-inline constexpr struct {
-  Op op;
-  const char* name;
-} kOps[] = {{Op::kEmbed, "embed"},          {Op::kRmsNorm, "rms_norm"},       {Op::kQkv, "qkv"},
-            {Op::kAttention, "attention"},  {Op::kAppendKv, "append_kv"},     {Op::kOut, "linear_add out"},
-            {Op::kSwiglu, "swiglu"},        {Op::kDown, "linear_add down"},   {Op::kGather, "gather_rows"},
-            {Op::kHeadScore, "head_score"}, {Op::kHeadSample, "head_sample"}, {Op::kHeadLogits, "head_logits"}};
-
 // A window that no case fills.
 inline constexpr int kWholeWindow = 1 << 24;
 
 struct OpCase {
-  Op op;
   ModelShape shape;
   DType dtype;
   std::vector<TreeSpec> trees;
@@ -62,15 +38,20 @@ struct OpCase {
   int window = kWholeWindow;  // for attention
 };
 
-inline const char* op_name(Op op) {
-  for (const auto& o : kOps)
-    if (o.op == op) return o.name;
-  return "?";
-}
+// The trees as a pack of random ids. Some of its rows are scored twice, some never; all are appended to the cache, the
+// last first.
+struct CasePack {
+  CasePack(const std::vector<TreeSpec>& specs, int vocab);
+  Pack pack() const { return {ids, pos, branch_start, trees, rows, cache_rows}; }
+
+  std::vector<int32_t> ids, pos, branch_start, rows, cache_rows;
+  std::vector<Tree> trees;
+  int cached = 0;  // positions in the cache
+};
 
 // One sequence of `rows` tokens.
 inline std::vector<TreeSpec> plain(int rows) { return {{0, 0, {rows}}}; }
 // One token after `length` positions in the cache.
 inline std::vector<TreeSpec> decode(int length) { return {{length, 0, {1}}}; }
 
-}  // namespace mt::bench
+}  // namespace mt::check

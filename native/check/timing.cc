@@ -1,12 +1,12 @@
 // Compares the op's result with the reference, then times the op.
-#include "op_timing.h"
+#include "timing.h"
 
 #include <algorithm>
 #include <chrono>
 
-#include "op_compare.h"
+#include "compare.h"
 
-namespace mt::bench {
+namespace mt::check {
 namespace {
 
 // Bytes of all copies of a weight: more than caches hold, and as much as the read peak goes through.
@@ -14,9 +14,8 @@ constexpr size_t kRotated = size_t{512} << 20;
 // Seconds of a group of runs. Groups are timed as a whole, so that waiting for a GPU does not count.
 constexpr double kGroup = 200e-6;
 constexpr size_t kFewestGroups = 5;
-// Rows that are compared with the reference, which is slow. A row depends on itself alone, or on the rows before it.
-constexpr int kCheckedRows = 4;
-constexpr int kCheckedAttentionRows = 64;
+// Rows of which an op is checked that sums over rows, or moves them: with many the reference takes too long.
+constexpr int kCheckedRows = 64;
 
 double time_runs(Backend& backend, OpRun& run, int count) {
   using Clock = std::chrono::steady_clock;
@@ -26,30 +25,33 @@ double time_runs(Backend& backend, OpRun& run, int count) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// The case with its first rows only, unless those depend on the number of rows.
-OpCase first_rows(OpCase c) {
-  if (c.op == Op::kAppendKv || c.op == Op::kGather) return c;
-  const int max_rows = c.op == Op::kAttention ? kCheckedAttentionRows : kCheckedRows;
+// The case with its first rows only, if it is one sequence.
+OpCase first_rows(OpCase c, int rows) {
   if (c.trees.size() == 1 && c.trees[0].prefix == 0 && c.trees[0].branches.size() == 1)
-    c.trees[0].branches[0] = std::min(c.trees[0].branches[0], max_rows);
+    c.trees[0].branches[0] = std::min(c.trees[0].branches[0], rows);
   return c;
 }
 
-int check(OpRun& run, const OpCase& c) {
-  run.run();
-  const Wanted wanted(first_rows(c), run.activation());
-  const std::string wrong = mismatch(run, c, wanted);
+int check(OpRun& run, const OpKind& kind, const OpCase& c) {
+  const bool whole = kind.enough_rows == OpKind::kAllRows;
+  const OpCase less = first_rows(c, whole ? kCheckedRows : kind.enough_rows);
+  const std::unique_ptr<OpRun> small = whole ? kind(run.backend(), less) : nullptr;
+  OpRun& checked = small ? *small : run;
+  checked.run();
+  const Wanted wanted(kind, less, run.activation());
+  const std::string wrong = mismatch(checked, wanted);
   if (!wrong.empty()) throw Error(ErrorCode::INTERNAL, "a wrong result, so nothing was timed: " + wrong);
-  return wanted.run.rows();
+  return wanted.run->tokens();
 }
 
 }  // namespace
 
-OpTiming time_op(Backend& backend, const OpCase& c, double seconds, const Control& control) {
-  OpRun run(backend, c);
+OpTiming time_op(Backend& backend, const OpKind& kind, const OpCase& c, double seconds, const Control& control) {
+  const std::unique_ptr<OpRun> owned = kind(backend, c);
+  OpRun& run = *owned;
   control.poll();
   OpTiming timing;
-  timing.rows_checked = check(run, c);
+  timing.rows_checked = check(run, kind, c);
   control.poll();
   timing.from_memory = run.rotate(kRotated);
   const int group = static_cast<int>(std::clamp(kGroup / time_runs(backend, run, 1), 1.0, 1e4));
@@ -72,4 +74,4 @@ OpTiming time_op(Backend& backend, const OpCase& c, double seconds, const Contro
   return timing;
 }
 
-}  // namespace mt::bench
+}  // namespace mt::check

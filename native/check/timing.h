@@ -3,7 +3,7 @@
 #include "../base/control.h"
 #include "op_run.h"
 
-namespace mt::bench {
+namespace mt::check {
 
 struct OpTiming {
   double median = 0;  // seconds of a run
@@ -19,6 +19,6 @@ struct OpTiming {
 
 // Times runs for about `seconds`, at least five times. Weights come from memory (OpRun::rotate()).
 // Throws INTERNAL if the result is wrong, ABORTED, OUT_OF_MEMORY.
-OpTiming time_op(Backend& backend, const OpCase& c, double seconds, const Control& control);
+OpTiming time_op(Backend& backend, const OpKind& kind, const OpCase& c, double seconds, const Control& control);
 
-}  // namespace mt::bench
+}  // namespace mt::check

@@ -6,7 +6,7 @@
 
 #include "../base/dtype.h"
 
-namespace mt::bench {
+namespace mt::check {
 
 // SplitMix64 (Steele et al. 2014).
 class Random {
@@ -37,4 +37,4 @@ inline std::vector<float> random(size_t n, uint64_t seed, float scale, DType t =
   return x;
 }
 
-}  // namespace mt::bench
+}  // namespace mt::check
