@@ -69,8 +69,15 @@ export async function openRun(
 }
 
 async function openBase({ model, fromScratch }: TrainSettings): Promise<Checkpoint> {
-  if (!fromScratch) return openCheckpoint(model)
-  if ((await pathKind(join(model, 'config.json'))) === 'missing')
+  const hasConfig = (await pathKind(join(model, 'config.json'))) !== 'missing'
+  if (!fromScratch)
+    return openCheckpoint(model).catch(error => {
+      if (!hasConfig || error.code !== 'CHECKPOINT_NOT_FOUND') throw error
+      throw new MtLlamaError(error.code, `${error.message}; a run from scratch needs none of them`, {
+        cause: error,
+      })
+    })
+  if (!hasConfig)
     throw new MtLlamaError(
       'CHECKPOINT_NOT_FOUND',
       `${model}: has no config.json, which a run from scratch takes the sizes of its model from`,
