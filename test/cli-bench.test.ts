@@ -47,6 +47,32 @@ describe('mt-llama bench', () => {
     )
   })
 
+  it("training steps in the simulator, whose memory is not the process's", async function () {
+    if (!existsSync(hostDevice)) skip(this, 'npm run build:host-device has not been run')
+    const args = [
+      'bench',
+      '--json',
+      '--quiet',
+      '--model',
+      defaultModel,
+      '--device',
+      'cuda',
+      '--only',
+      'train',
+    ]
+    const env = { MT_LLAMA_PREBUILD: hostDevice }
+    const { code, stdout, stderr } = await cli([...args, '--pack-tokens', '20'], { env })
+    assert.deepEqual([code, stderr], [0, ''])
+    const { train } = JSON.parse(stdout) as Whole
+    assert.deepEqual(
+      train.map(({ method, tokens, residentBytes }) => [method, tokens, residentBytes]),
+      [
+        ['full', 20, null],
+        ['lora', 20, null],
+      ],
+    )
+  })
+
   it('what a GPU has no memory for is refused before anything is measured', async function () {
     if (!existsSync(hostDevice)) skip(this, 'npm run build:host-device has not been run')
     const env = { MT_LLAMA_PREBUILD: hostDevice, MT_LLAMA_HOST_DEVICE_BYTES: String(400 * 2 ** 20) }

@@ -77,9 +77,10 @@ export interface TrainReport extends Micros, Bound {
   flops: number
   tokensPerSecond: number
   gflopPerSecond: number
-  /** What training takes of memory by formula, and by which the process's resident memory has grown. */
+  /** What training takes of memory by formula, of the device's. */
   memoryBytes: number
-  residentBytes: number
+  /** By which the process's resident memory has grown; null on a GPU. */
+  residentBytes: number | null
 }
 
 /** The times of one step, which runs a token for each sequence. */

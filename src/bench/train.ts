@@ -1,7 +1,7 @@
 // Times training steps: the gradients of one pack and the update, of all weights and of adapters of all linear maps.
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import { MtLlamaError } from '../errors.ts'
-import { availableOn } from '../model/devices.ts'
+import { availableOn, gpuOrdinal } from '../model/devices.ts'
 import type { Device, NativeModel, NativeStep, NativeTrainPack } from '../native/types.ts'
 import type { LoraSettings } from '../training/lora-settings.ts'
 import { checkTrainingMemory, type TrainingMemory } from '../training/train-memory.ts'
@@ -36,17 +36,12 @@ interface Method {
   memory: TrainingMemory
 }
 
-/** What is timed, and what each takes of memory. @throws OUT_OF_MEMORY, INVALID_ARGUMENT (the device) */
+/** What is timed, and what each takes of memory. @throws OUT_OF_MEMORY */
 export async function trainMethods(
   checkpoint: Checkpoint,
   device: Device,
   { packTokens, loraRank }: TrainBench,
 ): Promise<Method[]> {
-  if (device !== 'cpu' && device !== 'reference')
-    throw new MtLlamaError(
-      'INVALID_ARGUMENT',
-      `'train' runs on cpu or reference, not on ${device}; ask for another device`,
-    )
   const lora: LoraSettings = { rank: loraRank, alpha: loraRank, rslora: false, targets: 'all-linear' }
   const available = await availableOn(device)
   const methods: Method[] = []
@@ -88,12 +83,14 @@ export async function timeTraining(
     }
     const timing = await timeRuns(step, { seconds: 2, minRuns: 3 })
     const { seconds, runs } = timing
+    const onGpu = gpuOrdinal(native.device) !== undefined
+    const residentBytes = onGpu ? null : process.memoryUsage.rss() - before
     const trained = method === 'full' ? undefined : target.parameters
     const flops = trainingFlops(config, { tokens: packTokens, length, scored: pack.rows.length }, trained)
     return {
       ...{ method, tokens: packTokens, runs, ...micros(timing), flops },
       ...{ tokensPerSecond: packTokens / seconds, gflopPerSecond: flops / seconds / 1e9 },
-      ...{ memoryBytes: memory.memoryBytes, residentBytes: process.memoryUsage.rss() - before },
+      ...{ memoryBytes: memory.memoryBytes, residentBytes },
       ...boundOf({ flops, bytes: 0, seconds }, peaks, native.dtype),
     }
   } finally {

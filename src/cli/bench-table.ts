@@ -75,7 +75,7 @@ function trainRows({ train = [] }: BenchReport): Row[] {
     `train ${step.method}, ${step.tokens} ids`,
     ...times(step),
     `${digits(step.tokensPerSecond)} tokens/s, ${digits(step.gflopPerSecond)} GFLOP/s; ` +
-      `${mebibytes(step.residentBytes)} taken of ${mebibytes(step.memoryBytes)}`,
+      `${step.residentBytes === null ? 'some' : `${mebibytes(step.residentBytes)} taken of`} ${mebibytes(step.memoryBytes)}`,
     share(step),
   ])
 }
