@@ -15,7 +15,7 @@ using MT_TARGET::Tiling;
 // below), so that all of their combinations come.
 const int kEvery = kSanitized || reduced() ? 41 : kFibers ? 7 : 1;
 
-// Whether the op is a matrix product, which has kernels of its own on Hopper (gemm_sm90.cuh).
+// With `only_products` only matrix products run, which have kernels of their own on Hopper (gemm_sm90.cuh).
 void test_all(const std::string& device, bool only_products, const std::vector<DType>& dtypes) {
   std::vector<std::unique_ptr<Backend>> backends;
   for (const Tiling tiling : {Tiling::kAuto, Tiling::kSmall, Tiling::kMiddle, Tiling::kLarge})

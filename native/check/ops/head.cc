@@ -1,4 +1,5 @@
 // The ops of the head. What it chooses of a row may differ by rounding; so ids are held to the logits.
+#include <algorithm>
 #include <cmath>
 
 #include "../ops.h"
