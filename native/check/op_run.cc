@@ -70,7 +70,8 @@ double OpRun::rounding(double want) const {
 
 View OpRun::empty(int rows, int cols, DType dtype) {
   buffers_.push_back(backend_.allocate(size_t(rows) * cols * dtype_size(dtype) + 64));
-  return {static_cast<char*>(buffers_.back()->data()) + case_.shift, rows, cols, dtype};
+  const size_t shift = case_.shift * (buffers_.size() % 3);
+  return {static_cast<char*>(buffers_.back()->data()) + shift, rows, cols, dtype};
 }
 
 View OpRun::put(const std::vector<float>& values, int cols, DType dtype) {

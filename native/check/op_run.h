@@ -90,7 +90,7 @@ class OpRun {
   virtual void add_copy() {}
   virtual size_t copies() const { return 1; }
 
-  // New arrays, case_.shift bytes off their alignment.
+  // New arrays, off their alignment by none, one or two times case_.shift bytes in turn.
   View empty(int rows, int cols, DType dtype = DType::kFloat32);
   View put(const std::vector<float>& values, int cols, DType dtype = DType::kFloat32);
   // Of new random numbers in -scale .. scale.
