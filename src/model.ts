@@ -30,7 +30,7 @@ import { packageVersion } from './files/package-version.ts'
 import { checkPath } from './files/path.ts'
 import { GenerateCall, type GenerateCallOptions } from './generation/call.ts'
 import { Continuation } from './generation/continuation.ts'
-import { Generator } from './generation/generator.ts'
+import { DecodeQueue } from './generation/decode-queue.ts'
 import type { GenerateOptions, GenerateResult } from './generation/options.ts'
 import { type GenerateSettings, generateSettings } from './generation/settings.ts'
 import { TextStream } from './generation/text-stream.ts'
@@ -93,7 +93,7 @@ export interface ChatTemplateOptions {
 const generateTokens = 128
 const chatTokens = 512
 
-/** Made by loadModel(). Calls may overlap: they queue fairly and share packs. */
+/** Made by loadModel(). Calls may overlap: they queue fairly and share packs and steps. */
 export class Model {
   readonly info: ModelInfo
   /** undefined for a checkpoint without one: it takes token ids. */
@@ -102,7 +102,7 @@ export class Model {
   private readonly planner: PlannerOptions
   private readonly context: EncodeContext
   private readonly queue: ScoreQueue
-  private readonly generator: Generator
+  private readonly decoding: DecodeQueue
   private readonly closing = new AbortController()
   private readonly caches = new WeakSet<ScoreCache>()
 
@@ -123,7 +123,7 @@ export class Model {
       ...{ vocabSize: config.vocabSize, contextLength: config.contextLength },
     }
     this.queue = new ScoreQueue(native, packTokens)
-    this.generator = new Generator(native, {
+    this.decoding = new DecodeQueue(native, {
       stepTokens: packTokens,
       kvBytesPerToken: kvBytesPerToken(config),
       kvBytes,
@@ -288,7 +288,7 @@ export class Model {
     if (this.closing.signal.aborted) return
     this.closing.abort()
     this.queue.dispose()
-    this.generator.dispose()
+    this.decoding.dispose()
     this.parts.native.dispose()
   }
 
@@ -406,9 +406,9 @@ export class Model {
     }
     const options = { ...how, sampling, signal, onProgress }
     if (!how.answersFirst && Array.isArray(prompts))
-      return new GenerateCall(this.generator, options, begin).results(readAll('prompts', prompts, read))
+      return new GenerateCall(this.decoding, options, begin).results(readAll('prompts', prompts, read))
     const readAndBegin = (prompt: Text, index: number) => begin(read(prompt, index), index)
-    return new GenerateCall(this.generator, options, readAndBegin).results(prompts)
+    return new GenerateCall(this.decoding, options, readAndBegin).results(prompts)
   }
 
   private stream(

@@ -3,7 +3,7 @@ import { strict as assert } from 'node:assert'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { GenerateCall } from '../src/generation/call.ts'
 import { Continuation } from '../src/generation/continuation.ts'
-import { Generator, maxSequences } from '../src/generation/generator.ts'
+import { DecodeQueue, maxSequences } from '../src/generation/decode-queue.ts'
 import { RowPool } from '../src/generation/row-pool.ts'
 import { type GenerateOptions, loadModel, type Model } from '../src/index.ts'
 import { openModel } from '../src/model/load.ts'
@@ -13,7 +13,9 @@ import { waitingSource } from './waiting-source.ts'
 
 describe('RowPool', () => {
   it('takes the first place that is large enough and joins what comes back', () => {
-    const pool = new RowPool(10)
+    const pool = new RowPool()
+    assert.equal(pool.take(1), undefined)
+    pool.extend(10)
     assert.deepEqual([pool.take(4), pool.take(3), pool.take(3), pool.take(1)], [0, 4, 7, undefined])
     pool.give(0, 4)
     pool.give(7, 3)
@@ -23,36 +25,44 @@ describe('RowPool', () => {
     assert.deepEqual([pool.take(8), pool.take(2), pool.take(1)], [2, undefined, undefined])
     pool.give(2, 8)
     pool.give(0, 2)
+    assert.ok(pool.isEmpty)
     assert.equal(pool.take(10), 0)
+    pool.give(8, 2)
+    pool.extend(13)
+    assert.deepEqual([pool.rows, pool.isEmpty, pool.take(5), pool.take(1)], [13, false, 8, undefined])
   })
 })
 
 interface Step {
   session: number
-  /** For each sequence its first row, the tokens it holds, and its stream. */
+  /** For each sequence its first row, the tokens it holds, its stream, and the seed of its sampling. */
   sequences: number[][]
 }
 
 /** Makes sessions that note their steps. The next token of a text is the number of tokens it has. */
 function fakeNative(steps: Step[], maxRows = Number.POSITIVE_INFINITY) {
   let sessions = 0
-  const rowsOf: number[] = []
+  /** Rows that were asked for, of all sessions. */
+  const asked: number[] = []
   /** Rows that the open sessions hold. */
   let rowsHeld = 0
   let maxHeld = 0
-  const session = (rows: number): NativeSession => {
+  const session = (): NativeSession => {
     const number = sessions++
-    rowsOf.push(rows)
-    rowsHeld += rows
-    maxHeld = Math.max(maxHeld, rowsHeld)
+    let rows = 0
     return {
-      async step(sequences, offsets) {
+      async reserve(wanted) {
         await sleep(0)
-        if (rows > maxRows) throw Object.assign(new Error(`no ${rows} rows`), { code: 'OUT_OF_MEMORY' })
-        const triples = Array.from({ length: sequences.length / 3 }, (_, i) =>
-          Array.from(sequences.subarray(3 * i, 3 * i + 3)),
-        )
-        const taken = triples.map(([first, length], i) => [
+        asked.push(wanted)
+        if (wanted > maxRows) throw Object.assign(new Error(`no ${wanted} rows`), { code: 'OUT_OF_MEMORY' })
+        rowsHeld += wanted - rows
+        rows = wanted
+        maxHeld = Math.max(maxHeld, rowsHeld)
+      },
+      async step(sequences, samplings, offsets) {
+        await sleep(0)
+        const places = samplings.map(({ seed }, i) => [...sequences.subarray(3 * i, 3 * i + 3), seed])
+        const taken = places.map(([first, length], i) => [
           first!,
           first! + length! + offsets[i + 1]! - offsets[i]!,
         ])
@@ -60,19 +70,20 @@ function fakeNative(steps: Step[], maxRows = Number.POSITIVE_INFINITY) {
         for (const [i, [first]] of taken.entries())
           assert.ok(i === 0 || first! >= taken[i - 1]![1]!, 'no row in two')
         assert.ok(taken.at(-1)![1]! <= rows, 'no row past the end')
-        steps.push({ session: number, sequences: triples })
-        const ids = Int32Array.from(triples, ([, length], i) => length! + offsets[i + 1]! - offsets[i]!)
+        steps.push({ session: number, sequences: places })
+        const ids = Int32Array.from(places, ([, length], i) => length! + offsets[i + 1]! - offsets[i]!)
         return { ids, logProbs: new Float32Array(ids.length) }
       },
       dispose() {
         rowsHeld -= rows
+        rows = 0
       },
     }
   }
-  return { session, rowsOf, maxHeld: () => maxHeld }
+  return { session, asked, maxHeld: () => maxHeld, rowsHeld: () => rowsHeld }
 }
 
-describe('Generator', () => {
+describe('DecodeQueue', () => {
   /** Generates texts with prompts of one token. Text i ends after lengths[i] new tokens. */
   const run = async (
     lengths: readonly number[],
@@ -82,11 +93,11 @@ describe('Generator', () => {
   ) => {
     const steps: Step[] = []
     const native = fakeNative(steps, maxRows)
-    const generator = new Generator(native, { stepTokens: 1000, kvBytesPerToken: 1, kvBytes })
-    const call = (options: Pick<GenerateOptions, 'signal' | 'onProgress'> = {}, texts = lengths) =>
+    const queue = new DecodeQueue(native, { stepTokens: 1000, kvBytesPerToken: 1, kvBytes })
+    const call = (options: Pick<GenerateOptions, 'signal' | 'onProgress'> = {}, texts = lengths, seed = 0) =>
       new GenerateCall(
-        generator,
-        { sampling: { temperature: 0, topK: 0, topP: 1, seed: 0 }, answersFirst: false, ...options },
+        queue,
+        { sampling: { temperature: 0, topK: 0, topP: 1, minP: 0, seed }, answersFirst: false, ...options },
         // biome-ignore lint/correctness/useYield: there is nothing to encode
         function* (maxTokens: number, stream) {
           return new Continuation(
@@ -122,42 +133,91 @@ describe('Generator', () => {
 
   it('keeps to the memory, and runs by itself a text that needs more', async () => {
     const lengths = [10, 10, 10, 300, 10, 10]
-    const { native, call } = await run(lengths, 25)
+    const { native, steps, call } = await run(lengths, 25)
     assert.deepEqual(await ended(call()), lengths)
-    assert.deepEqual(native.rowsOf, [25, 300])
+    assert.deepEqual(native.asked, [25, 300, 20])
+    assert.equal(native.maxHeld(), 300)
+    const beside = steps.filter(({ sequences }) => sequences.some(([, , stream]) => stream === 3))
+    assert.ok(beside.every(({ sequences }) => sequences.length === 1))
+    assert.equal(native.rowsHeld(), 0)
   })
 
-  it('lets another call in that waits for the memory', async () => {
-    const { steps, call } = await run(
-      Array.from({ length: 200 }, () => 5),
-      5 * 20,
+  it('runs the texts of overlapping calls in the same steps, each with its own sampling', async () => {
+    const { steps, call } = await run([], 1e9)
+    const lengths = Array.from({ length: 8 }, (_, i) => 20 + (i % 2))
+    const answers = await Promise.all(lengths.map((length, seed) => ended(call({}, [length], seed))))
+    assert.deepEqual(answers.flat(), lengths)
+    assert.equal(steps.length, 21, 'as many as the longest text has tokens')
+    assert.deepEqual(
+      steps[0]!.sequences.map(([, , , seed]) => seed),
+      lengths.map((_, i) => i),
     )
-    const both = [ended(call()), ended(call())]
-    await Promise.all(both)
-    const order = steps.map(step => step.session)
-    assert.ok(new Set(order).size > 4, `sessions in turn: ${[...new Set(order)].length}`)
   })
 
-  it('keeps to the memory after a call that was aborted between two sessions', async () => {
-    const { native, call } = await run([10, 300], 25)
+  it('lets a later call in as places come free, while an earlier one has more texts than places', async () => {
+    const { steps, call } = await run(
+      Array.from({ length: 300 }, (_, i) => 4 + (i % 3)),
+      1e9,
+    )
+    const long = ended(call())
+    while (steps.length < 2) await sleep(0)
+    const before = steps.length
+    assert.deepEqual(await ended(call({}, [3, 3], 7)), [3, 3])
+    const first = steps.findIndex(({ sequences }) => sequences.some(([, , , seed]) => seed === 7))
+    assert.ok(first - before < 8, `waited for ${first - before} steps`)
+    assert.ok(steps.length < 20, `${steps.length} steps until it had ended`)
+    await long
+  })
+
+  it('grows while texts run in it', async () => {
+    const { native, steps, call } = await run([], 1e9)
+    const first = ended(call({}, [50]))
+    while (steps.length < 2) await sleep(0)
+    const second = ended(call({}, [60, 60]))
+    assert.deepEqual([await first, await second], [[50], [60, 60]])
+    assert.deepEqual(native.asked, [50, 170])
+    assert.deepEqual(new Set(steps.map(({ session }) => session)), new Set([0]))
+  })
+
+  it('forgets the texts of a call that is aborted, whose rows others get', async () => {
+    const { native, steps, call } = await run([], 100)
     const abort = new AbortController()
-    const onProgress = ({ promptsDone }: { promptsDone: number }) => promptsDone === 1 && abort.abort()
-    await assert.rejects(ended(call({ signal: abort.signal, onProgress })), { code: 'ABORTED' })
-    await Promise.all([20, 20].map(length => ended(call({}, [length]))))
-    assert.deepEqual([native.rowsOf, native.maxHeld()], [[25, 20, 20], 25])
+    const aborted = ended(call({ signal: abort.signal }, [40, 40], 1))
+    while (steps.length < 2) await sleep(0)
+    const waiting = ended(call({}, [60, 30], 2))
+    await sleep(5)
+    abort.abort()
+    await assert.rejects(aborted, { code: 'ABORTED' })
+    assert.deepEqual(await waiting, [60, 30])
+    assert.ok(native.maxHeld() <= 100)
+    const last = steps.findLastIndex(({ sequences }) => sequences.some(([, , , seed]) => seed === 1))
+    assert.ok(steps.length - last >= 59)
+    assert.equal(native.rowsHeld(), 0)
+  })
+
+  it('ends a call whose listener throws, and no other', async () => {
+    const { call } = await run([], 1e9)
+    const onProgress = () => {
+      throw new RangeError('mine')
+    }
+    const broken = ended(call({ onProgress }, [20, 20]))
+    const sound = ended(call({}, [30]))
+    await assert.rejects(broken, RangeError)
+    assert.deepEqual(await sound, [30])
   })
 
   it('takes fewer texts at a time where there is less memory than it was told', async () => {
     const lengths = Array.from({ length: 100 }, (_, i) => 5 + (i % 4))
     const { native, call } = await run(lengths, 1e9, undefined, 100)
     assert.deepEqual(await ended(call()), lengths)
-    const refused = native.rowsOf.filter(rows => rows > 100)
-    assert.ok(refused.length > 0 && refused.length < 5, `${native.rowsOf}`)
+    const refused = native.asked.filter(rows => rows > 100)
+    assert.ok(refused.length > 0 && refused.length < 20, `${native.asked}`)
     const { native: small, call: tooLarge } = await run([3, 200, 3], 1e9, undefined, 100)
     await assert.rejects(ended(tooLarge()), { code: 'OUT_OF_MEMORY', message: 'no 200 rows' })
-    small.rowsOf.length = 0
+    assert.equal(small.rowsHeld(), 0)
+    small.asked.length = 0
     assert.deepEqual(await ended(tooLarge({}, [50, 60, 40])), [50, 60, 40])
-    assert.equal(small.rowsOf[0], 150, 'it is tried with all of the memory again')
+    assert.equal(small.asked[0], 150, 'it is tried with all of the memory again')
   })
 
   it('begins with what a slow source has given, and later ones join', async () => {

@@ -134,7 +134,13 @@ const scoring = { ...encoding, boundary: isNone, topK: isInteger(0, vocabSize) }
 const generation = {
   ...encoding,
   ...{ maxTokens: isInteger(1, 2 ** 31 - 1), topK: isInteger(0, vocabSize), seed: isInteger(0, 2 ** 53 - 1) },
-  ...{ temperature: isNumber(0, 1000), topP: isNone, skipSpecialTokens: isBoolean, allowNan: isBoolean },
+  ...{
+    temperature: isNumber(0, 1000),
+    topP: isNone,
+    minP: isNumber(0, 1),
+    skipSpecialTokens: isBoolean,
+    allowNan: isBoolean,
+  },
   stop: isOne(values['an array'], values['an array of texts']),
   stopIds: isOne(values['an array'], values['a typed array']),
 }

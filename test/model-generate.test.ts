@@ -3,8 +3,8 @@ import { strict as assert } from 'node:assert'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Continuation } from '../src/generation/continuation.ts'
-import { KvBudget } from '../src/generation/kv-budget.ts'
 import { StopText } from '../src/generation/stop-text.ts'
 import { type GenerateOptions, loadModel, type Model } from '../src/index.ts'
 import { openModel } from '../src/model/load.ts'
@@ -34,29 +34,6 @@ describe('StopText', () => {
       assert.equal(text.end(), rest)
       assert.equal(text.stopped, stopped)
     })
-})
-
-describe('KvBudget', () => {
-  it('lets in what fits, in the order of asking, and one that never fits by itself', async () => {
-    const budget = new KvBudget(10)
-    const order: string[] = []
-    const ask = (name: string, bytes: number) =>
-      budget.acquire(bytes).then(release => {
-        order.push(name)
-        return release
-      })
-    const first = await ask('6', 6)
-    const large = ask('25', 25)
-    const small = ask('1', 1)
-    await Promise.resolve()
-    assert.deepEqual(order, ['6'])
-    first()
-    const releaseLarge = await large
-    assert.deepEqual(order, ['6', '25'])
-    releaseLarge()
-    await small
-    assert.deepEqual(order, ['6', '25', '1'])
-  })
 })
 
 describe('Continuation', () => {
@@ -205,6 +182,24 @@ describe('Model.generate()', () => {
     ])
     assert.deepEqual(b.toReversed(), a)
     assert.equal(scores.length, 1)
+  })
+
+  it('gives calls that overlap what they give alone, whatever their sampling', async () => {
+    const options = [
+      { ...greedy, maxTokens: 9 },
+      { maxTokens: 20, temperature: 1.5, seed: 3, stopIds: [] },
+      { maxTokens: 15, temperature: 0.9, minP: 0.1, topK: 40, seed: 4, stopIds: [] },
+      { maxTokens: 30, stop: ['e'] },
+    ]
+    const prompts = ['one', 'two three', 'four']
+    const alone = []
+    for (const each of options) alone.push(await model.generate(prompts, each))
+    assert.deepEqual(await Promise.all(options.map(each => model.generate(prompts, each))), alone)
+    const late = options.map(async (each, i) => {
+      await sleep(3 * i)
+      return model.generate(prompts, each)
+    })
+    assert.deepEqual(await Promise.all(late), alone)
   })
 
   it('generates nothing for no prompts', async () => assert.deepEqual(await model.generate([]), []))

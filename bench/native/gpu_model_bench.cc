@@ -42,7 +42,8 @@ double decode_seconds(const std::shared_ptr<Llama>& model, const Sizes& sizes, i
     ids.insert(ids.end(), prompt.begin(), prompt.end());
     offsets.push_back(static_cast<int32_t>(ids.size()));
   }
-  Session session(model, rows * each, {});
+  Session session(model);
+  session.reserve(rows * each);
   std::vector<int32_t> next(rows);
   std::vector<float> log_probs(rows);
   session.step({sequences, offsets, ids}, next, log_probs, Control());

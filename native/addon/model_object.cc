@@ -156,14 +156,6 @@ class NewTrainerJob final : public Job {
   std::shared_ptr<Trainer> trainer_;
 };
 
-Sampling read_sampling(Napi::Value value) {
-  const Napi::Object object = read_object(value, "sampling");
-  return {.temperature = read_float(object["temperature"], "temperature"),
-          .top_k = read_int(object["topK"], "topK"),
-          .top_p = read_float(object["topP"], "topP"),
-          .seed = static_cast<uint64_t>(read_integer(object["seed"], "seed", 0, int64_t{1} << 53))};
-}
-
 }  // namespace
 
 Napi::Object new_model_object(Napi::Env env, std::shared_ptr<EngineThread> engine, std::shared_ptr<Llama> llama) {
@@ -190,8 +182,7 @@ Napi::Object new_model_object(Napi::Env env, std::shared_ptr<EngineThread> engin
   });
   define_method(object, "session", [handle](const Napi::CallbackInfo& info) {
     return thrown_by(info.Env(), [&] {
-      auto session = std::make_shared<Session>(handle->llama(), read_int(info[0], "rows"), read_sampling(info[1]));
-      return new_session_object(info.Env(), handle->add(std::move(session)));
+      return new_session_object(info.Env(), handle->add(std::make_shared<Session>(handle->llama())));
     });
   });
   define_method(object, "trainer", [handle](const Napi::CallbackInfo& info) {

@@ -1,4 +1,4 @@
-// step() reads its arguments, queues a job and returns a promise.
+// Each method reads its arguments, queues a job and returns a promise.
 #include "session_object.h"
 
 #include "javascript.h"
@@ -6,23 +6,57 @@
 namespace mt::addon {
 namespace {
 
-// Reads sequences from [sequences, 3]: first row, length, stream.
-std::vector<SessionSequence> read_sequences(Napi::Value value) {
+Sampling read_sampling(Napi::Value value) {
+  const Napi::Object object = read_object(value, "sampling");
+  return {.temperature = read_float(object["temperature"], "temperature"),
+          .top_k = read_int(object["topK"], "topK"),
+          .top_p = read_float(object["topP"], "topP"),
+          .min_p = read_float(object["minP"], "minP"),
+          .seed = static_cast<uint64_t>(read_integer(object["seed"], "seed", 0, int64_t{1} << 53))};
+}
+
+// Reads sequences from [sequences, 3]: first row, length, stream; and a list with the sampling of each.
+std::vector<SessionSequence> read_sequences(Napi::Value value, Napi::Value samplings) {
   std::vector<SessionSequence> sequences;
   for (const auto& [first_row, length, stream] : read_triples(value, "sequences")) {
     sequences.push_back({.first_row = first_row, .length = length, .stream = stream});
   }
+  const Napi::Array list = read_array(samplings, "samplings");
+  if (list.Length() != sequences.size()) {
+    throw Error(ErrorCode::INVALID_ARGUMENT, "samplings has " + std::to_string(list.Length()) + " elements, expected " +
+                                                 std::to_string(sequences.size()));
+  }
+  for (uint32_t i = 0; i < list.Length(); i++) sequences[i].sampling = read_sampling(list[i]);
   return sequences;
 }
+
+class ReserveRowsJob final : public Job {
+ public:
+  ReserveRowsJob(const Napi::CallbackInfo& info, std::shared_ptr<Session> session)
+      : Job(info[1]),
+        session_(std::move(session)),
+        rows_(static_cast<int32_t>(read_integer(info[0], "rows", 1, INT32_MAX))) {}
+
+  void run(const Control&) override {
+    const std::shared_ptr<Session> session = std::move(session_);
+    session->reserve(rows_);
+  }
+
+  Napi::Value result(Napi::Env env) override { return env.Undefined(); }
+
+ private:
+  std::shared_ptr<Session> session_;
+  int32_t rows_;
+};
 
 class StepJob final : public Job {
  public:
   StepJob(const Napi::CallbackInfo& info, std::shared_ptr<Session> session)
-      : Job(info[3]),
+      : Job(info[4]),
         session_(std::move(session)),
-        sequences_(read_sequences(info[0])),
-        offsets_(read_int32s(info[1], "offsets")),
-        ids_(read_int32s(info[2], "ids")),
+        sequences_(read_sequences(info[0], info[1])),
+        offsets_(read_int32s(info[2], "offsets")),
+        ids_(read_int32s(info[3], "ids")),
         next_(info.Env(), sequences_.size()),
         log_probs_(info.Env(), sequences_.size()) {}
 
@@ -46,16 +80,23 @@ class StepJob final : public Job {
   ResultArray<Napi::Float32Array> log_probs_;
 };
 
+// Defines a method that queues a SessionJob and returns its promise.
+template <class SessionJob>
+void define_session_job(Napi::Object object, const char* name, const std::shared_ptr<EngineOwned<Session>>& session) {
+  define_method(object, name, [session](const Napi::CallbackInfo& info) {
+    return promise_of(info.Env(), [&] {
+      if (!session->get()) throw Error(ErrorCode::DISPOSED, "the session or its model was disposed");
+      return session->engine()->push(info.Env(), std::make_unique<SessionJob>(info, session->get()));
+    });
+  });
+}
+
 }  // namespace
 
 Napi::Object new_session_object(Napi::Env env, std::shared_ptr<EngineOwned<Session>> session) {
   Napi::Object object = Napi::Object::New(env);
-  define_method(object, "step", [session](const Napi::CallbackInfo& info) {
-    return promise_of(info.Env(), [&] {
-      if (!session->get()) throw Error(ErrorCode::DISPOSED, "the session or its model was disposed");
-      return session->engine()->push(info.Env(), std::make_unique<StepJob>(info, session->get()));
-    });
-  });
+  define_session_job<ReserveRowsJob>(object, "reserve", session);
+  define_session_job<StepJob>(object, "step", session);
   define_method(object, "dispose", [session](const Napi::CallbackInfo& info) {
     session->release();
     return info.Env().Undefined();

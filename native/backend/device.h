@@ -15,6 +15,12 @@ struct View {
   int rows = 0;
   int cols = 0;
   DType dtype = DType::kFloat32;
+
+  // `count` rows from `first` on.
+  View part(int first, int count) const {
+    const size_t offset = static_cast<size_t>(first) * cols * dtype_size(dtype);
+    return {static_cast<std::byte*>(data) + offset, count, cols, dtype};
+  }
 };
 
 // Memory on the device, aligned to at least 64 bytes. It is freed with the object.
@@ -41,6 +47,8 @@ class ComputeDevice {
   virtual size_t free_bytes() { return SIZE_MAX; }
   virtual void upload(void* device, const void* host, size_t bytes) = 0;
   virtual void download(void* host, const void* device, size_t bytes) = 0;
+  // From one place on the device to another; the two do not overlap.
+  virtual void copy(void* to, const void* from, size_t bytes) = 0;
   // Returns when all queued ops are done. A device without a queue has nothing to wait for.
   virtual void wait() {}
 };

@@ -130,9 +130,9 @@ class ForwardOps {
 
   // The token that each row's random bits pick from its logits h w^T, and its log-softmax: choose_token() of
   // base/sampling.h, without the logits leaving the device.
-  //   h [rows, dim] activation dtype   temperature above 0   random, ids, log_prob [rows]   Waits for the result.
-  virtual void head_sample(View h, const Matrix& w, const Sampling& sampling, std::span<const uint64_t> random,
-                           std::span<int32_t> ids, std::span<float> log_prob, const Control& control) = 0;
+  //   h [rows, dim] activation dtype   draws, ids, log_prob [rows]; temperatures above 0   Waits for the result.
+  virtual void head_sample(View h, const Matrix& w, std::span<const Draw> draws, std::span<int32_t> ids,
+                           std::span<float> log_prob, const Control& control) = 0;
 
   // logits = h w^T, to the host: [rows, vocab] f32. Waits for the result.
   virtual void head_logits(View h, const Matrix& w, float* logits, const Control& control) = 0;

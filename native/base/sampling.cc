@@ -68,12 +68,19 @@ void check_sampling(const Sampling& sampling) {
   if (!(sampling.top_p > 0 && sampling.top_p <= 1)) {
     fail("topP is " + std::to_string(sampling.top_p) + ", expected more than 0 and at most 1");
   }
+  if (!(sampling.min_p >= 0 && sampling.min_p <= 1)) {
+    fail("minP is " + std::to_string(sampling.min_p) + ", expected 0 to 1");
+  }
+}
+
+uint64_t least_weight(const Sampling& sampling) {
+  return static_cast<uint64_t>(std::ceil(double{sampling.min_p} * 0x1p40));
 }
 
 uint64_t random_bits(uint64_t seed, uint64_t stream, uint64_t step) { return mix(mix(mix(seed) ^ stream) ^ step); }
 
-Choice choose_token(std::span<const float> logits, const Sampling& sampling, uint64_t random,
-                    std::span<TokenWeight> scratch) {
+Choice choose_token(std::span<const float> logits, const Draw& draw, std::span<TokenWeight> scratch) {
+  const Sampling& sampling = draw.sampling;
   float largest = -HUGE_VALF;
   for (const float logit : logits) largest = logit > largest ? logit : largest;
   uint64_t total = 0;  // sum of the weights at temperature 1
@@ -93,8 +100,14 @@ Choice choose_token(std::span<const float> logits, const Sampling& sampling, uin
     const double min_sum = double{sampling.top_p} * static_cast<double>(sum_of(kept));
     kept = keep_best(kept, static_cast<uint64_t>(std::ceil(min_sum)));
   }
+  if (sampling.min_p > 0) {
+    const uint64_t least = least_weight(sampling);
+    const auto light =
+        std::partition(kept.begin(), kept.end(), [&](const TokenWeight& t) { return t.weight >= least; });
+    kept = kept.first(light - kept.begin());
+  }
   std::sort(kept.begin(), kept.end(), [](const TokenWeight& a, const TokenWeight& b) { return a.id < b.id; });
-  uint64_t remaining = multiply_high(random, sum_of(kept));
+  uint64_t remaining = multiply_high(draw.random, sum_of(kept));
   auto chosen = kept.begin();
   for (; remaining >= chosen->weight; ++chosen) remaining -= chosen->weight;
   const float log_total = std::log(static_cast<float>(total) * 0x1p-40f);

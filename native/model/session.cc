@@ -23,16 +23,9 @@ constexpr int32_t kMinPackTokens = 16;
 
 }  // namespace
 
-Session::Session(std::shared_ptr<Llama> model, int32_t rows, const Sampling& sampling)
-    : model_(std::move(model)), cache_rows_(rows), sampling_(sampling) {
-  check_sampling(sampling);
-  if (rows < 1) fail("rows is " + std::to_string(rows) + ", expected at least 1");
-}
-
 void Session::step(const StepRequest& request, std::span<int32_t> ids, std::span<float> log_probs,
                    const Control& control) {
   check(request);
-  allocate_cache();
   // The constructor cannot do this: it may run on another thread while the model reserves memory.
   if (pack_tokens_ == 0) pack_tokens_ = std::max(kPackTokens, model_->reserved_tokens() / kReservedShare);
   Cursor at;
@@ -63,10 +56,13 @@ Session::Cursor Session::fill_pack(const StepRequest& request, Cursor at) {
            request.ids.subspan(at.id, count));
     at.id += count;
     if (static_cast<int32_t>(at.id) < end) break;
-    pack_.ending.push_back(i);
-    pack_.ending_row.push_back(static_cast<int32_t>(pack_.ids.size()) - 1);
+    pack_.ending.push_back({i, static_cast<int32_t>(pack_.ids.size()) - 1});
     at.sequence++;
   }
+  const auto greedy = [&](const Ending& e) { return request.sequences[e.sequence].sampling.temperature == 0; };
+  const auto sampled = std::ranges::partition(pack_.ending, greedy);
+  pack_.greedy = static_cast<int>(sampled.begin() - pack_.ending.begin());
+  for (const Ending& ending : pack_.ending) pack_.rows.push_back(ending.row);
   return at;
 }
 
@@ -89,7 +85,7 @@ void Session::append(const SessionSequence& sequence, int32_t length, std::span<
 
 void Session::run_pack(const StepRequest& request, std::span<int32_t> ids, std::span<float> log_probs,
                        const Control& control) {
-  const Pack pack = {pack_.ids, pack_.pos, pack_.branch_start, pack_.trees, pack_.ending_row, pack_.cache_rows};
+  const Pack pack = {pack_.ids, pack_.pos, pack_.branch_start, pack_.trees, pack_.rows, pack_.cache_rows};
   const View h = model_->forward(pack, &cache_, control);
   const size_t n = pack_.ending.size();
   if (n == 0) return;
@@ -97,19 +93,27 @@ void Session::run_pack(const StepRequest& request, std::span<int32_t> ids, std::
   for (std::vector<float>* v : {&log_prob_, &best_log_prob_}) v->resize(n);
   for (std::vector<int32_t>* v : {&argmax_, &best_, &no_targets_}) v->resize(n);
   Backend& backend = model_->backend();
-  if (sampling_.temperature == 0) {
-    backend.head_score(h, model_->head(), no_targets_, 1, {log_prob_, argmax_, best_, best_log_prob_}, control);
-  } else {
-    random_.clear();
-    for (size_t i = 0; i < n; i++) {
-      const auto stream = static_cast<uint32_t>(request.sequences[pack_.ending[i]].stream);
-      random_.push_back(random_bits(sampling_.seed, stream, pack_.pos[pack_.ending_row[i]] + 1));
+  const auto greedy = static_cast<size_t>(pack_.greedy);
+  if (greedy > 0) {
+    const auto first = [&](auto& values) { return std::span(values).first(greedy); };
+    backend.head_score(h.part(0, pack_.greedy), model_->head(), first(no_targets_), 1,
+                       {first(log_prob_), first(argmax_), first(best_), first(best_log_prob_)}, control);
+  }
+  if (greedy < n) {
+    draws_.clear();
+    for (size_t i = greedy; i < n; i++) {
+      const SessionSequence& sequence = request.sequences[pack_.ending[i].sequence];
+      const auto stream = static_cast<uint32_t>(sequence.stream);
+      const int32_t position = pack_.pos[pack_.ending[i].row] + 1;
+      draws_.push_back({sequence.sampling, random_bits(sequence.sampling.seed, stream, position)});
     }
-    backend.head_sample(h, model_->head(), sampling_, random_, best_, best_log_prob_, control);
+    const auto rest = [&](auto& values) { return std::span(values).subspan(greedy); };
+    backend.head_sample(h.part(pack_.greedy, h.rows - pack_.greedy), model_->head(), draws_, rest(best_),
+                        rest(best_log_prob_), control);
   }
   for (size_t i = 0; i < n; i++) {
-    ids[pack_.ending[i]] = best_[i];
-    log_probs[pack_.ending[i]] = best_log_prob_[i];
+    ids[pack_.ending[i].sequence] = best_[i];
+    log_probs[pack_.ending[i].sequence] = best_log_prob_[i];
   }
 }
 
@@ -132,8 +136,9 @@ void Session::check(const StepRequest& request) const {
       fail("offsets[" + std::to_string(i + 1) + "] is " + std::to_string(request.offsets[i + 1]) + ", expected " +
            std::to_string(request.offsets[i] + int64_t{1}) + " .. " + std::to_string(request.ids.size()));
     }
-    const auto [first_row, length, stream] = request.sequences[i];
+    const auto& [first_row, length, stream, sampling] = request.sequences[i];
     const std::string here = "sequence " + std::to_string(i);
+    check_sampling(sampling);
     if (first_row < 0) fail(here + " begins at row " + std::to_string(first_row) + ", expected at least 0");
     if (length < 0) fail(here + " holds " + std::to_string(length) + " tokens, expected at least 0");
     if (length + count > context) {
@@ -162,10 +167,10 @@ void Session::check(const StepRequest& request) const {
   check_ids(request.ids, model_->config().vocab_size, "ids");
 }
 
-void Session::allocate_cache() {
-  if (cache_buffer_) return;
+void Session::reserve(int32_t wanted) {
+  if (wanted <= cache_rows_) return;
   const LlamaConfig& config = model_->config();
-  const auto rows = static_cast<size_t>(cache_rows_), kv_size = static_cast<size_t>(config.kv_size());
+  const auto rows = static_cast<size_t>(wanted), kv_size = static_cast<size_t>(config.kv_size());
   const size_t values = (product_of({rows, kv_size}) + 15) / 16 * 16;  // 64-byte aligned
   const size_t bytes = product_of({values, 2, static_cast<size_t>(config.layers), sizeof(float)});
   std::unique_ptr<Buffer> buffer;
@@ -173,25 +178,32 @@ void Session::allocate_cache() {
     buffer = model_->backend().allocate(bytes);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::OUT_OF_MEMORY) throw;
-    throw Error(error.code(), "keys and values of " + std::to_string(cache_rows_) + " tokens take " +
-                                  std::to_string(bytes) + " bytes: " + error.what());
+    throw Error(error.code(), "keys and values of " + std::to_string(wanted) + " tokens take " + std::to_string(bytes) +
+                                  " bytes: " + error.what());
   }
   float* at = static_cast<float*>(buffer->data());
   KvCache cache;
   for (int l = 0; l < config.layers; l++) {
-    for (std::vector<View>* views : {&cache.k, &cache.v}) {
-      views->push_back({at, cache_rows_, config.kv_size(), DType::kFloat32});
+    for (std::vector<View> KvCache::*views : {&KvCache::k, &KvCache::v}) {
+      if (cache_rows_ > 0) {
+        const View& old = (cache_.*views)[l];
+        model_->backend().copy(at, old.data, product_of({size_t(old.rows), kv_size, sizeof(float)}));
+      }
+      (cache.*views).push_back({at, wanted, config.kv_size(), DType::kFloat32});
       at += values;
     }
   }
-  // If one allocation fails, none is kept, so that the step may be asked for again.
+  // The copies may be queued still.
+  model_->backend().wait();
   cache_ = std::move(cache);
   cache_buffer_ = std::move(buffer);
+  cache_rows_ = wanted;
 }
 
 void Session::StepPack::clear() {
-  for (std::vector<int32_t>* v : {&ids, &pos, &branch_start, &cache_rows, &ending, &ending_row}) v->clear();
+  for (std::vector<int32_t>* v : {&ids, &pos, &branch_start, &cache_rows, &rows}) v->clear();
   trees.clear();
+  ending.clear();
 }
 
 }  // namespace mt

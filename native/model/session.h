@@ -10,6 +10,7 @@ struct SessionSequence {
   int32_t first_row = 0;
   int32_t length = 0;
   int32_t stream = 0;  // names the sequence's random numbers, together with the seed
+  Sampling sampling;
 };
 
 // A step appends tokens ids[offsets[i] .. offsets[i + 1]) to sequences[i].
@@ -21,25 +22,33 @@ struct StepRequest {
 
 class Session {
  public:
-  // `rows` is the number of tokens that the cache holds, over all sequences. Memory on the device is taken at the first
-  // step. Throws INVALID_ARGUMENT.
-  Session(std::shared_ptr<Llama> model, int32_t rows, const Sampling& sampling);
+  // The cache of a new session has no rows.
+  explicit Session(std::shared_ptr<Llama> model) : model_(std::move(model)) {}
+
+  // Makes the cache hold at least so many tokens, over all sequences; those that it holds stay. While they are copied,
+  // there is memory for both. Throws OUT_OF_MEMORY, after which all is as before.
+  void reserve(int32_t rows);
 
   // Appends tokens and gives the next token of each sequence: ids [n] and log_probs [n]. The token that is drawn for
-  // position t of a sequence depends on its tokens and on (seed, stream, t), not on other sequences, on its rows, or on
-  // the steps in which its tokens came. If memory runs out, the step goes on in smaller packs while it can. A step that
-  // throws may be repeated.
-  // Throws INVALID_ARGUMENT, TOKEN_OUT_OF_RANGE, CONTEXT_LENGTH (a sequence outgrows the model's positions),
-  // OUT_OF_MEMORY, ABORTED.
+  // position t of a sequence depends on its tokens, on its sampling and on (stream, t), not on other sequences, on its
+  // rows, or on the steps in which its tokens came. If memory runs out, the step goes on in smaller packs while it can.
+  // A step that throws may be repeated. Throws INVALID_ARGUMENT, TOKEN_OUT_OF_RANGE, CONTEXT_LENGTH (a sequence
+  // outgrows the model's positions), OUT_OF_MEMORY, ABORTED.
   void step(const StepRequest& request, std::span<int32_t> ids, std::span<float> log_probs, const Control& control);
 
  private:
-  // One pack of a step, and the sequences of the step that end in it. It is kept so that its memory is used again.
+  // A sequence of the step that ends in a pack, and the row of the pack that predicts its next token.
+  struct Ending {
+    int32_t sequence, row;
+  };
+
+  // One pack of a step. It is kept so that its memory is used again.
   struct StepPack {
     std::vector<int32_t> ids, pos, branch_start, cache_rows;
     std::vector<Tree> trees;
-    std::vector<int32_t> ending;      // which of the step's sequences end in the pack
-    std::vector<int32_t> ending_row;  // for each of them, the row of the pack that predicts its next token
+    std::vector<Ending> ending;  // the greedy sequences first
+    int greedy = 0;              // how many of those there are
+    std::vector<int32_t> rows;   // those of `ending`
     void clear();
   };
 
@@ -50,14 +59,12 @@ class Session {
   };
 
   void check(const StepRequest& request) const;
-  void allocate_cache();
   Cursor fill_pack(const StepRequest& request, Cursor at);
   void append(const SessionSequence& sequence, int32_t length, std::span<const int32_t> ids);
   void run_pack(const StepRequest& request, std::span<int32_t> ids, std::span<float> log_probs, const Control& control);
 
   std::shared_ptr<Llama> model_;
-  const int32_t cache_rows_;
-  const Sampling sampling_;
+  int32_t cache_rows_ = 0;
   int32_t pack_tokens_ = 0;  // 0 before the first step; smaller once memory has run out
   std::unique_ptr<Buffer> cache_buffer_;
   KvCache cache_;
@@ -65,7 +72,7 @@ class Session {
   // Results of the head for the sequences that end in a pack.
   std::vector<float> log_prob_, best_log_prob_;
   std::vector<int32_t> argmax_, best_, no_targets_;
-  std::vector<uint64_t> random_;
+  std::vector<Draw> draws_;
 };
 
 }  // namespace mt

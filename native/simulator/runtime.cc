@@ -172,6 +172,10 @@ void Device::queue_download(void* pinned, const void* device, size_t bytes) {
   lane_of(stream()).pending.emplace_back([=] { std::memcpy(pinned, device, bytes); });
 }
 
+void Device::copy(void* to, const void* from, size_t bytes) {
+  lane_of(stream()).pending.emplace_back([=] { std::memcpy(to, from, bytes); });
+}
+
 void Device::upload(void* device, const void* host, size_t bytes) {
   wait();
   std::memcpy(device, host, bytes);

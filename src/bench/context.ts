@@ -14,7 +14,7 @@ export interface BenchContext {
   onStep(step: string): void
 }
 
-export const greedy: NativeSampling = { temperature: 0, topK: 0, topP: 1, seed: 0 }
+export const greedy: NativeSampling = { temperature: 0, topK: 0, topP: 1, minP: 0, seed: 0 }
 
 /** Runs a native job that ends with ABORTED when the signal fires. */
 export async function runNative<T>(signal: AbortSignal, work: (control: Control) => Promise<T>): Promise<T> {

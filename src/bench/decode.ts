@@ -25,17 +25,19 @@ export async function timeDecode(
   context.onStep(`${sequences} sequence${sequences === 1 ? '' : 's'}`)
   const capacity = Math.min(decodePositions, config.contextLength)
   const prompt = Math.min(promptTokens, Math.ceil(capacity / 4))
-  const session = await nativeJob(() => model.session(sequences * capacity, greedy))
+  const session = await nativeJob(() => model.session())
+  const samplings = Array.from({ length: sequences }, () => greedy)
   // Appends `each` tokens to every sequence, which holds `length` tokens before.
   const step = async (ids: Int32Array, length: number, each: number) => {
     const places = Array.from({ length: sequences }, (_, i) => [i * capacity, length, i])
     const offsets = Int32Array.from({ length: sequences + 1 }, (_, i) => i * each)
     const next = await runNative(signal, control =>
-      session.step(Int32Array.from(places.flat()), offsets, ids, control),
+      session.step(Int32Array.from(places.flat()), samplings, offsets, ids, control),
     )
     return next.ids
   }
   try {
+    await runNative(signal, control => session.reserve(sequences * capacity, control))
     let ids = await step(someIds(config, 0, sequences * prompt), 0, prompt)
     ids = await step(ids, prompt, 1)
     const first = prompt + 1

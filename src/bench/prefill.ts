@@ -34,11 +34,12 @@ export async function timePrefill(context: BenchContext, model: NativeModel): Pr
 
 /** Checks that a session's step gives the same token with the same log-probability, bit for bit. */
 async function check({ signal }: BenchContext, model: NativeModel, ids: Int32Array): Promise<void> {
-  const session = model.session(ids.length, greedy)
+  const session = model.session()
   const [first, whole] = [Int32Array.of(0, 0, 0), Int32Array.of(0, ids.length)]
-  const step = await runNative(signal, control => session.step(first, whole, ids, control)).finally(
-    session.dispose,
-  )
+  const step = await runNative(signal, async control => {
+    await session.reserve(ids.length, control)
+    return session.step(first, [greedy], whole, ids, control)
+  }).finally(session.dispose)
   const scores = await runNative(signal, control => model.score(lastRow(ids, step.ids[0]!), control))
   const found = [scores.argmax[0], scores.logProbs[0]]
   const expected = [step.ids[0], step.logProbs[0]]

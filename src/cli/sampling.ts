@@ -8,6 +8,7 @@ export interface SamplingOptions extends ModelOptions {
   temperature: number
   topK: number
   topP: number
+  minP: number
   seed: number
 }
 
@@ -22,6 +23,12 @@ export function addSamplingOptions(command: Command): Command {
     .option('--temperature <t>', '0: greedy', number(0, 1000), 0)
     .option('--top-k <n>', 'sample among the n best tokens; 0: all', integer(0), 0)
     .option('--top-p <p>', 'sample among the fewest tokens whose probabilities reach p', share, 1)
+    .option(
+      '--min-p <p>',
+      'sample among tokens at least p times as likely as the best; 0: all',
+      number(0, 1),
+      0,
+    )
     .option('--seed <n>', 'of the sampling', integer(0), 0)
 }
 
@@ -30,6 +37,6 @@ function notEmpty(text: string): string {
   return text
 }
 
-export function samplingOf({ maxTokens, stop, temperature, topK, topP, seed }: SamplingOptions) {
-  return { maxTokens, stop, temperature, topK, topP, seed }
+export function samplingOf({ maxTokens, stop, temperature, topK, topP, minP, seed }: SamplingOptions) {
+  return { maxTokens, stop, temperature, topK, topP, minP, seed }
 }

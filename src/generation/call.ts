@@ -1,10 +1,11 @@
-// One call of generate(): hands its prompts to the generator as they are read, and its texts out in input order.
+// One call of generate(): hands its prompts to the queue as they are read, and its texts out in input order.
 
 import { type Answerer, type Entry, OrderedCall } from '../calls/ordered-call.ts'
 import { inSlices, type Slices } from '../calls/slices.ts'
 import type { Source } from '../calls/source.ts'
+import type { NativeSampling } from '../native/types.ts'
 import type { Continuation } from './continuation.ts'
-import { type Generator, maxSequences, type TextQueue } from './generator.ts'
+import { type DecodeQueue, type DecodingCall, maxSequences } from './decode-queue.ts'
 import type { GenerateResult } from './options.ts'
 import type { GenerateSettings } from './settings.ts'
 
@@ -20,9 +21,9 @@ export interface GenerateCallOptions
   onText?: ((piece: string) => void) | undefined
 }
 
-export class GenerateCall<Prompt> implements TextQueue, Answerer<Prompt, GenerateResult, PromptText> {
+export class GenerateCall<Prompt> implements DecodingCall, Answerer<Prompt, GenerateResult, PromptText> {
   readonly waiting: Continuation[] = []
-  private readonly generator: Generator
+  private readonly queue: DecodeQueue
   private readonly options: GenerateCallOptions
   private readonly prepare: (prompt: Prompt, index: number) => Slices<Continuation | undefined>
   private readonly call: OrderedCall<Prompt, GenerateResult, PromptText>
@@ -32,11 +33,11 @@ export class GenerateCall<Prompt> implements TextQueue, Answerer<Prompt, Generat
 
   /** @param prepare a prompt, given its index, as a text to generate; undefined skips it */
   constructor(
-    generator: Generator,
+    queue: DecodeQueue,
     options: GenerateCallOptions,
     prepare: (prompt: Prompt, index: number) => Slices<Continuation | undefined>,
   ) {
-    this.generator = generator
+    this.queue = queue
     this.options = options
     this.prepare = prepare
     this.call = new OrderedCall<Prompt, GenerateResult, PromptText>(this, {
@@ -49,12 +50,12 @@ export class GenerateCall<Prompt> implements TextQueue, Answerer<Prompt, Generat
     return this.call.answers(prompts)
   }
 
+  get sampling(): NativeSampling {
+    return this.options.sampling
+  }
+
   begin(): void {
-    const { sampling, onText = () => {} } = this.options
-    const onStep = (tokens: number, ended: number) => this.step(tokens, ended)
-    this.generator
-      .run(this, sampling, { onText, onStep }, this.call.closed)
-      .catch(error => this.call.fail(error))
+    this.queue.add(this)
   }
 
   enter(prompt: Prompt, index: number): PromptText | Promise<PromptText> {
@@ -69,25 +70,28 @@ export class GenerateCall<Prompt> implements TextQueue, Answerer<Prompt, Generat
   }
 
   entered(): undefined {
-    this.call.changed.tell()
+    this.queue.wake()
+  }
+
+  readingChanged(): void {
+    this.queue.wake()
   }
 
   end(): void {
     this.waiting.length = 0
+    this.queue.remove(this)
   }
 
-  get ended(): boolean {
-    return this.call.closed.aborted || this.call.reading === 'ended'
+  get isReady(): boolean {
+    const { length } = this.waiting
+    return length >= maxSequences || (length > 0 && this.call.reading !== 'open')
   }
 
-  async ready(): Promise<boolean> {
-    const { waiting, call } = this
-    const isEnough = () => waiting.length >= maxSequences || (waiting.length > 0 && call.reading !== 'open')
-    while (!this.ended && !isEnough()) await call.changed.wait()
-    return waiting.length > 0
+  onText(piece: string): void {
+    this.options.onText?.(piece)
   }
 
-  private step(tokens: number, ended: number): void {
+  onStep(tokens: number, ended: number): void {
     this.tokensDone += tokens
     this.promptsDone += ended
     if (ended > 0) this.call.changed.tell()
@@ -96,6 +100,10 @@ export class GenerateCall<Prompt> implements TextQueue, Answerer<Prompt, Generat
       ...{ promptsDone, promptsTotal: this.call.itemsTotal, tokensDone },
       tokensPerSecond: tokensDone / ((performance.now() - this.start) / 1000),
     })
+  }
+
+  fail(error: unknown): void {
+    this.call.fail(error)
   }
 }
 

@@ -14,6 +14,8 @@ export interface GenerateOptions {
   topK?: number
   /** Sample among the fewest best tokens whose probabilities reach this; 1 is off. @default 1 */
   topP?: number
+  /** Sample among tokens at least this many times as likely as the best one; 0 is off. @default 0 */
+  minP?: number
   /** Prompt i of a call samples from a stream that depends on (seed, i) alone. @default 0 */
   seed?: number
   /** Put BOS before the prompt. Default: what the tokenizer does by itself for a text, never for ids. */

@@ -6,11 +6,20 @@ interface Range {
 }
 
 export class RowPool {
+  /** All rows, free or taken. */
+  rows = 0
   /** The free ranges in order, with taken rows between them. */
-  private free: Range[]
+  private free: Range[] = []
 
-  constructor(rows: number) {
-    this.free = [{ first: 0, end: rows }]
+  /** Whether no row is taken. */
+  get isEmpty(): boolean {
+    return this.free.reduce((sum, { first, end }) => sum + end - first, 0) === this.rows
+  }
+
+  /** Adds free rows at the end, so that there are `rows`. */
+  extend(rows: number): void {
+    this.give(this.rows, rows - this.rows)
+    this.rows = rows
   }
 
   /** The first of so many rows, which are taken now; undefined where there is no such place. */

@@ -55,6 +55,7 @@ export function generateSettings(
       temperature: numberOption(options, 'temperature', 0, 1000, 0),
       topK: integerOption(options, 'topK', 0, vocabSize, 0),
       topP: topPOf(options),
+      minP: numberOption(options, 'minP', 0, 1, 0),
       seed: integerOption(options, 'seed', 0, Number.MAX_SAFE_INTEGER, 0),
     },
     signal: signalOption(options),

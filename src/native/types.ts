@@ -203,6 +203,8 @@ export interface NativeSampling {
   topK: number
   /** 1 is off. */
   topP: number
+  /** 0 is off. */
+  minP: number
   /** What is drawn for position t of a sequence depends on (seed, its stream, t) alone, so a batch changes nothing. */
   seed: number
 }
@@ -213,13 +215,21 @@ export interface NativeSampling {
  */
 export interface NativeSession {
   /**
+   * Makes room for so many tokens over all sequences; those that are there stay. A new session has no room. While they
+   * are copied there is memory for both.
+   * @throws OUT_OF_MEMORY, after which all is as before
+   */
+  reserve(rows: number, control: Control): Promise<void>
+  /**
    * @param sequences [n, 3]: first row, tokens held so far in the rows from there on, id of its random stream; no row in
    * two of them
+   * @param samplings [n] of each sequence
    * @param offsets [n + 1] where each one's tokens lie in `ids`; at least one token each
    * @returns next token of each: ids [n] and their log-probabilities (before temperature) [n]
    */
   step(
     sequences: Int32Array,
+    samplings: readonly NativeSampling[],
     offsets: Int32Array,
     ids: Int32Array,
     control: Control,
@@ -241,8 +251,7 @@ export interface NativeModel {
   score(pack: NativePack, control: Control): Promise<NativeScores>
   /** Logits of every row of one sequence, row-major [ids.length, vocabSize]. */
   logits(ids: Int32Array, control: Control): Promise<Float32Array>
-  /** @param rows tokens the cache has room for; it takes its memory at the first step */
-  session(rows: number, sampling: NativeSampling): NativeSession
+  session(): NativeSession
   /**
    * @param adapters what is trained; [] trains all weights. They are on the model as long as the trainer lives, and zero
    * at first

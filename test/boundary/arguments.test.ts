@@ -8,7 +8,14 @@ import { runInNewContext } from 'node:vm'
 import { loadAddon } from '../../src/native/addon.ts'
 import type { NativeConfig, NativeModel, NativePack, NativeTensor } from '../../src/native/types.ts'
 import { skip } from '../skip.ts'
-import { newControl, type RandomModel, randomPack, writeRandomModel } from './random-model.ts'
+import {
+  greedy,
+  newControl,
+  openSession,
+  type RandomModel,
+  randomPack,
+  writeRandomModel,
+} from './random-model.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: wrong types are what is tested
 type Anything = any
@@ -122,14 +129,25 @@ describe('arguments', () => {
   })
 
   describe('of a session', () => {
-    const greedy = { temperature: 0, topK: 0, topP: 1, seed: 0 }
     const i32 = (...numbers: number[]) => Int32Array.from(numbers)
+    const two = [greedy, greedy]
 
-    it('wrong rows and sampling', async () => {
-      const open = (...args: Anything[]) => (model.session as Anything).apply(model, args)
-      await refuses(() => open(0, greedy), 'INVALID_ARGUMENT')
-      for (const rows of [2 ** 31, 2 ** 32 + 4, 2 ** 64, -(2 ** 32) + 4, 4.5])
-        await refuses(() => open(rows, greedy), 'INVALID_ARGUMENT')
+    it('a wrong number of rows: INVALID_ARGUMENT', async () => {
+      const session = model.session()
+      const reserve = (rows: Anything) => session.reserve(rows, newControl())
+      for (const rows of [0, -1, 2 ** 31, 2 ** 32 + 4, 2 ** 64, -(2 ** 32) + 4, 4.5])
+        await refuses(() => reserve(rows), 'INVALID_ARGUMENT')
+      for (const value of [...notThese.filter(value => value !== 1), i32(4)]) {
+        await refuses(() => reserve(value), 'INVALID_ARGUMENT')
+        await refuses(() => session.reserve(4, value as Anything), 'INVALID_ARGUMENT')
+      }
+      session.dispose()
+    })
+
+    it('a wrong sampling of any sequence: INVALID_ARGUMENT', async () => {
+      const session = await openSession(model, 8)
+      const step = (...samplings: Anything[]) =>
+        session.step(i32(0, 0, 0, 4, 0, 1), samplings, i32(0, 1, 2), i32(1, 1), newControl())
       for (const change of [
         { temperature: 1e300 },
         { temperature: -1e300 },
@@ -142,13 +160,22 @@ describe('arguments', () => {
         { temperature: -1 },
         { temperature: Number.NaN },
         { topP: 2 },
+        { minP: 2 },
+        { minP: -0.1 },
+        { minP: undefined },
         { topK: -1 },
         { topP: 'x' },
       ])
-        await refuses(() => open(4, { ...greedy, ...change }), 'INVALID_ARGUMENT')
-      for (const value of [...notThese.filter(value => value !== 1), i32(4)])
-        await refuses(() => open(value, greedy), 'INVALID_ARGUMENT')
-      await refuses(() => open(4, 'greedy'), 'INVALID_ARGUMENT')
+        await refuses(() => step(greedy, { ...greedy, ...change }), 'INVALID_ARGUMENT')
+      for (const samplings of [
+        [],
+        [greedy],
+        [greedy, greedy, greedy],
+        [greedy, 'greedy'],
+        [greedy, undefined],
+      ])
+        await refuses(() => step(...samplings), 'INVALID_ARGUMENT')
+      session.dispose()
     })
 
     // The session has 8 rows.
@@ -171,19 +198,20 @@ describe('arguments', () => {
     ]
     for (const [what, [sequences, offsets, ids], code] of steps)
       it(`${what}: ${code}, and the session goes on as if it had not been asked`, async () => {
-        const session = model.session(8, greedy)
-        await refuses(() => session.step(sequences!, offsets!, ids!, newControl()), code)
-        const good = [i32(0, 0, 0, 4, 0, 1), i32(0, 2, 3), i32(5, 6, 7)] as const
+        const session = await openSession(model, 8)
+        const samplings = Array(Math.floor(sequences!.length / 3)).fill(greedy)
+        await refuses(() => session.step(sequences!, samplings, offsets!, ids!, newControl()), code)
+        const good = [i32(0, 0, 0, 4, 0, 1), two, i32(0, 2, 3), i32(5, 6, 7)] as const
         const after = await session.step(...good, newControl())
-        const fresh = model.session(8, greedy)
+        const fresh = await openSession(model, 8)
         assert.deepEqual(after, await fresh.step(...good, newControl()))
         session.dispose()
         fresh.dispose()
       })
 
     it('steps of wrong types: INVALID_ARGUMENT', async () => {
-      const session = model.session(4, greedy)
-      const good = [i32(0, 0, 0), i32(0, 1), i32(1), newControl()]
+      const session = await openSession(model, 4)
+      const good = [i32(0, 0, 0), [greedy], i32(0, 1), i32(1), newControl()]
       for (const place of good.keys())
         for (const value of notThese)
           await refuses(
@@ -320,11 +348,11 @@ describe('arguments', () => {
     for (const field of ['ids', 'positions', 'branchStart', 'trees', 'rows', 'targets'] as const)
       await refuses(() => model.score(pack({ [field]: many }), newControl()), 'INVALID_ARGUMENT')
     await refuses(() => model.logits(many, newControl()), 'INVALID_ARGUMENT')
-    const session = model.session(4, { temperature: 0, topK: 0, topP: 1, seed: 0 })
+    const session = await openSession(model, 4)
     const step = [Int32Array.of(0, 0, 0), Int32Array.of(0, 1), Int32Array.of(1)] as const
     for (const place of step.keys()) {
-      const args = step.with(place, many) as [Int32Array, Int32Array, Int32Array]
-      await refuses(() => session.step(...args, newControl()), 'INVALID_ARGUMENT')
+      const [sequences, offsets, ids] = step.with(place, many) as [Int32Array, Int32Array, Int32Array]
+      await refuses(() => session.step(sequences, [greedy], offsets, ids, newControl()), 'INVALID_ARGUMENT')
     }
     session.dispose()
   })

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { isMainThread, parentPort, workerData } from 'node:worker_threads'
 import { loadAddon } from '../../src/native/addon.ts'
 import type { NativeLoadOptions, NativeModel } from '../../src/native/types.ts'
-import { deep, newControl, randomModel, randomPack } from './random-model.ts'
+import { deep, greedy, newControl, openSession, randomModel, randomPack } from './random-model.ts'
 import { startWorker } from './start-worker.ts'
 
 type Order = { folder: string; stage: string; exit: string }
@@ -55,7 +55,7 @@ async function reach(stage: string): Promise<void> {
     while (Atomics.load(control, 1) === 0) await sleep(1)
   }
   const sequences = Int32Array.of(0, 0, 0)
-  const session = () => model.session(512, { temperature: 0, topK: 0, topP: 1, seed: 0 })
+  const session = () => openSession(model, 512)
   switch (stage) {
     case 'scoring':
       job(model.score(pack, control))
@@ -64,10 +64,18 @@ async function reach(stage: string): Promise<void> {
       for (let i = 0; i < 8; i++) job(model.score(pack, i === 0 ? control : newControl()))
       return started()
     case 'stepping':
-      job(session().step(sequences, Int32Array.of(0, 32 * size), pack.ids.slice(0, 32 * size), control))
+      job(
+        (await session()).step(
+          sequences,
+          [greedy],
+          Int32Array.of(0, 32 * size),
+          pack.ids.slice(0, 32 * size),
+          control,
+        ),
+      )
       return started()
     case 'session':
-      session()
+      await session()
       return
     case 'disposing':
       job(model.score(pack, control))

@@ -13,7 +13,7 @@ import { openModel } from '../../src/model/load.ts'
 import { defaultPlanner } from '../../src/model/planner-options.ts'
 import { loadAddon } from '../../src/native/addon.ts'
 import type { NativeModel, NativeOpRequest, NativeTensor } from '../../src/native/types.ts'
-import { newControl, randomModel, randomPack } from './random-model.ts'
+import { greedy, newControl, randomModel, randomPack } from './random-model.ts'
 
 const [folder, orders, device, only = ''] = process.argv.slice(2) as [
   string,
@@ -68,15 +68,20 @@ const nativeCalls: Record<string, (model: NativeModel) => unknown> = {
   },
   'native logits': model => model.logits(Int32Array.from(prompts[0]!), newControl()),
   'native session': async model => {
-    const session = model.session(200, { temperature: 0, topK: 0, topP: 1, seed: 0 })
+    const session = model.session()
+    await session.reserve(100, newControl())
+    await session.reserve(200, newControl())
+    const samplings = [greedy, { ...greedy, temperature: 0.7 }]
     const first = await session.step(
       Int32Array.of(0, 0, 0, 100, 0, 1),
+      samplings,
       Int32Array.of(0, 70, 73),
       Int32Array.from([...prompts[0]!, 1, 2, 3]),
       newControl(),
     )
     const second = await session.step(
       Int32Array.of(0, 70, 0, 100, 3, 1),
+      samplings,
       Int32Array.of(0, 1, 2),
       first.ids,
       newControl(),

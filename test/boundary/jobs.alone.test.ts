@@ -9,7 +9,15 @@ import { runInNewContext } from 'node:vm'
 import { loadAddon } from '../../src/native/addon.ts'
 import type { Control, NativeLoadOptions, NativeModel } from '../../src/native/types.ts'
 import { skip } from '../skip.ts'
-import { deep, newControl, type RandomModel, randomPack, writeRandomModel } from './random-model.ts'
+import {
+  deep,
+  greedy,
+  newControl,
+  openSession,
+  type RandomModel,
+  randomPack,
+  writeRandomModel,
+} from './random-model.ts'
 
 const cpu: NativeLoadOptions = { dtype: 'float32', device: 'cpu', threads: 0 }
 const reference: NativeLoadOptions = { dtype: 'float32', device: 'reference', threads: 1 }
@@ -26,7 +34,7 @@ describe('jobs', () => {
 
   it('end with ABORTED once the cancel word is set, and the model goes on', async () => {
     const model = await load(long, reference)
-    for (const job of longJobs(model, long)) {
+    for await (const job of longJobs(model, long)) {
       await started(job.control)
       Atomics.store(job.control, 0, 1)
       await assert.rejects(job.run, { code: 'ABORTED' })
@@ -42,12 +50,10 @@ describe('jobs', () => {
     control[0] = 1
     await assert.rejects(model.score(randomPack(small.config, 1, 4), control), { code: 'ABORTED' })
     await assert.rejects(model.logits(Int32Array.of(1, 2), control), { code: 'ABORTED' })
-    const session = model.session(4, greedy)
+    const session = await openSession(model, 4)
     await assert.rejects(
-      session.step(Int32Array.of(0, 0, 0), Int32Array.of(0, 1), Int32Array.of(1), control),
-      {
-        code: 'ABORTED',
-      },
+      session.step(Int32Array.of(0, 0, 0), [greedy], Int32Array.of(0, 1), Int32Array.of(1), control),
+      { code: 'ABORTED' },
     )
     session.dispose()
     model.dispose()
@@ -57,7 +63,7 @@ describe('jobs', () => {
 
   it('are cancelled one by one: the next in the queue still runs', async () => {
     const model = await load(long, reference)
-    const [first] = longJobs(model, long)
+    const { value: first } = await longJobs(model, long).next()
     const next = model.score(randomPack(long.config, 1, 4), newControl())
     await started(first!.control)
     Atomics.store(first!.control, 0, 1)
@@ -76,19 +82,20 @@ describe('jobs', () => {
     assert.deepEqual(await running, expected)
     await assert.rejects(async () => model.score(pack, newControl()), { code: 'DISPOSED' })
     await assert.rejects(async () => model.logits(Int32Array.of(1), newControl()), { code: 'DISPOSED' })
-    assert.throws(() => model.session(4, greedy), { code: 'DISPOSED' })
+    assert.throws(() => model.session(), { code: 'DISPOSED' })
   })
 
   it('of a session survive its dispose() and that of the model', async () => {
     const model = await load(small)
-    const session = model.session(4, greedy)
-    const one = [Int32Array.of(0, 0, 0), Int32Array.of(0, 1), Int32Array.of(1)] as const
+    const session = await openSession(model, 4)
+    const one = [Int32Array.of(0, 0, 0), [greedy], Int32Array.of(0, 1), Int32Array.of(1)] as const
     const running = session.step(...one, newControl())
     session.dispose()
     session.dispose()
     model.dispose()
     assert.equal((await running).ids.length, 1)
     await assert.rejects(async () => session.step(...one, newControl()), { code: 'DISPOSED' })
+    await assert.rejects(async () => session.reserve(8, newControl()), { code: 'DISPOSED' })
   })
 
   it('report progress that only rises, and ends at a million', async () => {
@@ -141,8 +148,14 @@ describe('jobs', () => {
     const wide = writeRandomModel(path.join(folder, 'wide'), { hiddenSize: 256, intermediateSize: 512 })
     const use = async () => {
       const model = await load(wide)
-      const session = model.session(64, greedy)
-      await session.step(Int32Array.of(0, 0, 0), Int32Array.of(0, 1), Int32Array.of(1), newControl())
+      const session = await openSession(model, 64)
+      await session.step(
+        Int32Array.of(0, 0, 0),
+        [greedy],
+        Int32Array.of(0, 1),
+        Int32Array.of(1),
+        newControl(),
+      )
       await model.score(randomPack(wide.config, 2, 16), newControl())
       session.dispose()
       model.dispose()
@@ -184,15 +197,13 @@ function waited(): number {
   return Number(readFileSync(schedstat, 'utf8').split(' ')[1]) / 1e6
 }
 
-const greedy = { temperature: 0, topK: 0, topP: 1, seed: 0 }
-
 interface Job {
   run: Promise<unknown>
   control: Control
 }
 
 /** A job of each kind, which begins when it is asked for. */
-function* longJobs(model: NativeModel, { config }: RandomModel): Generator<Job> {
+async function* longJobs(model: NativeModel, { config }: RandomModel): AsyncGenerator<Job, void> {
   const pack = randomPack(config, 16, 512)
   const ids = randomPack(config, 1, 512).ids
   let control = newControl()
@@ -200,10 +211,10 @@ function* longJobs(model: NativeModel, { config }: RandomModel): Generator<Job> 
   control = newControl()
   yield { run: model.logits(ids, control), control }
   control = newControl()
-  const session = model.session(16 * 512, greedy)
+  const session = await openSession(model, 16 * 512)
   const sequences = Int32Array.from(Array.from({ length: 16 }, (_, i) => [512 * i, 0, i]).flat())
   const offsets = Int32Array.from({ length: 17 }, (_, i) => 512 * i)
-  yield { run: session.step(sequences, offsets, pack.ids, control), control }
+  yield { run: session.step(sequences, Array(16).fill(greedy), offsets, pack.ids, control), control }
   session.dispose()
 }
 

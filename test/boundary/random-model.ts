@@ -2,7 +2,14 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { loadAddon } from '../../src/native/addon.ts'
-import type { NativeConfig, NativePack, NativeTensor } from '../../src/native/types.ts'
+import type {
+  NativeConfig,
+  NativeModel,
+  NativePack,
+  NativeSampling,
+  NativeSession,
+  NativeTensor,
+} from '../../src/native/types.ts'
 
 export interface RandomModel {
   folder: string
@@ -156,4 +163,13 @@ function randomNumbers(seed: number): () => number {
     t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
     return ((t ^ (t >>> 14)) >>> 0) / 4294967296
   }
+}
+
+export const greedy: NativeSampling = { temperature: 0, topK: 0, topP: 1, minP: 0, seed: 0 }
+
+/** A session with room for so many tokens. */
+export async function openSession(model: NativeModel, rows: number): Promise<NativeSession> {
+  const session = model.session()
+  await session.reserve(rows, newControl())
+  return session
 }

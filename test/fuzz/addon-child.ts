@@ -140,25 +140,29 @@ async function steps(random: Random, owner: NativeModel): Promise<void> {
     temperature: random.pick([0, 0.7]),
     topK: random.int(0, 5),
     topP: random.pick([1, 0.5]),
+    minP: random.pick([0, 0.2]),
     seed: 3,
   }
+  const session: NativeSession = owner.session()
   const rows = random.pick([64, 64, 64, 1, 2 ** 31 - 1])
-  const session: NativeSession = owner.session(
-    random.chance(0.1) ? (random.anything() as Anything) : rows,
-    random.chance(0.15) ? spoil(random, sampling) : sampling,
-  )
-  const running: Promise<unknown>[] = []
+  const running: Promise<unknown>[] = [
+    session.reserve(random.chance(0.1) ? (random.anything() as Anything) : rows, randomControl(random)),
+  ]
   const held = [0, 0]
   for (let i = random.int(1, 5); i > 0; i--) {
     const lengths = [random.int(1, 12), random.int(1, 12)]
     let sequences = Int32Array.of(0, held[0]!, 1, 32, held[1]!, 2)
     let offsets = Int32Array.of(0, lengths[0]!, lengths[0]! + lengths[1]!)
     let ids = Int32Array.from({ length: offsets[2]! }, () => random.below(config.vocabSize))
+    let samplings: Anything = [sampling, random.chance(0.15) ? spoil(random, sampling) : sampling]
+    if (random.chance(0.05)) samplings = random.anything()
     if (random.chance(0.15)) sequences = random.typedArray() as Anything
     if (random.chance(0.15)) offsets = random.anything() as Anything
     if (random.chance(0.15)) ids = randomIds(random) as Anything
     for (const k of [0, 1]) held[k]! += lengths[k]!
-    running.push(session.step(sequences, offsets as Anything, ids as Anything, randomControl(random)))
+    running.push(
+      session.step(sequences, samplings, offsets as Anything, ids as Anything, randomControl(random)),
+    )
     if (random.chance(0.1)) session.dispose()
   }
   if (random.chance(0.02)) {

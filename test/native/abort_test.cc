@@ -126,9 +126,9 @@ void reference_stops() {
   cancel_by_result<int32_t>("head_score", kRows, 1, [&](const Control& control, int32_t* argmax) {
     backend->head_score(rows, *w, targets, kTop, {log_prob, {argmax, kRows}, top_ids, top_log_prob}, control);
   });
-  const std::vector<uint64_t> draws = {1, 2, 3, 4, 5};
+  const std::vector<Draw> draws(kRows, {{.temperature = 0.8f, .top_k = 1}, 1});
   cancel_by_result<int32_t>("head_sample", kRows, 1, [&](const Control& control, int32_t* ids) {
-    backend->head_sample(rows, *w, {.temperature = 0.8f, .top_k = 1}, draws, {ids, kRows}, log_prob, control);
+    backend->head_sample(rows, *w, draws, {ids, kRows}, log_prob, control);
   });
   cancel_by_result<float>("head_logits", kRows, kVocab, [&](const Control& control, float* logits) {
     backend->head_logits(rows, *w, logits, control);

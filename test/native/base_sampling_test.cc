@@ -46,6 +46,14 @@ void frequencies() {
   check_counts("top-p least", draw({.temperature = 1, .top_p = 1e-6f, .seed = 5}, kLogits), {0, 1, 0, 0});
   // top-p works on what top-k leaves: 4/7 < 0.6
   check_counts("both", draw({.temperature = 1, .top_k = 2, .top_p = 0.55f, .seed = 6}, kLogits), {0, 1, 0, 0});
+  // Of the largest, 0.4, the others have 0.75, 0.5 and 0.25; at temperature 0.5 the squares of these.
+  check_counts("min-p 0.49", draw({.temperature = 1, .min_p = 0.49f, .seed = 10}, kLogits),
+               {2 / 9.0, 4 / 9.0, 0, 3 / 9.0});
+  check_counts("min-p 0.5, colder", draw({.temperature = 0.5f, .min_p = 0.5f, .seed = 11}, kLogits),
+               {0, 0.16 / 0.25, 0, 0.09 / 0.25});
+  check_counts("min-p 1", draw({.temperature = 1, .min_p = 1, .seed = 12}, kLogits), {0, 1, 0, 0});
+  check_counts("all three", draw({.temperature = 1, .top_k = 3, .top_p = 0.99f, .min_p = 0.6f, .seed = 13}, kLogits),
+               {0, 4 / 7.0, 0, 3 / 7.0});
   check_counts("a cold temperature", draw({.temperature = 1e-30f, .seed = 7}, kLogits), {0, 1, 0, 0});
 }
 

@@ -9,7 +9,7 @@ namespace mt::test {
 
 inline Choice choose(std::span<const float> logits, const Sampling& sampling, uint64_t random) {
   std::vector<TokenWeight> scratch(logits.size());
-  return choose_token(logits, sampling, random, scratch);
+  return choose_token(logits, {sampling, random}, scratch);
 }
 
 }  // namespace mt::test

@@ -8,12 +8,12 @@
 #include <string>
 
 #include "../../native/model/score.h"
-#include "../../native/model/session.h"
 #include "check.h"
 #include "cuda_target.h"
 #include "golden_case.h"
 #include "model_bitwise.h"
 #include "sanitizer.h"
+#include "session_of.h"
 
 namespace mt::test {
 namespace {
@@ -102,7 +102,7 @@ void compare_texts(const std::shared_ptr<Llama>& model, const GoldenCase& golden
     feed.push_back(text.prompt);
     rows += text.prompt.size() + steps;
   }
-  Session session(model, static_cast<int32_t>(rows), {});
+  Session session = session_of(model, static_cast<int32_t>(rows));
   std::vector<bool> compared(count, true);
   for (size_t step = 0; step < steps; step++) {
     std::vector<int32_t> offsets = {0}, ids, next(count);

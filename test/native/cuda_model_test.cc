@@ -37,7 +37,7 @@ void bits_of_a_middle_model(DType dtype) {
   const std::vector<Request> requests = random_requests(kLongPrompts);
   trees_and_packs_change_nothing(*model, requests, score_alone(*model, requests));
   sessions_equal_one_pass(model, 1300, 90);
-  a_sampled_sequence_ignores_its_batch(model);
+  a_sequence_ignores_its_batch(model);
 }
 
 }  // namespace
@@ -82,8 +82,9 @@ int main() {
           bound);
     trees_and_packs_change_nothing(*model, requests, alone);
     sessions_equal_one_pass(model, longer, shorter);
-    a_sampled_sequence_ignores_its_batch(model);
+    a_sequence_ignores_its_batch(model);
     rows_of_an_ended_sequence_are_free(model);
+    a_session_that_grows_keeps_its_tokens(model);
     for (const Tiling tiling : {Tiling::kSmall, Tiling::kLarge}) {
       if (kSanitized && capability == 9) continue;  // cuda_gemm_test has the tiles on Hopper
       const std::vector<std::vector<float>> tiled = score_alone(*load(tiling, dtype), requests);

@@ -30,8 +30,10 @@ std::vector<Choice> sample(Device& device, const std::vector<float>& logits, int
   const int rows = static_cast<int>(random.size());
   const Placed<int32_t> ids(device, rows);
   const Placed<float> log_probs(device, rows);
-  head_sample(device, Placed<float>(device, logits).data(), rows, vocab, sampling,
-              Placed<uint64_t>(device, random).data(), ids.data(), log_probs.data());
+  std::vector<Draw> draws;
+  for (const uint64_t bits : random) draws.push_back({sampling, bits});
+  head_sample(device, Placed<float>(device, logits).data(), rows, vocab, Placed<Draw>(device, draws).data(), ids.data(),
+              log_probs.data());
   const std::vector<int32_t> id = ids.read();
   const std::vector<float> log_prob = log_probs.read();
   std::vector<Choice> choices;
@@ -56,8 +58,9 @@ void test_choices(Device& device, const char* name, const std::vector<float>& lo
                       (got[r].id != want.id || both_nan ||
                        std::fabs(got[r].log_prob - want.log_prob) <= 4e-6f * (1 + std::fabs(want.log_prob)));
 #endif
-    check(same, "%s, vocab %d temperature %g top-k %d top-p %g: row %zu gets %d %.9g, want %d %.9g", name, vocab,
-          sampling.temperature, sampling.top_k, sampling.top_p, r, got[r].id, got[r].log_prob, want.id, want.log_prob);
+    check(same, "%s, vocab %d temperature %g top-k %d top-p %g min-p %g: row %zu gets %d %.9g, want %d %.9g", name,
+          vocab, sampling.temperature, sampling.top_k, sampling.top_p, sampling.min_p, r, got[r].id, got[r].log_prob,
+          want.id, want.log_prob);
   }
 }
 
@@ -82,7 +85,9 @@ void sweep(Device& device) {
           if (top_k < 0 || turn % kEvery != 0) continue;
           run_threads_backwards(turn % 2 == 0);
           const float steps = turn % 3 == 0 ? 1.0f : turn % 3 == 1 ? 4.0f : 1e6f;
-          test_random_rows(device, vocab, steps, {.temperature = temperature, .top_k = top_k, .top_p = top_p}, turn);
+          test_random_rows(device, vocab, steps,
+                           {.temperature = temperature, .top_k = top_k, .top_p = top_p, .min_p = turn % 2 ? 0.1f : 0},
+                           turn);
         }
   run_threads_backwards(false);
 }

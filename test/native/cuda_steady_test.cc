@@ -8,8 +8,8 @@
 #include "check.h"
 #include "cuda_target.h"
 #include "model/score.h"
-#include "model/session.h"
 #include "sanitizer.h"
+#include "session_of.h"
 #include "simulator/counters.h"
 #include "tiny_model.h"
 
@@ -149,13 +149,13 @@ void a_step_of_decoding_takes_no_memory_and_one_wait(const std::shared_ptr<Llama
   std::vector<int32_t> offsets = {0}, ids;
   int32_t rows = 0;
   for (const int32_t n : lengths) {
-    sequences.push_back({.first_row = rows, .stream = n});
+    sequences.push_back({.first_row = rows, .stream = n, .sampling = sampling});
     rows += n + 8;
     const std::vector<int32_t> prompt = random_ids(random, n, model->config().vocab_size);
     ids.insert(ids.end(), prompt.begin(), prompt.end());
     offsets.push_back(static_cast<int32_t>(ids.size()));
   }
-  Session session(model, rows, sampling);
+  Session session = session_of(model, rows);
   std::vector<int32_t> next(3);
   std::vector<float> log_probs(3);
   const auto step = [&] {
@@ -195,11 +195,11 @@ Outcome run_prompt(const std::shared_ptr<Llama>& model) {
   std::mt19937 random(6);
   const std::vector<int32_t> ids = random_ids(random, 400, model->config().vocab_size), offsets = {0, 400};
   const SessionSequence sequence = {};
-  Session session(model, 400, {});
   Outcome outcome;
   int32_t next;
   outcome.launches = asked_by([&] {
                        outcome.code = error_of([&] {
+                         Session session = session_of(model, 400);
                          session.step({{&sequence, 1}, offsets, ids}, {&next, 1}, {&outcome.log_prob, 1}, Control());
                        });
                      }).launches;

@@ -6,10 +6,10 @@
 #include <numeric>
 
 #include "../../native/model/score.h"
-#include "../../native/model/session.h"
 #include "check.h"
 #include "pack_building.h"
 #include "sanitizer.h"
+#include "session_of.h"
 #include "tiny_model.h"
 
 namespace mt::test {
@@ -91,7 +91,7 @@ void sessions_equal_one_pass(const std::shared_ptr<Llama>& model, size_t longer,
                                                 greedy_log_probs(*model, sequences[1])};
   for (const unsigned max_tokens : {1000u, 64u, 17u}) {
     const int32_t rows = static_cast<int32_t>(longer + shorter);
-    Session session(model, rows, {});
+    Session session = session_of(model, rows);
     std::vector<size_t> fed(2, 0);
     // the shorter one lies in front or behind
     const int32_t first[2] = {max_tokens == 64 ? static_cast<int32_t>(shorter) : 0,
@@ -120,41 +120,58 @@ void sessions_equal_one_pass(const std::shared_ptr<Llama>& model, size_t longer,
 
 namespace {
 
-std::vector<int32_t> generate(const std::shared_ptr<Llama>& model, const std::vector<std::vector<int32_t>>& prompts,
-                              const std::vector<int32_t>& streams, size_t wanted) {
-  const Sampling sampling = {.temperature = 0.9f, .top_k = 40, .top_p = 0.95f, .seed = 5};
+const Sampling kGreedy = {};
+const Sampling kWarm = {.temperature = 0.9f, .top_k = 40, .top_p = 0.95f, .seed = 5};
+const Sampling kHot = {.temperature = 3, .min_p = 0.01f, .seed = 6};
+
+struct Text {
+  std::vector<int32_t> prompt;
+  int32_t stream;
+  Sampling sampling;
+};
+
+// The tokens that follow texts[wanted], and the bits of their log-probabilities.
+std::vector<int32_t> generate(const std::shared_ptr<Llama>& model, const std::vector<Text>& texts, size_t wanted) {
   const int32_t each = 30;
-  Session session(model, each * static_cast<int32_t>(prompts.size()), sampling);
-  std::vector<std::vector<int32_t>> feed = prompts;
+  Session session = session_of(model, each * static_cast<int32_t>(texts.size()));
+  std::vector<std::vector<int32_t>> feed;
   std::vector<SessionSequence> sequences;
-  for (size_t s = 0; s < prompts.size(); s++) {
-    sequences.push_back({.first_row = each * static_cast<int32_t>(s), .stream = streams[s]});
+  for (const auto& [prompt, stream, sampling] : texts) {
+    const int32_t first_row = each * static_cast<int32_t>(feed.size());
+    sequences.push_back({.first_row = first_row, .stream = stream, .sampling = sampling});
+    feed.push_back(prompt);
   }
   std::vector<int32_t> result;
   for (int t = 0; t < (kSanitized ? 6 : 20); t++) {
-    std::vector<int32_t> offsets = {0}, ids, next(prompts.size());
-    std::vector<float> log_probs(prompts.size());
+    std::vector<int32_t> offsets = {0}, ids, next(texts.size());
+    std::vector<float> log_probs(texts.size());
     for (const std::vector<int32_t>& tokens : feed) {
       ids.insert(ids.end(), tokens.begin(), tokens.end());
       offsets.push_back(static_cast<int32_t>(ids.size()));
     }
     session.step({sequences, offsets, ids}, next, log_probs, Control());
-    for (size_t s = 0; s < prompts.size(); s++) {
+    for (size_t s = 0; s < texts.size(); s++) {
       sequences[s].length += static_cast<int32_t>(feed[s].size());
       feed[s] = {next[s]};
     }
     result.push_back(next[wanted]);
+    result.push_back(std::bit_cast<int32_t>(log_probs[wanted]));
   }
   return result;
 }
 
 }  // namespace
 
-void a_sampled_sequence_ignores_its_batch(const std::shared_ptr<Llama>& model) {
+void a_sequence_ignores_its_batch(const std::shared_ptr<Llama>& model) {
   const std::vector<int32_t> a = {1, 2, 3}, b = {9, 8, 7, 6, 5, 4};
-  const std::vector<int32_t> alone = generate(model, {a}, {42}, 0);
-  CHECK(alone == generate(model, {b, a, b}, {1, 42, 2}, 1));
-  CHECK(alone != generate(model, {a}, {43}, 0));
+  for (const Sampling& sampling : {kGreedy, kWarm, kHot}) {
+    const std::vector<int32_t> alone = generate(model, {{a, 42, sampling}}, 0);
+    CHECK(alone == generate(model, {{b, 1, sampling}, {a, 42, sampling}, {b, 2, sampling}}, 1));
+    CHECK(alone ==
+          generate(model, {{b, 1, kHot}, {b, 2, kGreedy}, {a, 42, sampling}, {b, 3, kWarm}, {a, 42, kGreedy}}, 2));
+  }
+  CHECK(generate(model, {{a, 42, kWarm}}, 0) != generate(model, {{a, 43, kWarm}}, 0));
+  CHECK(generate(model, {{a, 42, kWarm}}, 0) != generate(model, {{a, 42, kHot}}, 0));
 }
 
 void rows_of_an_ended_sequence_are_free(const std::shared_ptr<Llama>& model) {
@@ -167,11 +184,32 @@ void rows_of_an_ended_sequence_are_free(const std::shared_ptr<Llama>& model) {
     session.step({{&sequence, 1}, offsets, ids}, {&next, 1}, {&log_prob, 1}, Control());
     return log_prob;
   };
-  Session fresh(model, 4, {}), used(model, 8, {});
+  Session fresh = session_of(model, 4), used = session_of(model, 8);
   const float want = last(fresh, b, 0);
   last(used, a, 0);
   CHECK_EQ(last(used, b, 0), want);
   CHECK_EQ(last(used, b, 3), want);
+}
+
+void a_session_that_grows_keeps_its_tokens(const std::shared_ptr<Llama>& model) {
+  const std::vector<int32_t> ids = {3, 1, 4, 1, 5, 9, 2, 6};
+  const auto give = [&](Session& session, int32_t length, int32_t count) {
+    const SessionSequence sequence = {.first_row = 1, .length = length};
+    const std::vector<int32_t> offsets = {0, count};
+    int32_t next;
+    float log_prob;
+    const std::span<const int32_t> some = std::span(ids).subspan(length, count);
+    session.step({{&sequence, 1}, offsets, some}, {&next, 1}, {&log_prob, 1}, Control());
+    return log_prob;
+  };
+  Session whole = session_of(model, 9), grown = session_of(model, 6);
+  const float want = give(whole, 0, 8);
+  give(grown, 0, 5);
+  grown.reserve(7);
+  give(grown, 5, 1);
+  grown.reserve(3);  // it has more already
+  grown.reserve(100);
+  CHECK_EQ(give(grown, 6, 2), want);
 }
 
 }  // namespace mt::test

@@ -44,8 +44,9 @@ void keep_bits(const char* name, const LlamaConfig& config, DType dtype, const s
     const std::vector<std::vector<float>> alone = score_alone(*model, requests);
     trees_and_packs_change_nothing(*model, requests, alone);
     sessions_equal_one_pass(model, kLonger, kShorter);
-    a_sampled_sequence_ignores_its_batch(model);
+    a_sequence_ignores_its_batch(model);
     rows_of_an_ended_sequence_are_free(model);
+    a_session_that_grows_keeps_its_tokens(model);
     // The same kernels on another number of threads.
     const std::string kernels = model->backend().name();
     if (kernels == last) {

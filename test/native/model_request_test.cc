@@ -1,9 +1,9 @@
 // Requests from outside are checked: each broken pack, row, target and step has its message, and random ones are either
 // refused or run.
 #include "../../native/model/score.h"
-#include "../../native/model/session.h"
 #include "check.h"
 #include "sanitizer.h"
+#include "session_of.h"
 #include "tiny_model.h"
 
 namespace mt::test {
@@ -150,7 +150,7 @@ const Step kSteps[] = {
 };
 
 void broken_steps_are_refused_and_change_nothing(const std::shared_ptr<Llama>& model) {
-  Session session(model, 11, {});
+  Session session = session_of(model, 11);
   int32_t next[3];
   float log_probs[3];
   for (const Step& s : kSteps) {
@@ -168,7 +168,7 @@ void broken_steps_are_refused_and_change_nothing(const std::shared_ptr<Llama>& m
   int32_t words[2] = {1, 0};
   CHECK_EQ(error_of([&] { session.step({one, offsets, ids}, next, log_probs, Control(words)); }), "ABORTED");
   session.step({one, offsets, ids}, next, log_probs, Control());
-  Session fresh(model, 2, {});
+  Session fresh = session_of(model, 2);
   int32_t want;
   float want_log_prob;
   fresh.step({one, offsets, ids}, {&want, 1}, {&want_log_prob, 1}, Control());
@@ -176,16 +176,24 @@ void broken_steps_are_refused_and_change_nothing(const std::shared_ptr<Llama>& m
   CHECK_EQ(log_probs[0], want_log_prob);
 }
 
-void broken_sessions_are_refused(const std::shared_ptr<Llama>& model) {
-  const auto code = [&](int32_t rows, Sampling sampling) { return error_of([&] { Session(model, rows, sampling); }); };
-  CHECK_EQ(code(4, {}), "");
-  CHECK_EQ(code(0, {}), "INVALID_ARGUMENT");
-  CHECK_EQ(code(-1, {}), "INVALID_ARGUMENT");
-  CHECK_EQ(code(4, {.temperature = -1}), "INVALID_ARGUMENT");
-  CHECK_EQ(code(4, {.temperature = HUGE_VALF}), "INVALID_ARGUMENT");
-  CHECK_EQ(code(4, {.top_k = -1}), "INVALID_ARGUMENT");
-  CHECK_EQ(code(4, {.top_p = 0}), "INVALID_ARGUMENT");
-  CHECK_EQ(code(4, {.top_p = 1.5f}), "INVALID_ARGUMENT");
+void broken_samplings_are_refused(const std::shared_ptr<Llama>& model) {
+  Session session = session_of(model, 4);
+  const std::vector<int32_t> offsets = {0, 1, 2}, ids = {1, 1};
+  int32_t next[2];
+  float log_probs[2];
+  const auto code = [&](const Sampling& sampling) {
+    const std::vector<SessionSequence> two = {{0}, {.first_row = 1, .sampling = sampling}};
+    return error_of([&] { session.step({two, offsets, ids}, next, log_probs, Control()); });
+  };
+  CHECK_EQ(code({}), "");
+  CHECK_EQ(code({.temperature = -1}), "INVALID_ARGUMENT");
+  CHECK_EQ(code({.temperature = HUGE_VALF}), "INVALID_ARGUMENT");
+  CHECK_EQ(code({.top_k = -1}), "INVALID_ARGUMENT");
+  CHECK_EQ(code({.top_p = 0}), "INVALID_ARGUMENT");
+  CHECK_EQ(code({.top_p = 1.5f}), "INVALID_ARGUMENT");
+  CHECK_EQ(code({.min_p = -0.1f}), "INVALID_ARGUMENT");
+  CHECK_EQ(code({.min_p = 1.1f}), "INVALID_ARGUMENT");
+  CHECK_EQ(code({.min_p = NAN}), "INVALID_ARGUMENT");
 }
 
 }  // namespace
@@ -199,7 +207,7 @@ int main() {
     const auto model = load_tiny(backend(), mt::DType::kFloat32);
     random_requests_are_refused_or_run(*model);
     broken_steps_are_refused_and_change_nothing(model);
-    broken_sessions_are_refused(model);
+    broken_samplings_are_refused(model);
   }
   return finish("model_request");
 }

@@ -96,10 +96,13 @@ inline Bits logits_of_a_sequence(const std::shared_ptr<Llama>& model, int) {
 
 // Two sequences, a prefill and two steps each; a step that finds no memory is the session's to repeat.
 inline Bits generate(const std::shared_ptr<Llama>& model, int tokens, const Sampling& sampling) {
-  Session session(model, 3 * tokens, sampling);
+  Session session(model);
+  session.reserve(2 * tokens);
+  session.reserve(3 * tokens);
   Bits bits;
   std::vector<int32_t> ids(tokens, 7), offsets = {0, tokens - 2, tokens}, next(2);
-  std::vector<SessionSequence> sequences = {{.first_row = 0}, {.first_row = 2 * tokens, .stream = 1}};
+  std::vector<SessionSequence> sequences = {{.first_row = 0, .sampling = sampling},
+                                            {.first_row = 2 * tokens, .stream = 1, .sampling = sampling}};
   std::vector<float> log_probs(2);
   for (int step = 0; step < 3; step++) {
     session.step({sequences, offsets, ids}, next, log_probs, Control());

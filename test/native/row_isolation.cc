@@ -7,10 +7,10 @@
 #include <functional>
 
 #include "../../native/check/case.h"
-#include "../../native/model/session.h"
 #include "check.h"
 #include "pack_building.h"
 #include "random.h"
+#include "session_of.h"
 #include "tiny_model.h"
 
 namespace mt::test {
@@ -203,12 +203,12 @@ std::vector<RowOp> row_ops(Backend& b, DType dtype) {
       {"head_sample", kDim, true,
        [=, &b](Memory& m, View h) {
          const auto w = m.matrix(kVocab, kDim, MatrixKind::kPlain, {}, dtype);
-         std::vector<uint64_t> random(kRows);
-         for (int r = 0; r < kRows; r++) random[r] = random_bits(1, r, 2);
+         const Sampling sampling = {.temperature = 0.8f, .top_k = 50, .top_p = 0.9f};
+         std::vector<Draw> draws;
+         for (int r = 0; r < kRows; r++) draws.push_back({sampling, random_bits(1, r, 2)});
          std::vector<int32_t> ids(kRows);
          std::vector<float> log_prob(kRows);
-         const Sampling sampling = {.temperature = 0.8f, .top_k = 50, .top_p = 0.9f};
-         b.head_sample(h, *w, sampling, random, ids, log_prob, Control());
+         b.head_sample(h, *w, draws, ids, log_prob, Control());
          for (const int32_t id : ids) CHECK(id >= 0 && id < kVocab);
          Floats all = {1, log_prob};
          append(all, from_ids(ids, 1));
@@ -429,12 +429,12 @@ void requests_keep_apart(std::unique_ptr<Backend> backend, DType dtype, bool sho
             got.back());
 
     const auto generate = [&](const std::vector<std::vector<int32_t>>& prompts) {
-      Session session(model, 200, {.temperature = 0.7f, .seed = 3});
+      Session session = session_of(model, 200);
       std::vector<SessionSequence> sequences;
       std::vector<int32_t> offsets = {0}, ids, next(prompts.size());
       std::vector<float> log_probs(prompts.size());
       for (size_t i = 0; i < prompts.size(); i++) {
-        sequences.push_back({.first_row = static_cast<int32_t>(100 * i)});
+        sequences.push_back({.first_row = static_cast<int32_t>(100 * i), .sampling = {.temperature = 0.7f, .seed = 3}});
         ids.insert(ids.end(), prompts[i].begin(), prompts[i].end());
         offsets.push_back(static_cast<int32_t>(ids.size()));
       }

@@ -49,6 +49,7 @@ class CpuBackend final : public Backend {
   std::unique_ptr<Buffer> allocate(size_t bytes) override { return std::make_unique<CpuBuffer>(bytes); }
   void upload(void* device, const void* host, size_t bytes) override { std::memcpy(device, host, bytes); }
   void download(void* host, const void* device, size_t bytes) override { std::memcpy(host, device, bytes); }
+  void copy(void* to, const void* from, size_t bytes) override { std::memcpy(to, from, bytes); }
 
   // ---- weights ----
 
@@ -203,9 +204,9 @@ class CpuBackend final : public Backend {
     head_.score(h, packed(w), targets, top_k, result, control);
   }
 
-  void head_sample(View h, const Matrix& w, const Sampling& sampling, std::span<const uint64_t> random,
-                   std::span<int32_t> ids, std::span<float> log_prob, const Control& control) override {
-    head_.sample(h, packed(w), sampling, random, ids, log_prob, control);
+  void head_sample(View h, const Matrix& w, std::span<const Draw> draws, std::span<int32_t> ids,
+                   std::span<float> log_prob, const Control& control) override {
+    head_.sample(h, packed(w), draws, ids, log_prob, control);
   }
 
   void head_logits(View h, const Matrix& w, float* logits, const Control& control) override {

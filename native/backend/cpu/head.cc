@@ -14,11 +14,6 @@ constexpr int kRange = 1024;
 constexpr size_t kScratchBytes = size_t{64} << 20;
 constexpr float kLowest = -std::numeric_limits<float>::infinity();
 
-View rows_of(View x, int first, int count) {
-  const size_t offset = size_t(first) * x.cols * dtype_size(x.dtype);
-  return {static_cast<std::byte*>(x.data) + offset, count, x.cols, x.dtype};
-}
-
 // Copies the logits of a finished tile to their rows of [rows, vocab].
 void store_logits(const CpuKernels& kernels, const ProductTile& tile, const CpuMatrix& w, float* logits) {
   const int first = tile.panel * w.shape.panel;
@@ -46,7 +41,7 @@ void Head::for_parts(View h, size_t bytes_per_row, const Body& body) {
   // The sizes of the parts differ by at most one row: a small last part would read all weights for few rows.
   for (size_t part = 0; part < parts; part++) {
     const int first = static_cast<int>(rows * part / parts), end = static_cast<int>(rows * (part + 1) / parts);
-    body(first, rows_of(h, first, end - first));
+    body(first, h.part(first, end - first));
   }
 }
 
@@ -112,8 +107,8 @@ void Head::score_part(View h, const CpuMatrix& w, const int32_t* targets, int to
   });
 }
 
-void Head::sample(View h, const CpuMatrix& w, const Sampling& sampling, std::span<const uint64_t> random,
-                  std::span<int32_t> ids, std::span<float> log_prob, const Control& control) {
+void Head::sample(View h, const CpuMatrix& w, std::span<const Draw> draws, std::span<int32_t> ids,
+                  std::span<float> log_prob, const Control& control) {
   const size_t vocab = w.rows;
   for_parts(h, vocab * sizeof(float), [&](int first, View rows) {
     logits_.reserve_zeroed(rows.rows * vocab * sizeof(float));
@@ -121,7 +116,7 @@ void Head::sample(View h, const CpuMatrix& w, const Sampling& sampling, std::spa
     logits(rows, w, logits_.as<float>(), control);
     pool_.parallel_for(rows.rows, [&](int r, int worker) {
       control.poll();
-      const Choice choice = choose_token({logits_.as<float>() + r * vocab, vocab}, sampling, random[first + r],
+      const Choice choice = choose_token({logits_.as<float>() + r * vocab, vocab}, draws[first + r],
                                          {lists_.as<TokenWeight>() + worker * vocab, vocab});
       ids[first + r] = choice.id;
       log_prob[first + r] = choice.log_prob;

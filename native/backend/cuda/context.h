@@ -54,10 +54,6 @@ class DeviceContext {
   // ---- parts of the head's rows, whose scratch memory is bounded ----
 
   int rows_at_once(size_t bytes_per_row) const { return std::max(16, static_cast<int>(head_bytes_ / bytes_per_row)); }
-  static View rows_of(View x, int first, int count) {
-    const size_t offset = static_cast<size_t>(first) * x.cols * dtype_size(x.dtype);
-    return {static_cast<std::byte*>(x.data) + offset, std::min(count, x.rows - first), x.cols, x.dtype};
-  }
   // Computes the logits of a few rows in scratch memory, which the next call overwrites.
   float* some_logits(View h, const Matrix& w) {
     float* logits = head.get<float>(device, static_cast<size_t>(h.rows) * w.rows);

@@ -64,6 +64,7 @@ class CudaBackend final : public Backend {
   }
   void upload(void* device, const void* host, size_t bytes) override { device_.upload(device, host, bytes); }
   void download(void* host, const void* device, size_t bytes) override { device_.download(host, device, bytes); }
+  void copy(void* to, const void* from, size_t bytes) override { device_.copy(to, from, bytes); }
   void wait() override { device_.wait(); }
 
   // ---- weights ----
@@ -223,22 +224,23 @@ class CudaBackend final : public Backend {
     std::copy_n(back + 4 * rows + top, top, result.top_log_prob.begin());
   }
 
-  void head_sample(View h, const Matrix& w, const Sampling& sampling, std::span<const uint64_t> random,
-                   std::span<int32_t> ids, std::span<float> log_prob, const Control& control) override {
+  void head_sample(View h, const Matrix& w, std::span<const Draw> draws, std::span<int32_t> ids,
+                   std::span<float> log_prob, const Control& control) override {
     if (h.rows == 0) return;
     device_.set_op("head_sample");
     const size_t rows = h.rows;
-    // [rows] each: random bits, then what comes back: ids, log-probabilities.
-    auto* bits = context_.head_rows.get<uint64_t>(device_, 2 * rows);
-    auto* id = reinterpret_cast<int32_t*>(bits + rows);
+    // [rows] each: draws, then what comes back: ids, log-probabilities.
+    const size_t bytes = rows * (sizeof(Draw) + sizeof(int32_t) + sizeof(float));
+    auto* row_draws = reinterpret_cast<Draw*>(context_.head_rows.get<std::byte>(device_, bytes));
+    auto* id = reinterpret_cast<int32_t*>(row_draws + rows);
     auto* log_probs = reinterpret_cast<float*>(id + rows);
-    context_.upload_rows(bits, random);
+    context_.upload_rows(row_draws, draws);
     const int part = context_.rows_at_once(w.rows * sizeof(float));
     for (int first = 0; first < h.rows; first += part) {
       control.poll();
-      const View some = DeviceContext::rows_of(h, first, part);
-      MT_TARGET::head_sample(device_, context_.some_logits(some, w), some.rows, w.rows, sampling, bits + first,
-                             id + first, log_probs + first);
+      const View some = h.part(first, std::min(part, h.rows - first));
+      MT_TARGET::head_sample(device_, context_.some_logits(some, w), some.rows, w.rows, row_draws + first, id + first,
+                             log_probs + first);
     }
     const int32_t* back = context_.fetch<int32_t>(id, 2 * rows);
     std::copy_n(back, rows, ids.begin());
@@ -250,7 +252,7 @@ class CudaBackend final : public Backend {
     const int part = context_.rows_at_once(w.rows * sizeof(float));
     for (int first = 0; first < h.rows; first += part) {
       control.poll();
-      const View some = DeviceContext::rows_of(h, first, part);
+      const View some = h.part(first, std::min(part, h.rows - first));
       const size_t count = static_cast<size_t>(some.rows) * w.rows;
       device_.download(logits + static_cast<size_t>(first) * w.rows, context_.some_logits(some, w),
                        count * sizeof(float));
@@ -266,7 +268,7 @@ class CudaBackend final : public Backend {
     const int part = context_.rows_at_once(per_row * sizeof(HeadPartial));
     for (int first = 0; first < h.rows; first += part) {
       control.poll();
-      const View some = DeviceContext::rows_of(h, first, part);
+      const View some = h.part(first, std::min(part, h.rows - first));
       HeadPartial* partials = context_.head.get<HeadPartial>(device_, some.rows * per_row);
       context_.multiply(some, w, [&](const auto& g) {
         MT_TARGET::head_partials(device_, g, targets + first, partials, target_logits + first);
@@ -281,7 +283,7 @@ class CudaBackend final : public Backend {
     const int part = context_.rows_at_once(w.rows * sizeof(float));
     for (int first = 0; first < h.rows; first += part) {
       control.poll();
-      const View some = DeviceContext::rows_of(h, first, part);
+      const View some = h.part(first, std::min(part, h.rows - first));
       const size_t at = static_cast<size_t>(first) * top_k;
       head_top_k(device_, context_.some_logits(some, w), log_sums + first, some.rows, w.rows, top_k, ids + at,
                  log_probs + at);

@@ -104,7 +104,7 @@ class CudaBackward final : public BackwardOps {
     const int part = context_.rows_at_once(w.rows * sizeof(float));
     for (int first = 0; first < h.rows; first += part) {
       control.poll();
-      const View some = DeviceContext::rows_of(h, first, part);
+      const View some = h.part(first, std::min(part, h.rows - first));
       float* logits = context_.some_logits(some, w);
       with_trained_type(h.dtype, [&](auto t) {
         using T = decltype(t);

@@ -61,6 +61,7 @@ class ReferenceBackend final : public Backend {
   std::unique_ptr<Buffer> allocate(size_t bytes) override { return std::make_unique<HostBuffer>(bytes); }
   void upload(void* device, const void* host, size_t bytes) override { std::memcpy(device, host, bytes); }
   void download(void* host, const void* device, size_t bytes) override { std::memcpy(host, device, bytes); }
+  void copy(void* to, const void* from, size_t bytes) override { std::memcpy(to, from, bytes); }
 
   // ---- weights ----
 
@@ -255,13 +256,13 @@ class ReferenceBackend final : public Backend {
     }
   }
 
-  void head_sample(View h, const Matrix& w, const Sampling& sampling, std::span<const uint64_t> random,
-                   std::span<int32_t> ids, std::span<float> log_prob, const Control& control) override {
+  void head_sample(View h, const Matrix& w, std::span<const Draw> draws, std::span<int32_t> ids,
+                   std::span<float> log_prob, const Control& control) override {
     std::vector<float> logits(w.rows);
     std::vector<TokenWeight> scratch(w.rows);
     for (int r = 0; r < h.rows; r++) {
       row_logits(h, r, w, logits.data(), control);
-      const Choice choice = choose_token(logits, sampling, random[r], scratch);
+      const Choice choice = choose_token(logits, draws[r], scratch);
       ids[r] = choice.id;
       log_prob[r] = choice.log_prob;
     }

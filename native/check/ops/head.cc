@@ -91,27 +91,27 @@ class HeadScore final : public Head {
 
 // What choose_token() picks: `id` if it is drawn within 2^-16 of the random number, for a device may round the weights
 // otherwise.
-Choice nearest_choice(std::span<const float> logits, const Sampling& sampling, uint64_t random, double id) {
+Choice nearest_choice(std::span<const float> logits, const Draw& draw, double id) {
   constexpr uint64_t kNear = uint64_t{1} << 48;
   std::vector<TokenWeight> scratch(logits.size());
-  for (const uint64_t bits : {random - std::min(random, kNear), random + std::min(~random, kNear)}) {
-    const Choice choice = choose_token(logits, sampling, bits, scratch);
+  for (const uint64_t bits :
+       {draw.random - std::min(draw.random, kNear), draw.random + std::min(~draw.random, kNear)}) {
+    const Choice choice = choose_token(logits, {draw.sampling, bits}, scratch);
     if (choice.id == id) return choice;
   }
-  return choose_token(logits, sampling, random, scratch);
+  return choose_token(logits, draw, scratch);
 }
 
 class HeadSample final : public Head {
  public:
   HeadSample(Backend& backend, const OpCase& c, DType rounding)
-      : Head(backend, c, rounding),
-        sampling_{.temperature = 0.8f, .top_k = c.top_k, .top_p = 0.9f},
-        ids_chosen_(tokens()),
-        log_probs_(tokens()) {
-    for (int i = 0; i < tokens(); i++) draws_.push_back(random_bits(7, i, 0));
+      : Head(backend, c, rounding), ids_chosen_(tokens()), log_probs_(tokens()) {
+    const Sampling samplings[] = {{.temperature = 0.8f, .top_k = c.top_k, .top_p = 0.9f},
+                                  {.temperature = 1.5f, .min_p = 0.05f}};
+    for (int i = 0; i < tokens(); i++) draws_.push_back({samplings[i % 2], random_bits(7, i, 0)});
   }
   void run(const Control& control) override {
-    backend_.head_sample(x_, next_weight(), sampling_, draws_, ids_chosen_, log_probs_, control);
+    backend_.head_sample(x_, next_weight(), draws_, ids_chosen_, log_probs_, control);
   }
   std::vector<Output> outputs() override {
     return {{"id", 1, {ids_chosen_.begin(), ids_chosen_.end()}}, {"log_prob", 1, log_probs_}};
@@ -130,15 +130,14 @@ class HeadSample final : public Head {
       judge.add(own, i, there[i], product(static_cast<int>(i / vocab), static_cast<int>(i % vocab)));
     for (int r = 0; r < tokens(); r++) {
       const double id = got[0].values[r], log_prob = got[1].values[r];
-      const Choice choice = nearest_choice({&there[r * vocab], vocab}, sampling_, draws_[r], id);
+      const Choice choice = nearest_choice({&there[r * vocab], vocab}, draws_[r], id);
       judge.add(want[0], r, id, choice.id, std::fabs(id - choice.id), 0);
       judge.add(want[1], r, log_prob, choice.log_prob, std::fabs(log_prob - choice.log_prob), 1e-5);
     }
   }
 
  private:
-  const Sampling sampling_;
-  std::vector<uint64_t> draws_;
+  std::vector<Draw> draws_;
   std::vector<int32_t> ids_chosen_;
   std::vector<float> log_probs_;
 };

@@ -18,13 +18,14 @@ struct Step {
 };
 
 // Gives one to three tokens to some of the sequences, which hold `lengths` tokens.
-Step sound_step(Input& input, std::span<int32_t> lengths, int vocab_size) {
+Step sound_step(Input& input, std::span<int32_t> lengths, const Sampling& sampling, int vocab_size) {
   Step step;
   const uint8_t chosen = input.byte();
   for (int s = 0; s < kSequences; s++) {
     const int count = std::min(input.within(1, 3), kRows - lengths[s]);
     if ((chosen >> s & 1) == 0 || count == 0) continue;
-    step.sequences.push_back({.first_row = s * kRows, .length = lengths[s], .stream = s});
+    step.sequences.push_back(
+        {.first_row = s * kRows, .length = lengths[s], .stream = s, .sampling = s % 2 == 0 ? sampling : Sampling()});
     for (int i = 0; i < count; i++) step.ids.push_back(input.within(0, vocab_size - 1));
     step.offsets.push_back(static_cast<int32_t>(step.ids.size()));
     lengths[s] += count;
@@ -55,23 +56,23 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const Sampling sampling = {.temperature = static_cast<float>(input.within(0, 2)),
                              .top_k = input.within(0, 3),
                              .top_p = input.byte() % 2 == 0 ? 1.0f : 0.5f,
+                             .min_p = input.byte() % 2 == 0 ? 0.0f : 0.3f,
                              .seed = input.byte()};
   const bool spoils = input.byte() % 2 == 1;
   int32_t rows = fuzz::kRows * fuzz::kSequences;
   if (spoils && input.byte() == 1) rows = std::min(input.odd_number(), 64);
-  std::unique_ptr<Session> session;
-  const auto create = [&] { session = std::make_unique<Session>(model, rows, sampling); };
-  if (!fuzz::accepts({ErrorCode::INVALID_ARGUMENT}, create)) return 0;
+  Session session(model);
+  session.reserve(rows);
   std::vector<int32_t> lengths(fuzz::kSequences);
   for (int steps = 0; steps < 8 && !input.empty(); steps++) {
     std::vector<int32_t> after = lengths;
-    fuzz::Step step = fuzz::sound_step(input, after, vocab_size);
+    fuzz::Step step = fuzz::sound_step(input, after, sampling, vocab_size);
     const bool sound = !step.sequences.empty();
     if (spoils) fuzz::spoil_any(step, input);
     const size_t n = step.sequences.size();
     std::vector<int32_t> ids(n, -1);
     std::vector<float> log_probs(n);
-    const auto run = [&] { session->step({step.sequences, step.offsets, step.ids}, ids, log_probs, Control()); };
+    const auto run = [&] { session.step({step.sequences, step.offsets, step.ids}, ids, log_probs, Control()); };
     const auto codes = {ErrorCode::INVALID_ARGUMENT, ErrorCode::CONTEXT_LENGTH, ErrorCode::TOKEN_OUT_OF_RANGE};
     if (!fuzz::accepts(codes, run)) {
       if (sound && !spoils) fuzz::broken("a sound step is refused");

@@ -1,7 +1,7 @@
 // Sampling from logits (base/sampling.h). A block has one row. Weights are whole numbers, whose sums are the same in
 // any order. Bound by reading the row, which lies in the L2: once for the largest logit, four times each for top-k and
-// top-p (each time for a digit of eight bits of the key), once for the sums of the weights and once for the draw. It is
-// read once more if a cut of top-k or top-p falls among tokens of equal logits.
+// top-p (each time for a digit of eight bits of the key), once for the sums of the weights, once for min-p and once for
+// the draw. It is read once more if a cut of top-k or top-p falls among tokens of equal logits.
 #include <cstring>
 
 #include "../device/device.cuh"
@@ -231,8 +231,7 @@ struct Row {
 struct SampleArguments {
   const float* logits;
   int vocab;
-  Sampling sampling;
-  const uint64_t* random;
+  const Draw* draws;
   int32_t* ids;
   float* log_probs;
 };
@@ -241,17 +240,18 @@ template <int kThreads>
 MT_KERNEL(kThreads, 1)
 sample_kernel(SampleArguments a) {
   const int r = block_x();
+  const Sampling sampling = a.draws[r].sampling;
   auto& shared = *reinterpret_cast<Shared<kThreads>*>(shared_memory());
   const Row<kThreads> row = {a.logits + static_cast<int64_t>(r) * a.vocab, a.vocab, shared};
   shared.clear_parts();
   float largest = -INFINITY;
   row.for_all([&](float logit, int) { largest = logit > largest ? logit : largest; });
   largest = shared.max(largest);
-  const auto weight = [&](float logit) { return weight_of(logit, largest, a.sampling.temperature); };
+  const auto weight = [&](float logit) { return weight_of(logit, largest, sampling.temperature); };
 
   Kept kept;
-  if (a.sampling.top_k > 0 && a.sampling.top_k < a.vocab)
-    kept = row.select(kept, a.sampling.top_k, [](float) { return uint64_t{1}; }).kept;
+  if (sampling.top_k > 0 && sampling.top_k < a.vocab)
+    kept = row.select(kept, sampling.top_k, [](float) { return uint64_t{1}; }).kept;
   // The weights of all tokens at temperature 1, and of the kept tokens at the temperature asked for.
   uint64_t total = 0, left = 0;
   row.for_all([&](float logit, int id) {
@@ -267,15 +267,24 @@ sample_kernel(SampleArguments a) {
     }
     return;
   }
-  if (a.sampling.top_p < 1.0f) {
-    const double enough = ceil(double{a.sampling.top_p} * static_cast<double>(left));
+  if (sampling.top_p < 1.0f) {
+    const double enough = ceil(double{sampling.top_p} * static_cast<double>(left));
     const Selection nucleus = row.select(kept, static_cast<uint64_t>(enough), weight);
     kept = nucleus.kept;
     left = nucleus.sum;
   }
-  const int id = row.find(multiply_high(a.random[r], left), [&](float logit, int at) {
-    return kept.holds(key_of(logit), at) ? weight(logit) : uint64_t{0};
-  });
+  // The weight of a token that may come.
+  const auto least = static_cast<uint64_t>(ceil(double{sampling.min_p} * 0x1p40));
+  const auto share = [&](float logit, int id) {
+    const uint64_t own = kept.holds(key_of(logit), id) ? weight(logit) : 0;
+    return own >= least ? own : 0;
+  };
+  if (least > 0) {
+    left = 0;
+    row.for_all([&](float logit, int id) { left += share(logit, id); });
+    left = shared.sum(left);
+  }
+  const int id = row.find(multiply_high(a.draws[r].random, left), share);
   if (thread_index() > 0) return;
   a.ids[r] = id;
   a.log_probs[r] = row.logits[id] - largest - log_f32(static_cast<float>(total) * 0x1p-40f);
@@ -283,9 +292,9 @@ sample_kernel(SampleArguments a) {
 
 }  // namespace
 
-void head_sample(Device& device, const float* logits, int rows, int vocab, const Sampling& sampling,
-                 const uint64_t* random, int32_t* ids, float* log_probs) {
-  const SampleArguments arguments = {logits, vocab, sampling, random, ids, log_probs};
+void head_sample(Device& device, const float* logits, int rows, int vocab, const Draw* draws, int32_t* ids,
+                 float* log_probs) {
+  const SampleArguments arguments = {logits, vocab, draws, ids, log_probs};
   const auto launch_with = [&](int threads, size_t shared, void (*kernel)(SampleArguments)) {
     launch(device, {.x = rows, .threads = threads, .shared = shared}, kernel, arguments);
   };

@@ -124,9 +124,9 @@ void head_finish(Device& device, const HeadPartial* partials, const float* targe
 void head_top_k(Device& device, const float* logits, const float* log_sums, int rows, int vocab, int k, int32_t* ids,
                 float* log_probs);
 
-// head_sample.cu: choose_token() of base/sampling.h for each row of logits[rows, vocab] and its random bits.
-void head_sample(Device& device, const float* logits, int rows, int vocab, const Sampling& sampling,
-                 const uint64_t* random, int32_t* ids, float* log_probs);
+// head_sample.cu: choose_token() of base/sampling.h for each row of logits[rows, vocab] and its draw.
+void head_sample(Device& device, const float* logits, int rows, int vocab, const Draw* draws, int32_t* ids,
+                 float* log_probs);
 
 // ---- the backward pass: T is float or bf16 ----
 

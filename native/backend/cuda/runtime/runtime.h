@@ -64,6 +64,8 @@ class Device {
   // apart on the device. The pinned memory must not change until an Event tells that the copy is done.
   void queue_upload(void* device, size_t pitch, const void* pinned, size_t width, size_t height, Lane lane);
   void queue_download(void* pinned, const void* device, size_t bytes);
+  // Queues a copy within the device on kCompute.
+  void copy(void* to, const void* from, size_t bytes);
 
   // These take any host memory. They wait for all work queued on kCompute.
   void upload(void* device, const void* host, size_t bytes);

@@ -141,6 +141,11 @@ void Device::queue_download(void* pinned, const void* device, size_t bytes) {
   check(cudaMemcpyAsync(pinned, device, bytes, cudaMemcpyDeviceToHost, stream_of(*this)), "copy from the device");
 }
 
+void Device::copy(void* to, const void* from, size_t bytes) {
+  select();
+  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream_of(*this)), "copy within the device");
+}
+
 void Device::upload(void* device, const void* host, size_t bytes) {
   select();
   check(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, stream_of(*this)), "copy to the device");

@@ -1,0 +1,218 @@
+// Runs the texts of all calls on one native session: prompts and new tokens of many texts share each step, and as texts
+// end, waiting ones take their places, of each call in turn.
+
+import { cancel, disposedError, nativeJob, newControl } from '../native/job.ts'
+import type { Control, NativeModel, NativeSampling } from '../native/types.ts'
+import type { Continuation } from './continuation.ts'
+import { KvRows } from './kv-rows.ts'
+
+export interface DecodeLimits {
+  /** The tokens a step may have. */
+  stepTokens: number
+  /** Bytes that the keys and values of one position take. */
+  kvBytesPerToken: number
+  /** Bytes for keys and values, over all texts that run. */
+  kvBytes: number
+}
+
+/** A call as the queue sees it. */
+export interface DecodingCall {
+  readonly sampling: NativeSampling
+  /** Texts that were read and not begun, in order; the queue takes from the front. */
+  readonly waiting: Continuation[]
+  /** Whether there are texts enough to begin with where nothing runs yet, or no more for now. */
+  readonly isReady: boolean
+  /** Text that became certain. */
+  onText(piece: string): void
+  /** After each step with texts of the call: tokens it ran of them, and how many it brought to their end. */
+  onStep(tokens: number, ended: number): void
+  fail(error: unknown): void
+}
+
+/** Texts that a step may have: more of them no longer make a token cheaper. */
+export const maxSequences = 64
+
+/** A text in the session. */
+interface Running {
+  call: DecodingCall
+  text: Continuation
+  firstRow: number
+  /** Tokens whose keys and values are there. */
+  length: number
+}
+
+export class DecodeQueue {
+  private readonly stepTokens: number
+  private readonly rows: KvRows
+  private readonly calls = new Set<DecodingCall>()
+  private running: Running[] = []
+  /** Cancels the step that runs. */
+  private control: Control | undefined
+  private waking = false
+  private looping = false
+  private disposed = false
+
+  constructor(native: Pick<NativeModel, 'session'>, limits: DecodeLimits) {
+    this.stepTokens = limits.stepTokens
+    this.rows = new KvRows(native, Math.floor(limits.kvBytes / limits.kvBytesPerToken))
+  }
+
+  add(call: DecodingCall): void {
+    if (this.disposed) call.fail(disposedError())
+    else this.calls.add(call)
+  }
+
+  /** Forgets a call and its texts; a step that runs for no other call is cancelled. */
+  remove(call: DecodingCall): void {
+    this.calls.delete(call)
+    if (this.control && !this.running.some(({ call }) => this.calls.has(call))) cancel(this.control)
+  }
+
+  /** To be called when texts wait, or a call has become ready. Calls made in one turn of the event loop begin together. */
+  wake(): void {
+    if (this.waking || this.looping) return
+    this.waking = true
+    setImmediate(() => {
+      this.waking = false
+      if (!this.looping) void this.loop()
+    })
+  }
+
+  /** Fails every call; later ones fail at once. */
+  dispose(): void {
+    this.disposed = true
+    for (const call of [...this.calls]) call.fail(disposedError())
+  }
+
+  /** Steps until no text runs and no call is ready. */
+  private async loop(): Promise<void> {
+    this.looping = true
+    while (this.running.length > 0 || [...this.calls].some(({ isReady }) => isReady)) {
+      await this.admit()
+      this.drop(({ call }) => !this.calls.has(call))
+      if (this.running.length > 0) await this.step()
+      this.drop(({ call }) => !this.calls.has(call))
+    }
+    this.rows.release()
+    this.looping = false
+  }
+
+  /** Gives free places to texts that wait. Where the next one finds no room, none passes it. */
+  private async admit(): Promise<void> {
+    const next = this.inTurn(maxSequences - this.running.length)
+    if (next.length === 0) return
+    try {
+      const places = await this.rows.take(next.map(({ text }) => text.capacity))
+      for (const [i, firstRow] of places.entries()) {
+        const { call, text } = next[i]!
+        this.running.push({ call, text, firstRow, length: 0 })
+        // A call that has ended meanwhile has emptied its list; its texts are dropped after the step.
+        if (call.waiting[0] === text) call.waiting.shift()
+        // Those that wait have had no place for longer.
+        if (this.calls.delete(call)) this.calls.add(call)
+      }
+    } catch (error) {
+      next[0]!.call.fail(error)
+    }
+  }
+
+  /** The texts that wait, one of each call in turn. */
+  private inTurn(most: number): { call: DecodingCall; text: Continuation }[] {
+    const texts: { call: DecodingCall; text: Continuation }[] = []
+    for (let i = 0; ; i++) {
+      const round = [...this.calls].filter(({ waiting }) => i < waiting.length)
+      if (round.length === 0) return texts
+      for (const call of round) {
+        if (texts.length === most) return texts
+        texts.push({ call, text: call.waiting[i]! })
+      }
+    }
+  }
+
+  /** Gives one token to every text past its prompt, and the room that is left to prompts in their order. */
+  private async step(): Promise<void> {
+    const parts = stepParts(this.running, this.stepTokens)
+    const { sequences, samplings, offsets, ids } = concatenate(parts)
+    const control = newControl()
+    this.control = control
+    try {
+      const next = await nativeJob(() =>
+        this.rows.session.step(sequences, samplings, offsets, ids, control),
+      ).finally(() => (this.control = undefined))
+      this.takeTokens(parts, next)
+    } catch (error) {
+      // Where it was cancelled, nobody is left to be told.
+      for (const call of new Set(this.running.map(({ call }) => call)))
+        if (this.calls.has(call)) call.fail(error)
+    }
+  }
+
+  private takeTokens(parts: readonly StepPart[], next: { ids: Int32Array; logProbs: Float32Array }): void {
+    const done = new Map<DecodingCall, { tokens: number; ended: number }>()
+    for (const [i, { place, ids }] of parts.entries()) {
+      place.length += ids.length
+      const { call, text } = place
+      if (!this.calls.has(call)) continue
+      const ofCall = done.get(call) ?? { tokens: 0, ended: 0 }
+      done.set(call, ofCall)
+      ofCall.tokens += ids.length
+      // A prompt that is not at its end yet says nothing of what follows it.
+      if (place.length < text.prompt.ids.length) continue
+      const piece = text.push(next.ids[i]!, next.logProbs[i]!)
+      if (text.ended) ofCall.ended++
+      if (piece !== '') this.callBack(call, () => call.onText(piece))
+    }
+    this.drop(({ text }) => text.ended)
+    for (const [call, { tokens, ended }] of done)
+      if (this.calls.has(call)) this.callBack(call, () => call.onStep(tokens, ended))
+  }
+
+  /** Takes texts out of the session. */
+  private drop(isOver: (place: Running) => boolean): void {
+    for (const place of this.running) if (isOver(place)) this.rows.give(place.firstRow, place.text.capacity)
+    this.running = this.running.filter(place => !isOver(place))
+  }
+
+  /** What a call's own listeners throw ends that call and no other. */
+  private callBack(call: DecodingCall, tell: () => void): void {
+    try {
+      tell()
+    } catch (error) {
+      call.fail(error)
+    }
+  }
+}
+
+interface StepPart {
+  place: Running
+  ids: Int32Array
+}
+
+function stepParts(running: readonly Running[], stepTokens: number): StepPart[] {
+  const parts: StepPart[] = []
+  let room = stepTokens
+  for (const place of running) {
+    const { prompt, tokens } = place.text
+    const unread = prompt.ids.length - place.length
+    if (unread > 0 && room <= 0) continue
+    const ids =
+      unread > 0
+        ? prompt.ids.subarray(place.length, place.length + Math.min(unread, room))
+        : Int32Array.of(tokens.at(-1)!)
+    parts.push({ place, ids })
+    room -= ids.length
+  }
+  return parts
+}
+
+function concatenate(parts: readonly StepPart[]) {
+  const sequences = new Int32Array(3 * parts.length)
+  const offsets = new Int32Array(parts.length + 1)
+  for (const [i, { place, ids }] of parts.entries()) {
+    sequences.set([place.firstRow, place.length, place.text.stream], 3 * i)
+    offsets[i + 1] = offsets[i]! + ids.length
+  }
+  const ids = new Int32Array(offsets.at(-1)!)
+  for (const [i, part] of parts.entries()) ids.set(part.ids, offsets[i]!)
+  return { sequences, samplings: parts.map(({ place }) => place.call.sampling), offsets, ids }
+}
