@@ -88,13 +88,15 @@ export function message(
 
 /** An error with a code. The message says where, what was found, what was expected and what to do. */
 export class MtLlamaError extends Error {
-  override readonly name = 'MtLlamaError'
+  /** 'MtLlamaError', or 'AbortError' where a call was aborted, as errors of aborted calls are named everywhere. */
+  override readonly name: 'MtLlamaError' | 'AbortError'
   readonly code: ErrorCode
   readonly #parts: Message
 
   constructor(code: ErrorCode, message: string | Message, options?: ErrorOptions) {
     const parts = typeof message === 'string' ? [message] : message
     super(parts.map(part => (typeof part === 'string' ? part : wordOf(part))).join(''), options)
+    this.name = code === 'ABORTED' ? 'AbortError' : 'MtLlamaError'
     this.code = code
     this.#parts = parts
   }

@@ -8,6 +8,7 @@ import {
   checkOptions,
   choiceOption,
   integerOption,
+  optionNames,
   signalOption,
 } from './calls/options.ts'
 import { reading } from './calls/reading.ts'
@@ -31,7 +32,7 @@ import { checkPath } from './files/path.ts'
 import { GenerateCall, type GenerateCallOptions } from './generation/call.ts'
 import { Continuation } from './generation/continuation.ts'
 import { DecodeQueue } from './generation/decode-queue.ts'
-import type { GenerateOptions, GenerateResult } from './generation/options.ts'
+import { type GenerateOptions, type GenerateResult, generateOptionNames } from './generation/options.ts'
 import { type GenerateSettings, generateSettings } from './generation/settings.ts'
 import { TextStream } from './generation/text-stream.ts'
 import { type ModelInfo, type ModelParts, modelInfo } from './model/info.ts'
@@ -51,7 +52,13 @@ import {
 } from './scoring/encode.ts'
 import { ScoreQueue } from './scoring/queue.ts'
 import { type ReadRequest, readRequest } from './scoring/read-request.ts'
-import type { ScoreOptions, ScoreProgress, ScoreRequest, ScoreResult } from './scoring/request.ts'
+import {
+  type ScoreOptions,
+  type ScoreProgress,
+  type ScoreRequest,
+  type ScoreResult,
+  scoreOptionNames,
+} from './scoring/request.ts'
 import {
   type PerplexityResult,
   perplexityResult,
@@ -76,19 +83,33 @@ export interface PerplexityOptions {
   onProgress?: (progress: ScoreProgress) => void
 }
 
+const perplexityOptionNames = optionNames<PerplexityOptions>({
+  ...{ window: true, stride: true, parseSpecial: true, signal: true, onProgress: true },
+})
+
+type ChatTemplate = 'checkpoint' | 'release'
+
 export interface ChatOptions extends GenerateOptions {
   /**
    * 'checkpoint': the checkpoint's own chat template; CHAT_TEMPLATE where it has none. 'release': the Human / Assistant
    * form of MT-LLaMA's released scripts. @default 'checkpoint'
    */
-  template?: 'checkpoint' | 'release'
+  template?: ChatTemplate
 }
+
+const chatOptionNames = [...generateOptionNames, 'template']
 
 export interface ChatTemplateOptions {
   template?: ChatOptions['template']
   /** End with the beginning of an answer. @default true */
   addGenerationPrompt?: boolean
 }
+
+const chatTemplateOptionNames = optionNames<ChatTemplateOptions>({
+  template: true,
+  addGenerationPrompt: true,
+})
+const signalNames = ['signal']
 
 const generateTokens = 128
 const chatTokens = 512
@@ -183,7 +204,7 @@ export class Model {
    * scored after BOS, else EOS, which is not scored itself where the text begins with it.
    */
   async perplexity(text: Text, options: PerplexityOptions = {}): Promise<PerplexityResult> {
-    checkOptions(options)
+    checkOptions(options, perplexityOptionNames)
     const { vocabSize, contextLength } = this.info
     const parseSpecial = booleanOption(options, 'parseSpecial', true)
     const window = integerOption(options, 'window', 1, contextLength, contextLength)
@@ -216,7 +237,7 @@ export class Model {
     options: { signal?: AbortSignal } = {},
   ): Promise<Float32Array> {
     if (this.closing.signal.aborted) throw disposedError()
-    checkOptions(options)
+    checkOptions(options, signalNames)
     const signal = signalOption(options)
     const own = readIds(ids, 'the sequence', this.info.vocabSize)
     if (own.length === 0)
@@ -243,7 +264,7 @@ export class Model {
   /** An answer to a conversation: generate() on applyChatTemplate(). @default maxTokens 512 */
   async chat(messages: readonly ChatMessage[], options: ChatOptions = {}): Promise<GenerateResult> {
     const settings = this.chatSettings(options)
-    const prompt = this.applyChatTemplate(messages, options)
+    const prompt = this.chatPrompt(messages, templateOf(options), true)
     const [answer] = await collect(this.continue([prompt], settings, { answersFirst: false }))
     return answer!
   }
@@ -254,7 +275,7 @@ export class Model {
     options: ChatOptions = {},
   ): AsyncGenerator<string, GenerateResult, undefined> {
     const settings = this.chatSettings(options)
-    return this.stream(this.applyChatTemplate(messages, options), settings)
+    return this.stream(this.chatPrompt(messages, templateOf(options), true), settings)
   }
 
   /**
@@ -262,9 +283,15 @@ export class Model {
    * @throws CHAT_TEMPLATE
    */
   applyChatTemplate(messages: readonly ChatMessage[], options: ChatTemplateOptions = {}): string {
-    checkOptions(options)
-    const template = templateOf(options)
-    const addGenerationPrompt = booleanOption(options, 'addGenerationPrompt', true)
+    checkOptions(options, chatTemplateOptionNames)
+    return this.chatPrompt(messages, templateOf(options), booleanOption(options, 'addGenerationPrompt', true))
+  }
+
+  private chatPrompt(
+    messages: readonly ChatMessage[],
+    template: ChatTemplate,
+    addGenerationPrompt: boolean,
+  ): string {
     const own = reading('messages', () => {
       checkMessages(messages)
       return [...messages]
@@ -316,7 +343,9 @@ export class Model {
    * format and kind of processor are found again, to the bit. The first time all files of the checkpoint are read, to be told from others.
    * @throws INVALID_ARGUMENT, OUTPUT, DISPOSED
    */
-  async openScoreCache(folder: string, { signal }: { signal?: AbortSignal } = {}): Promise<ScoreCache> {
+  async openScoreCache(folder: string, options: { signal?: AbortSignal } = {}): Promise<ScoreCache> {
+    checkOptions(options, signalNames)
+    const signal = signalOption(options)
     const path = checkPath('folder', folder)
     if (this.closing.signal.aborted) throw disposedError()
     const { dtype, backend } = this.info
@@ -342,7 +371,7 @@ export class Model {
     answersFirst: boolean,
   ): AsyncGenerator<ScoreResult, void, undefined> {
     checkSource('requests', requests)
-    checkOptions(options)
+    checkOptions(options, scoreOptionNames)
     const { vocabSize } = this.info
     const settings = encodeSettings(options)
     const how = {
@@ -367,13 +396,19 @@ export class Model {
     return new ScoreCall(this.queue, { ...how, share }, encode).results(requests)
   }
 
-  private generation(options: GenerateOptions, maxTokens = generateTokens): GenerateSettings {
+  private generation(options: GenerateOptions): GenerateSettings {
+    checkOptions(options, generateOptionNames)
+    return this.settingsOf(options, generateTokens)
+  }
+
+  private settingsOf(options: GenerateOptions, maxTokens: number): GenerateSettings {
     const { eosTokenIds, vocabSize } = this.info
     return generateSettings(options, { stopIds: eosTokenIds, maxTokens }, vocabSize)
   }
 
   private chatSettings(options: ChatOptions): GenerateSettings {
-    const settings = this.generation(options, chatTokens)
+    checkOptions(options, chatOptionNames)
+    const settings = this.settingsOf(options, chatTokens)
     if (templateOf(options) === 'release') return { ...settings, stop: [...settings.stop, releaseStop] }
     // A checkpoint's template writes its own BOS; the released form is plain text.
     const { encoding } = settings
@@ -440,7 +475,7 @@ async function* piecesOf(
   }
 }
 
-function templateOf(options: ChatTemplateOptions): 'checkpoint' | 'release' {
+function templateOf(options: Pick<ChatTemplateOptions, 'template'>): ChatTemplate {
   return choiceOption(options, 'template', ['checkpoint', 'release'], 'checkpoint')
 }
 

@@ -117,7 +117,7 @@ describe('evaluate() of the API', () => {
     const stopping = async () => {
       for await (const _ of evaluateStream(fakeModel(), options)) controller.abort(new Error('enough'))
     }
-    await assert.rejects(stopping(), { name: 'MtLlamaError', code: 'ABORTED' })
+    await assert.rejects(stopping(), { name: 'AbortError', code: 'ABORTED' })
     assert.ok(saved().tasks.wic!.samplesDone > 0)
   })
 

@@ -37,9 +37,9 @@ export function fakeModel(before: (request: number) => void = () => {}): Scorer 
         yield {
           continuations: continuations.map(text => ({
             logLikelihood: -text.length,
-            tokenLogProbs: Float32Array.of(-text.length),
+            tokenLogProbs: [-text.length],
             isGreedy: false,
-            tokens: Int32Array.of(1),
+            tokens: [1],
           })),
           truncatedTokens: 0,
           skipped: false,

@@ -163,15 +163,23 @@ const optionsOf: Record<string, Record<string, Argument['accepts']>> = {
   logits: { signal: isSignal },
 }
 
-/** Values that are accepted as options: an object without one of the options is as good as {}. */
+/** Values that are accepted as options: an object without anything of its own is as good as {}. */
 const isOptions = (value: unknown) =>
-  typeof value === 'object' && value !== null && !isArray(value) && value !== hostile
+  typeof value === 'object' &&
+  value !== null &&
+  !isArray(value) &&
+  value !== hostile &&
+  Object.keys(value).length === 0
 const isArray = (value: unknown) =>
   [values['a revoked proxy'], hostileArray].includes(value) || Array.isArray(value)
 
 const rows: Record<string, Argument> = {}
 for (const [name, call] of Object.entries(calls)) {
-  rows[`the options of ${name}()`] = { says: /^options is|cannot be read: /, accepts: isOptions, call }
+  rows[`the options of ${name}()`] = {
+    says: /^options is|^unknown option|cannot be read: /,
+    accepts: isOptions,
+    call,
+  }
   for (const [option, accepts] of Object.entries(optionsOf[name]!))
     rows[`${option} of ${name}()`] = {
       says: option,
@@ -180,6 +188,16 @@ for (const [name, call] of Object.entries(calls)) {
       throwsOwn: option === 'onProgress',
     }
 }
+
+describe('an option of another name', () => {
+  for (const [name, call] of Object.entries(calls))
+    for (const option of ['max_tokens', 'Signal', 'on_progress', 'constructor'])
+      it(`${option} of ${name}() is refused`, () =>
+        assert.rejects(async () => await call({ [option]: undefined } as never), {
+          code: 'INVALID_ARGUMENT',
+          message: new RegExp(`^unknown option "${option}"; there are `),
+        }))
+})
 
 const isEmptyArray = isOne(values['an array'])
 /** The calls that read a source, with what their messages begin with. */

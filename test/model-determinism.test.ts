@@ -85,7 +85,7 @@ describe('determinism', () => {
         await using model = await openModel(folder, { dtype, threads }, { ...defaultPlanner, ...planner })
         const places = requests.map((_, i) => order(i, requests.length))
         assert.equal(new Set(places).size, requests.length)
-        const results: Float32Array[][] = []
+        const results: number[][][] = []
         for (let from = 0; from < places.length; from += batch) {
           const part = places.slice(from, from + batch)
           const answers = await model.score(part.map(place => requests[place]!))

@@ -35,7 +35,13 @@ describe('Model.score()', () => {
     for (const [i, logProb] of score.tokenLogProbs.entries())
       assert.ok(Math.abs(logProb - expected[i]!) < 1e-5)
     assert.ok(Math.abs(score.logLikelihood - expected.reduce((a, b) => a + b, 0)) < 1e-5)
-    assert.deepEqual([...score.tokens], ids.slice(4))
+    assert.deepEqual(score.tokens, ids.slice(4))
+  })
+
+  it('gives plain arrays, which JSON keeps', async () => {
+    const [result] = await model.score([{ prompt: 'a', continuations: [' b', ' cd'] }], { topK: 2 })
+    assert.deepEqual(JSON.parse(JSON.stringify(result)), result)
+    assert.equal(JSON.stringify(result).match(/"tokenLogProbs":\[-/g)!.length, 2)
   })
 
   it('gives the best k, best first, and knows what is greedy', async () => {
@@ -98,7 +104,7 @@ describe('Model.score()', () => {
     const { logLikelihood } = (await one([bos], bytes('you'))).score
     for (const boundary of ['joint', 'harness', 'separate'] as const) {
       const { score } = await one('', [bos, ...bytes('you')], { boundary })
-      assert.deepEqual([score.logLikelihood, [...score.tokens]], [logLikelihood, bytes('you')])
+      assert.deepEqual([score.logLikelihood, score.tokens], [logLikelihood, bytes('you')])
     }
     await assert.rejects(one([], [bos]), {
       code: 'INVALID_ARGUMENT',

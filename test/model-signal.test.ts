@@ -64,7 +64,7 @@ describe('one signal for many calls', () => {
       for (const result of await Promise.allSettled(aborted)) {
         assert.equal(result.status, 'rejected')
         const { name, code, cause } = result.reason
-        assert.deepEqual([name, code, cause?.message], ['MtLlamaError', 'ABORTED', 'enough'])
+        assert.deepEqual([name, code, cause?.message], ['AbortError', 'ABORTED', 'enough'])
       }
       assert.equal(listeners(abort.signal), 0, 'after the abort')
       await nextTurn()

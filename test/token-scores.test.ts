@@ -117,7 +117,7 @@ describe('token scores of samples', () => {
             continuations: result.continuations.map(one => ({
               ...one,
               ...{ logLikelihood: logProbs.reduce((sum, value) => sum + value, 0) },
-              ...{ tokenLogProbs: Float32Array.from(logProbs), tokens: Int32Array.from(own!.encode('no')) },
+              ...{ tokenLogProbs: logProbs, tokens: own!.encode('no') },
             })),
           }
       },

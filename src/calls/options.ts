@@ -7,11 +7,25 @@ import { reading } from './reading.ts'
 /** Options of which `Name` is one that may hold a `Value`. */
 type With<Name extends string, Value> = { readonly [N in Name]?: Value | undefined }
 
-/** @throws INVALID_ARGUMENT for what holds no options */
-export function checkOptions(options: unknown): void {
+/** The names of a call's options. The compiler sees that they are those of the type, each one. */
+export function optionNames<Options>(names: Readonly<Record<keyof Options, true>>): readonly string[] {
+  return Object.keys(names)
+}
+
+/**
+ * @param names of optionNames()
+ * @throws INVALID_ARGUMENT for what holds no options, or one of another name
+ */
+export function checkOptions(options: unknown, names: readonly string[]): void {
   const isArray = () => Array.isArray(options)
-  if (typeof options === 'object' && options !== null && !reading('options', isArray)) return
-  throw new MtLlamaError('INVALID_ARGUMENT', `options is ${shown(options)}; expected an object, or nothing`)
+  if (typeof options !== 'object' || options === null || reading('options', isArray))
+    throw new MtLlamaError('INVALID_ARGUMENT', `options is ${shown(options)}; expected an object, or nothing`)
+  const unknown = reading('options', () => Object.keys(options)).find(name => !names.includes(name))
+  if (unknown !== undefined)
+    throw new MtLlamaError(
+      'INVALID_ARGUMENT',
+      `unknown option ${shown(unknown)}; there are ${names.join(', ')}`,
+    )
 }
 
 /** @throws INVALID_ARGUMENT naming the choices */

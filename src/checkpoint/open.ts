@@ -1,5 +1,6 @@
 // Opens a checkpoint of any format.
 import { join } from 'node:path'
+import { checkOptions, optionNames } from '../calls/options.ts'
 import { MtLlamaError } from '../errors.ts'
 import { checkPath } from '../files/path.ts'
 import type { Checkpoint } from './checkpoint.ts'
@@ -67,16 +68,17 @@ export interface Additions {
   adapters?: readonly string[] | undefined
 }
 
+const additionNames = optionNames<Additions>({ delta: true, adapters: true })
+
 /**
  * Reads what a checkpoint says about itself; of the weights no more is read than shows whether a delta belongs to it. A
  * folder with config.json is a Hugging Face directory.
  * @throws CHECKPOINT_NOT_FOUND, FILE_READ, CHECKPOINT_CORRUPT, CHECKPOINT_UNSUPPORTED, TENSOR_MISSING, TENSOR_SHAPE,
  *   CHECKPOINT_MISMATCH (a delta or an adapter of another base)
  */
-export async function openCheckpoint(
-  path: string,
-  { delta, adapters = [] }: Additions = {},
-): Promise<Checkpoint> {
+export async function openCheckpoint(path: string, additions: Additions = {}): Promise<Checkpoint> {
+  checkOptions(additions, additionNames)
+  const { delta, adapters = [] } = additions
   let checkpoint = await openAlone(path)
   if (delta !== undefined) checkpoint = await withDelta(checkpoint, await openAlone(delta))
   for (const adapter of adapters) checkpoint = await withAdapter(checkpoint, checkPath('adapters', adapter))

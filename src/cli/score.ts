@@ -68,14 +68,7 @@ async function run(io: Io, file: string | undefined, options: ScoreCommandOption
       }),
     show: ({ continuations, truncatedTokens, skipped }, index) => {
       if (!allowNan) checkFinite(continuations, index, model.info.dtype)
-      return {
-        continuations: continuations.map(score => ({
-          ...score,
-          tokens: Array.from(score.tokens),
-          tokenLogProbs: Array.from(score.tokenLogProbs),
-        })),
-        ...{ truncatedTokens, skipped },
-      }
+      return { continuations, truncatedTokens, skipped }
     },
   }).finally(progress.stop)
 }

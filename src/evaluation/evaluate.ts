@@ -6,6 +6,7 @@ import {
   checkOptions,
   choiceOption,
   integerOption,
+  optionNames,
   optionOf,
   signalOption,
   textsOption,
@@ -83,6 +84,27 @@ export interface EvaluateOptions {
   onKept?: (kept: KeptSamples) => void
 }
 
+const evaluateOptionNames = optionNames<EvaluateOptions>({
+  ...{
+    dataDir: true,
+    tasks: true,
+    groups: true,
+    protocol: true,
+    templatesDir: true,
+    template: true,
+    pmi: true,
+  },
+  ...{
+    chatTemplate: true,
+    fewshotAsMultiturn: true,
+    systemInstruction: true,
+    limit: true,
+    out: true,
+    redo: true,
+  },
+  ...{ allowNan: true, scoreCache: true, tooLong: true, signal: true, onProgress: true, onKept: true },
+})
+
 /**
  * Evaluates a model and resolves with the results: metrics with standard errors, counts and settings.
  * @throws INVALID_ARGUMENT, DATA_NOT_FOUND, DATA_INVALID (before anything is scored), OUTPUT, SCORE_NOT_FINITE, ABORTED, and
@@ -124,7 +146,7 @@ export async function* evaluateStream(
 }
 
 function readOptions(options: EvaluateOptions) {
-  checkOptions(options)
+  checkOptions(options, evaluateOptionNames)
   const signal = signalOption(options)
   const onProgress = callbackOption<'onProgress', EvaluateProgress>(options, 'onProgress')
   const onKept = callbackOption<'onKept', KeptSamples>(options, 'onKept')

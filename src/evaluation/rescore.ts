@@ -1,4 +1,5 @@
 // Judges the saved samples of a run again, without a model: after a mended metric, or to look for another answer in texts.
+import { checkOptions, optionNames } from '../calls/options.ts'
 import { MtLlamaError, message } from '../errors.ts'
 import { formWithMutualInfo, mutualInfo } from '../protocols/mutual-info.ts'
 import type { OwnJudging } from '../protocols/own/own.ts'
@@ -26,6 +27,8 @@ export interface RescoreOptions {
   card?: boolean
 }
 
+const rescoreOptionNames = optionNames<RescoreOptions>({ tasks: true, card: true })
+
 /**
  * Judges the saved samples of a run again without a model, and rewrites its samples, results.json and table.md. Metrics and filters
  * of a task may have changed since, registered ones too; what it asks may not.
@@ -34,6 +37,7 @@ export interface RescoreOptions {
  *   cannot be read, or a task asks by another definition now; SCORE_NOT_FINITE for a sample that a perplexity is asked of
  */
 export async function rescore(path: string, options: RescoreOptions = {}): Promise<RunResults> {
+  checkOptions(options, rescoreOptionNames)
   await using folder = await RunFolder.open(path)
   return await rescoreFolder(folder, options)
 }

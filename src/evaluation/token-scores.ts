@@ -19,7 +19,7 @@ export function tokenScores(
   if (!tokenizer) return undefined
   return {
     tokenTexts: continuations.map(({ tokens }) => tokenTexts(tokenizer, tokens)),
-    tokenLogProbs: continuations.map(({ tokenLogProbs }) => Array.from(tokenLogProbs, shortest)),
+    tokenLogProbs: continuations.map(({ tokenLogProbs }) => tokenLogProbs.map(shortest)),
   }
 }
 

@@ -1,4 +1,5 @@
 // What a caller asks of generation and what comes back.
+import { optionNames } from '../calls/options.ts'
 import type { TooLong } from '../scoring/request.ts'
 
 export interface GenerateOptions {
@@ -39,6 +40,21 @@ export interface GenerateOptions {
   /** Called after each step. */
   onProgress?: (progress: GenerateProgress) => void
 }
+
+export const generateOptionNames = optionNames<GenerateOptions>({
+  ...{
+    maxTokens: true,
+    stopIds: true,
+    stop: true,
+    temperature: true,
+    topK: true,
+    topP: true,
+    minP: true,
+    seed: true,
+  },
+  ...{ addBos: true, parseSpecial: true, skipSpecialTokens: true, tooLong: true, allowNan: true },
+  ...{ signal: true, onProgress: true },
+})
 
 export interface GenerateProgress {
   promptsDone: number

@@ -3,7 +3,6 @@
 import {
   booleanOption,
   callbackOption,
-  checkOptions,
   integerOption,
   numberOption,
   optionName,
@@ -43,7 +42,6 @@ export function generateSettings(
   defaults: GenerateDefaults,
   vocabSize: number,
 ): GenerateSettings {
-  checkOptions(options)
   return {
     encoding: promptSettings(options),
     maxTokens: integerOption(options, 'maxTokens', 1, 2 ** 31 - 1, defaults.maxTokens),

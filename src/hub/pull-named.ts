@@ -3,6 +3,7 @@ import {
   booleanOption,
   callbackOption,
   checkOptions,
+  optionNames,
   optionOf,
   signalOption,
   wrongOption,
@@ -28,6 +29,10 @@ export interface PullModelOptions {
   onNote?: (text: string) => void
 }
 
+const pullOptionNames = optionNames<PullModelOptions>({
+  ...{ revision: true, newest: true, signal: true, onProgress: true, onNote: true },
+})
+
 export interface PullProgress {
   bytesDone: number
   bytesTotal: number
@@ -41,7 +46,7 @@ export interface PullProgress {
  * @throws INVALID_ARGUMENT, HUB_NOT_FOUND, HUB_ACCESS, HUB_FAILED, CHECKPOINT_CORRUPT (an index of shards), OUTPUT, ABORTED
  */
 export async function pullNamed(name: string, options: PullModelOptions = {}): Promise<FoundModel> {
-  checkOptions(options)
+  checkOptions(options, pullOptionNames)
   const revision: unknown = optionOf(options, 'revision', 'main')
   if (typeof revision !== 'string') throw wrongOption('revision', revision, 'a branch, a tag or a commit')
   const newest = booleanOption(options, 'newest', false)

@@ -5,6 +5,7 @@ import {
   checkOptions,
   choiceOption,
   integerOption,
+  optionNames,
   optionOf,
   signalOption,
 } from '../calls/options.ts'
@@ -54,6 +55,18 @@ export interface LoadOptions {
   onProgress?: (progress: LoadProgress) => void
 }
 
+const loadOptionNames = optionNames<LoadOptions>({
+  ...{
+    dtype: true,
+    device: true,
+    threads: true,
+    delta: true,
+    adapters: true,
+    signal: true,
+    onProgress: true,
+  },
+})
+
 export interface LoadProgress {
   /** 0 to 1. */
   fraction: number
@@ -78,7 +91,8 @@ export function loadModel(path: string, options: LoadOptions = {}): Promise<Mode
 /** loadModel() with a planner that tests can change. */
 export async function openModel(path: string, options: LoadOptions, planner: PlannerOptions): Promise<Model> {
   const own = readLoadOptions(options)
-  return loadOpened(await openCheckpoint(path, own), own, planner)
+  const { delta, adapters } = own
+  return loadOpened(await openCheckpoint(path, { delta, adapters }), own, planner)
 }
 
 /** openModel() of a checkpoint that was opened. @param options that were checked */
@@ -91,7 +105,7 @@ export async function loadOpened(
 }
 
 function readLoadOptions(options: LoadOptions): LoadOptions {
-  checkOptions(options)
+  checkOptions(options, loadOptionNames)
   const signal = signalOption(options)
   const onProgress = callbackOption(options, 'onProgress')
   const delta = optionOf(options, 'delta', undefined)

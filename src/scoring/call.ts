@@ -112,7 +112,7 @@ export class ScoreCall<Request> implements QueuedCall, Answerer<Request, ScoreRe
   answer(sequence: Sequence, scores: SequenceScores): void {
     const request = this.call.entry(sequence.request)!
     const score = continuationScore(sequence, scores, this.topK)
-    this.cache?.add(sequence, { logProbs: score.tokenLogProbs, isGreedy: score.isGreedy })
+    this.cache?.add(sequence, { logProbs: scores.logProbs, isGreedy: score.isGreedy })
     request.set(sequence.continuation, score)
     if (request.isDone()) this.requestsDone++
   }
@@ -187,12 +187,12 @@ class RequestScores implements Entry<ScoreResult> {
 }
 
 function knownScore({ ids, first }: Sequence, { logProbs, isGreedy }: KnownScores): ContinuationScore {
-  const logLikelihood = total(logProbs)
-  return { logLikelihood, tokenLogProbs: logProbs.slice(), isGreedy, tokens: ids.slice(first) }
+  return { ...sums(logProbs), isGreedy, tokens: [...ids.subarray(first)] }
 }
 
-function total(logProbs: Float32Array): number {
-  return logProbs.reduce((sum, logProb) => sum + logProb, 0)
+function sums(logProbs: Float32Array): Pick<ContinuationScore, 'logLikelihood' | 'tokenLogProbs'> {
+  const tokenLogProbs = [...logProbs]
+  return { logLikelihood: tokenLogProbs.reduce((sum, logProb) => sum + logProb, 0), tokenLogProbs }
 }
 
 function continuationScore(
@@ -200,10 +200,9 @@ function continuationScore(
   { logProbs, argmax, topIds, topLogProbs }: SequenceScores,
   topK: number,
 ): ContinuationScore {
-  const tokens = ids.slice(first)
+  const tokens = [...ids.subarray(first)]
   const score: ContinuationScore = {
-    logLikelihood: total(logProbs),
-    tokenLogProbs: logProbs,
+    ...sums(logProbs),
     // Where logits are NaN, no token is the best, whatever argmax says.
     isGreedy: tokens.every((token, i) => token === argmax[i] && !Number.isNaN(logProbs[i])),
     tokens,

@@ -1,4 +1,5 @@
 // What a caller asks of scoring and what comes back.
+import { optionNames } from '../calls/options.ts'
 import type { Text } from '../calls/text.ts'
 import type { BoundaryRule } from '../tokenizer/boundary.ts'
 import type { ScoreCache } from './cache.ts'
@@ -58,6 +59,11 @@ export interface ScoreOptions {
   onProgress?: (progress: ScoreProgress) => void
 }
 
+export const scoreOptionNames = optionNames<ScoreOptions>({
+  ...{ boundary: true, topK: true, addBos: true, parseSpecial: true, tooLong: true, cache: true },
+  ...{ signal: true, onProgress: true },
+})
+
 export interface Alternative {
   token: number
   logProb: number
@@ -69,12 +75,12 @@ export interface ContinuationScore {
    * model has overflowed, or its checkpoint is broken; -Infinity for a token of probability 0.
    */
   logLikelihood: number
-  /** [tokens.length] */
-  tokenLogProbs: Float32Array
+  /** [tokens.length], float32 numbers. */
+  tokenLogProbs: number[]
   /** Whether greedy decoding would have produced exactly these tokens; false where their log-probabilities are NaN. */
   isGreedy: boolean
   /** The scored tokens. Under 'joint' they may begin inside the prompt's text. */
-  tokens: Int32Array
+  tokens: number[]
   /** Where topK was asked for: per scored token the best k, best first. */
   topAlternatives?: Alternative[][]
 }

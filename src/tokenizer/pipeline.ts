@@ -10,7 +10,14 @@ import type { Bpe } from './bpe.ts'
 import { maxNormalLength } from './growth.ts'
 import type { Normalizer } from './normalizer.ts'
 import type { PreTokenizer } from './pre-tokenizer.ts'
-import type { DecodeOptions, DecodeStream, EncodeOptions, Tokenizer } from './tokenizer.ts'
+import {
+  type DecodeOptions,
+  type DecodeStream,
+  decodeOptionNames,
+  type EncodeOptions,
+  encodeOptionNames,
+  type Tokenizer,
+} from './tokenizer.ts'
 
 /** What a file says; all of it is fixed when the tokenizer is made. */
 export interface PipelineParts {
@@ -96,7 +103,7 @@ export class PipelineTokenizer implements Tokenizer {
   }
 
   decodeStream(options: DecodeOptions = {}): DecodeStream {
-    checkOptions(options)
+    checkOptions(options, decodeOptionNames)
     return this.#parts.newDecodeStream(booleanOption(options, 'skipSpecialTokens', true))
   }
 
@@ -171,7 +178,7 @@ export class PipelineTokenizer implements Tokenizer {
     let parseSpecial = parsesSpecial
     let addSpecialTokens = false
     if (options !== undefined) {
-      checkOptions(options)
+      checkOptions(options, encodeOptionNames)
       parseSpecial = booleanOption(options, 'parseSpecial', parsesSpecial)
       addSpecialTokens = booleanOption(options, 'addSpecialTokens', false)
     }

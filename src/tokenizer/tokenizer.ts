@@ -1,4 +1,5 @@
 // What every tokenizer can do, whatever file it came from.
+import { optionNames } from '../calls/options.ts'
 
 export interface EncodeOptions {
   /** Whether to add what the tokenizer adds by itself, such as BOS. Default false: prompts get their BOS from the model. */
@@ -11,10 +12,14 @@ export interface EncodeOptions {
   parseSpecial?: boolean
 }
 
+export const encodeOptionNames = optionNames<EncodeOptions>({ addSpecialTokens: true, parseSpecial: true })
+
 export interface DecodeOptions {
   /** Whether special tokens are left out. Default true. */
   skipSpecialTokens?: boolean
 }
+
+export const decodeOptionNames = optionNames<DecodeOptions>({ skipSpecialTokens: true })
 
 /** Turns ids into text one at a time; holds back bytes until they are whole characters. */
 export interface DecodeStream {

@@ -1,5 +1,5 @@
 // The public way to train: a configuration in, steps and checkpoints out; a run that was stopped is gone on with.
-import { callbackOption, checkOptions, signalOption } from '../calls/options.ts'
+import { callbackOption, checkOptions, optionNames, signalOption } from '../calls/options.ts'
 import { parameterCount } from '../checkpoint/tensors.ts'
 import { MtLlamaError } from '../errors.ts'
 import type { EvaluateProgress } from '../evaluation/run.ts'
@@ -85,6 +85,10 @@ export interface TrainOptions {
   onEvaluating?: (progress: EvaluateProgress) => void
 }
 
+const trainOptionNames = optionNames<TrainOptions>({
+  ...{ signal: true, onStart: true, onProgress: true, onEvaluation: true, onEvaluating: true },
+})
+
 /**
  * Trains a model, or adapters of it, on a mixture (docs/training.md), and resolves once the last step has its checkpoint. A run
  * that the folder `out` holds is gone on with: it ends in the bits of one that was never stopped.
@@ -107,7 +111,7 @@ export async function* trainStream(
   config: TrainConfig,
   options: TrainOptions = {},
 ): AsyncGenerator<TrainStep, TrainResult, undefined> {
-  checkOptions(options)
+  checkOptions(options, trainOptionNames)
   const signal = signalOption(options)
   const onStart = callbackOption<'onStart', TrainStart>(options, 'onStart')
   const onProgress = callbackOption<'onProgress', TrainStep>(options, 'onProgress')

@@ -1,4 +1,5 @@
 // Compares saved runs sample by sample: the first run with each of the others.
+import { checkOptions, optionNames } from '../../calls/options.ts'
 import { shown } from '../../data/shown.ts'
 import { MtLlamaError } from '../../errors.ts'
 import type { Scores } from '../../metrics/aggregation.ts'
@@ -16,6 +17,8 @@ export interface CompareOptions {
   /** The tasks to compare, by name. @default all, which every run must have */
   tasks?: readonly string[]
 }
+
+const compareOptionNames = optionNames<CompareOptions>({ tasks: true })
 
 export interface Comparison {
   /** The run that the others are compared with. */
@@ -78,10 +81,9 @@ export interface FlipSide {
  * @throws INVALID_ARGUMENT; DATA_NOT_FOUND where a folder holds no run or lacks a task; DATA_INVALID where ids repeat, or
  *   runs are of different data: names of data files, prompts, choices or gold answers differ
  */
-export async function compare(
-  runs: readonly string[],
-  { tasks: names }: CompareOptions = {},
-): Promise<Comparison> {
+export async function compare(runs: readonly string[], options: CompareOptions = {}): Promise<Comparison> {
+  checkOptions(options, compareOptionNames)
+  const { tasks: names } = options
   if (!Array.isArray(runs) || runs.length < 2)
     throw new MtLlamaError(
       'INVALID_ARGUMENT',
