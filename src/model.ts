@@ -11,6 +11,7 @@ import {
   optionNames,
   signalOption,
 } from './calls/options.ts'
+import { priorityOption } from './calls/priority.ts'
 import { reading } from './calls/reading.ts'
 import { inSlices, type Slices } from './calls/slices.ts'
 import { isSource, type Source } from './calls/source.ts'
@@ -224,7 +225,7 @@ export class Model {
     let logLikelihood = 0
     for await (const { continuations } of this.run(windows, encode, {
       ...callOptions,
-      topK: 0,
+      ...{ topK: 0, priority: 'normal' },
       answersFirst: false,
     }))
       logLikelihood += continuations[0]!.logLikelihood
@@ -310,13 +311,14 @@ export class Model {
     })
   }
 
-  /** Ends running calls with DISPOSED and frees the weights. */
-  async dispose(): Promise<void> {
-    if (this.closing.signal.aborted) return
-    this.closing.abort()
-    this.queue.dispose()
-    this.decoding.dispose()
-    this.parts.native.dispose()
+  /** Ends running calls with DISPOSED and frees the weights; resolves once their memory is free. */
+  dispose(): Promise<void> {
+    if (!this.closing.signal.aborted) {
+      this.closing.abort()
+      this.queue.dispose()
+      this.decoding.dispose()
+    }
+    return nativeJob(() => this.parts.native.dispose())
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -376,6 +378,7 @@ export class Model {
     const settings = encodeSettings(options)
     const how = {
       ...{ topK: integerOption(options, 'topK', 0, vocabSize, 0), answersFirst },
+      priority: priorityOption(options),
       ...{ signal: signalOption(options), onProgress: callbackOption(options, 'onProgress') },
       cache: this.cacheOption(options),
     }
@@ -422,7 +425,7 @@ export class Model {
 
   private continue(
     prompts: Source<Text>,
-    { encoding, sampling, signal, onProgress, ...settings }: GenerateSettings,
+    { encoding, sampling, priority, signal, onProgress, ...settings }: GenerateSettings,
     how: Pick<GenerateCallOptions, 'answersFirst' | 'onText'>,
   ): AsyncGenerator<GenerateResult, void, undefined> {
     checkSource('prompts', prompts)
@@ -439,7 +442,7 @@ export class Model {
       const encoded = yield* encodePrompt(context, prompt, stream, settings.maxTokens, encoding)
       return encoded && new Continuation(encoded, { ...settings, tokenizer, contextLength, dtype, stream })
     }
-    const options = { ...how, sampling, signal, onProgress }
+    const options = { ...how, sampling, priority, signal, onProgress }
     if (!how.answersFirst && Array.isArray(prompts))
       return new GenerateCall(this.decoding, options, begin).results(readAll('prompts', prompts, read))
     const readAndBegin = (prompt: Text, index: number) => begin(read(prompt, index), index)

@@ -1,6 +1,7 @@
 // Tests texts that join a batch while others run in it: who runs when, in which rows, and that no bit depends on it.
 import { strict as assert } from 'node:assert'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Priority } from '../src/calls/priority.ts'
 import { GenerateCall } from '../src/generation/call.ts'
 import { Continuation } from '../src/generation/continuation.ts'
 import { DecodeQueue, maxSequences } from '../src/generation/decode-queue.ts'
@@ -94,10 +95,20 @@ describe('DecodeQueue', () => {
     const steps: Step[] = []
     const native = fakeNative(steps, maxRows)
     const queue = new DecodeQueue(native, { stepTokens: 1000, kvBytesPerToken: 1, kvBytes })
-    const call = (options: Pick<GenerateOptions, 'signal' | 'onProgress'> = {}, texts = lengths, seed = 0) =>
+    const call = (
+      options: Pick<GenerateOptions, 'signal' | 'onProgress'> = {},
+      texts = lengths,
+      seed = 0,
+      priority: Priority = 'normal',
+    ) =>
       new GenerateCall(
         queue,
-        { sampling: { temperature: 0, topK: 0, topP: 1, minP: 0, seed }, answersFirst: false, ...options },
+        {
+          priority,
+          sampling: { temperature: 0, topK: 0, topP: 1, minP: 0, seed },
+          answersFirst: false,
+          ...options,
+        },
         // biome-ignore lint/correctness/useYield: there is nothing to encode
         function* (maxTokens: number, stream) {
           return new Continuation(
@@ -167,6 +178,19 @@ describe('DecodeQueue', () => {
     assert.ok(first - before < 8, `waited for ${first - before} steps`)
     assert.ok(steps.length < 20, `${steps.length} steps until it had ended`)
     await long
+  })
+
+  it('gives free places to calls of high priority first, and to those of low priority last', async () => {
+    const { steps, call } = await run([], 1e9)
+    const many = Array.from({ length: 100 }, () => 4)
+    const order: string[] = []
+    const begin = async (priority: Priority, seed: number) => {
+      await ended(call({}, many, seed, priority))
+      order.push(priority)
+    }
+    await Promise.all([begin('low', 1), begin('normal', 2), begin('high', 3)])
+    assert.deepEqual(order, ['high', 'normal', 'low'])
+    assert.equal(steps.length, 20, 'steps are full')
   })
 
   it('grows while texts run in it', async () => {

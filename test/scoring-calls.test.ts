@@ -2,6 +2,7 @@
 import { strict as assert } from 'node:assert'
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises'
 import { runInNewContext } from 'node:vm'
+import type { Priority } from '../src/calls/priority.ts'
 import type { Control, NativePack, NativeScores } from '../src/native/types.ts'
 import { ScoreCall, type ScoreCallOptions } from '../src/scoring/call.ts'
 import { ScoreQueue } from '../src/scoring/queue.ts'
@@ -14,6 +15,7 @@ const budget = 64
 class SlowNative {
   packs: NativePack[] = []
   controls: Control[] = []
+  urgent: boolean[] = []
   running = 0
   maxRunning = 0
   /** Whether packs wait. */
@@ -21,8 +23,9 @@ class SlowNative {
   /** Maximum tokens of a pack for which there is memory. */
   room = Number.POSITIVE_INFINITY
 
-  async score(pack: NativePack, control: Control): Promise<NativeScores> {
+  async score(pack: NativePack, control: Control, isUrgent = false): Promise<NativeScores> {
     this.packs.push(pack)
+    this.urgent.push(isUrgent)
     this.controls.push(control)
     this.maxRunning = Math.max(this.maxRunning, ++this.running)
     await nextTurn()
@@ -53,7 +56,10 @@ function start(
   requests: Iterable<Ids> | AsyncIterable<Ids>,
   options: Partial<ScoreCallOptions> = {},
 ) {
-  const defaults = { topK: 0, signal: undefined, onProgress: undefined, share: true, answersFirst: false }
+  const defaults = {
+    ...{ topK: 0, priority: 'normal' as const, share: true, answersFirst: false },
+    ...{ signal: undefined, onProgress: undefined },
+  }
   return new ScoreCall(queue, { ...defaults, ...options }, encode).results(requests)
 }
 
@@ -118,6 +124,44 @@ describe('calls of score()', () => {
     assert.ok(native.packs.length - before <= 4, `${native.packs.length - before} packs went by`)
     await long
     assert.deepEqual(finished, ['short', 'long'])
+  })
+
+  it('of which little is left go before the pack that waits, in one of their own', async () => {
+    native.held = true
+    const long = scores(start(queue, randomRequests(3000, 2)))
+    while (native.running < 2) await delay(1)
+    const small = [7, 8].map(first => [first, 9, 9, 9])
+    const answers = small.map(request => scores(start(queue, [request])))
+    while (native.running < 3) await delay(1)
+    await delay(5)
+    assert.deepEqual(native.urgent, [false, false, true])
+    assert.equal(native.packs[2]!.ids.length, 6, 'both small calls, and nothing else')
+    native.held = false
+    assert.deepEqual((await Promise.all(answers)).flat(), small.map(expected))
+    await long
+    assert.equal(native.urgent.filter(urgent => urgent).length, 1)
+  })
+
+  it('share a pack where all are small, and nothing else runs', async () => {
+    const requests = [1, 2, 3].map(first => [first, 9, 9])
+    await Promise.all(requests.map(request => scores(start(queue, [request]))))
+    assert.deepEqual(native.urgent, [false])
+  })
+
+  it('go by their priority, and fill the packs of those that come first', async () => {
+    const finished: string[] = []
+    const requests = randomRequests(1000, 6)
+    const begin = async (priority: Priority) => {
+      assert.deepEqual(await scores(start(queue, requests, { priority })), requests.map(expected))
+      finished.push(priority)
+    }
+    const low = begin('low')
+    await delay(5)
+    await Promise.all([low, begin('normal'), begin('high')])
+    assert.deepEqual(finished, ['high', 'normal', 'low'])
+    assert.ok(native.urgent.some(urgent => urgent))
+    const tokens = native.packs.reduce((n, { ids }) => n + ids.length, 0)
+    assert.ok(tokens > 0.7 * budget * native.packs.length, `${tokens} tokens in ${native.packs.length} packs`)
   })
 
   it('read a bounded number of requests ahead of a slow reader', async () => {

@@ -8,7 +8,7 @@
 
 namespace mt::addon {
 
-Job::Job(Napi::Value control) {
+Job::Job(Napi::Value control, bool is_urgent) : is_urgent_(is_urgent) {
   int32_t* words = shared_words(control, 2, "control");
   control_owner_ = Napi::Persistent(control.As<Napi::Object>());
   control_ = Control(words);
@@ -50,10 +50,22 @@ Napi::Promise EngineThread::push(Napi::Env env, std::unique_ptr<Job> job) {
   unsettled_++;
   {
     std::lock_guard lock(mutex_);
-    queued_.splice(queued_.end(), place);
+    queued_.splice(place_of(*place.front()), place);
   }
   wake_.notify_one();
   return promise;
+}
+
+// Where a new job goes among those that are queued.
+std::list<std::unique_ptr<Job>>::iterator EngineThread::place_of(const Job& job) {
+  auto place = queued_.end();
+  if (!job.is_urgent_) return place;
+  for (; place != queued_.begin(); --place) {
+    Job& before = **std::prev(place);
+    if (&before == running_ || before.is_urgent_ || before.was_passed_) break;
+    before.was_passed_ = true;
+  }
+  return place;
 }
 
 void EngineThread::release(Objects objects) noexcept {

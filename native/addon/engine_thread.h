@@ -20,7 +20,10 @@ namespace mt::addon {
 class Job {
  public:
   // `control` is an Int32Array of 2 or more elements on a SharedArrayBuffer, whose memory stays while the job holds it.
-  explicit Job(Napi::Value control);
+  // An urgent job goes before the others that wait.
+  explicit Job(Napi::Value control, bool is_urgent = false);
+  // A job that is neither cancelled nor watched.
+  Job() = default;
   virtual ~Job() = default;
 
   // Must not use Napi. Throws mt::Error. Gives up its share of the model before it returns, so that a model whose last
@@ -37,6 +40,8 @@ class Job {
   std::optional<Napi::Promise::Deferred> deferred_;  // made once nothing can keep the job from being queued
   Napi::ObjectReference control_owner_;
   Control control_;
+  bool is_urgent_ = false;
+  bool was_passed_ = false;  // by an urgent job
   std::exception_ptr error_;
 };
 
@@ -54,7 +59,9 @@ class EngineThread {
 
   explicit EngineThread(Napi::Env env);
 
-  // Queues the job and returns its promise. Throws ABORTED after stop(), and OUT_OF_MEMORY; then there is no promise.
+  // Queues the job and returns its promise. Jobs run in the order of their calls, but an urgent one passes those that
+  // wait and have not been passed yet, so that every job gets its turn. Throws ABORTED after stop(), and OUT_OF_MEMORY;
+  // then there is no promise.
   Napi::Promise push(Napi::Env env, std::unique_ptr<Job> job);
 
   // Destroys the objects on the engine thread, after the running job: freeing gigabytes takes a while, and a device's
@@ -66,6 +73,7 @@ class EngineThread {
   void loop();
   void drain(Napi::Env env);
   void stop();
+  std::list<std::unique_ptr<Job>>::iterator place_of(const Job& job);
   static void drain_woken(Napi::Env env, Napi::Function, EngineThread* self, void*);
 
   // Calls of this function carry no data, because a callback for each call would take memory on the engine thread.

@@ -50,7 +50,9 @@ class ModelHandle {
 class ScoreJob final : public Job {
  public:
   ScoreJob(const Napi::CallbackInfo& info, std::shared_ptr<Llama> llama)
-      : Job(info[1]), llama_(llama), pack_(read_object(info[0], "pack")) {
+      : Job(info[1], !info[2].IsUndefined() && read_bool(info[2], "isUrgent")),
+        llama_(llama),
+        pack_(read_object(info[0], "pack")) {
     request_ = {.pack = pack_.pack(),
                 .rows = pack_.rows(),
                 .targets = pack_.targets(),
@@ -112,6 +114,13 @@ class ReserveJob final : public Job {
   int max_tokens_;
   int pack_tokens_ = 0;
   size_t free_bytes_ = 0;
+};
+
+// Ends once all jobs before it have, and what was released before it is freed.
+class FreedJob final : public Job {
+ public:
+  void run(const Control&) override {}
+  Napi::Value result(Napi::Env env) override { return env.Undefined(); }
 };
 
 class LogitsJob final : public Job {
@@ -190,8 +199,10 @@ Napi::Object new_model_object(Napi::Env env, std::shared_ptr<EngineThread> engin
                       [&] { return handle->engine().push(info.Env(), std::make_unique<NewTrainerJob>(info, handle)); });
   });
   define_method(object, "dispose", [handle](const Napi::CallbackInfo& info) {
-    handle->dispose();
-    return info.Env().Undefined();
+    return promise_of(info.Env(), [&] {
+      handle->dispose();
+      return handle->engine().push(info.Env(), std::make_unique<FreedJob>());
+    });
   });
   return object;
 }

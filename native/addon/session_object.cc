@@ -52,7 +52,7 @@ class ReserveRowsJob final : public Job {
 class StepJob final : public Job {
  public:
   StepJob(const Napi::CallbackInfo& info, std::shared_ptr<Session> session)
-      : Job(info[4]),
+      : Job(info[4], /*is_urgent=*/!info[5].IsUndefined() && read_bool(info[5], "isUrgent")),
         session_(std::move(session)),
         sequences_(read_sequences(info[0], info[1])),
         offsets_(read_int32s(info[2], "offsets")),

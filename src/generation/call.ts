@@ -1,6 +1,7 @@
 // One call of generate(): hands its prompts to the queue as they are read, and its texts out in input order.
 
 import { type Answerer, type Entry, OrderedCall } from '../calls/ordered-call.ts'
+import type { Priority } from '../calls/priority.ts'
 import { inSlices, type Slices } from '../calls/slices.ts'
 import type { Source } from '../calls/source.ts'
 import type { NativeSampling } from '../native/types.ts'
@@ -13,7 +14,7 @@ import type { GenerateSettings } from './settings.ts'
 const promptsAhead = 4 * maxSequences
 
 export interface GenerateCallOptions
-  extends Pick<GenerateSettings, 'sampling'>,
+  extends Pick<GenerateSettings, 'sampling' | 'priority'>,
     Partial<Pick<GenerateSettings, 'signal' | 'onProgress'>> {
   /** A source or a prompt that is wrong ends the call once the prompts before it are answered, not at once. */
   answersFirst: boolean
@@ -52,6 +53,10 @@ export class GenerateCall<Prompt> implements DecodingCall, Answerer<Prompt, Gene
 
   get sampling(): NativeSampling {
     return this.options.sampling
+  }
+
+  get priority(): Priority {
+    return this.options.priority
   }
 
   begin(): void {

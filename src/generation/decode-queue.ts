@@ -1,6 +1,7 @@
 // Runs the texts of all calls on one native session: prompts and new tokens of many texts share each step, and as texts
 // end, waiting ones take their places, of each call in turn.
 
+import { type Priority, priorities } from '../calls/priority.ts'
 import { cancel, disposedError, nativeJob, newControl } from '../native/job.ts'
 import type { Control, NativeModel, NativeSampling } from '../native/types.ts'
 import type { Continuation } from './continuation.ts'
@@ -18,6 +19,7 @@ export interface DecodeLimits {
 /** A call as the queue sees it. */
 export interface DecodingCall {
   readonly sampling: NativeSampling
+  readonly priority: Priority
   /** Texts that were read and not begun, in order; the queue takes from the front. */
   readonly waiting: Continuation[]
   /** Whether there are texts enough to begin with where nothing runs yet, or no more for now. */
@@ -116,17 +118,17 @@ export class DecodeQueue {
     }
   }
 
-  /** The texts that wait, one of each call in turn. */
+  /** The texts that wait, one of each call in turn, those of the first priority first. */
   private inTurn(most: number): { call: DecodingCall; text: Continuation }[] {
     const texts: { call: DecodingCall; text: Continuation }[] = []
-    for (let i = 0; ; i++) {
-      const round = [...this.calls].filter(({ waiting }) => i < waiting.length)
-      if (round.length === 0) return texts
-      for (const call of round) {
-        if (texts.length === most) return texts
-        texts.push({ call, text: call.waiting[i]! })
-      }
+    for (const priority of priorities) {
+      const calls = [...this.calls].filter(call => call.priority === priority)
+      const longest = Math.max(0, ...calls.map(({ waiting }) => waiting.length))
+      for (let i = 0; i < longest; i++)
+        for (const call of calls)
+          if (i < call.waiting.length && texts.length < most) texts.push({ call, text: call.waiting[i]! })
     }
+    return texts
   }
 
   /** Gives one token to every text past its prompt, and the room that is left to prompts in their order. */
@@ -135,9 +137,11 @@ export class DecodeQueue {
     const { sequences, samplings, offsets, ids } = concatenate(parts)
     const control = newControl()
     this.control = control
+    // A step is short. Behind the packs of a large score() each token would wait for two of them.
+    const isUrgent = this.running.some(({ call }) => call.priority !== 'low')
     try {
       const next = await nativeJob(() =>
-        this.rows.session.step(sequences, samplings, offsets, ids, control),
+        this.rows.session.step(sequences, samplings, offsets, ids, control, isUrgent),
       ).finally(() => (this.control = undefined))
       this.takeTokens(parts, next)
     } catch (error) {

@@ -1,5 +1,6 @@
 // What a caller asks of generation and what comes back.
 import { optionNames } from '../calls/options.ts'
+import type { Priority } from '../calls/priority.ts'
 import type { TooLong } from '../scoring/request.ts'
 
 export interface GenerateOptions {
@@ -35,6 +36,8 @@ export interface GenerateOptions {
    * call ends with SCORE_NOT_FINITE. @default false
    */
   allowNan?: boolean
+  /** Which of the calls that overlap go first. @default 'normal' */
+  priority?: Priority
   /** Rejects with ABORTED; other calls go on. */
   signal?: AbortSignal
   /** Called after each step. */
@@ -52,7 +55,14 @@ export const generateOptionNames = optionNames<GenerateOptions>({
     minP: true,
     seed: true,
   },
-  ...{ addBos: true, parseSpecial: true, skipSpecialTokens: true, tooLong: true, allowNan: true },
+  ...{
+    addBos: true,
+    parseSpecial: true,
+    skipSpecialTokens: true,
+    tooLong: true,
+    allowNan: true,
+    priority: true,
+  },
   ...{ signal: true, onProgress: true },
 })
 

@@ -11,6 +11,7 @@ import {
   textsOption,
   wrongOption,
 } from '../calls/options.ts'
+import { type Priority, priorityOption } from '../calls/priority.ts'
 import { readIds } from '../calls/text.ts'
 import type { NativeSampling } from '../native/types.ts'
 import type { EncodeSettings } from '../scoring/encode.ts'
@@ -25,6 +26,7 @@ export interface GenerateSettings {
   skipSpecialTokens: boolean
   allowNan: boolean
   sampling: NativeSampling
+  priority: Priority
   signal: AbortSignal | undefined
   onProgress: ((progress: GenerateProgress) => void) | undefined
 }
@@ -56,6 +58,7 @@ export function generateSettings(
       minP: numberOption(options, 'minP', 0, 1, 0),
       seed: integerOption(options, 'seed', 0, Number.MAX_SAFE_INTEGER, 0),
     },
+    priority: priorityOption(options),
     signal: signalOption(options),
     onProgress: callbackOption(options, 'onProgress'),
   }

@@ -233,10 +233,15 @@ export interface NativeSession {
     offsets: Int32Array,
     ids: Int32Array,
     control: Control,
+    isUrgent?: boolean,
   ): Promise<{ ids: Int32Array; logProbs: Float32Array }>
   dispose(): void
 }
 
+/**
+ * Jobs of all models run one after another, in the order of their calls. An urgent one goes before those that wait; each of
+ * them is passed once at the most.
+ */
 export interface NativeModel {
   /** Bytes of weights on the device. */
   readonly weightBytes: number
@@ -248,7 +253,7 @@ export interface NativeModel {
    * @throws OUT_OF_MEMORY
    */
   reserve(packTokens: number, control: Control): Promise<{ packTokens: number; freeBytes?: number }>
-  score(pack: NativePack, control: Control): Promise<NativeScores>
+  score(pack: NativePack, control: Control, isUrgent?: boolean): Promise<NativeScores>
   /** Logits of every row of one sequence, row-major [ids.length, vocabSize]. */
   logits(ids: Int32Array, control: Control): Promise<Float32Array>
   session(): NativeSession
@@ -260,8 +265,8 @@ export interface NativeModel {
    * @throws INVALID_ARGUMENT where the device cannot train, OUT_OF_MEMORY
    */
   trainer(adapters: NativeAdapter[], keptBytes: number, control: Control): Promise<NativeTrainer>
-  /** Frees the weights once running jobs have ended; later calls reject with DISPOSED. */
-  dispose(): void
+  /** Frees the weights once jobs that were queued have ended, and then resolves; later calls reject with DISPOSED. */
+  dispose(): Promise<void>
 }
 
 export interface NativeCpuInfo {

@@ -1,6 +1,7 @@
 // One call of score(): plans the trees of its requests for the queue, and puts the scores together into answers.
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type Answerer, type Entry, OrderedCall, type Reading } from '../calls/ordered-call.ts'
+import type { Priority } from '../calls/priority.ts'
 import { inSlices, type Slices } from '../calls/slices.ts'
 import type { Source } from '../calls/source.ts'
 import type { KnownScores, ScoreCache } from './cache.ts'
@@ -14,6 +15,7 @@ import type { Tree, TreeOptions } from './tree.ts'
 
 export interface ScoreCallOptions extends Pick<TreeOptions, 'share'> {
   topK: number
+  priority: Priority
   cache?: ScoreCache | undefined
   signal: AbortSignal | undefined
   onProgress: ((progress: ScoreProgress) => void) | undefined
@@ -28,6 +30,7 @@ const tokensPerRequest = 16
 
 export class ScoreCall<Request> implements QueuedCall, Answerer<Request, ScoreResult, RequestScores> {
   readonly topK: number
+  readonly priority: Priority
   /** undefined where alternatives are asked for, which it does not hold. */
   private readonly cache: ScoreCache | undefined
   private readonly queue: ScoreQueue
@@ -51,6 +54,7 @@ export class ScoreCall<Request> implements QueuedCall, Answerer<Request, ScoreRe
     this.options = options
     this.encode = encode
     this.topK = options.topK
+    this.priority = options.priority
     this.cache = options.topK > 0 ? undefined : options.cache
     this.planner = new Planner(queue, options.share)
     const maxAhead = windowsAhead * Planner.maxWindowTokens(queue)
@@ -103,6 +107,10 @@ export class ScoreCall<Request> implements QueuedCall, Answerer<Request, ScoreRe
 
   get readyTokens(): number {
     return this.planner.readyTokens
+  }
+
+  get isLast(): boolean {
+    return this.call.reading === 'ended' && this.planner.isPlanned
   }
 
   take(room: number): Tree | undefined {

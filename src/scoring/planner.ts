@@ -47,6 +47,11 @@ export class Planner {
     return this.windowTokens >= limit
   }
 
+  /** Whether all sequences so far are in trees. */
+  get isPlanned(): boolean {
+    return this.window.length === 0
+  }
+
   /** Turns the window into trees for the queue. */
   plan(): void {
     if (this.window.length === 0) return

@@ -1,5 +1,6 @@
 // Fills packs from all running calls in turn and keeps native busy: one pack running, one waiting behind it.
 
+import { comesBefore, type Priority, priorities } from '../calls/priority.ts'
 import { MtLlamaError } from '../errors.ts'
 import { cancel, disposedError, isOutOfMemory, nativeJob, newControl } from '../native/job.ts'
 import type { Control, NativeModel } from '../native/types.ts'
@@ -10,8 +11,11 @@ import { halves, type Tree } from './tree.ts'
 /** A call as the queue sees it. */
 export interface QueuedCall {
   readonly topK: number
+  readonly priority: Priority
   /** Tokens of the trees that wait. */
   readonly readyTokens: number
+  /** No tree will come but those that wait. */
+  readonly isLast: boolean
   /** The first waiting tree, if it has at most `room` tokens. */
   take(room: number): Tree | undefined
   /** Brings the scores of a sequence of a tree that was taken. */
@@ -32,9 +36,14 @@ type Entry = readonly [QueuedCall, Tree]
 interface Flight {
   control: Control
   calls: Load
+  isSmall: boolean
+  /** The first of its calls' priorities. */
+  priority: Priority
 }
 
 const packsInFlight = 2
+/** A call of which so small a part of a pack is left goes before larger ones, in a pack without their trees. */
+const smallShare = 1 / 8
 /** A pack of a large model takes many seconds; what it has done is told this often. */
 const progressMs = 250
 
@@ -90,34 +99,57 @@ export class ScoreQueue {
   }
 
   private pump(): void {
-    while (this.flights.size < packsInFlight) {
+    this.runSmall()
+    while (this.fullFlights.length < packsInFlight) {
       const retry = this.nextRetry()
       if (retry) {
         void this.run(retry)
         continue
       }
+      const ready = this.ready()
+      if (ready.length === 0) return
+      const [first] = priorities.filter(priority => ready.some(call => call.priority === priority))
+      const passes = [...this.flights].some(flight => comesBefore(first!, flight.priority))
       // Behind a running pack there is time to wait for a full one.
-      const ready = [...this.calls].reduce((n, call) => n + call.readyTokens, 0)
-      if (ready === 0 || (this.flights.size > 0 && ready < this.budget)) return
-      void this.run(this.gather())
+      const tokens = ready.reduce((n, call) => n + call.readyTokens, 0)
+      if (this.flights.size > 0 && tokens < this.budget && !passes) return
+      void this.run(this.gather(ready))
     }
   }
 
-  /** Takes trees from the calls in turn, until none has one that fits. */
-  private gather(): Load {
+  /** Beside larger calls, those that lack little do not wait for a place in a full pack. */
+  private runSmall(): void {
+    const ready = this.ready()
+    const small = ready.filter(call => call.isLast && call.readyTokens <= smallShare * this.budget)
+    if (small.length === 0 || this.fullFlights.length < this.flights.size) return
+    if (small.length < ready.length || this.flights.size > 0) void this.run(this.gather(small), true)
+  }
+
+  private ready(): QueuedCall[] {
+    return [...this.calls].filter(({ readyTokens }) => readyTokens > 0)
+  }
+
+  private get fullFlights(): Flight[] {
+    return [...this.flights].filter(({ isSmall }) => !isSmall)
+  }
+
+  /** Takes trees from the calls in turn, those of the first priority first, until none has one that fits. */
+  private gather(calls: readonly QueuedCall[]): Load {
     const taken: Entry[] = []
     let tokens = 0
-    let turn = [...this.calls]
-    while (turn.length > 0) {
-      const next: QueuedCall[] = []
-      for (const call of turn) {
-        const tree = call.take(tokens === 0 ? Number.POSITIVE_INFINITY : this.budget - tokens)
-        if (!tree) continue
-        taken.push([call, tree])
-        tokens += tree.tokens
-        next.push(call)
+    for (const priority of priorities) {
+      let turn = calls.filter(call => call.priority === priority)
+      while (turn.length > 0) {
+        const next: QueuedCall[] = []
+        for (const call of turn) {
+          const tree = call.take(tokens === 0 ? Number.POSITIVE_INFINITY : this.budget - tokens)
+          if (!tree) continue
+          taken.push([call, tree])
+          tokens += tree.tokens
+          next.push(call)
+        }
+        turn = next
       }
-      turn = next
     }
     // The call that came first comes last next time.
     const [first] = this.calls
@@ -125,14 +157,16 @@ export class ScoreQueue {
     return loadOf(taken)
   }
 
-  private async run(calls: Load): Promise<void> {
-    const flight = { control: newControl(), calls }
+  private async run(calls: Load, isSmall = false): Promise<void> {
+    const priority = priorities.find(priority => [...calls.keys()].some(call => call.priority === priority))!
+    const flight: Flight = { control: newControl(), calls, isSmall, priority }
+    const isUrgent = isSmall || [...this.flights].some(other => comesBefore(priority, other.priority))
     const topK = Math.max(...[...calls.keys()].map(call => call.topK))
     this.flights.add(flight)
     const timer = setInterval(() => this.report(flight), progressMs)
     try {
       const pack = layOut([...calls.values()].flat(), topK)
-      const scores = await nativeJob(() => this.native.score(pack.native, flight.control))
+      const scores = await nativeJob(() => this.native.score(pack.native, flight.control, isUrgent))
       for (const [call, trees] of calls) {
         if (!this.calls.has(call)) continue
         for (const { sequences } of trees.flatMap(tree => tree.leaves))

@@ -1,5 +1,6 @@
 // What a caller asks of scoring and what comes back.
 import { optionNames } from '../calls/options.ts'
+import type { Priority } from '../calls/priority.ts'
 import type { Text } from '../calls/text.ts'
 import type { BoundaryRule } from '../tokenizer/boundary.ts'
 import type { ScoreCache } from './cache.ts'
@@ -53,6 +54,8 @@ export interface ScoreOptions {
    * is added. Left aside where topK is asked for. @default none
    */
   cache?: ScoreCache
+  /** Which of the calls that overlap go first. @default 'normal' */
+  priority?: Priority
   /** Rejects with ABORTED; other calls go on. */
   signal?: AbortSignal
   /** Called after each pack of tokens, and four times a second while one runs. */
@@ -60,7 +63,15 @@ export interface ScoreOptions {
 }
 
 export const scoreOptionNames = optionNames<ScoreOptions>({
-  ...{ boundary: true, topK: true, addBos: true, parseSpecial: true, tooLong: true, cache: true },
+  ...{
+    boundary: true,
+    topK: true,
+    addBos: true,
+    parseSpecial: true,
+    tooLong: true,
+    cache: true,
+    priority: true,
+  },
   ...{ signal: true, onProgress: true },
 })
 

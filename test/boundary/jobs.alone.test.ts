@@ -72,6 +72,34 @@ describe('jobs', () => {
     model.dispose()
   })
 
+  it('that are urgent pass those that wait, each of which is passed once', async () => {
+    const model = await load(long, reference)
+    const pack = randomPack(long.config, 1, 64)
+    const order: string[] = []
+    const first = newControl()
+    const run = (name: string, isUrgent?: boolean, control = newControl()) =>
+      model.score(pack, control, isUrgent).then(() => order.push(name))
+    const running = run('runs', false, first)
+    await started(first)
+    const all = [running, run('a'), run('b'), run('urgent', true), run('urgent too', true), run('c')]
+    await Promise.all([...all, run('last', true)])
+    assert.deepEqual(order, ['runs', 'urgent', 'a', 'b', 'urgent too', 'last', 'c'])
+    await model.dispose()
+  })
+
+  it('end before dispose() resolves, and the memory is free then', async () => {
+    const wide = writeRandomModel(path.join(folder, 'weighty'), { hiddenSize: 512, intermediateSize: 4096 })
+    const model = await load(wide)
+    const running = model.score(randomPack(wide.config, 4, 64), newControl())
+    let ended = false
+    running.then(() => (ended = true))
+    const before = process.memoryUsage.rss()
+    await model.dispose()
+    assert.ok(ended)
+    const freed = before - process.memoryUsage.rss()
+    assert.ok(freed > 0.5 * model.weightBytes, `${freed} of ${model.weightBytes} bytes`)
+  })
+
   it('survive dispose() of their model; later calls reject with DISPOSED', async () => {
     const model = await load(small)
     const pack = randomPack(small.config, 8, 64)
