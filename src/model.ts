@@ -176,8 +176,17 @@ export class Model {
    * Texts that follow the prompts, in their order. An array is read at the call: what it holds may be changed then.
    * @throws INVALID_ARGUMENT, TOKEN_OUT_OF_RANGE, CONTEXT_LENGTH naming the prompt; SCORE_NOT_FINITE, TOKENIZER, ABORTED, DISPOSED
    */
-  async generate(prompts: Source<Text>, options: GenerateOptions = {}): Promise<GenerateResult[]> {
-    return collect(this.continue(prompts, this.generation(options), { answersFirst: false }))
+  async generate(prompts: Source<Text>, options?: GenerateOptions): Promise<GenerateResult[]>
+  /** The text that follows one prompt. */
+  async generate(prompt: string, options?: GenerateOptions): Promise<GenerateResult>
+  async generate(
+    prompts: string | Source<Text>,
+    options: GenerateOptions = {},
+  ): Promise<GenerateResult[] | GenerateResult> {
+    const settings = this.generation(options)
+    const list = typeof prompts === 'string' ? [prompts] : prompts
+    const results = await collect(this.continue(list, settings, { answersFirst: false }))
+    return typeof prompts === 'string' ? results[0]! : results
   }
 
   /**

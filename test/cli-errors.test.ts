@@ -53,7 +53,7 @@ describe('mt-llama on bad input', () => {
       title: 'a dtype that is none',
       args: ['eval', '--dtype', 'int3'],
       code: 2,
-      message: /argument 'int3' is invalid\. Allowed choices are auto, float32, bfloat16, float16\./,
+      message: /argument 'int3' is invalid\. Allowed choices are auto, float32, bfloat16, float16, fp32/,
     },
     {
       title: 'an adapter that is not there, after another',

@@ -141,7 +141,7 @@ const generation = {
     skipSpecialTokens: isBoolean,
     allowNan: isBoolean,
   },
-  stop: isOne(values['an array'], values['an array of texts']),
+  stop: isOne('x', '5', values['an array'], values['an array of texts']),
   stopIds: isOne(values['an array'], values['a typed array']),
 }
 const chat = { ...generation, template: isNone }
@@ -215,7 +215,10 @@ for (const [name, [says, call]] of Object.entries(sources)) {
   const wrap = isPrompts ? (value: unknown) => value : (prompt: unknown) => ({ prompt, continuations: ['a'] })
   rows[`the source of ${name}()`] = {
     says,
-    accepts: value => isEmptyArray(value) || (isPrompts && isTexts(value)),
+    accepts: value =>
+      isEmptyArray(value) ||
+      (isPrompts && isTexts(value)) ||
+      (name === 'generate' && typeof value === 'string'),
     call,
   }
   rows[`an item of an array of ${name}()`] = {
@@ -281,7 +284,7 @@ Object.assign(rows, {
     call: (path: never) => openCheckpoint(path),
   },
   'the source of loadTokenizer()': {
-    says: 'source',
+    says: /^source|no such file/,
     accepts: isNone,
     call: (source: never) => loadTokenizer(source),
   },

@@ -82,7 +82,7 @@ describe('Model.chat()', () => {
   it('refuses what is no conversation', async () => {
     await using model = await loadModel(defaultModel)
     const rows: [messages: unknown, found: string][] = [
-      ['hi', 'messages is a string'],
+      ['hi', 'messages is "hi"'],
       [[...hello, { role: 'user' }], 'message 1 is {"role":"user"}'],
       [['hi'], 'message 0 is "hi"'],
       [[{ role: 'user', content: 5n }], 'message 0 is {"role":"user","content":5n}'],

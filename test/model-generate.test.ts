@@ -202,6 +202,16 @@ describe('Model.generate()', () => {
     assert.deepEqual(await Promise.all(late), alone)
   })
 
+  it('takes one prompt, and one stop string, by themselves', async () => {
+    const options = { maxTokens: 30, temperature: 1.5, seed: 3, stopIds: [] }
+    const [whole] = await model.generate(['one'], options)
+    assert.deepEqual(await model.generate('one', options), whole)
+    const stop = whole!.text.slice(4, 6)
+    const stopped = await model.generate('one', { ...options, stop })
+    assert.deepEqual(stopped, (await model.generate(['one'], { ...options, stop: [stop] }))[0])
+    assert.equal(stopped.text, whole!.text.slice(0, whole!.text.indexOf(stop)))
+  })
+
   it('generates nothing for no prompts', async () => assert.deepEqual(await model.generate([]), []))
 
   it('streams the text of generate() in pieces and returns its result', async () => {
@@ -318,9 +328,9 @@ describe('Model.generate()', () => {
     it(`refuses ${name}`, () => assert.rejects(model.generate([prompt], options), { code, message }))
 
   it('refuses stops that are no array', async () => {
-    await assert.rejects(model.generate(['one'], { stop: 'x' as unknown as string[] }), {
+    await assert.rejects(model.generate(['one'], { stop: 5 as unknown as string[] }), {
       code: 'INVALID_ARGUMENT',
-      message: 'stop is "x"; expected an array of texts',
+      message: 'stop is 5; expected a text or an array of texts',
     })
     await assert.rejects(model.generate(['one'], { stopIds: 2 as unknown as number[] }), {
       code: 'INVALID_ARGUMENT',
@@ -328,10 +338,10 @@ describe('Model.generate()', () => {
     })
   })
 
-  it('refuses a prompt by itself', () =>
-    assert.rejects(model.generate('one' as unknown as string[]), {
+  it('refuses a number by itself', () =>
+    assert.rejects(model.generate(1 as unknown as string[]), {
       code: 'INVALID_ARGUMENT',
-      message: 'prompts is "one"; expected an array or an (async) iterable of prompts',
+      message: 'prompts is 1; expected an array or an (async) iterable of prompts',
     }))
 
   it('refuses an empty prompt on a model with neither BOS nor EOS', () =>

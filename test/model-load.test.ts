@@ -107,6 +107,19 @@ describe('loadModel()', () => {
       })
     }))
 
+  it('takes the short names of number formats', async () => {
+    for (const [dtype, ours] of [
+      ['fp32', 'float32'],
+      ['f32', 'float32'],
+      ['bf16', 'bfloat16'],
+      ['fp16', 'float16'],
+      ['f16', 'float16'],
+    ] as const)
+      await withTinyModel({ options: { dtype, device: 'reference' } }, async ({ info }) =>
+        assert.equal(info.dtype, ours),
+      )
+  })
+
   for (const [stored, dtype] of [
     ['F16', 'float32'],
     ['F32', 'bfloat16'],

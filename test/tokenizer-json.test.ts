@@ -274,7 +274,12 @@ describe('tokenizer.json: refused with the file, the field and the value', () =>
     const source = { kind: 'vocab.txt', file: 'x' } as unknown as Parameters<typeof loadTokenizer>[0]
     await assert.rejects(loadTokenizer(source), {
       code: 'INVALID_ARGUMENT',
-      message: `source is {"kind":"vocab.txt","file":"x"}; expected { kind, file } of kind 'tokenizer.json', 'tokenizer.model' or 'gguf'`,
+      message: `source is {"kind":"vocab.txt","file":"x"}; expected a path, { kind, file } of kind 'tokenizer.json' or 'tokenizer.model', or { kind: 'gguf', file, metadata }`,
+    })
+    const gguf = { kind: 'gguf', file: 'x.gguf' } as unknown as Parameters<typeof loadTokenizer>[0]
+    await assert.rejects(loadTokenizer(gguf), {
+      code: 'INVALID_ARGUMENT',
+      message: /or \{ kind: 'gguf', file, metadata \}$/,
     })
     const tokenizer = await loadJson(byteJson())
     assert.throws(() => tokenizer.encode(5 as unknown as string), {

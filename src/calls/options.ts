@@ -104,14 +104,15 @@ export function callbackOption<Name extends string, Progress>(
   throw wrongOption(name, value, 'a function')
 }
 
-/** A copy. @throws INVALID_ARGUMENT */
+/** Texts, or one of them; a copy. @throws INVALID_ARGUMENT */
 export function textsOption<Name extends string>(
-  options: With<Name, readonly string[]>,
+  options: With<Name, string | readonly string[]>,
   name: Name,
 ): string[] {
-  const value: unknown = optionOf(options, name, [])
+  const given: unknown = optionOf(options, name, [])
+  const value = typeof given === 'string' ? [given] : given
   return reading(optionName(name), () => {
-    if (!Array.isArray(value)) throw wrongOption(name, value, 'an array of texts')
+    if (!Array.isArray(value)) throw wrongOption(name, value, 'a text or an array of texts')
     return Array.from(value, (text: unknown) => {
       if (typeof text === 'string' && text !== '') return text
       throw new MtLlamaError(

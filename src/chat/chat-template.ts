@@ -91,7 +91,7 @@ function describe(error: unknown, file: string | undefined): string {
 export function checkMessages(messages: readonly ChatMessage[]): void {
   const invalid = (what: string) =>
     new MtLlamaError('INVALID_ARGUMENT', `${what}; expected an array of { role, content }`)
-  if (!Array.isArray(messages)) throw invalid(`messages is a ${typeof messages}`)
+  if (!Array.isArray(messages)) throw invalid(`messages is ${shown(messages)}`)
   for (const [i, message] of messages.entries()) {
     if (Array.isArray(message?.content))
       throw invalid(

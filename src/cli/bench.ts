@@ -1,10 +1,12 @@
 // mt-llama bench: how fast this machine runs a model, beside what it can do at most.
+
 import { clearLine, cursorTo } from 'node:readline'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { BenchReport } from '../bench/report.ts'
 import { type BenchPart, benchParts, runBench } from '../bench/run.ts'
 import { type ShapeName, shapeNames } from '../bench/shapes.ts'
 import { packageVersion } from '../files/package-version.ts'
+import { dtypeOf } from '../model/dtype-names.ts'
 import { benchText } from './bench-table.ts'
 import { addDeviceOptions, choice, integer, integers, type ModelOptions, newCommand } from './command.ts'
 import { type Io, print, printJson } from './io.ts'
@@ -82,7 +84,7 @@ async function run(io: Io, options: BenchCommandOptions): Promise<void> {
     await runBench(
       {
         model: model === undefined ? { shape } : { path: model },
-        ...{ dtype, device, threads, parts, rows, signal: io.signal },
+        ...{ dtype: dtypeOf(dtype), device, threads, parts, rows, signal: io.signal },
         train: { packTokens, loraRank },
         onStep: quiet ? () => {} : tell,
         version: await packageVersion(),

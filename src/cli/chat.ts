@@ -48,7 +48,8 @@ async function run(io: Io, options: ChatCommandOptions, command: Command): Promi
   const start: ChatMessage[] =
     options.system === undefined ? [] : [{ role: 'system', content: options.system }]
   // A template that cannot render is found before the user types the first message.
-  model.applyChatTemplate([...start, { role: 'user', content: '' }], options)
+  const { template } = options
+  model.applyChatTemplate([...start, { role: 'user', content: '' }], { template })
   const interactive = process.stdin.isTTY === true && process.stdout.isTTY === true
   const lines = createInterface({
     input: process.stdin,

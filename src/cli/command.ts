@@ -1,6 +1,7 @@
 // What all commands have in common: help with examples and exit codes, --json, --quiet, errors of usage.
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { checkDevice, type DeviceChoice } from '../model/devices.ts'
+import { type DTypeName, dtypeNames } from '../model/dtype-names.ts'
 import { maxThreads } from '../model/load.ts'
 import { exitCodeHelp } from './exit-codes.ts'
 
@@ -52,7 +53,9 @@ export function addAdditionOptions(command: Command): Command {
 /** Adds the options that say in which number format and on which device a model runs. */
 export function addDeviceOptions(command: Command): Command {
   return command
-    .addOption(choice('--dtype <type>', 'number format of the weights', dtypes).default('auto'))
+    .addOption(
+      choice('--dtype <type>', 'number format of the weights', ['auto', ...dtypeNames]).default('auto'),
+    )
     .option('--device <name>', 'where to run: auto, cpu, cuda, cuda:1 and so on, reference', device, 'auto')
     .option('--threads <n>', 'threads; 0: one a core', integer(0, maxThreads), 0)
 }
@@ -64,12 +67,10 @@ export interface AdditionOptions {
 
 export interface ModelOptions extends CommonOptions, AdditionOptions {
   model?: string
-  dtype: (typeof dtypes)[number]
+  dtype: DTypeName | 'auto'
   device: DeviceChoice
   threads: number
 }
-
-const dtypes = ['auto', 'float32', 'bfloat16', 'float16'] as const
 
 export function choice(flags: string, description: string, choices: readonly string[]): Option {
   return new Option(flags, description).choices(choices)

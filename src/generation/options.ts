@@ -8,8 +8,8 @@ export interface GenerateOptions {
   maxTokens?: number
   /** Ids that end a text; they are not part of it. Default: the checkpoint's EOS ids. [] generates through EOS. */
   stopIds?: ArrayLike<number | bigint>
-  /** Texts that end a text; it is cut before the first of them. @default [] */
-  stop?: readonly string[]
+  /** Texts, or one, that end a text; it is cut before the first of them. @default [] */
+  stop?: string | readonly string[]
   /** 0 is greedy. @default 0 */
   temperature?: number
   /** Sample among the k best tokens; 0 is off. @default 0 */

@@ -21,7 +21,7 @@ import { checkPath } from '../files/path.ts'
 import { Model } from '../model.ts'
 import { loadAddon } from '../native/addon.ts'
 import { cancel, nativeJob, newControl, onAbort } from '../native/job.ts'
-import type { Control, DType } from '../native/types.ts'
+import type { Control } from '../native/types.ts'
 import { loadTokenizer } from '../tokenizer/load.ts'
 import {
   availableOn,
@@ -31,13 +31,17 @@ import {
   gpuOrdinal,
   threadsOn,
 } from './devices.ts'
+import { type DTypeName, dtypeNames, dtypeOf } from './dtype-names.ts'
 import type { ModelParts } from './info.ts'
 import { activationBytes, checkMemory, kvBytes, loadingBytes } from './memory.ts'
 import { defaultPlanner, maxPackTokens, minPackTokens, type PlannerOptions } from './planner-options.ts'
 
 export interface LoadOptions {
-  /** Numbers to compute in. 'auto': as stored; a quantised GGUF as bfloat16. @default 'auto' */
-  dtype?: DType | 'auto'
+  /**
+   * Numbers to compute in; other libraries' short names stand for ours. 'auto': as stored; a quantised GGUF as bfloat16.
+   * @default 'auto'
+   */
+  dtype?: DTypeName | 'auto'
   /**
    * 'cuda' is the first GPU, 'cuda:1' the second; 'auto' the first GPU that can be used, else 'cpu'; 'reference' the
    * slow plain definition. @default 'auto'
@@ -114,7 +118,7 @@ function readLoadOptions(options: LoadOptions): LoadOptions {
     throw new MtLlamaError('INVALID_ARGUMENT', `adapters is ${shown(adapters)}; expected a list of folders`)
   return {
     device: checkDevice(optionOf(options, 'device', 'auto')),
-    dtype: choiceOption(options, 'dtype', ['auto', 'float32', 'bfloat16', 'float16'], 'auto'),
+    dtype: dtypeOf(choiceOption(options, 'dtype', ['auto', ...dtypeNames], 'auto')),
     threads: integerOption(options, 'threads', 0, maxThreads, 0),
     ...(signal && { signal }),
     ...(onProgress && { onProgress }),
@@ -133,7 +137,7 @@ export async function loadParts(
   packTokens?: number,
 ): Promise<ModelParts> {
   const { dtype: asked = 'auto', threads = 0, signal, onProgress } = options
-  const dtype = asked === 'auto' ? checkpoint.autoDType : asked
+  const dtype = asked === 'auto' ? checkpoint.autoDType : dtypeOf(asked)
   const addon = loadAddon()
   const config = nativeConfig(checkpoint)
   const device = await chosenDevice(options.device ?? 'auto')

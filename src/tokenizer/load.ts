@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { reading } from '../calls/reading.ts'
 import type { TokenizerSettingsFiles, TokenizerSource } from '../checkpoint/checkpoint.ts'
+import { tokenizerSource } from '../checkpoint/tokenizer-source.ts'
 import { shown } from '../data/shown.ts'
 import { MtLlamaError } from '../errors.ts'
 import { checkPath } from '../files/path.ts'
@@ -13,14 +14,23 @@ import { isTiktoken, tokenizerFromTiktoken } from './tiktoken.ts'
 import type { Tokenizer } from './tokenizer.ts'
 import { tokenizerFromJson } from './tokenizer-json.ts'
 
-/** @throws TOKENIZER naming the file, the field and the value where it is missing, broken or of an unsupported kind */
-export async function loadTokenizer(source: TokenizerSource): Promise<Tokenizer> {
+/**
+ * @param from where it lies: a folder with tokenizer.json, tokenizer.model or a GGUF file in it, one of these files, or what
+ * openCheckpoint() says
+ * @throws TOKENIZER naming the file, the field and the value where it is missing, broken or of an unsupported kind;
+ *   INVALID_ARGUMENT, CHECKPOINT_NOT_FOUND, and what reading a GGUF file throws
+ */
+export async function loadTokenizer(from: string | TokenizerSource): Promise<Tokenizer> {
+  const source = typeof from === 'string' ? await tokenizerSource(from) : from
   const kinds = ['tokenizer.json', 'tokenizer.model', 'gguf']
-  const isSource = () => kinds.includes(source?.kind) && typeof source.file === 'string'
+  const isSource = () =>
+    kinds.includes(source?.kind) &&
+    typeof source.file === 'string' &&
+    (source.kind !== 'gguf' || source.metadata instanceof Map)
   if (!reading('source', isSource))
     throw new MtLlamaError(
       'INVALID_ARGUMENT',
-      `source is ${shown(source)}; expected { kind, file } of kind 'tokenizer.json', 'tokenizer.model' or 'gguf'`,
+      `source is ${shown(source)}; expected a path, { kind, file } of kind 'tokenizer.json' or 'tokenizer.model', or { kind: 'gguf', file, metadata }`,
     )
   const given: Readonly<Record<string, unknown>> = reading('source', () => ({ ...source }))
   for (const name of ['file', 'configFile', 'specialTokensFile', 'addedTokensFile'])

@@ -5,7 +5,7 @@ import { basename } from 'node:path'
 import { shown } from '../../data/shown.ts'
 import { MtLlamaError } from '../../errors.ts'
 import { readableTypes } from '../../native/stored-types.ts'
-import type { Architecture, Checkpoint, LlamaConfig, RopeScaling } from '../checkpoint.ts'
+import type { Architecture, Checkpoint, LlamaConfig, RopeScaling, TokenizerSource } from '../checkpoint.ts'
 import { Fields } from '../fields.ts'
 import { readExactly } from '../files.ts'
 import { type Naming, namesIn, type StoredTensor, storedTypes, takeTensors } from '../tensors.ts'
@@ -129,9 +129,7 @@ export async function openGguf(file: string): Promise<Checkpoint> {
     config,
     tensors,
     ...storedTypes(tensors),
-    tokenizer: hasTokenizer(gguf.metadata)
-      ? { kind: 'gguf', file: first!, metadata: tokenizerMetadata(gguf.metadata) }
-      : undefined,
+    tokenizer: ggufTokenizer(first!, gguf.metadata),
     chatTemplate: typeof template === 'string' ? template : undefined,
     chatTemplateFile: where,
     warnings: [
@@ -288,11 +286,11 @@ async function readRopeFactors(tensor: StoredTensor, config: LlamaConfig): Promi
 }
 
 /** llama.cpp's names for a model without a vocabulary count as none. */
-function hasTokenizer(metadata: GgufMetadata): boolean {
-  return ![undefined, 'none', 'no_vocab'].includes(metadata.get('tokenizer.ggml.model') as string | undefined)
-}
-
-function tokenizerMetadata(metadata: GgufMetadata): GgufMetadata {
-  const entries = [...metadata].filter(([key]) => key.startsWith(TOKENIZER_PREFIX))
-  return new Map(entries.map(([key, value]) => [key.slice(TOKENIZER_PREFIX.length), value]))
+/** The tokenizer in a file's metadata. */
+export function ggufTokenizer(file: string, metadata: GgufMetadata): TokenizerSource | undefined {
+  const model = metadata.get('tokenizer.ggml.model') as string | undefined
+  if ([undefined, 'none', 'no_vocab'].includes(model)) return undefined
+  const own = [...metadata].filter(([key]) => key.startsWith(TOKENIZER_PREFIX))
+  const named = new Map(own.map(([key, value]) => [key.slice(TOKENIZER_PREFIX.length), value]))
+  return { kind: 'gguf', file, metadata: named }
 }
