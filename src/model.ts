@@ -271,11 +271,16 @@ export class Model {
     }
   }
 
-  /** An answer to a conversation: generate() on applyChatTemplate(). @default maxTokens 512 */
+  /**
+   * An answer to a conversation: generate() on applyChatTemplate(). Keys and values of conversations stay while there is
+   * room, so that the next turn costs its own tokens. @default maxTokens 512
+   */
   async chat(messages: readonly ChatMessage[], options: ChatOptions = {}): Promise<GenerateResult> {
     const settings = this.chatSettings(options)
     const prompt = this.chatPrompt(messages, templateOf(options), true)
-    const [answer] = await collect(this.continue([prompt], settings, { answersFirst: false }))
+    const [answer] = await collect(
+      this.continue([prompt], settings, { answersFirst: false, keepsRows: true }),
+    )
     return answer!
   }
 
@@ -285,7 +290,7 @@ export class Model {
     options: ChatOptions = {},
   ): AsyncGenerator<string, GenerateResult, undefined> {
     const settings = this.chatSettings(options)
-    return this.stream(this.chatPrompt(messages, templateOf(options), true), settings)
+    return this.stream(this.chatPrompt(messages, templateOf(options), true), settings, true)
   }
 
   /**
@@ -435,7 +440,7 @@ export class Model {
   private continue(
     prompts: Source<Text>,
     { encoding, sampling, priority, signal, onProgress, ...settings }: GenerateSettings,
-    how: Pick<GenerateCallOptions, 'answersFirst' | 'onText'>,
+    how: Pick<GenerateCallOptions, 'answersFirst' | 'onText' | 'keepsRows'>,
   ): AsyncGenerator<GenerateResult, void, undefined> {
     checkSource('prompts', prompts)
     const { contextLength, dtype } = this.info
@@ -461,10 +466,11 @@ export class Model {
   private stream(
     prompt: ReadText,
     settings: GenerateSettings,
+    keepsRows = false,
   ): AsyncGenerator<string, GenerateResult, undefined> {
     const text = new TextStream()
     const onText = (piece: string) => text.push(piece)
-    const results = this.continue([prompt], settings, { answersFirst: false, onText })
+    const results = this.continue([prompt], settings, { answersFirst: false, keepsRows, onText })
     return onLeave(piecesOf(text, results), () => void results.return())
   }
 }

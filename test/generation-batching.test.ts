@@ -5,6 +5,7 @@ import type { Priority } from '../src/calls/priority.ts'
 import { GenerateCall } from '../src/generation/call.ts'
 import { Continuation } from '../src/generation/continuation.ts'
 import { DecodeQueue, maxSequences } from '../src/generation/decode-queue.ts'
+import { KvRows } from '../src/generation/kv-rows.ts'
 import { RowPool } from '../src/generation/row-pool.ts'
 import { type GenerateOptions, loadModel, type Model } from '../src/index.ts'
 import { openModel } from '../src/model/load.ts'
@@ -52,7 +53,8 @@ function fakeNative(steps: Step[], maxRows = Number.POSITIVE_INFINITY) {
     const number = sessions++
     let rows = 0
     return {
-      async reserve(wanted) {
+      async copy() {},
+      async resize(wanted) {
         await sleep(0)
         asked.push(wanted)
         if (wanted > maxRows) throw Object.assign(new Error(`no ${wanted} rows`), { code: 'OUT_OF_MEMORY' })
@@ -83,6 +85,82 @@ function fakeNative(steps: Step[], maxRows = Number.POSITIVE_INFINITY) {
   }
   return { session, asked, maxHeld: () => maxHeld, rowsHeld: () => rowsHeld }
 }
+
+describe('KvRows', () => {
+  /** Rows of a session that notes what it is asked for: its size, and the copies of rows. */
+  const rowsOf = (limit: number) => {
+    const asked: number[][] = []
+    let open = 0
+    const session = (): NativeSession => {
+      open++
+      return {
+        resize: async (rows, copies) => void asked.push([rows, ...copies]),
+        copy: async copies => void asked.push([...copies]),
+        step: () => assert.fail('no step'),
+        dispose: () => void open--,
+      }
+    }
+    return { rows: new KvRows({ session }, limit), asked, open: () => open }
+  }
+  const ids = (length: number, last = 0) => Int32Array.from({ length }, (_, i) => (i < length - 1 ? i : last))
+  const take = (rows: KvRows, ...texts: [Int32Array, number][]) =>
+    rows.take(texts.map(([ids, capacity]) => ({ ids, capacity })))
+
+  it('begins a text with what it shares with one that has ended', async () => {
+    const { rows, asked } = rowsOf(1000)
+    assert.deepEqual(await take(rows, [ids(40), 60]), [{ firstRow: 0, length: 0 }])
+    rows.keep(0, 60, ids(50, 49))
+    assert.deepEqual(await take(rows, [ids(54), 70]), [{ firstRow: 50, length: 50 }])
+    assert.deepEqual(asked, [[60], [120, 0, 0, 60], [0, 50, 50]])
+    rows.keep(50, 70, ids(60, 59))
+    // The one of 50 tokens is a part of that one, and gone.
+    assert.deepEqual(await take(rows, [ids(30, 7), 45]), [{ firstRow: 0, length: 29 }])
+    assert.deepEqual(asked.at(-1), [50, 0, 29])
+    assert.deepEqual(await take(rows, [ids(10), 12]), [{ firstRow: 110, length: 0 }], 'too few for a copy')
+    assert.deepEqual(
+      await take(rows, [ids(60, 59), 60]),
+      [{ firstRow: 122, length: 59 }],
+      'the last has to run',
+    )
+  })
+
+  it('keeps texts side by side while nothing runs, and frees all when none is left', async () => {
+    const { rows, asked, open } = rowsOf(1000)
+    const other = Int32Array.from({ length: 20 }, () => 7)
+    await take(rows, [other, 400], [ids(30), 100])
+    rows.keep(400, 100, ids(30))
+    rows.keep(0, 400, other)
+    await rows.settle()
+    assert.deepEqual(asked.at(-1), [50, 400, 0, 30, 0, 30, 20])
+    assert.deepEqual(await take(rows, [ids(40), 50]), [{ firstRow: 50, length: 29 }])
+    assert.equal(open(), 1)
+    const { rows: none, open: left } = rowsOf(1000)
+    await take(none, [other, 30])
+    none.give(0, 30)
+    await none.settle()
+    assert.equal(left(), 0)
+  })
+
+  it('gives kept rows up for texts that run, the oldest first, and keeps no more than half', async () => {
+    const { rows, asked } = rowsOf(100)
+    for (const first of [1, 2, 3]) {
+      const own = ids(20).with(0, first)
+      const [place] = await take(rows, [own, 22])
+      rows.keep(place!.firstRow, 22, own)
+    }
+    // Two of 20 are kept, the first is not.
+    const reused = async (first: number) => {
+      const [place] = await take(rows, [ids(25).with(0, first), 26])
+      rows.give(place!.firstRow, 26)
+      return place!.length
+    }
+    assert.deepEqual([await reused(1), await reused(2), await reused(3)], [0, 19, 19])
+    assert.deepEqual((await take(rows, [ids(10), 61])).length, 1, 'there is room for both and this')
+    const sizes = asked.filter(({ length }) => length !== 3).map(([size]) => size!)
+    assert.ok(Math.max(...sizes) <= 100)
+    assert.deepEqual((await take(rows, [ids(10), 30])).length, 1, 'one of the two is given up')
+  })
+})
 
 describe('DecodeQueue', () => {
   /** Generates texts with prompts of one token. Text i ends after lengths[i] new tokens. */

@@ -2,7 +2,7 @@
 import { strict as assert } from 'node:assert'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { renderChatTemplate, renderRelease } from '../src/chat/chat-template.ts'
+import { type ChatMessage, renderChatTemplate, renderRelease } from '../src/chat/chat-template.ts'
 import { loadModel, loadTokenizer } from '../src/index.ts'
 import { withFolder, writeFiles } from './checkpoint-files.ts'
 import { carried, shared, sharedMissing } from './shared.ts'
@@ -77,6 +77,33 @@ describe('Model.chat()', () => {
       ...{ maxTokens: 4, stop: ['###'] },
     })
     assert.deepEqual(answer, same)
+  })
+
+  it('runs only what a turn adds, and answers as a model that has seen nothing', async () => {
+    await using model = await loadModel(defaultModel)
+    const options = { template: 'release', maxTokens: 12, temperature: 1.3, seed: 5, stopIds: [] } as const
+    const messages: ChatMessage[] = [{ role: 'user', content: 'Tell me of the river, at some length.' }]
+    for (let turn = 0; turn < 4; turn++) {
+      let run = 0
+      const answer = await model.chat(messages, {
+        ...options,
+        onProgress: ({ tokensDone }) => (run = tokensDone),
+      })
+      await using fresh = await loadModel(defaultModel)
+      assert.deepEqual(answer, await fresh.chat(messages, options), `turn ${turn}`)
+      const prompt = model.applyChatTemplate(messages, { template: 'release' })
+      const tokens = model.tokenizer!.count(prompt) + answer.tokens.length
+      if (turn > 0) assert.ok(run < tokens / 2, `turn ${turn} runs ${run} of ${tokens} tokens`)
+      messages.push({ role: 'assistant', content: answer.text }, { role: 'user', content: 'And then?' })
+    }
+    // Another conversation beside it, streamed, and one that goes back to an earlier turn.
+    const other: ChatMessage[] = [{ role: 'user', content: 'What is a mill?' }]
+    const both = await Promise.all([model.chat(other, options), model.chat(messages.slice(0, 3), options)])
+    await using fresh = await loadModel(defaultModel)
+    assert.deepEqual(both, [
+      await fresh.chat(other, options),
+      await fresh.chat(messages.slice(0, 3), options),
+    ])
   })
 
   it('refuses what is no conversation', async () => {

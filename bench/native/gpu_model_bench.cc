@@ -43,7 +43,7 @@ double decode_seconds(const std::shared_ptr<Llama>& model, const Sizes& sizes, i
     offsets.push_back(static_cast<int32_t>(ids.size()));
   }
   Session session(model);
-  session.reserve(rows * each);
+  session.resize(rows * each, {});
   std::vector<int32_t> next(rows);
   std::vector<float> log_probs(rows);
   session.step({sequences, offsets, ids}, next, log_probs, Control());

@@ -30,16 +30,24 @@ std::vector<SessionSequence> read_sequences(Napi::Value value, Napi::Value sampl
   return sequences;
 }
 
-class ReserveRowsJob final : public Job {
+// Reads [n, 3]: first row, the row it goes to, number of rows.
+std::vector<RowCopy> read_copies(Napi::Value value) {
+  std::vector<RowCopy> copies;
+  for (const auto& [from, to, count] : read_triples(value, "copies")) copies.push_back({from, to, count});
+  return copies;
+}
+
+class ResizeJob final : public Job {
  public:
-  ReserveRowsJob(const Napi::CallbackInfo& info, std::shared_ptr<Session> session)
-      : Job(info[1]),
+  ResizeJob(const Napi::CallbackInfo& info, std::shared_ptr<Session> session)
+      : Job(info[2]),
         session_(std::move(session)),
-        rows_(static_cast<int32_t>(read_integer(info[0], "rows", 1, INT32_MAX))) {}
+        rows_(static_cast<int32_t>(read_integer(info[0], "rows", 0, INT32_MAX))),
+        copies_(read_copies(info[1])) {}
 
   void run(const Control&) override {
     const std::shared_ptr<Session> session = std::move(session_);
-    session->reserve(rows_);
+    session->resize(rows_, copies_);
   }
 
   Napi::Value result(Napi::Env env) override { return env.Undefined(); }
@@ -47,6 +55,24 @@ class ReserveRowsJob final : public Job {
  private:
   std::shared_ptr<Session> session_;
   int32_t rows_;
+  std::vector<RowCopy> copies_;
+};
+
+class CopyJob final : public Job {
+ public:
+  CopyJob(const Napi::CallbackInfo& info, std::shared_ptr<Session> session)
+      : Job(info[1], /*is_urgent=*/true), session_(std::move(session)), copies_(read_copies(info[0])) {}
+
+  void run(const Control&) override {
+    const std::shared_ptr<Session> session = std::move(session_);
+    for (const RowCopy& copy : copies_) session->copy(copy);
+  }
+
+  Napi::Value result(Napi::Env env) override { return env.Undefined(); }
+
+ private:
+  std::shared_ptr<Session> session_;
+  std::vector<RowCopy> copies_;
 };
 
 class StepJob final : public Job {
@@ -95,7 +121,8 @@ void define_session_job(Napi::Object object, const char* name, const std::shared
 
 Napi::Object new_session_object(Napi::Env env, std::shared_ptr<EngineOwned<Session>> session) {
   Napi::Object object = Napi::Object::New(env);
-  define_session_job<ReserveRowsJob>(object, "reserve", session);
+  define_session_job<ResizeJob>(object, "resize", session);
+  define_session_job<CopyJob>(object, "copy", session);
   define_session_job<StepJob>(object, "step", session);
   define_method(object, "dispose", [session](const Napi::CallbackInfo& info) {
     session->release();

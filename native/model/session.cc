@@ -3,6 +3,7 @@
 #include "session.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <string>
 
 #include "../base/sizes.h"
@@ -20,6 +21,18 @@ constexpr int32_t kReservedShare = 4;
 constexpr int32_t kMinPackTokens = 16;
 
 [[noreturn]] void fail(const std::string& message) { throw Error(ErrorCode::INVALID_ARGUMENT, message); }
+
+// Checks a copy from a cache of `from_rows` into one of `to_rows`.
+void check_copy(const RowCopy& copy, int32_t from_rows, int32_t to_rows) {
+  if (copy.count < 1) fail("a copy of " + std::to_string(copy.count) + " rows, expected at least 1");
+  const auto check_place = [&](const char* what, int32_t first, int32_t rows) {
+    if (first >= 0 && int64_t{first} + copy.count <= rows) return;
+    fail(std::to_string(copy.count) + " rows are copied " + what + " row " + std::to_string(first) +
+         "; the cache has " + std::to_string(rows));
+  };
+  check_place("from", copy.from, from_rows);
+  check_place("to", copy.to, to_rows);
+}
 
 }  // namespace
 
@@ -167,37 +180,52 @@ void Session::check(const StepRequest& request) const {
   check_ids(request.ids, model_->config().vocab_size, "ids");
 }
 
-void Session::reserve(int32_t wanted) {
-  if (wanted <= cache_rows_) return;
+void Session::resize(int32_t rows, std::span<const RowCopy> copies) {
+  if (rows < 0) fail("rows is " + std::to_string(rows) + ", expected at least 0");
+  for (const RowCopy& copy : copies) check_copy(copy, cache_rows_, rows);
   const LlamaConfig& config = model_->config();
-  const auto rows = static_cast<size_t>(wanted), kv_size = static_cast<size_t>(config.kv_size());
-  const size_t values = (product_of({rows, kv_size}) + 15) / 16 * 16;  // 64-byte aligned
-  const size_t bytes = product_of({values, 2, static_cast<size_t>(config.layers), sizeof(float)});
+  const size_t values = product_of({static_cast<size_t>(rows), static_cast<size_t>(config.kv_size())});
+  const size_t aligned = (values + 15) / 16 * 16;  // 64-byte aligned
+  const size_t bytes = product_of({aligned, 2, static_cast<size_t>(config.layers), sizeof(float)});
   std::unique_ptr<Buffer> buffer;
   try {
-    buffer = model_->backend().allocate(bytes);
+    if (rows > 0) buffer = model_->backend().allocate(bytes);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::OUT_OF_MEMORY) throw;
-    throw Error(error.code(), "keys and values of " + std::to_string(wanted) + " tokens take " + std::to_string(bytes) +
+    throw Error(error.code(), "keys and values of " + std::to_string(rows) + " tokens take " + std::to_string(bytes) +
                                   " bytes: " + error.what());
   }
-  float* at = static_cast<float*>(buffer->data());
+  float* at = buffer ? static_cast<float*>(buffer->data()) : nullptr;
   KvCache cache;
   for (int l = 0; l < config.layers; l++) {
-    for (std::vector<View> KvCache::*views : {&KvCache::k, &KvCache::v}) {
-      if (cache_rows_ > 0) {
-        const View& old = (cache_.*views)[l];
-        model_->backend().copy(at, old.data, product_of({size_t(old.rows), kv_size, sizeof(float)}));
-      }
-      (cache.*views).push_back({at, wanted, config.kv_size(), DType::kFloat32});
-      at += values;
+    for (std::vector<View>* views : {&cache.k, &cache.v}) {
+      views->push_back({at, rows, config.kv_size(), DType::kFloat32});
+      at += aligned;
     }
   }
+  for (const RowCopy& copy : copies) copy_rows(cache, copy);
   // The copies may be queued still.
-  model_->backend().wait();
+  if (cache_buffer_) model_->backend().wait();
   cache_ = std::move(cache);
   cache_buffer_ = std::move(buffer);
-  cache_rows_ = wanted;
+  cache_rows_ = rows;
+}
+
+void Session::copy(const RowCopy& rows) {
+  check_copy(rows, cache_rows_, cache_rows_);
+  const int64_t apart = std::abs(int64_t{rows.from} - rows.to);
+  if (apart < rows.count) fail("rows are copied onto themselves");
+  copy_rows(cache_, rows);
+}
+
+void Session::copy_rows(const KvCache& to, const RowCopy& rows) {
+  for (size_t l = 0; l < to.k.size(); l++) {
+    for (std::vector<View> KvCache::*views : {&KvCache::k, &KvCache::v}) {
+      const View from = (cache_.*views)[l].part(rows.from, rows.count);
+      model_->backend().copy((to.*views)[l].part(rows.to, rows.count).data, from.data,
+                             product_of({size_t(rows.count), size_t(from.cols), sizeof(float)}));
+    }
+  }
 }
 
 void Session::StepPack::clear() {

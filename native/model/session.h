@@ -13,6 +13,13 @@ struct SessionSequence {
   Sampling sampling;
 };
 
+// `count` rows of a cache from row `from` on, and the row to which the first of them goes.
+struct RowCopy {
+  int32_t from = 0;
+  int32_t to = 0;
+  int32_t count = 0;
+};
+
 // A step appends tokens ids[offsets[i] .. offsets[i + 1]) to sequences[i].
 struct StepRequest {
   std::span<const SessionSequence> sequences;  // [n]; no two share a row
@@ -25,9 +32,12 @@ class Session {
   // The cache of a new session has no rows.
   explicit Session(std::shared_ptr<Llama> model) : model_(std::move(model)) {}
 
-  // Makes the cache hold at least so many tokens, over all sequences; those that it holds stay. While they are copied,
-  // there is memory for both. Throws OUT_OF_MEMORY, after which all is as before.
-  void reserve(int32_t rows);
+  // Makes a cache for so many tokens, over all sequences, with those of the old one that the copies name; 0 frees it.
+  // While they are copied, there is memory for both. Throws INVALID_ARGUMENT, OUT_OF_MEMORY, after which all is as
+  // before.
+  void resize(int32_t rows, std::span<const RowCopy> copies);
+  // Copies rows within the cache, so that a sequence may begin as another one does. Throws INVALID_ARGUMENT.
+  void copy(const RowCopy& rows);
 
   // Appends tokens and gives the next token of each sequence: ids [n] and log_probs [n]. The token that is drawn for
   // position t of a sequence depends on its tokens, on its sampling and on (stream, t), not on other sequences, on its
@@ -59,6 +69,7 @@ class Session {
   };
 
   void check(const StepRequest& request) const;
+  void copy_rows(const KvCache& to, const RowCopy& rows);
   Cursor fill_pack(const StepRequest& request, Cursor at);
   void append(const SessionSequence& sequence, int32_t length, std::span<const int32_t> ids);
   void run_pack(const StepRequest& request, std::span<int32_t> ids, std::span<float> log_probs, const Control& control);

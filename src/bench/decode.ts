@@ -37,7 +37,7 @@ export async function timeDecode(
     return next.ids
   }
   try {
-    await runNative(signal, control => session.reserve(sequences * capacity, control))
+    await runNative(signal, control => session.resize(sequences * capacity, new Int32Array(0), control))
     let ids = await step(someIds(config, 0, sequences * prompt), 0, prompt)
     ids = await step(ids, prompt, 1)
     const first = prompt + 1

@@ -37,7 +37,7 @@ async function check({ signal }: BenchContext, model: NativeModel, ids: Int32Arr
   const session = model.session()
   const [first, whole] = [Int32Array.of(0, 0, 0), Int32Array.of(0, ids.length)]
   const step = await runNative(signal, async control => {
-    await session.reserve(ids.length, control)
+    await session.resize(ids.length, new Int32Array(0), control)
     return session.step(first, [greedy], whole, ids, control)
   }).finally(session.dispose)
   const scores = await runNative(signal, control => model.score(lastRow(ids, step.ids[0]!), control))

@@ -18,6 +18,8 @@ export interface GenerateCallOptions
     Partial<Pick<GenerateSettings, 'signal' | 'onProgress'>> {
   /** A source or a prompt that is wrong ends the call once the prompts before it are answered, not at once. */
   answersFirst: boolean
+  /** See DecodingCall. */
+  keepsRows?: boolean
   /** Text that became certain, of any prompt. */
   onText?: ((piece: string) => void) | undefined
 }
@@ -57,6 +59,10 @@ export class GenerateCall<Prompt> implements DecodingCall, Answerer<Prompt, Gene
 
   get priority(): Priority {
     return this.options.priority
+  }
+
+  get keepsRows(): boolean {
+    return this.options.keepsRows ?? false
   }
 
   begin(): void {

@@ -5,7 +5,7 @@ import { type Priority, priorities } from '../calls/priority.ts'
 import { cancel, disposedError, nativeJob, newControl } from '../native/job.ts'
 import type { Control, NativeModel, NativeSampling } from '../native/types.ts'
 import type { Continuation } from './continuation.ts'
-import { KvRows } from './kv-rows.ts'
+import { KvRows, type TextRows } from './kv-rows.ts'
 
 export interface DecodeLimits {
   /** The tokens a step may have. */
@@ -20,6 +20,8 @@ export interface DecodeLimits {
 export interface DecodingCall {
   readonly sampling: NativeSampling
   readonly priority: Priority
+  /** Whether keys and values of its texts stay for a while, for texts that begin alike. */
+  readonly keepsRows: boolean
   /** Texts that were read and not begun, in order; the queue takes from the front. */
   readonly waiting: Continuation[]
   /** Whether there are texts enough to begin with where nothing runs yet, or no more for now. */
@@ -35,12 +37,9 @@ export interface DecodingCall {
 export const maxSequences = 64
 
 /** A text in the session. */
-interface Running {
+interface Running extends TextRows {
   call: DecodingCall
   text: Continuation
-  firstRow: number
-  /** Tokens whose keys and values are there. */
-  length: number
 }
 
 export class DecodeQueue {
@@ -89,14 +88,19 @@ export class DecodeQueue {
   /** Steps until no text runs and no call is ready. */
   private async loop(): Promise<void> {
     this.looping = true
-    while (this.running.length > 0 || [...this.calls].some(({ isReady }) => isReady)) {
+    while (this.hasWork) {
       await this.admit()
       this.drop(({ call }) => !this.calls.has(call))
       if (this.running.length > 0) await this.step()
       this.drop(({ call }) => !this.calls.has(call))
+      // Where the model was disposed meanwhile, its memory is free already.
+      if (!this.hasWork) await this.rows.settle().catch(() => {})
     }
-    this.rows.release()
     this.looping = false
+  }
+
+  private get hasWork(): boolean {
+    return this.running.length > 0 || [...this.calls].some(({ isReady }) => isReady)
   }
 
   /** Gives free places to texts that wait. Where the next one finds no room, none passes it. */
@@ -104,10 +108,10 @@ export class DecodeQueue {
     const next = this.inTurn(maxSequences - this.running.length)
     if (next.length === 0) return
     try {
-      const places = await this.rows.take(next.map(({ text }) => text.capacity))
-      for (const [i, firstRow] of places.entries()) {
+      const texts = next.map(({ text: { prompt, capacity } }) => ({ ids: prompt.ids, capacity }))
+      for (const [i, place] of (await this.rows.take(texts)).entries()) {
         const { call, text } = next[i]!
-        this.running.push({ call, text, firstRow, length: 0 })
+        this.running.push({ call, text, ...place })
         // A call that has ended meanwhile has emptied its list; its texts are dropped after the step.
         if (call.waiting[0] === text) call.waiting.shift()
         // Those that wait have had no place for longer.
@@ -173,8 +177,14 @@ export class DecodeQueue {
 
   /** Takes texts out of the session. */
   private drop(isOver: (place: Running) => boolean): void {
-    for (const place of this.running) if (isOver(place)) this.rows.give(place.firstRow, place.text.capacity)
+    for (const place of this.running) if (isOver(place)) this.giveBack(place)
     this.running = this.running.filter(place => !isOver(place))
+  }
+
+  private giveBack({ call, text, firstRow, length }: Running): void {
+    const { prompt, capacity, tokens } = text
+    if (!call.keepsRows || length < prompt.ids.length) this.rows.give(firstRow, capacity)
+    else this.rows.keep(firstRow, capacity, Int32Array.from([...prompt.ids, ...tokens]).subarray(0, length))
   }
 
   /** What a call's own listeners throw ends that call and no other. */

@@ -1,15 +1,36 @@
-// Rows of keys and values for the texts that run: a native session that grows as they need it, and goes when none is left.
+// Rows of keys and values for texts: a native session that grows as those that run need it. The rows of texts that have
+// ended may stay for others that begin alike, as the next turn of a conversation does, until their room is needed.
 
 import type { MtLlamaError } from '../errors.ts'
 import { isOutOfMemory, nativeJob, newControl } from '../native/job.ts'
 import type { NativeModel, NativeSession } from '../native/types.ts'
 import { RowPool } from './row-pool.ts'
 
+export interface TextRows {
+  /** The text's first row. */
+  firstRow: number
+  /** Tokens of it that are there already. */
+  length: number
+}
+
+/** A text that has ended, one row for each of its tokens. */
+interface Kept {
+  ids: Int32Array
+  firstRow: number
+}
+
+/** The share of all rows that texts which have ended may keep. */
+const keptShare = 1 / 2
+/** For fewer tokens a copy is not worth its job. */
+const minShared = 16
+
 export class KvRows {
   private readonly native: Pick<NativeModel, 'session'>
   private readonly limit: number
   private opened: NativeSession | undefined
   private pool = new RowPool()
+  /** Those that were used last come last. */
+  private kept: Kept[] = []
   /** So many rows found no memory while this session was there. */
   private refused = Number.POSITIVE_INFINITY
 
@@ -26,31 +47,106 @@ export class KvRows {
 
   /**
    * Takes rows side by side for each of the texts, in their order, until one finds no room.
-   * @param capacities rows of each text
-   * @returns the first row of each text that found room
-   * @throws OUT_OF_MEMORY where nothing is held and not even the first finds any
+   * @param texts the tokens each begins with, and how many rows it needs
+   * @returns the rows of each text that found room
+   * @throws OUT_OF_MEMORY where no text has rows, and not even the first finds any
    */
-  async take(capacities: readonly number[]): Promise<number[]> {
+  async take(texts: readonly { ids: Int32Array; capacity: number }[]): Promise<TextRows[]> {
     if (this.pool.isEmpty && this.pool.rows > this.limit) this.release()
-    const places: number[] = []
-    for (const [i, rows] of capacities.entries()) {
-      let place = this.pool.take(rows)
-      if (place === undefined && (await this.grow(capacities.slice(i)))) place = this.pool.take(rows)
-      if (place === undefined) break
-      places.push(place)
+    const places: TextRows[] = []
+    for (const [i, { ids, capacity }] of texts.entries()) {
+      const firstRow = await this.find(texts.slice(i).map(text => text.capacity))
+      if (firstRow === undefined) break
+      places.push({ firstRow, length: await this.begin(ids, firstRow, capacity) })
     }
     return places
   }
 
-  give(first: number, rows: number): void {
-    this.pool.give(first, rows)
+  /** Gives rows back. */
+  give(firstRow: number, rows: number): void {
+    this.pool.give(firstRow, rows)
   }
 
-  /** Frees the memory; no text may have rows. */
-  release(): void {
+  /** Gives rows back, but those of a text that has ended stay as long as there is room. @param ids one a row */
+  keep(firstRow: number, rows: number, ids: Int32Array): void {
+    if (ids.length > keptShare * this.limit) {
+      this.give(firstRow, rows)
+      return
+    }
+    if (rows > ids.length) this.give(firstRow + ids.length, rows - ids.length)
+    // What the new one begins with need not be there twice.
+    for (const other of this.kept.filter(other => sharedLength(other.ids, ids) === other.ids.length))
+      this.forget(other)
+    this.kept.push({ ids, firstRow })
+    while (this.keptRows > keptShare * this.limit) this.forget(this.kept[0]!)
+  }
+
+  /** Frees what memory it can, now that no text runs. */
+  async settle(): Promise<void> {
+    if (this.kept.length === 0) {
+      this.release()
+      return
+    }
+    const rows = this.keptRows
+    if (this.pool.rows <= 2 * rows) return
+    const moved: Kept[] = []
+    const copies: number[] = []
+    for (const { ids, firstRow } of this.kept) {
+      const before = moved.at(-1)
+      const place = before ? before.firstRow + before.ids.length : 0
+      moved.push({ ids, firstRow: place })
+      copies.push(firstRow, place, ids.length)
+    }
+    if ((await this.resize(rows, copies)) !== undefined) return
+    this.kept = moved
+    this.pool = new RowPool()
+    this.pool.extend(rows)
+    this.pool.take(rows)
+  }
+
+  private get keptRows(): number {
+    return this.kept.reduce((n, { ids }) => n + ids.length, 0)
+  }
+
+  private forget(kept: Kept): void {
+    this.kept = this.kept.filter(other => other !== kept)
+    this.give(kept.firstRow, kept.ids.length)
+  }
+
+  /** Finds rows for the first of the capacities: free ones, else more, else those of texts that have ended. */
+  private async find(capacities: readonly number[]): Promise<number | undefined> {
+    for (;;) {
+      const place = this.pool.take(capacities[0]!)
+      if (place !== undefined) return place
+      if (await this.grow(capacities)) continue
+      if (this.kept.length === 0) return undefined
+      this.forget(this.kept[0]!)
+    }
+  }
+
+  /** Copies what the text has in common with one that is kept. @returns how many tokens */
+  private async begin(ids: Int32Array, firstRow: number, capacity: number): Promise<number> {
+    // The last token has to run, to say what follows.
+    const lengths = this.kept.map(kept => Math.min(sharedLength(kept.ids, ids), ids.length - 1))
+    const length = Math.max(0, ...lengths)
+    if (length < minShared) return 0
+    const kept = this.kept[lengths.indexOf(length)]!
+    this.kept = [...this.kept.filter(other => other !== kept), kept]
+    const copy = Int32Array.of(kept.firstRow, firstRow, length)
+    try {
+      await nativeJob(() => this.session.copy(copy, newControl()))
+    } catch (error) {
+      this.give(firstRow, capacity)
+      throw error
+    }
+    return length
+  }
+
+  private release(): void {
     this.opened?.dispose()
     this.opened = undefined
     this.pool = new RowPool()
+    this.kept = []
     this.refused = Number.POSITIVE_INFINITY
   }
 
@@ -59,7 +155,7 @@ export class KvRows {
     // A session with nothing in it may be of any size, and needs no memory beside the next.
     if (this.pool.isEmpty) this.release()
     const { rows: held, isEmpty: isAlone } = this.pool
-    const least = held + first!
+    const least = held - this.pool.freeAtEnd + first!
     if (!isAlone && (least > this.limit || least >= this.refused)) return false
     const all = others.reduce((sum, rows) => sum + rows, least)
     // Half as much again, so that texts that come one by one do not copy the rest each time.
@@ -68,8 +164,11 @@ export class KvRows {
       if (this.refused < Number.POSITIVE_INFINITY)
         wanted = Math.min(wanted, Math.floor((held + this.refused) / 2))
       wanted = Math.max(least, wanted)
-      const refusal = await this.reserve(wanted)
-      if (refusal === undefined) return true
+      const refusal = await this.resize(wanted, held > 0 ? [0, 0, held] : [])
+      if (refusal === undefined) {
+        this.pool.extend(wanted)
+        return true
+      }
       this.refused = wanted
       if (wanted > least) continue
       if (isAlone) throw refusal
@@ -78,15 +177,21 @@ export class KvRows {
   }
 
   /** @returns why there is no memory for so many */
-  private async reserve(rows: number): Promise<MtLlamaError | undefined> {
+  private async resize(rows: number, copies: readonly number[]): Promise<MtLlamaError | undefined> {
     this.opened ??= await nativeJob(() => this.native.session())
     try {
-      await nativeJob(() => this.session.reserve(rows, newControl()))
-      this.pool.extend(rows)
+      await nativeJob(() => this.session.resize(rows, Int32Array.from(copies), newControl()))
       return undefined
     } catch (error) {
       if (isOutOfMemory(error)) return error
       throw error
     }
   }
+}
+
+/** How many ids two texts have in common from their beginning. */
+function sharedLength(a: Int32Array, b: Int32Array): number {
+  const most = Math.min(a.length, b.length)
+  for (let i = 0; i < most; i++) if (a[i] !== b[i]) return i
+  return most
 }

@@ -16,6 +16,12 @@ export class RowPool {
     return this.free.reduce((sum, { first, end }) => sum + end - first, 0) === this.rows
   }
 
+  /** Free rows behind the last that is taken. */
+  get freeAtEnd(): number {
+    const last = this.free.at(-1)
+    return last?.end === this.rows ? last.end - last.first : 0
+  }
+
   /** Adds free rows at the end, so that there are `rows`. */
   extend(rows: number): void {
     this.give(this.rows, rows - this.rows)

@@ -215,11 +215,14 @@ export interface NativeSampling {
  */
 export interface NativeSession {
   /**
-   * Makes room for so many tokens over all sequences; those that are there stay. A new session has no room. While they
-   * are copied there is memory for both.
+   * Makes room for so many tokens over all sequences, into which rows of the room before are copied; a new session has
+   * none. While they are copied there is memory for both.
+   * @param copies [n, 3]: first row, the row it goes to, number of rows
    * @throws OUT_OF_MEMORY, after which all is as before
    */
-  reserve(rows: number, control: Control): Promise<void>
+  resize(rows: number, copies: Int32Array, control: Control): Promise<void>
+  /** Copies rows to others, so that a sequence may begin as another does. @param copies as for resize() */
+  copy(copies: Int32Array, control: Control): Promise<void>
   /**
    * @param sequences [n, 3]: first row, tokens held so far in the rows from there on, id of its random stream; no row in
    * two of them

@@ -134,13 +134,26 @@ describe('arguments', () => {
 
     it('a wrong number of rows: INVALID_ARGUMENT', async () => {
       const session = model.session()
-      const reserve = (rows: Anything) => session.reserve(rows, newControl())
-      for (const rows of [0, -1, 2 ** 31, 2 ** 32 + 4, 2 ** 64, -(2 ** 32) + 4, 4.5])
-        await refuses(() => reserve(rows), 'INVALID_ARGUMENT')
+      const resize = (rows: Anything, copies: Anything = i32()) => session.resize(rows, copies, newControl())
+      for (const rows of [-1, 2 ** 31, 2 ** 32 + 4, 2 ** 64, -(2 ** 32) + 4, 4.5])
+        await refuses(() => resize(rows), 'INVALID_ARGUMENT')
       for (const value of [...notThese.filter(value => value !== 1), i32(4)]) {
-        await refuses(() => reserve(value), 'INVALID_ARGUMENT')
-        await refuses(() => session.reserve(4, value as Anything), 'INVALID_ARGUMENT')
+        await refuses(() => resize(value), 'INVALID_ARGUMENT')
+        await refuses(() => session.resize(4, i32(), value as Anything), 'INVALID_ARGUMENT')
       }
+      await resize(4)
+      for (const copies of [
+        ...notThese,
+        i32(0, 0),
+        i32(0, 0, 5),
+        i32(3, 0, 2),
+        i32(0, 7, 2),
+        i32(-1, 0, 1),
+      ]) {
+        if (copies !== undefined) await refuses(() => resize(8, copies), 'INVALID_ARGUMENT')
+        await refuses(() => session.copy(copies as Anything, newControl()), 'INVALID_ARGUMENT')
+      }
+      await refuses(() => session.copy(i32(0, 1, 2), newControl()), 'INVALID_ARGUMENT')
       session.dispose()
     })
 

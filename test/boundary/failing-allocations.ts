@@ -69,8 +69,8 @@ const nativeCalls: Record<string, (model: NativeModel) => unknown> = {
   'native logits': model => model.logits(Int32Array.from(prompts[0]!), newControl()),
   'native session': async model => {
     const session = model.session()
-    await session.reserve(100, newControl())
-    await session.reserve(200, newControl())
+    await session.resize(100, new Int32Array(0), newControl())
+    await session.resize(200, Int32Array.of(0, 0, 100), newControl())
     const samplings = [greedy, { ...greedy, temperature: 0.7 }]
     const first = await session.step(
       Int32Array.of(0, 0, 0, 100, 0, 1),

@@ -123,7 +123,7 @@ describe('jobs', () => {
     model.dispose()
     assert.equal((await running).ids.length, 1)
     await assert.rejects(async () => session.step(...one, newControl()), { code: 'DISPOSED' })
-    await assert.rejects(async () => session.reserve(8, newControl()), { code: 'DISPOSED' })
+    await assert.rejects(async () => session.resize(8, new Int32Array(0), newControl()), { code: 'DISPOSED' })
   })
 
   it('report progress that only rises, and ends at a million', async () => {

@@ -170,6 +170,6 @@ export const greedy: NativeSampling = { temperature: 0, topK: 0, topP: 1, minP: 
 /** A session with room for so many tokens. */
 export async function openSession(model: NativeModel, rows: number): Promise<NativeSession> {
   const session = model.session()
-  await session.reserve(rows, newControl())
+  await session.resize(rows, new Int32Array(0), newControl())
   return session
 }

@@ -146,7 +146,11 @@ async function steps(random: Random, owner: NativeModel): Promise<void> {
   const session: NativeSession = owner.session()
   const rows = random.pick([64, 64, 64, 1, 2 ** 31 - 1])
   const running: Promise<unknown>[] = [
-    session.reserve(random.chance(0.1) ? (random.anything() as Anything) : rows, randomControl(random)),
+    session.resize(
+      random.chance(0.1) ? (random.anything() as Anything) : rows,
+      random.chance(0.1) ? (random.anything() as Anything) : new Int32Array(0),
+      randomControl(random),
+    ),
   ]
   const held = [0, 0]
   for (let i = random.int(1, 5); i > 0; i--) {
@@ -160,6 +164,10 @@ async function steps(random: Random, owner: NativeModel): Promise<void> {
     if (random.chance(0.15)) offsets = random.anything() as Anything
     if (random.chance(0.15)) ids = randomIds(random) as Anything
     for (const k of [0, 1]) held[k]! += lengths[k]!
+    if (random.chance(0.2)) {
+      const copies = Int32Array.of(random.int(-1, 64), random.int(-1, 64), random.int(0, 40))
+      running.push(session.copy(copies, randomControl(random)))
+    }
     running.push(
       session.step(sequences, samplings, offsets as Anything, ids as Anything, randomControl(random)),
     )

@@ -84,7 +84,7 @@ int main() {
     sessions_equal_one_pass(model, longer, shorter);
     a_sequence_ignores_its_batch(model);
     rows_of_an_ended_sequence_are_free(model);
-    a_session_that_grows_keeps_its_tokens(model);
+    rows_that_are_copied_keep_their_tokens(model);
     for (const Tiling tiling : {Tiling::kSmall, Tiling::kLarge}) {
       if (kSanitized && capability == 9) continue;  // cuda_gemm_test has the tiles on Hopper
       const std::vector<std::vector<float>> tiled = score_alone(*load(tiling, dtype), requests);

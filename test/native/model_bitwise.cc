@@ -191,10 +191,10 @@ void rows_of_an_ended_sequence_are_free(const std::shared_ptr<Llama>& model) {
   CHECK_EQ(last(used, b, 3), want);
 }
 
-void a_session_that_grows_keeps_its_tokens(const std::shared_ptr<Llama>& model) {
+void rows_that_are_copied_keep_their_tokens(const std::shared_ptr<Llama>& model) {
   const std::vector<int32_t> ids = {3, 1, 4, 1, 5, 9, 2, 6};
-  const auto give = [&](Session& session, int32_t length, int32_t count) {
-    const SessionSequence sequence = {.first_row = 1, .length = length};
+  const auto give = [&](Session& session, int32_t first_row, int32_t length, int32_t count) {
+    const SessionSequence sequence = {.first_row = first_row, .length = length};
     const std::vector<int32_t> offsets = {0, count};
     int32_t next;
     float log_prob;
@@ -202,14 +202,24 @@ void a_session_that_grows_keeps_its_tokens(const std::shared_ptr<Llama>& model) 
     session.step({{&sequence, 1}, offsets, some}, {&next, 1}, {&log_prob, 1}, Control());
     return log_prob;
   };
-  Session whole = session_of(model, 9), grown = session_of(model, 6);
-  const float want = give(whole, 0, 8);
-  give(grown, 0, 5);
-  grown.reserve(7);
-  give(grown, 5, 1);
-  grown.reserve(3);  // it has more already
-  grown.reserve(100);
-  CHECK_EQ(give(grown, 6, 2), want);
+  Session whole = session_of(model, 9), moved = session_of(model, 6);
+  const float want = give(whole, 1, 0, 8);
+  give(moved, 1, 0, 5);
+  const std::vector<RowCopy> some = {{1, 7, 3}, {4, 10, 2}};
+  moved.resize(100, some);
+  give(moved, 7, 5, 1);
+  moved.copy({7, 20, 6});
+  CHECK_EQ(give(moved, 7, 6, 2), want);
+  CHECK_EQ(give(moved, 20, 6, 2), want);
+  const auto code = [&](const RowCopy& copy) { return error_of([&] { moved.copy(copy); }); };
+  for (const RowCopy& copy : std::vector<RowCopy>{
+           {-1, 10, 2}, {0, 99, 2}, {0, -1, 2}, {99, 0, 2}, {0, 10, 0}, {0, 10, -1}, {0, 1, 2}, {INT32_MAX, 0, 1}})
+    CHECK_EQ(code(copy), "INVALID_ARGUMENT");
+  CHECK_EQ(error_of([&] { moved.resize(3, some); }), "INVALID_ARGUMENT");
+  CHECK_EQ(error_of([&] { moved.resize(-1, {}); }), "INVALID_ARGUMENT");
+  CHECK_EQ(give(moved, 20, 6, 2), want);
+  moved.resize(0, {});
+  CHECK_EQ(error_of([&] { give(moved, 0, 0, 1); }), "INVALID_ARGUMENT");
 }
 
 }  // namespace mt::test

@@ -22,6 +22,6 @@ void trees_and_packs_change_nothing(Llama& model, const std::vector<Request>& re
 void sessions_equal_one_pass(const std::shared_ptr<Llama>& model, size_t longer, size_t shorter);
 void a_sequence_ignores_its_batch(const std::shared_ptr<Llama>& model);
 void rows_of_an_ended_sequence_are_free(const std::shared_ptr<Llama>& model);
-void a_session_that_grows_keeps_its_tokens(const std::shared_ptr<Llama>& model);
+void rows_that_are_copied_keep_their_tokens(const std::shared_ptr<Llama>& model);
 
 }  // namespace mt::test

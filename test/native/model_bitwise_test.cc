@@ -46,7 +46,7 @@ void keep_bits(const char* name, const LlamaConfig& config, DType dtype, const s
     sessions_equal_one_pass(model, kLonger, kShorter);
     a_sequence_ignores_its_batch(model);
     rows_of_an_ended_sequence_are_free(model);
-    a_session_that_grows_keeps_its_tokens(model);
+    rows_that_are_copied_keep_their_tokens(model);
     // The same kernels on another number of threads.
     const std::string kernels = model->backend().name();
     if (kernels == last) {

@@ -97,8 +97,9 @@ inline Bits logits_of_a_sequence(const std::shared_ptr<Llama>& model, int) {
 // Two sequences, a prefill and two steps each; a step that finds no memory is the session's to repeat.
 inline Bits generate(const std::shared_ptr<Llama>& model, int tokens, const Sampling& sampling) {
   Session session(model);
-  session.reserve(2 * tokens);
-  session.reserve(3 * tokens);
+  session.resize(2 * tokens, {});
+  const RowCopy all = {0, 0, 2 * tokens};
+  session.resize(3 * tokens, {&all, 1});
   Bits bits;
   std::vector<int32_t> ids(tokens, 7), offsets = {0, tokens - 2, tokens}, next(2);
   std::vector<SessionSequence> sequences = {{.first_row = 0, .sampling = sampling},

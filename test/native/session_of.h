@@ -8,7 +8,7 @@ namespace mt::test {
 
 inline Session session_of(const std::shared_ptr<Llama>& model, int32_t rows) {
   Session session(model);
-  session.reserve(rows);
+  session.resize(rows, {});
   return session;
 }
 
