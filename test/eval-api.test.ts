@@ -130,7 +130,7 @@ describe('evaluate() of the API', () => {
     [{ protocol: 't0' }, /^protocol 't0' needs templatesDir, the folder promptsource\/templates/],
     [{ templatesDir: dataDir }, /^templatesDir and template belong to protocol 't0'/],
     [{ protocol: 't0', templatesDir: 3 }, /^templatesDir is 3; expected /],
-    [{ protocol: 't0', templatesDir: dataDir, template: 'a' }, /^template is "a"; expected /],
+    [{ protocol: 't0', templatesDir: dataDir, template: 5 }, /^template is 5; expected /],
     [{ limit: 0 }, /^limit is 0; expected /],
     [{ limit: 1.5 }, /^limit is 1\.5; expected /],
     [{ tooLong: 'skip' }, /^tooLong is "skip"; expected /],

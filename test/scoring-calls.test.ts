@@ -356,7 +356,7 @@ describe('calls of score()', () => {
     native.held = true
     const abort = new AbortController()
     const aborted = scores(start(queue, randomRequests(20, 5), { signal: abort.signal }))
-    await delay(5)
+    while (native.running === 0) await delay(1)
     abort.abort()
     await assert.rejects(aborted, { code: 'ABORTED' })
     assert.equal(Atomics.load(native.controls[0]!, 0), 1)

@@ -43,8 +43,8 @@ export interface EvaluateOptions {
   protocol?: string
   /** promptsource's folder of templates, for protocol t0. */
   templatesDir?: string
-  /** Names or ids of the templates that t0 asks by. @default all of the original task */
-  template?: readonly string[]
+  /** Names or ids of the templates, or one, that t0 asks by. @default all of the original task */
+  template?: string | readonly string[]
   /**
    * Put the prompts of task files and defineTask() by the checkpoint's chat template, as lm-evaluation-harness's
    * apply_chat_template does: the description is the system's message. INVALID_ARGUMENT with other tasks. @default false

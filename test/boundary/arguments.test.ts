@@ -143,7 +143,8 @@ describe('arguments', () => {
       }
       await resize(4)
       for (const copies of [
-        ...notThese,
+        // A detached array is an empty one: there is nothing to copy.
+        ...notThese.slice(0, -1),
         i32(0, 0),
         i32(0, 0, 5),
         i32(3, 0, 2),
