@@ -91,6 +91,8 @@ const perplexityOptionNames = optionNames<PerplexityOptions>({
 type ChatTemplate = 'checkpoint' | 'release'
 
 export interface ChatOptions extends GenerateOptions {
+  /** New tokens an answer may get. @default 512 */
+  maxTokens?: number
   /**
    * 'checkpoint': the checkpoint's own chat template; CHAT_TEMPLATE where it has none. 'release': the Human / Assistant
    * form of MT-LLaMA's released scripts. @default 'checkpoint'

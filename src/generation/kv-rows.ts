@@ -99,6 +99,8 @@ export class KvRows {
     }
     if ((await this.resize(rows, copies)) !== undefined) return
     this.kept = moved
+    // Memory has come free.
+    this.refused = Number.POSITIVE_INFINITY
     this.pool = new RowPool()
     this.pool.extend(rows)
     this.pool.take(rows)

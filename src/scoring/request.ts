@@ -8,7 +8,10 @@ import type { ScoreCache } from './cache.ts'
 /** A prompt and the texts that may follow it. Strings are tokenised by the model's tokenizer; ids are taken as they are. */
 export interface ScoreRequest {
   prompt: Text
-  /** At least one; none may be empty. */
+  /**
+   * At least one; none may be empty. The texts are joined as they are, so a word that follows the prompt begins with a
+   * space: after "The sky is" that is " blue", and "blue" would be scored as the end of "isblue".
+   */
   continuations: readonly Text[]
 }
 
@@ -36,7 +39,10 @@ export interface ScoreProgress {
 }
 
 export interface ScoreOptions {
-  /** Where a continuation begins among the tokens of two texts. @default 'joint' */
+  /**
+   * Where a continuation begins among the tokens of two texts, for a token may reach across the boundary. 'joint' scores
+   * such a token, 'harness' cuts as lm-evaluation-harness does, 'separate' encodes the two apart. @default 'joint'
+   */
   boundary?: BoundaryRule
   /**
    * Put BOS before the prompt. Default: what the tokenizer does by itself for a text, never for ids.

@@ -31,12 +31,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
                        std::isfinite(config.rope_attention_factor);
     if (!sound) fuzz::broken("an accepted config makes no sense");
   }
-  const Sampling sampling = {input.real(), input.odd_number(), input.real(), input.word()};
+  const Sampling sampling = {input.real(), input.odd_number(), input.real(), input.real(), input.word()};
   if (fuzz::accepts({ErrorCode::INVALID_ARGUMENT}, [&] { check_sampling(sampling); })) {
     const float logits[] = {input.real(), input.real(), input.real()};
     TokenWeight scratch[3];
     if (sampling.temperature == 0) return 0;
-    const Choice choice = choose_token(logits, sampling, uint64_t{input.word()} << 32 | input.word(), scratch);
+    const uint64_t random = uint64_t{input.word()} << 32 | input.word();
+    const Choice choice = choose_token(logits, {sampling, random}, scratch);
     if (choice.id < 0 || choice.id > 2) fuzz::broken("the token " + std::to_string(choice.id) + " of three");
   }
   return 0;
