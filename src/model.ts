@@ -39,7 +39,7 @@ import { TextStream } from './generation/text-stream.ts'
 import { type ModelInfo, type ModelParts, modelInfo } from './model/info.ts'
 import { kvBytesPerToken } from './model/memory.ts'
 import type { PlannerOptions } from './model/planner-options.ts'
-import { cancel, disposedError, nativeJob, newControl, onAbort } from './native/job.ts'
+import { cancel, disposedError, freeModel, nativeJob, newControl, onAbort } from './native/job.ts'
 import { cacheFolder, ScoreCache } from './scoring/cache.ts'
 import { ScoreCall, type ScoreCallOptions } from './scoring/call.ts'
 import {
@@ -334,7 +334,7 @@ export class Model {
       this.queue.dispose()
       this.decoding.dispose()
     }
-    return nativeJob(() => this.parts.native.dispose())
+    return freeModel(this.parts.native)
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -10,6 +10,7 @@ import { loadParts } from '../model/load.ts'
 import { availableBytes } from '../model/memory.ts'
 import { maxPackTokens, minPackTokens } from '../model/planner-options.ts'
 import { loadAddon } from '../native/addon.ts'
+import { freeModel } from '../native/job.ts'
 import type { DType } from '../native/types.ts'
 import { type BenchContext, runNative } from './context.ts'
 import { decodePositions, decodeSequences, minDecodeContext, timeDecode } from './decode.ts'
@@ -132,7 +133,7 @@ export async function runBench(given: BenchOptions, report: BenchReport): Promis
         await timeTraining(context('train'), loaded.native, method, options.train.packTokens, before),
       )
   } finally {
-    loaded.native.dispose()
+    await freeModel(loaded.native)
   }
 }
 

@@ -20,7 +20,7 @@ import { MtLlamaError } from '../errors.ts'
 import { checkPath } from '../files/path.ts'
 import { Model } from '../model.ts'
 import { loadAddon } from '../native/addon.ts'
-import { cancel, nativeJob, newControl, onAbort } from '../native/job.ts'
+import { cancel, freeModel, nativeJob, newControl, onAbort } from '../native/job.ts'
 import type { Control } from '../native/types.ts'
 import { loadTokenizer } from '../tokenizer/load.ts'
 import {
@@ -182,7 +182,7 @@ export async function loadParts(
   } catch (error) {
     // Whichever part failed, the weights are not to stay.
     cancel(control)
-    reading.then(native => native.dispose()).catch(() => {})
+    reading.then(freeModel).catch(() => {})
     throw error
   } finally {
     stop()

@@ -1,7 +1,7 @@
 // What every native job needs: the word that cancels it, and its errors as ours.
 import { setMaxListeners } from 'node:events'
 import { type ErrorCode, MtLlamaError, nativeErrorCodes } from '../errors.ts'
-import type { Control } from './types.ts'
+import type { Control, NativeModel } from './types.ts'
 
 export function abortedError(signal: AbortSignal): MtLlamaError {
   return new MtLlamaError('ABORTED', 'the call was aborted by its signal', { cause: signal.reason })
@@ -92,4 +92,14 @@ function typedError(error: unknown): unknown {
 
 export function isOutOfMemory(error: unknown): error is MtLlamaError {
   return error instanceof MtLlamaError && error.code === 'OUT_OF_MEMORY'
+}
+
+/** Disposes of a model and resolves once its memory is free; at once where there is none for telling when. */
+export async function freeModel(native: Pick<NativeModel, 'dispose'>): Promise<void> {
+  try {
+    await nativeJob(() => native.dispose())
+  } catch (error) {
+    // The weights go all the same.
+    if (!isOutOfMemory(error)) throw error
+  }
 }

@@ -10,7 +10,7 @@ import { availableOn, chosenDevice } from '../model/devices.ts'
 import { loadParts } from '../model/load.ts'
 import { defaultPlanner } from '../model/planner-options.ts'
 import { Model } from '../model.ts'
-import { abortableJob } from '../native/job.ts'
+import { abortableJob, freeModel } from '../native/job.ts'
 import type { NativeModel, NativeTrainer } from '../native/types.ts'
 import { loadTokenizer } from '../tokenizer/load.ts'
 import { readEvalTexts } from './eval-texts.ts'
@@ -133,7 +133,7 @@ export async function loadTrained(
     const memoryBytes = beside + memory.memoryBytes
     return { model, scorer, trainer, memoryBytes, [Symbol.asyncDispose]: () => scorer.dispose() }
   } catch (error) {
-    model.dispose()
+    await freeModel(model)
     throw error
   }
 }

@@ -12,7 +12,7 @@ import { type Model, MtLlamaError } from '../../src/index.ts'
 import { openModel } from '../../src/model/load.ts'
 import { defaultPlanner } from '../../src/model/planner-options.ts'
 import { loadAddon } from '../../src/native/addon.ts'
-import type { NativeModel, NativeOpRequest, NativeTensor } from '../../src/native/types.ts'
+import type { NativeModel, NativeOpRequest, NativeScores, NativeTensor } from '../../src/native/types.ts'
 import { greedy, newControl, randomModel, randomPack } from './random-model.ts'
 
 const [folder, orders, device, only = ''] = process.argv.slice(2) as [
@@ -99,10 +99,11 @@ const nativeCalls: Record<string, (model: NativeModel) => unknown> = {
   },
   'native jobs behind one another': model =>
     together([1, 2, 3].map(() => model.score(scorePack, newControl()))),
-  'native dispose during a job': model => {
-    const running = model.score(scorePack, newControl())
-    model.dispose()
-    return running
+  'native dispose during a job': async model => {
+    const jobs = [model.score(scorePack, newControl()), model.dispose()] as const
+    const [scores, disposed] = await Promise.allSettled(jobs)
+    for (const ended of [scores, disposed]) if (ended.status === 'rejected') throw ended.reason
+    return (scores as PromiseFulfilledResult<NativeScores>).value
   },
 }
 
@@ -114,7 +115,7 @@ const addonCalls: Record<string, () => unknown> = {
   'native load': async () => {
     const model = await addon.load(config, tensors, options, newControl())
     const logits = await model.logits(Int32Array.of(1, 2, 3), newControl())
-    model.dispose()
+    await model.dispose()
     return logits
   },
   'native weightBytes': () => addon.weightBytes(config, options, newControl()),
