@@ -3,8 +3,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cstring>
+#include <mutex>
 
 #include "aborted_heads.h"
 #include "backend/cpu/cpu_backend.h"
@@ -16,11 +16,14 @@ namespace {
 // ---- the CPU backend: a step is a finished tile of the matrix product ----
 
 const cpu::CpuKernels& plain_kernels = cpu::kernels_scalar();
-std::atomic<int> steps = 0;
+std::mutex taking;
+int steps = 0;
 int step_of_call = 0;
 std::function<void()> call;
 
+// No other thread takes a step between this one and its call, however late the call comes.
 void take_step() {
+  const std::lock_guard lock(taking);
   if (steps++ == step_of_call && call) call();
 }
 
@@ -47,7 +50,7 @@ void cpu_backend_stops() {
                             step_of_call = n;
                             call = std::move(then);
                           },
-                          [] { return steps.load(); },
+                          [] { return steps; },
                           // The tiles that threads have begun, which for top_k above 1 are two steps each.
                           [threads](const HeadOp& head, int) { return head.top_k > 1 ? 2 * threads - 1 : threads - 1; },
                           // Scores and choices follow from the finished logits, row by row.
