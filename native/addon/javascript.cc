@@ -74,6 +74,8 @@ bool read_bool(Napi::Value value, const char* name) {
   return value.As<Napi::Boolean>();
 }
 
+bool read_flag(Napi::Value value, const char* name) { return !value.IsUndefined() && read_bool(value, name); }
+
 double read_number(Napi::Value value, const char* name) {
   if (!value.IsNumber()) wrong(name, "a number");
   return value.As<Napi::Number>().DoubleValue();

@@ -47,6 +47,8 @@ Napi::Value thrown_by(Napi::Env env, Body body) {
 Napi::Object read_object(Napi::Value value, const char* name);
 Napi::Array read_array(Napi::Value value, const char* name);
 bool read_bool(Napi::Value value, const char* name);
+// Takes undefined for false.
+bool read_flag(Napi::Value value, const char* name);
 double read_number(Napi::Value value, const char* name);
 // Reads a finite number in the range of float32, and rounds it to float32.
 float read_float(Napi::Value value, const char* name);

@@ -50,9 +50,7 @@ class ModelHandle {
 class ScoreJob final : public Job {
  public:
   ScoreJob(const Napi::CallbackInfo& info, std::shared_ptr<Llama> llama)
-      : Job(info[1], !info[2].IsUndefined() && read_bool(info[2], "isUrgent")),
-        llama_(llama),
-        pack_(read_object(info[0], "pack")) {
+      : Job(info[1], read_flag(info[2], "isUrgent")), llama_(llama), pack_(read_object(info[0], "pack")) {
     request_ = {.pack = pack_.pack(),
                 .rows = pack_.rows(),
                 .targets = pack_.targets(),

@@ -1,7 +1,7 @@
 // Each method reads its arguments, queues a job and returns a promise.
 #include "session_object.h"
 
-#include "javascript.h"
+#include "owned_object.h"
 
 namespace mt::addon {
 namespace {
@@ -78,7 +78,7 @@ class CopyJob final : public Job {
 class StepJob final : public Job {
  public:
   StepJob(const Napi::CallbackInfo& info, std::shared_ptr<Session> session)
-      : Job(info[4], /*is_urgent=*/!info[5].IsUndefined() && read_bool(info[5], "isUrgent")),
+      : Job(info[4], /*is_urgent=*/read_flag(info[5], "isUrgent")),
         session_(std::move(session)),
         sequences_(read_sequences(info[0], info[1])),
         offsets_(read_int32s(info[2], "offsets")),
@@ -106,28 +106,15 @@ class StepJob final : public Job {
   ResultArray<Napi::Float32Array> log_probs_;
 };
 
-// Defines a method that queues a SessionJob and returns its promise.
-template <class SessionJob>
-void define_session_job(Napi::Object object, const char* name, const std::shared_ptr<EngineOwned<Session>>& session) {
-  define_method(object, name, [session](const Napi::CallbackInfo& info) {
-    return promise_of(info.Env(), [&] {
-      if (!session->get()) throw Error(ErrorCode::DISPOSED, "the session or its model was disposed");
-      return session->engine()->push(info.Env(), std::make_unique<SessionJob>(info, session->get()));
-    });
-  });
-}
-
 }  // namespace
 
 Napi::Object new_session_object(Napi::Env env, std::shared_ptr<EngineOwned<Session>> session) {
   Napi::Object object = Napi::Object::New(env);
-  define_session_job<ResizeJob>(object, "resize", session);
-  define_session_job<CopyJob>(object, "copy", session);
-  define_session_job<StepJob>(object, "step", session);
-  define_method(object, "dispose", [session](const Napi::CallbackInfo& info) {
-    session->release();
-    return info.Env().Undefined();
-  });
+  constexpr const char* kDisposed = "the session or its model was disposed";
+  define_job<ResizeJob>(object, "resize", session, kDisposed);
+  define_job<CopyJob>(object, "copy", session, kDisposed);
+  define_job<StepJob>(object, "step", session, kDisposed);
+  define_dispose(object, session);
   return object;
 }
 

@@ -4,7 +4,7 @@
 #include <array>
 #include <utility>
 
-#include "javascript.h"
+#include "owned_object.h"
 #include "pack_arrays.h"
 
 namespace mt::addon {
@@ -150,22 +150,12 @@ std::vector<AdapterSpec> read_adapters(Napi::Value value) {
 
 Napi::Object new_trainer_object(Napi::Env env, std::shared_ptr<EngineOwned<Trainer>> trainer) {
   Napi::Object object = Napi::Object::New(env);
-  const auto define_job = [&]<class J>(const char* name, std::type_identity<J>) {
-    define_method(object, name, [trainer](const Napi::CallbackInfo& info) {
-      return promise_of(info.Env(), [&] {
-        if (!trainer->get()) throw Error(ErrorCode::DISPOSED, "the trainer or its model was disposed");
-        return trainer->engine()->push(info.Env(), std::make_unique<J>(info, trainer->get()));
-      });
-    });
-  };
-  define_job("forwardBackward", std::type_identity<ForwardBackwardJob>());
-  define_job("step", std::type_identity<UpdateJob>());
-  define_job("read", std::type_identity<ReadJob>());
-  define_job("write", std::type_identity<WriteJob>());
-  define_method(object, "dispose", [trainer](const Napi::CallbackInfo& info) {
-    trainer->release();
-    return info.Env().Undefined();
-  });
+  constexpr const char* kDisposed = "the trainer or its model was disposed";
+  define_job<ForwardBackwardJob>(object, "forwardBackward", trainer, kDisposed);
+  define_job<UpdateJob>(object, "step", trainer, kDisposed);
+  define_job<ReadJob>(object, "read", trainer, kDisposed);
+  define_job<WriteJob>(object, "write", trainer, kDisposed);
+  define_dispose(object, trainer);
   return object;
 }
 

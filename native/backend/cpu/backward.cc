@@ -136,7 +136,7 @@ class CpuBackward final : public BackwardOps {
     for (int first = 0; first < h.rows; first += part) {
       control.poll();
       const int rows = std::min(part, h.rows - first);
-      const View h_part = part_of(h, first, rows);
+      const View h_part = h.part(first, rows);
       const View z = {logits_.data(), rows, w.rows, DType::kFloat32};
       product(h_part, w, false, 0, z);
       auto* losses = losses_.as<RowLoss>();
@@ -152,7 +152,7 @@ class CpuBackward final : public BackwardOps {
         dz = {rounded_.data(), rows, w.rows, DType::kBFloat16};
         convert(z, dz, 0);
       }
-      product(dz, w_t, false, 0, part_of(dh, first, rows));
+      product(dz, w_t, false, 0, dh.part(first, rows));
       if (dw.data) linear_backward(z, h_part, dw, {});
     }
     return result;
@@ -351,9 +351,6 @@ class CpuBackward final : public BackwardOps {
     });
   }
 
-  static View part_of(View x, int first, int rows) {
-    return {static_cast<std::byte*>(x.data) + size_t(first) * x.cols * dtype_size(x.dtype), rows, x.cols, x.dtype};
-  }
   static float element(View x, int row, int col) {
     const size_t i = size_t(row) * x.cols + col;
     return x.dtype == DType::kFloat32 ? floats(x)[i] : bf16_to_f32(static_cast<const uint16_t*>(x.data)[i]);
