@@ -23,6 +23,11 @@ class SlowNative {
   /** Maximum tokens of a pack for which there is memory. */
   room = Number.POSITIVE_INFINITY
 
+  /** Waits until so many packs have come. */
+  async came(packs = 1): Promise<void> {
+    while (this.packs.length < packs) await delay(1)
+  }
+
   async score(pack: NativePack, control: Control, isUrgent = false): Promise<NativeScores> {
     this.packs.push(pack)
     this.urgent.push(isUrgent)
@@ -118,7 +123,7 @@ describe('calls of score()', () => {
   it('do not wait for a long call that came first', async () => {
     const finished: string[] = []
     const long = scores(start(queue, randomRequests(3000, 2))).then(() => finished.push('long'))
-    await delay(5)
+    await native.came()
     const before = native.packs.length
     await scores(start(queue, randomRequests(2, 3))).then(() => finished.push('short'))
     assert.ok(native.packs.length - before <= 4, `${native.packs.length - before} packs went by`)
@@ -129,10 +134,10 @@ describe('calls of score()', () => {
   it('of which little is left go before the pack that waits, in one of their own', async () => {
     native.held = true
     const long = scores(start(queue, randomRequests(3000, 2)))
-    while (native.running < 2) await delay(1)
+    await native.came(2)
     const small = [7, 8].map(first => [first, 9, 9, 9])
     const answers = small.map(request => scores(start(queue, [request])))
-    while (native.running < 3) await delay(1)
+    await native.came(3)
     await delay(5)
     assert.deepEqual(native.urgent, [false, false, true])
     assert.equal(native.packs[2]!.ids.length, 6, 'both small calls, and nothing else')
@@ -156,7 +161,7 @@ describe('calls of score()', () => {
       finished.push(priority)
     }
     const low = begin('low')
-    await delay(5)
+    await native.came()
     await Promise.all([low, begin('normal'), begin('high')])
     assert.deepEqual(finished, ['high', 'normal', 'low'])
     assert.ok(native.urgent.some(urgent => urgent))
@@ -344,7 +349,7 @@ describe('calls of score()', () => {
     const requests = randomRequests(20, 4)
     const aborted = scores(start(queue, requests, { signal: abort.signal }))
     const other = scores(start(queue, requests))
-    await delay(5)
+    await native.came()
     abort.abort(new Error('enough'))
     await assert.rejects(aborted, { code: 'ABORTED', message: 'the call was aborted by its signal' })
     assert.equal(Atomics.load(native.controls[0]!, 0), 0, 'the pack still runs for the other call')
@@ -356,7 +361,7 @@ describe('calls of score()', () => {
     native.held = true
     const abort = new AbortController()
     const aborted = scores(start(queue, randomRequests(20, 5), { signal: abort.signal }))
-    while (native.running === 0) await delay(1)
+    await native.came()
     abort.abort()
     await assert.rejects(aborted, { code: 'ABORTED' })
     assert.equal(Atomics.load(native.controls[0]!, 0), 1)
@@ -372,7 +377,7 @@ describe('calls of score()', () => {
   it('reject with DISPOSED once the queue is disposed, running or new', async () => {
     native.held = true
     const running = scores(start(queue, randomRequests(20, 6)))
-    await delay(5)
+    await native.came()
     queue.dispose()
     await assert.rejects(running, { code: 'DISPOSED', message: /was disposed/ })
     await assert.rejects(scores(start(queue, [[1, 2, 3]])), { code: 'DISPOSED' })
