@@ -50,9 +50,7 @@ for (let round = 0; round < rounds; round++)
   for (const size of sizes) throughput.get(size)!.push(await tokensPerSecond(models.get(size)!))
 const rows = []
 for (const size of sizes) {
-  const small = await besideLarge(models.get(size)!, model =>
-    model.score([{ prompt: 'A', continuations: [' b'] }]),
-  )
+  const small = await smallTimes(models.get(size)!)
   const tokens = await tokenTimes(models.get(size)!)
   const speed = median(throughput.get(size)!)
   const best = Math.max(...sizes.map(other => median(throughput.get(other)!)))
@@ -97,13 +95,13 @@ async function tokensPerSecond(model: Model): Promise<number> {
   return speed
 }
 
-/** Milliseconds of calls, one after the other, while a large one runs. */
-async function besideLarge(model: Model, call: (model: Model) => Promise<unknown>): Promise<number[]> {
+/** Milliseconds of small calls, one after the other, while a large one runs. */
+async function smallTimes(model: Model): Promise<number[]> {
   return whileLarge(model, async () => {
     const times: number[] = []
     for (let i = 0; i < Number(options.calls); i++) {
       const start = performance.now()
-      await call(model)
+      await model.score([{ prompt: 'A', continuations: [' b'] }])
       times.push(performance.now() - start)
     }
     return times

@@ -3,6 +3,7 @@
 export type { Source } from './calls/source.ts'
 export type { Text } from './calls/text.ts'
 export type { ChatMessage } from './chat/chat-template.ts'
+export type { ChatOptions, ChatTemplateOptions } from './chat/options.ts'
 export type { Checkpoint, LlamaConfig, RopeScaling, TokenizerSource } from './checkpoint/checkpoint.ts'
 export { openCheckpoint } from './checkpoint/open.ts'
 export { type ErrorCode, MtLlamaError } from './errors.ts'
@@ -37,7 +38,7 @@ export {
 } from './model/devices.ts'
 export type { ModelInfo } from './model/info.ts'
 export { type LoadOptions, type LoadProgress, loadModel } from './model/load.ts'
-export type { ChatOptions, ChatTemplateOptions, Model, PerplexityOptions } from './model.ts'
+export type { Model } from './model.ts'
 export type { Device, DType } from './native/types.ts'
 export { listTemplateSets, loadTemplates } from './prompts/load-templates.ts'
 export type { ApplyOptions, Example, PromptMetadata, PromptTemplate } from './prompts/prompt-template.ts'
@@ -54,7 +55,7 @@ export type {
   ScoreResult,
   TooLong,
 } from './scoring/request.ts'
-export type { PerplexityResult } from './scoring/rolling.ts'
+export type { PerplexityOptions, PerplexityResult } from './scoring/rolling.ts'
 export type { TaskGroup } from './tasks/yaml/load.ts'
 export type { BoundaryRule } from './tokenizer/boundary.ts'
 export { loadTokenizer } from './tokenizer/load.ts'

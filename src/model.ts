@@ -2,15 +2,7 @@
 
 import { join } from 'node:path'
 import { onLeave } from './calls/leaving.ts'
-import {
-  booleanOption,
-  callbackOption,
-  checkOptions,
-  choiceOption,
-  integerOption,
-  optionNames,
-  signalOption,
-} from './calls/options.ts'
+import { booleanOption, callbackOption, checkOptions, integerOption, signalOption } from './calls/options.ts'
 import { priorityOption } from './calls/priority.ts'
 import { reading } from './calls/reading.ts'
 import { inSlices, type Slices } from './calls/slices.ts'
@@ -23,6 +15,14 @@ import {
   renderChatTemplate,
   renderRelease,
 } from './chat/chat-template.ts'
+import {
+  type ChatOptions,
+  type ChatTemplate,
+  type ChatTemplateOptions,
+  chatOptionNames,
+  chatTemplateOptionNames,
+  templateOf,
+} from './chat/options.ts'
 import { contentHash } from './checkpoint/content-hash.ts'
 import { makeFolder } from './checkpoint/files.ts'
 import { shown } from './data/shown.ts'
@@ -55,13 +55,14 @@ import { ScoreQueue } from './scoring/queue.ts'
 import { type ReadRequest, readRequest } from './scoring/read-request.ts'
 import {
   type ScoreOptions,
-  type ScoreProgress,
   type ScoreRequest,
   type ScoreResult,
   scoreOptionNames,
 } from './scoring/request.ts'
 import {
+  type PerplexityOptions,
   type PerplexityResult,
+  perplexityOptionNames,
   perplexityResult,
   type RollingWindow,
   rollingWindows,
@@ -69,49 +70,6 @@ import {
 import { encodeSettings } from './scoring/settings.ts'
 import type { Tokenizer } from './tokenizer/tokenizer.ts'
 
-export interface PerplexityOptions {
-  /** Positions of a window. @default the context length */
-  window?: number
-  /**
-   * Tokens each window after the first scores, at most `window`; the rest of it is context.
-   * @default window: disjoint windows, as lm-evaluation-harness scores
-   */
-  stride?: number
-  /** Read special tokens written in the text as themselves. @default true */
-  parseSpecial?: boolean
-  signal?: AbortSignal
-  /** A request is a window. */
-  onProgress?: (progress: ScoreProgress) => void
-}
-
-const perplexityOptionNames = optionNames<PerplexityOptions>({
-  ...{ window: true, stride: true, parseSpecial: true, signal: true, onProgress: true },
-})
-
-type ChatTemplate = 'checkpoint' | 'release'
-
-export interface ChatOptions extends GenerateOptions {
-  /** New tokens an answer may get. @default 512 */
-  maxTokens?: number
-  /**
-   * 'checkpoint': the checkpoint's own chat template; CHAT_TEMPLATE where it has none. 'release': the Human / Assistant
-   * form of MT-LLaMA's released scripts. @default 'checkpoint'
-   */
-  template?: ChatTemplate
-}
-
-const chatOptionNames = [...generateOptionNames, 'template']
-
-export interface ChatTemplateOptions {
-  template?: ChatOptions['template']
-  /** End with the beginning of an answer. @default true */
-  addGenerationPrompt?: boolean
-}
-
-const chatTemplateOptionNames = optionNames<ChatTemplateOptions>({
-  template: true,
-  addGenerationPrompt: true,
-})
 const signalNames = ['signal']
 
 const generateTokens = 128
@@ -493,10 +451,6 @@ async function* piecesOf(
     await results.return()
     await ended
   }
-}
-
-function templateOf(options: Pick<ChatTemplateOptions, 'template'>): ChatTemplate {
-  return choiceOption(options, 'template', ['checkpoint', 'release'], 'checkpoint')
 }
 
 /** What an array holds now: its owner may change it while the call runs. */

@@ -85,24 +85,25 @@ export interface EvaluateOptions {
 }
 
 const evaluateOptionNames = optionNames<EvaluateOptions>({
-  ...{
-    dataDir: true,
-    tasks: true,
-    groups: true,
-    protocol: true,
-    templatesDir: true,
-    template: true,
-    pmi: true,
-  },
-  ...{
-    chatTemplate: true,
-    fewshotAsMultiturn: true,
-    systemInstruction: true,
-    limit: true,
-    out: true,
-    redo: true,
-  },
-  ...{ allowNan: true, scoreCache: true, tooLong: true, signal: true, onProgress: true, onKept: true },
+  dataDir: true,
+  tasks: true,
+  groups: true,
+  protocol: true,
+  templatesDir: true,
+  template: true,
+  pmi: true,
+  chatTemplate: true,
+  fewshotAsMultiturn: true,
+  systemInstruction: true,
+  limit: true,
+  out: true,
+  redo: true,
+  allowNan: true,
+  scoreCache: true,
+  tooLong: true,
+  signal: true,
+  onProgress: true,
+  onKept: true,
 })
 
 /**

@@ -4,9 +4,8 @@ import type { Text } from '../calls/text.ts'
 import type { ChatMessage } from '../chat/chat-template.ts'
 import type { GenerateOptions, GenerateResult } from '../generation/options.ts'
 import type { ModelInfo } from '../model/info.ts'
-import type { PerplexityOptions } from '../model.ts'
 import type { ScoreOptions, ScoreRequest, ScoreResult } from '../scoring/request.ts'
-import type { PerplexityResult } from '../scoring/rolling.ts'
+import type { PerplexityOptions, PerplexityResult } from '../scoring/rolling.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 
 /** What decides a score beside the questions; results.json holds it. */

@@ -1,7 +1,7 @@
 // Runs the texts of all calls on one native session: prompts and new tokens of many texts share each step, and as texts
 // end, waiting ones take their places, of each call in turn.
 
-import { type Priority, priorities } from '../calls/priority.ts'
+import { byPriority, type Priority } from '../calls/priority.ts'
 import { cancel, disposedError, nativeJob, newControl } from '../native/job.ts'
 import type { Control, NativeModel, NativeSampling } from '../native/types.ts'
 import type { Continuation } from './continuation.ts'
@@ -90,9 +90,9 @@ export class DecodeQueue {
     this.looping = true
     while (this.hasWork) {
       await this.admit()
-      this.drop(({ call }) => !this.calls.has(call))
+      this.dropForgotten()
       if (this.running.length > 0) await this.step()
-      this.drop(({ call }) => !this.calls.has(call))
+      this.dropForgotten()
       // Where the model was disposed meanwhile, its memory is free already.
       if (!this.hasWork) await this.rows.settle().catch(() => {})
     }
@@ -112,7 +112,7 @@ export class DecodeQueue {
       for (const [i, place] of (await this.rows.take(texts)).entries()) {
         const { call, text } = next[i]!
         this.running.push({ call, text, ...place })
-        // A call that has ended meanwhile has emptied its list; its texts are dropped after the step.
+        // A call that has ended meanwhile has emptied its list.
         if (call.waiting[0] === text) call.waiting.shift()
         // Those that wait have had no place for longer.
         if (this.calls.delete(call)) this.calls.add(call)
@@ -125,9 +125,8 @@ export class DecodeQueue {
   /** The texts that wait, one of each call in turn, those of the first priority first. */
   private inTurn(most: number): { call: DecodingCall; text: Continuation }[] {
     const texts: { call: DecodingCall; text: Continuation }[] = []
-    for (const priority of priorities) {
-      const calls = [...this.calls].filter(call => call.priority === priority)
-      const longest = Math.max(0, ...calls.map(({ waiting }) => waiting.length))
+    for (const calls of byPriority(this.calls)) {
+      const longest = Math.max(...calls.map(({ waiting }) => waiting.length))
       for (let i = 0; i < longest; i++)
         for (const call of calls)
           if (i < call.waiting.length && texts.length < most) texts.push({ call, text: call.waiting[i]! })
@@ -173,6 +172,10 @@ export class DecodeQueue {
     this.drop(({ text }) => text.ended)
     for (const [call, { tokens, ended }] of done)
       if (this.calls.has(call)) this.callBack(call, () => call.onStep(tokens, ended))
+  }
+
+  private dropForgotten(): void {
+    this.drop(({ call }) => !this.calls.has(call))
   }
 
   /** Takes texts out of the session. */

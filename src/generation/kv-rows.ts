@@ -1,6 +1,7 @@
 // Rows of keys and values for texts: a native session that grows as those that run need it. The rows of texts that have
 // ended may stay for others that begin alike, as the next turn of a conversation does, until their room is needed.
 
+import { commonLength } from '../calls/common-length.ts'
 import type { MtLlamaError } from '../errors.ts'
 import { isOutOfMemory, nativeJob, newControl } from '../native/job.ts'
 import type { NativeModel, NativeSession } from '../native/types.ts'
@@ -54,10 +55,17 @@ export class KvRows {
   async take(texts: readonly { ids: Int32Array; capacity: number }[]): Promise<TextRows[]> {
     if (this.pool.isEmpty && this.pool.rows > this.limit) this.release()
     const places: TextRows[] = []
-    for (const [i, { ids, capacity }] of texts.entries()) {
-      const firstRow = await this.find(texts.slice(i).map(text => text.capacity))
-      if (firstRow === undefined) break
-      places.push({ firstRow, length: await this.begin(ids, firstRow, capacity) })
+    try {
+      for (const [i, { ids }] of texts.entries()) {
+        const firstRow = await this.find(texts.slice(i).map(({ capacity }) => capacity))
+        if (firstRow === undefined) break
+        const place = { firstRow, length: 0 }
+        places.push(place)
+        place.length = await this.begin(ids, firstRow)
+      }
+    } catch (error) {
+      for (const [i, { firstRow }] of places.entries()) this.give(firstRow, texts[i]!.capacity)
+      throw error
     }
     return places
   }
@@ -75,8 +83,9 @@ export class KvRows {
     }
     if (rows > ids.length) this.give(firstRow + ids.length, rows - ids.length)
     // What the new one begins with need not be there twice.
-    for (const other of this.kept.filter(other => sharedLength(other.ids, ids) === other.ids.length))
-      this.forget(other)
+    const isBeginning = (other: Kept) =>
+      commonLength(other.ids, other.ids.length, ids, ids.length) === other.ids.length
+    for (const other of this.kept.filter(isBeginning)) this.forget(other)
     this.kept.push({ ids, firstRow })
     while (this.keptRows > keptShare * this.limit) this.forget(this.kept[0]!)
   }
@@ -127,20 +136,15 @@ export class KvRows {
   }
 
   /** Copies what the text has in common with one that is kept. @returns how many tokens */
-  private async begin(ids: Int32Array, firstRow: number, capacity: number): Promise<number> {
+  private async begin(ids: Int32Array, firstRow: number): Promise<number> {
     // The last token has to run, to say what follows.
-    const lengths = this.kept.map(kept => Math.min(sharedLength(kept.ids, ids), ids.length - 1))
+    const lengths = this.kept.map(kept => commonLength(kept.ids, kept.ids.length, ids, ids.length - 1))
     const length = Math.max(0, ...lengths)
     if (length < minShared) return 0
     const kept = this.kept[lengths.indexOf(length)]!
     this.kept = [...this.kept.filter(other => other !== kept), kept]
     const copy = Int32Array.of(kept.firstRow, firstRow, length)
-    try {
-      await nativeJob(() => this.session.copy(copy, newControl()))
-    } catch (error) {
-      this.give(firstRow, capacity)
-      throw error
-    }
+    await nativeJob(() => this.session.copy(copy, newControl()))
     return length
   }
 
@@ -189,11 +193,4 @@ export class KvRows {
       throw error
     }
   }
-}
-
-/** How many ids two texts have in common from their beginning. */
-function sharedLength(a: Int32Array, b: Int32Array): number {
-  const most = Math.min(a.length, b.length)
-  for (let i = 0; i < most; i++) if (a[i] !== b[i]) return i
-  return most
 }

@@ -45,25 +45,22 @@ export interface GenerateOptions {
 }
 
 export const generateOptionNames = optionNames<GenerateOptions>({
-  ...{
-    maxTokens: true,
-    stopIds: true,
-    stop: true,
-    temperature: true,
-    topK: true,
-    topP: true,
-    minP: true,
-    seed: true,
-  },
-  ...{
-    addBos: true,
-    parseSpecial: true,
-    skipSpecialTokens: true,
-    tooLong: true,
-    allowNan: true,
-    priority: true,
-  },
-  ...{ signal: true, onProgress: true },
+  maxTokens: true,
+  stopIds: true,
+  stop: true,
+  temperature: true,
+  topK: true,
+  topP: true,
+  minP: true,
+  seed: true,
+  addBos: true,
+  parseSpecial: true,
+  skipSpecialTokens: true,
+  tooLong: true,
+  allowNan: true,
+  priority: true,
+  signal: true,
+  onProgress: true,
 })
 
 export interface GenerateProgress {

@@ -30,7 +30,11 @@ export interface PullModelOptions {
 }
 
 const pullOptionNames = optionNames<PullModelOptions>({
-  ...{ revision: true, newest: true, signal: true, onProgress: true, onNote: true },
+  revision: true,
+  newest: true,
+  signal: true,
+  onProgress: true,
+  onNote: true,
 })
 
 export interface PullProgress {

@@ -60,15 +60,13 @@ export interface LoadOptions {
 }
 
 const loadOptionNames = optionNames<LoadOptions>({
-  ...{
-    dtype: true,
-    device: true,
-    threads: true,
-    delta: true,
-    adapters: true,
-    signal: true,
-    onProgress: true,
-  },
+  dtype: true,
+  device: true,
+  threads: true,
+  delta: true,
+  adapters: true,
+  signal: true,
+  onProgress: true,
 })
 
 export interface LoadProgress {
@@ -118,7 +116,7 @@ function readLoadOptions(options: LoadOptions): LoadOptions {
     throw new MtLlamaError('INVALID_ARGUMENT', `adapters is ${shown(adapters)}; expected a list of folders`)
   return {
     device: checkDevice(optionOf(options, 'device', 'auto')),
-    dtype: dtypeOf(choiceOption(options, 'dtype', ['auto', ...dtypeNames], 'auto')),
+    dtype: choiceOption(options, 'dtype', ['auto', ...dtypeNames], 'auto'),
     threads: integerOption(options, 'threads', 0, maxThreads, 0),
     ...(signal && { signal }),
     ...(onProgress && { onProgress }),

@@ -1,6 +1,6 @@
 // Fills packs from all running calls in turn and keeps native busy: one pack running, one waiting behind it.
 
-import { comesBefore, type Priority, priorities } from '../calls/priority.ts'
+import { byPriority, goBefore, type Priority } from '../calls/priority.ts'
 import { MtLlamaError } from '../errors.ts'
 import { cancel, disposedError, isOutOfMemory, nativeJob, newControl } from '../native/job.ts'
 import type { Control, NativeModel } from '../native/types.ts'
@@ -37,8 +37,6 @@ interface Flight {
   control: Control
   calls: Load
   isSmall: boolean
-  /** The first of its calls' priorities. */
-  priority: Priority
 }
 
 const packsInFlight = 2
@@ -108,11 +106,9 @@ export class ScoreQueue {
       }
       const ready = this.ready()
       if (ready.length === 0) return
-      const [first] = priorities.filter(priority => ready.some(call => call.priority === priority))
-      const passes = [...this.flights].some(flight => comesBefore(first!, flight.priority))
       // Behind a running pack there is time to wait for a full one.
       const tokens = ready.reduce((n, call) => n + call.readyTokens, 0)
-      if (this.flights.size > 0 && tokens < this.budget && !passes) return
+      if (this.flights.size > 0 && tokens < this.budget && !this.passes(ready)) return
       void this.run(this.gather(ready))
     }
   }
@@ -121,8 +117,13 @@ export class ScoreQueue {
   private runSmall(): void {
     const ready = this.ready()
     const small = ready.filter(call => call.isLast && call.readyTokens <= smallShare * this.budget)
-    if (small.length === 0 || this.fullFlights.length < this.flights.size) return
+    if (small.length === 0 || [...this.flights].some(({ isSmall }) => isSmall)) return
     if (small.length < ready.length || this.flights.size > 0) void this.run(this.gather(small), true)
+  }
+
+  /** Whether the calls have a higher priority than a pack in flight. */
+  private passes(calls: readonly QueuedCall[]): boolean {
+    return [...this.flights].some(flight => goBefore(calls, [...flight.calls.keys()]))
   }
 
   private ready(): QueuedCall[] {
@@ -137,20 +138,15 @@ export class ScoreQueue {
   private gather(calls: readonly QueuedCall[]): Load {
     const taken: Entry[] = []
     let tokens = 0
-    for (const priority of priorities) {
-      let turn = calls.filter(call => call.priority === priority)
-      while (turn.length > 0) {
-        const next: QueuedCall[] = []
-        for (const call of turn) {
+    for (const group of byPriority(calls))
+      for (let turn = group; turn.length > 0; )
+        turn = turn.filter(call => {
           const tree = call.take(tokens === 0 ? Number.POSITIVE_INFINITY : this.budget - tokens)
-          if (!tree) continue
+          if (!tree) return false
           taken.push([call, tree])
           tokens += tree.tokens
-          next.push(call)
-        }
-        turn = next
-      }
-    }
+          return true
+        })
     // The call that came first comes last next time.
     const [first] = this.calls
     if (first && this.calls.delete(first)) this.calls.add(first)
@@ -158,9 +154,8 @@ export class ScoreQueue {
   }
 
   private async run(calls: Load, isSmall = false): Promise<void> {
-    const priority = priorities.find(priority => [...calls.keys()].some(call => call.priority === priority))!
-    const flight: Flight = { control: newControl(), calls, isSmall, priority }
-    const isUrgent = isSmall || [...this.flights].some(other => comesBefore(priority, other.priority))
+    const flight: Flight = { control: newControl(), calls, isSmall }
+    const isUrgent = isSmall || this.passes([...calls.keys()])
     const topK = Math.max(...[...calls.keys()].map(call => call.topK))
     this.flights.add(flight)
     const timer = setInterval(() => this.report(flight), progressMs)

@@ -69,16 +69,15 @@ export interface ScoreOptions {
 }
 
 export const scoreOptionNames = optionNames<ScoreOptions>({
-  ...{
-    boundary: true,
-    topK: true,
-    addBos: true,
-    parseSpecial: true,
-    tooLong: true,
-    cache: true,
-    priority: true,
-  },
-  ...{ signal: true, onProgress: true },
+  boundary: true,
+  topK: true,
+  addBos: true,
+  parseSpecial: true,
+  tooLong: true,
+  cache: true,
+  priority: true,
+  signal: true,
+  onProgress: true,
 })
 
 export interface Alternative {

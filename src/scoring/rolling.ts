@@ -1,5 +1,30 @@
 // Rolling log-likelihood: windows over a long text such that every token is scored once.
+import { optionNames } from '../calls/options.ts'
 import { pythonSpaces } from '../data/white-space.ts'
+import type { ScoreProgress } from './request.ts'
+
+export interface PerplexityOptions {
+  /** Positions of a window. @default the context length */
+  window?: number
+  /**
+   * Tokens each window after the first scores, at most `window`; the rest of it is context.
+   * @default window: disjoint windows, as lm-evaluation-harness scores
+   */
+  stride?: number
+  /** Read special tokens written in the text as themselves. @default true */
+  parseSpecial?: boolean
+  signal?: AbortSignal
+  /** A request is a window. */
+  onProgress?: (progress: ScoreProgress) => void
+}
+
+export const perplexityOptionNames = optionNames<PerplexityOptions>({
+  window: true,
+  stride: true,
+  parseSpecial: true,
+  signal: true,
+  onProgress: true,
+})
 
 export interface RollingWindow {
   ids: Int32Array

@@ -1,4 +1,5 @@
 // Groups sequences into prefix trees one level deep, so that the fewest tokens are run.
+import { commonLength } from '../calls/common-length.ts'
 import { computedLength, type Sequence } from './sequence.ts'
 
 /** Sequences whose computed tokens are all a beginning of the longest one's, or equal to them. */
@@ -181,11 +182,4 @@ function compareComputed(a: Sequence, b: Sequence): number {
   const common = commonLength(a.ids, lengthA, b.ids, lengthB)
   if (common < lengthA && common < lengthB) return a.ids[common]! - b.ids[common]!
   return lengthA - lengthB
-}
-
-function commonLength(a: Int32Array, lengthA: number, b: Int32Array, lengthB: number): number {
-  const length = Math.min(lengthA, lengthB)
-  let i = 0
-  while (i < length && a[i] === b[i]) i++
-  return i
 }

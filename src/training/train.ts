@@ -86,7 +86,11 @@ export interface TrainOptions {
 }
 
 const trainOptionNames = optionNames<TrainOptions>({
-  ...{ signal: true, onStart: true, onProgress: true, onEvaluation: true, onEvaluating: true },
+  signal: true,
+  onStart: true,
+  onProgress: true,
+  onEvaluation: true,
+  onEvaluating: true,
 })
 
 /**
