@@ -20,7 +20,7 @@ const sourceLayers = [
   ['src/calls'],
   ['src/checkpoint', 'src/tokenizer'],
   ['src/hub'],
-  ['src/scoring', 'src/generation', 'src/chat'],
+  ['src/scoring', 'src/generation', 'src/embedding', 'src/chat'],
   ['src/model'],
   ['src/prompts', 'src/tasks', 'src/metrics'],
   ['src/protocols'],

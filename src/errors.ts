@@ -62,7 +62,7 @@ export type ErrorCode = (typeof nativeErrorCodes)[number] | (typeof typescriptEr
 /** What a message names, and callers of different kinds know by different names. */
 export type Term =
   /** What was asked, counted from 0. */
-  | { kind: 'request' | 'prompt'; index: number }
+  | { kind: 'request' | 'prompt' | 'text'; index: number }
   | { kind: 'option'; name: string; value?: string }
   /** A way out by an option and the values that help, after another way; left out where a caller has no such option. */
   | { kind: 'remedy'; option: string; values: readonly string[] }

@@ -2,10 +2,12 @@
 
 export type { Source } from './calls/source.ts'
 export type { Text } from './calls/text.ts'
+export type { ChatSession } from './chat/chat-session.ts'
 export type { ChatMessage } from './chat/chat-template.ts'
-export type { ChatOptions, ChatTemplateOptions } from './chat/options.ts'
+export type { ChatOptions, ChatSessionOptions, ChatTemplateOptions } from './chat/options.ts'
 export type { Checkpoint, LlamaConfig, RopeScaling, TokenizerSource } from './checkpoint/checkpoint.ts'
 export { openCheckpoint } from './checkpoint/open.ts'
+export type { EmbedOptions, EmbedProgress, EmbedResult } from './embedding/options.ts'
 export { type ErrorCode, MtLlamaError } from './errors.ts'
 export {
   type ComparedRun,
@@ -46,6 +48,7 @@ export { pythonRandom } from './prompts/python-random.ts'
 export { defineTask, type TaskMetric, type TaskOptions } from './protocols/own/define.ts'
 export { loadOwnTasks as loadTasks, type OwnTask, type OwnTasks } from './protocols/own/own.ts'
 export type { ScoreCache } from './scoring/cache.ts'
+export type { Prefix, PrefixOptions } from './scoring/prefix.ts'
 export type {
   Alternative,
   ContinuationScore,

@@ -2,12 +2,20 @@
 
 import { join } from 'node:path'
 import { onLeave } from './calls/leaving.ts'
-import { booleanOption, callbackOption, checkOptions, integerOption, signalOption } from './calls/options.ts'
+import {
+  booleanOption,
+  callbackOption,
+  checkOptions,
+  choiceOption,
+  integerOption,
+  signalOption,
+} from './calls/options.ts'
 import { priorityOption } from './calls/priority.ts'
 import { reading } from './calls/reading.ts'
 import { inSlices, type Slices } from './calls/slices.ts'
 import { isSource, type Source } from './calls/source.ts'
 import { type ReadText, readIds, readText, type Text } from './calls/text.ts'
+import { ChatSession } from './chat/chat-session.ts'
 import {
   type ChatMessage,
   checkMessages,
@@ -17,15 +25,19 @@ import {
 } from './chat/chat-template.ts'
 import {
   type ChatOptions,
+  type ChatSessionOptions,
   type ChatTemplate,
   type ChatTemplateOptions,
   chatOptionNames,
+  chatSessionOptionNames,
   chatTemplateOptionNames,
   templateOf,
 } from './chat/options.ts'
 import { contentHash } from './checkpoint/content-hash.ts'
 import { makeFolder } from './checkpoint/files.ts'
 import { shown } from './data/shown.ts'
+import { EmbedCall } from './embedding/call.ts'
+import { type EmbedOptions, type EmbedResult, embedOptionNames } from './embedding/options.ts'
 import { MtLlamaError, message } from './errors.ts'
 import { writing } from './files/output.ts'
 import { packageVersion } from './files/package-version.ts'
@@ -46,11 +58,15 @@ import {
   afterPrefix,
   type EncodeContext,
   type EncodedRequest,
+  encodeForStates,
+  encodePrefix,
   encodePrompt,
   encodeRequest,
   encodeText,
   prefixToken,
 } from './scoring/encode.ts'
+import { KeptPrefixes } from './scoring/kept-prefixes.ts'
+import { Prefix, type PrefixOptions, prefixOptionNames } from './scoring/prefix.ts'
 import { ScoreQueue } from './scoring/queue.ts'
 import { type ReadRequest, readRequest } from './scoring/read-request.ts'
 import {
@@ -67,7 +83,7 @@ import {
   type RollingWindow,
   rollingWindows,
 } from './scoring/rolling.ts'
-import { encodeSettings } from './scoring/settings.ts'
+import { encodeSettings, promptSettings } from './scoring/settings.ts'
 import type { Tokenizer } from './tokenizer/tokenizer.ts'
 
 const signalNames = ['signal']
@@ -104,12 +120,9 @@ export class Model {
       ...{ tokenizer, bosTokenId, eosTokenId: tokenizer?.eosTokenId ?? config.eosTokenIds[0] },
       ...{ vocabSize: config.vocabSize, contextLength: config.contextLength },
     }
-    this.queue = new ScoreQueue(native, packTokens)
-    this.decoding = new DecodeQueue(native, {
-      stepTokens: packTokens,
-      kvBytesPerToken: kvBytesPerToken(config),
-      kvBytes,
-    })
+    const kvTokens = Math.floor(kvBytes / kvBytesPerToken(config))
+    this.queue = new ScoreQueue(native, new KeptPrefixes(native, kvTokens), packTokens)
+    this.decoding = new DecodeQueue(native, packTokens, kvTokens)
   }
 
   /**
@@ -132,13 +145,58 @@ export class Model {
     return this.scoring(requests, options, true)
   }
 
+  /** The vector of one text. */
+  async embed(text: string, options?: EmbedOptions): Promise<EmbedResult>
+  /**
+   * Vectors of texts, for search, clustering or a classifier on top, in their order. What a text's is does not depend on
+   * the texts beside it. An array is read at the call: what it holds may be changed then.
+   * @throws INVALID_ARGUMENT, TOKEN_OUT_OF_RANGE, CONTEXT_LENGTH naming the text; OUT_OF_MEMORY, TOKENIZER, ABORTED, DISPOSED
+   */
+  async embed(texts: Source<Text>, options?: EmbedOptions): Promise<EmbedResult[]>
+  async embed(
+    texts: string | Source<Text>,
+    options: EmbedOptions = {},
+  ): Promise<EmbedResult[] | EmbedResult> {
+    const list = typeof texts === 'string' ? [texts] : texts
+    const results = await collect(this.embedding(list, options, false))
+    return typeof texts === 'string' ? results[0]! : results
+  }
+
+  /**
+   * embed() for any number of texts: reads a bounded number ahead and gives each vector in its turn, those before a text that
+   * is wrong too. Nothing is read before the first result is asked for; a loop that is left ends the call.
+   */
+  embedStream(texts: Source<Text>, options: EmbedOptions = {}): AsyncGenerator<EmbedResult, void, undefined> {
+    return this.embedding(texts, options, true)
+  }
+
+  /**
+   * Keeps keys and values of a text that prompts of many calls begin with, as instructions and worked examples are: until
+   * it is disposed of, score(), perplexity() and what they serve run only the tokens after it, and give the same bits. The
+   * prompts stay whole. Where a token reaches from the text into the rest of a prompt, what comes before that token is found.
+   * It takes as much memory as a generation over the same text.
+   * @throws INVALID_ARGUMENT, TOKEN_OUT_OF_RANGE, CONTEXT_LENGTH, OUT_OF_MEMORY, TOKENIZER, ABORTED, DISPOSED
+   */
+  async prefix(text: Text, options: PrefixOptions = {}): Promise<Prefix> {
+    checkOptions(options, prefixOptionNames)
+    const settings = {
+      addBos: booleanOption(options, 'addBos', undefined),
+      parseSpecial: booleanOption(options, 'parseSpecial', true),
+    }
+    const signal = signalOption(options)
+    const own = readText(text, 'the prefix', this.info.vocabSize)
+    const ids = await this.whileOpen(encodePrefix(this.context, own, settings), signal)
+    const { prefixes } = this.queue
+    return new Prefix(prefixes, await prefixes.add(ids, signal))
+  }
+
+  /** The text that follows one prompt. */
+  async generate(prompt: string, options?: GenerateOptions): Promise<GenerateResult>
   /**
    * Texts that follow the prompts, in their order. An array is read at the call: what it holds may be changed then.
    * @throws INVALID_ARGUMENT, TOKEN_OUT_OF_RANGE, CONTEXT_LENGTH naming the prompt; SCORE_NOT_FINITE, TOKENIZER, ABORTED, DISPOSED
    */
   async generate(prompts: Source<Text>, options?: GenerateOptions): Promise<GenerateResult[]>
-  /** The text that follows one prompt. */
-  async generate(prompt: string, options?: GenerateOptions): Promise<GenerateResult>
   async generate(
     prompts: string | Source<Text>,
     options: GenerateOptions = {},
@@ -165,7 +223,7 @@ export class Model {
     prompt: Text,
     options: GenerateOptions = {},
   ): AsyncGenerator<string, GenerateResult, undefined> {
-    const own = this.readPrompt(prompt, 0)
+    const own = this.readText('prompt', prompt, 0)
     return this.stream(own, this.generation(options))
   }
 
@@ -181,7 +239,8 @@ export class Model {
     const stride = integerOption(options, 'stride', 1, window, window)
     const callOptions = { signal: signalOption(options), onProgress: callbackOption(options, 'onProgress') }
     const own = readText(text, 'the text', vocabSize)
-    const whole = await this.encodeWhole(own, parseSpecial, callOptions.signal)
+    const encoded = encodeText(this.context, own, 'the text', parseSpecial)
+    const whole = await this.whileOpen(encoded, callOptions.signal)
     const prefix = prefixToken(this.context, 'the text')
     const ids = afterPrefix(prefix, whole)
     if (ids.length === 0)
@@ -254,6 +313,18 @@ export class Model {
   }
 
   /**
+   * A conversation that keeps its messages: `const chat = model.chatSession({ system })`, then `await chat.send('Hello')`.
+   * @param options of all its turns
+   */
+  chatSession(options: ChatSessionOptions = {}): ChatSession {
+    checkOptions(options, chatSessionOptionNames)
+    const { system, ...ofTurns } = options
+    const start = system === undefined ? [] : [{ role: 'system', content: system }]
+    checkMessages(start)
+    return new ChatSession(this, start, ofTurns)
+  }
+
+  /**
    * A conversation as a prompt. It holds the special tokens its template writes, BOS among them, as texts.
    * @throws CHAT_TEMPLATE
    */
@@ -299,14 +370,9 @@ export class Model {
     return this.dispose()
   }
 
-  /** @throws ABORTED, DISPOSED while it is at work */
-  private async encodeWhole(
-    text: ReadText,
-    parseSpecial: boolean,
-    signal: AbortSignal | undefined,
-  ): Promise<ArrayLike<number>> {
+  /** Work in slices. @throws ABORTED, DISPOSED while it is at work */
+  private async whileOpen<Result>(work: Slices<Result>, signal: AbortSignal | undefined): Promise<Result> {
     const { signal: closing } = this.closing
-    const work = encodeText(this.context, text, 'the text', parseSpecial)
     try {
       return await inSlices(work, closing, signal)
     } catch (error) {
@@ -364,6 +430,29 @@ export class Model {
     return this.run(requests, (request, index) => encode(read(request, index), index), how)
   }
 
+  private embedding(
+    texts: Source<Text>,
+    options: EmbedOptions,
+    answersFirst: boolean,
+  ): AsyncGenerator<EmbedResult, void, undefined> {
+    checkSource('texts', texts)
+    checkOptions(options, embedOptionNames)
+    const settings = promptSettings(options)
+    const how = {
+      pooling: choiceOption(options, 'pooling', ['mean', 'last'], 'mean'),
+      normalize: booleanOption(options, 'normalize', true),
+      isUrgent: priorityOption(options) === 'high',
+      ...{ signal: signalOption(options), onProgress: callbackOption(options, 'onProgress'), answersFirst },
+    }
+    const { native, packTokens } = this.parts
+    const read = (text: unknown, index: number) => this.readText('text', text, index)
+    const encode = (text: ReadText, index: number) => encodeForStates(this.context, text, index, settings)
+    if (!answersFirst && Array.isArray(texts))
+      return new EmbedCall(native, packTokens, how, encode).results(readAll('texts', texts, read))
+    const readAndEncode = (text: Text, index: number) => encode(read(text, index), index)
+    return new EmbedCall(native, packTokens, how, readAndEncode).results(texts)
+  }
+
   private run<Request>(
     requests: Source<Request>,
     encode: (request: Request, index: number) => Slices<EncodedRequest>,
@@ -392,9 +481,9 @@ export class Model {
     return { ...settings, encoding: { ...encoding, addBos: encoding.addBos ?? false } }
   }
 
-  private readPrompt(prompt: unknown, index: number): ReadText {
-    const name = () => message`${{ kind: 'prompt', index }}`
-    return readText(prompt, name, this.info.vocabSize)
+  private readText(kind: 'prompt' | 'text', text: unknown, index: number): ReadText {
+    const name = () => message`${{ kind, index }}`
+    return readText(text, name, this.info.vocabSize)
   }
 
   private continue(
@@ -410,7 +499,7 @@ export class Model {
         'TOKENIZER',
         message`${{ kind: 'option', name: 'stop' }} needs texts, but the checkpoint has no tokenizer. Leave it out${{ kind: 'remedy', option: 'stopIds', values: [] }}`,
       )
-    const read = (prompt: unknown, index: number) => this.readPrompt(prompt, index)
+    const read = (prompt: unknown, index: number) => this.readText('prompt', prompt, index)
     const { context } = this
     const begin = function* (prompt: ReadText, stream: number): Slices<Continuation | undefined> {
       const encoded = yield* encodePrompt(context, prompt, stream, settings.maxTokens, encoding)
@@ -469,7 +558,7 @@ async function collect<Result>(results: AsyncGenerator<Result>): Promise<Result[
 }
 
 /** @throws INVALID_ARGUMENT */
-function checkSource(name: 'prompts' | 'requests', value: unknown): void {
+function checkSource(name: 'prompts' | 'requests' | 'texts', value: unknown): void {
   if (reading(name, () => isSource(value))) return
   throw new MtLlamaError(
     'INVALID_ARGUMENT',

@@ -9,14 +9,20 @@ export function fingerprint(context: ArrayLike<number>, target: number): number 
   return -Math.fround((hash + 1) / 2 ** 32)
 }
 
-/** Reads a pack by the rules at struct Pack in native/backend/backend.h; a target's "log-probability" is its fingerprint. */
-export function scorePack(pack: NativePack): NativeScores {
+/**
+ * Reads a pack by the rules at struct Pack in native/backend/pack.h; a target's "log-probability" is its fingerprint.
+ * @param cache the ids of a session's rows
+ */
+export function scorePack(pack: NativePack, cache: Int32Array = new Int32Array()): NativeScores {
   const { ids, positions, branchStart, trees, rows, targets, topK } = pack
+  const segments = pack.segments ?? new Int32Array((trees.length / 3) * 2)
   const treeOf = new Int32Array(ids.length).fill(-1)
   for (let t = 0; t < trees.length / 3; t++) treeOf.fill(t, trees[3 * t]!, trees[3 * t + 1]!)
   const logProbs = Float32Array.from(rows, (row, i) => {
     const [start, , prefixLength] = trees.subarray(3 * treeOf[row]!, 3 * treeOf[row]! + 3)
-    const context: number[] = []
+    const [row0, length] = segments.subarray(2 * treeOf[row]!, 2 * treeOf[row]! + 2)
+    if (row0! < 0 || row0! + length! > cache.length) throw new Error(`rows ${row0} to ${row0! + length!}`)
+    const context = [...cache.subarray(row0, row0! + length!)]
     for (let column = start!; column <= row; column++) {
       if (column < branchStart[row]! && column >= start! + prefixLength!) continue
       if (positions[column] !== context.length)

@@ -2,11 +2,11 @@
 import { strict as assert } from 'node:assert'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Priority } from '../src/calls/priority.ts'
+import { RowPool } from '../src/calls/row-pool.ts'
 import { GenerateCall } from '../src/generation/call.ts'
 import { Continuation } from '../src/generation/continuation.ts'
 import { DecodeQueue, maxSequences } from '../src/generation/decode-queue.ts'
 import { KvRows } from '../src/generation/kv-rows.ts'
-import { RowPool } from '../src/generation/row-pool.ts'
 import { type GenerateOptions, loadModel, type Model } from '../src/index.ts'
 import { openModel } from '../src/model/load.ts'
 import type { NativeSession } from '../src/native/types.ts'
@@ -77,6 +77,7 @@ function fakeNative(steps: Step[], maxRows = Number.POSITIVE_INFINITY) {
         const ids = Int32Array.from(places, ([, length], i) => length! + offsets[i + 1]! - offsets[i]!)
         return { ids, logProbs: new Float32Array(ids.length) }
       },
+      score: () => assert.fail('nothing is scored'),
       dispose() {
         rowsHeld -= rows
         rows = 0
@@ -97,6 +98,7 @@ describe('KvRows', () => {
         resize: async (rows, copies) => void asked.push([rows, ...copies]),
         copy: async copies => void asked.push([...copies]),
         step: () => assert.fail('no step'),
+        score: () => assert.fail('nothing is scored'),
         dispose: () => void open--,
       }
     }
@@ -166,13 +168,13 @@ describe('DecodeQueue', () => {
   /** Generates texts with prompts of one token. Text i ends after lengths[i] new tokens. */
   const run = async (
     lengths: readonly number[],
-    kvBytes: number,
+    kvTokens: number,
     source?: (lengths: readonly number[]) => AsyncIterable<number>,
     maxRows?: number,
   ) => {
     const steps: Step[] = []
     const native = fakeNative(steps, maxRows)
-    const queue = new DecodeQueue(native, { stepTokens: 1000, kvBytesPerToken: 1, kvBytes })
+    const queue = new DecodeQueue(native, 1000, kvTokens)
     const call = (
       options: Pick<GenerateOptions, 'signal' | 'onProgress'> = {},
       texts = lengths,

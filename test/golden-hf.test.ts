@@ -77,13 +77,15 @@ describe('golden/hf', () => {
 
         for (const dtype of ['float32', 'bfloat16'] as const)
           it(`gives the same bits in every pack, prefixes shared or not, in ${dtype}`, async () => {
-            const bits = async (planner: Partial<PlannerOptions>, batch = cases.length) => {
+            const bits = async (planner: Partial<PlannerOptions>, batch = cases.length, keeps = false) => {
               await using model = await openModel(
                 file,
                 { dtype, device, ...additions },
                 { ...defaultPlanner, ...planner },
               )
               const results = []
+              for (const { prompt } of keeps ? cases : [])
+                await model.prefix(Array.from(prompt as ArrayLike<number>).slice(0, 1 + prompt.length / 2))
               for (let i = 0; i < cases.length; i += batch)
                 results.push(...(await model.score(cases.slice(i, i + batch))))
               const scores = results.flatMap(({ continuations }) =>
@@ -95,6 +97,7 @@ describe('golden/hf', () => {
             assert.deepEqual(await bits({ share: false }), expected)
             assert.deepEqual(await bits({ packTokens: 64 }), expected)
             assert.deepEqual(await bits({}, 1), expected)
+            assert.deepEqual(await bits({}, cases.length, true), expected)
           })
 
         if (texts.length > 0)

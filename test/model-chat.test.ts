@@ -106,6 +106,43 @@ describe('Model.chat()', () => {
     ])
   })
 
+  it('keeps the messages of a session, and leaves out what was not answered', async () => {
+    await using model = await loadModel(defaultModel)
+    const options = { template: 'release', maxTokens: 8, stopIds: [] } as const
+    const chat = model.chatSession({ ...options, system: 'Be brief.' })
+    const start: ChatMessage[] = [{ role: 'system', content: 'Be brief.' }]
+    assert.deepEqual(chat.messages, start)
+    const asked = [...start, { role: 'user', content: 'Hello' }]
+    const first = await chat.send('Hello')
+    assert.deepEqual(first, await model.chat(asked, options))
+    const answered = [...asked, { role: 'assistant', content: first.text }]
+    assert.deepEqual(chat.messages, answered)
+
+    await assert.rejects(chat.send('And?', { signal: AbortSignal.abort() }), { code: 'ABORTED' })
+    await assert.rejects(chat.send('And?', { maxToken: 2 } as object), { code: 'INVALID_ARGUMENT' })
+    for await (const _ of chat.sendStream('And?')) break
+    const sent = chat.send('And?', { maxTokens: 3 })
+    await assert.rejects(chat.send('Too early'), {
+      code: 'INVALID_ARGUMENT',
+      message: /^the answer before is still being made/,
+    })
+    const again = [...answered, { role: 'user', content: 'And?' }]
+    assert.deepEqual(await sent, await model.chat(again, { ...options, maxTokens: 3 }))
+
+    const before = chat.messages
+    let text = ''
+    for await (const piece of chat.sendStream('More')) text += piece
+    assert.deepEqual(chat.messages, [
+      ...before,
+      { role: 'user', content: 'More' },
+      { role: 'assistant', content: text },
+    ])
+    chat.reset()
+    assert.deepEqual(chat.messages, start)
+    assert.throws(() => model.chatSession({ system: 5 } as object), { code: 'INVALID_ARGUMENT' })
+    assert.throws(() => model.chatSession({ sistem: 'x' } as object), { code: 'INVALID_ARGUMENT' })
+  })
+
   it('refuses what is no conversation', async () => {
     await using model = await loadModel(defaultModel)
     const rows: [messages: unknown, found: string][] = [

@@ -31,6 +31,8 @@ interface Run {
   order?: (i: number, n: number) => number
   /** Number of requests in a call. */
   batch?: number
+  /** Whether beginnings of some prompts are kept before. */
+  keeps?: boolean
 }
 
 const runs: Run[] = [
@@ -40,6 +42,7 @@ const runs: Run[] = [
   { name: 'in packs of 64 tokens on two threads', threads: 2, planner: { packTokens: 64 } },
   { name: 'in packs of 20,000 tokens', planner: { packTokens: 20_000 } },
   { name: 'one request a call', batch: 1 },
+  { name: 'after prefixes that are kept', keeps: true, batch: 100 },
 ]
 
 describe('determinism', () => {
@@ -81,11 +84,19 @@ describe('determinism', () => {
       })
 
       /** Gives every token's log-probability, in the order of the requests. */
-      async function scores({ threads = 1, planner = {}, order = i => i, batch = requests.length }: Run) {
+      async function scores({
+        threads = 1,
+        planner = {},
+        order = i => i,
+        batch = requests.length,
+        keeps = false,
+      }: Run) {
         await using model = await openModel(folder, { dtype, threads }, { ...defaultPlanner, ...planner })
         const places = requests.map((_, i) => order(i, requests.length))
         assert.equal(new Set(places).size, requests.length)
         const results: number[][][] = []
+        for (const { prompt } of keeps ? requests.filter((_, i) => i % 10 === 0) : [])
+          await model.prefix(Array.from(prompt as number[]).slice(0, 1 + prompt.length / 2))
         for (let from = 0; from < places.length; from += batch) {
           const part = places.slice(from, from + batch)
           const answers = await model.score(part.map(place => requests[place]!))

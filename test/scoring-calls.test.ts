@@ -5,6 +5,7 @@ import { runInNewContext } from 'node:vm'
 import type { Priority } from '../src/calls/priority.ts'
 import type { Control, NativePack, NativeScores } from '../src/native/types.ts'
 import { ScoreCall, type ScoreCallOptions } from '../src/scoring/call.ts'
+import { KeptPrefixes } from '../src/scoring/kept-prefixes.ts'
 import { ScoreQueue } from '../src/scoring/queue.ts'
 import { fingerprint, randomNumbers, scorePack } from './attention-oracle.ts'
 import { waitingSource } from './waiting-source.ts'
@@ -74,6 +75,8 @@ async function scores(results: ReturnType<typeof start>): Promise<number[]> {
   return all
 }
 
+const noPrefixes = new KeptPrefixes({ session: () => assert.fail('no prefix is kept') }, 0)
+
 const repeat = (id: number, n: number) => Array.from({ length: n }, () => id)
 
 function randomRequests(count: number, seed: number): Ids[] {
@@ -88,7 +91,7 @@ describe('calls of score()', () => {
   let queue: ScoreQueue
   beforeEach(() => {
     native = new SlowNative()
-    queue = new ScoreQueue(native, budget)
+    queue = new ScoreQueue(native, noPrefixes, budget)
   })
 
   afterEach(() => {

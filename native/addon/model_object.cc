@@ -3,9 +3,8 @@
 
 #include <algorithm>
 
-#include "../model/score.h"
-#include "javascript.h"
-#include "pack_arrays.h"
+#include "../model/embed.h"
+#include "score_arrays.h"
 #include "session_object.h"
 #include "trainer_object.h"
 
@@ -50,41 +49,51 @@ class ModelHandle {
 class ScoreJob final : public Job {
  public:
   ScoreJob(const Napi::CallbackInfo& info, std::shared_ptr<Llama> llama)
-      : Job(info[1], read_flag(info[2], "isUrgent")), llama_(llama), pack_(read_object(info[0], "pack")) {
-    request_ = {.pack = pack_.pack(),
-                .rows = pack_.rows(),
-                .targets = pack_.targets(),
-                .top_k = read_int(info[0].As<Napi::Object>()["topK"], "topK")};
+      : Job(info[1], read_flag(info[2], "isUrgent")), llama_(llama), arrays_(info[0], llama->config(), 0) {}
+
+  void run(const Control& control) override {
+    const std::shared_ptr<Llama> llama = std::move(llama_);
+    score(*llama, arrays_.request(), arrays_.outputs(), control);
+  }
+
+  Napi::Value result(Napi::Env env) override { return arrays_.result(env); }
+
+ private:
+  std::shared_ptr<Llama> llama_;
+  ScoreArrays arrays_;
+};
+
+Pooling read_pooling(Napi::Value value) {
+  const std::string name = read_string(value, "pooling");
+  if (name == "mean") return Pooling::kMean;
+  if (name == "last") return Pooling::kLast;
+  throw Error(ErrorCode::INVALID_ARGUMENT, "pooling is \"" + name + "\", expected mean or last");
+}
+
+class EmbedJob final : public Job {
+ public:
+  EmbedJob(const Napi::CallbackInfo& info, std::shared_ptr<Llama> llama)
+      : Job(info[3], read_flag(info[4], "isUrgent")),
+        llama_(llama),
+        offsets_(read_int32s(info[0], "offsets")),
+        ids_(read_int32s(info[1], "ids")),
+        request_({offsets_, ids_, read_pooling(info[2])}) {
     check_request(request_, llama->config());
-    const Napi::Env env = info.Env();
-    const size_t scored = pack_.rows().size(), top = scored * static_cast<size_t>(request_.top_k);
-    log_probs_ = {env, scored};
-    argmax_ = {env, scored};
-    top_ids_ = {env, top};
-    top_log_probs_ = {env, top};
+    vectors_ = {info.Env(), (offsets_.size() - 1) * static_cast<size_t>(llama->config().hidden_size)};
   }
 
   void run(const Control& control) override {
     const std::shared_ptr<Llama> llama = std::move(llama_);
-    score(*llama, request_, {log_probs_.values(), argmax_.values(), top_ids_.values(), top_log_probs_.values()},
-          control);
+    embed(*llama, request_, vectors_.values(), control);
   }
 
-  Napi::Value result(Napi::Env env) override {
-    Napi::Object result = Napi::Object::New(env);
-    result["logProbs"] = log_probs_.array();
-    result["argmax"] = argmax_.array();
-    result["topIds"] = top_ids_.array();
-    result["topLogProbs"] = top_log_probs_.array();
-    return result;
-  }
+  Napi::Value result(Napi::Env) override { return vectors_.array(); }
 
  private:
   std::shared_ptr<Llama> llama_;
-  PackArrays pack_;
-  ScoreRequest request_;
-  ResultArray<Napi::Float32Array> log_probs_, top_log_probs_;
-  ResultArray<Napi::Int32Array> argmax_, top_ids_;
+  std::vector<int32_t> offsets_, ids_;
+  EmbedRequest request_;
+  ResultArray<Napi::Float32Array> vectors_;
 };
 
 class ReserveJob final : public Job {
@@ -180,6 +189,11 @@ Napi::Object new_model_object(Napi::Env env, std::shared_ptr<EngineThread> engin
   define_method(object, "score", [handle](const Napi::CallbackInfo& info) {
     return promise_of(info.Env(), [&] {
       return handle->engine().push(info.Env(), std::make_unique<ScoreJob>(info, handle->llama()));
+    });
+  });
+  define_method(object, "embed", [handle](const Napi::CallbackInfo& info) {
+    return promise_of(info.Env(), [&] {
+      return handle->engine().push(info.Env(), std::make_unique<EmbedJob>(info, handle->llama()));
     });
   });
   define_method(object, "logits", [handle](const Napi::CallbackInfo& info) {

@@ -2,6 +2,7 @@
 #include "session_object.h"
 
 #include "owned_object.h"
+#include "score_arrays.h"
 
 namespace mt::addon {
 namespace {
@@ -106,6 +107,26 @@ class StepJob final : public Job {
   ResultArray<Napi::Float32Array> log_probs_;
 };
 
+class SessionScoreJob final : public Job {
+ public:
+  // How many rows the cache has when the job runs, the session says then.
+  SessionScoreJob(const Napi::CallbackInfo& info, std::shared_ptr<Session> session)
+      : Job(info[1], read_flag(info[2], "isUrgent")),
+        session_(session),
+        arrays_(info[0], session->config(), INT32_MAX) {}
+
+  void run(const Control& control) override {
+    const std::shared_ptr<Session> session = std::move(session_);
+    session->score(arrays_.request(), arrays_.outputs(), control);
+  }
+
+  Napi::Value result(Napi::Env env) override { return arrays_.result(env); }
+
+ private:
+  std::shared_ptr<Session> session_;
+  ScoreArrays arrays_;
+};
+
 }  // namespace
 
 Napi::Object new_session_object(Napi::Env env, std::shared_ptr<EngineOwned<Session>> session) {
@@ -114,6 +135,7 @@ Napi::Object new_session_object(Napi::Env env, std::shared_ptr<EngineOwned<Sessi
   define_job<ResizeJob>(object, "resize", session, kDisposed);
   define_job<CopyJob>(object, "copy", session, kDisposed);
   define_job<StepJob>(object, "step", session, kDisposed);
+  define_job<SessionScoreJob>(object, "score", session, kDisposed);
   define_dispose(object, session);
   return object;
 }

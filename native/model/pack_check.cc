@@ -14,7 +14,7 @@ std::string at(const char* name, size_t index, int64_t value) {
   return std::string(name) + "[" + std::to_string(index) + "] is " + std::to_string(value);
 }
 
-void check_tree(const Pack& pack, size_t index, int32_t start) {
+void check_tree(const Pack& pack, size_t index, int32_t start, int32_t cache_rows) {
   const Tree& tree = pack.trees[index];
   const int32_t tokens = static_cast<int32_t>(pack.ids.size());
   const std::string name = "tree " + std::to_string(index);
@@ -29,7 +29,11 @@ void check_tree(const Pack& pack, size_t index, int32_t start) {
     fail(name + " has a prefix of " + std::to_string(tree.prefix_len) + " tokens, expected 0 .. " +
          std::to_string(tree.end - start));
   }
-  if (tree.segment_len != 0) fail(name + " has a segment, but there is no KV cache");
+  if (tree.segment_len == 0) return;
+  if (tree.segment_len < 0 || tree.segment_row < 0 || int64_t{tree.segment_row} + tree.segment_len > cache_rows) {
+    fail(name + " has a segment of " + std::to_string(tree.segment_len) + " rows from row " +
+         std::to_string(tree.segment_row) + " on; the KV cache has " + std::to_string(cache_rows));
+  }
 }
 
 // Branches follow the prefix without a gap: a row's branch_start is its own index, where a branch begins, or else the
@@ -42,7 +46,7 @@ void check_rows_of_tree(const Pack& pack, const Tree& tree, int context_length) 
     const bool begins = r == branches || (r > branches && branch_start == r);
     const int32_t want = prefix ? tree.start : begins ? r : pack.branch_start[r - 1];
     if (branch_start != want) fail(at("branchStart", r, branch_start) + ", expected " + std::to_string(want));
-    const int32_t position = prefix ? r - tree.start : tree.prefix_len + r - branch_start;
+    const int64_t position = int64_t{tree.segment_len} + (prefix ? r - tree.start : tree.prefix_len + r - branch_start);
     if (position >= context_length) {
       throw Error(ErrorCode::CONTEXT_LENGTH,
                   at("positions", r, position) + "; the model has " + std::to_string(context_length) + " positions");
@@ -62,7 +66,7 @@ void check_ids(std::span<const int32_t> ids, int vocab_size, const char* name) {
   }
 }
 
-void check_pack(const Pack& pack, const LlamaConfig& config) {
+void check_pack(const Pack& pack, const LlamaConfig& config, int32_t cache_rows) {
   if (pack.ids.empty()) fail("a pack without tokens");
   if (pack.ids.size() > INT32_MAX / 2) fail("a pack of " + std::to_string(pack.ids.size()) + " tokens");
   if (pack.pos.size() != pack.ids.size() || pack.branch_start.size() != pack.ids.size()) {
@@ -73,12 +77,28 @@ void check_pack(const Pack& pack, const LlamaConfig& config) {
   check_ids(pack.ids, config.vocab_size, "ids");
   int32_t end = 0;
   for (size_t i = 0; i < pack.trees.size(); i++) {
-    check_tree(pack, i, end);
+    check_tree(pack, i, end, cache_rows);
     check_rows_of_tree(pack, pack.trees[i], config.context_length);
     end = pack.trees[i].end;
   }
   if (end != static_cast<int32_t>(pack.ids.size())) {
     fail("the trees end at " + std::to_string(end) + ", expected " + std::to_string(pack.ids.size()));
+  }
+}
+
+void check_offsets(std::span<const int32_t> offsets, size_t sequences, size_t tokens) {
+  if (offsets.size() != sequences + 1) {
+    fail("offsets has " + std::to_string(offsets.size()) + " elements, expected " + std::to_string(sequences + 1));
+  }
+  if (offsets[0] != 0) fail(at("offsets", 0, offsets[0]) + ", expected 0");
+  for (size_t i = 1; i <= sequences; i++) {
+    if (offsets[i] <= offsets[i - 1] || offsets[i] > static_cast<int64_t>(tokens)) {
+      fail(at("offsets", i, offsets[i]) + ", expected " + std::to_string(offsets[i - 1] + int64_t{1}) + " .. " +
+           std::to_string(tokens));
+    }
+  }
+  if (offsets[sequences] != static_cast<int64_t>(tokens)) {
+    fail(at("offsets", sequences, offsets[sequences]) + ", expected " + std::to_string(tokens));
   }
 }
 

@@ -8,8 +8,8 @@
 
 namespace mt {
 
-void check_request(const ScoreRequest& request, const LlamaConfig& config) {
-  check_pack(request.pack, config);
+void check_request(const ScoreRequest& request, const LlamaConfig& config, int32_t cache_rows) {
+  check_pack(request.pack, config, cache_rows);
   if (request.rows.size() != request.targets.size()) {
     throw Error(ErrorCode::INVALID_ARGUMENT, "rows and targets have " + std::to_string(request.rows.size()) + " and " +
                                                  std::to_string(request.targets.size()) +
@@ -27,11 +27,11 @@ void check_request(const ScoreRequest& request, const LlamaConfig& config) {
   }
 }
 
-void score(Llama& model, const ScoreRequest& request, HeadResult result, const Control& control) {
+void score(Llama& model, const ScoreRequest& request, HeadResult result, const Control& control, const KvCache* cache) {
   if (request.rows.empty()) return;
   Pack pack = request.pack;
   pack.rows = request.rows;
-  const View h = model.forward(pack, nullptr, control);
+  const View h = model.forward(pack, cache, control);
   control.poll();
   model.backend().head_score(h, model.head(), request.targets, request.top_k, result, control);
 }

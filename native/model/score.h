@@ -14,11 +14,12 @@ struct ScoreRequest {
 
 // Throws what check_pack() throws, and INVALID_ARGUMENT if rows, targets or top_k are out of range or if rows and
 // targets have different lengths.
-void check_request(const ScoreRequest& request, const LlamaConfig& config);
+void check_request(const ScoreRequest& request, const LlamaConfig& config, int32_t cache_rows = 0);
 
 // Fills the arrays of the result, which have rows.size() or rows.size() * top_k elements. The request must have passed
-// check_request().
-void score(Llama& model, const ScoreRequest& request, HeadResult result, const Control& control);
+// check_request(). `cache` holds the segments of its trees; it may be null where there are none.
+void score(Llama& model, const ScoreRequest& request, HeadResult result, const Control& control,
+           const KvCache* cache = nullptr);
 
 // Throws INVALID_ARGUMENT if there are no ids, TOKEN_OUT_OF_RANGE, CONTEXT_LENGTH.
 void check_sequence(std::span<const int32_t> ids, const LlamaConfig& config);

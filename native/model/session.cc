@@ -133,10 +133,7 @@ void Session::run_pack(const StepRequest& request, std::span<int32_t> ids, std::
 void Session::check(const StepRequest& request) const {
   const size_t n = request.sequences.size();
   if (n == 0) fail("a step without sequences");
-  if (request.offsets.size() != n + 1) {
-    fail("offsets has " + std::to_string(request.offsets.size()) + " elements, expected " + std::to_string(n + 1));
-  }
-  if (request.offsets[0] != 0) fail("offsets[0] is " + std::to_string(request.offsets[0]) + ", expected 0");
+  check_offsets(request.offsets, n, request.ids.size());
   const int context = model_->config().context_length;
   struct Rows {
     int64_t first, end;
@@ -145,10 +142,6 @@ void Session::check(const StepRequest& request) const {
   std::vector<Rows> taken;
   for (size_t i = 0; i < n; i++) {
     const int64_t count = int64_t{request.offsets[i + 1]} - request.offsets[i];
-    if (count < 1 || request.offsets[i + 1] > static_cast<int64_t>(request.ids.size())) {
-      fail("offsets[" + std::to_string(i + 1) + "] is " + std::to_string(request.offsets[i + 1]) + ", expected " +
-           std::to_string(request.offsets[i] + int64_t{1}) + " .. " + std::to_string(request.ids.size()));
-    }
     const auto& [first_row, length, stream, sampling] = request.sequences[i];
     const std::string here = "sequence " + std::to_string(i);
     check_sampling(sampling);
@@ -173,11 +166,12 @@ void Session::check(const StepRequest& request) const {
            std::to_string(taken[i].first));
     }
   }
-  if (request.offsets[n] != static_cast<int64_t>(request.ids.size())) {
-    fail("offsets[" + std::to_string(n) + "] is " + std::to_string(request.offsets[n]) + ", expected " +
-         std::to_string(request.ids.size()));
-  }
   check_ids(request.ids, model_->config().vocab_size, "ids");
+}
+
+void Session::score(const ScoreRequest& request, HeadResult result, const Control& control) {
+  check_request(request, config(), cache_rows_);
+  mt::score(*model_, request, result, control, &cache_);
 }
 
 void Session::resize(int32_t rows, std::span<const RowCopy> copies) {

@@ -1,7 +1,7 @@
 // Sequences that grow: their keys and values are kept, so that a step computes only the new tokens. The caller decides
 // which rows of the cache hold a sequence, and may give the rows of one that has ended to another.
 #pragma once
-#include "llama.h"
+#include "score.h"
 
 namespace mt {
 
@@ -32,6 +32,8 @@ class Session {
   // The cache of a new session has no rows.
   explicit Session(std::shared_ptr<Llama> model) : model_(std::move(model)) {}
 
+  const LlamaConfig& config() const { return model_->config(); }
+
   // Makes a cache for so many tokens, over all sequences, with those of the old one that the copies name; 0 frees it.
   // While they are copied, there is memory for both. Throws INVALID_ARGUMENT, OUT_OF_MEMORY, after which all is as
   // before.
@@ -45,6 +47,10 @@ class Session {
   // A step that throws may be repeated. Throws INVALID_ARGUMENT, TOKEN_OUT_OF_RANGE, CONTEXT_LENGTH (a sequence
   // outgrows the model's positions), OUT_OF_MEMORY, ABORTED.
   void step(const StepRequest& request, std::span<int32_t> ids, std::span<float> log_probs, const Control& control);
+
+  // Scores a pack whose trees may have segments in the cache, which stays as it is. Throws what check_request() throws,
+  // OUT_OF_MEMORY, ABORTED.
+  void score(const ScoreRequest& request, HeadResult result, const Control& control);
 
  private:
   // A sequence of the step that ends in a pack, and the row of the pack that predicts its next token.

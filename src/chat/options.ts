@@ -16,6 +16,13 @@ export interface ChatOptions extends GenerateOptions {
 
 export const chatOptionNames = [...generateOptionNames, 'template']
 
+export interface ChatSessionOptions extends ChatOptions {
+  /** A message of the system's at the start. @default none */
+  system?: string
+}
+
+export const chatSessionOptionNames = [...chatOptionNames, 'system']
+
 export interface ChatTemplateOptions {
   template?: ChatOptions['template']
   /** End with the beginning of an answer. @default true */

@@ -7,15 +7,6 @@ import type { Control, NativeModel, NativeSampling } from '../native/types.ts'
 import type { Continuation } from './continuation.ts'
 import { KvRows, type TextRows } from './kv-rows.ts'
 
-export interface DecodeLimits {
-  /** The tokens a step may have. */
-  stepTokens: number
-  /** Bytes that the keys and values of one position take. */
-  kvBytesPerToken: number
-  /** Bytes for keys and values, over all texts that run. */
-  kvBytes: number
-}
-
 /** A call as the queue sees it. */
 export interface DecodingCall {
   readonly sampling: NativeSampling
@@ -53,9 +44,13 @@ export class DecodeQueue {
   private looping = false
   private disposed = false
 
-  constructor(native: Pick<NativeModel, 'session'>, limits: DecodeLimits) {
-    this.stepTokens = limits.stepTokens
-    this.rows = new KvRows(native, Math.floor(limits.kvBytes / limits.kvBytesPerToken))
+  /**
+   * @param stepTokens tokens a step may have
+   * @param kvTokens tokens of which there may be keys and values, over all texts that run or are kept
+   */
+  constructor(native: Pick<NativeModel, 'session'>, stepTokens: number, kvTokens: number) {
+    this.stepTokens = stepTokens
+    this.rows = new KvRows(native, kvTokens)
   }
 
   add(call: DecodingCall): void {

@@ -2,10 +2,10 @@
 // ended may stay for others that begin alike, as the next turn of a conversation does, until their room is needed.
 
 import { commonLength } from '../calls/common-length.ts'
+import { RowPool } from '../calls/row-pool.ts'
 import type { MtLlamaError } from '../errors.ts'
 import { isOutOfMemory, nativeJob, newControl } from '../native/job.ts'
 import type { NativeModel, NativeSession } from '../native/types.ts'
-import { RowPool } from './row-pool.ts'
 
 export interface TextRows {
   /** The text's first row. */

@@ -129,6 +129,8 @@ export interface NativeRows {
   branchStart: Int32Array
   /** [trees, 3]: start, end, prefix length. */
   trees: Int32Array
+  /** [trees, 2]: what comes before the tree in a session, as its first row and the number of rows; none by default. */
+  segments?: Int32Array
   /** [scored] index of the pack row whose output predicts the target. */
   rows: Int32Array
   /** [scored] token ids. */
@@ -186,6 +188,9 @@ export interface NativeTrainer {
   dispose(): void
 }
 
+/** How the hidden states of a text become one vector: their mean over all tokens, or the last token's. */
+export type Pooling = 'mean' | 'last'
+
 export interface NativeScores {
   /** [scored] */
   logProbs: Float32Array
@@ -238,6 +243,8 @@ export interface NativeSession {
     control: Control,
     isUrgent?: boolean,
   ): Promise<{ ids: Int32Array; logProbs: Float32Array }>
+  /** NativeModel.score() of a pack whose segments lie in the session. */
+  score(pack: NativePack, control: Control, isUrgent?: boolean): Promise<NativeScores>
   dispose(): void
 }
 
@@ -257,6 +264,17 @@ export interface NativeModel {
    */
   reserve(packTokens: number, control: Control): Promise<{ packTokens: number; freeBytes?: number }>
   score(pack: NativePack, control: Control, isUrgent?: boolean): Promise<NativeScores>
+  /**
+   * The final hidden states of texts, pooled over the tokens of each: row-major [n, hiddenSize].
+   * @param offsets [n + 1] where each text's tokens lie in `ids`; at least one token each
+   */
+  embed(
+    offsets: Int32Array,
+    ids: Int32Array,
+    pooling: Pooling,
+    control: Control,
+    isUrgent?: boolean,
+  ): Promise<Float32Array>
   /** Logits of every row of one sequence, row-major [ids.length, vocabSize]. */
   logits(ids: Int32Array, control: Control): Promise<Float32Array>
   session(): NativeSession

@@ -6,6 +6,7 @@ import { inSlices, type Slices } from '../calls/slices.ts'
 import type { Source } from '../calls/source.ts'
 import type { KnownScores, ScoreCache } from './cache.ts'
 import type { EncodedRequest } from './encode.ts'
+import type { KeptPrefix } from './kept-prefixes.ts'
 import type { SequenceScores } from './pack.ts'
 import { Planner } from './planner.ts'
 import type { QueuedCall, ScoreQueue } from './queue.ts'
@@ -38,6 +39,8 @@ export class ScoreCall<Request> implements QueuedCall, Answerer<Request, ScoreRe
   private readonly encode: (request: Request, index: number) => Slices<EncodedRequest>
   private readonly call: OrderedCall<Request, ScoreResult, RequestScores>
   private readonly planner: Planner
+  /** Those that sequences of this call begin with. */
+  private readonly prefixes = new Set<KeptPrefix>()
   private requestsDone = 0
   private tokensDone = 0
   /** Tokens that were run so far of each pack that runs. */
@@ -80,7 +83,7 @@ export class ScoreCall<Request> implements QueuedCall, Answerer<Request, ScoreRe
     const { cache } = this
     const { sequences } = encoded
     const known = cache ? sequences.map(sequence => cache.find(sequence)) : []
-    const unknown = cache ? sequences.filter((_, i) => !known[i]) : sequences
+    const unknown = this.withoutPrefixes(cache ? sequences.filter((_, i) => !known[i]) : sequences)
     let tokens = tokensPerRequest + (unknown[0]?.first ?? 0)
     for (const { ids, first } of unknown) tokens += ids.length - first
     const scores = new RequestScores(encoded, tokens)
@@ -88,6 +91,13 @@ export class ScoreCall<Request> implements QueuedCall, Answerer<Request, ScoreRe
     this.planner.add(unknown, tokens)
     if (scores.isDone()) this.requestsDone++
     return scores
+  }
+
+  /** What of the sequences has to run. */
+  private withoutPrefixes(sequences: readonly Sequence[]): readonly Sequence[] {
+    // After the end nobody would release what is used.
+    if (this.call.closed.aborted) return sequences
+    return sequences.map(sequence => this.queue.prefixes.shorten(sequence, this.prefixes))
   }
 
   entered(): Promise<void> | undefined {
@@ -103,6 +113,7 @@ export class ScoreCall<Request> implements QueuedCall, Answerer<Request, ScoreRe
   end(): void {
     this.queue.remove(this)
     this.planner.clear()
+    for (const prefix of this.prefixes) this.queue.prefixes.release(prefix)
   }
 
   get readyTokens(): number {
@@ -120,7 +131,7 @@ export class ScoreCall<Request> implements QueuedCall, Answerer<Request, ScoreRe
   answer(sequence: Sequence, scores: SequenceScores): void {
     const request = this.call.entry(sequence.request)!
     const score = continuationScore(sequence, scores, this.topK)
-    this.cache?.add(sequence, { logProbs: scores.logProbs, isGreedy: score.isGreedy })
+    this.cache?.add(sequence.whole ?? sequence, { logProbs: scores.logProbs, isGreedy: score.isGreedy })
     request.set(sequence.continuation, score)
     if (request.isDone()) this.requestsDone++
   }

@@ -84,23 +84,80 @@ export function* encodePrompt(
   index: number,
   newTokens: number,
   settings: Omit<EncodeSettings, 'boundary'>,
-): Slices<{ ids: Int32Array; truncatedTokens: number } | undefined> {
+): Slices<EncodedText | undefined> {
   const where = message`${{ kind: 'prompt', index }}`
-  const ids = yield* encodeText(context, prompt, where, settings.parseSpecial)
-  const start = withBos(context, ids, typeof prompt === 'string', settings.addBos)
-  if (start.length === 0) start.push(prefixToken(context, where))
   // Without a policy a text may run into the end of the context; with one, the room asked for is made.
   const reserved = settings.tooLong === 'error' ? 1 : newTokens
   // The last new token needs no position.
   const room = context.contextLength + 1 - reserved
-  const fitted = fit(context, start, room, settings.tooLong, () => {
+  return yield* encodeWithin(context, prompt, where, room, settings, tokens => {
     const limit = `the context has ${context.contextLength} positions`
-    return new MtLlamaError(
-      'CONTEXT_LENGTH',
-      message`${where}: ${start.length} tokens leave no room for ${reserved} new; ${limit}. Shorten it${remedy}`,
-    )
+    return message`${where}: ${tokens} tokens leave no room for ${reserved} new; ${limit}. Shorten it${remedy}`
   })
+}
+
+/** A text whose hidden states are wanted; undefined where `tooLong` skips it. */
+export function* encodeForStates(
+  context: EncodeContext,
+  text: ReadText,
+  index: number,
+  settings: Omit<EncodeSettings, 'boundary'>,
+): Slices<EncodedText | undefined> {
+  const where = message`${{ kind: 'text', index }}`
+  const { contextLength } = context
+  return yield* encodeWithin(
+    context,
+    text,
+    where,
+    contextLength,
+    settings,
+    tokens =>
+      message`${where} has ${tokens} tokens; the context has ${contextLength} positions. Shorten it${remedy}`,
+  )
+}
+
+export interface EncodedText {
+  ids: Int32Array
+  truncatedTokens: number
+}
+
+/** A text within `room` tokens by the policy; undefined where it is to be skipped. */
+function* encodeWithin(
+  context: EncodeContext,
+  text: ReadText,
+  where: Message,
+  room: number,
+  { addBos, parseSpecial, tooLong }: Omit<EncodeSettings, 'boundary'>,
+  refusal: (tokens: number) => Message,
+): Slices<EncodedText | undefined> {
+  const ids = yield* encodeText(context, text, where, parseSpecial)
+  const start = withBos(context, ids, typeof text === 'string', addBos)
+  if (start.length === 0) start.push(prefixToken(context, where))
+  const fitted = fit(
+    context,
+    start,
+    room,
+    tooLong,
+    () => new MtLlamaError('CONTEXT_LENGTH', refusal(start.length)),
+  )
   return fitted && { ids: Int32Array.from(fitted), truncatedTokens: start.length - fitted.length }
+}
+
+/** The tokens that prompts begin with which begin with this text. @throws CONTEXT_LENGTH */
+export function* encodePrefix(
+  context: EncodeContext,
+  text: ReadText,
+  settings: Pick<EncodeSettings, 'addBos' | 'parseSpecial'>,
+): Slices<Int32Array> {
+  const ids = yield* encodeText(context, text, 'the prefix', settings.parseSpecial)
+  if (ids.length === 0) throw invalid('the prefix is empty; expected at least one token')
+  const start = withBos(context, ids, typeof text === 'string', settings.addBos)
+  if (start.length > context.contextLength)
+    throw new MtLlamaError(
+      'CONTEXT_LENGTH',
+      `the prefix has ${start.length} tokens; the context has ${context.contextLength} positions. Shorten it`,
+    )
+  return Int32Array.from(start)
 }
 
 /** The tokens of a text without BOS. */

@@ -1,7 +1,7 @@
 // Lays trees out as one pack of the flat-tree layout, and finds each sequence's scores in what comes back.
 import type { NativePack, NativeScores } from '../native/types.ts'
 import type { Sequence } from './sequence.ts'
-import type { Tree } from './tree.ts'
+import { segmentOf, type Tree } from './tree.ts'
 
 export interface Pack {
   native: NativePack
@@ -26,16 +26,17 @@ export function layOut(trees: readonly Tree[], topK: number): Pack {
   const positions = new Int32Array(tokens)
   const branchStart = new Int32Array(tokens)
   const bounds = new Int32Array(3 * trees.length)
+  const segments = new Int32Array(2 * trees.length)
   const scored = new ScoredRows()
   const slots = new Map<Sequence, Int32Array>()
   let at = 0
 
-  // Writes ids[from .. to) of a sequence as a run that begins its own branch.
-  const write = (source: Int32Array, from: number, to: number) => {
+  // Writes ids[from .. to) of a sequence, of which `before` tokens lie in a segment, as a run that begins its own branch.
+  const write = (source: Int32Array, from: number, to: number, before: number) => {
     const start = at
     ids.set(source.subarray(from, to), at)
     for (let position = from; position < to; position++, at++) {
-      positions[at] = position
+      positions[at] = before + position
       branchStart[at] = start
     }
   }
@@ -43,10 +44,12 @@ export function layOut(trees: readonly Tree[], topK: number): Pack {
   for (const [t, tree] of trees.entries()) {
     const start = at
     const { prefixLength } = tree
-    write(tree.leaves[0]!.ids, 0, prefixLength)
+    const { row: segmentRow, length: before } = segmentOf(tree) ?? { row: 0, length: 0 }
+    segments.set([segmentRow, before], 2 * t)
+    write(tree.leaves[0]!.ids, 0, prefixLength, before)
     for (const leaf of tree.leaves) {
       const branch = at - prefixLength
-      write(leaf.ids, prefixLength, leaf.length)
+      write(leaf.ids, prefixLength, leaf.length, before)
       for (const sequence of leaf.sequences) {
         const own = new Int32Array(sequence.ids.length - sequence.first)
         for (let i = 0; i < own.length; i++) {
@@ -65,6 +68,7 @@ export function layOut(trees: readonly Tree[], topK: number): Pack {
       positions,
       branchStart,
       trees: bounds,
+      ...(segments.some(n => n > 0) && { segments }),
       rows: scored.rows(),
       targets: scored.targets(),
       topK,

@@ -4,6 +4,7 @@ import { byPriority, goBefore, type Priority } from '../calls/priority.ts'
 import { MtLlamaError } from '../errors.ts'
 import { cancel, disposedError, isOutOfMemory, nativeJob, newControl } from '../native/job.ts'
 import type { Control, NativeModel } from '../native/types.ts'
+import type { KeptPrefixes } from './kept-prefixes.ts'
 import { layOut, type SequenceScores, scoresAt } from './pack.ts'
 import type { Sequence } from './sequence.ts'
 import { halves, type Tree } from './tree.ts'
@@ -46,6 +47,7 @@ const smallShare = 1 / 8
 const progressMs = 250
 
 export class ScoreQueue {
+  readonly prefixes: KeptPrefixes
   private readonly native: Pick<NativeModel, 'score'>
   /** Halves of packs that found no memory; they go before all else. */
   private readonly retries: Load[] = []
@@ -57,8 +59,9 @@ export class ScoreQueue {
   private disposed = false
 
   /** @param packTokens tokens a pack should have; a longer tree makes a pack of its own */
-  constructor(native: Pick<NativeModel, 'score'>, packTokens: number) {
+  constructor(native: Pick<NativeModel, 'score'>, prefixes: KeptPrefixes, packTokens: number) {
     this.native = native
+    this.prefixes = prefixes
     this.maxPackTokens = packTokens
     this.budget = packTokens
   }
@@ -161,7 +164,8 @@ export class ScoreQueue {
     const timer = setInterval(() => this.report(flight), progressMs)
     try {
       const pack = layOut([...calls.values()].flat(), topK)
-      const scores = await nativeJob(() => this.native.score(pack.native, flight.control, isUrgent))
+      const scorer = pack.native.segments ? this.prefixes : this.native
+      const scores = await nativeJob(() => scorer.score(pack.native, flight.control, isUrgent))
       for (const [call, trees] of calls) {
         if (!this.calls.has(call)) continue
         for (const { sequences } of trees.flatMap(tree => tree.leaves))

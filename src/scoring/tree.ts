@@ -1,6 +1,6 @@
 // Groups sequences into prefix trees one level deep, so that the fewest tokens are run.
 import { commonLength } from '../calls/common-length.ts'
-import { computedLength, type Sequence } from './sequence.ts'
+import { computedLength, type Segment, type Sequence } from './sequence.ts'
 
 /** Sequences whose computed tokens are all a beginning of the longest one's, or equal to them. */
 export interface Leaf {
@@ -8,6 +8,7 @@ export interface Leaf {
   ids: Int32Array
   /** Computed tokens. */
   length: number
+  /** One at least; all come after the same segment, or none. */
   sequences: Sequence[]
 }
 
@@ -29,9 +30,26 @@ export interface TreeOptions {
 /** The trees of a window of sequences, in the order of their first requests, so that answers can go out early. */
 export function planTrees(sequences: readonly Sequence[], { budget, share }: TreeOptions): Tree[] {
   if (!share) return sequences.map(s => single({ ids: s.ids, length: computedLength(s), sequences: [s] }))
-  const trees = group(mergeLeaves(sequences), budget).flatMap(g => split(g, budget))
+  const trees = bySegment(sequences).flatMap(own =>
+    group(mergeLeaves(own), budget).flatMap(g => split(g, budget)),
+  )
   const order = new Map(trees.map(tree => [tree, firstRequest(tree)]))
   return trees.sort((a, b) => order.get(a)! - order.get(b)!)
+}
+
+/** The segment that all sequences of a tree come after. */
+export function segmentOf({ leaves }: Tree): Segment | undefined {
+  return leaves[0]!.sequences[0]!.segment
+}
+
+function bySegment(sequences: readonly Sequence[]): Sequence[][] {
+  const groups = new Map<Segment | undefined, Sequence[]>()
+  for (const sequence of sequences) {
+    const own = groups.get(sequence.segment)
+    if (own) own.push(sequence)
+    else groups.set(sequence.segment, [sequence])
+  }
+  return [...groups.values()]
 }
 
 function firstRequest({ leaves }: Tree): number {

@@ -16,6 +16,8 @@ import { newControl, writeRandomModel } from './random-model.ts'
 const calls: Record<string, number> = {
   'score()': 10,
   'scoreStream()': 10,
+  'score() after a prefix': 10,
+  'embed()': 5,
   'generate()': 20,
   'generate(), sampled': 20,
   'generateStream()': 20,
@@ -23,6 +25,7 @@ const calls: Record<string, number> = {
   'dispose()': 0,
   'native score': 30,
   'native reserve': 3,
+  'native embed': 10,
   'native logits': 15,
   'native session': 60,
   'native trainer': 60,

@@ -67,14 +67,18 @@ describe('devices', () => {
   })
 
   for (const device of ['cpu', ...usable.map(gpu => gpu.device)] as const)
-    it(`${device} scores as the reference does`, async () => {
+    it(`${device} scores and embeds as the reference does`, async () => {
       const scores = async (on: typeof device | 'reference') =>
         withTinyModel({ options: { device: on } }, async model => {
           assert.equal(model.info.device, on)
           const [result] = await model.score([{ prompt, continuations: [[6, 7, 8]] }])
-          return result!.continuations[0]!.tokenLogProbs
+          const vectors = await model.embed([prompt, prompt.toReversed()])
+          return [
+            ...result!.continuations[0]!.tokenLogProbs,
+            ...vectors.flatMap(({ embedding }) => embedding),
+          ]
         })
       const [own, reference] = await Promise.all([scores(device), scores('reference')])
-      for (const [i, logProb] of reference.entries()) assert.ok(Math.abs(own[i]! - logProb) <= 1e-4)
+      for (const [i, value] of reference.entries()) assert.ok(Math.abs(own[i]! - value) <= 1e-4)
     })
 })

@@ -48,12 +48,28 @@ const requests = prompts.map((prompt, i) => ({ prompt, continuations: [[1, 2, i]
 const sampled = { maxTokens: 4, temperature: 0.8, topK: 20, topP: 0.9, seed: 3 }
 const scorePack = { ...randomPack(config, 2, 70), topK: 3 }
 const trainPack = { ...scorePack, weights: new Float32Array(scorePack.rows.length).fill(0.01) }
+/** Three tokens after the 70 of a sequence in the first rows of a session. */
+const afterSegment = {
+  ids: Int32Array.of(5, 6, 7),
+  positions: Int32Array.of(70, 71, 72),
+  branchStart: new Int32Array(3),
+  trees: Int32Array.of(0, 3, 0),
+  segments: Int32Array.of(0, 70),
+  rows: Int32Array.of(0, 2),
+  targets: Int32Array.of(6, 8),
+  topK: 2,
+}
 const adamw = { beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0, decayVectors: false, maxNorm: 1 }
 const timed: NativeOpRequest = { ...config, op: 'rms_norm', rows: 3, cache: 0, seconds: 0 }
 
 const modelCalls: Record<string, (model: Model) => unknown> = {
   'score()': model => model.score(requests, { topK: 2 }),
   'scoreStream()': model => all(model.scoreStream(requests)),
+  'score() after a prefix': async model => {
+    using _ = await model.prefix(prompts[0]!.slice(0, 60))
+    return await model.score(requests)
+  },
+  'embed()': model => model.embed(prompts),
   'generate()': model => model.generate(prompts, { maxTokens: 4 }),
   'generate(), sampled': model => model.generate(prompts, sampled),
   'generateStream()': model => all(model.generateStream(prompts[0]!, { maxTokens: 4 })),
@@ -66,6 +82,13 @@ const nativeCalls: Record<string, (model: NativeModel) => unknown> = {
   'native reserve': async model => {
     await model.reserve(300, newControl())
   },
+  'native embed': model =>
+    model.embed(
+      Int32Array.of(0, 70, 141),
+      Int32Array.from([...prompts[0]!, ...prompts[1]!]),
+      'mean',
+      newControl(),
+    ),
   'native logits': model => model.logits(Int32Array.from(prompts[0]!), newControl()),
   'native session': async model => {
     const session = model.session()
@@ -86,8 +109,9 @@ const nativeCalls: Record<string, (model: NativeModel) => unknown> = {
       first.ids,
       newControl(),
     )
+    const scores = await session.score(afterSegment, newControl())
     session.dispose()
-    return [first, second]
+    return [first, second, scores]
   },
   'native trainer': async model => {
     const trainer = await model.trainer([], 0, newControl())

@@ -1,5 +1,6 @@
 // Requests from outside are checked: each broken pack, row, target and step has its message, and random ones are either
 // refused or run.
+#include "../../native/model/embed.h"
 #include "../../native/model/score.h"
 #include "check.h"
 #include "sanitizer.h"
@@ -46,7 +47,8 @@ const Case kCases[] = {
     {"INVALID_ARGUMENT", "tree 0 has a prefix of 6 tokens, expected 0 .. 5",
      [](Arrays& a) { a.trees[0].prefix_len = 6; }},
     {"INVALID_ARGUMENT", "tree 0 has a prefix of -1 tokens", [](Arrays& a) { a.trees[0].prefix_len = -1; }},
-    {"INVALID_ARGUMENT", "tree 1 has a segment", [](Arrays& a) { a.trees[1].segment_len = 1; }},
+    {"INVALID_ARGUMENT", "tree 1 has a segment of 1 rows from row 0 on; the KV cache has 0",
+     [](Arrays& a) { a.trees[1].segment_len = 1; }},
     {"INVALID_ARGUMENT", "rows[2] is 7, expected 0 .. 6", [](Arrays& a) { a.rows[2] = 7; }},
     {"INVALID_ARGUMENT", "rows and targets have 3 and 2 elements", [](Arrays& a) { a.targets.pop_back(); }},
     {"TOKEN_OUT_OF_RANGE", "targets[1] is -5;", [](Arrays& a) { a.targets[1] = -5; }},
@@ -149,6 +151,67 @@ const Step kSteps[] = {
     {"CONTEXT_LENGTH", "sequence 0 holds 2147483647 tokens and is given 1;", {{0, INT32_MAX}}, {0, 1}, {1}},
 };
 
+// The second tree of a pack after rows of a session of 11, at positions from there on.
+void segments_lie_in_the_session(const std::shared_ptr<Llama>& model) {
+  Session session = session_of(model, 11);
+  const auto code = [&](int32_t row, int32_t length, int32_t position, std::string* message) {
+    Arrays a;
+    a.trees[1].segment_row = row;
+    a.trees[1].segment_len = length;
+    a.pos[5] = position;
+    a.pos[6] = position + 1;
+    const size_t n = a.rows.size(), top = n * static_cast<size_t>(a.top_k);
+    std::vector<float> log_prob(n), top_log_prob(top);
+    std::vector<int32_t> argmax(n), top_ids(top);
+    return error_of([&] { session.score(a.request(), {log_prob, argmax, top_ids, top_log_prob}, Control()); }, message);
+  };
+  struct Segment {
+    int32_t row, length, position;
+    const char* code;
+    const char* message;
+  };
+  const Segment cases[] = {
+      {3, 8, 8, "", ""},
+      {0, 0, 0, "", ""},
+      {4, 8, 8, "INVALID_ARGUMENT", "tree 1 has a segment of 8 rows from row 4 on; the KV cache has 11"},
+      {-1, 2, 2, "INVALID_ARGUMENT", "tree 1 has a segment of 2 rows from row -1 on"},
+      {3, -1, 0, "INVALID_ARGUMENT", "tree 1 has a segment of -1 rows"},
+      {INT32_MAX, INT32_MAX, 2, "INVALID_ARGUMENT", "tree 1 has a segment of 2147483647 rows from row 2147483647"},
+      {3, 8, 0, "INVALID_ARGUMENT", "positions[5] is 0, expected 8"},
+  };
+  for (const Segment& c : cases) {
+    std::string message;
+    const std::string got = code(c.row, c.length, c.position, &message);
+    check(got == c.code && message.find(c.message) == 0, "%s \"%s\", want %s \"%s...\"", got.c_str(), message.c_str(),
+          c.code, c.message);
+  }
+}
+
+void broken_texts_are_refused() {
+  struct Texts {
+    const char* code;
+    const char* message;
+    std::vector<int32_t> offsets, ids;
+  };
+  const Texts cases[] = {
+      {"", "", {0, 2, 3}, {1, 2, 3}},
+      {"INVALID_ARGUMENT", "no texts", {}, {}},
+      {"INVALID_ARGUMENT", "no texts", {0}, {}},
+      {"INVALID_ARGUMENT", "offsets[0] is 1, expected 0", {1, 2}, {1, 2}},
+      {"INVALID_ARGUMENT", "offsets[2] is 2, expected 3 .. 3", {0, 2, 2}, {1, 2, 3}},
+      {"INVALID_ARGUMENT", "offsets[1] is 2, expected 3", {0, 2}, {1, 2, 3}},
+      {"INVALID_ARGUMENT", "offsets[1] is 4, expected 1 .. 3", {0, 4}, {1, 2, 3}},
+      {"TOKEN_OUT_OF_RANGE", "ids[1] is 77;", {0, 2}, {1, 77}},
+      {"CONTEXT_LENGTH", "text 1 has 1501 tokens; the model has 1500", {0, 1, 1502}, std::vector<int32_t>(1502)},
+  };
+  for (const Texts& c : cases) {
+    std::string message;
+    const std::string code = error_of([&] { check_request(EmbedRequest{c.offsets, c.ids}, tiny_config()); }, &message);
+    check(code == c.code && message.find(c.message) == 0, "%s \"%s\", want %s \"%s...\"", code.c_str(), message.c_str(),
+          c.code, c.message);
+  }
+}
+
 void broken_steps_are_refused_and_change_nothing(const std::shared_ptr<Llama>& model) {
   Session session = session_of(model, 11);
   int32_t next[3];
@@ -203,11 +266,13 @@ int main() {
   using namespace mt::test;
   broken_requests_are_refused();
   more_rows_than_an_int_counts_are_refused();
+  broken_texts_are_refused();
   for (auto& backend : {mt::make_reference_backend, +[] { return mt::make_cpu_backend(2); }}) {
     const auto model = load_tiny(backend(), mt::DType::kFloat32);
     random_requests_are_refused_or_run(*model);
     broken_steps_are_refused_and_change_nothing(model);
     broken_samplings_are_refused(model);
+    segments_lie_in_the_session(model);
   }
   return finish("model_request");
 }

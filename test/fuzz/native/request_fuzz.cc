@@ -1,6 +1,8 @@
-// Score requests that are sound, and such with numbers and lengths changed: they are refused with a message, or run.
+// Requests to score and to embed that are sound, and such with numbers and lengths changed: they are refused with a
+// message, or run.
 #include <cmath>
 
+#include "../../../native/model/embed.h"
 #include "../../../native/model/score.h"
 #include "packs.h"
 
@@ -57,6 +59,18 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (fuzz::accepts(codes, [&] { check_sequence(a.ids, model->config()); })) {
     std::vector<float> logits(a.ids.size() * static_cast<size_t>(model->config().vocab_size));
     sequence_logits(*model, a.ids, logits.data(), Control());
+  }
+  std::vector<int32_t> offsets = {0};
+  for (const Tree& tree : a.trees) offsets.push_back(tree.end);
+  if (changes > 0) fuzz::spoil(offsets, input, fuzz::change_number);
+  const EmbedRequest texts = {offsets, a.ids, input.byte() % 2 == 0 ? Pooling::kMean : Pooling::kLast};
+  if (fuzz::accepts(codes, [&] { check_request(texts, model->config()); })) {
+    std::vector<float> vectors((offsets.size() - 1) * static_cast<size_t>(model->config().hidden_size));
+    embed(*model, texts, vectors, Control());
+    for (const float number : vectors)
+      if (!std::isfinite(number)) fuzz::broken("a vector with " + std::to_string(number));
+  } else if (changes == 0) {
+    fuzz::broken("sound texts are refused");
   }
   return 0;
 }

@@ -1,9 +1,9 @@
-// Steps of a session that are sound, and such with numbers and lengths changed: they are refused with a message, or
-// run.
+// Steps of a session that are sound, scores of packs after what it holds, and such with numbers and lengths changed:
+// they are refused with a message, or run.
 #include <cmath>
 
 #include "../../../native/model/session.h"
-#include "fuzz.h"
+#include "packs.h"
 
 namespace mt::fuzz {
 namespace {
@@ -45,6 +45,29 @@ void spoil_any(Step& step, Input& input) {
   if (which == 2) spoil(step.ids, input, change_number);
 }
 
+// Scores a pack whose first tree comes after the `length` tokens in the session's rows from `row` on.
+void score_after(Session& session, Input& input, int32_t row, int32_t length, bool spoils) {
+  PackArrays a = sound_arrays(input, session.config());
+  Tree& tree = a.trees[0];
+  tree.segment_row = row;
+  tree.segment_len = length;
+  for (int32_t i = tree.start; i < tree.end; i++) a.pos[i] += length;
+  if (spoils) {
+    int32_t* const fields[] = {&tree.segment_row, &tree.segment_len, &a.pos[0]};
+    *fields[input.within(0, 2)] = input.odd_number();
+  }
+  const size_t n = a.rows.size();
+  std::vector<float> log_probs(n);
+  std::vector<int32_t> argmax(n);
+  const ScoreRequest request = {{a.ids, a.pos, a.branch_start, a.trees}, a.rows, a.targets, 0};
+  const auto codes = {ErrorCode::INVALID_ARGUMENT, ErrorCode::CONTEXT_LENGTH};
+  const bool ran = accepts(codes, [&] { session.score(request, {log_probs, argmax, {}, {}}, Control()); });
+  if (spoils) return;  // it may have read rows that no step has written
+  if (!ran) broken("a sound pack is refused");
+  for (const float number : log_probs)
+    if (!(number <= 0) || !std::isfinite(number)) broken("a log-probability of " + std::to_string(number));
+}
+
 }  // namespace
 }  // namespace mt::fuzz
 
@@ -84,6 +107,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     for (const float number : log_probs)
       if (!(number <= 0) || !std::isfinite(number)) fuzz::broken("a log-probability of " + std::to_string(number));
     lengths = after;
+    const int s = input.within(0, fuzz::kSequences - 1);
+    if (input.byte() % 4 == 0) fuzz::score_after(session, input, s * fuzz::kRows, lengths[s], input.byte() % 2 == 1);
   }
   return 0;
 }

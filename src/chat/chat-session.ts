@@ -1,0 +1,86 @@
+// A conversation that keeps its messages.
+import { MtLlamaError } from '../errors.ts'
+import type { GenerateResult } from '../generation/options.ts'
+import type { ChatMessage } from './chat-template.ts'
+import type { ChatOptions } from './options.ts'
+
+/** What answers: Model has it. */
+export interface Chatter {
+  chat(messages: readonly ChatMessage[], options?: ChatOptions): Promise<GenerateResult>
+  chatStream(
+    messages: readonly ChatMessage[],
+    options?: ChatOptions,
+  ): AsyncGenerator<string, GenerateResult, undefined>
+}
+
+/** Made by Model.chatSession(). One answer is made at a time; several conversations may overlap. */
+export class ChatSession {
+  readonly #chatter: Chatter
+  readonly #options: ChatOptions
+  readonly #start: readonly ChatMessage[]
+  #messages: ChatMessage[]
+  #isAnswering = false
+
+  /** @internal */
+  constructor(chatter: Chatter, start: readonly ChatMessage[], options: ChatOptions) {
+    this.#chatter = chatter
+    this.#options = options
+    this.#start = start
+    this.#messages = [...start]
+  }
+
+  /** The conversation so far, a copy. A message whose answer failed or was left is not in it. */
+  get messages(): ChatMessage[] {
+    return [...this.#messages]
+  }
+
+  /**
+   * The answer to a message of the user.
+   * @param options of this turn; they go before those of the session
+   * @throws INVALID_ARGUMENT while an answer is made, and what Model.chat() throws
+   */
+  async send(message: string, options: ChatOptions = {}): Promise<GenerateResult> {
+    const asked = this.begin(message)
+    try {
+      const result = await this.#chatter.chat(asked, { ...this.#options, ...options })
+      this.keep(asked, result)
+      return result
+    } finally {
+      this.#isAnswering = false
+    }
+  }
+
+  /** send(), piece by piece. The generator's return value is the result. */
+  async *sendStream(
+    message: string,
+    options: ChatOptions = {},
+  ): AsyncGenerator<string, GenerateResult, undefined> {
+    const asked = this.begin(message)
+    try {
+      const result = yield* this.#chatter.chatStream(asked, { ...this.#options, ...options })
+      this.keep(asked, result)
+      return result
+    } finally {
+      this.#isAnswering = false
+    }
+  }
+
+  /** Goes back to where it began. */
+  reset(): void {
+    this.#messages = [...this.#start]
+  }
+
+  private begin(content: string): ChatMessage[] {
+    if (this.#isAnswering)
+      throw new MtLlamaError(
+        'INVALID_ARGUMENT',
+        'the answer before is still being made; wait for it, or hold another conversation in a session of its own',
+      )
+    this.#isAnswering = true
+    return [...this.#messages, { role: 'user', content }]
+  }
+
+  private keep(asked: readonly ChatMessage[], { text }: GenerateResult): void {
+    this.#messages = [...asked, { role: 'assistant', content: text }]
+  }
+}
