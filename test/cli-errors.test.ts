@@ -2,6 +2,9 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { cpSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { withFolder } from './checkpoint-files.ts'
 import { childLimit } from './child-limit.ts'
 import { cli, jsonLines, root } from './cli-run.ts'
 
@@ -161,6 +164,34 @@ describe('mt-llama on bad input', () => {
         /^error: XQuAD-en: no data in \/nowhere\/xquad: the data folder \/nowhere does not exist\. Looked for: xquad\.en, xquad\.en\/validation, validation, test .*\[DATA_NOT_FOUND\]\n$/,
     },
     {
+      title: 'the folder of one task where the folder of all belongs',
+      args: ['eval', '--quiet', '--data-dir', 'default/data/copa', '--tasks', 'copa'],
+      code: 1,
+      message:
+        /^error: COPA: no data in .*\. \S*\/default\/data\/copa holds validation\.jsonl itself, as the folder of one task does; give --data-dir \S*\/default\/data, the folder around it, and choose by --tasks: copa\. \[DATA_NOT_FOUND\]\n$/,
+    },
+    {
+      title: 'a folder of rows that has the name of no task',
+      args: ['eval', '--quiet', '--data-dir', 'test/golden/metrics', '--tasks', 'copa'],
+      code: 1,
+      message:
+        /^error: COPA: .*\. \S*\/metrics holds mlqa\.jsonl, squad\.jsonl itself, as the folder of one task does; expected one folder a task, as \S*\/metrics\/copa, of which --tasks chooses\. \[DATA_NOT_FOUND\]\n$/,
+    },
+    {
+      title: 'a data folder that has other tasks only',
+      args: ['eval', '--quiet', '--data-dir', 'default/data', '--tasks', 'xnli_de', '--protocol', 'release'],
+      code: 1,
+      message:
+        /^error: XNLI-de: no data in .*\. It has data of: xquad, tydiqa, .*, rte; --tasks chooses\. \[DATA_NOT_FOUND\]\n$/,
+    },
+    {
+      title: 'a checkpoint that is named twice',
+      args: ['info', 'default/model', '--model', 'default/model'],
+      code: 1,
+      message:
+        /^error: default\/model and --model default\/model both name a checkpoint; give one\. \[INVALID_ARGUMENT\]\n$/,
+    },
+    {
       title: 'a data folder that is a file',
       args: ['eval', '--quiet', '--data-dir', '/dev/null'],
       code: 1,
@@ -309,6 +340,14 @@ describe('mt-llama on bad input', () => {
       assert.equal(result.code, code)
     })
   }
+
+  it('a tokenizer that is broken is told with its code once', () =>
+    withFolder(async dir => {
+      cpSync('default/model', dir, { recursive: true })
+      writeFileSync(join(dir, 'tokenizer.json'), '[]')
+      const { stderr } = await cli(['info', dir])
+      assert.equal(stderr, `error: ${dir}/tokenizer.json: the file is []; expected an object [TOKENIZER]\n`)
+    }))
 
   it('MT_LLAMA_DEBUG=1 shows the stack', async () => {
     const { stderr } = await cli(['info', '/nowhere'], { env: { MT_LLAMA_DEBUG: '1' } })

@@ -339,13 +339,15 @@ describe('mt-llama', () => {
   })
 
   it('info and devices print text, and JSON when asked', async () => {
-    const [info, infoJson, devices, devicesJson] = await Promise.all([
-      cli(['info']),
+    const [info, named, infoJson, devices, devicesJson] = await Promise.all([
+      cli(['info', 'default/model']),
+      cli(['info', '--model', 'default/model']),
       cli(['info', '--json']),
       cli(['devices']),
       cli(['devices', '--json']),
     ])
     assert.match(info.stdout, /architecture +LlamaForCausalLM, 0\.1 M parameters/)
+    assert.equal(named.stdout, info.stdout)
     const told = JSON.parse(infoJson.stdout)
     assert.equal(told.hiddenSize, 64)
     assert.deepEqual(told.stored, [{ type: 'BF16', tensors: 20, bytes: told.parameters * 2 }])

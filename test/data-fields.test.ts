@@ -97,27 +97,27 @@ describe('fields', () => {
     [
       () => root.get('texts').items()[1]!.string(),
       'TOKENIZER',
-      'tokenizer.json: texts[1] is 2; expected a text [TOKENIZER]',
+      'tokenizer.json: texts[1] is 2; expected a text',
     ],
     [
       () => root.get('none').string(),
       'TOKENIZER',
-      'tokenizer.json: none is missing; expected a text [TOKENIZER]',
+      'tokenizer.json: none is missing; expected a text',
     ],
     [
       () => root.get('list').get('0').items(),
       'TOKENIZER',
-      'tokenizer.json: list.0 is "a"; expected a list [TOKENIZER]',
+      'tokenizer.json: list.0 is "a"; expected a list',
     ],
     [
       () => root.get('size').id(),
       'TOKENIZER',
-      'tokenizer.json: size is 2.5; expected a token id [TOKENIZER]',
+      'tokenizer.json: size is 2.5; expected a token id',
     ],
     [
       () => root.get('flag').boolean(true),
       'TOKENIZER',
-      'tokenizer.json: flag is "yes"; expected true or false [TOKENIZER]',
+      'tokenizer.json: flag is "yes"; expected true or false',
     ],
   ]
   for (const [read, code, message] of wrong)

@@ -5,7 +5,7 @@ import { glimpse } from '../checkpoint/glimpse.ts'
 import { nativeConfig } from '../checkpoint/native-config.ts'
 import { type Additions, openCheckpoint } from '../checkpoint/open.ts'
 import { parameterCount, storedParts } from '../checkpoint/tensors.ts'
-import { MtLlamaError } from '../errors.ts'
+import { MtLlamaError, message } from '../errors.ts'
 import { kvBytesPerToken } from '../model/memory.ts'
 import { loadAddon } from '../native/addon.ts'
 import { nativeJob, newControl } from '../native/job.ts'
@@ -16,13 +16,16 @@ import { localModel } from './hub-model.ts'
 import { type Io, note, print, printJson } from './io.ts'
 import { embeddedModel, mebibytes, millions, sourceName } from './open-model.ts'
 
-type InfoOptions = CommonOptions & AdditionOptions
+interface InfoOptions extends CommonOptions, AdditionOptions {
+  model?: string
+}
 
 export function infoCommand(io: Io): Command {
   const command = newCommand('info', 'What a checkpoint holds, from its headers alone.', {
     json: 'print JSON',
     examples: [
       ['info ./llama', 'architecture, sizes, stored types, tokenizer, memory a load takes'],
+      ['info --model ./llama', 'the same, as other commands name a checkpoint'],
       ['info model.gguf --json', 'the same for programs'],
       ['info ./llama --adapter ./lora', 'with an adapter, which has to fit'],
     ],
@@ -32,9 +35,17 @@ export function infoCommand(io: Io): Command {
       '[path]',
       'a Hugging Face or Meta directory, a GGUF file, or ORG/NAME of the hub (default: the embedded model)',
     )
-    .action(async (path: string | undefined, options: InfoOptions) =>
-      run(path === undefined ? embeddedModel : await localModel(path, options, io.signal), options),
-    )
+    .option('--model <path>', 'the same as [path]')
+    .action(async (path: string | undefined, options: InfoOptions) => {
+      const { model } = options
+      if (path !== undefined && model !== undefined)
+        throw new MtLlamaError(
+          'INVALID_ARGUMENT',
+          message`${path} and ${{ kind: 'option', name: 'model' }} ${model} both name a checkpoint; give one.`,
+        )
+      const named = path ?? model
+      return run(named === undefined ? embeddedModel : await localModel(named, options, io.signal), options)
+    })
 }
 
 async function run(path: string, options: InfoOptions): Promise<void> {

@@ -3,10 +3,11 @@ import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { findDataFiles, readRows } from '../data/data-files.ts'
 import type { Row } from '../data/row.ts'
-import { MtLlamaError } from '../errors.ts'
+import { MtLlamaError, message } from '../errors.ts'
 import { checkPath } from '../files/path.ts'
 import type { Ask, Form, Protocol, Skipped } from '../protocols/protocol.ts'
 import type { AnyTask } from '../tasks/task.ts'
+import { dataFound } from './data-found.ts'
 
 /** A task, how it is put to a model, and all that is asked. */
 export interface Work {
@@ -108,7 +109,12 @@ async function drawItems(
 
 async function filesOf({ title, data }: AnyTask, dataDir: string): Promise<readonly string[]> {
   if ('files' in data) return data.files
-  return findDataFiles(title, join(checkPath('dataDir', dataDir), data.folder), data.stems)
+  const folder = join(checkPath('dataDir', dataDir), data.folder)
+  return findDataFiles(title, folder, data.stems).catch(async (error: unknown) => {
+    if (!(error instanceof MtLlamaError)) throw error
+    const found = await dataFound(dataDir, data)
+    throw new MtLlamaError(error.code, message`${error.message}${found}`, { cause: error })
+  })
 }
 
 /** The name of a sample in messages: 'COPA, sample 3 ("2")' for the index 2. */

@@ -5,7 +5,7 @@ import { MtLlamaError } from '../errors.ts'
 
 /** The error that every reader of this folder throws. */
 export function tokenizerError(file: string, message: string, options?: ErrorOptions): MtLlamaError {
-  return new MtLlamaError('TOKENIZER', `${file}: ${message} [TOKENIZER]`, options)
+  return new MtLlamaError('TOKENIZER', `${file}: ${message}`, options)
 }
 
 /** A whole number from 0 to 2^24, which no vocabulary exceeds: tables are allocated by ids. */
