@@ -10,6 +10,7 @@ import {
   integerOption,
   signalOption,
 } from './calls/options.ts'
+import { type OnWrong, orSkipped } from './calls/or-skipped.ts'
 import { priorityOption } from './calls/priority.ts'
 import { reading } from './calls/reading.ts'
 import { inSlices, type Slices } from './calls/slices.ts'
@@ -64,6 +65,7 @@ import {
   encodeRequest,
   encodeText,
   prefixToken,
+  skippedRequest,
 } from './scoring/encode.ts'
 import { KeptPrefixes } from './scoring/kept-prefixes.ts'
 import { Prefix, type PrefixOptions, prefixOptionNames } from './scoring/prefix.ts'
@@ -145,6 +147,18 @@ export class Model {
     return this.scoring(requests, options, true)
   }
 
+  /**
+   * scoreStream() that skips a request that is wrong, and goes on. For undefined too there is the result of a skipped request.
+   * @internal
+   */
+  scoreOrSkip(
+    requests: Source<ScoreRequest | undefined>,
+    options: ScoreOptions,
+    onWrong: OnWrong,
+  ): AsyncGenerator<ScoreResult, void, undefined> {
+    return this.scoring(requests, options, true, onWrong)
+  }
+
   /** The vector of one text. */
   async embed(text: string, options?: EmbedOptions): Promise<EmbedResult>
   /**
@@ -216,6 +230,19 @@ export class Model {
     options: GenerateOptions = {},
   ): AsyncGenerator<GenerateResult, void, undefined> {
     return this.continue(prompts, this.generation(options), { answersFirst: true })
+  }
+
+  /**
+   * generateEach() that skips a prompt that is wrong, or whose log-probabilities are NaN or infinite, and goes on. For
+   * undefined too there is the result of a skipped prompt, and the prompts after it are sampled as if it had been one.
+   * @internal
+   */
+  generateOrSkip(
+    prompts: Source<Text | undefined>,
+    options: GenerateOptions,
+    onWrong: OnWrong,
+  ): AsyncGenerator<GenerateResult, void, undefined> {
+    return this.continue(prompts, this.generation(options), { answersFirst: true, onWrong })
   }
 
   /** One text, piece by piece as it becomes certain. The generator's return value is the result. */
@@ -408,9 +435,10 @@ export class Model {
   }
 
   private scoring(
-    requests: Source<ScoreRequest>,
+    requests: Source<ScoreRequest | undefined>,
     options: ScoreOptions,
     answersFirst: boolean,
+    onWrong?: OnWrong,
   ): AsyncGenerator<ScoreResult, void, undefined> {
     checkSource('requests', requests)
     checkOptions(options, scoreOptionNames)
@@ -427,7 +455,12 @@ export class Model {
       encodeRequest(this.context, request, index, settings)
     if (!answersFirst && Array.isArray(requests))
       return this.run(readAll('requests', requests, read), encode, how)
-    return this.run(requests, (request, index) => encode(read(request, index), index), how)
+    const readAndEncode = (request: unknown, index: number) => encode(read(request, index), index)
+    return this.run(
+      requests,
+      onWrong ? orSkipped(readAndEncode, skippedRequest, onWrong) : readAndEncode,
+      how,
+    )
   }
 
   private embedding(
@@ -487,9 +520,9 @@ export class Model {
   }
 
   private continue(
-    prompts: Source<Text>,
+    prompts: Source<Text | undefined>,
     { encoding, sampling, priority, signal, onProgress, ...settings }: GenerateSettings,
-    how: Pick<GenerateCallOptions, 'answersFirst' | 'onText' | 'keepsRows'>,
+    how: Pick<GenerateCallOptions, 'answersFirst' | 'onText' | 'onWrong' | 'keepsRows'>,
   ): AsyncGenerator<GenerateResult, void, undefined> {
     checkSource('prompts', prompts)
     const { contextLength, dtype } = this.info
@@ -508,8 +541,9 @@ export class Model {
     const options = { ...how, sampling, priority, signal, onProgress }
     if (!how.answersFirst && Array.isArray(prompts))
       return new GenerateCall(this.decoding, options, begin).results(readAll('prompts', prompts, read))
-    const readAndBegin = (prompt: Text, index: number) => begin(read(prompt, index), index)
-    return new GenerateCall(this.decoding, options, readAndBegin).results(prompts)
+    const readAndBegin = (prompt: unknown, index: number) => begin(read(prompt, index), index)
+    const prepare = how.onWrong ? orSkipped(readAndBegin, () => undefined, how.onWrong) : readAndBegin
+    return new GenerateCall(this.decoding, options, prepare).results(prompts)
   }
 
   private stream(

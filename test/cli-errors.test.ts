@@ -289,7 +289,7 @@ describe('mt-llama on bad input', () => {
       title: 'a misspelt field',
       ...score('{"promt": "a", "continuations": ["b"]}'),
       code: 1,
-      message: /stdin:2: unknown field "promt"; a line has id, prompt, continuations\./,
+      message: /stdin:2: no "prompt"; expected a text or a list of token ids\./,
     },
     {
       title: 'an id out of range',
@@ -362,15 +362,18 @@ describe('mt-llama on bad input', () => {
     assert.equal(long.code, 1)
     // The model fails while the program waits for the next line.
     const script = `
-      import { answerJsonLines } from './src/cli/json-lines.ts'
+      import { chooseInput } from './src/cli/input.ts'
+      import { answerLines } from './src/cli/json-lines.ts'
       const ask = async function* (requests) {
         const lines = requests[Symbol.asyncIterator]()
         await lines.next()
         lines.next().catch(() => {})
         throw new Error('of the model')
       }
-      const io = { signal: new AbortController().signal, exitCode: () => 0, endWith: () => {} }
-      answerJsonLines(io, '-', { parse: line => line, ask, show: () => ({}) }).catch(() => (process.exitCode = 7))`
+      const io = { signal: new AbortController().signal, sayAtStop: () => {} }
+      const answers = { takeFound: () => false }
+      const job = { io, answers, input: await chooseInput('-', undefined), options: { onError: 'stop' } }
+      answerLines(job, { fields: [], parse: line => line, ask }).catch(() => (process.exitCode = 7))`
     const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', script], {
       ...childLimit,
       cwd: root,

@@ -6,7 +6,12 @@ import { commands } from '../src/cli/registry.ts'
 import { cli } from './cli-run.ts'
 
 const snapshot = (name: string) => fileURLToPath(new URL(`snapshots/help-${name}.txt`, import.meta.url))
-const io = { signal: new AbortController().signal, exitCode: () => 0 as const, endWith: () => {} }
+const io = {
+  signal: new AbortController().signal,
+  sayAtStop: () => {},
+  exitCode: () => 0 as const,
+  endWith: () => {},
+}
 const names = Object.keys(commands)
 
 describe('mt-llama --help', () => {

@@ -10,10 +10,13 @@ const tensors = randomTinyTensors((name, values) => {
 const stdin = ['a', 'b']
   .map(id => JSON.stringify({ id, prompt: [2], continuations: [[3], [4, 5]] }))
   .join('\n')
-const score = (...more: string[]) =>
-  withTinyModel({ tensors }, (_, dir) =>
-    cli(['score', '--model', dir, '--quiet', '--dtype', 'float32', '--top-k', '1', ...more], { stdin }),
+const score = (...more: string[]) => run('score', '--top-k', '1', ...more)
+
+function run(command: string, ...more: string[]) {
+  return withTinyModel({ tensors }, (_, dir) =>
+    cli([command, '--model', dir, '--quiet', '--dtype', 'float32', ...more], { stdin }),
   )
+}
 
 describe('mt-llama score, of scores that are NaN', () => {
   it('is an error that names the line, the cause and the way out', async () => {
@@ -36,5 +39,19 @@ describe('mt-llama score, of scores that are NaN', () => {
     for (const { continuations } of answers)
       for (const { logLikelihood, tokenLogProbs, isGreedy } of continuations)
         assert.deepEqual([logLikelihood, tokenLogProbs[0], isGreedy], [null, null, false])
+  })
+
+  it('is the error of its line under --on-error skip, of generate too', async () => {
+    for (const command of ['score', 'generate']) {
+      const { code, stdout } = await run(command, '--on-error', 'skip')
+      assert.equal(code, 0)
+      assert.deepEqual(
+        jsonLines(stdout).map(({ id, error }) => [id, error.code, error.message.slice(0, 7)]),
+        [
+          ['a', 'SCORE_NOT_FINITE', 'stdin:1'],
+          ['b', 'SCORE_NOT_FINITE', 'stdin:2'],
+        ],
+      )
+    }
   })
 })

@@ -212,7 +212,7 @@ describe('mt-llama', () => {
         lines.map(line => [line.id, line.continuations.length, line.skipped]),
         [
           ['x', 2, false],
-          [undefined, 1, false],
+          [2, 1, false],
         ],
       )
       const [{ tokens, tokenLogProbs, logLikelihood, isGreedy }] = lines[0].continuations
@@ -250,7 +250,7 @@ describe('mt-llama', () => {
       const lines = jsonLines(one.stdout)
       assert.deepEqual(
         lines.map(line => line.id),
-        [7, undefined],
+        [7, 2],
       )
       for (const line of lines) assert.ok(line.tokens.length <= 6 && typeof line.text === 'string')
     })

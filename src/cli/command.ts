@@ -116,6 +116,12 @@ export function folder(text: string): string {
   return text
 }
 
+/** Parses the name of a file. */
+export function fileName(text: string): string {
+  if (text === '') throw new InvalidArgumentError('Expected the name of a file.')
+  return text
+}
+
 /** Parses a number above 0 and of at most 1. */
 export function share(text: string): number {
   const value = Number(text)

@@ -10,7 +10,7 @@ import { junitXml } from '../evaluation/gates/junit.ts'
 import type { RunResults } from '../evaluation/results.ts'
 import type { Work } from '../evaluation/work.ts'
 import { createFile, partOf, replaceFile, writing } from '../files/output.ts'
-import { folder } from './command.ts'
+import { fileName, folder } from './command.ts'
 import { exitCodes } from './exit-codes.ts'
 import { type Io, note } from './io.ts'
 
@@ -34,7 +34,7 @@ export function addGateOptions(command: Command): Command {
       'exit with 100 if the run is worse than the saved one in <dir> beyond chance (needs --out)',
       folder,
     )
-    .option('--junit <file>', 'write tasks and gates as JUnit XML', junitFile)
+    .option('--junit <file>', 'write tasks and gates as JUnit XML', fileName)
 }
 
 function gate(text: string): Gate {
@@ -43,11 +43,6 @@ function gate(text: string): Gate {
   } catch (error) {
     throw new InvalidArgumentError((error as Error).message)
   }
-}
-
-function junitFile(text: string): string {
-  if (text === '') throw new InvalidArgumentError('Expected the name of a file.')
-  return text
 }
 
 const place = { folder: '--junit file', kept: 'Results are printed or saved' }

@@ -2,14 +2,15 @@
 import type { Command } from 'commander'
 import type { TooLong } from '../scoring/request.ts'
 import { addModelOptions, choice, newCommand } from './command.ts'
-import { checkInput, type InputLine, textOrIds } from './input.ts'
+import { chooseInput, textOrIds } from './input.ts'
 import type { Io } from './io.ts'
-import { answerJsonLines } from './json-lines.ts'
+import { addLineOptions, answerLines, type LineOptions, withLines } from './json-lines.ts'
 import { openModel } from './open-model.ts'
 import { startProgress } from './progress.ts'
 import { addSamplingOptions, type SamplingOptions, samplingOf } from './sampling.ts'
 
-interface GenerateCommandOptions extends SamplingOptions {
+interface GenerateCommandOptions extends SamplingOptions, LineOptions {
+  prompt?: string
   tooLong: TooLong
 }
 
@@ -17,6 +18,7 @@ export function generateCommand(io: Io): Command {
   const command = newCommand('generate', 'Texts that go on from prompts, JSONL in and out.', {
     json: 'the output is JSONL in any case; this makes an error on stderr JSON too',
     examples: [
+      ['generate --model ./llama --prompt "Once upon a time"', 'one prompt, without a file'],
       [
         `generate prompts.jsonl --model ./llama --stop $'\\n' > texts.jsonl`,
         'a file of {"prompt": ...}; each text ends at a newline',
@@ -25,10 +27,15 @@ export function generateCommand(io: Io): Command {
         `generate --model ./llama --temperature 0.8 --seed 7 <<< '{"id": "a", "prompt": "Once upon a time"}'`,
         'sampled, from stdin',
       ],
+      [
+        'generate prompts.jsonl --model ./llama --out texts.jsonl --on-error skip --resume',
+        'a long run: errors become lines, and the same command again goes on where it was stopped',
+      ],
     ],
   })
-  return addSamplingOptions(addModelOptions(command))
+  return addLineOptions(addSamplingOptions(addModelOptions(command)))
     .argument('[file]', 'JSONL file of prompts; - or nothing: stdin')
+    .option('--prompt <text>', 'the one prompt, in the place of a file')
     .addOption(
       choice('--too-long <policy>', 'prompts that leave no room in the context', [
         'error',
@@ -37,27 +44,38 @@ export function generateCommand(io: Io): Command {
         'skip',
       ]).default('error'),
     )
-    .action((file: string | undefined, options: GenerateCommandOptions) => run(io, file, options))
+    .action((file: string | undefined, options: GenerateCommandOptions, command: Command) =>
+      run(io, file, options, command),
+    )
 }
 
-async function run(io: Io, file: string | undefined, options: GenerateCommandOptions): Promise<void> {
-  await checkInput(file)
-  await using model = await openModel(options, io.signal)
-  const progress = startProgress('generate', 'prompts', options)
-  await answerJsonLines(io, file, {
-    parse: parsePrompt,
-    ask: prompts =>
-      model.generateEach(prompts, {
-        ...samplingOf(options),
-        ...{ tooLong: options.tooLong, signal: io.signal },
-        onProgress: ({ promptsDone, promptsTotal, tokensPerSecond }) =>
-          progress.update(promptsDone, promptsTotal, tokensPerSecond),
-      }),
-    show: result => result,
-  }).finally(progress.stop)
-}
-
-function parsePrompt(line: InputLine): string | number[] {
-  line.checkNames(['id', 'prompt'])
-  return line.read('prompt', textOrIds)
+async function run(
+  io: Io,
+  file: string | undefined,
+  options: GenerateCommandOptions,
+  command: Command,
+): Promise<void> {
+  const { prompt, tooLong } = options
+  const input = await chooseInput(file, prompt === undefined ? undefined : { prompt })
+  await withLines(io, input, { options, command }, async job => {
+    await using model = await openModel(options, io.signal)
+    const progress = startProgress('generate', 'prompts', options)
+    await answerLines(job, {
+      fields: ['prompt'],
+      example: '{"prompt": "Once upon a time"}',
+      parse: line => line.read('prompt', textOrIds),
+      ask: (prompts, onWrong) =>
+        model.generateOrSkip(
+          prompts,
+          {
+            ...samplingOf(options),
+            ...{ tooLong, signal: io.signal },
+            onProgress: ({ promptsDone, promptsTotal, tokensPerSecond }) =>
+              progress.update(promptsDone, promptsTotal, tokensPerSecond),
+          },
+          onWrong,
+        ),
+      show: result => result,
+    }).finally(progress.stop)
+  })
 }

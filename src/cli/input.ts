@@ -2,8 +2,8 @@
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { FieldReader, kind, listOf, text, wholeNumber } from '../data/fields.ts'
-import { notReadable, parseJsonLine, readLines } from '../data/lines.ts'
-import { MtLlamaError } from '../errors.ts'
+import { decodeLine, notReadable, parseJsonLine, readRawLines } from '../data/lines.ts'
+import { MtLlamaError, message } from '../errors.ts'
 
 const tokenIds = listOf(wholeNumber(0, Number.MAX_SAFE_INTEGER), 'token ids')
 
@@ -14,11 +14,9 @@ export const textOrIds = kind(
 
 /** The fields of one line, whose `where` is 'requests.jsonl:3' or the like. */
 export class InputLine extends FieldReader {
-  /** Refuses fields that no line may have, so that a misspelt one is not passed over. @throws DATA_INVALID */
-  checkNames(known: readonly string[]): void {
-    const stranger = this.names().find(name => !known.includes(name))
-    if (stranger !== undefined)
-      throw this.error(`${this.where}: unknown field "${stranger}"; a line has ${known.join(', ')}`)
+  /** The fields that no command reads: they come back beside the answer. */
+  others(read: readonly string[]): Record<string, unknown> {
+    return Object.fromEntries(Object.entries(this.values).filter(([name]) => !read.includes(name)))
   }
 
   protected error(message: string): MtLlamaError {
@@ -26,12 +24,53 @@ export class InputLine extends FieldReader {
   }
 }
 
+/** A line of the input, and why it cannot be read where it is no object in JSON. */
+export interface ReadLine {
+  /** Counted from 1. */
+  number: number
+  /** 'requests.jsonl:3' */
+  where: string
+  fields: InputLine | MtLlamaError
+}
+
+/** Where the lines of a command come from. */
+export interface Input {
+  /** Whether a person is to type them. */
+  isTerminal: boolean
+  /** @throws DATA_NOT_FOUND; DATA_INVALID for a line of more than 256 MiB; ABORTED */
+  lines(signal: AbortSignal): AsyncIterable<ReadLine>
+}
+
 /**
- * Checks that there is a file to read, before a model is loaded.
+ * Chooses the input, and checks before a model is loaded that it is there.
  * @param file undefined and '-' mean stdin
- * @throws DATA_NOT_FOUND
+ * @param prompt the fields of a line that stand on the command line, in the place of a file; undefined where none do
+ * @throws DATA_NOT_FOUND, INVALID_ARGUMENT where there is a file too
  */
-export async function checkInput(file: string | undefined): Promise<void> {
+export async function chooseInput(
+  file: string | undefined,
+  prompt: Record<string, unknown> | undefined,
+): Promise<Input> {
+  if (prompt === undefined) {
+    await checkInput(file)
+    const isTerminal = isStandard(file) && process.stdin.isTTY === true
+    return { isTerminal, lines: signal => readJsonLines(file, signal) }
+  }
+  if (file !== undefined)
+    throw new MtLlamaError(
+      'INVALID_ARGUMENT',
+      message`${{ kind: 'option', name: 'prompt' }} is all of the input; leave ${file} out.`,
+    )
+  return { isTerminal: false, lines: () => oneLine(prompt) }
+}
+
+async function* oneLine(fields: Record<string, unknown>): AsyncGenerator<ReadLine> {
+  const where = '--prompt'
+  yield { number: 1, where, fields: new InputLine(fields, where) }
+}
+
+/** @throws DATA_NOT_FOUND */
+async function checkInput(file: string | undefined): Promise<void> {
   if (isStandard(file)) return
   const found = await stat(file).catch(() => undefined)
   if (found && !found.isDirectory()) return
@@ -39,21 +78,14 @@ export async function checkInput(file: string | undefined): Promise<void> {
   throw new MtLlamaError('DATA_NOT_FOUND', `${file}: ${what}. Name a JSONL file, or - for stdin.`)
 }
 
-/**
- * Reads the lines of a JSONL file that checkInput() has found.
- * @param file undefined and '-' mean stdin
- * @throws DATA_INVALID
- */
-export async function* readJsonLines(
-  file: string | undefined,
-  signal: AbortSignal,
-): AsyncGenerator<InputLine> {
+async function* readJsonLines(file: string | undefined, signal: AbortSignal): AsyncGenerator<ReadLine> {
   const [name, stream] = isStandard(file) ? ['stdin', process.stdin] : [file, createReadStream(file)]
   const stop = () => stream.destroy()
   signal.addEventListener('abort', stop, { once: true })
   try {
-    for await (const line of readLines(stream, name)) {
-      yield new InputLine(parseJsonLine(line, name), `${name}:${line.number}`)
+    for await (const { bytes, number } of readRawLines(stream, name)) {
+      const fields = fieldsOf(bytes, number, name)
+      if (fields) yield { number, where: `${name}:${number}`, fields }
     }
   } catch (error) {
     if (!signal.aborted) throw notReadable(name, error)
@@ -61,6 +93,17 @@ export async function* readJsonLines(
     signal.removeEventListener('abort', stop)
   }
   if (signal.aborted) throw new MtLlamaError('ABORTED', 'stopped')
+}
+
+/** The fields of a line, or what is wrong with it; undefined for an empty line. */
+function fieldsOf(bytes: Uint8Array, number: number, name: string): ReadLine['fields'] | undefined {
+  try {
+    const line = decodeLine(bytes, number, name)
+    return line.text.trim() === '' ? undefined : new InputLine(parseJsonLine(line, name), `${name}:${number}`)
+  } catch (error) {
+    if (error instanceof MtLlamaError) return error
+    throw error
+  }
 }
 
 function isStandard(file: string | undefined): file is undefined | '-' {

@@ -5,6 +5,8 @@ import type { ExitCode } from './exit-codes.ts'
 export interface Io {
   /** A signal that the first Ctrl-C or SIGTERM aborts. */
   signal: AbortSignal
+  /** Sets what a signal says of the work so far, asked as it comes. Before, that what is done is kept. */
+  sayAtStop(words: () => string): void
   /** The exit code of a command that ends well: the code of Ctrl-C or SIGTERM once there was one. */
   exitCode(): ExitCode
   /** Sets the exit code of a command that ends well, unless a signal has come. */

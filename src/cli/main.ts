@@ -59,6 +59,7 @@ async function program(io: Io, version: string, json: boolean, first: string | u
 function listenToSignals(): Io {
   const controller = new AbortController()
   let code: ExitCode = exitCodes.ok
+  let words = () => 'what is done is kept'
   const endWith = (other: ExitCode) => {
     if (!controller.signal.aborted) code = other
   }
@@ -66,12 +67,15 @@ function listenToSignals(): Io {
     process.on(signal, () => {
       if (controller.signal.aborted) process.exit(signalCode)
       code = signalCode
-      process.stderr.write('\nstopping; what is done is kept (again to leave at once)\n')
+      process.stderr.write(`\nstopping; ${words()} (again to leave at once)\n`)
       controller.abort()
     })
   listen('SIGINT', exitCodes.interrupted)
   listen('SIGTERM', exitCodes.terminated)
-  return { signal: controller.signal, exitCode: () => code, endWith }
+  const sayAtStop = (others: () => string) => {
+    words = others
+  }
+  return { signal: controller.signal, sayAtStop, exitCode: () => code, endWith }
 }
 
 function exitCodeOf(error: unknown, io: Io): ExitCode {

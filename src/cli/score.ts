@@ -6,13 +6,15 @@ import { MtLlamaError, message } from '../errors.ts'
 import type { ContinuationScore, ScoreRequest, TooLong } from '../scoring/request.ts'
 import type { BoundaryRule } from '../tokenizer/boundary.ts'
 import { addModelOptions, choice, integer, type ModelOptions, newCommand } from './command.ts'
-import { checkInput, type InputLine, textOrIds } from './input.ts'
+import { chooseInput, type InputLine, textOrIds } from './input.ts'
 import type { Io } from './io.ts'
-import { answerJsonLines } from './json-lines.ts'
+import { addLineOptions, answerLines, type LineOptions, withLines } from './json-lines.ts'
 import { openModel } from './open-model.ts'
 import { startProgress } from './progress.ts'
 
-interface ScoreCommandOptions extends ModelOptions {
+interface ScoreCommandOptions extends ModelOptions, LineOptions {
+  prompt?: string
+  continuation?: string[]
   boundary: BoundaryRule
   tooLong: TooLong
   topK: number
@@ -24,6 +26,10 @@ export function scoreCommand(io: Io): Command {
     json: 'the output is JSONL in any case; this makes an error on stderr JSON too',
     examples: [
       [
+        'score --model ./llama --prompt "The sky is" --continuation " blue" --continuation " green"',
+        'one request, without a file; a word that follows begins with its space',
+      ],
+      [
         'score requests.jsonl --model ./llama > scores.jsonl',
         'a file of {"prompt": ..., "continuations": [...]}',
       ],
@@ -31,10 +37,20 @@ export function scoreCommand(io: Io): Command {
         `score --model ./llama --quiet <<< '{"id": 1, "prompt": "The sky is", "continuations": [" blue", " green"]}'`,
         'from stdin; "id" comes back as it is',
       ],
+      [
+        'score requests.jsonl --model ./llama --out scores.jsonl --on-error skip --resume',
+        'a long run: errors become lines, and the same command again goes on where it was stopped',
+      ],
     ],
   })
-  return addModelOptions(command)
+  return addLineOptions(addModelOptions(command))
     .argument('[file]', 'JSONL file of requests; - or nothing: stdin')
+    .option('--prompt <text>', 'the prompt of one request, in the place of a file')
+    .option(
+      '--continuation <text>',
+      'with --prompt: a text to score after it; may be given again',
+      (text, before: string[] = []) => [...before, text],
+    )
     .addOption(
       choice('--boundary <rule>', 'where a continuation begins', ['joint', 'harness', 'separate']).default(
         'joint',
@@ -50,27 +66,55 @@ export function scoreCommand(io: Io): Command {
     )
     .option('--top-k <n>', 'best alternatives to report per token', integer(0), 0)
     .option('--allow-nan', 'print null for a log-probability that is NaN or infinite; else it is an error')
-    .action((file: string | undefined, options: ScoreCommandOptions) => run(io, file, options))
+    .action((file: string | undefined, options: ScoreCommandOptions, command: Command) =>
+      run(io, file, options, command),
+    )
 }
 
-async function run(io: Io, file: string | undefined, options: ScoreCommandOptions): Promise<void> {
-  await checkInput(file)
-  await using model = await openModel(options, io.signal)
+async function run(
+  io: Io,
+  file: string | undefined,
+  options: ScoreCommandOptions,
+  command: Command,
+): Promise<void> {
   const { boundary, tooLong, topK, allowNan = false } = options
-  const progress = startProgress('score', 'requests', options)
-  await answerJsonLines(io, file, {
-    parse: parseRequest,
-    ask: requests =>
-      model.scoreStream(requests, {
-        ...{ boundary, tooLong, topK, signal: io.signal },
-        onProgress: ({ requestsDone, requestsTotal, tokensPerSecond }) =>
-          progress.update(requestsDone, requestsTotal, tokensPerSecond),
-      }),
-    show: ({ continuations, truncatedTokens, skipped }, index) => {
-      if (!allowNan) checkFinite(continuations, index, model.info.dtype)
-      return { continuations, truncatedTokens, skipped }
-    },
-  }).finally(progress.stop)
+  const input = await chooseInput(file, requestOf(options))
+  await withLines(io, input, { options, command }, async job => {
+    await using model = await openModel(options, io.signal)
+    const progress = startProgress('score', 'requests', options)
+    await answerLines(job, {
+      fields: ['prompt', 'continuations'],
+      example: '{"prompt": "The sky is", "continuations": [" blue"]}',
+      parse: parseRequest,
+      ask: (requests, onWrong) =>
+        model.scoreOrSkip(
+          requests,
+          {
+            ...{ boundary, tooLong, topK, signal: io.signal },
+            onProgress: ({ requestsDone, requestsTotal, tokensPerSecond }) =>
+              progress.update(requestsDone, requestsTotal, tokensPerSecond),
+          },
+          onWrong,
+        ),
+      show: ({ continuations, truncatedTokens, skipped }, index) => {
+        if (!allowNan) checkFinite(continuations, index, model.info.dtype)
+        return { continuations, truncatedTokens, skipped }
+      },
+    }).finally(progress.stop)
+  })
+}
+
+/** The request that stands on the command line. @throws INVALID_ARGUMENT where only a part of it does */
+function requestOf({
+  prompt,
+  continuation: continuations,
+}: ScoreCommandOptions): Record<string, unknown> | undefined {
+  if (prompt === undefined && continuations === undefined) return undefined
+  if (prompt !== undefined && continuations !== undefined) return { prompt, continuations }
+  throw new MtLlamaError(
+    'INVALID_ARGUMENT',
+    message`${{ kind: 'option', name: 'prompt' }} and ${{ kind: 'option', name: 'continuation' }} make a request together; give both.`,
+  )
 }
 
 const continuationList = kind(
@@ -79,7 +123,6 @@ const continuationList = kind(
 )
 
 function parseRequest(line: InputLine): ScoreRequest {
-  line.checkNames(['id', 'prompt', 'continuations'])
   const prompt = line.read('prompt', textOrIds)
   const continuations = line.read('continuations', continuationList)
   const empty = continuations.findIndex(continuation => continuation.length === 0)

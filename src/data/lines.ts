@@ -15,32 +15,49 @@ export interface Line {
 /** Maximum bytes of a line: a file without line ends is refused before it fills memory. */
 const maxLineBytes = 2 ** 28
 
+/** A line as it was read. */
+interface RawLine {
+  bytes: Uint8Array
+  /** The line's number, counted from 1. */
+  number: number
+}
+
 /**
  * Yields the lines that hold more than white space, without their ends (\n or \r\n).
  * @param name the file's name, for messages
  * @throws DATA_INVALID where a line is not UTF-8, or longer than 256 MiB
  */
 export async function* readLines(stream: AsyncIterable<Uint8Array>, name: string): AsyncGenerator<Line> {
+  for await (const { bytes, number } of readRawLines(stream, name)) {
+    const line = decodeLine(bytes, number, name)
+    if (line.text.trim() !== '') yield line
+  }
+}
+
+/**
+ * Yields all lines, each as the bytes before its \n.
+ * @throws DATA_INVALID where a line is longer than 256 MiB
+ */
+export async function* readRawLines(
+  stream: AsyncIterable<Uint8Array>,
+  name: string,
+): AsyncGenerator<RawLine> {
   let number = 0
   let pending: Uint8Array[] = []
   let pendingBytes = 0
   for await (const chunk of stream) {
     let start = 0
     for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, start)) {
-      const one = decodeLine(Buffer.concat([...pending, chunk.subarray(start, end)]), ++number, name)
+      yield { bytes: Buffer.concat([...pending, chunk.subarray(start, end)]), number: ++number }
       pending = []
       pendingBytes = 0
       start = end + 1
-      if (one.text.trim() !== '') yield one
     }
     if (start < chunk.length) pending.push(chunk.subarray(start))
     pendingBytes += chunk.length - start
     checkLineLength(pendingBytes, number + 1, name)
   }
-  if (pending.length > 0) {
-    const one = decodeLine(Buffer.concat(pending), ++number, name)
-    if (one.text.trim() !== '') yield one
-  }
+  if (pending.length > 0) yield { bytes: Buffer.concat(pending), number: ++number }
 }
 
 const decoder = new TextDecoder('utf-8', { fatal: true })

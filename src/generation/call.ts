@@ -1,9 +1,11 @@
 // One call of generate(): hands its prompts to the queue as they are read, and its texts out in input order.
 
+import type { OnWrong } from '../calls/or-skipped.ts'
 import { type Answerer, type Entry, OrderedCall } from '../calls/ordered-call.ts'
 import type { Priority } from '../calls/priority.ts'
 import { inSlices, type Slices } from '../calls/slices.ts'
 import type { Source } from '../calls/source.ts'
+import { MtLlamaError } from '../errors.ts'
 import type { NativeSampling } from '../native/types.ts'
 import type { Continuation } from './continuation.ts'
 import { type DecodeQueue, type DecodingCall, maxSequences } from './decode-queue.ts'
@@ -20,6 +22,8 @@ export interface GenerateCallOptions
   answersFirst: boolean
   /** See DecodingCall. */
   keepsRows?: boolean
+  /** Told of a text that ends in an error, whose prompt then counts as skipped; else the error ends the call. */
+  onWrong?: OnWrong
   /** Text that became certain, of any prompt. */
   onText?: ((piece: string) => void) | undefined
 }
@@ -71,13 +75,13 @@ export class GenerateCall<Prompt> implements DecodingCall, Answerer<Prompt, Gene
 
   enter(prompt: Prompt, index: number): PromptText | Promise<PromptText> {
     const text = inSlices(this.prepare(prompt, index), this.call.closed)
-    return text instanceof Promise ? text.then(late => this.add(late)) : this.add(text)
+    return text instanceof Promise ? text.then(late => this.add(late, index)) : this.add(text, index)
   }
 
-  private add(text: Continuation | undefined): PromptText {
+  private add(text: Continuation | undefined, index: number): PromptText {
     if (text) this.waiting.push(text)
     else this.promptsDone++
-    return new PromptText(text)
+    return new PromptText(text, index, this.options.onWrong)
   }
 
   entered(): undefined {
@@ -122,9 +126,13 @@ export class GenerateCall<Prompt> implements DecodingCall, Answerer<Prompt, Gene
 class PromptText implements Entry<GenerateResult> {
   readonly weight = 1
   private readonly text: Continuation | undefined
+  private readonly index: number
+  private readonly onWrong: OnWrong | undefined
 
-  constructor(text: Continuation | undefined) {
+  constructor(text: Continuation | undefined, index: number, onWrong: OnWrong | undefined) {
     this.text = text
+    this.index = index
+    this.onWrong = onWrong
   }
 
   isDone(): boolean {
@@ -132,7 +140,13 @@ class PromptText implements Entry<GenerateResult> {
   }
 
   answer(): GenerateResult {
-    return this.text?.result() ?? skippedResult()
+    try {
+      return this.text?.result() ?? skippedResult()
+    } catch (error) {
+      if (!this.onWrong || !(error instanceof MtLlamaError)) throw error
+      this.onWrong(error, this.index)
+      return skippedResult()
+    }
   }
 }
 

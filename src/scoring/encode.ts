@@ -66,7 +66,7 @@ export function* encodeRequest(
     // The last scored token needs no position: nothing is predicted from it.
     const room = context.contextLength + 1 - scored.length
     const fitted = fit(context, start, room, settings.tooLong, () => tooLong(context, where, start, scored))
-    if (!fitted) return { sequences: [], truncatedTokens: 0, skipped: true }
+    if (!fitted) return skippedRequest()
     encoded.truncatedTokens = Math.max(encoded.truncatedTokens, start.length - fitted.length)
     const ids = new Int32Array(fitted.length + scored.length)
     ids.set(fitted)
@@ -75,6 +75,11 @@ export function* encodeRequest(
     if (index % continuationsPerSlice === continuationsPerSlice - 1) yield
   }
   return encoded
+}
+
+/** A request that is not scored. */
+export function skippedRequest(): EncodedRequest {
+  return { sequences: [], truncatedTokens: 0, skipped: true }
 }
 
 /** A prompt for generation, with room left for `newTokens`; undefined where `tooLong` skips it. */
