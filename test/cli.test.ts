@@ -1,6 +1,6 @@
 // The command line on the embedded default: output, input and exit codes.
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { cardTasks } from '../src/tasks/built-in/registry.ts'
@@ -82,7 +82,8 @@ describe('mt-llama', () => {
       const run = (...more: string[]) => cli(['eval', '--quiet', '--tasks', 'copa', '--out', out, ...more])
       assert.equal((await run()).code, 0)
       assert.equal((await run('--tasks', 'wic')).code, 0)
-      const { code, stderr, stdout } = await run('--dtype', 'float32')
+      const other = ['eval', '--tasks', 'copa', '--out', out, '--dtype', 'float32']
+      const { code, stderr, stdout } = await cli(other)
       assert.deepEqual([code, stdout], [1, ''])
       assert.match(
         stderr,
@@ -103,7 +104,52 @@ describe('mt-llama', () => {
         },
       })
       assert.deepEqual([code, stdout], [130, ''], stderr)
-      assert.match(stderr, /nothing was done yet\n$/)
+      assert.match(
+        stderr,
+        /\nstopping; nothing new was done \(again to leave at once\)\n(.*\n)*nothing new was done\n$/,
+      )
+      assert.doesNotMatch(stderr, /kept|saved/)
+    })
+
+    it('stopped before it goes on says that nothing new was done', async () => {
+      const data = join(folder, 'data-later')
+      mkdirSync(join(data, 'squad'), { recursive: true })
+      const row = { context: 'long '.repeat(350), question: 'q', answers: { text: ['a'] } }
+      writeFileSync(join(data, 'squad', 'validation.jsonl'), `${JSON.stringify(row)}\n`.repeat(300))
+      const out = join(folder, 'out-later')
+      const args = ['eval', '--data-dir', data, '--tasks', 'squad', '--out', out, '--device', 'reference']
+      assert.equal((await cli([...args, '--limit', '1'])).code, 0)
+      let sent = false
+      const { code, stderr } = await cli(args, {
+        onStderr: (text, child) => {
+          if (!sent && text.includes('going on with the others')) sent = child.kill('SIGINT')
+        },
+      })
+      assert.equal(code, 130, stderr)
+      assert.match(stderr, /\nstopping; nothing new was done .*\n(.*\n)*nothing new was done\n$/)
+      const { tasks } = JSON.parse(readFileSync(join(out, 'results.json'), 'utf8'))
+      assert.equal(tasks.squad.samplesDone, 1)
+    })
+
+    it('into a folder of something else changes nothing and says so before it loads a model', async () => {
+      const out = join(folder, 'notes')
+      mkdirSync(out)
+      writeFileSync(join(out, 'notes.txt'), 'mine')
+      const { code, stderr } = await cli(['eval', '--out', out, '--model', '/nowhere'])
+      assert.equal(code, 1)
+      assert.equal(
+        stderr,
+        `error: ${out}: holds notes.txt and no results. Name another --out folder, one that is empty or is not there. [OUTPUT]\n`,
+      )
+      assert.deepEqual(readdirSync(out), ['notes.txt'])
+    })
+
+    it('into what a run that was killed early has left goes on', async () => {
+      const out = join(folder, 'early')
+      mkdirSync(join(out, 'samples'), { recursive: true })
+      writeFileSync(join(out, 'results.json.part'), '{')
+      const { code, stderr } = await cli(['eval', '--quiet', '--tasks', 'copa', '--out', out])
+      assert.equal(code, 0, stderr)
     })
 
     it('shows a bar with time left and speed on a terminal', async function () {

@@ -2,6 +2,7 @@
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Command, Option } from 'commander'
+import { fingerprint } from '../checkpoint/fingerprint.ts'
 import { readRun } from '../evaluation/compare/read-run.ts'
 import { gatedMetrics, savedMetrics } from '../evaluation/gates/gate.ts'
 import { checkPmi, type Prompting, prompted, promptingSettings } from '../evaluation/prompting.ts'
@@ -13,6 +14,8 @@ import { RunFolder } from '../evaluation/run-folder.ts'
 import { runSettings } from '../evaluation/settings.ts'
 import { loadWork } from '../evaluation/work.ts'
 import { holderName } from '../files/lock.ts'
+import { packageVersion } from '../files/package-version.ts'
+import { dtypeOf } from '../model/dtype-names.ts'
 import { card } from '../protocols/card.ts'
 import { chooseTasks, protocolNames } from '../protocols/choose.ts'
 import { loadOwnJudging, loadOwnTasks } from '../protocols/own/own.ts'
@@ -21,7 +24,8 @@ import { type AskedTasks, allOfCard, parseTasks, taskWords } from './asked-tasks
 import { addModelOptions, choice, folder, integer, type ModelOptions, newCommand } from './command.ts'
 import { addGateOptions, checkGateOptions, type GateOptions, judgeGates, openBase } from './gates.ts'
 import { type Io, note, print, printJson } from './io.ts'
-import { openTextModel } from './open-model.ts'
+import { NewSamples, nothingNew } from './new-samples.ts'
+import { loadCheckpoint, openTextCheckpoint } from './open-model.ts'
 import { taskProgress } from './task-progress.ts'
 
 interface EvalOptions extends ModelOptions, GateOptions {
@@ -142,6 +146,9 @@ export function evalCommand(io: Io): Command {
 }
 
 async function run(io: Io, options: EvalOptions): Promise<void> {
+  const news = new NewSamples()
+  const isSaved = options.out !== undefined
+  io.sayAtStop(() => (news.some ? `what is done is ${isSaved ? 'kept' : 'printed'}` : nothingNew))
   if (options.rescore !== undefined) return runRescore(io, options.rescore, options)
   const { tasks: own, groups } = await loadOwnTasks(options.tasks.files, resolve(options.dataRoot))
   const builtIn = options.tasks === allOfCard ? undefined : options.tasks.builtIn
@@ -159,7 +166,18 @@ async function run(io: Io, options: EvalOptions): Promise<void> {
   const plain = await loadWork(tasks, protocol, data)
   checkPmi(plain, prompting)
   let base = prompting.chatTemplate ? undefined : await openBase(options, plain, data.dataDir)
-  await using model = await openTextModel(options, io.signal)
+  const asked = {
+    ...{ protocol: protocol.name, tooLong: options.tooLong, ...data },
+    ...promptingSettings(prompting),
+  }
+  const checkpoint = await openTextCheckpoint(options, io.signal)
+  await saved?.checkKnown({
+    version: await packageVersion(),
+    modelFingerprint: await fingerprint(checkpoint),
+    dtype: options.dtype === 'auto' ? checkpoint.autoDType : dtypeOf(options.dtype),
+    ...asked,
+  })
+  await using model = await loadCheckpoint(checkpoint, options, io.signal)
   // Chats are rendered by the checkpoint's template, which is there by now.
   const chat = prompting.chatTemplate ? prompted(asTasksSay, prompting, model) : undefined
   const work = chat ? await loadWork(tasks, chat.protocol, data) : plain
@@ -167,10 +185,7 @@ async function run(io: Io, options: EvalOptions): Promise<void> {
   if (options.dataDir === undefined && options.tasks.builtIn.length > 0)
     note('data: the embedded items, a handful a task; their figures mean nothing', options)
   const tokenNotes = (model.tokenizer && protocol.tokenNotes?.(model.tokenizer)) ?? []
-  const settings = await runSettings(model, {
-    ...{ protocol: protocol.name, tooLong: options.tooLong, ...data },
-    ...promptingSettings(prompting),
-  })
+  const settings = await runSettings(model, asked)
   await using scoreCache =
     options.scoreCache === undefined
       ? undefined
@@ -180,20 +195,27 @@ async function run(io: Io, options: EvalOptions): Promise<void> {
     ...{ work, settings, tokenNotes, groups, scoreCache, folder: saved },
     promptNotes: chat?.notes() ?? [],
     ...{ redo: options.redo ?? false, allowNan: options.allowNan ?? false, card: options.card ?? false },
-    ...{ signal: io.signal, onProgress: progress.update },
-    onKept: kept => note(keptWords(kept), options),
+    signal: io.signal,
+    onProgress: step => {
+      news.add(step)
+      progress.update(step)
+    },
+    onKept: kept => {
+      news.keep(kept)
+      note(keptWords(kept), options)
+    },
   }).finally(progress.stop)
 
   if (scoreCache) note(cacheWords(scoreCache), options)
   noteWarnings(results, options)
   const gates = await judgeGates(io, results, base, options)
   if (options.json) await printJson(gates.length > 0 ? { ...results, gates } : results)
-  else if (Object.keys(results.tasks).length === 0) return note('nothing was done yet', options)
-  else await print(report(results, { card: options.card ?? false }))
-  note(
-    saved ? `saved in ${saved.path}` : 'nothing saved; --out DIR saves results, tables and samples',
-    options,
-  )
+  else if (Object.keys(results.tasks).length > 0)
+    await print(report(results, { card: options.card ?? false }))
+  const place = saved
+    ? `saved in ${saved.path}`
+    : 'nothing saved; --out DIR saves results, tables and samples'
+  note(io.signal.aborted && !news.some ? nothingNew : place, options)
 }
 
 async function runRescore(io: Io, path: string, options: EvalOptions): Promise<void> {

@@ -14,18 +14,23 @@ export const embeddedModel = fileURLToPath(new URL('../../default/model', import
 
 /** Loads a model for a command that works on texts. @throws TOKENIZER before weights are read */
 export async function openTextModel(options: ModelOptions, signal: AbortSignal): Promise<Model> {
+  return loadCheckpoint(await openTextCheckpoint(options, signal), options, signal)
+}
+
+/** Opens the checkpoint of such a command. @throws TOKENIZER */
+export async function openTextCheckpoint(options: ModelOptions, signal: AbortSignal): Promise<Checkpoint> {
   const checkpoint = await open(options, signal)
   if (!checkpoint.tokenizer)
     throw new MtLlamaError(
       'TOKENIZER',
       `${checkpoint.path} has no tokenizer; expected tokenizer.json or tokenizer.model in the folder, or one in the GGUF file`,
     )
-  return load(checkpoint, options, signal)
+  return checkpoint
 }
 
 /** Loads the model that the options name. @throws what loadModel() throws */
 export async function openModel(options: ModelOptions, signal: AbortSignal): Promise<Model> {
-  return load(await open(options, signal), options, signal)
+  return loadCheckpoint(await open(options, signal), options, signal)
 }
 
 async function open(options: ModelOptions, signal: AbortSignal): Promise<Checkpoint> {
@@ -34,7 +39,12 @@ async function open(options: ModelOptions, signal: AbortSignal): Promise<Checkpo
   return openCheckpoint(path, { delta, adapters: adapter })
 }
 
-async function load(checkpoint: Checkpoint, options: ModelOptions, signal: AbortSignal): Promise<Model> {
+/** Loads a checkpoint that was opened. @throws what loadModel() throws */
+export async function loadCheckpoint(
+  checkpoint: Checkpoint,
+  options: ModelOptions,
+  signal: AbortSignal,
+): Promise<Model> {
   const { dtype, device, threads } = options
   if (options.model === undefined) {
     note(

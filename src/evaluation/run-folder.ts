@@ -1,5 +1,5 @@
 // The folder a run writes to: journals in samples/, and what is derived from them, results.json and table.md.
-import { rm } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeFolder } from '../checkpoint/files.ts'
 import { isRecord } from '../data/record.ts'
@@ -24,11 +24,12 @@ export class RunFolder {
   /**
    * Makes the folder if it is missing, locks it, and tries whether it can be written.
    * @param onAbandoned called with a process that has ended without giving the folder back
-   * @throws OUTPUT where the folder cannot be written, or another process writes to it
+   * @throws OUTPUT where the folder cannot be written, holds other things and no results, or another process writes to it
    */
   static async open(path: string, onAbandoned: (holder: Holder) => void = () => {}): Promise<RunFolder> {
     const samples = join(checkPath('out', path), 'samples')
     return writing(samples, outFolder, async () => {
+      await checkOurs(path)
       await makeFolder(samples)
       const lock = await takeLock(join(path, 'run'), {
         words: [path, 'Name another --out folder'],
@@ -71,15 +72,25 @@ export class RunFolder {
    */
   async earlier(settings: Settings): Promise<RunResults | undefined> {
     const results = await this.results()
-    if (!results) return undefined
-    const differences = differing(results.settings, settings)
-    if (differences.length > 0) {
-      throw new MtLlamaError(
-        'OUTPUT',
-        message`${this.path} holds results of ${results.model.path} with other settings than this run${differences}. ${way}`,
-      )
-    }
+    if (results) this.#checkSame(results, settings)
     return results
+  }
+
+  /** Does what earlier() does before a model is loaded, by the settings that are known then. @throws OUTPUT */
+  async checkKnown(known: Omit<Settings, 'backend' | 'addBos'>): Promise<void> {
+    const results = await this.results()
+    if (!results) return
+    const { backend, addBos } = results.settings
+    this.#checkSame(results, { ...known, backend, addBos })
+  }
+
+  #checkSame(results: RunResults, settings: Settings): void {
+    const differences = differing(results.settings, settings)
+    if (differences.length === 0) return
+    throw new MtLlamaError(
+      'OUTPUT',
+      message`${this.path} holds results of ${results.model.path} with other settings than this run${differences}. ${way}`,
+    )
   }
 
   /** The journal of a task: see journal.ts. */
@@ -96,6 +107,20 @@ export class RunFolder {
       await writing(file, outFolder, () => replaceFile(file, text))
     }
   }
+}
+
+/** What a run makes in its folder; one that was killed early has left no results.json. */
+const ours = /^(samples|results\.json|table\.md|run\.lock-.*)(\.part)?$/
+
+/** @throws OUTPUT where the folder holds other things and no results: it is somebody's for something else */
+async function checkOurs(path: string): Promise<void> {
+  const names = await readdir(path).catch((): string[] => [])
+  const others = names.filter(name => !ours.test(name) && !name.startsWith('.'))
+  if (others.length === 0 || names.includes('results.json')) return
+  throw new MtLlamaError(
+    'OUTPUT',
+    `${path}: holds ${others.slice(0, 8).join(', ')} and no results. Name another --out folder, one that is empty or is not there.`,
+  )
 }
 
 /** What results.json holds; undefined for a text that is something else. */
