@@ -340,6 +340,54 @@ describe('mt-llama', () => {
     })
   })
 
+  it('chat takes commands: /help, /save FILE, /reset, /exit', async () => {
+    const [saved, again] = [join(folder, 'chat.json'), join(folder, 'again.json')]
+    const lines = ['/help', 'hello', `/save ${saved}`, 'more', `/save  ${saved} `, '/reset', `/save ${again}`]
+    const args = ['chat', '--template', 'release', '--max-tokens', '3', '--system', 'be kind', '--json']
+    const { code, stdout, stderr } = await cli(args, {
+      stdin: undefined,
+      // The input stays open: /exit ends the program by itself.
+      onStart: child => child.stdin!.write(`${[...lines, '/exit'].join('\n')}\n`),
+    })
+    assert.equal(code, 0, stderr)
+    const answers = jsonLines(stdout).map(({ role, content }) => ({ role, content }))
+    assert.equal(answers.length, 2)
+    const system = { role: 'system', content: 'be kind' }
+    const user = (content: string) => ({ role: 'user', content })
+    const read = (path: string) => JSON.parse(readFileSync(path, 'utf8'))
+    assert.deepEqual(read(saved), [system, user('hello'), answers[0], user('more'), answers[1]])
+    assert.deepEqual(read(again), [system])
+    assert.match(stderr, /^\/reset +start over\n\/save FILE +write .*\n\/help +show .*\n\/exit +leave/m)
+    assert.doesNotMatch(stderr, /cut/)
+  })
+
+  it('chat replaces no file that it has not written, and goes on at a terminal', async function () {
+    const other = file('other.json', 'mine')
+    const { code, stderr } = await cli(['chat', '--quiet'], { stdin: `/save ${other}\n` })
+    assert.equal(code, 1)
+    assert.match(stderr, /other\.json: is there already\. Name another file\. \[OUTPUT\]\n$/)
+    const text = await onTerminal(
+      ['chat', '--template', 'release'],
+      [
+        [/> $/, `/save ${other}\n`],
+        [/is there already.*> $/s, '/save\n'],
+        [/as in \/save chat\.json.*> $/s, '/exit\n'],
+      ],
+    )
+    assert.equal(readFileSync(other, 'utf8'), 'mine')
+    if (text === undefined) skip(this, 'no program script')
+  })
+
+  it('chat says where an answer was cut', async () => {
+    const chat = (...more: string[]) =>
+      cli(['chat', '--template', 'release', '--max-tokens', '3', ...more], { stdin: 'hello\n' })
+    const cut = await chat()
+    assert.match(cut.stderr, /^\(cut at --max-tokens 3\)$/m)
+    const whole = await chat('--stop', cut.stdout[0]!)
+    assert.equal(whole.code, 0)
+    assert.doesNotMatch(whole.stderr, /cut/)
+  })
+
   it('chat goes on after a message that is too long, on a terminal', async function () {
     const refused =
       /the conversation: \d+ tokens leave no room .*Shorten it, or start over with \/reset.*> $/s

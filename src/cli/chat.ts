@@ -2,9 +2,10 @@
 import { createInterface, type Interface } from 'node:readline'
 import type { Command } from 'commander'
 import type { ChatMessage } from '../chat/chat-template.ts'
-import { MtLlamaError } from '../errors.ts'
+import { type ErrorCode, MtLlamaError } from '../errors.ts'
 import type { GenerateResult } from '../generation/options.ts'
 import type { Model } from '../model.ts'
+import { Conversation, chatHelp, runChatCommand } from './chat-commands.ts'
 import { addModelOptions, choice, newCommand } from './command.ts'
 import { type Io, note, print, printJsonLine } from './io.ts'
 import { openTextModel } from './open-model.ts'
@@ -25,7 +26,7 @@ export function chatCommand(io: Io): Command {
       examples: [
         [
           'chat --model ./smollm2',
-          "a conversation in the checkpoint's own template; /reset starts over, Ctrl-D leaves",
+          "a conversation in the checkpoint's own template; /help shows what there is beside messages",
         ],
         ['chat --model ./mt-llama --template release', "in the released scripts' Human / Assistant form"],
         ['chat --model ./smollm2 --json <<< "What is a vole?"', 'one question, the answer as JSON'],
@@ -33,6 +34,7 @@ export function chatCommand(io: Io): Command {
     },
   )
   return addSamplingOptions(addModelOptions(command))
+    .addHelpText('after', `\nIn a conversation:\n${chatHelp.replace(/^/gm, '  ')}`)
     .addOption(
       choice('--template <name>', "the checkpoint's chat template, or the released Human / Assistant form", [
         'checkpoint',
@@ -44,6 +46,7 @@ export function chatCommand(io: Io): Command {
 }
 
 async function run(io: Io, options: ChatCommandOptions, command: Command): Promise<void> {
+  io.sayAtStop(() => 'the conversation ends')
   await using model = await openTextModel(options, io.signal)
   const start: ChatMessage[] =
     options.system === undefined ? [] : [{ role: 'system', content: options.system }]
@@ -61,42 +64,47 @@ async function run(io: Io, options: ChatCommandOptions, command: Command): Promi
   lines.on('SIGINT', interrupt)
   io.signal.addEventListener('abort', () => lines.close(), { once: true })
 
-  if (interactive) note('/reset starts over, Ctrl-C ends an answer, Ctrl-D leaves', options)
-  let messages = [...start]
+  if (interactive) note('/help shows commands, Ctrl-C ends an answer, Ctrl-D leaves', options)
+  else if (process.stdin.isTTY)
+    note('reading messages from the terminal, a line each; Ctrl-D ends them', options)
+  const conversation = new Conversation(start)
   if (interactive) lines.prompt()
   for await (const line of messagesOf(lines)) {
-    if (line === '/reset') messages = [...start]
-    else {
-      messages.push({ role: 'user', content: line })
-      answering = new AbortController()
-      const signal = AbortSignal.any([io.signal, answering.signal])
-      try {
-        messages.push({ role: 'assistant', content: await answer(model, messages, options, signal) })
-      } catch (error) {
-        if (!interactive || !(error instanceof MtLlamaError && error.code === 'CONTEXT_LENGTH')) throw error
-        // The message that failed is taken out of the conversation, so that the next one can be answered.
-        messages.pop()
-        process.stderr.write(`${inFlags(error, command).message}, or start over with /reset\n`)
-      }
-      answering = undefined
+    answering = new AbortController()
+    const signal = AbortSignal.any([io.signal, answering.signal])
+    try {
+      const kind = await runChatCommand(line, conversation)
+      if (kind === 'exit') break
+      if (kind === 'message') await answer(model, conversation, line, options, signal)
+    } catch (error) {
+      if (!interactive || !(error instanceof MtLlamaError && forgiven.includes(error.code))) throw error
+      const wayOut = error.code === 'CONTEXT_LENGTH' ? ', or start over with /reset' : ''
+      process.stderr.write(`${inFlags(error, command).message}${wayOut}\n`)
     }
+    answering = undefined
     if (io.signal.aborted) break
     if (interactive) lines.prompt()
   }
+  lines.close()
 }
+
+/** Errors after which a person may go on with something else. */
+const forgiven: readonly ErrorCode[] = ['CONTEXT_LENGTH', 'OUTPUT']
 
 /** The lines that hold more than white space. */
 async function* messagesOf(lines: Interface): AsyncGenerator<string> {
   for await (const line of lines) if (line.trim() !== '') yield line
 }
 
-/** Prints an answer as it comes and returns it. An abort ends it early. */
+/** Prints the answer to a message as it comes, and adds both to the conversation. An abort ends the answer early. */
 async function answer(
   model: Model,
-  messages: readonly ChatMessage[],
+  conversation: Conversation,
+  message: string,
   options: ChatCommandOptions,
   signal: AbortSignal,
-): Promise<string> {
+): Promise<void> {
+  const messages: ChatMessage[] = [...conversation.messages, { role: 'user', content: message }]
   const stream = model.chatStream(messages, { ...samplingOf(options), template: options.template, signal })
   let content = ''
   let result: GenerateResult | undefined
@@ -121,6 +129,10 @@ async function answer(
       finishReason: result?.finishReason ?? 'aborted',
       tokens: result?.tokens,
     })
-  } else await print('\n')
-  return content
+  } else {
+    await print('\n')
+    if (result?.finishReason === 'length') note(`(cut at --max-tokens ${options.maxTokens})`, options)
+    if (result?.finishReason === 'context') note('(cut, as the context is full; /reset starts over)', options)
+  }
+  conversation.messages = [...messages, { role: 'assistant', content }]
 }
