@@ -31,6 +31,8 @@ export function fakeModel(before: (request: number) => void = () => {}): Scorer 
             requestsTotal: undefined,
             tokensDone: 10 * count,
             tokensTotal: undefined,
+            requestsPlanned: count,
+            tokensPlanned: 10 * count,
           },
           tokensPerSecond: 1,
         })

@@ -6,7 +6,6 @@ import { chooseInput, textOrIds } from './input.ts'
 import type { Io } from './io.ts'
 import { addLineOptions, answerLines, type LineOptions, withLines } from './json-lines.ts'
 import { openModel } from './open-model.ts'
-import { startProgress } from './progress.ts'
 import { addSamplingOptions, type SamplingOptions, samplingOf } from './sampling.ts'
 
 interface GenerateCommandOptions extends SamplingOptions, LineOptions {
@@ -59,23 +58,22 @@ async function run(
   const input = await chooseInput(file, prompt === undefined ? undefined : { prompt })
   await withLines(io, input, { options, command }, async job => {
     await using model = await openModel(options, io.signal)
-    const progress = startProgress('generate', 'prompts', options)
     await answerLines(job, {
-      fields: ['prompt'],
+      ...{ label: 'generate', counted: 'prompts', fields: ['prompt'] },
       example: '{"prompt": "Once upon a time"}',
       parse: line => line.read('prompt', textOrIds),
-      ask: (prompts, onWrong) =>
+      ask: (prompts, { onWrong, onProgress }) =>
         model.generateOrSkip(
           prompts,
           {
             ...samplingOf(options),
             ...{ tooLong, signal: io.signal },
-            onProgress: ({ promptsDone, promptsTotal, tokensPerSecond }) =>
-              progress.update(promptsDone, promptsTotal, tokensPerSecond),
+            onProgress: ({ promptsDone, promptsTotal, promptsPlanned, ...tokens }) =>
+              onProgress({ done: promptsDone, total: promptsTotal, planned: promptsPlanned, ...tokens }),
           },
           onWrong,
         ),
       show: result => result,
-    }).finally(progress.stop)
+    })
   })
 }

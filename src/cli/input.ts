@@ -39,6 +39,8 @@ export interface Input {
   isTerminal: boolean
   /** @throws DATA_NOT_FOUND; DATA_INVALID for a line of more than 256 MiB; ABORTED */
   lines(signal: AbortSignal): AsyncIterable<ReadLine>
+  /** The number of lines; undefined where they can be read but once, or cannot be read. */
+  count(signal: AbortSignal): Promise<number | undefined>
 }
 
 /**
@@ -54,15 +56,35 @@ export async function chooseInput(
   if (prompt === undefined) {
     await checkInput(file)
     const isTerminal = isStandard(file) && process.stdin.isTTY === true
-    return { isTerminal, lines: signal => readJsonLines(file, signal) }
+    return {
+      isTerminal,
+      lines: signal => readJsonLines(file, signal),
+      count: async signal => (isStandard(file) ? undefined : countLines(file, signal)),
+    }
   }
   if (file !== undefined)
     throw new MtLlamaError(
       'INVALID_ARGUMENT',
       message`${{ kind: 'option', name: 'prompt' }} is all of the input; leave ${file} out.`,
     )
-  return { isTerminal: false, lines: () => oneLine(prompt) }
+  return { isTerminal: false, lines: () => oneLine(prompt), count: async () => 1 }
 }
+
+async function countLines(file: string, signal: AbortSignal): Promise<number | undefined> {
+  try {
+    if (!(await stat(file)).isFile()) return undefined
+    let count = 0
+    for await (const { bytes } of readRawLines(createReadStream(file, { signal }), file))
+      if (bytes.some(byte => byte > asciiSpace)) count++
+    return count
+  } catch {
+    // Who reads the lines says what is wrong.
+    return undefined
+  }
+}
+
+/** White space of ASCII, and control characters, are not above it. */
+const asciiSpace = 0x20
 
 async function* oneLine(fields: Record<string, unknown>): AsyncGenerator<ReadLine> {
   const where = '--prompt'

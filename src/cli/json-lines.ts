@@ -1,11 +1,13 @@
 // Answers JSONL with JSONL, line by line: what score and generate have in common.
 import type { Command } from 'commander'
+import { expectedTokens } from '../calls/expected-tokens.ts'
 import type { OnWrong } from '../calls/or-skipped.ts'
 import { MtLlamaError } from '../errors.ts'
 import { type Answers, withAnswers } from './answers-file.ts'
 import { type CommonOptions, choice, fileName } from './command.ts'
 import { type Input, InputLine, type ReadLine } from './input.ts'
 import { type Io, note } from './io.ts'
+import { type Progress, startProgress } from './progress.ts'
 import { inFlags } from './words.ts'
 
 export interface LineOptions extends CommonOptions {
@@ -35,7 +37,27 @@ const linesHelp = `Output:
   "message", in the place of the answer; the exit code is 0 then, and stderr says how many there were. --resume
   takes them for answered: remove them from the file to have them run again.`
 
+/** What a call tells while it runs. */
+export interface Told {
+  onWrong: OnWrong
+  onProgress: (progress: CallProgress) => void
+}
+
+/** ScoreProgress and GenerateProgress in the same words. */
+export interface CallProgress {
+  done: number
+  /** Known once the requests have been read to their end. */
+  total: number | undefined
+  planned: number
+  tokensDone: number
+  tokensPlanned: number
+  tokensPerSecond: number
+}
+
 export interface Answering<Request, Answer> {
+  /** What is shown beside a bar: 'score', 'requests'. */
+  label: string
+  counted: string
   /** The fields of a line that parse() reads; others come back beside the answer. */
   fields: readonly string[]
   /** What people are asked to type, as an example. */
@@ -46,7 +68,7 @@ export interface Answering<Request, Answer> {
    * Yields an answer for each request, in order. For undefined and for a request that is wrong, of which `onWrong` is told
    * before, any answer will do.
    */
-  ask: (requests: AsyncIterable<Request | undefined>, onWrong: OnWrong) => AsyncIterable<Answer>
+  ask: (requests: AsyncIterable<Request | undefined>, told: Told) => AsyncIterable<Answer>
   /**
    * What a line of output holds beside the id and the fields of its request.
    * @param index counts the requests from 0, as a message names them
@@ -98,18 +120,24 @@ interface AskedLine {
  */
 export async function answerLines<Request, Answer>(
   { io, input, answers, options, command }: LineJob,
-  { fields, example, parse, ask, show }: Answering<Request, Answer>,
+  { label, counted, fields, example, parse, ask, show }: Answering<Request, Answer>,
 ): Promise<void> {
   const asked: AskedLine[] = []
   let answered = 0
   const written = new Written()
   // After a failure the program would wait for the writer of its input, were the reading not stopped.
-  const failed = new AbortController()
-  const signal = AbortSignal.any([io.signal, failed.signal])
+  const ended = new AbortController()
+  const signal = AbortSignal.any([io.signal, ended.signal])
+  const progress = new LineProgress(startProgress(label, counted, options), answers.found)
+  if (!options.quiet)
+    void input.count(signal).then(lines => {
+      progress.lines = lines
+    })
   const requests = (async function* () {
     for await (const line of input.lines(signal)) {
       const one = askedLine(line, fields, answers)
       asked.push(one)
+      if (one.isFound) progress.foundRead++
       yield one.isFound || one.error ? undefined : tried(one, () => parse(line.fields as InputLine))
     }
   })()
@@ -126,7 +154,7 @@ export async function answerLines<Request, Answer>(
   if (input.isTerminal) note(`reading lines such as ${example} from the terminal; Ctrl-D ends them`, options)
   io.sayAtStop(() => (written.lines > 0 ? 'the lines answered are written' : 'no line was answered'))
   try {
-    for await (const answer of ask(requests, onWrong)) {
+    for await (const answer of ask(requests, { onWrong, onProgress: step => progress.update(step) })) {
       const line = asked[0]!
       const { id, others } = line
       const shown =
@@ -144,9 +172,10 @@ export async function answerLines<Request, Answer>(
       answered++
     }
   } catch (error) {
-    failed.abort()
     throw error instanceof MtLlamaError ? inWords(error) : error
   } finally {
+    ended.abort()
+    progress.stop()
     written.tell(options)
   }
 }
@@ -181,6 +210,34 @@ function showBeside({ others, where }: AskedLine, shown: object): object {
     'DATA_INVALID',
     `${where}: "${name}" is a field of the answer too; call it otherwise.`,
   )
+}
+
+/** Shows how far the lines are that are run now. Those whose answers were found take no time. */
+class LineProgress {
+  /** Lines of the input, once they are counted. */
+  lines: number | undefined
+  /** Lines that were read whose answers were found. */
+  foundRead = 0
+  private readonly shown: Progress
+  private readonly found: number
+
+  constructor(shown: Progress, found: number) {
+    this.shown = shown
+    this.found = found
+  }
+
+  update({ done, total, planned, ...tokens }: CallProgress): void {
+    const all = this.lines ?? total
+    const ours = all === undefined ? undefined : all - this.found
+    this.shown.update({
+      ...{ done: Math.max(done - this.foundRead, 0), total: ours, tokensPerSecond: tokens.tokensPerSecond },
+      tokens: { done: tokens.tokensDone, total: expectedTokens(tokens, planned - this.foundRead, ours) },
+    })
+  }
+
+  stop(): void {
+    this.shown.stop()
+  }
 }
 
 /** What was written, for people. */

@@ -10,7 +10,6 @@ import { chooseInput, type InputLine, textOrIds } from './input.ts'
 import type { Io } from './io.ts'
 import { addLineOptions, answerLines, type LineOptions, withLines } from './json-lines.ts'
 import { openModel } from './open-model.ts'
-import { startProgress } from './progress.ts'
 
 interface ScoreCommandOptions extends ModelOptions, LineOptions {
   prompt?: string
@@ -81,18 +80,17 @@ async function run(
   const input = await chooseInput(file, requestOf(options))
   await withLines(io, input, { options, command }, async job => {
     await using model = await openModel(options, io.signal)
-    const progress = startProgress('score', 'requests', options)
     await answerLines(job, {
-      fields: ['prompt', 'continuations'],
+      ...{ label: 'score', counted: 'requests', fields: ['prompt', 'continuations'] },
       example: '{"prompt": "The sky is", "continuations": [" blue"]}',
       parse: parseRequest,
-      ask: (requests, onWrong) =>
+      ask: (requests, { onWrong, onProgress }) =>
         model.scoreOrSkip(
           requests,
           {
             ...{ boundary, tooLong, topK, signal: io.signal },
-            onProgress: ({ requestsDone, requestsTotal, tokensPerSecond }) =>
-              progress.update(requestsDone, requestsTotal, tokensPerSecond),
+            onProgress: ({ requestsDone, requestsTotal, requestsPlanned, ...tokens }) =>
+              onProgress({ done: requestsDone, total: requestsTotal, planned: requestsPlanned, ...tokens }),
           },
           onWrong,
         ),
@@ -100,7 +98,7 @@ async function run(
         if (!allowNan) checkFinite(continuations, index, model.info.dtype)
         return { continuations, truncatedTokens, skipped }
       },
-    }).finally(progress.stop)
+    })
   })
 }
 

@@ -10,12 +10,18 @@ export function taskProgress(options: CommonOptions): {
 } {
   let shown: { task: string; bar: Progress } | undefined
   return {
-    update({ task, title, samplesDone, samplesTotal, tokens, seconds }) {
+    update({ task, title, samplesDone, samplesTotal, tokens, tokensTotal, seconds }) {
       if (shown?.task !== task) {
         shown?.bar.stop()
         shown = { task, bar: startProgress(title, 'samples', options) }
       }
-      shown.bar.update(samplesDone, samplesTotal, seconds > 0 ? tokens / seconds : 0)
+      shown.bar.update({
+        ...{ done: samplesDone, total: samplesTotal },
+        ...{
+          tokens: { done: tokens, total: tokensTotal },
+          tokensPerSecond: seconds > 0 ? tokens / seconds : 0,
+        },
+      })
     },
     stop: () => shown?.bar.stop(),
   }

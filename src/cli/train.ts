@@ -99,7 +99,10 @@ function trainProgress(options: CommonOptions): {
       for (const [reason, count] of Object.entries(step.skipped) as [SkipReason, number][])
         skipped.set(reason, (skipped.get(reason) ?? 0) + count)
       if (step.validationLoss !== undefined) validation = `, validation ${step.validationLoss.toFixed(4)}`
-      bar?.update(step.step, step.steps, tokens / seconds, `loss ${step.loss.toFixed(4)}${validation}`)
+      bar?.update({
+        ...{ done: step.step, total: step.steps, tokensPerSecond: tokens / seconds },
+        more: `loss ${step.loss.toFixed(4)}${validation}`,
+      })
     },
     evaluating(progress) {
       if (!tasks) bar?.stop()

@@ -1,4 +1,5 @@
 // Puts what is asked to a model and yields a record for each sample, in order; the caller writes them and adds them up.
+import { expectedTokens } from '../calls/expected-tokens.ts'
 import { MtLlamaError, message } from '../errors.ts'
 import type {
   Ask,
@@ -11,6 +12,7 @@ import type {
   RollForm,
 } from '../protocols/protocol.ts'
 import type { ScoreCache } from '../scoring/cache.ts'
+import type { ScoreProgress } from '../scoring/request.ts'
 import { Prompts } from './prompts.ts'
 import { RankRequests } from './rank-requests.ts'
 import type { GenerateRecord, RankRecord, RollRecord, SampleRecord, Settings } from './results.ts'
@@ -24,8 +26,11 @@ export interface RunTaskOptions {
   tooLong: Settings['tooLong']
   cache: ScoreCache | undefined
   signal: AbortSignal | undefined
-  /** @param tokens that the model has run so far for this task */
-  onTokens: (tokens: number) => void
+  /**
+   * @param tokens that the model has run so far for this task
+   * @param total what they may come to; undefined while nothing tells
+   */
+  onTokens: (tokens: number, total: number | undefined) => void
 }
 
 /** Yields the samples' records in order. @throws ABORTED, and what scoring and generation throw, naming the sample */
@@ -63,7 +68,11 @@ async function* rank(
     ...(cache && { cache }),
     ...(form.boundary && { boundary: form.boundary }),
     ...(signal && { signal }),
-    onProgress: progress => onTokens(progress.tokensDone),
+    onProgress: progress => {
+      const { requestsPlanned, tokensDone } = progress
+      const planned = requestsPlanned > 0 ? requests.askOf(requestsPlanned - 1) + 1 : 0
+      onTokens(tokensDone, expectedTokens(progress, planned, asks.length))
+    },
   })
   for await (const { ask, continuations, truncatedTokens, ...answered } of requests.answers(asks, results)) {
     const answer = { ...answered.answer, ...tokenScores(continuations, model.tokenizer) }
@@ -103,7 +112,8 @@ async function* generate(
       ...(stopIds && { stopIds }),
       tooLong,
       ...(signal && { signal }),
-      onProgress: progress => onTokens(progress.tokensDone),
+      onProgress: progress =>
+        onTokens(progress.tokensDone, expectedTokens(progress, progress.promptsPlanned, asks.length)),
     },
   )
   let i = 0
@@ -132,20 +142,41 @@ async function* roll(
   { signal, onTokens }: RunTaskOptions,
 ): AsyncGenerator<RollRecord> {
   let done = 0
-  const score = (ask: RollAsk, index: number) =>
-    model.perplexity(ask.prompt, signal ? { signal } : {}).catch((error: unknown) => {
+  let charactersDone = 0
+  const characters = asks.reduce((sum, { prompt }) => sum + prompt.length, 0)
+  /** How far the texts are that are being scored. */
+  const running = new Map<number, { tokens: number; characters: number }>()
+  const tell = () => {
+    let [tokens, read] = [done, charactersDone]
+    for (const text of running.values()) {
+      tokens += text.tokens
+      read += text.characters
+    }
+    onTokens(tokens, read > 0 ? Math.round((tokens * characters) / read) : undefined)
+  }
+  const score = (ask: RollAsk, index: number) => {
+    const onProgress = (progress: ScoreProgress) => {
+      const { tokensDone: tokens, requestsPlanned, requestsTotal } = progress
+      const total = expectedTokens(progress, requestsPlanned, requestsTotal)
+      running.set(index, { tokens, characters: total ? (ask.prompt.length * tokens) / total : 0 })
+      tell()
+    }
+    return model.perplexity(ask.prompt, { ...(signal && { signal }), onProgress }).catch((error: unknown) => {
       if (!(error instanceof MtLlamaError)) throw error
       throw new MtLlamaError(error.code, message`${{ kind: 'prompt', index }}: ${error.message}`, {
         cause: error,
       })
     })
+  }
   for (let start = 0; start < asks.length; start += rolledAtOnce) {
     const some = asks.slice(start, start + rolledAtOnce)
     const results = await Promise.all(some.map((ask, i) => score(ask, start + i)))
+    running.clear()
     for (const [i, { logLikelihood, tokens }] of results.entries()) {
       const ask = some[i]!
       done += tokens
-      onTokens(done)
+      charactersDone += ask.prompt.length
+      tell()
       const answer = { logLikelihood, tokens }
       if (Number.isFinite(logLikelihood))
         yield { ...ask, ...answer, ...form.judge(ask, answer), truncatedTokens: 0 }

@@ -61,6 +61,8 @@ export interface EvaluateProgress {
   samplesTotal: number
   /** Tokens that the model has run for this task. */
   tokens: number
+  /** What `tokens` may come to, by the samples planned so far; undefined while nothing tells. */
+  tokensTotal: number | undefined
   /** Time since the task began. */
   seconds: number
 }

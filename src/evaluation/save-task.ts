@@ -126,15 +126,17 @@ async function* run(
   const { tokens: tokensBefore, seconds: secondsBefore } = state
   const skip = state.tally.samples
   let nextSave = start
+  let tokensTotal: number | undefined
   const tell = () => {
     const seconds = (performance.now() - start) / 1000
     state.seconds = secondsBefore + seconds
     onProgress?.({
       ...{ task: name, title, samplesDone: state.tally.samples, samplesTotal: work.asks.length },
-      ...{ tokens: state.tokens - tokensBefore, seconds },
+      ...{ tokens: state.tokens - tokensBefore, tokensTotal, seconds },
     })
   }
-  const onTokens = (count: number) => {
+  const onTokens = (count: number, total: number | undefined) => {
+    tokensTotal = total
     state.tokens = tokensBefore + count
     tell()
   }

@@ -9,6 +9,7 @@ import { MtLlamaError } from '../errors.ts'
 import type { NativeSampling } from '../native/types.ts'
 import type { Continuation } from './continuation.ts'
 import { type DecodeQueue, type DecodingCall, maxSequences } from './decode-queue.ts'
+import { ExpectedTokens } from './expected-tokens.ts'
 import type { GenerateResult } from './options.ts'
 import type { GenerateSettings } from './settings.ts'
 
@@ -36,6 +37,7 @@ export class GenerateCall<Prompt> implements DecodingCall, Answerer<Prompt, Gene
   private readonly call: OrderedCall<Prompt, GenerateResult, PromptText>
   private promptsDone = 0
   private tokensDone = 0
+  private readonly expected = new ExpectedTokens()
   private readonly start = performance.now()
 
   /** @param prepare a prompt, given its index, as a text to generate; undefined skips it */
@@ -79,6 +81,7 @@ export class GenerateCall<Prompt> implements DecodingCall, Answerer<Prompt, Gene
   }
 
   private add(text: Continuation | undefined, index: number): PromptText {
+    this.expected.add(text)
     if (text) this.waiting.push(text)
     else this.promptsDone++
     return new PromptText(text, index, this.options.onWrong)
@@ -109,10 +112,12 @@ export class GenerateCall<Prompt> implements DecodingCall, Answerer<Prompt, Gene
   onStep(tokens: number, ended: number): void {
     this.tokensDone += tokens
     this.promptsDone += ended
+    if (ended > 0) this.expected.takeEnded()
     if (ended > 0) this.call.changed.tell()
-    const { promptsDone, tokensDone } = this
+    const { promptsDone, tokensDone, expected } = this
     this.options.onProgress?.({
       ...{ promptsDone, promptsTotal: this.call.itemsTotal, tokensDone },
+      ...{ promptsPlanned: expected.prompts, tokensPlanned: expected.tokens },
       tokensPerSecond: tokensDone / ((performance.now() - this.start) / 1000),
     })
   }

@@ -69,6 +69,13 @@ export interface GenerateProgress {
   promptsTotal: number | undefined
   /** Tokens the model has run, of prompts and new ones. */
   tokensDone: number
+  /** Prompts that were read so far. */
+  promptsPlanned: number
+  /**
+   * Tokens that these may take. Of a text that has not ended those of its prompt count, and as many new ones as texts have
+   * had that have ended; before the first has, as many as it may have.
+   */
+  tokensPlanned: number
   /** tokensDone per second since the call. */
   tokensPerSecond: number
 }

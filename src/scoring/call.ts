@@ -171,6 +171,7 @@ export class ScoreCall<Request> implements QueuedCall, Answerer<Request, ScoreRe
       requestsTotal: this.call.itemsTotal,
       tokensDone,
       tokensTotal: this.call.reading === 'ended' ? this.planner.tokensPlanned : undefined,
+      ...{ requestsPlanned: this.planner.requestsPlanned, tokensPlanned: this.planner.tokensPlanned },
       tokensPerSecond: tokensDone / ((performance.now() - this.start) / 1000),
     })
   }

@@ -15,6 +15,8 @@ export class Planner {
   treesOpen = 0
   /** Tokens of all trees so far. */
   tokensPlanned = 0
+  /** Requests whose sequences are in trees. */
+  requestsPlanned = 0
   private readonly queue: ScoreQueue
   private readonly share: boolean
   private readonly ready: Tree[] = []
@@ -22,6 +24,7 @@ export class Planner {
   private readyBudget = 0
   private window: Sequence[] = []
   private windowTokens = 0
+  private windowRequests = 0
 
   /** @param share false runs every sequence by itself */
   constructor(queue: ScoreQueue, share: boolean) {
@@ -34,8 +37,9 @@ export class Planner {
     return Math.max(idleWindowPacks * queue.packTokens, fullWindowTokens)
   }
 
-  /** @param tokens what the sequences count for in the window */
+  /** Takes the sequences of a request. @param tokens what they count for in the window */
   add(sequences: readonly Sequence[], tokens: number): void {
+    this.windowRequests++
     for (const sequence of sequences) this.window.push(sequence)
     this.windowTokens += tokens
   }
@@ -54,6 +58,8 @@ export class Planner {
 
   /** Turns the window into trees for the queue. */
   plan(): void {
+    this.requestsPlanned += this.windowRequests
+    this.windowRequests = 0
     if (this.window.length === 0) return
     this.makeReady(this.window)
     this.window = []

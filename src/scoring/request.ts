@@ -34,6 +34,10 @@ export interface ScoreProgress {
   tokensDone: number
   /** Known once all requests have been read and planned. */
   tokensTotal: number | undefined
+  /** Requests that were read and planned so far. */
+  requestsPlanned: number
+  /** Tokens that these take, each shared prefix once: from the first pack on it tells what all requests may take. */
+  tokensPlanned: number
   /** tokensDone per second since the call. */
   tokensPerSecond: number
 }
