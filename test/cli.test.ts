@@ -85,6 +85,8 @@ describe('mt-llama', () => {
       const other = ['eval', '--tasks', 'copa', '--out', out, '--dtype', 'float32']
       const { code, stderr, stdout } = await cli(other)
       assert.deepEqual([code, stdout], [1, ''])
+      const limited = await cli(['eval', '--tasks', 'copa', '--out', out, '--limit', '1'])
+      assert.match(limited.stderr, /^error: .*settings holds .*: --limit is null there and 1 here\. /)
       assert.match(
         stderr,
         /^error: .*settings holds results of .*default\/model with other settings than this run: --dtype is "bfloat16" there and "float32" here\. Name another --out folder, or remove this one\. \[OUTPUT\]\n$/,

@@ -171,12 +171,13 @@ async function run(io: Io, options: EvalOptions): Promise<void> {
     ...promptingSettings(prompting),
   }
   const checkpoint = await openTextCheckpoint(options, io.signal)
-  await saved?.checkKnown({
+  const known = {
     version: await packageVersion(),
     modelFingerprint: await fingerprint(checkpoint),
     dtype: options.dtype === 'auto' ? checkpoint.autoDType : dtypeOf(options.dtype),
     ...asked,
-  })
+  }
+  await saved?.checkKnown(known, new Set(plain.map(({ task }) => task.name)))
   await using model = await loadCheckpoint(checkpoint, options, io.signal)
   // Chats are rendered by the checkpoint's template, which is there by now.
   const chat = prompting.chatTemplate ? prompted(asTasksSay, prompting, model) : undefined

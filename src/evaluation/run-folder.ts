@@ -68,29 +68,40 @@ export class RunFolder {
 
   /**
    * The results that the folder holds, to be added to.
-   * @throws OUTPUT where they have other settings, naming what differs; a limit may be lower there
+   * @param asked names of the tasks that the run asks
+   * @throws OUTPUT where they have other settings, naming what differs; a limit may be lower there, if all tasks are asked
    */
-  async earlier(settings: Settings): Promise<RunResults | undefined> {
+  async earlier(settings: Settings, asked: ReadonlySet<string>): Promise<RunResults | undefined> {
     const results = await this.results()
-    if (results) this.#checkSame(results, settings)
+    if (results) this.#checkSame(results, settings, asked)
     return results
   }
 
   /** Does what earlier() does before a model is loaded, by the settings that are known then. @throws OUTPUT */
-  async checkKnown(known: Omit<Settings, 'backend' | 'addBos'>): Promise<void> {
+  async checkKnown(known: Omit<Settings, 'backend' | 'addBos'>, asked: ReadonlySet<string>): Promise<void> {
     const results = await this.results()
     if (!results) return
     const { backend, addBos } = results.settings
-    this.#checkSame(results, { ...known, backend, addBos })
+    this.#checkSame(results, { ...known, backend, addBos }, asked)
   }
 
-  #checkSame(results: RunResults, settings: Settings): void {
-    const differences = differing(results.settings, settings)
-    if (differences.length === 0) return
-    throw new MtLlamaError(
-      'OUTPUT',
-      message`${this.path} holds results of ${results.model.path} with other settings than this run${differences}. ${way}`,
-    )
+  #checkSame(
+    { settings: there, model, tasks }: RunResults,
+    here: Settings,
+    asked: ReadonlySet<string>,
+  ): void {
+    const differences = differing(there, here)
+    if (differences.length > 0)
+      throw new MtLlamaError(
+        'OUTPUT',
+        message`${this.path} holds results of ${model.path} with other settings than this run${differences}. ${way}`,
+      )
+    const others = Object.keys(tasks).filter(name => !asked.has(name))
+    if (there.limit !== here.limit && others.length > 0)
+      throw new MtLlamaError(
+        'OUTPUT',
+        message`${this.path} holds ${others.join(', ')} with ${{ kind: 'option', name: 'limit' }} ${String(there.limit)}; a run that raises it to ${here.limit ?? 'all items'} must name every task that is there`,
+      )
   }
 
   /** The journal of a task: see journal.ts. */

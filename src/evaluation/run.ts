@@ -1,5 +1,4 @@
 // Runs tasks in order on one model, saves as it goes, and adds up the results.
-import { MtLlamaError, message } from '../errors.ts'
 import type { ScoreCache } from '../scoring/cache.ts'
 import { builtInTasks } from '../tasks/built-in/registry.ts'
 import type { TaskGroup } from '../tasks/yaml/load.ts'
@@ -82,7 +81,8 @@ export async function* runWork(
   options: RunOptions,
 ): AsyncGenerator<TaskSample, RunResults, undefined> {
   const { settings, folder, signal } = options
-  const earlier = await folder?.earlier(settings)
+  const asked = new Set(options.work.map(({ task }) => task.name))
+  const earlier = await folder?.earlier(settings, asked)
   const results: RunResults = {
     settings,
     model: model.info,
@@ -104,13 +104,7 @@ export async function* runWork(
     const isEmpty = Object.keys(results.tasks).length === 0
     await folder?.write(results, isEmpty ? '' : report(results, { card: options.card ?? false }))
   }
-  const asked = new Set(options.work.map(({ task }) => task.name))
   const others = Object.keys(results.tasks).filter(name => !asked.has(name))
-  if (earlier && earlier.settings.limit !== settings.limit && others.length > 0)
-    throw new MtLlamaError(
-      'OUTPUT',
-      message`${folder!.path} holds ${others.join(', ')} with ${{ kind: 'option', name: 'limit' }} ${String(earlier.settings.limit)}; a run that raises it to ${settings.limit ?? 'all items'} must name every task that is there`,
-    )
   for (const name of others)
     results.tasks[name] = await recounted(results.tasks[name]!, folder!.journal(name))
   // The settings are saved before the first sample: without them a journal would be worth nothing after a kill.
