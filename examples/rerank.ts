@@ -7,12 +7,5 @@ const [path, question, ...passages] = process.argv.slice(2)
 if (!path || !question || passages.length < 2) throw new Error('usage: MODEL QUESTION PASSAGE PASSAGE ...')
 
 await using model = await loadModel(path)
-const results = await model.score(
-  passages.map(passage => ({
-    prompt: `Passage: ${passage}\nA question about this passage:`,
-    continuations: [` ${question}`],
-  })),
-)
-const scored = passages.map((passage, i) => ({ passage, score: results[i]!.continuations[0]!.logLikelihood }))
-for (const { passage, score } of scored.sort((a, b) => b.score - a.score))
-  console.log(`${score.toFixed(2)} ${passage}`)
+for (const { score, document } of await model.rank(question, passages))
+  console.log(`${score.toFixed(2)} ${document}`)

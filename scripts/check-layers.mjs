@@ -21,6 +21,7 @@ const sourceLayers = [
   ['src/checkpoint', 'src/tokenizer'],
   ['src/hub'],
   ['src/scoring', 'src/generation', 'src/embedding', 'src/chat'],
+  ['src/zero-shot'],
   ['src/model'],
   ['src/prompts', 'src/tasks', 'src/metrics'],
   ['src/protocols'],

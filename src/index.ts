@@ -74,3 +74,7 @@ export {
   trainStream,
 } from './training/train.ts'
 export type { TrainConfig, TrainDType } from './training/train-config.ts'
+export type { Calibration } from './zero-shot/calibration.ts'
+export type { Classification, ClassifyOptions } from './zero-shot/classify.ts'
+export type { Label } from './zero-shot/labels.ts'
+export type { RankedDocument, RankOptions } from './zero-shot/rank.ts'

@@ -87,6 +87,10 @@ import {
 } from './scoring/rolling.ts'
 import { encodeSettings, promptSettings } from './scoring/settings.ts'
 import type { Tokenizer } from './tokenizer/tokenizer.ts'
+import { type Classification, Classifier, type ClassifyOptions } from './zero-shot/classify.ts'
+import { answersOf, encodeAsks, type ItemJudge, readItem } from './zero-shot/judge.ts'
+import type { JudgeOptions } from './zero-shot/options.ts'
+import { byRelevance, type RankedDocument, Ranker, type RankOptions } from './zero-shot/rank.ts'
 
 const signalNames = ['signal']
 
@@ -202,6 +206,48 @@ export class Model {
     const ids = await this.whileOpen(encodePrefix(this.context, own, settings), signal)
     const { prefixes } = this.queue
     return new Prefix(prefixes, await prefixes.add(ids, signal))
+  }
+
+  /**
+   * Zero-shot classification: for each text, or for one, the labels in the order of their probabilities, by the log-likelihoods
+   * that score() gives them after a prompt about the text. An array is read at the call: what it holds may be changed then.
+   * @throws INVALID_ARGUMENT, CONTEXT_LENGTH, SCORE_NOT_FINITE naming the text; TOKENIZER, ABORTED, DISPOSED
+   */
+  async classify(text: string, options: ClassifyOptions): Promise<Classification>
+  async classify(texts: Source<string>, options: ClassifyOptions): Promise<Classification[]>
+  async classify(
+    texts: string | Source<string>,
+    options: ClassifyOptions,
+  ): Promise<Classification[] | Classification> {
+    const list = typeof texts === 'string' ? [texts] : texts
+    const results = await collect(this.judging(list, new Classifier(options), options, false))
+    return typeof texts === 'string' ? results[0]! : results
+  }
+
+  /** classify() for any number of texts, as scoreStream() is score(). */
+  classifyStream(
+    texts: Source<string>,
+    options: ClassifyOptions,
+  ): AsyncGenerator<Classification, void, undefined> {
+    return this.judging(texts, new Classifier(options), options, true)
+  }
+
+  /**
+   * Reranking: documents by how likely the query is after a prompt about each of them, the most relevant first. Scores are
+   * the log-likelihoods that score() gives. An array is read at the call: what it holds may be changed then.
+   * @throws INVALID_ARGUMENT, CONTEXT_LENGTH, SCORE_NOT_FINITE naming the document; TOKENIZER, ABORTED, DISPOSED
+   */
+  async rank(query: string, documents: Source<string>, options: RankOptions = {}): Promise<RankedDocument[]> {
+    return byRelevance(await collect(this.judging(documents, new Ranker(query, options), options, false)))
+  }
+
+  /** rank() for any number of documents: gives each with its score in the order that they come in, as scoreStream() does. */
+  rankStream(
+    query: string,
+    documents: Source<string>,
+    options: RankOptions = {},
+  ): AsyncGenerator<RankedDocument, void, undefined> {
+    return this.judging(documents, new Ranker(query, options), options, true)
   }
 
   /** The text that follows one prompt. */
@@ -426,7 +472,7 @@ export class Model {
   }
 
   /** @throws INVALID_ARGUMENT for a cache of another model */
-  private cacheOption({ cache }: ScoreOptions): ScoreCache | undefined {
+  private cacheOption({ cache }: Pick<ScoreOptions, 'cache'>): ScoreCache | undefined {
     if (cache === undefined || this.caches.has(cache)) return cache
     throw new MtLlamaError(
       'INVALID_ARGUMENT',
@@ -484,6 +530,32 @@ export class Model {
       return new EmbedCall(native, packTokens, how, encode).results(readAll('texts', texts, read))
     const readAndEncode = (text: Text, index: number) => encode(read(text, index), index)
     return new EmbedCall(native, packTokens, how, readAndEncode).results(texts)
+  }
+
+  /** @param options that the judge has checked by name */
+  private judging<Answer>(
+    items: Source<string>,
+    judge: ItemJudge<Answer>,
+    options: JudgeOptions,
+    answersFirst: boolean,
+  ): AsyncGenerator<Answer, void, undefined> {
+    const sourceName = `${judge.itemName}s` as const
+    checkSource(sourceName, items)
+    const tooLong = choiceOption(options, 'tooLong', ['error', 'truncate-left'], 'error')
+    const settings = encodeSettings({ tooLong })
+    const how = {
+      ...{ topK: 0, answersFirst, sourceName, priority: priorityOption(options) },
+      ...{ signal: signalOption(options), onProgress: callbackOption(options, 'onProgress') },
+      cache: this.cacheOption(options),
+    }
+    const read = (item: unknown, index: number) => readItem(item, index, judge.itemName)
+    const encode = (item: string, index: number) =>
+      encodeAsks(this.context, judge.asks(item, index), index, settings)
+    const results =
+      !answersFirst && Array.isArray(items)
+        ? this.run(readAll(sourceName, items, read), encode, how)
+        : this.run(items, (item, index) => encode(read(item, index), index), how)
+    return answersOf(judge, results, this.info.dtype)
   }
 
   private run<Request>(
@@ -592,7 +664,7 @@ async function collect<Result>(results: AsyncGenerator<Result>): Promise<Result[
 }
 
 /** @throws INVALID_ARGUMENT */
-function checkSource(name: 'prompts' | 'requests' | 'texts', value: unknown): void {
+function checkSource(name: 'prompts' | 'requests' | 'texts' | 'documents', value: unknown): void {
   if (reading(name, () => isSource(value))) return
   throw new MtLlamaError(
     'INVALID_ARGUMENT',

@@ -22,6 +22,8 @@ export interface ScoreCallOptions extends Pick<TreeOptions, 'share'> {
   onProgress: ((progress: ScoreProgress) => void) | undefined
   /** A source or a request that is wrong ends the call once the requests before it are answered, not at once. */
   answersFirst: boolean
+  /** What messages call the source. @default 'requests' */
+  sourceName?: string
 }
 
 /** Windows that may be read and not yet handed out. */
@@ -62,7 +64,7 @@ export class ScoreCall<Request> implements QueuedCall, Answerer<Request, ScoreRe
     this.planner = new Planner(queue, options.share)
     const maxAhead = windowsAhead * Planner.maxWindowTokens(queue)
     this.call = new OrderedCall<Request, ScoreResult, RequestScores>(this, {
-      ...{ ...options, maxAhead, sourceName: 'requests' },
+      ...{ sourceName: 'requests', ...options, maxAhead },
     })
   }
 
