@@ -14,7 +14,7 @@ import { type OnWrong, orSkipped } from './calls/or-skipped.ts'
 import { priorityOption } from './calls/priority.ts'
 import { reading } from './calls/reading.ts'
 import { inSlices, type Slices } from './calls/slices.ts'
-import { isSource, type Source } from './calls/source.ts'
+import { checkSource, collect, readAll, type Source } from './calls/source.ts'
 import { type ReadText, readIds, readText, type Text } from './calls/text.ts'
 import { ChatSession } from './chat/chat-session.ts'
 import {
@@ -48,7 +48,7 @@ import { Continuation } from './generation/continuation.ts'
 import { DecodeQueue } from './generation/decode-queue.ts'
 import { type GenerateOptions, type GenerateResult, generateOptionNames } from './generation/options.ts'
 import { type GenerateSettings, generateSettings } from './generation/settings.ts'
-import { TextStream } from './generation/text-stream.ts'
+import { piecesOf, TextStream } from './generation/text-stream.ts'
 import { type ModelInfo, type ModelParts, modelInfo } from './model/info.ts'
 import { kvBytesPerToken } from './model/memory.ts'
 import type { PlannerOptions } from './model/planner-options.ts'
@@ -85,11 +85,11 @@ import {
   type RollingWindow,
   rollingWindows,
 } from './scoring/rolling.ts'
-import { encodeSettings, promptSettings } from './scoring/settings.ts'
+import { callSettings, encodeSettings, promptSettings } from './scoring/settings.ts'
 import type { Tokenizer } from './tokenizer/tokenizer.ts'
 import { type Classification, Classifier, type ClassifyOptions } from './zero-shot/classify.ts'
 import { answersOf, encodeAsks, type ItemJudge, readItem } from './zero-shot/judge.ts'
-import type { JudgeOptions } from './zero-shot/options.ts'
+import { type JudgeOptions, tooLongOption } from './zero-shot/options.ts'
 import { byRelevance, type RankedDocument, Ranker, type RankOptions } from './zero-shot/rank.ts'
 
 const signalNames = ['signal']
@@ -310,10 +310,10 @@ export class Model {
     const parseSpecial = booleanOption(options, 'parseSpecial', true)
     const window = integerOption(options, 'window', 1, contextLength, contextLength)
     const stride = integerOption(options, 'stride', 1, window, window)
-    const callOptions = { signal: signalOption(options), onProgress: callbackOption(options, 'onProgress') }
+    const how = { ...callSettings(options), topK: 0, answersFirst: false }
     const own = readText(text, 'the text', vocabSize)
     const encoded = encodeText(this.context, own, 'the text', parseSpecial)
-    const whole = await this.whileOpen(encoded, callOptions.signal)
+    const whole = await this.whileOpen(encoded, how.signal)
     const prefix = prefixToken(this.context, 'the text')
     const ids = afterPrefix(prefix, whole)
     if (ids.length === 0)
@@ -324,11 +324,7 @@ export class Model {
       return { sequences: [{ ...window, request, continuation: 0 }], truncatedTokens: 0, skipped: false }
     }
     let logLikelihood = 0
-    for await (const { continuations } of this.run(windows, encode, {
-      ...callOptions,
-      ...{ topK: 0, priority: 'normal' },
-      answersFirst: false,
-    }))
+    for await (const { continuations } of this.run(windows, encode, how))
       logLikelihood += continuations[0]!.logLikelihood
     return perplexityResult(logLikelihood, ids.length, typeof own === 'string' ? own : undefined)
   }
@@ -490,12 +486,8 @@ export class Model {
     checkOptions(options, scoreOptionNames)
     const { vocabSize } = this.info
     const settings = encodeSettings(options)
-    const how = {
-      ...{ topK: integerOption(options, 'topK', 0, vocabSize, 0), answersFirst },
-      priority: priorityOption(options),
-      ...{ signal: signalOption(options), onProgress: callbackOption(options, 'onProgress') },
-      cache: this.cacheOption(options),
-    }
+    const topK = integerOption(options, 'topK', 0, vocabSize, 0)
+    const how = { ...callSettings(options), topK, answersFirst, cache: this.cacheOption(options) }
     const read = (request: unknown, index: number) => readRequest(request, index, vocabSize)
     const encode = (request: ReadRequest, index: number) =>
       encodeRequest(this.context, request, index, settings)
@@ -539,18 +531,18 @@ export class Model {
     options: JudgeOptions,
     answersFirst: boolean,
   ): AsyncGenerator<Answer, void, undefined> {
-    const sourceName = `${judge.itemName}s` as const
+    const sourceName = `${judge.itemName}s`
     checkSource(sourceName, items)
-    const tooLong = choiceOption(options, 'tooLong', ['error', 'truncate-left'], 'error')
-    const settings = encodeSettings({ tooLong })
+    const encoding = encodeSettings({ tooLong: tooLongOption(options) })
     const how = {
-      ...{ topK: 0, answersFirst, sourceName, priority: priorityOption(options) },
-      ...{ signal: signalOption(options), onProgress: callbackOption(options, 'onProgress') },
+      ...callSettings(options),
+      topK: 0,
+      answersFirst,
+      sourceName,
       cache: this.cacheOption(options),
     }
     const read = (item: unknown, index: number) => readItem(item, index, judge.itemName)
-    const encode = (item: string, index: number) =>
-      encodeAsks(this.context, judge.asks(item, index), index, settings)
+    const encode = (item: string, index: number) => encodeAsks(this.context, judge, item, index, encoding)
     const results =
       !answersFirst && Array.isArray(items)
         ? this.run(readAll(sourceName, items, read), encode, how)
@@ -628,46 +620,4 @@ export class Model {
     const results = this.continue([prompt], settings, { answersFirst: false, keepsRows, onText })
     return onLeave(piecesOf(text, results), () => void results.return())
   }
-}
-
-/** The pieces of a text while it is generated, then its result. */
-async function* piecesOf(
-  text: TextStream,
-  results: AsyncGenerator<GenerateResult, void, undefined>,
-): AsyncGenerator<string, GenerateResult, undefined> {
-  const first = results.next()
-  const ended = first.catch(() => {}).then(() => text.end())
-  try {
-    yield* text.read()
-    const { value } = await first
-    return value as GenerateResult
-  } finally {
-    // A loop that is left early ends the generation.
-    await results.return()
-    await ended
-  }
-}
-
-/** What an array holds now: its owner may change it while the call runs. */
-function readAll<Read>(
-  name: string,
-  items: readonly unknown[],
-  read: (item: unknown, index: number) => Read,
-): Read[] {
-  return reading(name, () => Array.from(items, read))
-}
-
-async function collect<Result>(results: AsyncGenerator<Result>): Promise<Result[]> {
-  const all: Result[] = []
-  for await (const result of results) all.push(result)
-  return all
-}
-
-/** @throws INVALID_ARGUMENT */
-function checkSource(name: 'prompts' | 'requests' | 'texts' | 'documents', value: unknown): void {
-  if (reading(name, () => isSource(value))) return
-  throw new MtLlamaError(
-    'INVALID_ARGUMENT',
-    `${name} is ${shown(value)}; expected an array or an (async) iterable of ${name}`,
-  )
 }

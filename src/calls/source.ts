@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { shown } from '../data/shown.ts'
 import { MtLlamaError } from '../errors.ts'
 import { onAbort } from '../native/job.ts'
+import { reading } from './reading.ts'
 
 export type Source<Item> = Iterable<Item> | AsyncIterable<Item>
 
@@ -18,6 +19,33 @@ export function isSource(value: unknown): value is Source<unknown> {
   const { [Symbol.asyncIterator]: later, [Symbol.iterator]: now } = value as Partial<AsyncIterable<unknown>> &
     Partial<Iterable<unknown>>
   return typeof (later ?? now) === 'function'
+}
+
+/**
+ * @param name of the source and of what it holds: 'requests'
+ * @throws INVALID_ARGUMENT
+ */
+export function checkSource(name: string, value: unknown): void {
+  if (reading(name, () => isSource(value))) return
+  throw new MtLlamaError(
+    'INVALID_ARGUMENT',
+    `${name} is ${shown(value)}; expected an array or an (async) iterable of ${name}`,
+  )
+}
+
+/** What an array holds now: its owner may change it while the call runs. */
+export function readAll<Read>(
+  name: string,
+  items: readonly unknown[],
+  read: (item: unknown, index: number) => Read,
+): Read[] {
+  return reading(name, () => Array.from(items, read))
+}
+
+export async function collect<Result>(results: AsyncIterable<Result>): Promise<Result[]> {
+  const all: Result[] = []
+  for await (const result of results) all.push(result)
+  return all
 }
 
 /**

@@ -1,5 +1,6 @@
-// Reads the options of a call that say how texts become tokens, checked, with their defaults.
-import { booleanOption, choiceOption } from '../calls/options.ts'
+// Reads the options that calls on scores have in common, checked, with their defaults.
+import { booleanOption, callbackOption, choiceOption, signalOption } from '../calls/options.ts'
+import { priorityOption } from '../calls/priority.ts'
 import type { EncodeSettings } from './encode.ts'
 import type { ScoreOptions } from './request.ts'
 
@@ -18,5 +19,14 @@ export function promptSettings(
     addBos: booleanOption(options, 'addBos', undefined),
     parseSpecial: booleanOption(options, 'parseSpecial', true),
     tooLong: choiceOption(options, 'tooLong', ['error', 'truncate-left', 'truncate-right', 'skip'], 'error'),
+  }
+}
+
+/** How a call runs among others. */
+export function callSettings(options: Pick<ScoreOptions, 'priority' | 'signal' | 'onProgress'>) {
+  return {
+    priority: priorityOption(options),
+    signal: signalOption(options),
+    onProgress: callbackOption(options, 'onProgress'),
   }
 }

@@ -33,15 +33,16 @@ export function readItem(item: unknown, index: number, name: string): string {
   )
 }
 
-/** The asks of an item as one request, whose continuations are those of all asks. */
+/** What is asked about an item as one request, whose continuations are those of all asks. */
 export function* encodeAsks(
   context: EncodeContext,
-  asks: readonly ReadRequest[],
+  judge: Pick<ItemJudge<unknown>, 'asks'>,
+  item: string,
   index: number,
   settings: EncodeSettings,
 ): Slices<EncodedRequest> {
   const all: EncodedRequest = { sequences: [], truncatedTokens: 0, skipped: false }
-  for (const ask of asks) {
+  for (const ask of judge.asks(item, index)) {
     const { sequences, truncatedTokens } = yield* encodeRequest(context, ask, index, settings)
     for (const sequence of sequences) all.sequences.push({ ...sequence, continuation: all.sequences.length })
     all.truncatedTokens = Math.max(all.truncatedTokens, truncatedTokens)

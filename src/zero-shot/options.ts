@@ -1,4 +1,5 @@
 // The options that classification and ranking have in common, which are score()'s.
+import { choiceOption } from '../calls/options.ts'
 import type { Priority } from '../calls/priority.ts'
 import type { ScoreCache } from '../scoring/cache.ts'
 import type { ScoreProgress } from '../scoring/request.ts'
@@ -27,3 +28,8 @@ export const judgeOptionNames = {
   signal: true,
   onProgress: true,
 } as const satisfies Record<keyof JudgeOptions, true>
+
+/** @throws INVALID_ARGUMENT */
+export function tooLongOption(options: JudgeOptions): 'error' | 'truncate-left' {
+  return choiceOption(options, 'tooLong', ['error', 'truncate-left'], 'error')
+}
