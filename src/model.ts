@@ -163,13 +163,12 @@ export class Model {
     return this.scoring(requests, options, true, onWrong)
   }
 
-  /** The vector of one text. */
-  async embed(text: string, options?: EmbedOptions): Promise<EmbedResult>
   /**
-   * Vectors of texts, for search, clustering or a classifier on top, in their order. What a text's is does not depend on
+   * Vectors of texts, for search, clustering or a classifier on top, in their order, or that of one text. What a text's is does not depend on
    * the texts beside it. An array is read at the call: what it holds may be changed then.
    * @throws INVALID_ARGUMENT, TOKEN_OUT_OF_RANGE, CONTEXT_LENGTH naming the text; OUT_OF_MEMORY, TOKENIZER, ABORTED, DISPOSED
    */
+  async embed(text: string, options?: EmbedOptions): Promise<EmbedResult>
   async embed(texts: Source<Text>, options?: EmbedOptions): Promise<EmbedResult[]>
   async embed(
     texts: string | Source<Text>,
@@ -250,12 +249,11 @@ export class Model {
     return this.judging(documents, new Ranker(query, options), options, true)
   }
 
-  /** The text that follows one prompt. */
-  async generate(prompt: string, options?: GenerateOptions): Promise<GenerateResult>
   /**
-   * Texts that follow the prompts, in their order. An array is read at the call: what it holds may be changed then.
+   * Texts that follow the prompts, in their order, or the one that follows one prompt. An array is read at the call: what it holds may be changed then.
    * @throws INVALID_ARGUMENT, TOKEN_OUT_OF_RANGE, CONTEXT_LENGTH naming the prompt; SCORE_NOT_FINITE, TOKENIZER, ABORTED, DISPOSED
    */
+  async generate(prompt: string, options?: GenerateOptions): Promise<GenerateResult>
   async generate(prompts: Source<Text>, options?: GenerateOptions): Promise<GenerateResult[]>
   async generate(
     prompts: string | Source<Text>,
