@@ -11,7 +11,7 @@ const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
 const folder = path.resolve(process.argv[2] ?? path.join(root, 'dist'))
 const program = path.join(folder, 'cli')
 
-const tsc = path.join(root, 'node_modules/typescript/bin/tsc')
+const tsc = path.join(root, 'node_modules/@typescript/native/bin/tsc')
 const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', folder], {
   cwd: root,
   stdio: 'inherit',

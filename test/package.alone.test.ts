@@ -153,7 +153,7 @@ describe('the package', function () {
       path.join(app, 'tsconfig.json'),
       JSON.stringify({ compilerOptions: options, files: ['app.mts', 'app.cts'] }),
     )
-    const tsc = path.join(root, 'node_modules', 'typescript', 'bin', 'tsc')
+    const tsc = path.join(root, 'node_modules', '@typescript', 'native', 'bin', 'tsc')
     run(app, process.execPath, [tsc, '-p', '.'])
 
     writeFileSync(path.join(app, 'app.mts'), `import { loadModel } from 'mt-llama'\nloadModel(7)\n`)

@@ -7,6 +7,8 @@ export type ChatTemplate = 'checkpoint' | 'release'
 export interface ChatOptions extends GenerateOptions {
   /** New tokens an answer may get. @default 512 */
   maxTokens?: number
+  /** Put BOS before the prompt. Default: false for the checkpoint's template, which writes its own; else as in generate(). */
+  addBos?: boolean
   /**
    * 'checkpoint': the checkpoint's own chat template; CHAT_TEMPLATE where it has none. 'release': the Human / Assistant
    * form of MT-LLaMA's released scripts. @default 'checkpoint'
@@ -24,6 +26,7 @@ export interface ChatSessionOptions extends ChatOptions {
 export const chatSessionOptionNames = [...chatOptionNames, 'system']
 
 export interface ChatTemplateOptions {
+  /** See ChatOptions. @default 'checkpoint' */
   template?: ChatOptions['template']
   /** End with the beginning of an answer. @default true */
   addGenerationPrompt?: boolean

@@ -75,7 +75,10 @@ export interface EvaluateOptions {
   allowNan?: boolean
   /** Scores of earlier runs, from Model.openScoreCache() of this model: choices that are known are not run again. @default none */
   scoreCache?: ScoreCache
-  /** What happens to prompts longer than the context. @default 'error' */
+  /**
+   * Prompts longer than the context: 'error' ends the evaluation with CONTEXT_LENGTH, 'truncate-left' drops tokens at their
+   * start; results count such samples. @default 'error'
+   */
   tooLong?: 'error' | 'truncate-left'
   /** Rejects with ABORTED; what is done is saved. */
   signal?: AbortSignal

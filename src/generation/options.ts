@@ -27,8 +27,8 @@ export interface GenerateOptions {
   /** Leave special tokens out of the text. @default true */
   skipSpecialTokens?: boolean
   /**
-   * What to do with a prompt that leaves no room for a new token ('error'), or with one that leaves less than
-   * maxTokens (the other policies, which make that room or skip). @default 'error'
+   * 'error' ends the call with CONTEXT_LENGTH where a prompt leaves no room for a single new token; a text that fills the
+   * context ends there. The other policies make room for all of maxTokens by cutting the prompt, or skip it. @default 'error'
    */
   tooLong?: TooLong
   /**

@@ -50,7 +50,10 @@ export class ScoreCache {
     })
   }
 
-  /** The scores of a sequence, where they are known. */
+  /**
+   * The scores of a sequence, where they are known.
+   * @internal
+   */
   find(sequence: Sequence): KnownScores | undefined {
     const key = keyOf(sequence)
     const found = this.#known.get(key)
@@ -62,7 +65,10 @@ export class ScoreCache {
     return found
   }
 
-  /** Keeps scores, unless one is NaN or infinite. What cannot be written is told by close(). */
+  /**
+   * Keeps scores, unless one is NaN or infinite. What cannot be written is told by close().
+   * @internal
+   */
   add(sequence: Sequence, { logProbs, isGreedy }: KnownScores): void {
     const key = this.#missed.get(sequence) ?? keyOf(sequence)
     if (this.#known.has(key) || !logProbs.every(Number.isFinite)) return

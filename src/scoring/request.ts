@@ -10,7 +10,9 @@ export interface ScoreRequest {
   prompt: Text
   /**
    * At least one; none may be empty. The texts are joined as they are, so a word that follows the prompt begins with a
-   * space: after "The sky is" that is " blue", and "blue" would be scored as the end of "isblue".
+   * space: after "The sky is" that is " blue", and "blue" would be scored as the end of "isblue". SmolLM2-135M gives " blue" a
+   * log-likelihood of -4.7 there, "blue" one of -14.0. After a prompt that ends in white space, such as a line's end or a
+   * chat template's, a word begins without a space.
    */
   continuations: readonly Text[]
 }
@@ -45,7 +47,9 @@ export interface ScoreProgress {
 export interface ScoreOptions {
   /**
    * Where a continuation begins among the tokens of two texts, for a token may reach across the boundary. 'joint' scores
-   * such a token, 'harness' cuts as lm-evaluation-harness does, 'separate' encodes the two apart. @default 'joint'
+   * such a token, 'harness' cuts as lm-evaluation-harness does, 'separate' encodes the two apart. The rules differ only where
+   * a token does reach across, as when the prompt ends with a space. Token ids fix the boundary by themselves.
+   * @default 'joint'
    */
   boundary?: BoundaryRule
   /**
@@ -55,7 +59,10 @@ export interface ScoreOptions {
   addBos?: boolean
   /** Read special tokens written in texts (`</s>`) as themselves. @default true */
   parseSpecial?: boolean
-  /** @default 'error' */
+  /**
+   * What to do with a prompt and continuation that need more positions than the context has: end the call, cut the prompt,
+   * or leave the request out. ScoreResult says what was cut or left out. @default 'error'
+   */
   tooLong?: TooLong
   /** Alternatives to report per scored token. @default 0 */
   topK?: number

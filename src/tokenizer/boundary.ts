@@ -4,11 +4,14 @@ import { pythonSpaces } from '../data/white-space.ts'
 import type { EncodeOptions, Tokenizer } from './tokenizer.ts'
 
 /**
- * With p = encode(prompt) and w = encode(prompt + continuation):
- * `joint` w after the longest common prefix of p and w, so a token that merges across the boundary is scored;
- * `harness` w after the first length(p) tokens, white space at the end of the prompt moved to the continuation
- * first (lm-evaluation-harness); `separate` the continuation encoded by itself, one leading space dropped
- * where the tokenizer adds one.
+ * Which tokens are the continuation's, where texts are joined. With p = encode(prompt) and w = encode(prompt + continuation):
+ * - 'joint': w after the longest common prefix of p and w, so a token that merges across the boundary is scored;
+ * - 'harness': w after the first length(p) tokens, white space at the end of the prompt moved to the continuation
+ *   first (lm-evaluation-harness);
+ * - 'separate': the continuation encoded by itself, one leading space dropped where the tokenizer adds one.
+ *
+ * After "The sky is " with its space, "blue" is scored as the token " blue" after "The sky is" by the first two, and by the third as
+ * "blue" after a lone space, which texts rarely have: -4.7 and -13.1 with SmolLM2-135M.
  */
 export type BoundaryRule = 'joint' | 'harness' | 'separate'
 

@@ -54,8 +54,9 @@ export interface TrainConfig {
   evalSamples?: number | undefined
   /** The tasks, by the names that evaluate() takes. @default those of the model card whose data lies in `evalDir` */
   evalTasks?: readonly string[] | undefined
-  /** Steps of the run; or `epochs`, of which one is as many examples as the tasks' caps. */
+  /** Steps of the run; or `epochs`. A run has one of the two, its own or its preset's. */
   steps?: number | undefined
+  /** One is as many examples as the tasks' caps. */
   epochs?: number | undefined
   /** Examples of a step. @default 16 */
   batch?: number | undefined
@@ -70,14 +71,17 @@ export interface TrainConfig {
   schedule?: ScheduleKind | undefined
   /** Steps in which the learning rate rises from 0; or `warmupShare`, of the run's steps. @default none */
   warmupSteps?: number | undefined
+  /** Of the run's steps, 0 to 1. @default none */
   warmupShare?: number | undefined
   /** The highest of the run. @default 1e-5 */
   learningRate?: number | undefined
-  /** Of AdamW. @default 0.9, 0.999, 1e-8 and 0 */
+  /** Of AdamW's mean of gradients. @default 0.9 */
   beta1?: number | undefined
+  /** Of AdamW's mean of squared gradients. @default 0.999 */
   beta2?: number | undefined
+  /** Of AdamW, added to the root of that mean. @default 1e-8 */
   eps?: number | undefined
-  /** Of matrices; norms and biases do not decay. */
+  /** Of AdamW, for matrices; norms and biases do not decay. @default 0 */
   weightDecay?: number | undefined
   /** Gradients are scaled down to this norm; 0 leaves them as they are. @default 1 */
   maxNorm?: number | undefined
