@@ -166,24 +166,26 @@ describe('lines of mt-llama score and generate', () => {
       prompt: i === 2 ? long : 'ab',
       label: i,
     }))
+    /** The fifth line is no JSON. */
+    const stdin = linesOf(prompts).replace(/(?<=^(.*\n){4})/, '{"prompt": \n')
     const args = (out: string, ...more: string[]) => [
       ...[...generate, '--on-error', 'skip', '--out', out],
       ...more,
     ]
 
     it('go on after the lines that are there, to the same file', async () => {
-      const stdin = linesOf(prompts)
       const whole = join(folder, 'whole.jsonl')
       const { code, stdout, stderr } = await cli(args(whole), { stdin })
       assert.deepEqual([code, stdout, stderr], [0, '', ''])
       const lines = readFileSync(whole, 'utf8').split(/(?<=\n)/)
-      assert.equal(lines.length, prompts.length)
+      assert.equal(lines.length, prompts.length + 1)
       for (const [title, there] of Object.entries({
         nothing: '',
         'two lines': lines.slice(0, 2).join(''),
         'three lines, one of them an error, and a torn one':
           lines.slice(0, 3).join('') + lines[3]!.slice(0, 20),
         'a torn line': lines[0]!.slice(0, 3),
+        'five lines, the last of no JSON': lines.slice(0, 5).join(''),
         'all lines': lines.join(''),
       })) {
         const out = file('part.jsonl', there)
@@ -202,7 +204,6 @@ describe('lines of mt-llama score and generate', () => {
 
     it('keep what a process has written that was killed', async () => {
       const out = join(folder, 'killed.jsonl')
-      const stdin = linesOf(prompts)
       const killed = await cli(args(out), {
         stdin: undefined,
         onStart: child => {

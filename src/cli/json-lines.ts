@@ -1,13 +1,13 @@
 // Answers JSONL with JSONL, line by line: what score and generate have in common.
 import type { Command } from 'commander'
-import { expectedTokens } from '../calls/expected-tokens.ts'
 import type { OnWrong } from '../calls/or-skipped.ts'
 import { MtLlamaError } from '../errors.ts'
 import { type Answers, withAnswers } from './answers-file.ts'
 import { type CommonOptions, choice, fileName } from './command.ts'
 import { type Input, InputLine, type ReadLine } from './input.ts'
 import { type Io, note } from './io.ts'
-import { type Progress, startProgress } from './progress.ts'
+import { type CallProgress, LineProgress } from './line-progress.ts'
+import { startProgress } from './progress.ts'
 import { inFlags } from './words.ts'
 
 export interface LineOptions extends CommonOptions {
@@ -41,17 +41,6 @@ const linesHelp = `Output:
 export interface Told {
   onWrong: OnWrong
   onProgress: (progress: CallProgress) => void
-}
-
-/** ScoreProgress and GenerateProgress in the same words. */
-export interface CallProgress {
-  done: number
-  /** Known once the requests have been read to their end. */
-  total: number | undefined
-  planned: number
-  tokensDone: number
-  tokensPlanned: number
-  tokensPerSecond: number
 }
 
 export interface Answering<Request, Answer> {
@@ -188,7 +177,8 @@ function askedLine(
   const isRead = fields instanceof InputLine
   const id = isRead && !fields.isNull('id') ? fields.get('id') : number
   const others = isRead ? fields.others(['id', ...read]) : {}
-  return { id, others, where, isFound: answers.takeFound(id), ...(!isRead && { error: fields }) }
+  const isFound = answers.takeFound(id)
+  return { id, others, where, isFound, ...(!isRead && !isFound && { error: fields }) }
 }
 
 /** What work on a line gives; undefined where it throws what is wrong with the line. */
@@ -210,34 +200,6 @@ function showBeside({ others, where }: AskedLine, shown: object): object {
     'DATA_INVALID',
     `${where}: "${name}" is a field of the answer too; call it otherwise.`,
   )
-}
-
-/** Shows how far the lines are that are run now. Those whose answers were found take no time. */
-class LineProgress {
-  /** Lines of the input, once they are counted. */
-  lines: number | undefined
-  /** Lines that were read whose answers were found. */
-  foundRead = 0
-  private readonly shown: Progress
-  private readonly found: number
-
-  constructor(shown: Progress, found: number) {
-    this.shown = shown
-    this.found = found
-  }
-
-  update({ done, total, planned, ...tokens }: CallProgress): void {
-    const all = this.lines ?? total
-    const ours = all === undefined ? undefined : all - this.found
-    this.shown.update({
-      ...{ done: Math.max(done - this.foundRead, 0), total: ours, tokensPerSecond: tokens.tokensPerSecond },
-      tokens: { done: tokens.tokensDone, total: expectedTokens(tokens, planned - this.foundRead, ours) },
-    })
-  }
-
-  stop(): void {
-    this.shown.stop()
-  }
 }
 
 /** What was written, for people. */
