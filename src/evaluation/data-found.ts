@@ -42,8 +42,10 @@ async function namesWithData(folderOf: (task: Task) => string | undefined): Prom
   for (const { name, tasks } of languageSets) {
     const all = [...tasks.values()]
     // The one file of a folder may hold English alone, which has been named then.
-    const isNamed = names.some(other => builtInTasks.get(other)?.data.folder === all[0]!.data.folder)
-    if (!isNamed && (await Promise.all(all.map(hasData))).every(Boolean)) names.push(name)
+    if (names.some(other => builtInTasks.get(other)?.data.folder === all[0]!.data.folder)) continue
+    const has = await Promise.all(all.map(hasData))
+    if (has.every(Boolean)) names.push(name)
+    else names.push(...all.filter((_, i) => has[i]).map(task => task.name))
   }
   return names
 }
