@@ -583,7 +583,7 @@ export class Model {
 
   private continue(
     prompts: Source<Text | undefined>,
-    { encoding, sampling, priority, signal, onProgress, ...settings }: GenerateSettings,
+    { encoding, priority, signal, onProgress, ...settings }: GenerateSettings,
     how: Pick<GenerateCallOptions, 'answersFirst' | 'onText' | 'onWrong' | 'keepsRows'>,
   ): AsyncGenerator<GenerateResult, void, undefined> {
     checkSource('prompts', prompts)
@@ -600,7 +600,7 @@ export class Model {
       const encoded = yield* encodePrompt(context, prompt, stream, settings.maxTokens, encoding)
       return encoded && new Continuation(encoded, { ...settings, tokenizer, contextLength, dtype, stream })
     }
-    const options = { ...how, sampling, priority, signal, onProgress }
+    const options = { ...how, priority, signal, onProgress }
     if (!how.answersFirst && Array.isArray(prompts))
       return new GenerateCall(this.decoding, options, begin).results(readAll('prompts', prompts, read))
     const readAndBegin = (prompt: unknown, index: number) => begin(read(prompt, index), index)

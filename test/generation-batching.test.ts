@@ -185,7 +185,6 @@ describe('DecodeQueue', () => {
         queue,
         {
           priority,
-          sampling: { temperature: 0, topK: 0, topP: 1, minP: 0, seed },
           answersFirst: false,
           ...options,
         },
@@ -194,6 +193,7 @@ describe('DecodeQueue', () => {
           return new Continuation(
             { ids: Int32Array.of(1), truncatedTokens: 0 },
             {
+              sampling: { temperature: 0, topK: 0, topP: 1, minP: 0, seed },
               ...{ stream, maxTokens, tokenizer: undefined, contextLength: 1000 },
               ...{ stopIds: new Set(), stop: [], skipSpecialTokens: true, allowNan: false, dtype: 'float32' },
             },

@@ -37,6 +37,8 @@ describe('StopText', () => {
 })
 
 describe('Continuation', () => {
+  const greedy = { temperature: 0, topK: 0, topP: 1, minP: 0, seed: 0 }
+
   it('holds back half a character and gives U+FFFD where it never ends', () => {
     const bytesSeen: number[] = []
     // A decoder of bytes is enough to see that the pieces are what the decoder makes certain.
@@ -51,7 +53,14 @@ describe('Continuation', () => {
         end: () => decoder.decode(),
       }
     }
-    const options = { stream: 0, maxTokens: 4, contextLength: 100, stopIds: new Set<number>(), stop: [] }
+    const options = {
+      stream: 0,
+      sampling: greedy,
+      maxTokens: 4,
+      contextLength: 100,
+      stopIds: new Set<number>(),
+      stop: [],
+    }
     const continuation = new Continuation(
       { ids: Int32Array.of(1), truncatedTokens: 0 },
       {
@@ -77,7 +86,14 @@ describe('Continuation', () => {
     const continuation = new Continuation(
       { ids: Int32Array.of(1), truncatedTokens: 0 },
       {
-        ...{ stream: 0, maxTokens: 9, contextLength: 100, stopIds: new Set<number>(), stop: ['a\n'] },
+        ...{
+          stream: 0,
+          sampling: greedy,
+          maxTokens: 9,
+          contextLength: 100,
+          stopIds: new Set<number>(),
+          stop: ['a\n'],
+        },
         ...{
           tokenizer: { decodeStream } as unknown as NonNullable<Model['tokenizer']>,
           ...{ skipSpecialTokens: true, allowNan: false, dtype: 'float32' },
@@ -155,6 +171,20 @@ describe('Model.generate()', () => {
     assert.notDeepEqual(together[3]!.tokens, together[0]!.tokens, 'each prompt has a stream of its own')
     const other = await model.generate(prompts, { ...options, seed: 8 })
     assert.notDeepEqual(other[0]!.tokens, together[0]!.tokens)
+  })
+
+  it('draws a seed where none is given, and names it', async () => {
+    const options = { maxTokens: 20, temperature: 1, stopIds: [] }
+    const drawn = await model.generate(['one', 'two'], options)
+    const { seed } = drawn[0]!
+    assert.ok(Number.isSafeInteger(seed), `${seed}`)
+    assert.equal(drawn[1]!.seed, seed, 'one for the call')
+    assert.deepEqual(await model.generate(['one', 'two'], { ...options, seed: seed! }), drawn)
+    const again = await model.generate(['one', 'two'], options)
+    assert.notEqual(again[0]!.seed, seed)
+    assert.notDeepEqual(again[0]!.tokens, drawn[0]!.tokens)
+    const [best] = await model.generate(['one'], { ...greedy, seed: 7 })
+    assert.ok(!('seed' in best!), 'a greedy text has none')
   })
 
   it('a sampling of the best token alone is greedy', async () => {

@@ -9,7 +9,7 @@ export interface SamplingOptions extends ModelOptions {
   topK: number
   topP: number
   minP: number
-  seed: number
+  seed?: number
 }
 
 export function addSamplingOptions(command: Command): Command {
@@ -29,7 +29,7 @@ export function addSamplingOptions(command: Command): Command {
       number(0, 1),
       0,
     )
-    .option('--seed <n>', 'of the sampling', integer(0), 0)
+    .option('--seed <n>', 'of the sampling (default: random, and part of each result)', integer(0))
 }
 
 function notEmpty(text: string): string {
@@ -38,5 +38,5 @@ function notEmpty(text: string): string {
 }
 
 export function samplingOf({ maxTokens, stop, temperature, topK, topP, minP, seed }: SamplingOptions) {
-  return { maxTokens, stop, temperature, topK, topP, minP, seed }
+  return { maxTokens, stop, temperature, topK, topP, minP, ...(seed !== undefined && { seed }) }
 }

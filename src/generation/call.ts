@@ -6,7 +6,6 @@ import type { Priority } from '../calls/priority.ts'
 import { inSlices, type Slices } from '../calls/slices.ts'
 import type { Source } from '../calls/source.ts'
 import { MtLlamaError } from '../errors.ts'
-import type { NativeSampling } from '../native/types.ts'
 import type { Continuation } from './continuation.ts'
 import { type DecodeQueue, type DecodingCall, maxSequences } from './decode-queue.ts'
 import { ExpectedTokens } from './expected-tokens.ts'
@@ -17,7 +16,7 @@ import type { GenerateSettings } from './settings.ts'
 const promptsAhead = 4 * maxSequences
 
 export interface GenerateCallOptions
-  extends Pick<GenerateSettings, 'sampling' | 'priority'>,
+  extends Pick<GenerateSettings, 'priority'>,
     Partial<Pick<GenerateSettings, 'signal' | 'onProgress'>> {
   /** A source or a prompt that is wrong ends the call once the prompts before it are answered, not at once. */
   answersFirst: boolean
@@ -57,10 +56,6 @@ export class GenerateCall<Prompt> implements DecodingCall, Answerer<Prompt, Gene
 
   results(prompts: Source<Prompt>): AsyncGenerator<GenerateResult, void, undefined> {
     return this.call.answers(prompts)
-  }
-
-  get sampling(): NativeSampling {
-    return this.options.sampling
   }
 
   get priority(): Priority {

@@ -1,6 +1,7 @@
 // One text being generated: takes tokens as they come and knows when it is done.
 import { notFiniteCause } from '../calls/not-finite.ts'
 import { MtLlamaError, message } from '../errors.ts'
+import type { NativeSampling } from '../native/types.ts'
 import type { DecodeStream, Tokenizer } from '../tokenizer/tokenizer.ts'
 import type { GenerateResult } from './options.ts'
 import { StopText } from './stop-text.ts'
@@ -13,6 +14,7 @@ export interface EncodedPrompt {
 export interface ContinuationOptions {
   /** Which stream of random numbers it samples from. */
   stream: number
+  sampling: NativeSampling
   tokenizer: Tokenizer | undefined
   maxTokens: number
   contextLength: number
@@ -28,6 +30,7 @@ export interface ContinuationOptions {
 export class Continuation {
   readonly prompt: EncodedPrompt
   readonly stream: number
+  readonly sampling: NativeSampling
   /** Positions that the text can come to need: its last new token needs none. */
   readonly capacity: number
   readonly tokens: number[] = []
@@ -43,6 +46,7 @@ export class Continuation {
   constructor(prompt: EncodedPrompt, options: ContinuationOptions) {
     this.prompt = prompt
     this.stream = options.stream
+    this.sampling = options.sampling
     this.options = options
     this.capacity = Math.min(prompt.ids.length + options.maxTokens - 1, options.contextLength)
     this.decoder = options.tokenizer?.decodeStream({ skipSpecialTokens: options.skipSpecialTokens })
@@ -80,12 +84,14 @@ export class Continuation {
   /** @throws SCORE_NOT_FINITE */
   result(): GenerateResult {
     if (this.failure) throw this.failure
+    const { temperature, seed } = this.sampling
     return {
       text: this.text,
       tokens: this.tokens,
       finishReason: this.finishReason!,
       logProbs: this.logProbs,
       truncatedTokens: this.prompt.truncatedTokens,
+      ...(temperature > 0 && { seed }),
     }
   }
 

@@ -3,13 +3,12 @@
 
 import { byPriority, type Priority } from '../calls/priority.ts'
 import { cancel, disposedError, nativeJob, newControl } from '../native/job.ts'
-import type { Control, NativeModel, NativeSampling } from '../native/types.ts'
+import type { Control, NativeModel } from '../native/types.ts'
 import type { Continuation } from './continuation.ts'
 import { KvRows, type TextRows } from './kv-rows.ts'
 
 /** A call as the queue sees it. */
 export interface DecodingCall {
-  readonly sampling: NativeSampling
   readonly priority: Priority
   /** Whether keys and values of its texts stay for a while, for texts that begin alike. */
   readonly keepsRows: boolean
@@ -226,5 +225,5 @@ function concatenate(parts: readonly StepPart[]) {
   }
   const ids = new Int32Array(offsets.at(-1)!)
   for (const [i, part] of parts.entries()) ids.set(part.ids, offsets[i]!)
-  return { sequences, samplings: parts.map(({ place }) => place.call.sampling), offsets, ids }
+  return { sequences, samplings: parts.map(({ place }) => place.text.sampling), offsets, ids }
 }

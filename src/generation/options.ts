@@ -18,7 +18,10 @@ export interface GenerateOptions {
   topP?: number
   /** Sample among tokens at least this many times as likely as the best one; 0 is off. @default 0 */
   minP?: number
-  /** Prompt i of a call samples from a stream that depends on (seed, i) alone. @default 0 */
+  /**
+   * Prompt i of a call samples from a stream that depends on (seed, i) alone. Default: a random one for each call, which
+   * its results name, so that a call with it gives the same again.
+   */
   seed?: number
   /** Put BOS before the prompt. Default: what the tokenizer does by itself for a text, never for ids. */
   addBos?: boolean
@@ -91,4 +94,6 @@ export interface GenerateResult {
   logProbs: number[]
   /** Tokens cut from the prompt by `tooLong`. */
   truncatedTokens: number
+  /** The seed that the text was sampled with, given or drawn; none where it was greedy or skipped. */
+  seed?: number
 }

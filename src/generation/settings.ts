@@ -1,5 +1,6 @@
 // Reads the options of a generation, checked, with their defaults.
 
+import { randomInt } from 'node:crypto'
 import {
   booleanOption,
   callbackOption,
@@ -56,7 +57,7 @@ export function generateSettings(
       topK: integerOption(options, 'topK', 0, vocabSize, 0),
       topP: topPOf(options),
       minP: numberOption(options, 'minP', 0, 1, 0),
-      seed: integerOption(options, 'seed', 0, Number.MAX_SAFE_INTEGER, 0),
+      seed: integerOption(options, 'seed', 0, Number.MAX_SAFE_INTEGER, randomInt(maxDrawnSeed)),
     },
     priority: priorityOption(options),
     signal: signalOption(options),
@@ -69,6 +70,9 @@ function stopIdsOf(options: GenerateOptions, vocabSize: number): Int32Array | un
   const name = optionName('stopIds')
   return value === undefined ? undefined : readIds(value, name, vocabSize)
 }
+
+/** The most that randomInt() draws from; a number that JSON and a command line carry. */
+const maxDrawnSeed = 2 ** 48 - 1
 
 /** Native computes in float32, whose smallest number keeps the best token alone, as everything below it would. */
 const minTopP = 2 ** -126
