@@ -89,6 +89,12 @@ describe('mt-llama on bad input', () => {
       message: /Expected a number from 0 to 1000\./,
     },
     {
+      title: 'a bias without a token',
+      args: ['generate', '--logit-bias', '-100'],
+      code: 2,
+      message: /Expected ID=X, X being a number from -100 to 100, or -Infinity\./,
+    },
+    {
       title: 'a seed past 2^53',
       args: ['generate', '--seed', '9007199254740993'],
       code: 2,

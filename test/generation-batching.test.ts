@@ -194,6 +194,7 @@ describe('DecodeQueue', () => {
             { ids: Int32Array.of(1), truncatedTokens: 0 },
             {
               sampling: { temperature: 0, topK: 0, topP: 1, minP: 0, seed },
+              adjusting: undefined,
               ...{ stream, maxTokens, tokenizer: undefined, contextLength: 1000 },
               ...{ stopIds: new Set(), stop: [], skipSpecialTokens: true, allowNan: false, dtype: 'float32' },
             },

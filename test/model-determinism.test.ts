@@ -1,6 +1,6 @@
 // Checks that 10,000 scores and greedy tokens have the same bits whatever the batch, order, threads and sharing of prefixes.
 import { strict as assert } from 'node:assert'
-import type { ScoreRequest } from '../src/index.ts'
+import type { GenerateOptions, ScoreRequest } from '../src/index.ts'
 import { openModel } from '../src/model/load.ts'
 import { defaultPlanner, type PlannerOptions } from '../src/model/planner-options.ts'
 import { randomNumbers } from './attention-oracle.ts'
@@ -66,14 +66,20 @@ describe('determinism', () => {
 
       it('greedy tokens and their scores are the same alone, in a batch, and on other threads', async () => {
         const prompts = requests.slice(0, 60).map(({ prompt }) => prompt)
-        const options = { maxTokens: 24, stopIds: [] }
+        const plain = { maxTokens: 24, stopIds: [] }
+        const penalized = { ...plain, repetitionPenalty: 1.2, frequencyPenalty: 0.5, logitBias: { 101: -1 } }
         const one = await openModel(folder, { dtype, threads: 1 }, defaultPlanner)
         const two = await openModel(folder, { dtype, threads: 2 }, { ...defaultPlanner, packTokens: 40 })
-        const together = await one.generate(prompts, options)
-        const alone: typeof together = []
-        for (const prompt of prompts) alone.push(...(await two.generate([prompt], options)))
-        assert.deepEqual(await two.generate(prompts.toReversed(), options), together.toReversed())
-        assert.deepEqual(alone, together)
+        const isTheSame = async (options: GenerateOptions) => {
+          const together = await one.generate(prompts, options)
+          const alone: typeof together = []
+          for (const prompt of prompts) alone.push(...(await two.generate([prompt], options)))
+          assert.deepEqual(await two.generate(prompts.toReversed(), options), together.toReversed())
+          assert.deepEqual(alone, together)
+          return together
+        }
+        await isTheSame(penalized)
+        const together = await isTheSame(plain)
         // Keys and values kept from step to step add in the same order as those of one pack.
         const scored = await one.score(
           together.map(({ tokens }, i) => ({ prompt: prompts[i]!, continuations: [tokens] })),

@@ -56,6 +56,7 @@ describe('Continuation', () => {
     const options = {
       stream: 0,
       sampling: greedy,
+      adjusting: undefined,
       maxTokens: 4,
       contextLength: 100,
       stopIds: new Set<number>(),
@@ -89,6 +90,7 @@ describe('Continuation', () => {
         ...{
           stream: 0,
           sampling: greedy,
+          adjusting: undefined,
           maxTokens: 9,
           contextLength: 100,
           stopIds: new Set<number>(),
@@ -220,6 +222,8 @@ describe('Model.generate()', () => {
       { maxTokens: 20, temperature: 1.5, seed: 3, stopIds: [] },
       { maxTokens: 15, temperature: 0.9, minP: 0.1, topK: 40, seed: 4, stopIds: [] },
       { maxTokens: 30, stop: ['e'] },
+      { ...greedy, maxTokens: 20, repetitionPenalty: 1.3, logitBias: { 101: -5 } },
+      { maxTokens: 20, temperature: 0.8, topP: 0.9, seed: 5, stopIds: [], frequencyPenalty: 0.7 },
     ]
     const prompts = ['one', 'two three', 'four']
     const alone = []

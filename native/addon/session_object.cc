@@ -1,6 +1,8 @@
 // Each method reads its arguments, queues a job and returns a promise.
 #include "session_object.h"
 
+#include <algorithm>
+
 #include "owned_object.h"
 #include "score_arrays.h"
 
@@ -15,6 +17,39 @@ Sampling read_sampling(Napi::Value value) {
           .min_p = read_float(object["minP"], "minP"),
           .seed = static_cast<uint64_t>(read_integer(object["seed"], "seed", 0, int64_t{1} << 53))};
 }
+
+// Reads the adjustments of each sequence, [sequences] lists one after another; undefined is none of any.
+struct Adjustments {
+  std::vector<int32_t> offsets;  // [sequences + 1]
+  std::vector<Adjustment> values;
+
+  Adjustments(Napi::Value value, size_t sequences) : offsets(sequences + 1) {
+    if (value.IsUndefined()) return;
+    const Napi::Object object = read_object(value, "adjustments");
+    offsets = read_int32s(object["offsets"], "offsets of adjustments");
+    const std::vector<int32_t> ids = read_int32s(object["ids"], "ids of adjustments");
+    const std::vector<float> penalties = read_floats(object["penalties"], "penalties of adjustments");
+    const std::vector<float> addends = read_floats(object["addends"], "addends of adjustments");
+    const auto check_length = [](const char* name, size_t length, size_t expected) {
+      if (length == expected) return;
+      throw Error(ErrorCode::INVALID_ARGUMENT, std::string(name) + " of adjustments has " + std::to_string(length) +
+                                                   " elements, expected " + std::to_string(expected));
+    };
+    check_length("offsets", offsets.size(), sequences + 1);
+    check_length("penalties", penalties.size(), ids.size());
+    check_length("addends", addends.size(), ids.size());
+    const bool is_whole = offsets.front() == 0 && offsets.back() == static_cast<int64_t>(ids.size());
+    if (!is_whole || !std::ranges::is_sorted(offsets)) {
+      throw Error(ErrorCode::INVALID_ARGUMENT,
+                  "offsets of adjustments do not rise from 0 to " + std::to_string(ids.size()));
+    }
+    for (size_t i = 0; i < ids.size(); i++) values.push_back({ids[i], penalties[i], addends[i]});
+  }
+
+  std::span<const Adjustment> of(size_t sequence) const {
+    return std::span(values).subspan(offsets[sequence], offsets[sequence + 1] - offsets[sequence]);
+  }
+};
 
 // Reads sequences from [sequences, 3]: first row, length, stream; and a list with the sampling of each.
 std::vector<SessionSequence> read_sequences(Napi::Value value, Napi::Value samplings) {
@@ -84,8 +119,11 @@ class StepJob final : public Job {
         sequences_(read_sequences(info[0], info[1])),
         offsets_(read_int32s(info[2], "offsets")),
         ids_(read_int32s(info[3], "ids")),
+        adjustments_(info[6], sequences_.size()),
         next_(info.Env(), sequences_.size()),
-        log_probs_(info.Env(), sequences_.size()) {}
+        log_probs_(info.Env(), sequences_.size()) {
+    for (size_t i = 0; i < sequences_.size(); i++) sequences_[i].adjustments = adjustments_.of(i);
+  }
 
   void run(const Control& control) override {
     const std::shared_ptr<Session> session = std::move(session_);
@@ -103,6 +141,7 @@ class StepJob final : public Job {
   std::shared_ptr<Session> session_;
   std::vector<SessionSequence> sequences_;
   std::vector<int32_t> offsets_, ids_;
+  Adjustments adjustments_;
   ResultArray<Napi::Int32Array> next_;
   ResultArray<Napi::Float32Array> log_probs_;
 };

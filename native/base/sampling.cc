@@ -24,6 +24,10 @@ uint64_t multiply_high(uint64_t a, uint64_t b) {
   return a1 * b1 + (a1 * b0 >> 32) + (middle >> 32);
 }
 
+float adjusted(float logit, const Adjustment& adjustment) {
+  return (logit < 0 ? logit * adjustment.penalty : logit / adjustment.penalty) + adjustment.addend;
+}
+
 uint64_t weight_of(float logit, float largest, float temperature) {
   if (logit == largest) return uint64_t{1} << 40;  // for infinities the difference below would be NaN
   const float weight = std::exp((logit - largest) / temperature) * 0x1p40f;
@@ -73,23 +77,61 @@ void check_sampling(const Sampling& sampling) {
   }
 }
 
+void check_adjustments(std::span<const Adjustment> adjustments, int vocab) {
+  int64_t before = -1;
+  for (const auto& [id, penalty, addend] : adjustments) {
+    const auto fail = [id = id](ErrorCode code, const std::string& message) {
+      throw Error(code, "the adjustment of token " + std::to_string(id) + message);
+    };
+    if (id < 0 || id >= vocab) {
+      fail(ErrorCode::TOKEN_OUT_OF_RANGE, ": the vocabulary has " + std::to_string(vocab) + " tokens");
+    }
+    if (id <= before) {
+      fail(ErrorCode::INVALID_ARGUMENT, " comes after that of " + std::to_string(before) + ", expected ascending ids");
+    }
+    if (!(penalty > 0) || !std::isfinite(penalty)) {
+      fail(ErrorCode::INVALID_ARGUMENT, " has the penalty " + std::to_string(penalty) + ", expected more than 0");
+    }
+    if (!(addend < HUGE_VALF)) {
+      fail(ErrorCode::INVALID_ARGUMENT,
+           " has the addend " + std::to_string(addend) + ", expected a number or minus infinity");
+    }
+    before = id;
+  }
+}
+
 uint64_t least_weight(const Sampling& sampling) {
   return static_cast<uint64_t>(std::ceil(double{sampling.min_p} * 0x1p40));
 }
 
 uint64_t random_bits(uint64_t seed, uint64_t stream, uint64_t step) { return mix(mix(mix(seed) ^ stream) ^ step); }
 
-Choice choose_token(std::span<const float> logits, const Draw& draw, std::span<TokenWeight> scratch) {
+Choice choose_token(std::span<const float> logits, const Draw& draw, std::span<const Adjustment> adjustments,
+                    std::span<TokenWeight> scratch) {
   const Sampling& sampling = draw.sampling;
-  float largest = -HUGE_VALF;
-  for (const float logit : logits) largest = logit > largest ? logit : largest;
-  uint64_t total = 0;  // sum of the weights at temperature 1
-  for (size_t i = 0; i < logits.size(); i++) {
-    total += weight_of(logits[i], largest, 1);
-    const uint64_t weight = weight_of(logits[i], largest, sampling.temperature);
-    scratch[i] = {static_cast<int32_t>(i), key_of(logits[i]), weight};
-  }
-  if (total == 0) return {0, NAN};
+  const auto own = adjustments.subspan(draw.adjustments_begin, draw.adjustments_end - draw.adjustments_begin);
+  // Calls visit(id, logit, adjusted logit) for all tokens.
+  const auto for_all = [&](const auto& visit) {
+    auto next = own.begin();
+    for (int32_t id = 0; id < static_cast<int32_t>(logits.size()); id++) {
+      const bool is_adjusted = next != own.end() && next->id == id;
+      visit(id, logits[id], is_adjusted ? adjusted(logits[id], *next++) : logits[id]);
+    }
+  };
+  float largest = -HUGE_VALF, largest_adjusted = -HUGE_VALF;
+  for_all([&](int32_t, float logit, float adjusted) {
+    largest = logit > largest ? logit : largest;
+    largest_adjusted = adjusted > largest_adjusted ? adjusted : largest_adjusted;
+  });
+  uint64_t total = 0;  // sum of the weights at temperature 1, without adjustments
+  uint64_t sum = 0;    // sum of the weights
+  for_all([&](int32_t id, float logit, float adjusted) {
+    total += weight_of(logit, largest, 1);
+    const uint64_t weight = weight_of(adjusted, largest_adjusted, sampling.temperature);
+    sum += weight;
+    scratch[id] = {id, key_of(adjusted), weight};
+  });
+  if (total == 0 || sum == 0) return {0, NAN};
   std::span<TokenWeight> kept = scratch.first(logits.size());
   const auto count = static_cast<size_t>(sampling.top_k);
   if (count > 0 && count < kept.size()) {

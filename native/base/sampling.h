@@ -1,4 +1,5 @@
-// Choosing the next token from logits: temperature, then top-k, top-p and min-p, by a counter-based generator.
+// Choosing the next token from logits: adjustments of some, temperature, then top-k, top-p and min-p, by a
+// counter-based generator.
 #pragma once
 #include <cstdint>
 #include <span>
@@ -13,10 +14,20 @@ struct Sampling {
   uint64_t seed = 0;
 };
 
+// Changes the logit x of a token before it is drawn: (x < 0 ? x * penalty : x / penalty) + addend. The penalty is that
+// of repetitions (Keskar et al. 2019); an addend of minus infinity bans the token.
+struct Adjustment {
+  int32_t id = 0;
+  float penalty = 1;
+  float addend = 0;
+};
+
 // How a row's token is drawn.
 struct Draw {
-  Sampling sampling;
+  Sampling sampling = {};
   uint64_t random = 0;  // the bits that decide
+  // Which adjustments of a list are the row's. Their ids ascend.
+  int32_t adjustments_begin = 0, adjustments_end = 0;
 };
 
 // A token that choose_token() may draw, and what it orders and weighs it by.
@@ -28,7 +39,7 @@ struct TokenWeight {
 
 struct Choice {
   int32_t id = 0;
-  float log_prob = 0;  // log-softmax of the logits as they are, before temperature
+  float log_prob = 0;  // log-softmax of the logits as they are, before adjustments and temperature
 };
 
 // What min-p asks of a token's weight.
@@ -37,20 +48,25 @@ uint64_t least_weight(const Sampling& sampling);
 // Throws INVALID_ARGUMENT naming the field.
 void check_sampling(const Sampling& sampling);
 
+// Throws INVALID_ARGUMENT unless ids ascend, penalties are finite and above 0, and addends are finite or minus
+// infinity; TOKEN_OUT_OF_RANGE for an id that is none of the vocabulary's.
+void check_adjustments(std::span<const Adjustment> adjustments, int vocab);
+
 // 64 random bits that depend on nothing but the arguments (SplitMix64, Steele et al. 2014, over the three).
 uint64_t random_bits(uint64_t seed, uint64_t stream, uint64_t step);
 
-// Returns the token that draw.random picks; the temperature must not be 0. `scratch` must be as long as `logits`. The
-// function allocates nothing, so tasks of a parallel loop may call it.
-//   weight[i] = floor(2^40 exp((logit[i] - largest) / temperature)), 0 for NaN: whole numbers, because their sums are
-//   the same in any order, on any device
-//   top-k keeps the k largest logits and, of equal ones, the lowest ids; top-p keeps as few of those as possible, best
-//   first, so that their weights reach ceil(p * sum of the weights that top-k keeps); min-p keeps those of them that
-//   weigh ceil(p * 2^40) or more (Nguyen et al. 2024)
-//   id is the lowest id at which the running sum of the kept weights, in order of ids, exceeds
-//   floor(random / 2^64 * sum of all kept weights)
-//   log_prob = logit[id] - largest - log(2^-40 sum of floor(2^40 exp(logit[i] - largest)))
-// If no logit is a number, the result is id 0 and NaN.
-Choice choose_token(std::span<const float> logits, const Draw& draw, std::span<TokenWeight> scratch);
+// Returns the token that draw.random picks. `scratch` must be as long as `logits`. The function allocates nothing, so
+// tasks of a parallel loop may call it.
+//   adjusted[i] = logit[i], changed by its adjustment if draw's part of `adjustments` has one
+//   weight[i] = floor(2^40 exp((adjusted[i] - largest adjusted) / temperature)), 0 for NaN: whole numbers, because
+//   their sums are the same in any order, on any device. At temperature 0 the best tokens alone have a weight, and
+//   random bits of 0 pick the first of them. top-k keeps the k largest adjusted logits and, of equal ones, the lowest
+//   ids; top-p keeps as few of those as possible, best first, so that their weights reach ceil(p * sum of the weights
+//   that top-k keeps); min-p keeps those of them that weigh ceil(p * 2^40) or more (Nguyen et al. 2024) id is the
+//   lowest id at which the running sum of the kept weights, in order of ids, exceeds floor(random / 2^64 * sum of all
+//   kept weights) log_prob = logit[id] - largest - log(2^-40 sum of floor(2^40 exp(logit[i] - largest)))
+// If no logit is a number, before or after the adjustments, the result is id 0 and NaN.
+Choice choose_token(std::span<const float> logits, const Draw& draw, std::span<const Adjustment> adjustments,
+                    std::span<TokenWeight> scratch);
 
 }  // namespace mt

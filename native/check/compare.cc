@@ -18,6 +18,7 @@ std::string describe(const OpKind& kind, const OpCase& c) {
   if (c.head_norms) s << " head norms";
   if (c.window < kWholeWindow) s << " window " << c.window;
   if (c.top_k) s << " top " << c.top_k;
+  if (c.adjusted) s << " adjusted";
   return s.str();
 }
 

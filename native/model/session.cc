@@ -72,9 +72,12 @@ Session::Cursor Session::fill_pack(const StepRequest& request, Cursor at) {
     pack_.ending.push_back({i, static_cast<int32_t>(pack_.ids.size()) - 1});
     at.sequence++;
   }
-  const auto greedy = [&](const Ending& e) { return request.sequences[e.sequence].sampling.temperature == 0; };
-  const auto sampled = std::ranges::partition(pack_.ending, greedy);
-  pack_.greedy = static_cast<int>(sampled.begin() - pack_.ending.begin());
+  const auto takes_best = [&](const Ending& ending) {
+    const SessionSequence& sequence = request.sequences[ending.sequence];
+    return sequence.sampling.temperature == 0 && sequence.adjustments.empty();
+  };
+  const auto others = std::ranges::partition(pack_.ending, takes_best);
+  pack_.best = static_cast<int>(others.begin() - pack_.ending.begin());
   for (const Ending& ending : pack_.ending) pack_.rows.push_back(ending.row);
   return at;
 }
@@ -106,28 +109,36 @@ void Session::run_pack(const StepRequest& request, std::span<int32_t> ids, std::
   for (std::vector<float>* v : {&log_prob_, &best_log_prob_}) v->resize(n);
   for (std::vector<int32_t>* v : {&argmax_, &best_, &no_targets_}) v->resize(n);
   Backend& backend = model_->backend();
-  const auto greedy = static_cast<size_t>(pack_.greedy);
-  if (greedy > 0) {
-    const auto first = [&](auto& values) { return std::span(values).first(greedy); };
-    backend.head_score(h.part(0, pack_.greedy), model_->head(), first(no_targets_), 1,
+  const auto best = static_cast<size_t>(pack_.best);
+  if (best > 0) {
+    const auto first = [&](auto& values) { return std::span(values).first(best); };
+    backend.head_score(h.part(0, pack_.best), model_->head(), first(no_targets_), 1,
                        {first(log_prob_), first(argmax_), first(best_), first(best_log_prob_)}, control);
   }
-  if (greedy < n) {
+  if (best < n) {
     draws_.clear();
-    for (size_t i = greedy; i < n; i++) {
-      const SessionSequence& sequence = request.sequences[pack_.ending[i].sequence];
-      const auto stream = static_cast<uint32_t>(sequence.stream);
-      const int32_t position = pack_.pos[pack_.ending[i].row] + 1;
-      draws_.push_back({sequence.sampling, random_bits(sequence.sampling.seed, stream, position)});
-    }
-    const auto rest = [&](auto& values) { return std::span(values).subspan(greedy); };
-    backend.head_sample(h.part(pack_.greedy, h.rows - pack_.greedy), model_->head(), draws_, rest(best_),
+    adjustments_.clear();
+    for (size_t i = best; i < n; i++) add_draw(request.sequences[pack_.ending[i].sequence], pack_.ending[i].row);
+    const auto rest = [&](auto& values) { return std::span(values).subspan(best); };
+    backend.head_sample(h.part(pack_.best, h.rows - pack_.best), model_->head(), draws_, adjustments_, rest(best_),
                         rest(best_log_prob_), control);
   }
   for (size_t i = 0; i < n; i++) {
     ids[pack_.ending[i].sequence] = best_[i];
     log_probs[pack_.ending[i].sequence] = best_log_prob_[i];
   }
+}
+
+void Session::add_draw(const SessionSequence& sequence, int32_t row) {
+  const auto begin = static_cast<int32_t>(adjustments_.size());
+  adjustments_.insert(adjustments_.end(), sequence.adjustments.begin(), sequence.adjustments.end());
+  Draw draw = {.adjustments_begin = begin, .adjustments_end = static_cast<int32_t>(adjustments_.size())};
+  // Random bits of 0 pick the first of the best tokens.
+  if (sequence.sampling.temperature > 0) {
+    draw.sampling = sequence.sampling;
+    draw.random = random_bits(sequence.sampling.seed, static_cast<uint32_t>(sequence.stream), pack_.pos[row] + 1);
+  }
+  draws_.push_back(draw);
 }
 
 void Session::check(const StepRequest& request) const {
@@ -142,9 +153,10 @@ void Session::check(const StepRequest& request) const {
   std::vector<Rows> taken;
   for (size_t i = 0; i < n; i++) {
     const int64_t count = int64_t{request.offsets[i + 1]} - request.offsets[i];
-    const auto& [first_row, length, stream, sampling] = request.sequences[i];
+    const auto& [first_row, length, stream, sampling, adjustments] = request.sequences[i];
     const std::string here = "sequence " + std::to_string(i);
     check_sampling(sampling);
+    check_adjustments(adjustments, model_->config().vocab_size);
     if (first_row < 0) fail(here + " begins at row " + std::to_string(first_row) + ", expected at least 0");
     if (length < 0) fail(here + " holds " + std::to_string(length) + " tokens, expected at least 0");
     if (length + count > context) {

@@ -10,7 +10,9 @@ struct SessionSequence {
   int32_t first_row = 0;
   int32_t length = 0;
   int32_t stream = 0;  // names the sequence's random numbers, together with the seed
-  Sampling sampling;
+  Sampling sampling = {};
+  // They change the logits from which the next token is chosen, greedily too; not its log-probability. Ids ascend.
+  std::span<const Adjustment> adjustments = {};
 };
 
 // `count` rows of a cache from row `from` on, and the row to which the first of them goes.
@@ -42,10 +44,10 @@ class Session {
   void copy(const RowCopy& rows);
 
   // Appends tokens and gives the next token of each sequence: ids [n] and log_probs [n]. The token that is drawn for
-  // position t of a sequence depends on its tokens, on its sampling and on (stream, t), not on other sequences, on its
-  // rows, or on the steps in which its tokens came. If memory runs out, the step goes on in smaller packs while it can.
-  // A step that throws may be repeated. Throws INVALID_ARGUMENT, TOKEN_OUT_OF_RANGE, CONTEXT_LENGTH (a sequence
-  // outgrows the model's positions), OUT_OF_MEMORY, ABORTED.
+  // position t of a sequence depends on its tokens, on its sampling, on its adjustments and on (stream, t), not on
+  // other sequences, on its rows, or on the steps in which its tokens came. If memory runs out, the step goes on in
+  // smaller packs while it can. A step that throws may be repeated. Throws INVALID_ARGUMENT, TOKEN_OUT_OF_RANGE,
+  // CONTEXT_LENGTH (a sequence outgrows the model's positions), OUT_OF_MEMORY, ABORTED.
   void step(const StepRequest& request, std::span<int32_t> ids, std::span<float> log_probs, const Control& control);
 
   // Scores a pack whose trees may have segments in the cache, which stays as it is. Throws what check_request() throws,
@@ -62,8 +64,8 @@ class Session {
   struct StepPack {
     std::vector<int32_t> ids, pos, branch_start, cache_rows;
     std::vector<Tree> trees;
-    std::vector<Ending> ending;  // the greedy sequences first
-    int greedy = 0;              // how many of those there are
+    std::vector<Ending> ending;  // those whose best token is taken come first
+    int best = 0;                // how many of those there are
     std::vector<int32_t> rows;   // those of `ending`
     void clear();
   };
@@ -78,6 +80,8 @@ class Session {
   void copy_rows(const KvCache& to, const RowCopy& rows);
   Cursor fill_pack(const StepRequest& request, Cursor at);
   void append(const SessionSequence& sequence, int32_t length, std::span<const int32_t> ids);
+  // Adds how the next token of a sequence that ends in this row of the pack is drawn.
+  void add_draw(const SessionSequence& sequence, int32_t row);
   void run_pack(const StepRequest& request, std::span<int32_t> ids, std::span<float> log_probs, const Control& control);
 
   std::shared_ptr<Llama> model_;
@@ -90,6 +94,7 @@ class Session {
   std::vector<float> log_prob_, best_log_prob_;
   std::vector<int32_t> argmax_, best_, no_targets_;
   std::vector<Draw> draws_;
+  std::vector<Adjustment> adjustments_;  // those of draws_
 };
 
 }  // namespace mt

@@ -128,6 +128,7 @@ async function answer(
       content,
       finishReason: result?.finishReason ?? 'aborted',
       tokens: result?.tokens,
+      seed: result?.seed,
     })
   } else {
     await print('\n')

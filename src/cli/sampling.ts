@@ -9,6 +9,10 @@ export interface SamplingOptions extends ModelOptions {
   topK: number
   topP: number
   minP: number
+  repetitionPenalty: number
+  presencePenalty: number
+  frequencyPenalty: number
+  logitBias: ReadonlyMap<number, number>
   seed?: number
 }
 
@@ -29,7 +33,37 @@ export function addSamplingOptions(command: Command): Command {
       number(0, 1),
       0,
     )
+    .option(
+      '--repetition-penalty <f>',
+      'divides positive logits of tokens that are there already, prompt included, and multiplies negative ones',
+      number(0.01, 100),
+      1,
+    )
+    .option(
+      '--presence-penalty <x>',
+      'taken from logits of tokens that the answer has already',
+      number(-2, 2),
+      0,
+    )
+    .option('--frequency-penalty <x>', 'the same, as many times as it has the token', number(-2, 2), 0)
+    .addOption(
+      new Option(
+        '--logit-bias <id=x>',
+        "added to a token's logit, -100 to 100; -Infinity bans it; may be given several times",
+      )
+        .argParser((text, biases: ReadonlyMap<number, number>) => new Map([...biases, logitBias(text)]))
+        .default(new Map(), 'none'),
+    )
     .option('--seed <n>', 'of the sampling (default: random, and part of each result)', integer(0))
+}
+
+/** The range of ids is the model's, which checks it. */
+function logitBias(text: string): [number, number] {
+  const [, id, bias = ''] = /^(\d+)=(\S+)$/.exec(text) ?? []
+  const value = Number(bias)
+  if (bias !== '' && ((value >= -100 && value <= 100) || value === Number.NEGATIVE_INFINITY))
+    return [Number(id), value]
+  throw new InvalidArgumentError('Expected ID=X, X being a number from -100 to 100, or -Infinity.')
 }
 
 function notEmpty(text: string): string {
@@ -37,6 +71,11 @@ function notEmpty(text: string): string {
   return text
 }
 
-export function samplingOf({ maxTokens, stop, temperature, topK, topP, minP, seed }: SamplingOptions) {
-  return { maxTokens, stop, temperature, topK, topP, minP, ...(seed !== undefined && { seed }) }
+export function samplingOf(options: SamplingOptions) {
+  const { maxTokens, stop, temperature, topK, topP, minP, seed } = options
+  const { repetitionPenalty, presencePenalty, frequencyPenalty, logitBias } = options
+  return {
+    ...{ maxTokens, stop, temperature, topK, topP, minP, ...(seed !== undefined && { seed }) },
+    ...{ repetitionPenalty, presencePenalty, frequencyPenalty, logitBias },
+  }
 }

@@ -3,6 +3,8 @@ import { notFiniteCause } from '../calls/not-finite.ts'
 import { MtLlamaError, message } from '../errors.ts'
 import type { NativeSampling } from '../native/types.ts'
 import type { DecodeStream, Tokenizer } from '../tokenizer/tokenizer.ts'
+import type { AdjustmentSettings } from './adjustment-settings.ts'
+import { Adjustments } from './adjustments.ts'
 import type { GenerateResult } from './options.ts'
 import { StopText } from './stop-text.ts'
 
@@ -15,6 +17,8 @@ export interface ContinuationOptions {
   /** Which stream of random numbers it samples from. */
   stream: number
   sampling: NativeSampling
+  /** What changes logits; undefined where nothing does. */
+  adjusting: AdjustmentSettings | undefined
   tokenizer: Tokenizer | undefined
   maxTokens: number
   contextLength: number
@@ -31,6 +35,7 @@ export class Continuation {
   readonly prompt: EncodedPrompt
   readonly stream: number
   readonly sampling: NativeSampling
+  readonly adjustments: Adjustments | undefined
   /** Positions that the text can come to need: its last new token needs none. */
   readonly capacity: number
   readonly tokens: number[] = []
@@ -47,6 +52,7 @@ export class Continuation {
     this.prompt = prompt
     this.stream = options.stream
     this.sampling = options.sampling
+    this.adjustments = options.adjusting && new Adjustments(options.adjusting, prompt.ids)
     this.options = options
     this.capacity = Math.min(prompt.ids.length + options.maxTokens - 1, options.contextLength)
     this.decoder = options.tokenizer?.decodeStream({ skipSpecialTokens: options.skipSpecialTokens })
@@ -68,6 +74,7 @@ export class Continuation {
     if (this.options.stopIds.has(token) && !Number.isNaN(logProb)) return this.finish('stop')
     this.tokens.push(token)
     this.logProbs.push(logProb)
+    this.adjustments?.push(token)
     let piece = this.emit(this.decoder?.push(token) ?? '')
     // Byte tokens are held back until their run ends; a stop string among them ends the text at once.
     if (this.decoder && this.stopText.foresees(this.decoder.pending())) piece += this.emit(this.decoder.end())

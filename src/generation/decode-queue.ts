@@ -4,6 +4,7 @@
 import { byPriority, type Priority } from '../calls/priority.ts'
 import { cancel, disposedError, nativeJob, newControl } from '../native/job.ts'
 import type { Control, NativeModel } from '../native/types.ts'
+import { joinAdjustments } from './adjustments.ts'
 import type { Continuation } from './continuation.ts'
 import { KvRows, type TextRows } from './kv-rows.ts'
 
@@ -131,14 +132,14 @@ export class DecodeQueue {
   /** Gives one token to every text past its prompt, and the room that is left to prompts in their order. */
   private async step(): Promise<void> {
     const parts = stepParts(this.running, this.stepTokens)
-    const { sequences, samplings, offsets, ids } = concatenate(parts)
+    const { sequences, samplings, offsets, ids, adjustments } = concatenate(parts)
     const control = newControl()
     this.control = control
     // A step is short. Behind the packs of a large score() each token would wait for two of them.
     const isUrgent = this.running.some(({ call }) => call.priority !== 'low')
     try {
       const next = await nativeJob(() =>
-        this.rows.session.step(sequences, samplings, offsets, ids, control, isUrgent),
+        this.rows.session.step(sequences, samplings, offsets, ids, control, isUrgent, adjustments),
       ).finally(() => (this.control = undefined))
       this.takeTokens(parts, next)
     } catch (error) {
@@ -225,5 +226,12 @@ function concatenate(parts: readonly StepPart[]) {
   }
   const ids = new Int32Array(offsets.at(-1)!)
   for (const [i, part] of parts.entries()) ids.set(part.ids, offsets[i]!)
-  return { sequences, samplings: parts.map(({ place }) => place.text.sampling), offsets, ids }
+  // A prompt that is not at its end yet chooses no token.
+  const choosing = parts.map(({ place: { text, length }, ids }) =>
+    length + ids.length < text.prompt.ids.length ? undefined : text.adjustments,
+  )
+  return {
+    ...{ sequences, samplings: parts.map(({ place }) => place.text.sampling), offsets, ids },
+    adjustments: joinAdjustments(choosing),
+  }
 }

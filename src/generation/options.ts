@@ -19,6 +19,21 @@ export interface GenerateOptions {
   /** Sample among tokens at least this many times as likely as the best one; 0 is off. @default 0 */
   minP?: number
   /**
+   * Divides positive logits of tokens that the prompt or the text has already, and multiplies negative ones (Keskar et al.
+   * 2019, as transformers has it), from 0.01 to 100; 1 is off, more of it makes repetitions less likely. This and the next
+   * three change which token is chosen, greedily too, in their order and before temperature, topK, topP and minP. @default 1
+   */
+  repetitionPenalty?: number
+  /** Subtracted from the logits of tokens that the new text has already, as OpenAI's API has it; from -2 to 2. @default 0 */
+  presencePenalty?: number
+  /** Subtracted as many times as the new text has the token, as OpenAI's API has it; from -2 to 2. @default 0 */
+  frequencyPenalty?: number
+  /**
+   * Added to the logits of tokens, by their ids: -100 to 100, of which -100 all but bans a token and 100 all but makes it
+   * the only one, as in OpenAI's API; -Infinity bans it. A Map, or an object of numbers. @default {}
+   */
+  logitBias?: ReadonlyMap<number, number> | Readonly<Record<string, number>>
+  /**
    * Prompt i of a call samples from a stream that depends on (seed, i) alone. Default: a random one for each call, which
    * its results name, so that a call with it gives the same again.
    */
@@ -55,6 +70,10 @@ export const generateOptionNames = optionNames<GenerateOptions>({
   topK: true,
   topP: true,
   minP: true,
+  repetitionPenalty: true,
+  presencePenalty: true,
+  frequencyPenalty: true,
+  logitBias: true,
   seed: true,
   addBos: true,
   parseSpecial: true,
@@ -90,7 +109,7 @@ export interface GenerateResult {
   tokens: number[]
   /** 'stop': a stop id or string. 'length': maxTokens. 'context': the context is full. 'skipped': by `tooLong`. */
   finishReason: 'stop' | 'length' | 'context' | 'skipped'
-  /** Log-probability of each of `tokens`, before temperature. */
+  /** Log-probability of each of `tokens` by the model itself: before penalties, logitBias, temperature and all filters. */
   logProbs: number[]
   /** Tokens cut from the prompt by `tooLong`. */
   truncatedTokens: number

@@ -17,6 +17,7 @@ import { readIds } from '../calls/text.ts'
 import type { NativeSampling } from '../native/types.ts'
 import type { EncodeSettings } from '../scoring/encode.ts'
 import { promptSettings } from '../scoring/settings.ts'
+import { type AdjustmentSettings, adjustmentSettings } from './adjustment-settings.ts'
 import type { GenerateOptions, GenerateProgress } from './options.ts'
 
 export interface GenerateSettings {
@@ -27,6 +28,8 @@ export interface GenerateSettings {
   skipSpecialTokens: boolean
   allowNan: boolean
   sampling: NativeSampling
+  /** What changes logits; undefined where nothing does. */
+  adjusting: AdjustmentSettings | undefined
   priority: Priority
   signal: AbortSignal | undefined
   onProgress: ((progress: GenerateProgress) => void) | undefined
@@ -59,6 +62,7 @@ export function generateSettings(
       minP: numberOption(options, 'minP', 0, 1, 0),
       seed: integerOption(options, 'seed', 0, Number.MAX_SAFE_INTEGER, randomInt(maxDrawnSeed)),
     },
+    adjusting: adjustmentSettings(options, vocabSize),
     priority: priorityOption(options),
     signal: signalOption(options),
     onProgress: callbackOption(options, 'onProgress'),

@@ -214,6 +214,18 @@ export interface NativeSampling {
   seed: number
 }
 
+/** Change the logits x of tokens before one is chosen: (x < 0 ? x * penalty : x / penalty) + addend. */
+export interface NativeAdjustments {
+  /** [n + 1] where those of each sequence lie. */
+  offsets: Int32Array
+  /** In ascending order within a sequence. */
+  ids: Int32Array
+  /** Above 0. */
+  penalties: Float32Array
+  /** Minus infinity bans the token. */
+  addends: Float32Array
+}
+
 /**
  * A KV cache for sequences that the caller places. Each step appends tokens to some sequences and returns each one's
  * next token. A step of many tokens is a prefill; a step of one each is a decode step.
@@ -233,7 +245,8 @@ export interface NativeSession {
    * two of them
    * @param samplings [n] of each sequence
    * @param offsets [n + 1] where each one's tokens lie in `ids`; at least one token each
-   * @returns next token of each: ids [n] and their log-probabilities (before temperature) [n]
+   * @param adjustments those of each sequence; without them logits stay as they are
+   * @returns next token of each: ids [n] and their log-probabilities (before adjustments and temperature) [n]
    */
   step(
     sequences: Int32Array,
@@ -242,6 +255,7 @@ export interface NativeSession {
     ids: Int32Array,
     control: Control,
     isUrgent?: boolean,
+    adjustments?: NativeAdjustments,
   ): Promise<{ ids: Int32Array; logProbs: Float32Array }>
   /** NativeModel.score() of a pack whose segments lie in the session. */
   score(pack: NativePack, control: Control, isUrgent?: boolean): Promise<NativeScores>

@@ -19,6 +19,7 @@ import {
 
 // biome-ignore lint/suspicious/noExplicitAny: wrong types are what is tested
 type Anything = any
+const f32 = (...values: number[]) => Float32Array.from(values)
 type Row = [what: string, change: Record<string, Anything>, code: string]
 
 const cpu = { dtype: 'float32', device: 'cpu', threads: 0 } as const
@@ -189,6 +190,36 @@ describe('arguments', () => {
         [greedy, undefined],
       ])
         await refuses(() => step(...samplings), 'INVALID_ARGUMENT')
+      session.dispose()
+    })
+
+    it('wrong adjustments: refused, whatever is wrong of them', async () => {
+      const session = await openSession(model, 8)
+      const right = { offsets: i32(0, 0, 2), ids: i32(3, 95), penalties: f32(1, 1.5), addends: f32(0, -1) }
+      const step = (adjustments: Anything) =>
+        session.step(i32(0, 0, 0, 4, 0, 1), two, i32(0, 1, 2), i32(1, 1), newControl(), false, adjustments)
+      await step(right)
+      for (const change of [
+        { offsets: i32(0, 2) },
+        { offsets: i32(0, 2, 1) },
+        { offsets: i32(0, -1, 2) },
+        { offsets: i32(1, 1, 2) },
+        { offsets: i32(0, 1, 3) },
+        { offsets: [0, 0, 2] },
+        { ids: i32(95, 3) },
+        { ids: i32(3, 3) },
+        { ids: i32(3) },
+        { penalties: f32(1) },
+        { penalties: f32(1, 0) },
+        { penalties: f32(1, Number.POSITIVE_INFINITY) },
+        { addends: f32(0, 0, 0) },
+        { addends: f32(0, Number.NaN) },
+        { addends: undefined },
+      ])
+        await refuses(() => step({ ...right, ...change }), 'INVALID_ARGUMENT')
+      for (const ids of [i32(-1, 3), i32(3, 96)])
+        await refuses(() => step({ ...right, ids }), 'TOKEN_OUT_OF_RANGE')
+      for (const adjustments of [null, 5, 'x']) await refuses(() => step(adjustments), 'INVALID_ARGUMENT')
       session.dispose()
     })
 

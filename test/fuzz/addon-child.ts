@@ -163,13 +163,21 @@ async function steps(random: Random, owner: NativeModel): Promise<void> {
     if (random.chance(0.15)) sequences = random.typedArray() as Anything
     if (random.chance(0.15)) offsets = random.anything() as Anything
     if (random.chance(0.15)) ids = randomIds(random) as Anything
+    const adjustments = {
+      ...{ offsets: Int32Array.of(0, 1, 2), ids: Int32Array.of(0, random.int(0, config.vocabSize)) },
+      ...{ penalties: Float32Array.of(1.5, 1), addends: Float32Array.of(random.pick([0, -Infinity]), 2) },
+    }
+    const changing: Anything = random.pick([undefined, adjustments, spoil(random, adjustments)])
     for (const k of [0, 1]) held[k]! += lengths[k]!
     if (random.chance(0.2)) {
       const copies = Int32Array.of(random.int(-1, 64), random.int(-1, 64), random.int(0, 40))
       running.push(session.copy(copies, randomControl(random)))
     }
     running.push(
-      session.step(sequences, samplings, offsets as Anything, ids as Anything, randomControl(random)),
+      session.step(
+        ...([sequences, samplings, offsets as Anything, ids as Anything] as const),
+        ...([randomControl(random), false, changing] as const),
+      ),
     )
     if (random.chance(0.1)) session.dispose()
   }

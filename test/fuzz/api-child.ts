@@ -170,6 +170,10 @@ async function callSome(random: Random, model: Model): Promise<void> {
     topK: [0, 4],
     topP: [1, 0.5],
     seed: [0, 7],
+    repetitionPenalty: [1, 1.2, 0],
+    presencePenalty: [0, 1.5],
+    frequencyPenalty: [0, -1],
+    logitBias: [{}, { 5: -100 }, new Map([[3, 2]]), new Map([[-1, 2]])],
     stop: [[], ['a'], ['']],
     stopIds: [[], [2]],
   }

@@ -131,7 +131,7 @@ void reference_stops() {
   });
   const std::vector<Draw> draws(kRows, {{.temperature = 0.8f, .top_k = 1}, 1});
   cancel_by_result<int32_t>("head_sample", kRows, 1, [&](const Control& control, int32_t* ids) {
-    backend->head_sample(rows, *w, draws, {ids, kRows}, log_prob, control);
+    backend->head_sample(rows, *w, draws, {}, {ids, kRows}, log_prob, control);
   });
   cancel_by_result<float>("head_logits", kRows, kVocab, [&](const Control& control, float* logits) {
     backend->head_logits(rows, *w, logits, control);

@@ -72,6 +72,37 @@ void the_log_probability_is_before_temperature() {
   CHECK(std::fabs(choice.log_prob - std::log(0.4f)) < 1e-6f);
 }
 
+// The figures are those of transformers' RepetitionPenaltyLogitsProcessor, and of OpenAI's formula for what is added.
+void adjustments_change_the_choice_and_not_the_log_probability() {
+  const std::vector<float> logits = {2, -1, 1.5f, 0.25f};
+  const auto best = [&](const std::vector<Adjustment>& adjustments) { return choose(logits, {}, 0, adjustments); };
+  const float log_sum = std::log(std::exp(2.0f) + std::exp(-1.0f) + std::exp(1.5f) + std::exp(0.25f));
+  const auto check_best = [&](const std::vector<Adjustment>& adjustments, int32_t id) {
+    const Choice choice = best(adjustments);
+    CHECK_EQ(choice.id, id);
+    CHECK(std::fabs(choice.log_prob - (logits[id] - log_sum)) < 1e-6f);
+  };
+  check_best({}, 0);
+  check_best({{0, 1.3f, 0}}, 0);    // 1.54
+  check_best({{0, 1.4f, 0}}, 2);    // 1.43
+  check_best({{0, 1, -0.75f}}, 2);  // 1.25
+  check_best({{0, 1, -HUGE_VALF}, {2, 1, -HUGE_VALF}}, 3);
+  check_best({{1, 0.5f, 2.75f}}, 1);  // -1 * 0.5 + 2.75 = 2.25
+  check_best({{1, 2, 3.75f}}, 0);     // -1 * 2 + 3.75 = 1.75
+  check_best({{1, 1, 3}}, 0);         // 2, as token 0 has: the first of equals
+  // Halved, two of the logits are 1 and 0.75; with temperature 1 they weigh as e^1 and e^0.75 do.
+  const std::vector<Adjustment> halved = {{0, 2, 0}, {1, 1, -HUGE_VALF}, {2, 2, 0}, {3, 1, -HUGE_VALF}};
+  std::map<int32_t, int> counts;
+  for (uint64_t step = 0; step < kDraws; step++)
+    counts[choose(logits, {.temperature = 1}, random_bits(14, 3, step), halved).id]++;
+  const double first = 1 / (1 + std::exp(-0.25));
+  check_counts("adjusted", counts, {first, 0, 1 - first, 0});
+  const Choice none =
+      choose(std::vector<float>{HUGE_VALF}, {.temperature = 1}, 5, std::vector<Adjustment>{{0, 1, -HUGE_VALF}});
+  CHECK_EQ(none.id, 0);
+  CHECK(std::isnan(none.log_prob));
+}
+
 // Sums of weights, best first: 0.4, 0.7, 0.9, 1; in order of ids: 0.2, 0.6, 0.7, 1.
 void a_draw_walks_the_kept_tokens_by_id() {
   const auto id = [](double uniform, float top_p) {
@@ -130,6 +161,7 @@ int main() {
   mt::test::ties_go_to_the_lowest_ids();
   mt::test::impossible_tokens_never_come();
   mt::test::the_log_probability_is_before_temperature();
+  mt::test::adjustments_change_the_choice_and_not_the_log_probability();
   mt::test::a_draw_walks_the_kept_tokens_by_id();
   mt::test::logits_that_are_no_numbers();
   mt::test::draws_depend_on_their_counter_alone();

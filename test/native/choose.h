@@ -7,9 +7,10 @@
 
 namespace mt::test {
 
-inline Choice choose(std::span<const float> logits, const Sampling& sampling, uint64_t random) {
+inline Choice choose(std::span<const float> logits, const Sampling& sampling, uint64_t random,
+                     std::span<const Adjustment> adjustments = {}) {
   std::vector<TokenWeight> scratch(logits.size());
-  return choose_token(logits, {sampling, random}, scratch);
+  return choose_token(logits, {sampling, random, 0, static_cast<int32_t>(adjustments.size())}, adjustments, scratch);
 }
 
 }  // namespace mt::test

@@ -39,6 +39,7 @@ void test_all(const std::string& device, bool only_products, const std::vector<D
                             .top_k = n % 4 == 1   ? 3
                                      : n % 4 == 3 ? 1
                                                   : 0,
+                            .adjusted = n % 3 > 0,
                             .shift = n % 3 * 4,
                             .head_norms = n % 5 < 3,
                             .window = kTestWindows[n % 5 % 4]};

@@ -1,6 +1,6 @@
 // Sampling on the CUDA backend gives the token and the log-probability of choose_token(), whatever vocabulary,
-// temperature, top-k, top-p and ties. It is built twice (cuda_target.h). On a GPU the exponential may differ in its
-// last bit.
+// temperature, top-k, top-p, adjustments and ties. It is built twice (cuda_target.h). On a GPU the exponential may
+// differ in its last bit.
 #include <cmath>
 #include <cstring>
 #include <span>
@@ -26,14 +26,20 @@ const int kEvery = kSanitized ? 59 : reduced() ? 29 : kFibers ? 13 : 1;
 int draws = 0, other_tokens = 0;
 
 std::vector<Choice> sample(Device& device, const std::vector<float>& logits, int vocab, const Sampling& sampling,
-                           const std::vector<uint64_t>& random) {
+                           const std::vector<uint64_t>& random, const std::vector<Adjustment>& each) {
   const int rows = static_cast<int>(random.size());
   const Placed<int32_t> ids(device, rows);
   const Placed<float> log_probs(device, rows);
   std::vector<Draw> draws;
-  for (const uint64_t bits : random) draws.push_back({sampling, bits});
-  head_sample(device, Placed<float>(device, logits).data(), rows, vocab, Placed<Draw>(device, draws).data(), ids.data(),
-              log_probs.data());
+  std::vector<Adjustment> adjustments;
+  for (const uint64_t bits : random) {
+    const auto begin = static_cast<int32_t>(adjustments.size());
+    adjustments.insert(adjustments.end(), each.begin(), each.end());
+    draws.push_back({sampling, bits, begin, static_cast<int32_t>(adjustments.size())});
+  }
+  head_sample(device, Placed<float>(device, logits).data(), rows, vocab, Placed<Draw>(device, draws).data(),
+              Placed<Adjustment>(device, adjustments).data(), Placed<float>(device, adjustments.size()).data(),
+              ids.data(), log_probs.data());
   const std::vector<int32_t> id = ids.read();
   const std::vector<float> log_prob = log_probs.read();
   std::vector<Choice> choices;
@@ -43,10 +49,11 @@ std::vector<Choice> sample(Device& device, const std::vector<float>& logits, int
 
 // Checks that row r of logits [rows, vocab] gets the choice of choose_token() for random[r].
 void test_choices(Device& device, const char* name, const std::vector<float>& logits, int vocab,
-                  const Sampling& sampling, const std::vector<uint64_t>& random) {
-  const std::vector<Choice> got = sample(device, logits, vocab, sampling, random);
+                  const Sampling& sampling, const std::vector<uint64_t>& random,
+                  const std::vector<Adjustment>& adjustments = {}) {
+  const std::vector<Choice> got = sample(device, logits, vocab, sampling, random, adjustments);
   for (size_t r = 0; r < random.size(); r++) {
-    const Choice want = choose(std::span(logits).subspan(r * vocab, vocab), sampling, random[r]);
+    const Choice want = choose(std::span(logits).subspan(r * vocab, vocab), sampling, random[r], adjustments);
     draws++;
     if (got[r].id != want.id) other_tokens++;
     const bool both_nan = std::isnan(got[r].log_prob) && std::isnan(want.log_prob);
@@ -64,6 +71,17 @@ void test_choices(Device& device, const char* name, const std::vector<float>& lo
   }
 }
 
+// Adjustments of a part of the vocabulary: of none, of a few, or of all tokens.
+std::vector<Adjustment> some_adjustments(int vocab, unsigned seed) {
+  const float addends[] = {0, -1, 2.5f, -INFINITY};
+  std::vector<Adjustment> adjustments;
+  for (int id = static_cast<int>(seed) % 7; seed % 3 > 0 && id < vocab; id += seed % 3 == 1 ? 1 + vocab / 9 : 1) {
+    const unsigned turn = static_cast<unsigned>(id) * 5 + seed;
+    adjustments.push_back({id, turn % 2 == 0 ? 1 : 1.75f, addends[turn % 4]});
+  }
+  return adjustments;
+}
+
 // Logits are multiples of 1 / steps, so that there are ties. The random bits include the smallest and the largest.
 void test_random_rows(Device& device, int vocab, float steps, const Sampling& sampling, unsigned seed) {
   std::vector<float> logits = test::random(size_t{3} * vocab, seed, 8);
@@ -72,13 +90,14 @@ void test_random_rows(Device& device, int vocab, float steps, const Sampling& sa
   if (seed % 7 == 0) logits[seed * 13 % logits.size()] = NAN;
   if (seed % 11 == 0) logits[seed * 17 % logits.size()] = -INFINITY;
   test_choices(device, ("seed " + std::to_string(seed)).c_str(), logits, vocab, sampling,
-               {random_bits(seed, 1, 2), seed % 2 ? 0 : UINT64_MAX, random_bits(seed, 1, 3)});
+               {random_bits(seed, 1, 2), seed % 2 ? 0 : UINT64_MAX, random_bits(seed, 1, 3)},
+               some_adjustments(vocab, seed));
 }
 
 void sweep(Device& device) {
   unsigned turn = 0;
   for (const int vocab : {1, 2, 5, 31, 33, 512, 513, 1000, 20011, 128256})
-    for (const float temperature : {1e-30f, 0.3f, 1.0f, 900.0f})
+    for (const float temperature : {0.0f, 1e-30f, 0.3f, 1.0f, 900.0f})
       for (const int top_k : {0, 1, 2, 7, 50, vocab - 1, vocab, vocab + 1})
         for (const float top_p : {1e-6f, 0.4f, 0.9f, 0.9999f, 1.0f}) {
           turn++;
@@ -118,7 +137,7 @@ void frequencies(Device& device) {
     random.push_back(static_cast<uint64_t>((i + 0.5) / kDraws * 0x1p64));
   }
   int counts[4] = {};
-  for (const Choice& c : sample(device, logits, 4, {.temperature = 1, .top_p = 0.75f}, random)) counts[c.id]++;
+  for (const Choice& c : sample(device, logits, 4, {.temperature = 1, .top_p = 0.75f}, random, {})) counts[c.id]++;
   // Top-p keeps three tokens, because 0.4 + 0.3 < 0.75 <= 0.4 + 0.3 + 0.2.
   const double want[4] = {2 / 9.0, 4 / 9.0, 0, 3 / 9.0};
   for (int id = 0; id < 4; id++)

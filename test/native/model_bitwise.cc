@@ -128,6 +128,7 @@ struct Text {
   std::vector<int32_t> prompt;
   int32_t stream;
   Sampling sampling;
+  std::vector<Adjustment> adjustments = {};
 };
 
 // The tokens that follow texts[wanted], and the bits of their log-probabilities.
@@ -136,9 +137,9 @@ std::vector<int32_t> generate(const std::shared_ptr<Llama>& model, const std::ve
   Session session = session_of(model, each * static_cast<int32_t>(texts.size()));
   std::vector<std::vector<int32_t>> feed;
   std::vector<SessionSequence> sequences;
-  for (const auto& [prompt, stream, sampling] : texts) {
+  for (const auto& [prompt, stream, sampling, adjustments] : texts) {
     const int32_t first_row = each * static_cast<int32_t>(feed.size());
-    sequences.push_back({.first_row = first_row, .stream = stream, .sampling = sampling});
+    sequences.push_back({.first_row = first_row, .stream = stream, .sampling = sampling, .adjustments = adjustments});
     feed.push_back(prompt);
   }
   std::vector<int32_t> result;
@@ -169,6 +170,15 @@ void a_sequence_ignores_its_batch(const std::shared_ptr<Llama>& model) {
     CHECK(alone == generate(model, {{b, 1, sampling}, {a, 42, sampling}, {b, 2, sampling}}, 1));
     CHECK(alone ==
           generate(model, {{b, 1, kHot}, {b, 2, kGreedy}, {a, 42, sampling}, {b, 3, kWarm}, {a, 42, kGreedy}}, 2));
+  }
+  const std::vector<Adjustment> some = {{1, 1.5f, 0}, {4, 0.8f, 2}, {7, 1, -HUGE_VALF}, {9, 1.2f, -1}};
+  const std::vector<Adjustment> others = {{0, 1, 3}, {5, 2, -HUGE_VALF}};
+  for (const Sampling& sampling : {kGreedy, kWarm, kHot}) {
+    const std::vector<int32_t> alone = generate(model, {{a, 42, sampling, some}}, 0);
+    CHECK(alone == generate(model, {{b, 1, kHot, others}, {b, 2, kGreedy}, {a, 42, sampling, some}, {b, 3, kWarm}}, 2));
+    CHECK(generate(model, {{a, 42, sampling}}, 0) ==
+          generate(model, {{a, 42, sampling}, {a, 42, sampling, some}, {b, 1, kGreedy, others}}, 0));
+    CHECK(alone != generate(model, {{a, 42, sampling}}, 0));
   }
   CHECK(generate(model, {{a, 42, kWarm}}, 0) != generate(model, {{a, 43, kWarm}}, 0));
   CHECK(generate(model, {{a, 42, kWarm}}, 0) != generate(model, {{a, 42, kHot}}, 0));

@@ -257,6 +257,17 @@ void broken_samplings_are_refused(const std::shared_ptr<Llama>& model) {
   CHECK_EQ(code({.min_p = -0.1f}), "INVALID_ARGUMENT");
   CHECK_EQ(code({.min_p = 1.1f}), "INVALID_ARGUMENT");
   CHECK_EQ(code({.min_p = NAN}), "INVALID_ARGUMENT");
+  const auto adjusted = [&](const std::vector<Adjustment>& adjustments) {
+    const std::vector<SessionSequence> two = {{0}, {.first_row = 1, .adjustments = adjustments}};
+    return error_of([&] { session.step({two, offsets, ids}, next, log_probs, Control()); });
+  };
+  CHECK_EQ(adjusted({{0, 1, 0}, {3, 2, -HUGE_VALF}, {76, 0.5f, 100}}), "");
+  CHECK_EQ(adjusted({{-1, 1, 0}}), "TOKEN_OUT_OF_RANGE");
+  CHECK_EQ(adjusted({{77, 1, 0}}), "TOKEN_OUT_OF_RANGE");
+  CHECK_EQ(adjusted({{3, 1, 0}, {3, 1, 0}}), "INVALID_ARGUMENT");
+  CHECK_EQ(adjusted({{3, 1, 0}, {2, 1, 0}}), "INVALID_ARGUMENT");
+  for (const float penalty : {0.0f, -1.0f, HUGE_VALF, NAN}) CHECK_EQ(adjusted({{3, penalty, 0}}), "INVALID_ARGUMENT");
+  for (const float addend : {HUGE_VALF, NAN}) CHECK_EQ(adjusted({{3, 1, addend}}), "INVALID_ARGUMENT");
 }
 
 }  // namespace

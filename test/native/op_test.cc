@@ -54,6 +54,7 @@ void test_all(const std::vector<Variant>& variants) {
                             .trees = trees,
                             .bias = turn % 2 == 0,
                             .top_k = turn % 4 == 1 ? 3 : 0,
+                            .adjusted = n % 2 == 1,
                             .shift = turn % 3 * 4,
                             .head_norms = n % 4 < 2,
                             .window = kTestWindows[n % 4]};

@@ -205,10 +205,15 @@ std::vector<RowOp> row_ops(Backend& b, DType dtype) {
          const auto w = m.matrix(kVocab, kDim, MatrixKind::kPlain, {}, dtype);
          const Sampling sampling = {.temperature = 0.8f, .top_k = 50, .top_p = 0.9f};
          std::vector<Draw> draws;
-         for (int r = 0; r < kRows; r++) draws.push_back({sampling, random_bits(1, r, 2)});
+         std::vector<Adjustment> adjustments;
+         for (int r = 0; r < kRows; r++) {
+           const auto begin = static_cast<int32_t>(adjustments.size());
+           for (int id = r; r % 2 == 0 && id < kVocab; id += 3) adjustments.push_back({id, 1.3f, -0.5f});
+           draws.push_back({sampling, random_bits(1, r, 2), begin, static_cast<int32_t>(adjustments.size())});
+         }
          std::vector<int32_t> ids(kRows);
          std::vector<float> log_prob(kRows);
-         b.head_sample(h, *w, draws, ids, log_prob, Control());
+         b.head_sample(h, *w, draws, adjustments, ids, log_prob, Control());
          for (const int32_t id : ids) CHECK(id >= 0 && id < kVocab);
          Floats all = {1, log_prob};
          append(all, from_ids(ids, 1));

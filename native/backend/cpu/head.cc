@@ -107,8 +107,8 @@ void Head::score_part(View h, const CpuMatrix& w, const int32_t* targets, int to
   });
 }
 
-void Head::sample(View h, const CpuMatrix& w, std::span<const Draw> draws, std::span<int32_t> ids,
-                  std::span<float> log_prob, const Control& control) {
+void Head::sample(View h, const CpuMatrix& w, std::span<const Draw> draws, std::span<const Adjustment> adjustments,
+                  std::span<int32_t> ids, std::span<float> log_prob, const Control& control) {
   const size_t vocab = w.rows;
   for_parts(h, vocab * sizeof(float), [&](int first, View rows) {
     logits_.reserve_zeroed(rows.rows * vocab * sizeof(float));
@@ -116,7 +116,7 @@ void Head::sample(View h, const CpuMatrix& w, std::span<const Draw> draws, std::
     logits(rows, w, logits_.as<float>(), control);
     pool_.parallel_for(rows.rows, [&](int r, int worker) {
       control.poll();
-      const Choice choice = choose_token({logits_.as<float>() + r * vocab, vocab}, draws[first + r],
+      const Choice choice = choose_token({logits_.as<float>() + r * vocab, vocab}, draws[first + r], adjustments,
                                          {lists_.as<TokenWeight>() + worker * vocab, vocab});
       ids[first + r] = choice.id;
       log_prob[first + r] = choice.log_prob;

@@ -91,15 +91,27 @@ class HeadScore final : public Head {
 
 // What choose_token() picks: `id` if it is drawn within 2^-16 of the random number, for a device may round the weights
 // otherwise.
-Choice nearest_choice(std::span<const float> logits, const Draw& draw, double id) {
+Choice nearest_choice(std::span<const float> logits, const Draw& draw, std::span<const Adjustment> adjustments,
+                      double id) {
   constexpr uint64_t kNear = uint64_t{1} << 48;
   std::vector<TokenWeight> scratch(logits.size());
   for (const uint64_t bits :
        {draw.random - std::min(draw.random, kNear), draw.random + std::min(~draw.random, kNear)}) {
-    const Choice choice = choose_token(logits, {draw.sampling, bits}, scratch);
+    Draw near = draw;
+    near.random = bits;
+    const Choice choice = choose_token(logits, near, adjustments, scratch);
     if (choice.id == id) return choice;
   }
-  return choose_token(logits, draw, scratch);
+  return choose_token(logits, draw, adjustments, scratch);
+}
+
+// Adjustments of about every third token, with penalties, addends of either sign and bans.
+void add_adjustments(int row, int vocab, std::vector<Adjustment>& adjustments) {
+  const float addends[] = {0, -2.5f, 1.25f, -HUGE_VALF, 0.5f};
+  for (int id = row % 3; id < vocab; id += 1 + (id + row) % 5) {
+    const int turn = id * 7 + row;
+    adjustments.push_back({id, turn % 3 == 0 ? 1 : turn % 3 == 1 ? 1.5f : 0.7f, addends[turn % 5]});
+  }
 }
 
 class HeadSample final : public Head {
@@ -108,10 +120,19 @@ class HeadSample final : public Head {
       : Head(backend, c, rounding), ids_chosen_(tokens()), log_probs_(tokens()) {
     const Sampling samplings[] = {{.temperature = 0.8f, .top_k = c.top_k, .top_p = 0.9f},
                                   {.temperature = 1.5f, .min_p = 0.05f}};
-    for (int i = 0; i < tokens(); i++) draws_.push_back({samplings[i % 2], random_bits(7, i, 0)});
+    for (int i = 0; i < tokens(); i++) {
+      draws_.push_back({samplings[i % 2], random_bits(7, i, 0)});
+      // Of three rows one is as it is, one is drawn from adjusted logits, of one the best of these is taken.
+      if (!c.adjusted || i % 3 == 0) continue;
+      Draw& draw = draws_.back();
+      if (i % 3 == 1) draw = {};
+      draw.adjustments_begin = static_cast<int32_t>(adjustments_.size());
+      add_adjustments(i, c.shape.vocab, adjustments_);
+      draw.adjustments_end = static_cast<int32_t>(adjustments_.size());
+    }
   }
   void run(const Control& control) override {
-    backend_.head_sample(x_, next_weight(), draws_, ids_chosen_, log_probs_, control);
+    backend_.head_sample(x_, next_weight(), draws_, adjustments_, ids_chosen_, log_probs_, control);
   }
   std::vector<Output> outputs() override {
     return {{"id", 1, {ids_chosen_.begin(), ids_chosen_.end()}}, {"log_prob", 1, log_probs_}};
@@ -130,7 +151,7 @@ class HeadSample final : public Head {
       judge.add(own, i, there[i], product(static_cast<int>(i / vocab), static_cast<int>(i % vocab)));
     for (int r = 0; r < tokens(); r++) {
       const double id = got[0].values[r], log_prob = got[1].values[r];
-      const Choice choice = nearest_choice({&there[r * vocab], vocab}, draws_[r], id);
+      const Choice choice = nearest_choice({&there[r * vocab], vocab}, draws_[r], adjustments_, id);
       judge.add(want[0], r, id, choice.id, std::fabs(id - choice.id), 0);
       judge.add(want[1], r, log_prob, choice.log_prob, std::fabs(log_prob - choice.log_prob), 1e-5);
     }
@@ -138,6 +159,7 @@ class HeadSample final : public Head {
 
  private:
   std::vector<Draw> draws_;
+  std::vector<Adjustment> adjustments_;
   std::vector<int32_t> ids_chosen_;
   std::vector<float> log_probs_;
 };

@@ -35,9 +35,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (fuzz::accepts({ErrorCode::INVALID_ARGUMENT}, [&] { check_sampling(sampling); })) {
     const float logits[] = {input.real(), input.real(), input.real()};
     TokenWeight scratch[3];
-    if (sampling.temperature == 0) return 0;
+    const Sampling used = sampling.temperature == 0 ? Sampling() : sampling;
+    const Adjustment adjustments[] = {{input.odd_number(), input.real(), input.real()}};
+    const auto codes = {ErrorCode::INVALID_ARGUMENT, ErrorCode::TOKEN_OUT_OF_RANGE};
+    const bool adjusts = fuzz::accepts(codes, [&] { check_adjustments(adjustments, 3); });
     const uint64_t random = uint64_t{input.word()} << 32 | input.word();
-    const Choice choice = choose_token(logits, {sampling, random}, scratch);
+    const Choice choice = choose_token(logits, {used, random, 0, adjusts ? 1 : 0}, adjustments, scratch);
     if (choice.id < 0 || choice.id > 2) fuzz::broken("the token " + std::to_string(choice.id) + " of three");
   }
   return 0;

@@ -14,6 +14,7 @@ constexpr int kSequences = 4;
 
 struct Step {
   std::vector<SessionSequence> sequences;
+  std::vector<Adjustment> adjustments;  // of each sequence that has any
   std::vector<int32_t> offsets = {0}, ids;
 };
 
@@ -38,11 +39,19 @@ void change_sequence(SessionSequence& sequence, Input& input) {
   *fields[input.within(0, 2)] = input.odd_number();
 }
 
-void spoil_any(Step& step, Input& input) {
+void change_adjustment(Adjustment& adjustment, Input& input) {
   const int which = input.within(0, 2);
+  if (which == 0) adjustment.id = input.odd_number();
+  if (which == 1) adjustment.penalty = input.real();
+  if (which == 2) adjustment.addend = input.real();
+}
+
+void spoil_any(Step& step, Input& input) {
+  const int which = input.within(0, 3);
   if (which == 0) spoil(step.sequences, input, change_sequence);
   if (which == 1) spoil(step.offsets, input, change_number);
   if (which == 2) spoil(step.ids, input, change_number);
+  if (which == 3) spoil(step.adjustments, input, change_adjustment);
 }
 
 // Scores a pack whose first tree comes after the `length` tokens in the session's rows from `row` on.
@@ -91,7 +100,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     std::vector<int32_t> after = lengths;
     fuzz::Step step = fuzz::sound_step(input, after, sampling, vocab_size);
     const bool sound = !step.sequences.empty();
+    step.adjustments = {{0, 1, -HUGE_VALF}, {vocab_size / 2, 1.5f, 0}, {vocab_size - 1, 1, 2}};
     if (spoils) fuzz::spoil_any(step, input);
+    for (size_t i = 0; i < step.sequences.size(); i += 2) step.sequences[i].adjustments = step.adjustments;
     const size_t n = step.sequences.size();
     std::vector<int32_t> ids(n, -1);
     std::vector<float> log_probs(n);

@@ -1,7 +1,8 @@
 // Sampling from logits (base/sampling.h). A block has one row. Weights are whole numbers, whose sums are the same in
 // any order. Bound by reading the row, which lies in the L2: once for the largest logit, four times each for top-k and
 // top-p (each time for a digit of eight bits of the key), once for the sums of the weights, once for min-p and once for
-// the draw. It is read once more if a cut of top-k or top-p falls among tokens of equal logits.
+// the draw. It is read once more if a cut of top-k or top-p falls among tokens of equal logits, and twice more if some
+// logits are adjusted.
 #include <cstring>
 
 #include "../device/device.cuh"
@@ -35,6 +36,10 @@ MT_DEVICE float logit_of(uint32_t key) {
   float logit;
   memcpy(&logit, &bits, sizeof(logit));
   return logit;
+}
+
+MT_DEVICE float adjusted(float logit, const Adjustment& adjustment) {
+  return (logit < 0.0f ? logit * adjustment.penalty : logit / adjustment.penalty) + adjustment.addend;
 }
 
 MT_DEVICE uint64_t weight_of(float logit, float largest, float temperature) {
@@ -229,12 +234,28 @@ struct Row {
 };
 
 struct SampleArguments {
-  const float* logits;
+  float* logits;
   int vocab;
   const Draw* draws;
+  const Adjustment* adjustments;
+  float* before_adjustment;
   int32_t* ids;
   float* log_probs;
 };
+
+// The logit of a token of row r as it was before its adjustment, if it has one.
+MT_DEVICE float own_logit(const SampleArguments& a, int r, int id) {
+  int begin = a.draws[r].adjustments_begin, end = a.draws[r].adjustments_end;
+  while (begin < end) {
+    const int middle = begin + (end - begin) / 2;
+    if (a.adjustments[middle].id == id) return a.before_adjustment[middle];
+    if (a.adjustments[middle].id < id)
+      begin = middle + 1;
+    else
+      end = middle;
+  }
+  return a.logits[static_cast<int64_t>(r) * a.vocab + id];
+}
 
 template <int kThreads>
 MT_KERNEL(kThreads, 1)
@@ -242,25 +263,43 @@ sample_kernel(SampleArguments a) {
   const int r = block_x();
   const Sampling sampling = a.draws[r].sampling;
   auto& shared = *reinterpret_cast<Shared<kThreads>*>(shared_memory());
-  const Row<kThreads> row = {a.logits + static_cast<int64_t>(r) * a.vocab, a.vocab, shared};
+  float* logits = a.logits + static_cast<int64_t>(r) * a.vocab;
+  const Row<kThreads> row = {logits, a.vocab, shared};
   shared.clear_parts();
-  float largest = -INFINITY;
-  row.for_all([&](float logit, int) { largest = logit > largest ? logit : largest; });
-  largest = shared.max(largest);
+  const auto max_logit = [&] {
+    float largest = -INFINITY;
+    row.for_all([&](float logit, int) { largest = logit > largest ? logit : largest; });
+    return shared.max(largest);
+  };
+  const float own_largest = max_logit();
+  float largest = own_largest;
+  // The weights of all tokens at temperature 1, without adjustments.
+  uint64_t total = 0;
+  const int begin = a.draws[r].adjustments_begin, end = a.draws[r].adjustments_end;
+  if (begin < end) {
+    row.for_all([&](float logit, int) { total += weight_of(logit, own_largest, 1.0f); });
+    sync_block();
+    for (int i = begin + thread_index(); i < end; i += kThreads) {
+      const int id = a.adjustments[i].id;
+      a.before_adjustment[i] = logits[id];
+      logits[id] = adjusted(logits[id], a.adjustments[i]);
+    }
+    sync_block();
+    largest = max_logit();
+  }
   const auto weight = [&](float logit) { return weight_of(logit, largest, sampling.temperature); };
 
   Kept kept;
   if (sampling.top_k > 0 && sampling.top_k < a.vocab)
     kept = row.select(kept, sampling.top_k, [](float) { return uint64_t{1}; }).kept;
-  // The weights of all tokens at temperature 1, and of the kept tokens at the temperature asked for.
-  uint64_t total = 0, left = 0;
+  uint64_t left = 0;  // the weights of the kept tokens
   row.for_all([&](float logit, int id) {
-    total += weight_of(logit, largest, 1.0f);
+    if (begin == end) total += weight_of(logit, own_largest, 1.0f);
     if (kept.holds(key_of(logit), id)) left += weight(logit);
   });
   total = shared.sum(total);
   left = shared.sum(left);
-  if (total == 0) {
+  if (total == 0 || left == 0) {
     if (thread_index() == 0) {
       a.ids[r] = 0;
       a.log_probs[r] = NAN;
@@ -287,14 +326,14 @@ sample_kernel(SampleArguments a) {
   const int id = row.find(multiply_high(a.draws[r].random, left), share);
   if (thread_index() > 0) return;
   a.ids[r] = id;
-  a.log_probs[r] = row.logits[id] - largest - log_f32(static_cast<float>(total) * 0x1p-40f);
+  a.log_probs[r] = own_logit(a, r, id) - own_largest - log_f32(static_cast<float>(total) * 0x1p-40f);
 }
 
 }  // namespace
 
-void head_sample(Device& device, const float* logits, int rows, int vocab, const Draw* draws, int32_t* ids,
-                 float* log_probs) {
-  const SampleArguments arguments = {logits, vocab, draws, ids, log_probs};
+void head_sample(Device& device, float* logits, int rows, int vocab, const Draw* draws, const Adjustment* adjustments,
+                 float* before_adjustment, int32_t* ids, float* log_probs) {
+  const SampleArguments arguments = {logits, vocab, draws, adjustments, before_adjustment, ids, log_probs};
   const auto launch_with = [&](int threads, size_t shared, void (*kernel)(SampleArguments)) {
     launch(device, {.x = rows, .threads = threads, .shared = shared}, kernel, arguments);
   };
