@@ -303,6 +303,16 @@ describe('mt-llama', () => {
       for (const line of lines) assert.ok(line.tokens.length <= 6 && typeof line.text === 'string')
     })
 
+    it('--top-log-probs adds the best tokens, and --logit-bias changes what is chosen', async () => {
+      const args = ['generate', '--max-tokens', '2', '--top-log-probs', '2', '--quiet']
+      const stdin = '{"prompt": "ab"}'
+      const [plain] = jsonLines((await cli(args, { stdin })).stdout)
+      const [[best, second]] = plain.topAlternatives
+      assert.equal(plain.tokens[0], best.token)
+      const { stdout } = await cli([...args, '--logit-bias', `${best.token}=-Infinity`], { stdin })
+      assert.equal(jsonLines(stdout)[0].tokens[0], second.token)
+    })
+
     it('answers a line of stdin before the next one comes', async () => {
       const lines = ['{"id": 1, "prompt": "ab"}', '{"id": 2, "prompt": "cd"}']
       const { code, stdout, stderr } = await cli(['generate', '--max-tokens', '3', '--quiet'], {

@@ -75,7 +75,8 @@ function fakeNative(steps: Step[], maxRows = Number.POSITIVE_INFINITY) {
         assert.ok(taken.at(-1)![1]! <= rows, 'no row past the end')
         steps.push({ session: number, sequences: places })
         const ids = Int32Array.from(places, ([, length], i) => length! + offsets[i + 1]! - offsets[i]!)
-        return { ids, logProbs: new Float32Array(ids.length) }
+        const none = { topIds: new Int32Array(), topLogProbs: new Float32Array() }
+        return { ids, logProbs: new Float32Array(ids.length), ...none }
       },
       score: () => assert.fail('nothing is scored'),
       dispose() {
@@ -194,7 +195,7 @@ describe('DecodeQueue', () => {
             { ids: Int32Array.of(1), truncatedTokens: 0 },
             {
               sampling: { temperature: 0, topK: 0, topP: 1, minP: 0, seed },
-              adjusting: undefined,
+              ...{ adjusting: undefined, topLogProbs: 0 },
               ...{ stream, maxTokens, tokenizer: undefined, contextLength: 1000 },
               ...{ stopIds: new Set(), stop: [], skipSpecialTokens: true, allowNan: false, dtype: 'float32' },
             },

@@ -138,6 +138,7 @@ const generation = {
     temperature: isNumber(0, 1000),
     topP: isNone,
     minP: isNumber(0, 1),
+    topLogProbs: isInteger(0, vocabSize),
     repetitionPenalty: isNumber(0.01, 100),
     presencePenalty: isNumber(-2, 2),
     frequencyPenalty: isNumber(-2, 2),

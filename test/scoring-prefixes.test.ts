@@ -37,11 +37,12 @@ class FakeNative {
             larger.set(rows.subarray(copies[i], copies[i]! + copies[i + 2]!), copies[i + 1])
           rows = larger
         }),
-      step: ([first = 0], _samplings, _offsets, ids, control) =>
+      step: ([first = 0], _samplings, _offsets, tokens, control) =>
         this.queue(() => {
           if (control[0] !== 0) throw Object.assign(new Error('aborted'), { code: 'ABORTED' })
-          rows.set(ids, first)
-          return { ids: new Int32Array(1), logProbs: new Float32Array(1) }
+          rows.set(tokens, first)
+          const [ids, logProbs, none] = [new Int32Array(1), new Float32Array(1), new Int32Array()]
+          return { ids, logProbs, topIds: none, topLogProbs: new Float32Array() }
         }),
       score: (pack, control) => this.run(pack, control, () => rows),
       copy: () => assert.fail('no row is copied'),

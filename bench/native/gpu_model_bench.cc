@@ -46,14 +46,14 @@ double decode_seconds(const std::shared_ptr<Llama>& model, const Sizes& sizes, i
   session.resize(rows * each, {});
   std::vector<int32_t> next(rows);
   std::vector<float> log_probs(rows);
-  session.step({sequences, offsets, ids}, next, log_probs, Control());
+  session.step({sequences, offsets, ids}, {next, log_probs}, Control());
   for (int s = 0; s <= rows; s++) offsets[s] = s;
   std::vector<double> times;
   for (int step = 0; step < sizes.steps; step++) {
     for (SessionSequence& sequence : sequences) sequence.length = sizes.context + step;
     const std::vector<int32_t> fed = next;
     const double begin = seconds_now();
-    session.step({sequences, offsets, fed}, next, log_probs, Control());
+    session.step({sequences, offsets, fed}, {next, log_probs}, Control());
     if (step >= sizes.steps / 4) times.push_back(seconds_now() - begin);  // the first quarter warms up
   }
   return median(times);

@@ -66,6 +66,27 @@ std::vector<SessionSequence> read_sequences(Napi::Value value, Napi::Value sampl
   return sequences;
 }
 
+// Reads how many alternatives each sequence asks for; undefined is none. Returns how many these are together. They are
+// checked here, before memory for the results is taken.
+size_t read_top_counts(Napi::Value value, int vocab, std::vector<SessionSequence>& sequences) {
+  if (value.IsUndefined()) return 0;
+  const std::vector<int32_t> counts = read_int32s(value, "topCounts");
+  if (counts.size() != sequences.size()) {
+    throw Error(ErrorCode::INVALID_ARGUMENT, "topCounts has " + std::to_string(counts.size()) + " elements, expected " +
+                                                 std::to_string(sequences.size()));
+  }
+  size_t sum = 0;
+  for (size_t i = 0; i < counts.size(); i++) {
+    if (counts[i] < 0 || counts[i] > vocab) {
+      throw Error(ErrorCode::INVALID_ARGUMENT, "topCounts[" + std::to_string(i) + "] is " + std::to_string(counts[i]) +
+                                                   ", expected 0 .. " + std::to_string(vocab));
+    }
+    sequences[i].top_k = counts[i];
+    sum += counts[i];
+  }
+  return sum;
+}
+
 // Reads [n, 3]: first row, the row it goes to, number of rows.
 std::vector<RowCopy> read_copies(Napi::Value value) {
   std::vector<RowCopy> copies;
@@ -120,20 +141,26 @@ class StepJob final : public Job {
         offsets_(read_int32s(info[2], "offsets")),
         ids_(read_int32s(info[3], "ids")),
         adjustments_(info[6], sequences_.size()),
+        top_count_(read_top_counts(info[7], session_->config().vocab_size, sequences_)),
         next_(info.Env(), sequences_.size()),
-        log_probs_(info.Env(), sequences_.size()) {
+        log_probs_(info.Env(), sequences_.size()),
+        top_ids_(info.Env(), top_count_),
+        top_log_probs_(info.Env(), top_count_) {
     for (size_t i = 0; i < sequences_.size(); i++) sequences_[i].adjustments = adjustments_.of(i);
   }
 
   void run(const Control& control) override {
     const std::shared_ptr<Session> session = std::move(session_);
-    session->step({sequences_, offsets_, ids_}, next_.values(), log_probs_.values(), control);
+    session->step({sequences_, offsets_, ids_},
+                  {next_.values(), log_probs_.values(), top_ids_.values(), top_log_probs_.values()}, control);
   }
 
   Napi::Value result(Napi::Env env) override {
     Napi::Object result = Napi::Object::New(env);
     result["ids"] = next_.array();
     result["logProbs"] = log_probs_.array();
+    result["topIds"] = top_ids_.array();
+    result["topLogProbs"] = top_log_probs_.array();
     return result;
   }
 
@@ -142,8 +169,11 @@ class StepJob final : public Job {
   std::vector<SessionSequence> sequences_;
   std::vector<int32_t> offsets_, ids_;
   Adjustments adjustments_;
+  size_t top_count_;
   ResultArray<Napi::Int32Array> next_;
   ResultArray<Napi::Float32Array> log_probs_;
+  ResultArray<Napi::Int32Array> top_ids_;
+  ResultArray<Napi::Float32Array> top_log_probs_;
 };
 
 class SessionScoreJob final : public Job {

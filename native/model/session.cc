@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <functional>
 #include <string>
 
 #include "../base/sizes.h"
@@ -36,8 +37,7 @@ void check_copy(const RowCopy& copy, int32_t from_rows, int32_t to_rows) {
 
 }  // namespace
 
-void Session::step(const StepRequest& request, std::span<int32_t> ids, std::span<float> log_probs,
-                   const Control& control) {
+void Session::step(const StepRequest& request, const StepResult& result, const Control& control) {
   check(request);
   // The constructor cannot do this: it may run on another thread while the model reserves memory.
   if (pack_tokens_ == 0) pack_tokens_ = std::max(kPackTokens, model_->reserved_tokens() / kReservedShare);
@@ -46,7 +46,7 @@ void Session::step(const StepRequest& request, std::span<int32_t> ids, std::span
     const Cursor next = fill_pack(request, at);
     const size_t total = request.ids.size();
     try {
-      run_pack(request, ids, log_probs, control.part(at.id, next.id, total));
+      run_pack(request, result, control.part(at.id, next.id, total));
       at = next;
     } catch (const Error& error) {  // the next try writes the same rows of the cache again
       const auto tokens = static_cast<int32_t>(pack_.ids.size());
@@ -72,12 +72,19 @@ Session::Cursor Session::fill_pack(const StepRequest& request, Cursor at) {
     pack_.ending.push_back({i, static_cast<int32_t>(pack_.ids.size()) - 1});
     at.sequence++;
   }
+  // Each op of the head runs on rows that are side by side.
   const auto takes_best = [&](const Ending& ending) {
     const SessionSequence& sequence = request.sequences[ending.sequence];
     return sequence.sampling.temperature == 0 && sequence.adjustments.empty();
   };
+  const auto has_top = [&](const Ending& ending) { return request.sequences[ending.sequence].top_k > 0; };
+  const auto begin = pack_.ending.begin();
   const auto others = std::ranges::partition(pack_.ending, takes_best);
-  pack_.best = static_cast<int>(others.begin() - pack_.ending.begin());
+  const auto top = std::ranges::partition(begin, others.begin(), std::not_fn(has_top));
+  const auto without = std::ranges::partition(others, has_top);
+  pack_.best = static_cast<int>(others.begin() - begin);
+  pack_.top_begin = static_cast<int>(top.begin() - begin);
+  pack_.top_end = static_cast<int>(without.begin() - begin);
   for (const Ending& ending : pack_.ending) pack_.rows.push_back(ending.row);
   return at;
 }
@@ -99,8 +106,7 @@ void Session::append(const SessionSequence& sequence, int32_t length, std::span<
                          .segment_len = length});
 }
 
-void Session::run_pack(const StepRequest& request, std::span<int32_t> ids, std::span<float> log_probs,
-                       const Control& control) {
+void Session::run_pack(const StepRequest& request, const StepResult& result, const Control& control) {
   const Pack pack = {pack_.ids, pack_.pos, pack_.branch_start, pack_.trees, pack_.rows, pack_.cache_rows};
   const View h = model_->forward(pack, &cache_, control);
   const size_t n = pack_.ending.size();
@@ -110,11 +116,12 @@ void Session::run_pack(const StepRequest& request, std::span<int32_t> ids, std::
   for (std::vector<int32_t>* v : {&argmax_, &best_, &no_targets_}) v->resize(n);
   Backend& backend = model_->backend();
   const auto best = static_cast<size_t>(pack_.best);
-  if (best > 0) {
-    const auto first = [&](auto& values) { return std::span(values).first(best); };
-    backend.head_score(h.part(0, pack_.best), model_->head(), first(no_targets_), 1,
-                       {first(log_prob_), first(argmax_), first(best_), first(best_log_prob_)}, control);
+  if (pack_.top_begin > 0) {
+    score_rows(h, 0, pack_.top_begin, 1, control);
+    std::copy_n(top_ids_.begin(), pack_.top_begin, best_.begin());
+    std::copy_n(top_log_prob_.begin(), pack_.top_begin, best_log_prob_.begin());
   }
+  if (pack_.top_begin < pack_.top_end) take_top(request, h, result, control);
   if (best < n) {
     draws_.clear();
     adjustments_.clear();
@@ -124,8 +131,34 @@ void Session::run_pack(const StepRequest& request, std::span<int32_t> ids, std::
                         rest(best_log_prob_), control);
   }
   for (size_t i = 0; i < n; i++) {
-    ids[pack_.ending[i].sequence] = best_[i];
-    log_probs[pack_.ending[i].sequence] = best_log_prob_[i];
+    result.ids[pack_.ending[i].sequence] = best_[i];
+    result.log_probs[pack_.ending[i].sequence] = best_log_prob_[i];
+  }
+}
+
+void Session::score_rows(View h, int begin, int end, int top_k, const Control& control) {
+  const size_t count = end - begin;
+  top_ids_.resize(count * top_k);
+  top_log_prob_.resize(count * top_k);
+  const auto part = [&](auto& values) { return std::span(values).subspan(begin, count); };
+  model_->backend().head_score(h.part(begin, end - begin), model_->head(), part(no_targets_), top_k,
+                               {part(log_prob_), part(argmax_), top_ids_, top_log_prob_}, control);
+}
+
+void Session::take_top(const StepRequest& request, View h, const StepResult& result, const Control& control) {
+  std::vector<size_t> offsets = {0};  // of each sequence's alternatives
+  for (const SessionSequence& sequence : request.sequences) offsets.push_back(offsets.back() + sequence.top_k);
+  int most = 0;
+  for (int i = pack_.top_begin; i < pack_.top_end; i++)
+    most = std::max(most, request.sequences[pack_.ending[i].sequence].top_k);
+  score_rows(h, pack_.top_begin, pack_.top_end, most, control);
+  for (int i = pack_.top_begin; i < pack_.top_end; i++) {
+    const size_t from = size_t(i - pack_.top_begin) * most;
+    const int32_t sequence = pack_.ending[i].sequence, count = request.sequences[sequence].top_k;
+    std::copy_n(top_ids_.begin() + from, count, result.top_ids.begin() + offsets[sequence]);
+    std::copy_n(top_log_prob_.begin() + from, count, result.top_log_probs.begin() + offsets[sequence]);
+    best_[i] = top_ids_[from];
+    best_log_prob_[i] = top_log_prob_[from];
   }
 }
 
@@ -153,10 +186,14 @@ void Session::check(const StepRequest& request) const {
   std::vector<Rows> taken;
   for (size_t i = 0; i < n; i++) {
     const int64_t count = int64_t{request.offsets[i + 1]} - request.offsets[i];
-    const auto& [first_row, length, stream, sampling, adjustments] = request.sequences[i];
+    const auto& [first_row, length, stream, sampling, adjustments, top_k] = request.sequences[i];
     const std::string here = "sequence " + std::to_string(i);
     check_sampling(sampling);
     check_adjustments(adjustments, model_->config().vocab_size);
+    if (top_k < 0 || top_k > model_->config().vocab_size) {
+      fail(here + " asks for " + std::to_string(top_k) + " alternatives, expected 0 .. " +
+           std::to_string(model_->config().vocab_size));
+    }
     if (first_row < 0) fail(here + " begins at row " + std::to_string(first_row) + ", expected at least 0");
     if (length < 0) fail(here + " holds " + std::to_string(length) + " tokens, expected at least 0");
     if (length + count > context) {

@@ -13,6 +13,7 @@ struct SessionSequence {
   Sampling sampling = {};
   // They change the logits from which the next token is chosen, greedily too; not its log-probability. Ids ascend.
   std::span<const Adjustment> adjustments = {};
+  int32_t top_k = 0;  // alternatives wanted: the best tokens by the logits as they are
 };
 
 // `count` rows of a cache from row `from` on, and the row to which the first of them goes.
@@ -29,6 +30,15 @@ struct StepRequest {
   std::span<const int32_t> ids;                // [offsets[n]]
 };
 
+struct StepResult {
+  std::span<int32_t> ids;      // [n] the next token of each sequence
+  std::span<float> log_probs;  // [n]
+  // [sum of top_k over the sequences] each one's best tokens, best first, as head_score() gives them; one sequence
+  // after another
+  std::span<int32_t> top_ids = {};
+  std::span<float> top_log_probs = {};
+};
+
 class Session {
  public:
   // The cache of a new session has no rows.
@@ -43,12 +53,12 @@ class Session {
   // Copies rows within the cache, so that a sequence may begin as another one does. Throws INVALID_ARGUMENT.
   void copy(const RowCopy& rows);
 
-  // Appends tokens and gives the next token of each sequence: ids [n] and log_probs [n]. The token that is drawn for
+  // Appends tokens and gives the next token of each sequence. The token that is drawn for
   // position t of a sequence depends on its tokens, on its sampling, on its adjustments and on (stream, t), not on
   // other sequences, on its rows, or on the steps in which its tokens came. If memory runs out, the step goes on in
   // smaller packs while it can. A step that throws may be repeated. Throws INVALID_ARGUMENT, TOKEN_OUT_OF_RANGE,
   // CONTEXT_LENGTH (a sequence outgrows the model's positions), OUT_OF_MEMORY, ABORTED.
-  void step(const StepRequest& request, std::span<int32_t> ids, std::span<float> log_probs, const Control& control);
+  void step(const StepRequest& request, const StepResult& result, const Control& control);
 
   // Scores a pack whose trees may have segments in the cache, which stays as it is. Throws what check_request() throws,
   // OUT_OF_MEMORY, ABORTED.
@@ -64,9 +74,10 @@ class Session {
   struct StepPack {
     std::vector<int32_t> ids, pos, branch_start, cache_rows;
     std::vector<Tree> trees;
-    std::vector<Ending> ending;  // those whose best token is taken come first
-    int best = 0;                // how many of those there are
-    std::vector<int32_t> rows;   // those of `ending`
+    std::vector<Ending> ending;  // those whose best token is taken come first, those with alternatives in the middle
+    int best = 0;                // how many of the first kind there are
+    int top_begin = 0, top_end = 0;  // which of them have alternatives
+    std::vector<int32_t> rows;       // those of `ending`
     void clear();
   };
 
@@ -82,7 +93,12 @@ class Session {
   void append(const SessionSequence& sequence, int32_t length, std::span<const int32_t> ids);
   // Adds how the next token of a sequence that ends in this row of the pack is drawn.
   void add_draw(const SessionSequence& sequence, int32_t row);
-  void run_pack(const StepRequest& request, std::span<int32_t> ids, std::span<float> log_probs, const Control& control);
+  void run_pack(const StepRequest& request, const StepResult& result, const Control& control);
+  // Writes the alternatives of the sequences that have any. Of these, the best tokens go to best_ too.
+  void take_top(const StepRequest& request, View h, const StepResult& result, const Control& control);
+  // Runs head_score() on a part of the pack's rows of h, with what it says in the same part of log_prob_ and argmax_,
+  // and in top_ids_ and top_log_prob_ from their beginning on.
+  void score_rows(View h, int begin, int end, int top_k, const Control& control);
 
   std::shared_ptr<Llama> model_;
   int32_t cache_rows_ = 0;
@@ -91,8 +107,8 @@ class Session {
   KvCache cache_;
   StepPack pack_;
   // Results of the head for the sequences that end in a pack.
-  std::vector<float> log_prob_, best_log_prob_;
-  std::vector<int32_t> argmax_, best_, no_targets_;
+  std::vector<float> log_prob_, best_log_prob_, top_log_prob_;
+  std::vector<int32_t> argmax_, best_, no_targets_, top_ids_;
   std::vector<Draw> draws_;
   std::vector<Adjustment> adjustments_;  // those of draws_
 };

@@ -1,7 +1,7 @@
 // mt-llama generate: texts that go on from prompts, JSONL in and out.
 import type { Command } from 'commander'
 import type { TooLong } from '../scoring/request.ts'
-import { addModelOptions, choice, newCommand } from './command.ts'
+import { addModelOptions, choice, integer, newCommand } from './command.ts'
 import { chooseInput, textOrIds } from './input.ts'
 import type { Io } from './io.ts'
 import { addLineOptions, answerLines, type LineOptions, withLines } from './json-lines.ts'
@@ -11,6 +11,7 @@ import { addSamplingOptions, type SamplingOptions, samplingOf } from './sampling
 interface GenerateCommandOptions extends SamplingOptions, LineOptions {
   prompt?: string
   tooLong: TooLong
+  topLogProbs: number
 }
 
 export function generateCommand(io: Io): Command {
@@ -35,6 +36,7 @@ export function generateCommand(io: Io): Command {
   return addLineOptions(addSamplingOptions(addModelOptions(command)))
     .argument('[file]', 'JSONL file of prompts; - or nothing: stdin')
     .option('--prompt <text>', 'the one prompt, in the place of a file')
+    .option('--top-log-probs <k>', 'add the k best tokens in the place of each new one', integer(0), 0)
     .addOption(
       choice('--too-long <policy>', 'prompts that leave no room in the context', [
         'error',
@@ -54,7 +56,7 @@ async function run(
   options: GenerateCommandOptions,
   command: Command,
 ): Promise<void> {
-  const { prompt, tooLong } = options
+  const { prompt, tooLong, topLogProbs } = options
   const input = await chooseInput(file, prompt === undefined ? undefined : { prompt })
   await withLines(io, input, { options, command }, async job => {
     await using model = await openModel(options, io.signal)
@@ -67,7 +69,7 @@ async function run(
           prompts,
           {
             ...samplingOf(options),
-            ...{ tooLong, signal: io.signal },
+            ...{ tooLong, topLogProbs, signal: io.signal },
             onProgress: ({ promptsDone, promptsTotal, promptsPlanned, ...tokens }) =>
               onProgress({ done: promptsDone, total: promptsTotal, planned: promptsPlanned, ...tokens }),
           },

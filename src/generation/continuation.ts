@@ -2,6 +2,7 @@
 import { notFiniteCause } from '../calls/not-finite.ts'
 import { MtLlamaError, message } from '../errors.ts'
 import type { NativeSampling } from '../native/types.ts'
+import type { Alternative } from '../scoring/request.ts'
 import type { DecodeStream, Tokenizer } from '../tokenizer/tokenizer.ts'
 import type { AdjustmentSettings } from './adjustment-settings.ts'
 import { Adjustments } from './adjustments.ts'
@@ -19,6 +20,8 @@ export interface ContinuationOptions {
   sampling: NativeSampling
   /** What changes logits; undefined where nothing does. */
   adjusting: AdjustmentSettings | undefined
+  /** How many alternatives of each token are reported. */
+  topLogProbs: number
   tokenizer: Tokenizer | undefined
   maxTokens: number
   contextLength: number
@@ -36,6 +39,7 @@ export class Continuation {
   readonly stream: number
   readonly sampling: NativeSampling
   readonly adjustments: Adjustments | undefined
+  readonly topLogProbs: number
   /** Positions that the text can come to need: its last new token needs none. */
   readonly capacity: number
   readonly tokens: number[] = []
@@ -47,11 +51,13 @@ export class Continuation {
   private readonly decoder: DecodeStream | undefined
   private readonly stopText: StopText
   private readonly logProbs: number[] = []
+  private readonly alternatives: Alternative[][] = []
 
   constructor(prompt: EncodedPrompt, options: ContinuationOptions) {
     this.prompt = prompt
     this.stream = options.stream
     this.sampling = options.sampling
+    this.topLogProbs = options.topLogProbs
     this.adjustments = options.adjusting && new Adjustments(options.adjusting, prompt.ids)
     this.options = options
     this.capacity = Math.min(prompt.ids.length + options.maxTokens - 1, options.contextLength)
@@ -64,8 +70,11 @@ export class Continuation {
     return this.finishReason !== undefined || this.failure !== undefined
   }
 
-  /** Takes the next token; returns the text that has become certain with it. */
-  push(token: number, logProb: number): string {
+  /**
+   * Takes the next token; returns the text that has become certain with it.
+   * @param alternatives as many as were asked for
+   */
+  push(token: number, logProb: number, alternatives: Alternative[] = []): string {
     if (!Number.isFinite(logProb) && !this.options.allowNan) {
       this.failure = this.notFinite(logProb)
       return ''
@@ -74,6 +83,7 @@ export class Continuation {
     if (this.options.stopIds.has(token) && !Number.isNaN(logProb)) return this.finish('stop')
     this.tokens.push(token)
     this.logProbs.push(logProb)
+    if (this.topLogProbs > 0) this.alternatives.push(alternatives)
     this.adjustments?.push(token)
     let piece = this.emit(this.decoder?.push(token) ?? '')
     // Byte tokens are held back until their run ends; a stop string among them ends the text at once.
@@ -98,6 +108,7 @@ export class Continuation {
       finishReason: this.finishReason!,
       logProbs: this.logProbs,
       truncatedTokens: this.prompt.truncatedTokens,
+      ...(this.topLogProbs > 0 && { topAlternatives: this.alternatives }),
       ...(temperature > 0 && { seed }),
     }
   }

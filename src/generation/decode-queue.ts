@@ -3,7 +3,7 @@
 
 import { byPriority, type Priority } from '../calls/priority.ts'
 import { cancel, disposedError, nativeJob, newControl } from '../native/job.ts'
-import type { Control, NativeModel } from '../native/types.ts'
+import type { Control, NativeModel, NativeNext } from '../native/types.ts'
 import { joinAdjustments } from './adjustments.ts'
 import type { Continuation } from './continuation.ts'
 import { KvRows, type TextRows } from './kv-rows.ts'
@@ -132,14 +132,14 @@ export class DecodeQueue {
   /** Gives one token to every text past its prompt, and the room that is left to prompts in their order. */
   private async step(): Promise<void> {
     const parts = stepParts(this.running, this.stepTokens)
-    const { sequences, samplings, offsets, ids, adjustments } = concatenate(parts)
+    const { sequences, samplings, offsets, ids, adjustments, topCounts } = concatenate(parts)
     const control = newControl()
     this.control = control
     // A step is short. Behind the packs of a large score() each token would wait for two of them.
     const isUrgent = this.running.some(({ call }) => call.priority !== 'low')
     try {
       const next = await nativeJob(() =>
-        this.rows.session.step(sequences, samplings, offsets, ids, control, isUrgent, adjustments),
+        this.rows.session.step(sequences, samplings, offsets, ids, control, isUrgent, adjustments, topCounts),
       ).finally(() => (this.control = undefined))
       this.takeTokens(parts, next)
     } catch (error) {
@@ -149,18 +149,17 @@ export class DecodeQueue {
     }
   }
 
-  private takeTokens(parts: readonly StepPart[], next: { ids: Int32Array; logProbs: Float32Array }): void {
+  private takeTokens(parts: readonly StepPart[], next: NativeNext): void {
     const done = new Map<DecodingCall, { tokens: number; ended: number }>()
-    for (const [i, { place, ids }] of parts.entries()) {
+    for (const { place, ids, token } of withTokens(parts, next)) {
       place.length += ids.length
       const { call, text } = place
       if (!this.calls.has(call)) continue
       const ofCall = done.get(call) ?? { tokens: 0, ended: 0 }
       done.set(call, ofCall)
       ofCall.tokens += ids.length
-      // A prompt that is not at its end yet says nothing of what follows it.
-      if (place.length < text.prompt.ids.length) continue
-      const piece = text.push(next.ids[i]!, next.logProbs[i]!)
+      if (!token) continue
+      const piece = text.push(token.id, token.logProb, token.alternatives)
       if (text.ended) ofCall.ended++
       if (piece !== '') this.callBack(call, () => call.onText(piece))
     }
@@ -198,6 +197,8 @@ export class DecodeQueue {
 interface StepPart {
   place: Running
   ids: Int32Array
+  /** Whether a new token follows: a prompt that is not at its end yet says nothing of what follows it. */
+  choosesToken: boolean
 }
 
 function stepParts(running: readonly Running[], stepTokens: number): StepPart[] {
@@ -211,7 +212,7 @@ function stepParts(running: readonly Running[], stepTokens: number): StepPart[] 
       unread > 0
         ? prompt.ids.subarray(place.length, place.length + Math.min(unread, room))
         : Int32Array.of(tokens.at(-1)!)
-    parts.push({ place, ids })
+    parts.push({ place, ids, choosesToken: unread <= ids.length })
     room -= ids.length
   }
   return parts
@@ -226,12 +227,30 @@ function concatenate(parts: readonly StepPart[]) {
   }
   const ids = new Int32Array(offsets.at(-1)!)
   for (const [i, part] of parts.entries()) ids.set(part.ids, offsets[i]!)
-  // A prompt that is not at its end yet chooses no token.
-  const choosing = parts.map(({ place: { text, length }, ids }) =>
-    length + ids.length < text.prompt.ids.length ? undefined : text.adjustments,
-  )
   return {
     ...{ sequences, samplings: parts.map(({ place }) => place.text.sampling), offsets, ids },
-    adjustments: joinAdjustments(choosing),
+    adjustments: joinAdjustments(
+      parts.map(({ place, choosesToken }) => (choosesToken ? place.text.adjustments : undefined)),
+    ),
+    topCounts: Int32Array.from(parts, topCountOf),
   }
+}
+
+function topCountOf({ place, choosesToken }: StepPart): number {
+  return choosesToken ? place.text.topLogProbs : 0
+}
+
+/** The parts of a step with the tokens that follow them. */
+function withTokens(parts: readonly StepPart[], next: NativeNext) {
+  let top = 0
+  return parts.map((part, i) => {
+    const start = top
+    top += topCountOf(part)
+    const alternatives = Array.from(next.topIds.subarray(start, top), (token, k) => ({
+      token,
+      logProb: next.topLogProbs[start + k]!,
+    }))
+    const token = { id: next.ids[i]!, logProb: next.logProbs[i]!, alternatives }
+    return { ...part, token: part.choosesToken ? token : undefined }
+  })
 }

@@ -1,7 +1,7 @@
 // What a caller asks of generation and what comes back.
 import { optionNames } from '../calls/options.ts'
 import type { Priority } from '../calls/priority.ts'
-import type { TooLong } from '../scoring/request.ts'
+import type { Alternative, TooLong } from '../scoring/request.ts'
 
 export interface GenerateOptions {
   /** New tokens a prompt may get. @default 128 */
@@ -33,6 +33,8 @@ export interface GenerateOptions {
    * the only one, as in OpenAI's API; -Infinity bans it. A Map, or an object of numbers. @default {}
    */
   logitBias?: ReadonlyMap<number, number> | Readonly<Record<string, number>>
+  /** Alternatives to report per new token: the best so many by the model itself, whatever is chosen. @default 0 */
+  topLogProbs?: number
   /**
    * Prompt i of a call samples from a stream that depends on (seed, i) alone. Default: a random one for each call, which
    * its results name, so that a call with it gives the same again.
@@ -74,6 +76,7 @@ export const generateOptionNames = optionNames<GenerateOptions>({
   presencePenalty: true,
   frequencyPenalty: true,
   logitBias: true,
+  topLogProbs: true,
   seed: true,
   addBos: true,
   parseSpecial: true,
@@ -111,6 +114,11 @@ export interface GenerateResult {
   finishReason: 'stop' | 'length' | 'context' | 'skipped'
   /** Log-probability of each of `tokens` by the model itself: before penalties, logitBias, temperature and all filters. */
   logProbs: number[]
+  /**
+   * Where topLogProbs was asked for: per new token the best k, best first, with the log-probabilities that score() gives
+   * them.
+   */
+  topAlternatives?: Alternative[][]
   /** Tokens cut from the prompt by `tooLong`. */
   truncatedTokens: number
   /** The seed that the text was sampled with, given or drawn; none where it was greedy or skipped. */

@@ -30,6 +30,8 @@ export interface GenerateSettings {
   sampling: NativeSampling
   /** What changes logits; undefined where nothing does. */
   adjusting: AdjustmentSettings | undefined
+  /** How many alternatives of each token are reported. */
+  topLogProbs: number
   priority: Priority
   signal: AbortSignal | undefined
   onProgress: ((progress: GenerateProgress) => void) | undefined
@@ -63,6 +65,7 @@ export function generateSettings(
       seed: integerOption(options, 'seed', 0, Number.MAX_SAFE_INTEGER, randomInt(maxDrawnSeed)),
     },
     adjusting: adjustmentSettings(options, vocabSize),
+    topLogProbs: integerOption(options, 'topLogProbs', 0, vocabSize, 0),
     priority: priorityOption(options),
     signal: signalOption(options),
     onProgress: callbackOption(options, 'onProgress'),

@@ -214,6 +214,17 @@ export interface NativeSampling {
   seed: number
 }
 
+/** What a step gives of each sequence. */
+export interface NativeNext {
+  /** [n] */
+  ids: Int32Array
+  /** [n] before adjustments and temperature. */
+  logProbs: Float32Array
+  /** [sum of topCounts] the best tokens of each sequence before adjustments, best first; one sequence after another. */
+  topIds: Int32Array
+  topLogProbs: Float32Array
+}
+
 /** Change the logits x of tokens before one is chosen: (x < 0 ? x * penalty : x / penalty) + addend. */
 export interface NativeAdjustments {
   /** [n + 1] where those of each sequence lie. */
@@ -246,7 +257,7 @@ export interface NativeSession {
    * @param samplings [n] of each sequence
    * @param offsets [n + 1] where each one's tokens lie in `ids`; at least one token each
    * @param adjustments those of each sequence; without them logits stay as they are
-   * @returns next token of each: ids [n] and their log-probabilities (before adjustments and temperature) [n]
+   * @param topCounts [n] how many alternatives each asks for; none without it
    */
   step(
     sequences: Int32Array,
@@ -256,7 +267,8 @@ export interface NativeSession {
     control: Control,
     isUrgent?: boolean,
     adjustments?: NativeAdjustments,
-  ): Promise<{ ids: Int32Array; logProbs: Float32Array }>
+    topCounts?: Int32Array,
+  ): Promise<NativeNext>
   /** NativeModel.score() of a pack whose segments lie in the session. */
   score(pack: NativePack, control: Control, isUrgent?: boolean): Promise<NativeScores>
   dispose(): void

@@ -193,6 +193,20 @@ describe('arguments', () => {
       session.dispose()
     })
 
+    it('wrong numbers of alternatives: INVALID_ARGUMENT', async () => {
+      const session = await openSession(model, 8)
+      const step = (counts: Anything) =>
+        session.step(
+          ...([i32(0, 0, 0, 4, 0, 1), two, i32(0, 1, 2), i32(1, 1), newControl()] as const),
+          ...([false, undefined, counts] as const),
+        )
+      const { topIds, topLogProbs } = await step(i32(0, 96))
+      assert.deepEqual([topIds.length, topLogProbs.length, new Set(topIds).size], [96, 96, 96])
+      for (const counts of [i32(1), i32(1, 1, 1), i32(0, -1), i32(97, 0), [1, 1], 2, null])
+        await refuses(() => step(counts), 'INVALID_ARGUMENT')
+      session.dispose()
+    })
+
     it('wrong adjustments: refused, whatever is wrong of them', async () => {
       const session = await openSession(model, 8)
       const right = { offsets: i32(0, 0, 2), ids: i32(3, 95), penalties: f32(1, 1.5), addends: f32(0, -1) }

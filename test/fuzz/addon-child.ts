@@ -177,6 +177,7 @@ async function steps(random: Random, owner: NativeModel): Promise<void> {
       session.step(
         ...([sequences, samplings, offsets as Anything, ids as Anything] as const),
         ...([randomControl(random), false, changing] as const),
+        random.pick([undefined, Int32Array.of(2, 0), Int32Array.of(random.oddNumber(), 3)]),
       ),
     )
     if (random.chance(0.1)) session.dispose()

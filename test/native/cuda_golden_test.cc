@@ -111,7 +111,7 @@ void compare_texts(const std::shared_ptr<Llama>& model, const GoldenCase& golden
       ids.insert(ids.end(), tokens.begin(), tokens.end());
       offsets.push_back(static_cast<int32_t>(ids.size()));
     }
-    session.step({sequences, offsets, ids}, next, log_probs, Control());
+    session.step({sequences, offsets, ids}, {next, log_probs}, Control());
     for (size_t t = 0; t < count; t++) {
       const GoldenText& text = golden.texts[t];
       sequences[t].length += static_cast<int32_t>(feed[t].size());

@@ -159,7 +159,7 @@ void a_step_of_decoding_takes_no_memory_and_one_wait(const std::shared_ptr<Llama
   std::vector<int32_t> next(3);
   std::vector<float> log_probs(3);
   const auto step = [&] {
-    session.step({sequences, offsets, ids}, next, log_probs, Control());
+    session.step({sequences, offsets, ids}, {next, log_probs}, Control());
     for (size_t s = 0; s < 3; s++) sequences[s].length += offsets[s + 1] - offsets[s];
     ids = next;
     offsets = {0, 1, 2, 3};
@@ -200,7 +200,7 @@ Outcome run_prompt(const std::shared_ptr<Llama>& model) {
   outcome.launches = asked_by([&] {
                        outcome.code = error_of([&] {
                          Session session = session_of(model, 400);
-                         session.step({{&sequence, 1}, offsets, ids}, {&next, 1}, {&outcome.log_prob, 1}, Control());
+                         session.step({{&sequence, 1}, offsets, ids}, {{&next, 1}, {&outcome.log_prob, 1}}, Control());
                        });
                      }).launches;
   return outcome;

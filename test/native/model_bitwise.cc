@@ -112,7 +112,7 @@ void sessions_equal_one_pass(const std::shared_ptr<Llama>& model, size_t longer,
       if (which.empty()) continue;
       std::vector<int32_t> next(which.size());
       std::vector<float> log_probs(which.size());
-      session.step({placed, offsets, ids}, next, log_probs, Control());
+      session.step({placed, offsets, ids}, {next, log_probs}, Control());
       for (size_t i = 0; i < which.size(); i++) CHECK_EQ(log_probs[i], want[which[i]][fed[which[i]] - 1]);
     }
   }
@@ -129,34 +129,45 @@ struct Text {
   int32_t stream;
   Sampling sampling;
   std::vector<Adjustment> adjustments = {};
+  int32_t top_k = 0;
 };
 
-// The tokens that follow texts[wanted], and the bits of their log-probabilities.
+// The tokens that follow texts[wanted], and the bits of their log-probabilities; then the same of the alternatives of
+// each step.
 std::vector<int32_t> generate(const std::shared_ptr<Llama>& model, const std::vector<Text>& texts, size_t wanted) {
   const int32_t each = 30;
   Session session = session_of(model, each * static_cast<int32_t>(texts.size()));
   std::vector<std::vector<int32_t>> feed;
   std::vector<SessionSequence> sequences;
-  for (const auto& [prompt, stream, sampling, adjustments] : texts) {
+  int32_t tops_before = 0, all_tops = 0;
+  for (const auto& [prompt, stream, sampling, adjustments, top_k] : texts) {
     const int32_t first_row = each * static_cast<int32_t>(feed.size());
-    sequences.push_back({.first_row = first_row, .stream = stream, .sampling = sampling, .adjustments = adjustments});
+    sequences.push_back(
+        {.first_row = first_row, .stream = stream, .sampling = sampling, .adjustments = adjustments, .top_k = top_k});
+    if (sequences.size() <= wanted) tops_before += top_k;
+    all_tops += top_k;
     feed.push_back(prompt);
   }
   std::vector<int32_t> result;
   for (int t = 0; t < (kSanitized ? 6 : 20); t++) {
     std::vector<int32_t> offsets = {0}, ids, next(texts.size());
-    std::vector<float> log_probs(texts.size());
+    std::vector<float> log_probs(texts.size()), top_log_probs(all_tops);
+    std::vector<int32_t> top_ids(all_tops);
     for (const std::vector<int32_t>& tokens : feed) {
       ids.insert(ids.end(), tokens.begin(), tokens.end());
       offsets.push_back(static_cast<int32_t>(ids.size()));
     }
-    session.step({sequences, offsets, ids}, next, log_probs, Control());
+    session.step({sequences, offsets, ids}, {next, log_probs, top_ids, top_log_probs}, Control());
     for (size_t s = 0; s < texts.size(); s++) {
       sequences[s].length += static_cast<int32_t>(feed[s].size());
       feed[s] = {next[s]};
     }
     result.push_back(next[wanted]);
     result.push_back(std::bit_cast<int32_t>(log_probs[wanted]));
+    for (int32_t i = tops_before; i < tops_before + texts[wanted].top_k; i++) {
+      result.push_back(top_ids[i]);
+      result.push_back(std::bit_cast<int32_t>(top_log_probs[i]));
+    }
   }
   return result;
 }
@@ -180,6 +191,15 @@ void a_sequence_ignores_its_batch(const std::shared_ptr<Llama>& model) {
           generate(model, {{a, 42, sampling}, {a, 42, sampling, some}, {b, 1, kGreedy, others}}, 0));
     CHECK(alone != generate(model, {{a, 42, sampling}}, 0));
   }
+  for (const Sampling& sampling : {kGreedy, kWarm}) {
+    const std::vector<int32_t> alone = generate(model, {{a, 42, sampling, some, 3}}, 0);
+    const std::vector<Text> beside = {{b, 1, kHot, {}, 9},   {b, 2, kGreedy, {}, 5}, {a, 42, sampling, some, 3},
+                                      {b, 3, kWarm, others}, {b, 4, kGreedy},        {a, 5, kGreedy, {}, 1}};
+    CHECK(alone == generate(model, beside, 2));
+    CHECK(generate(model, {{b, 2, kGreedy, {}, 5}}, 0) == generate(model, beside, 1));
+    CHECK(generate(model, {{b, 4, kGreedy}}, 0) == generate(model, beside, 4));
+    CHECK(generate(model, {{a, 5, kGreedy, {}, 1}}, 0) == generate(model, beside, 5));
+  }
   CHECK(generate(model, {{a, 42, kWarm}}, 0) != generate(model, {{a, 43, kWarm}}, 0));
   CHECK(generate(model, {{a, 42, kWarm}}, 0) != generate(model, {{a, 42, kHot}}, 0));
 }
@@ -191,7 +211,7 @@ void rows_of_an_ended_sequence_are_free(const std::shared_ptr<Llama>& model) {
     const std::vector<int32_t> offsets = {0, static_cast<int32_t>(ids.size())};
     int32_t next;
     float log_prob;
-    session.step({{&sequence, 1}, offsets, ids}, {&next, 1}, {&log_prob, 1}, Control());
+    session.step({{&sequence, 1}, offsets, ids}, {{&next, 1}, {&log_prob, 1}}, Control());
     return log_prob;
   };
   Session fresh = session_of(model, 4), used = session_of(model, 8);
@@ -209,7 +229,7 @@ void rows_that_are_copied_keep_their_tokens(const std::shared_ptr<Llama>& model)
     int32_t next;
     float log_prob;
     const std::span<const int32_t> some = std::span(ids).subspan(length, count);
-    session.step({{&sequence, 1}, offsets, some}, {&next, 1}, {&log_prob, 1}, Control());
+    session.step({{&sequence, 1}, offsets, some}, {{&next, 1}, {&log_prob, 1}}, Control());
     return log_prob;
   };
   Session whole = session_of(model, 9), moved = session_of(model, 6);

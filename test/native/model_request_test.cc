@@ -220,7 +220,7 @@ void broken_steps_are_refused_and_change_nothing(const std::shared_ptr<Llama>& m
     std::string message;
     const std::string code = error_of(
         [&] {
-          session.step({s.sequences, s.offsets, s.ids}, next, log_probs, Control());
+          session.step({s.sequences, s.offsets, s.ids}, {next, log_probs}, Control());
         },
         &message);
     check(code == s.code && message.find(s.message) == 0, "%s \"%s\", want %s \"%s...\"", code.c_str(), message.c_str(),
@@ -229,12 +229,12 @@ void broken_steps_are_refused_and_change_nothing(const std::shared_ptr<Llama>& m
   const std::vector<SessionSequence> one = {{0}};
   const std::vector<int32_t> offsets = {0, 2}, ids = {4, 9};
   int32_t words[2] = {1, 0};
-  CHECK_EQ(error_of([&] { session.step({one, offsets, ids}, next, log_probs, Control(words)); }), "ABORTED");
-  session.step({one, offsets, ids}, next, log_probs, Control());
+  CHECK_EQ(error_of([&] { session.step({one, offsets, ids}, {next, log_probs}, Control(words)); }), "ABORTED");
+  session.step({one, offsets, ids}, {next, log_probs}, Control());
   Session fresh = session_of(model, 2);
   int32_t want;
   float want_log_prob;
-  fresh.step({one, offsets, ids}, {&want, 1}, {&want_log_prob, 1}, Control());
+  fresh.step({one, offsets, ids}, {{&want, 1}, {&want_log_prob, 1}}, Control());
   CHECK_EQ(next[0], want);
   CHECK_EQ(log_probs[0], want_log_prob);
 }
@@ -246,7 +246,7 @@ void broken_samplings_are_refused(const std::shared_ptr<Llama>& model) {
   float log_probs[2];
   const auto code = [&](const Sampling& sampling) {
     const std::vector<SessionSequence> two = {{0}, {.first_row = 1, .sampling = sampling}};
-    return error_of([&] { session.step({two, offsets, ids}, next, log_probs, Control()); });
+    return error_of([&] { session.step({two, offsets, ids}, {next, log_probs}, Control()); });
   };
   CHECK_EQ(code({}), "");
   CHECK_EQ(code({.temperature = -1}), "INVALID_ARGUMENT");
@@ -259,7 +259,7 @@ void broken_samplings_are_refused(const std::shared_ptr<Llama>& model) {
   CHECK_EQ(code({.min_p = NAN}), "INVALID_ARGUMENT");
   const auto adjusted = [&](const std::vector<Adjustment>& adjustments) {
     const std::vector<SessionSequence> two = {{0}, {.first_row = 1, .adjustments = adjustments}};
-    return error_of([&] { session.step({two, offsets, ids}, next, log_probs, Control()); });
+    return error_of([&] { session.step({two, offsets, ids}, {next, log_probs}, Control()); });
   };
   CHECK_EQ(adjusted({{0, 1, 0}, {3, 2, -HUGE_VALF}, {76, 0.5f, 100}}), "");
   CHECK_EQ(adjusted({{-1, 1, 0}}), "TOKEN_OUT_OF_RANGE");
@@ -268,6 +268,10 @@ void broken_samplings_are_refused(const std::shared_ptr<Llama>& model) {
   CHECK_EQ(adjusted({{3, 1, 0}, {2, 1, 0}}), "INVALID_ARGUMENT");
   for (const float penalty : {0.0f, -1.0f, HUGE_VALF, NAN}) CHECK_EQ(adjusted({{3, penalty, 0}}), "INVALID_ARGUMENT");
   for (const float addend : {HUGE_VALF, NAN}) CHECK_EQ(adjusted({{3, 1, addend}}), "INVALID_ARGUMENT");
+  for (const int32_t top_k : {-1, 78}) {
+    const std::vector<SessionSequence> two = {{0}, {.first_row = 1, .top_k = top_k}};
+    CHECK_EQ(error_of([&] { session.step({two, offsets, ids}, {next, log_probs}, Control()); }), "INVALID_ARGUMENT");
+  }
 }
 
 }  // namespace

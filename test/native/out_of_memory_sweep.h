@@ -106,7 +106,7 @@ inline Bits generate(const std::shared_ptr<Llama>& model, int tokens, const Samp
                                             {.first_row = 2 * tokens, .stream = 1, .sampling = sampling}};
   std::vector<float> log_probs(2);
   for (int step = 0; step < 3; step++) {
-    session.step({sequences, offsets, ids}, next, log_probs, Control());
+    session.step({sequences, offsets, ids}, {next, log_probs}, Control());
     for (size_t i = 0; i < 2; i++) sequences[i].length += offsets[i + 1] - offsets[i];
     bits.insert(bits.end(), next.begin(), next.end());
     bits.insert(bits.end(), log_probs.begin(), log_probs.end());

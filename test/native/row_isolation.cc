@@ -443,7 +443,7 @@ void requests_keep_apart(std::unique_ptr<Backend> backend, DType dtype, bool sho
         ids.insert(ids.end(), prompts[i].begin(), prompts[i].end());
         offsets.push_back(static_cast<int32_t>(ids.size()));
       }
-      session.step({sequences, offsets, ids}, next, log_probs, Control());
+      session.step({sequences, offsets, ids}, {next, log_probs}, Control());
       return std::vector<float>{static_cast<float>(next[0]), log_probs[0]};
     };
     check(same_bits(generate({prompt}), generate({prompt, with_spoiler(prompt, length / 2)})),

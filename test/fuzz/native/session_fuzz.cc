@@ -25,8 +25,11 @@ Step sound_step(Input& input, std::span<int32_t> lengths, const Sampling& sampli
   for (int s = 0; s < kSequences; s++) {
     const int count = std::min(input.within(1, 3), kRows - lengths[s]);
     if ((chosen >> s & 1) == 0 || count == 0) continue;
-    step.sequences.push_back(
-        {.first_row = s * kRows, .length = lengths[s], .stream = s, .sampling = s % 2 == 0 ? sampling : Sampling()});
+    step.sequences.push_back({.first_row = s * kRows,
+                              .length = lengths[s],
+                              .stream = s,
+                              .sampling = s % 2 == 0 ? sampling : Sampling(),
+                              .top_k = s});
     for (int i = 0; i < count; i++) step.ids.push_back(input.within(0, vocab_size - 1));
     step.offsets.push_back(static_cast<int32_t>(step.ids.size()));
     lengths[s] += count;
@@ -35,8 +38,8 @@ Step sound_step(Input& input, std::span<int32_t> lengths, const Sampling& sampli
 }
 
 void change_sequence(SessionSequence& sequence, Input& input) {
-  int32_t* const fields[] = {&sequence.first_row, &sequence.length, &sequence.stream};
-  *fields[input.within(0, 2)] = input.odd_number();
+  int32_t* const fields[] = {&sequence.first_row, &sequence.length, &sequence.stream, &sequence.top_k};
+  *fields[input.within(0, 3)] = input.odd_number();
 }
 
 void change_adjustment(Adjustment& adjustment, Input& input) {
@@ -106,12 +109,19 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const size_t n = step.sequences.size();
     std::vector<int32_t> ids(n, -1);
     std::vector<float> log_probs(n);
-    const auto run = [&] { session.step({step.sequences, step.offsets, step.ids}, ids, log_probs, Control()); };
+    size_t top_count = 0;  // of wrong numbers no more than memory has; those are refused
+    for (const SessionSequence& sequence : step.sequences) top_count += std::clamp(sequence.top_k, 0, vocab_size);
+    std::vector<int32_t> top_ids(top_count, -1);
+    std::vector<float> top_log_probs(top_count);
+    const auto run = [&] {
+      session.step({step.sequences, step.offsets, step.ids}, {ids, log_probs, top_ids, top_log_probs}, Control());
+    };
     const auto codes = {ErrorCode::INVALID_ARGUMENT, ErrorCode::CONTEXT_LENGTH, ErrorCode::TOKEN_OUT_OF_RANGE};
     if (!fuzz::accepts(codes, run)) {
       if (sound && !spoils) fuzz::broken("a sound step is refused");
       continue;
     }
+    ids.insert(ids.end(), top_ids.begin(), top_ids.end());
     for (const int32_t id : ids)
       if (id < 0 || id >= vocab_size) fuzz::broken("the token " + std::to_string(id));
     if (spoils) continue;  // it may have read rows that no step has written
