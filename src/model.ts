@@ -9,6 +9,7 @@ import {
   choiceOption,
   integerOption,
   signalOption,
+  wrongOption,
 } from './calls/options.ts'
 import { type OnWrong, orSkipped } from './calls/or-skipped.ts'
 import { priorityOption } from './calls/priority.ts'
@@ -44,6 +45,7 @@ import { writing } from './files/output.ts'
 import { packageVersion } from './files/package-version.ts'
 import { checkPath } from './files/path.ts'
 import { GenerateCall, type GenerateCallOptions } from './generation/call.ts'
+import { choiceSeed } from './generation/choice-seed.ts'
 import { Continuation } from './generation/continuation.ts'
 import { DecodeQueue } from './generation/decode-queue.ts'
 import { type GenerateOptions, type GenerateResult, generateOptionNames } from './generation/options.ts'
@@ -151,6 +153,8 @@ export class Model {
     return this.scoring(requests, options, true)
   }
 
+  /** The text that follows one prompt. */
+  async generate(prompt: string, options?: GenerateOptions): Promise<GenerateResult>
   /**
    * scoreStream() that skips a request that is wrong, and goes on. For undefined too there is the result of a skipped request.
    * @internal
@@ -583,7 +587,7 @@ export class Model {
 
   private continue(
     prompts: Source<Text | undefined>,
-    { encoding, priority, signal, onProgress, ...settings }: GenerateSettings,
+    { encoding, n, sampling, priority, signal, onProgress, ...settings }: GenerateSettings,
     how: Pick<GenerateCallOptions, 'answersFirst' | 'onText' | 'onWrong' | 'keepsRows'>,
   ): AsyncGenerator<GenerateResult, void, undefined> {
     checkSource('prompts', prompts)
@@ -596,15 +600,20 @@ export class Model {
       )
     const read = (prompt: unknown, index: number) => this.readText('prompt', prompt, index)
     const { context } = this
-    const begin = function* (prompt: ReadText, stream: number): Slices<Continuation | undefined> {
+    const begin = function* (prompt: ReadText, stream: number): Slices<Continuation[]> {
       const encoded = yield* encodePrompt(context, prompt, stream, settings.maxTokens, encoding)
-      return encoded && new Continuation(encoded, { ...settings, tokenizer, contextLength, dtype, stream })
+      if (!encoded) return []
+      return Array.from({ length: n }, (_, choice) => {
+        const own = { ...sampling, seed: choiceSeed(sampling.seed, choice) }
+        const common = { ...settings, tokenizer, contextLength, dtype, stream }
+        return new Continuation(encoded, { ...common, sampling: own })
+      })
     }
     const options = { ...how, priority, signal, onProgress }
     if (!how.answersFirst && Array.isArray(prompts))
       return new GenerateCall(this.decoding, options, begin).results(readAll('prompts', prompts, read))
     const readAndBegin = (prompt: unknown, index: number) => begin(read(prompt, index), index)
-    const prepare = how.onWrong ? orSkipped(readAndBegin, () => undefined, how.onWrong) : readAndBegin
+    const prepare = how.onWrong ? orSkipped(readAndBegin, () => [], how.onWrong) : readAndBegin
     return new GenerateCall(this.decoding, options, prepare).results(prompts)
   }
 
@@ -613,6 +622,7 @@ export class Model {
     settings: GenerateSettings,
     keepsRows = false,
   ): AsyncGenerator<string, GenerateResult, undefined> {
+    if (settings.n > 1) throw wrongOption('n', settings.n, '1 where the text is streamed')
     const text = new TextStream()
     const onText = (piece: string) => text.push(piece)
     const results = this.continue([prompt], settings, { answersFirst: false, keepsRows, onText })

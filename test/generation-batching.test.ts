@@ -191,7 +191,7 @@ describe('DecodeQueue', () => {
         },
         // biome-ignore lint/correctness/useYield: there is nothing to encode
         function* (maxTokens: number, stream) {
-          return new Continuation(
+          const text = new Continuation(
             { ids: Int32Array.of(1), truncatedTokens: 0 },
             {
               sampling: { temperature: 0, topK: 0, topP: 1, minP: 0, seed },
@@ -200,6 +200,7 @@ describe('DecodeQueue', () => {
               ...{ stopIds: new Set(), stop: [], skipSpecialTokens: true, allowNan: false, dtype: 'float32' },
             },
           )
+          return [text]
         },
       ).results(source?.(texts) ?? texts)
     return { steps, native, call }

@@ -138,6 +138,8 @@ const generation = {
     temperature: isNumber(0, 1000),
     topP: isNone,
     minP: isNumber(0, 1),
+    // More of them need a temperature.
+    n: isInteger(1, 1),
     topLogProbs: isInteger(0, vocabSize),
     repetitionPenalty: isNumber(0.01, 100),
     presencePenalty: isNumber(-2, 2),

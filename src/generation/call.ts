@@ -28,27 +28,29 @@ export interface GenerateCallOptions
   onText?: ((piece: string) => void) | undefined
 }
 
-export class GenerateCall<Prompt> implements DecodingCall, Answerer<Prompt, GenerateResult, PromptText> {
+export class GenerateCall<Prompt> implements DecodingCall, Answerer<Prompt, GenerateResult, PromptTexts> {
   readonly waiting: Continuation[] = []
   private readonly queue: DecodeQueue
   private readonly options: GenerateCallOptions
-  private readonly prepare: (prompt: Prompt, index: number) => Slices<Continuation | undefined>
-  private readonly call: OrderedCall<Prompt, GenerateResult, PromptText>
+  private readonly prepare: (prompt: Prompt, index: number) => Slices<Continuation[]>
+  private readonly call: OrderedCall<Prompt, GenerateResult, PromptTexts>
+  /** The prompts whose texts have not all ended. */
+  private readonly open = new Set<PromptTexts>()
   private promptsDone = 0
   private tokensDone = 0
   private readonly expected = new ExpectedTokens()
   private readonly start = performance.now()
 
-  /** @param prepare a prompt, given its index, as a text to generate; undefined skips it */
+  /** @param prepare a prompt, given its index, as the texts to generate; none skips it */
   constructor(
     queue: DecodeQueue,
     options: GenerateCallOptions,
-    prepare: (prompt: Prompt, index: number) => Slices<Continuation | undefined>,
+    prepare: (prompt: Prompt, index: number) => Slices<Continuation[]>,
   ) {
     this.queue = queue
     this.options = options
     this.prepare = prepare
-    this.call = new OrderedCall<Prompt, GenerateResult, PromptText>(this, {
+    this.call = new OrderedCall<Prompt, GenerateResult, PromptTexts>(this, {
       ...options,
       ...{ maxAhead: promptsAhead, sourceName: 'prompts' },
     })
@@ -70,16 +72,18 @@ export class GenerateCall<Prompt> implements DecodingCall, Answerer<Prompt, Gene
     this.queue.add(this)
   }
 
-  enter(prompt: Prompt, index: number): PromptText | Promise<PromptText> {
-    const text = inSlices(this.prepare(prompt, index), this.call.closed)
-    return text instanceof Promise ? text.then(late => this.add(late, index)) : this.add(text, index)
+  enter(prompt: Prompt, index: number): PromptTexts | Promise<PromptTexts> {
+    const texts = inSlices(this.prepare(prompt, index), this.call.closed)
+    return texts instanceof Promise ? texts.then(late => this.add(late, index)) : this.add(texts, index)
   }
 
-  private add(text: Continuation | undefined, index: number): PromptText {
-    this.expected.add(text)
-    if (text) this.waiting.push(text)
-    else this.promptsDone++
-    return new PromptText(text, index, this.options.onWrong)
+  private add(texts: readonly Continuation[], index: number): PromptTexts {
+    const entry = new PromptTexts(texts, index, this.options.onWrong)
+    this.expected.add(texts)
+    this.waiting.push(...texts)
+    if (entry.isDone()) this.promptsDone++
+    else this.open.add(entry)
+    return entry
   }
 
   entered(): undefined {
@@ -106,9 +110,11 @@ export class GenerateCall<Prompt> implements DecodingCall, Answerer<Prompt, Gene
 
   onStep(tokens: number, ended: number): void {
     this.tokensDone += tokens
-    this.promptsDone += ended
-    if (ended > 0) this.expected.takeEnded()
-    if (ended > 0) this.call.changed.tell()
+    if (ended > 0) {
+      this.expected.takeEnded()
+      for (const entry of this.open) if (entry.isDone() && this.open.delete(entry)) this.promptsDone++
+      this.call.changed.tell()
+    }
     const { promptsDone, tokensDone, expected } = this
     this.options.onProgress?.({
       ...{ promptsDone, promptsTotal: this.call.itemsTotal, tokensDone },
@@ -122,26 +128,31 @@ export class GenerateCall<Prompt> implements DecodingCall, Answerer<Prompt, Gene
   }
 }
 
-/** The text of a prompt; none where it is skipped. */
-class PromptText implements Entry<GenerateResult> {
-  readonly weight = 1
-  private readonly text: Continuation | undefined
+/** The texts of a prompt; none where it is skipped. */
+class PromptTexts implements Entry<GenerateResult> {
+  readonly weight: number
+  private readonly texts: readonly Continuation[]
   private readonly index: number
   private readonly onWrong: OnWrong | undefined
 
-  constructor(text: Continuation | undefined, index: number, onWrong: OnWrong | undefined) {
-    this.text = text
+  constructor(texts: readonly Continuation[], index: number, onWrong: OnWrong | undefined) {
+    this.texts = texts
     this.index = index
     this.onWrong = onWrong
+    this.weight = Math.max(1, texts.length)
   }
 
   isDone(): boolean {
-    return this.text?.ended ?? true
+    return this.texts.every(({ ended }) => ended)
   }
 
   answer(): GenerateResult {
+    const [first] = this.texts
+    if (!first) return skippedResult()
     try {
-      return this.text?.result() ?? skippedResult()
+      const choices = this.texts.map(text => text.result())
+      const { truncatedTokens } = first.prompt
+      return { ...choices[0]!, truncatedTokens, ...(choices.length > 1 && { choices }) }
     } catch (error) {
       if (!this.onWrong || !(error instanceof MtLlamaError)) throw error
       this.onWrong(error, this.index)

@@ -6,7 +6,7 @@ import type { Alternative } from '../scoring/request.ts'
 import type { DecodeStream, Tokenizer } from '../tokenizer/tokenizer.ts'
 import type { AdjustmentSettings } from './adjustment-settings.ts'
 import { Adjustments } from './adjustments.ts'
-import type { GenerateResult } from './options.ts'
+import type { GeneratedText } from './options.ts'
 import { StopText } from './stop-text.ts'
 
 export interface EncodedPrompt {
@@ -44,7 +44,7 @@ export class Continuation {
   readonly capacity: number
   readonly tokens: number[] = []
   text = ''
-  finishReason: GenerateResult['finishReason'] | undefined
+  finishReason: GeneratedText['finishReason'] | undefined
   /** Why it has ended without a result. */
   private failure: MtLlamaError | undefined
   private readonly options: ContinuationOptions
@@ -99,7 +99,7 @@ export class Continuation {
   }
 
   /** @throws SCORE_NOT_FINITE */
-  result(): GenerateResult {
+  result(): GeneratedText {
     if (this.failure) throw this.failure
     const { temperature, seed } = this.sampling
     return {
@@ -107,7 +107,6 @@ export class Continuation {
       tokens: this.tokens,
       finishReason: this.finishReason!,
       logProbs: this.logProbs,
-      truncatedTokens: this.prompt.truncatedTokens,
       ...(this.topLogProbs > 0 && { topAlternatives: this.alternatives }),
       ...(temperature > 0 && { seed }),
     }

@@ -6,7 +6,7 @@ import { cancel, disposedError, nativeJob, newControl } from '../native/job.ts'
 import type { Control, NativeModel, NativeNext } from '../native/types.ts'
 import { joinAdjustments } from './adjustments.ts'
 import type { Continuation } from './continuation.ts'
-import { KvRows, type TextRows } from './kv-rows.ts'
+import { KvRows, minShared, type TextRows } from './kv-rows.ts'
 
 /** A call as the queue sees it. */
 export interface DecodingCall {
@@ -131,16 +131,21 @@ export class DecodeQueue {
 
   /** Gives one token to every text past its prompt, and the room that is left to prompts in their order. */
   private async step(): Promise<void> {
-    const parts = stepParts(this.running, this.stepTokens)
-    const { sequences, samplings, offsets, ids, adjustments, topCounts } = concatenate(parts)
-    const control = newControl()
-    this.control = control
     // A step is short. Behind the packs of a large score() each token would wait for two of them.
     const isUrgent = this.running.some(({ call }) => call.priority !== 'low')
     try {
+      await this.sharePrompts()
+      const ready = this.running.filter(place => !this.promptSource(place))
+      const parts = stepParts(ready, this.stepTokens)
+      const { sequences, samplings, offsets, ids, adjustments, topCounts } = concatenate(parts)
+      const control = newControl()
+      this.control = control
       const next = await nativeJob(() =>
         this.rows.session.step(sequences, samplings, offsets, ids, control, isUrgent, adjustments, topCounts),
       ).finally(() => (this.control = undefined))
+      for (const { place, ids } of parts) place.length += ids.length
+      // A text may end with this token, and its rows be gone.
+      await this.sharePrompts()
       this.takeTokens(parts, next)
     } catch (error) {
       // Where it was cancelled, nobody is left to be told.
@@ -149,10 +154,32 @@ export class DecodeQueue {
     }
   }
 
+  /** Copies keys and values of prompts that have been run to their other texts. */
+  private async sharePrompts(): Promise<void> {
+    const copies: number[] = []
+    for (const place of this.running) {
+      const source = this.promptSource(place)
+      // The last token has to run for each text, to say what follows.
+      const shared = place.text.prompt.ids.length - 1
+      if (!source || source.length < shared) continue
+      copies.push(source.firstRow, place.firstRow, shared)
+      place.length = shared
+    }
+    if (copies.length === 0) return
+    await nativeJob(() => this.rows.session.copy(Int32Array.from(copies), newControl()))
+  }
+
+  /** The text that runs the prompt of this one; undefined where it does so itself, or has begun already. */
+  private promptSource(place: Running): Running | undefined {
+    const { prompt } = place.text
+    if (place.length >= prompt.ids.length - 1 || prompt.ids.length <= minShared) return undefined
+    const first = this.running.find(({ text }) => text.prompt === prompt)
+    return first === place ? undefined : first
+  }
+
   private takeTokens(parts: readonly StepPart[], next: NativeNext): void {
     const done = new Map<DecodingCall, { tokens: number; ended: number }>()
     for (const { place, ids, token } of withTokens(parts, next)) {
-      place.length += ids.length
       const { call, text } = place
       if (!this.calls.has(call)) continue
       const ofCall = done.get(call) ?? { tokens: 0, ended: 0 }

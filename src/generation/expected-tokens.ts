@@ -9,12 +9,11 @@ export class ExpectedTokens {
   private ended = 0
   private endedTokens = 0
 
-  /** @param text undefined: the prompt is skipped */
-  add(text: Continuation | undefined): void {
+  /** @param texts of one prompt, which runs once; none: it is skipped */
+  add(texts: readonly Continuation[]): void {
     this.prompts++
-    if (!text) return
-    this.promptTokens += text.prompt.ids.length
-    this.open.add(text)
+    this.promptTokens += texts[0]?.prompt.ids.length ?? 0
+    for (const text of texts) this.open.add(text)
   }
 
   /** To be called when texts have ended. */

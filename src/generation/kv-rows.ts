@@ -23,7 +23,7 @@ interface Kept {
 /** The share of all rows that texts which have ended may keep. */
 const keptShare = 1 / 2
 /** For fewer tokens a copy is not worth its job. */
-const minShared = 16
+export const minShared = 16
 
 export class KvRows {
   private readonly native: Pick<NativeModel, 'session'>

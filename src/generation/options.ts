@@ -6,6 +6,11 @@ import type { Alternative, TooLong } from '../scoring/request.ts'
 export interface GenerateOptions {
   /** New tokens a prompt may get. @default 128 */
   maxTokens?: number
+  /**
+   * Texts of each prompt, from 1 to 128; more than 1 are sampled, and not streamed. Text j of a prompt has a seed that depends
+   * on (seed, j) alone, which its result names: a call with that seed, and n of 1, gives the text by itself. @default 1
+   */
+  n?: number
   /** Ids that end a text; they are not part of it. Default: the checkpoint's EOS ids. [] generates through EOS. */
   stopIds?: ArrayLike<number | bigint>
   /** Texts, or one, that end a text; it is cut before the first of them. @default [] */
@@ -66,6 +71,7 @@ export interface GenerateOptions {
 
 export const generateOptionNames = optionNames<GenerateOptions>({
   maxTokens: true,
+  n: true,
   stopIds: true,
   stop: true,
   temperature: true,
@@ -105,7 +111,8 @@ export interface GenerateProgress {
   tokensPerSecond: number
 }
 
-export interface GenerateResult {
+/** A text that was generated. */
+export interface GeneratedText {
   /** The new text, without the stop string that ended it. Needs a tokenizer; '' for a model without one. */
   text: string
   /** The new tokens without the stop id that ended them; tokens of a stop string are included. */
@@ -119,8 +126,14 @@ export interface GenerateResult {
    * them.
    */
   topAlternatives?: Alternative[][]
-  /** Tokens cut from the prompt by `tooLong`. */
-  truncatedTokens: number
   /** The seed that the text was sampled with, given or drawn; none where it was greedy or skipped. */
   seed?: number
+}
+
+/** What follows a prompt: the text, or the first of several. */
+export interface GenerateResult extends GeneratedText {
+  /** Tokens cut from the prompt by `tooLong`. */
+  truncatedTokens: number
+  /** Where n is above 1: all texts of the prompt, the first among them; none where it was skipped. */
+  choices?: GeneratedText[]
 }

@@ -23,6 +23,8 @@ import type { GenerateOptions, GenerateProgress } from './options.ts'
 export interface GenerateSettings {
   encoding: Omit<EncodeSettings, 'boundary'>
   maxTokens: number
+  /** Texts of each prompt. */
+  n: number
   stopIds: ReadonlySet<number>
   stop: readonly string[]
   skipSpecialTokens: boolean
@@ -50,15 +52,20 @@ export function generateSettings(
   defaults: GenerateDefaults,
   vocabSize: number,
 ): GenerateSettings {
+  const temperature = numberOption(options, 'temperature', 0, 1000, 0)
+  const n = integerOption(options, 'n', 1, maxTexts, 1)
+  if (n > 1 && temperature === 0)
+    throw wrongOption('n', n, 'a temperature above 0 with it: greedy texts of a prompt are all the same')
   return {
     encoding: promptSettings(options),
     maxTokens: integerOption(options, 'maxTokens', 1, 2 ** 31 - 1, defaults.maxTokens),
+    n,
     stopIds: new Set(stopIdsOf(options, vocabSize) ?? defaults.stopIds),
     stop: textsOption(options, 'stop'),
     skipSpecialTokens: booleanOption(options, 'skipSpecialTokens', true),
     allowNan: booleanOption(options, 'allowNan', false),
     sampling: {
-      temperature: numberOption(options, 'temperature', 0, 1000, 0),
+      temperature,
       topK: integerOption(options, 'topK', 0, vocabSize, 0),
       topP: topPOf(options),
       minP: numberOption(options, 'minP', 0, 1, 0),
@@ -77,6 +84,9 @@ function stopIdsOf(options: GenerateOptions, vocabSize: number): Int32Array | un
   const name = optionName('stopIds')
   return value === undefined ? undefined : readIds(value, name, vocabSize)
 }
+
+/** Texts of one prompt, as OpenAI's API has it. */
+const maxTexts = 128
 
 /** The most that randomInt() draws from; a number that JSON and a command line carry. */
 const maxDrawnSeed = 2 ** 48 - 1
