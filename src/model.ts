@@ -153,8 +153,6 @@ export class Model {
     return this.scoring(requests, options, true)
   }
 
-  /** The text that follows one prompt. */
-  async generate(prompt: string, options?: GenerateOptions): Promise<GenerateResult>
   /**
    * scoreStream() that skips a request that is wrong, and goes on. For undefined too there is the result of a skipped request.
    * @internal
@@ -587,7 +585,7 @@ export class Model {
 
   private continue(
     prompts: Source<Text | undefined>,
-    { encoding, n, sampling, priority, signal, onProgress, ...settings }: GenerateSettings,
+    { encoding, n, sampling, priority, signal, partialOnAbort, onProgress, ...settings }: GenerateSettings,
     how: Pick<GenerateCallOptions, 'answersFirst' | 'onText' | 'onWrong' | 'keepsRows'>,
   ): AsyncGenerator<GenerateResult, void, undefined> {
     checkSource('prompts', prompts)
@@ -609,7 +607,7 @@ export class Model {
         return new Continuation(encoded, { ...common, sampling: own })
       })
     }
-    const options = { ...how, priority, signal, onProgress }
+    const options = { ...how, priority, signal, partialOnAbort, onProgress }
     if (!how.answersFirst && Array.isArray(prompts))
       return new GenerateCall(this.decoding, options, begin).results(readAll('prompts', prompts, read))
     const readAndBegin = (prompt: unknown, index: number) => begin(read(prompt, index), index)

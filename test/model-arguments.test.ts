@@ -138,6 +138,7 @@ const generation = {
     temperature: isNumber(0, 1000),
     topP: isNone,
     minP: isNumber(0, 1),
+    partialOnAbort: isBoolean,
     // More of them need a temperature.
     n: isInteger(1, 1),
     topLogProbs: isInteger(0, vocabSize),

@@ -1,5 +1,6 @@
 // A call whose answers leave in the order of its source, which is read a bounded way ahead of them: what scoring and
 // generation have in common.
+import type { MtLlamaError } from '../errors.ts'
 import { onAbort } from '../native/job.ts'
 import { onLeave } from './leaving.ts'
 import { Signal } from './signal.ts'
@@ -34,6 +35,11 @@ export interface Answerer<Item, Answer, Own extends Entry<Answer>> {
   entered?(): Promise<void> | undefined
   /** `call.reading` has changed. */
   readingChanged?(reading: Reading): void
+  /**
+   * The signal has fired. Whether the call gives the answers of the items that were read all the same, each at once: of an
+   * array all items are read still. Otherwise it ends with ABORTED.
+   */
+  cutShort?(): boolean
   /** Comes last, once: every answer has left, the call has failed, or nobody wants the rest. */
   end(): void
 }
@@ -41,7 +47,7 @@ export interface Answerer<Item, Answer, Own extends Entry<Answer>> {
 export interface OrderedCallOptions {
   /** What messages call the source. */
   sourceName: string
-  /** Ends the call with ABORTED. */
+  /** Ends the call with ABORTED, unless the answerer cuts it short. */
   signal?: AbortSignal | undefined
   /** A source or an item that is wrong ends the call once the items before it are answered, not at once. */
   answersFirst: boolean
@@ -91,11 +97,11 @@ export class OrderedCall<Item, Answer, Own extends Entry<Answer>> {
   }
 
   private async *inOrder(source: Source<Item>): AsyncGenerator<Answer, void, undefined> {
-    const stopListening = onAbort(this.options.signal, error => this.fail(error))
+    const stopListening = onAbort(this.options.signal, error => this.abort(error, source))
     try {
       if (Array.isArray(source)) this.itemsTotal = source.length
       if (!this.closed.aborted) this.answerer.begin()
-      this.read(source).catch(error => this.endAtError(error))
+      if (!this.isRead) this.read(source).catch(error => this.endAtError(error))
       for (let index = 0; ; index++) {
         while (!this.closed.aborted && !this.isSettled(index)) await this.changed.wait()
         if (this.failure) throw this.failure.error
@@ -114,6 +120,13 @@ export class OrderedCall<Item, Answer, Own extends Entry<Answer>> {
       stopListening()
       this.close()
     }
+  }
+
+  private abort(error: MtLlamaError, source: Source<Item>): void {
+    if (this.closed.aborted) return
+    if (!this.answerer.cutShort?.()) this.fail(error)
+    else if (Array.isArray(source)) this.changed.tell()
+    else this.endSource()
   }
 
   /** Ends the call with an error; the first one counts, and after the end there is none. */
@@ -138,18 +151,24 @@ export class OrderedCall<Item, Answer, Own extends Entry<Answer>> {
   private async read(source: Source<Item>): Promise<void> {
     const onStall = (stalled: boolean) => this.setReading(stalled ? 'stalled' : 'open')
     for await (const { value: item } of pull(source, this.options.sourceName, this.closed, onStall)) {
-      if (this.closed.aborted) return
+      if (this.isRead) return
       const entering = this.answerer.enter(item, this.itemsRead)
       const entry = entering instanceof Promise ? await entering : entering
-      if (this.closed.aborted) return
+      if (this.isRead) return
       this.entries.set(this.itemsRead++, entry)
       this.weightAhead += entry.weight
       if (entry.isDone()) this.changed.tell()
       const slice = this.answerer.entered?.()
       if (slice) await slice
       if (this.isFull()) await this.rest()
+      if (this.isRead) return
     }
     this.endSource()
+  }
+
+  /** Whether no more items are wanted. */
+  private get isRead(): boolean {
+    return this.closed.aborted || this.reading === 'ended'
   }
 
   private isFull(): boolean {
@@ -169,6 +188,7 @@ export class OrderedCall<Item, Answer, Own extends Entry<Answer>> {
   }
 
   private endAtError(error: unknown): void {
+    if (this.isRead) return
     if (!this.options.answersFirst) {
       this.fail(error)
       return
@@ -178,7 +198,7 @@ export class OrderedCall<Item, Answer, Own extends Entry<Answer>> {
   }
 
   private setReading(reading: Reading): void {
-    if (this.closed.aborted) return
+    if (this.isRead) return
     this.readingNow = reading
     this.answerer.readingChanged?.(reading)
     this.changed.tell()

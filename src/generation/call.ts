@@ -17,7 +17,7 @@ const promptsAhead = 4 * maxSequences
 
 export interface GenerateCallOptions
   extends Pick<GenerateSettings, 'priority'>,
-    Partial<Pick<GenerateSettings, 'signal' | 'onProgress'>> {
+    Partial<Pick<GenerateSettings, 'signal' | 'partialOnAbort' | 'onProgress'>> {
   /** A source or a prompt that is wrong ends the call once the prompts before it are answered, not at once. */
   answersFirst: boolean
   /** See DecodingCall. */
@@ -36,6 +36,8 @@ export class GenerateCall<Prompt> implements DecodingCall, Answerer<Prompt, Gene
   private readonly call: OrderedCall<Prompt, GenerateResult, PromptTexts>
   /** The prompts whose texts have not all ended. */
   private readonly open = new Set<PromptTexts>()
+  /** The signal has fired, and texts end where they are. */
+  private isCut = false
   private promptsDone = 0
   private tokensDone = 0
   private readonly expected = new ExpectedTokens()
@@ -73,17 +75,30 @@ export class GenerateCall<Prompt> implements DecodingCall, Answerer<Prompt, Gene
   }
 
   enter(prompt: Prompt, index: number): PromptTexts | Promise<PromptTexts> {
+    if (this.isCut) return new PromptTexts([], 'aborted')
     const texts = inSlices(this.prepare(prompt, index), this.call.closed)
     return texts instanceof Promise ? texts.then(late => this.add(late, index)) : this.add(texts, index)
   }
 
   private add(texts: readonly Continuation[], index: number): PromptTexts {
-    const entry = new PromptTexts(texts, index, this.options.onWrong)
+    const { onWrong } = this.options
+    const entry = new PromptTexts(texts, 'skipped', onWrong && (error => onWrong(error, index)))
     this.expected.add(texts)
-    this.waiting.push(...texts)
+    if (this.isCut) entry.abort()
+    else this.waiting.push(...texts)
     if (entry.isDone()) this.promptsDone++
     else this.open.add(entry)
     return entry
+  }
+
+  cutShort(): boolean {
+    if (!this.options.partialOnAbort) return false
+    this.isCut = true
+    this.waiting.length = 0
+    for (const entry of this.open) for (const piece of entry.abort()) this.onText(piece)
+    this.open.clear()
+    this.queue.textsEnded()
+    return true
   }
 
   entered(): undefined {
@@ -128,16 +143,21 @@ export class GenerateCall<Prompt> implements DecodingCall, Answerer<Prompt, Gene
   }
 }
 
-/** The texts of a prompt; none where it is skipped. */
+/** The texts of a prompt; none where it is left out. */
 class PromptTexts implements Entry<GenerateResult> {
   readonly weight: number
   private readonly texts: readonly Continuation[]
-  private readonly index: number
-  private readonly onWrong: OnWrong | undefined
+  private readonly whyNone: 'skipped' | 'aborted'
+  private readonly onWrong: ((error: MtLlamaError) => void) | undefined
 
-  constructor(texts: readonly Continuation[], index: number, onWrong: OnWrong | undefined) {
+  /** @param onWrong told why the prompt is skipped after all, where its texts have no result; else that is thrown */
+  constructor(
+    texts: readonly Continuation[],
+    whyNone: 'skipped' | 'aborted',
+    onWrong?: (error: MtLlamaError) => void,
+  ) {
     this.texts = texts
-    this.index = index
+    this.whyNone = whyNone
     this.onWrong = onWrong
     this.weight = Math.max(1, texts.length)
   }
@@ -146,21 +166,26 @@ class PromptTexts implements Entry<GenerateResult> {
     return this.texts.every(({ ended }) => ended)
   }
 
+  /** Ends the texts where they are; returns what was held back of them. */
+  abort(): string[] {
+    return this.texts.map(text => text.abort()).filter(piece => piece !== '')
+  }
+
   answer(): GenerateResult {
     const [first] = this.texts
-    if (!first) return skippedResult()
+    if (!first) return withoutText(this.whyNone)
     try {
       const choices = this.texts.map(text => text.result())
       const { truncatedTokens } = first.prompt
       return { ...choices[0]!, truncatedTokens, ...(choices.length > 1 && { choices }) }
     } catch (error) {
       if (!this.onWrong || !(error instanceof MtLlamaError)) throw error
-      this.onWrong(error, this.index)
-      return skippedResult()
+      this.onWrong(error)
+      return withoutText('skipped')
     }
   }
 }
 
-function skippedResult(): GenerateResult {
-  return { text: '', tokens: [], finishReason: 'skipped', logProbs: [], truncatedTokens: 0 }
+function withoutText(finishReason: 'skipped' | 'aborted'): GenerateResult {
+  return { text: '', tokens: [], finishReason, logProbs: [], truncatedTokens: 0 }
 }

@@ -121,7 +121,12 @@ export class Continuation {
     )
   }
 
-  private finish(reason: 'stop' | 'length' | 'context'): string {
+  /** Ends the text where it is; returns what was held back of it. */
+  abort(): string {
+    return this.ended ? '' : this.finish('aborted')
+  }
+
+  private finish(reason: 'stop' | 'length' | 'context' | 'aborted'): string {
     this.finishReason = reason
     const last = this.emit(this.decoder?.end() ?? '')
     const held = this.stopText.end()

@@ -61,7 +61,12 @@ export class DecodeQueue {
   /** Forgets a call and its texts; a step that runs for no other call is cancelled. */
   remove(call: DecodingCall): void {
     this.calls.delete(call)
-    if (this.control && !this.running.some(({ call }) => this.calls.has(call))) cancel(this.control)
+    this.textsEnded()
+  }
+
+  /** To be called where texts that may run have ended otherwise than by a token: a step for no other text is cancelled. */
+  textsEnded(): void {
+    if (this.control && !this.running.some(place => this.isWanted(place))) cancel(this.control)
   }
 
   /** To be called when texts wait, or a call has become ready. Calls made in one turn of the event loop begin together. */
@@ -149,8 +154,8 @@ export class DecodeQueue {
       this.takeTokens(parts, next)
     } catch (error) {
       // Where it was cancelled, nobody is left to be told.
-      for (const call of new Set(this.running.map(({ call }) => call)))
-        if (this.calls.has(call)) call.fail(error)
+      const wanted = this.running.filter(place => this.isWanted(place))
+      for (const call of new Set(wanted.map(({ call }) => call))) call.fail(error)
     }
   }
 
@@ -181,7 +186,7 @@ export class DecodeQueue {
     const done = new Map<DecodingCall, { tokens: number; ended: number }>()
     for (const { place, ids, token } of withTokens(parts, next)) {
       const { call, text } = place
-      if (!this.calls.has(call)) continue
+      if (!this.isWanted(place)) continue
       const ofCall = done.get(call) ?? { tokens: 0, ended: 0 }
       done.set(call, ofCall)
       ofCall.tokens += ids.length
@@ -196,7 +201,12 @@ export class DecodeQueue {
   }
 
   private dropForgotten(): void {
-    this.drop(({ call }) => !this.calls.has(call))
+    this.drop(place => !this.isWanted(place))
+  }
+
+  /** Whether somebody waits for more of a text. */
+  private isWanted({ call, text }: Running): boolean {
+    return this.calls.has(call) && !text.ended
   }
 
   /** Takes texts out of the session. */

@@ -63,8 +63,13 @@ export interface GenerateOptions {
   allowNan?: boolean
   /** Which of the calls that overlap go first. @default 'normal' */
   priority?: Priority
-  /** Rejects with ABORTED; other calls go on. */
+  /** Rejects with ABORTED, unless partialOnAbort is set; other calls go on. */
   signal?: AbortSignal
+  /**
+   * Give what there is once the signal fires: texts that have not ended have the finishReason 'aborted', and so have those of
+   * an array's prompts that had not begun. Of another source no more prompts are read. @default false
+   */
+  partialOnAbort?: boolean
   /** Called after each step. */
   onProgress?: (progress: GenerateProgress) => void
 }
@@ -91,6 +96,7 @@ export const generateOptionNames = optionNames<GenerateOptions>({
   allowNan: true,
   priority: true,
   signal: true,
+  partialOnAbort: true,
   onProgress: true,
 })
 
@@ -117,8 +123,11 @@ export interface GeneratedText {
   text: string
   /** The new tokens without the stop id that ended them; tokens of a stop string are included. */
   tokens: number[]
-  /** 'stop': a stop id or string. 'length': maxTokens. 'context': the context is full. 'skipped': by `tooLong`. */
-  finishReason: 'stop' | 'length' | 'context' | 'skipped'
+  /**
+   * 'stop': a stop id or string. 'length': maxTokens. 'context': the context is full. 'skipped': by `tooLong`. 'aborted': by
+   * the signal, under `partialOnAbort`.
+   */
+  finishReason: 'stop' | 'length' | 'context' | 'skipped' | 'aborted'
   /** Log-probability of each of `tokens` by the model itself: before penalties, logitBias, temperature and all filters. */
   logProbs: number[]
   /**

@@ -36,6 +36,8 @@ export interface GenerateSettings {
   topLogProbs: number
   priority: Priority
   signal: AbortSignal | undefined
+  /** Whether texts end at the signal where they are. */
+  partialOnAbort: boolean
   onProgress: ((progress: GenerateProgress) => void) | undefined
 }
 
@@ -75,6 +77,7 @@ export function generateSettings(
     topLogProbs: integerOption(options, 'topLogProbs', 0, vocabSize, 0),
     priority: priorityOption(options),
     signal: signalOption(options),
+    partialOnAbort: booleanOption(options, 'partialOnAbort', false),
     onProgress: callbackOption(options, 'onProgress'),
   }
 }

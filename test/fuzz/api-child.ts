@@ -174,6 +174,7 @@ async function callSome(random: Random, model: Model): Promise<void> {
     presencePenalty: [0, 1.5],
     topLogProbs: [0, 2],
     n: [1, 3],
+    partialOnAbort: [true, false],
     frequencyPenalty: [0, -1],
     logitBias: [{}, { 5: -100 }, new Map([[3, 2]]), new Map([[-1, 2]])],
     stop: [[], ['a'], ['']],
