@@ -4,7 +4,7 @@
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
@@ -17,6 +17,22 @@ const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'
   stdio: 'inherit',
 })
 if (status !== 0) process.exit(status ?? 1)
+
+// Node takes the package by require() as it is, but TypeScript's `node16` refuses the types of an ES module there. These have
+// the same names and take their types from the others.
+const names = Object.entries(await import(pathToFileURL(path.join(folder, 'index.js')).href))
+const isClass = value => typeof value === 'function' && /^class\b/.test(value)
+const asModule = "'./index.js' with { 'resolution-mode': 'import' }"
+writeFileSync(
+  path.join(folder, 'index.d.cts'),
+  [
+    `import type * as esModule from ${asModule}`,
+    `export type * from ${asModule}`,
+    ...names.map(([name]) => `export declare const ${name}: typeof esModule.${name}`),
+    ...names.filter(([, value]) => isClass(value)).map(([name]) => `export type ${name} = esModule.${name}`),
+    '',
+  ].join('\n'),
+)
 
 // The address of a module, from which it finds files beside it, stays that of the file that tsc made.
 const addresses = {

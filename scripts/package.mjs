@@ -104,15 +104,14 @@ native/addon/old_glibc.cc is where they get an older version`)
 function stage() {
   const folder = path.join(root, 'build', 'package')
   rmSync(folder, { recursive: true, force: true })
+  const docs = ['bundlers', 'classification', 'compare', 'data', 'mixtures', 'report', 'tasks', 'training']
   for (const name of [
-    'default',
-    'docs/data.md',
-    'README.md',
-    'LICENSE',
-    'THIRD-PARTY-NOTICES',
-    'CHANGELOG.md',
+    ...['default', 'LICENSE', 'THIRD-PARTY-NOTICES', 'CHANGELOG.md'],
+    ...docs.map(page => `docs/${page}.md`),
   ])
     cpSync(path.join(root, name), path.join(folder, name), { recursive: true })
+  // The clone's is for those who build and change it.
+  cpSync(path.join(root, 'docs', 'npm-readme.md'), path.join(folder, 'README.md'))
   run([path.join(root, 'scripts/build-ts.mjs'), path.join(folder, 'dist')])
   copy('prebuilds', 'prebuilds', file => /\.node$/.test(file))
 

@@ -44,7 +44,9 @@ describe('the package', function () {
     const wanted = [
       'dist/index.js',
       'dist/index.d.ts',
+      'dist/index.d.cts',
       'dist/cli/main.js',
+      'docs/bundlers.md',
       'docs/data.md',
       'README.md',
       'LICENSE',
@@ -91,6 +93,33 @@ describe('the package', function () {
     assert.equal(manifest.private, undefined)
   })
 
+  it('has no link that leads out of it, and none in the README that a page of the registry does not have', () => {
+    const pages = files.filter(file => /\.md$/.test(file))
+    const links = pages.flatMap(page =>
+      [...readFileSync(path.join(home, page), 'utf8').matchAll(/\]\(([^)]+)\)/g)].map(([, link]) => [
+        page,
+        link!,
+      ]),
+    )
+    assert.ok(links.length > 10)
+    const wrong = links.filter(([page, link]) => {
+      if (/^(https:|#)/.test(link!)) return false
+      const target = path.posix.join(path.posix.dirname(page!), link!.replace(/#.*/, ''))
+      return page === 'README.md' || !files.includes(target)
+    })
+    assert.deepEqual(wrong, [])
+  })
+
+  it('runs the first program of its README, by the embedded model for one of the hub', () => {
+    const [, program] = readFileSync(path.join(home, 'README.md'), 'utf8').match(/```js\n(.*?)```/s)!
+    const embedded = `const path = ${JSON.stringify(path.join(home, 'default', 'model'))}\n`
+    const here = program!.replace(/^const \{ path \} = await pullModel.*\n/m, embedded)
+    assert.notEqual(here, program)
+    const [scores, classified] = runProgram(app, bin, 'first.mjs', here).split('\n')
+    assert.match(scores!, /^\[ -\d+\.\d+, -\d+\.\d+ \]$/)
+    assert.match(classified!, /^(positive|negative) \[ 0\.\d+, 0\.\d+ \]$/)
+  })
+
   it('has a prebuild that loads with glibc 2.28 and any libstdc++', function () {
     if (process.platform !== 'linux') skip(this, 'only Linux has glibc')
     const needed = neededVersions(path.join(home, prebuild))
@@ -131,34 +160,35 @@ describe('the package', function () {
     assert.ok(readdirSync(results).includes('results.json'), output)
   })
 
-  it('type-checks in a strict consumer, its own declarations included', () => {
-    writeFileSync(path.join(app, 'app.mts'), typedProgram)
-    writeFileSync(
-      path.join(app, 'app.cts'),
-      `import { loadModel } from 'mt-llama'\nexport const load = loadModel\n`,
-    )
-    const options = {
-      strict: true,
-      exactOptionalPropertyTypes: true,
-      noUncheckedIndexedAccess: true,
-      skipLibCheck: false,
-      noEmit: true,
-      target: 'es2022',
-      lib: ['es2023', 'esnext.disposable'],
-      module: 'nodenext',
-      types: ['node'],
-      typeRoots: [path.join(root, 'node_modules', '@types')],
-    }
-    writeFileSync(
-      path.join(app, 'tsconfig.json'),
-      JSON.stringify({ compilerOptions: options, files: ['app.mts', 'app.cts'] }),
-    )
-    const tsc = path.join(root, 'node_modules', '@typescript', 'native', 'bin', 'tsc')
-    run(app, process.execPath, [tsc, '-p', '.'])
+  for (const module of ['node16', 'nodenext'])
+    it(`type-checks in a strict consumer of ${module}, its own declarations included`, () => {
+      const options = {
+        strict: true,
+        exactOptionalPropertyTypes: true,
+        noUncheckedIndexedAccess: true,
+        skipLibCheck: false,
+        noEmit: true,
+        target: 'es2022',
+        lib: ['es2023', 'esnext.disposable'],
+        module,
+        types: ['node'],
+        typeRoots: [path.join(root, 'node_modules', '@types')],
+      }
+      const programs = { 'app.mts': typedModule, 'app.cts': typedCommonJs, 'plain.ts': typedCommonJs }
+      for (const [name, program] of Object.entries(programs)) writeFileSync(path.join(app, name), program)
+      writeFileSync(
+        path.join(app, 'tsconfig.json'),
+        JSON.stringify({ compilerOptions: options, files: Object.keys(programs) }),
+      )
+      const tsc = path.join(root, 'node_modules', '@typescript', 'native', 'bin', 'tsc')
+      run(app, process.execPath, [tsc, '-p', '.'])
 
-    writeFileSync(path.join(app, 'app.mts'), `import { loadModel } from 'mt-llama'\nloadModel(7)\n`)
-    assert.throws(() => run(app, process.execPath, [tsc, '-p', '.']), /TS2345/)
-  })
+      for (const name of ['app.mts', 'app.cts']) {
+        writeFileSync(path.join(app, name), `import { loadModel } from 'mt-llama'\nloadModel(7)\n`)
+        assert.throws(() => run(app, process.execPath, [tsc, '-p', '.']), new RegExp(`${name}.*TS2345`))
+        writeFileSync(path.join(app, name), '')
+      }
+    })
 
   it('builds from source where there is no prebuild, by the command that the error names', function () {
     if (!process.env.MT_LLAMA_VERIFY) skip(this, 'it compiles everything; npm run verify')
@@ -207,14 +237,35 @@ describe('the package', function () {
   }
 })
 
-const typedProgram = `
+const typedModule = `
 import { loadModel } from 'mt-llama'
 const model = await loadModel('folder', { dtype: 'auto', threads: 2, signal: AbortSignal.timeout(1000) })
 const answers = await model.score([{ prompt: [1], continuations: [[2]] }, { prompt: 'a', continuations: [' b'] }])
 const logLikelihood: number | undefined = answers[0]?.continuations[0]?.logLikelihood
 const greedy: boolean | undefined = answers[0]?.continuations[0]?.isGreedy
 console.log(logLikelihood, greedy)
+const { text } = await model.generate('Once')
+const [several] = await model.generate(['Once'])
+const { label } = await model.classify('Rain.', { labels: ['weather', { name: 'sports', text: 'sport' }] })
+const [best] = await model.rank('Who?', ['a', 'b'])
+console.log(text, several?.text, label, best?.index)
 await model.dispose()
+`
+
+/** A file that requires: types, values and the class of errors, which is both. */
+const typedCommonJs = `
+import { type ErrorCode, loadModel, type Model, MtLlamaError, type ScoreResult } from 'mt-llama'
+export const load: (path: string) => Promise<Model> = loadModel
+export async function scored(model: Model): Promise<ScoreResult[]> {
+  try {
+    return await model.score([{ prompt: 'a', continuations: [' b'] }])
+  } catch (error) {
+    if (!(error instanceof MtLlamaError)) throw error
+    const own: MtLlamaError = error
+    const code: ErrorCode = own.code
+    throw new Error(code)
+  }
+}
 `
 
 /** The path of nvcc, '' where there is none. */
