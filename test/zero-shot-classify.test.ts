@@ -119,6 +119,20 @@ describe('Model.classify()', () => {
     assert.ok((await extra(3)) <= (await extra(1)))
   })
 
+  it('runs the tokens that score() runs, a prompt once for all labels', async () => {
+    let run = 0
+    const onProgress = ({ tokensDone }: { tokensDone: number }) => {
+      run = tokensDone
+    }
+    await model.classify(texts, { labels, onProgress })
+    const classified = run
+    await model.score(
+      texts.map(text => ({ prompt: labelled(text), continuations: words })),
+      { onProgress },
+    )
+    assert.equal(classified, run)
+  })
+
   it('takes words other than the names, and templates of both kinds', async () => {
     const own = [
       { name: '+', text: 'great' },

@@ -2,7 +2,7 @@
 import { optionNames } from '../calls/options.ts'
 
 export interface EncodeOptions {
-  /** Whether to add what the tokenizer adds by itself, such as BOS. Default false: prompts get their BOS from the model. */
+  /** Whether to add what the tokenizer adds by itself, such as BOS; prompts get theirs from the model. @default false */
   addSpecialTokens?: boolean
   /**
    * Whether special tokens written in the text (`</s>`) are read as themselves. By default they are, as the file's own
@@ -15,7 +15,7 @@ export interface EncodeOptions {
 export const encodeOptionNames = optionNames<EncodeOptions>({ addSpecialTokens: true, parseSpecial: true })
 
 export interface DecodeOptions {
-  /** Whether special tokens are left out. Default true. */
+  /** Whether special tokens are left out. @default true */
   skipSpecialTokens?: boolean
 }
 
