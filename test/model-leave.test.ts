@@ -20,6 +20,14 @@ const streams: Record<string, (model: Model) => Open> = {
     const { source, closed } = waitingSource(request)
     return { stream: model.scoreStream(source), closed }
   },
+  classifyStream: model => {
+    const { source, closed } = waitingSource('a')
+    return { stream: model.classifyStream(source, { labels: ['b', 'c'], calibrate: 'contextual' }), closed }
+  },
+  rankStream: model => {
+    const { source, closed } = waitingSource('a')
+    return { stream: model.rankStream('b', source), closed }
+  },
   generateEach: model => {
     const { source, closed } = waitingSource('a')
     return { stream: model.generateEach(source, { maxTokens: 2 }), closed }

@@ -2,6 +2,7 @@
 import { strict as assert } from 'node:assert'
 import { readFileSync } from 'node:fs'
 import {
+  type Calibration,
   type Classification,
   type ClassifyOptions,
   loadModel,
@@ -104,19 +105,15 @@ describe('Model.classify()', () => {
     assertScores(result!, { good: yes! / (yes! + no!) })
   })
 
-  it('scores what a calibration needs once a call', async () => {
-    const tokens = async (count: number, options: Partial<ClassifyOptions>) => {
-      let run = 0
-      const onProgress = ({ tokensDone }: { tokensDone: number }) => {
-        run = tokensDone
-      }
-      await model.classify(texts.slice(0, count), { labels, ...options, onProgress })
-      return run
+  it('asks about content-free texts once a call', () => {
+    const asked = (calibrate: Calibration, multiLabel: boolean) => {
+      const classifier = new Classifier({ labels, calibrate, multiLabel })
+      return [0, 1, 2].map(index => classifier.asks(texts[index]!, index).length)
     }
-    const extra = async (count: number) =>
-      (await tokens(count, { calibrate: 'contextual' })) - (await tokens(count, {}))
-    assert.ok((await extra(1)) > 0)
-    assert.ok((await extra(3)) <= (await extra(1)))
+    assert.deepEqual(asked('none', false), [1, 1, 1])
+    assert.deepEqual(asked('pmi', false), [2, 1, 1])
+    assert.deepEqual(asked('contextual', false), [4, 1, 1])
+    assert.deepEqual(asked('contextual', true), [12, 3, 3])
   })
 
   it('runs the tokens that score() runs, a prompt once for all labels', async () => {
