@@ -49,7 +49,12 @@ export type {
 export type { EvaluateProgress, KeptSamples, TaskSample } from './evaluation/run.ts'
 export type { Scorer, ScorerInfo } from './evaluation/scorer.ts'
 export type { TokenScores } from './evaluation/token-scores.ts'
-export type { GenerateOptions, GenerateProgress, GenerateResult } from './generation/options.ts'
+export type {
+  GeneratedText,
+  GenerateOptions,
+  GenerateProgress,
+  GenerateResult,
+} from './generation/options.ts'
 export type { FoundModel } from './hub/pull-model.ts'
 export { type PullModelOptions, type PullProgress, pullNamed as pullModel } from './hub/pull-named.ts'
 export type { Aggregation } from './metrics/aggregation.ts'
