@@ -18,7 +18,7 @@ Sampling read_sampling(Napi::Value value) {
           .seed = static_cast<uint64_t>(read_integer(object["seed"], "seed", 0, int64_t{1} << 53))};
 }
 
-// Reads the adjustments of each sequence, [sequences] lists one after another; undefined is none of any.
+// The adjustments of the sequences of a step, one list after another; undefined reads as no adjustments.
 struct Adjustments {
   std::vector<int32_t> offsets;  // [sequences + 1]
   std::vector<Adjustment> values;

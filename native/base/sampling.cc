@@ -110,7 +110,7 @@ Choice choose_token(std::span<const float> logits, const Draw& draw, std::span<c
                     std::span<TokenWeight> scratch) {
   const Sampling& sampling = draw.sampling;
   const auto own = adjustments.subspan(draw.adjustments_begin, draw.adjustments_end - draw.adjustments_begin);
-  // Calls visit(id, logit, adjusted logit) for all tokens.
+  // Calls visit(id, logit, the logit as it is adjusted) for all tokens.
   const auto for_all = [&](const auto& visit) {
     auto next = own.begin();
     for (int32_t id = 0; id < static_cast<int32_t>(logits.size()); id++) {
@@ -119,17 +119,17 @@ Choice choose_token(std::span<const float> logits, const Draw& draw, std::span<c
     }
   };
   float largest = -HUGE_VALF, largest_adjusted = -HUGE_VALF;
-  for_all([&](int32_t, float logit, float adjusted) {
+  for_all([&](int32_t, float logit, float changed) {
     largest = logit > largest ? logit : largest;
-    largest_adjusted = adjusted > largest_adjusted ? adjusted : largest_adjusted;
+    largest_adjusted = changed > largest_adjusted ? changed : largest_adjusted;
   });
   uint64_t total = 0;  // sum of the weights at temperature 1, without adjustments
   uint64_t sum = 0;    // sum of the weights
-  for_all([&](int32_t id, float logit, float adjusted) {
+  for_all([&](int32_t id, float logit, float changed) {
     total += weight_of(logit, largest, 1);
-    const uint64_t weight = weight_of(adjusted, largest_adjusted, sampling.temperature);
+    const uint64_t weight = weight_of(changed, largest_adjusted, sampling.temperature);
     sum += weight;
-    scratch[id] = {id, key_of(adjusted), weight};
+    scratch[id] = {id, key_of(changed), weight};
   });
   if (total == 0 || sum == 0) return {0, NAN};
   std::span<TokenWeight> kept = scratch.first(logits.size());

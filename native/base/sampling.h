@@ -59,12 +59,13 @@ uint64_t random_bits(uint64_t seed, uint64_t stream, uint64_t step);
 // tasks of a parallel loop may call it.
 //   adjusted[i] = logit[i], changed by its adjustment if draw's part of `adjustments` has one
 //   weight[i] = floor(2^40 exp((adjusted[i] - largest adjusted) / temperature)), 0 for NaN: whole numbers, because
-//   their sums are the same in any order, on any device. At temperature 0 the best tokens alone have a weight, and
-//   random bits of 0 pick the first of them. top-k keeps the k largest adjusted logits and, of equal ones, the lowest
-//   ids; top-p keeps as few of those as possible, best first, so that their weights reach ceil(p * sum of the weights
-//   that top-k keeps); min-p keeps those of them that weigh ceil(p * 2^40) or more (Nguyen et al. 2024) id is the
-//   lowest id at which the running sum of the kept weights, in order of ids, exceeds floor(random / 2^64 * sum of all
-//   kept weights) log_prob = logit[id] - largest - log(2^-40 sum of floor(2^40 exp(logit[i] - largest)))
+//   their sums are the same in any order, on any device; at temperature 0 the best tokens alone have a weight
+//   top-k keeps the k largest adjusted logits and, of equal ones, the lowest ids; top-p keeps as few of those as
+//   possible, best first, so that their weights reach ceil(p * sum of the weights that top-k keeps); min-p keeps those
+//   of them that weigh ceil(p * 2^40) or more (Nguyen et al. 2024)
+//   id is the lowest id at which the running sum of the kept weights, in order of ids, exceeds
+//   floor(random / 2^64 * sum of all kept weights)
+//   log_prob = logit[id] - largest - log(2^-40 sum of floor(2^40 exp(logit[i] - largest)))
 // If no logit is a number, before or after the adjustments, the result is id 0 and NaN.
 Choice choose_token(std::span<const float> logits, const Draw& draw, std::span<const Adjustment> adjustments,
                     std::span<TokenWeight> scratch);

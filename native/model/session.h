@@ -53,11 +53,11 @@ class Session {
   // Copies rows within the cache, so that a sequence may begin as another one does. Throws INVALID_ARGUMENT.
   void copy(const RowCopy& rows);
 
-  // Appends tokens and gives the next token of each sequence. The token that is drawn for
-  // position t of a sequence depends on its tokens, on its sampling, on its adjustments and on (stream, t), not on
-  // other sequences, on its rows, or on the steps in which its tokens came. If memory runs out, the step goes on in
-  // smaller packs while it can. A step that throws may be repeated. Throws INVALID_ARGUMENT, TOKEN_OUT_OF_RANGE,
-  // CONTEXT_LENGTH (a sequence outgrows the model's positions), OUT_OF_MEMORY, ABORTED.
+  // Appends tokens and gives the next token of each sequence. The token that is drawn for position t of a sequence
+  // depends on its tokens, on its sampling, on its adjustments and on (stream, t), not on other sequences, on its rows,
+  // or on the steps in which its tokens came. If memory runs out, the step goes on in smaller packs while it can. A
+  // step that throws may be repeated. Throws INVALID_ARGUMENT, TOKEN_OUT_OF_RANGE, CONTEXT_LENGTH (a sequence outgrows
+  // the model's positions), OUT_OF_MEMORY, ABORTED.
   void step(const StepRequest& request, const StepResult& result, const Control& control);
 
   // Scores a pack whose trees may have segments in the cache, which stays as it is. Throws what check_request() throws,

@@ -7,8 +7,9 @@ export interface GenerateOptions {
   /** New tokens a prompt may get. @default 128 */
   maxTokens?: number
   /**
-   * Texts of each prompt, from 1 to 128; more than 1 are sampled, and not streamed. Text j of a prompt has a seed that depends
-   * on (seed, j) alone, which its result names: a call with that seed, and n of 1, gives the text by itself. @default 1
+   * Texts of each prompt, from 1 to 128; more than 1 need a temperature above 0, and are not streamed. Text j of a prompt has a
+   * seed that depends on (seed, j) alone, which its result names: a call of the same prompts with that seed and without n
+   * gives the text by itself. @default 1
    */
   n?: number
   /** Ids that end a text; they are not part of it. Default: the checkpoint's EOS ids. [] generates through EOS. */

@@ -91,7 +91,7 @@ function stopIdsOf(options: GenerateOptions, vocabSize: number): Int32Array | un
 /** Texts of one prompt, as OpenAI's API has it. */
 const maxTexts = 128
 
-/** The most that randomInt() draws from; a number that JSON and a command line carry. */
+/** The most that randomInt() takes. */
 const maxDrawnSeed = 2 ** 48 - 1
 
 /** Native computes in float32, whose smallest number keeps the best token alone, as everything below it would. */

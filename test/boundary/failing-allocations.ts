@@ -45,7 +45,10 @@ const prompts = Array.from({ length: 3 }, (_, i) =>
   Array.from({ length: 70 + i }, (_, j) => (i * 31 + j * 7) % config.vocabSize),
 )
 const requests = prompts.map((prompt, i) => ({ prompt, continuations: [[1, 2, i], [3]] }))
-const sampled = { maxTokens: 4, temperature: 0.8, topK: 20, topP: 0.9, seed: 3 }
+const sampled = {
+  ...{ maxTokens: 4, temperature: 0.8, topK: 20, topP: 0.9, seed: 3 },
+  ...{ repetitionPenalty: 1.2, topLogProbs: 2, n: 2 },
+}
 const scorePack = { ...randomPack(config, 2, 70), topK: 3 }
 const trainPack = { ...scorePack, weights: new Float32Array(scorePack.rows.length).fill(0.01) }
 /** Three tokens after the 70 of a sequence in the first rows of a session. */
@@ -108,6 +111,12 @@ const nativeCalls: Record<string, (model: NativeModel) => unknown> = {
       Int32Array.of(0, 1, 2),
       first.ids,
       newControl(),
+      false,
+      {
+        ...{ offsets: Int32Array.of(0, 0, 2), ids: Int32Array.of(1, 5) },
+        ...{ penalties: Float32Array.of(1.5, 1), addends: Float32Array.of(0, 1) },
+      },
+      Int32Array.of(2, 1),
     )
     const scores = await session.score(afterSegment, newControl())
     session.dispose()
