@@ -97,7 +97,7 @@ describe('golden/hf', () => {
             assert.deepEqual(await bits({ share: false }), expected)
             assert.deepEqual(await bits({ packTokens: 64 }), expected)
             assert.deepEqual(await bits({}, 1), expected)
-            assert.deepEqual(await bits({}, cases.length, true), expected)
+            if (dtype === 'float32') assert.deepEqual(await bits({}, cases.length, true), expected)
           })
 
         if (texts.length > 0)
