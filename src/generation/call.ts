@@ -96,6 +96,8 @@ export class GenerateCall<Prompt> implements DecodingCall, Answerer<Prompt, Gene
     this.isCut = true
     this.waiting.length = 0
     for (const entry of this.open) for (const piece of entry.abort()) this.onText(piece)
+    // The step that fired the signal, in the listener of another call, may be reported still.
+    this.promptsDone += this.open.size
     this.open.clear()
     this.queue.textsEnded()
     return true
