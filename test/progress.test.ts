@@ -65,6 +65,16 @@ describe('progress', () => {
     for (const step of seen) assert.equal(expected(step), all)
   })
 
+  for (const length of [6, 40])
+    it(`of generation tells it of several texts of a prompt of ${length} tokens`, async () => {
+      const own = Array.from({ length: 9 }, (_, i) => [i, ...Array<number>(length - 1).fill(7)])
+      const seen: GenerateProgress[] = []
+      const options = { maxTokens: 10, stopIds: [], temperature: 1, seed: 1, n: 3 }
+      await model.generate(own, { ...options, onProgress: step => seen.push(step) })
+      const all = seen.at(-1)!.tokensDone
+      for (const step of seen) assert.equal(step.tokensPlanned, all)
+    })
+
   it('of generation learns from the texts that have ended', async () => {
     const every = Array.from({ length: model.info.vocabSize }, (_, i) => i)
     const seen = await steps({ stopIds: every })

@@ -6,7 +6,7 @@ import { cancel, disposedError, nativeJob, newControl } from '../native/job.ts'
 import type { Control, NativeModel, NativeNext } from '../native/types.ts'
 import { joinAdjustments } from './adjustments.ts'
 import type { Continuation } from './continuation.ts'
-import { KvRows, minShared, type TextRows } from './kv-rows.ts'
+import { KvRows, sharedTokens, type TextRows } from './kv-rows.ts'
 
 /** A call as the queue sees it. */
 export interface DecodingCall {
@@ -164,8 +164,7 @@ export class DecodeQueue {
     const copies: number[] = []
     for (const place of this.running) {
       const source = this.promptSource(place)
-      // The last token has to run for each text, to say what follows.
-      const shared = place.text.prompt.ids.length - 1
+      const shared = sharedTokens(place.text.prompt.ids)
       if (!source || source.length < shared) continue
       copies.push(source.firstRow, place.firstRow, shared)
       place.length = shared
@@ -177,7 +176,7 @@ export class DecodeQueue {
   /** The text that runs the prompt of this one; undefined where it does so itself, or has begun already. */
   private promptSource(place: Running): Running | undefined {
     const { prompt } = place.text
-    if (place.length >= prompt.ids.length - 1 || prompt.ids.length <= minShared) return undefined
+    if (place.length >= sharedTokens(prompt.ids)) return undefined
     const first = this.running.find(({ text }) => text.prompt === prompt)
     return first === place ? undefined : first
   }

@@ -1,5 +1,6 @@
 // Estimates the tokens that a call will run, of the prompts that it has read.
 import type { Continuation } from './continuation.ts'
+import { sharedTokens } from './kv-rows.ts'
 
 export class ExpectedTokens {
   /** Prompts that were read. */
@@ -9,10 +10,11 @@ export class ExpectedTokens {
   private ended = 0
   private endedTokens = 0
 
-  /** @param texts of one prompt, which runs once; none: it is skipped */
+  /** @param texts of one prompt; none: it is skipped */
   add(texts: readonly Continuation[]): void {
     this.prompts++
-    this.promptTokens += texts[0]?.prompt.ids.length ?? 0
+    for (const [i, { prompt }] of texts.entries())
+      this.promptTokens += prompt.ids.length - (i > 0 ? sharedTokens(prompt.ids) : 0)
     for (const text of texts) this.open.add(text)
   }
 

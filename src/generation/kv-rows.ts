@@ -23,7 +23,12 @@ interface Kept {
 /** The share of all rows that texts which have ended may keep. */
 const keptShare = 1 / 2
 /** For fewer tokens a copy is not worth its job. */
-export const minShared = 16
+const minShared = 16
+
+/** Tokens of a prompt that its texts share. The last one has to run for each of them, to say what follows. */
+export function sharedTokens(prompt: Int32Array): number {
+  return prompt.length - 1 < minShared ? 0 : prompt.length - 1
+}
 
 export class KvRows {
   private readonly native: Pick<NativeModel, 'session'>
