@@ -177,7 +177,7 @@ describe('DecodeQueue', () => {
     const native = fakeNative(steps, maxRows)
     const queue = new DecodeQueue(native, 1000, kvTokens)
     const call = (
-      options: Pick<GenerateOptions, 'signal' | 'onProgress'> = {},
+      options: Pick<GenerateOptions, 'signal' | 'partialOnAbort' | 'onProgress'> = {},
       texts = lengths,
       seed = 0,
       priority: Priority = 'normal',
@@ -246,6 +246,40 @@ describe('DecodeQueue', () => {
       steps[0]!.sequences.map(([, , , seed]) => seed),
       lengths.map((_, i) => i),
     )
+  })
+
+  it('counts the prompts as done that the listener of another call cuts short', async () => {
+    const { call } = await run([], 1e9)
+    const abort = new AbortController()
+    const counts: number[] = []
+    const first = call({ onProgress: () => counts.length >= 3 && abort.abort() }, [20])
+    const cut = call(
+      {
+        ...{ signal: abort.signal, partialOnAbort: true },
+        onProgress: ({ promptsDone }) => counts.push(promptsDone),
+      },
+      [50, 50],
+    )
+    const [, lengths] = await Promise.all([ended(first), ended(cut)])
+    assert.ok(lengths.length === 2 && lengths.every(length => length < 20), `${lengths}`)
+    assert.deepEqual(counts, [0, 0, 0, 2])
+  })
+
+  it('gives the texts that are cut short while memory for them is refused', async () => {
+    const { native, call } = await run([], 1e9)
+    const abort = new AbortController()
+    const { session } = native
+    native.session = () => ({
+      ...session(),
+      async resize() {
+        abort.abort()
+        throw Object.assign(new Error('no rows'), { code: 'OUT_OF_MEMORY' })
+      },
+    })
+    // So many answers take longer to leave than the error takes to come.
+    const texts = Array<number>(200).fill(5)
+    const results = call({ signal: abort.signal, partialOnAbort: true }, texts)
+    assert.deepEqual(await ended(results), Array(200).fill(0))
   })
 
   it('lets a later call in as places come free, while an earlier one has more texts than places', async () => {

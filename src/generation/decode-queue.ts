@@ -118,7 +118,9 @@ export class DecodeQueue {
         if (this.calls.delete(call)) this.calls.add(call)
       }
     } catch (error) {
-      next[0]!.call.fail(error)
+      const { call, text } = next[0]!
+      // A text that has ended meanwhile where it is needs no place, and its call no error.
+      if (!text.ended) call.fail(error)
     }
   }
 
