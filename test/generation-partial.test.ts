@@ -110,6 +110,20 @@ describe('partialOnAbort', () => {
     assert.equal(closed(), true)
   })
 
+  it('of a source that has ended, gives what was read', async () => {
+    async function* source() {
+      yield* ['one', 'two']
+    }
+    const results = await model.generate(source(), abortedAfter(5))
+    assert.deepEqual(
+      results.map(({ finishReason, tokens }) => [finishReason, tokens.length >= 4]),
+      [
+        ['aborted', true],
+        ['aborted', true],
+      ],
+    )
+  })
+
   it('of a signal that has fired already, begins nothing', async () => {
     const signal = AbortSignal.abort()
     const result = await model.generate('one', { ...long, signal })

@@ -124,9 +124,12 @@ export class OrderedCall<Item, Answer, Own extends Entry<Answer>> {
 
   private abort(error: MtLlamaError, source: Source<Item>): void {
     if (this.closed.aborted) return
-    if (!this.answerer.cutShort?.()) this.fail(error)
-    else if (Array.isArray(source)) this.changed.tell()
-    else this.endSource()
+    if (!this.answerer.cutShort?.()) {
+      this.fail(error)
+      return
+    }
+    if (!Array.isArray(source)) this.endSource()
+    this.changed.tell()
   }
 
   /** Ends the call with an error; the first one counts, and after the end there is none. */
