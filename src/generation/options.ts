@@ -136,7 +136,7 @@ export interface GeneratedText {
    * them.
    */
   topAlternatives?: Alternative[][]
-  /** The seed that the text was sampled with, given or drawn; none where it was greedy or skipped. */
+  /** The seed that the text was sampled with, given or drawn; none where it was greedy, skipped or not begun. */
   seed?: number
 }
 
@@ -144,6 +144,6 @@ export interface GeneratedText {
 export interface GenerateResult extends GeneratedText {
   /** Tokens cut from the prompt by `tooLong`. */
   truncatedTokens: number
-  /** Where n is above 1: all texts of the prompt, the first among them; none where it was skipped. */
+  /** Where n is above 1: all texts of the prompt, the first among them; none where it was skipped or not begun. */
   choices?: GeneratedText[]
 }
