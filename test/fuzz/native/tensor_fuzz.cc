@@ -41,7 +41,10 @@ const Numbers& numbers() {
 
 StoredPart any_part(Input& input, std::vector<int64_t> shape, bool interleaved) {
   constexpr StoredType kPlain[] = {StoredType::kF32, StoredType::kF16, StoredType::kBF16};
-  StoredPart part = {.file = numbers().path(), .type = kPlain[input.within(0, 2)], .rope_interleaved = interleaved};
+  StoredPart part;
+  part.file = numbers().path();
+  part.type = kPlain[input.within(0, 2)];
+  part.rope_interleaved = interleaved;
   if (shape.back() % 32 == 0 && input.byte() % 2) part.type = StoredType::kQ8_0;
   size_t values = 1;
   for (const int64_t n : shape) values *= static_cast<size_t>(n);
@@ -207,7 +210,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   // Heads of an odd size have no halves.
   const int heads = head_dim % 2 ? 1 << 20 : head_dim;
   bool sound = true;
-  StoredTensor tensor = {.name = "t", .shape = shape, .values = fuzz::any_stack(input, shape, heads, sound)};
+  StoredTensor tensor;
+  tensor.name = "t";
+  tensor.shape = shape;
+  tensor.values = fuzz::any_stack(input, shape, heads, sound);
   if (input.byte() % 2) {
     std::vector<int64_t> base = shape;
     base[0] = 1 + input.byte() % shape[0];
