@@ -20,6 +20,7 @@ float value_at(std::span<const std::byte> values, size_t i, DType dtype) {
 void check_request(const EmbedRequest& request, const LlamaConfig& config) {
   if (request.offsets.size() < 2) throw Error(ErrorCode::INVALID_ARGUMENT, "no texts");
   const size_t n = request.offsets.size() - 1;
+  check_pack_size(request.ids.size());
   check_offsets(request.offsets, n, request.ids.size());
   for (size_t i = 0; i < n; i++) {
     const int32_t length = request.offsets[i + 1] - request.offsets[i];

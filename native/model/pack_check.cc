@@ -66,9 +66,13 @@ void check_ids(std::span<const int32_t> ids, int vocab_size, const char* name) {
   }
 }
 
+void check_pack_size(size_t tokens) {
+  if (tokens > INT32_MAX / 2) fail("a pack of " + std::to_string(tokens) + " tokens");
+}
+
 void check_pack(const Pack& pack, const LlamaConfig& config, int32_t cache_rows) {
   if (pack.ids.empty()) fail("a pack without tokens");
-  if (pack.ids.size() > INT32_MAX / 2) fail("a pack of " + std::to_string(pack.ids.size()) + " tokens");
+  check_pack_size(pack.ids.size());
   if (pack.pos.size() != pack.ids.size() || pack.branch_start.size() != pack.ids.size()) {
     fail("ids, positions and branchStart have " + std::to_string(pack.ids.size()) + ", " +
          std::to_string(pack.pos.size()) + " and " + std::to_string(pack.branch_start.size()) +

@@ -8,6 +8,9 @@ namespace mt {
 // Throws TOKEN_OUT_OF_RANGE naming the array, the index and the id.
 void check_ids(std::span<const int32_t> ids, int vocab_size, const char* name);
 
+// Throws INVALID_ARGUMENT if these are more tokens than a pack may have.
+void check_pack_size(size_t tokens);
+
 // Throws INVALID_ARGUMENT if the pack breaks a rule of struct Pack or has a segment that is not in a KV cache of so
 // many rows, CONTEXT_LENGTH for a position at or past the context length, TOKEN_OUT_OF_RANGE.
 void check_pack(const Pack& pack, const LlamaConfig& config, int32_t cache_rows = 0);
