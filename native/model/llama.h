@@ -38,7 +38,7 @@ class Llama {
 
   // Returns the final hidden states, normalised: [rows of the pack, dim] in the activation dtype. They are valid until
   // the next call. The pack must keep the rules of check_pack(). `cache` holds its segments and receives its keys and
-  // values; it is null if the pack has neither segments nor cache rows. Progress is reported after each layer.
+  // values; it may be null if the pack has neither segments nor cache rows. Progress is reported after each layer.
   // Throws ABORTED or OUT_OF_MEMORY, after which the model can be used as before.
   View forward(const Pack& pack, const KvCache* cache, const Control& control);
 

@@ -13,7 +13,7 @@ struct ScoreRequest {
 };
 
 // Throws what check_pack() throws, and INVALID_ARGUMENT if rows, targets or top_k are out of range or if rows and
-// targets have different lengths.
+// targets have different lengths. `cache_rows` are those of the KV cache in which the segments of its trees may lie.
 void check_request(const ScoreRequest& request, const LlamaConfig& config, int32_t cache_rows = 0);
 
 // Fills the arrays of the result, which have rows.size() or rows.size() * top_k elements. The request must have passed

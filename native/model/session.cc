@@ -220,7 +220,8 @@ void Session::check(const StepRequest& request) const {
 
 void Session::score(const ScoreRequest& request, HeadResult result, const Control& control) {
   check_request(request, config(), cache_rows_);
-  mt::score(*model_, request, result, control, &cache_);
+  // A session that has never had rows has no cache of any layer.
+  mt::score(*model_, request, result, control, cache_rows_ > 0 ? &cache_ : nullptr);
 }
 
 void Session::resize(int32_t rows, std::span<const RowCopy> copies) {

@@ -129,6 +129,31 @@ describe('arguments', () => {
     })
   })
 
+  describe('of embed()', () => {
+    const embed = (...args: Anything[]) => (model.embed as Anything)(...args)
+    const good: Anything[] = [Int32Array.of(0, 2, 3), Int32Array.of(4, 5, 6), 'mean', newControl()]
+
+    it('wrong texts and types: refused', async () => {
+      assert.equal((await embed(...good)).length, 2 * random.config.hiddenSize)
+      const texts: [offsets: number[], ids: number[], code: string][] = [
+        [[], [], 'INVALID_ARGUMENT'],
+        [[0], [], 'INVALID_ARGUMENT'],
+        [[0, 0], [], 'INVALID_ARGUMENT'],
+        [[1, 2], [1, 2], 'INVALID_ARGUMENT'],
+        [[0, 2, 1, 3], [1, 2, 3], 'INVALID_ARGUMENT'],
+        [[0, 2], [1, 2, 3], 'INVALID_ARGUMENT'],
+        [[0, 4], [1, 2, 3], 'INVALID_ARGUMENT'],
+        [[0, 2], [1, 96], 'TOKEN_OUT_OF_RANGE'],
+        [[0, 513], Array(513).fill(1), 'CONTEXT_LENGTH'],
+      ]
+      for (const [offsets, ids, code] of texts)
+        await refuses(() => embed(Int32Array.from(offsets), Int32Array.from(ids), 'last', newControl()), code)
+      for (const place of good.keys())
+        for (const value of [...notThese, 'max'])
+          await refuses(() => embed(...good.with(place, value)), 'INVALID_ARGUMENT')
+    })
+  })
+
   describe('of a session', () => {
     const i32 = (...numbers: number[]) => Int32Array.from(numbers)
     const two = [greedy, greedy]
@@ -267,6 +292,43 @@ describe('arguments', () => {
         session.dispose()
         fresh.dispose()
       })
+
+    it('score() without rows or segments is that of the model', async () => {
+      const session = model.session()
+      const expected = await model.score(pack(), newControl())
+      assert.deepEqual(await session.score(pack(), newControl()), expected)
+      assert.deepEqual(await session.score(pack({ segments: i32(0, 0, 0, 0) }), newControl()), expected)
+      session.dispose()
+      await refuses(() => session.score(pack(), newControl()), 'DISPOSED')
+    })
+
+    it('wrong packs and segments of score(): refused', async () => {
+      const session = await openSession(model, 8)
+      const { positions } = pack()
+      /** The positions of the two sequences after so many tokens each. */
+      const after = (first: number, second: number) => positions.map((at, i) => at + (i < 3 ? first : second))
+      const score = (change: Anything) => session.score(pack(change), newControl())
+      await score({ segments: i32(0, 8, 4, 4), positions: after(8, 4) })
+      for (const change of [
+        { segments: i32(0, 9, 0, 0), positions: after(9, 0) },
+        { segments: i32(1, 8, 0, 0), positions: after(8, 0) },
+        { segments: i32(-1, 2, 0, 0), positions: after(2, 0) },
+        { segments: i32(2 ** 31 - 1, 2 ** 31 - 1, 0, 0) },
+        { segments: i32(0, -1, 0, 0) },
+        { segments: i32(0, 4, 0, 0) },
+        { segments: i32(0, 4) },
+        { topK: 97 },
+        { rows: i32(0, 6, 3, 4) },
+        ...notThese.slice(1).map(segments => ({ segments })),
+      ])
+        await refuses(() => score(change), 'INVALID_ARGUMENT')
+      await refuses(() => score({ targets: i32(1, 2, 3, 96) }), 'TOKEN_OUT_OF_RANGE')
+      for (const value of notThese as Anything[]) {
+        await refuses(() => session.score(value, newControl()), 'INVALID_ARGUMENT')
+        await refuses(() => session.score(pack(), value), 'INVALID_ARGUMENT')
+      }
+      session.dispose()
+    })
 
     it('steps of wrong types: INVALID_ARGUMENT', async () => {
       const session = await openSession(model, 4)

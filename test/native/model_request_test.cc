@@ -153,8 +153,8 @@ const Step kSteps[] = {
 
 // The second tree of a pack after rows of a session of 11, at positions from there on.
 void segments_lie_in_the_session(const std::shared_ptr<Llama>& model) {
-  Session session = session_of(model, 11);
-  const auto code = [&](int32_t row, int32_t length, int32_t position, std::string* message) {
+  Session session = session_of(model, 11), without_rows(model);
+  const auto code = [&](Session& in, int32_t row, int32_t length, int32_t position, std::string* message) {
     Arrays a;
     a.trees[1].segment_row = row;
     a.trees[1].segment_len = length;
@@ -163,7 +163,7 @@ void segments_lie_in_the_session(const std::shared_ptr<Llama>& model) {
     const size_t n = a.rows.size(), top = n * static_cast<size_t>(a.top_k);
     std::vector<float> log_prob(n), top_log_prob(top);
     std::vector<int32_t> argmax(n), top_ids(top);
-    return error_of([&] { session.score(a.request(), {log_prob, argmax, top_ids, top_log_prob}, Control()); }, message);
+    return error_of([&] { in.score(a.request(), {log_prob, argmax, top_ids, top_log_prob}, Control()); }, message);
   };
   struct Segment {
     int32_t row, length, position;
@@ -181,10 +181,13 @@ void segments_lie_in_the_session(const std::shared_ptr<Llama>& model) {
   };
   for (const Segment& c : cases) {
     std::string message;
-    const std::string got = code(c.row, c.length, c.position, &message);
+    const std::string got = code(session, c.row, c.length, c.position, &message);
     check(got == c.code && message.find(c.message) == 0, "%s \"%s\", want %s \"%s...\"", got.c_str(), message.c_str(),
           c.code, c.message);
   }
+  std::string message;
+  CHECK_EQ(code(without_rows, 0, 0, 0, &message), "");
+  CHECK_EQ(code(without_rows, 0, 1, 1, &message), "INVALID_ARGUMENT");
 }
 
 void broken_texts_are_refused() {
