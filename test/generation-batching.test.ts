@@ -363,9 +363,9 @@ describe('DecodeQueue', () => {
 
   it('begins with what a slow source has given, and later ones join', async () => {
     const { steps, call } = await run([30, 2, 2], 1e9, async function* (lengths) {
-      for (const length of lengths) {
+      for (const [i, length] of lengths.entries()) {
         yield length
-        await sleep(15)
+        while (steps.length < 3 * (i + 1)) await sleep(1)
       }
     })
     assert.deepEqual(await ended(call()), [30, 2, 2])
