@@ -1,49 +1,24 @@
-// A loaded model: scoring, generation, chat. Thin: each method reads its options and hands on to its own room.
+// A loaded model: scoring, generation, chat. Thin: each method hands on to its own room, which reads the options.
 
-import { join } from 'node:path'
 import { onLeave } from './calls/leaving.ts'
-import {
-  booleanOption,
-  callbackOption,
-  checkOptions,
-  choiceOption,
-  integerOption,
-  signalOption,
-  wrongOption,
-} from './calls/options.ts'
+import { booleanOption, checkOptions, wrongOption } from './calls/options.ts'
 import { type OnWrong, orSkipped } from './calls/or-skipped.ts'
-import { priorityOption } from './calls/priority.ts'
-import { reading } from './calls/reading.ts'
-import { inSlices, type Slices } from './calls/slices.ts'
+import type { Slices } from './calls/slices.ts'
 import { checkSource, collect, readAll, type Source } from './calls/source.ts'
-import { type ReadText, readIds, readText, type Text } from './calls/text.ts'
+import { type ReadText, readText, type Text } from './calls/text.ts'
 import { ChatSession } from './chat/chat-session.ts'
-import {
-  type ChatMessage,
-  checkMessages,
-  releaseStop,
-  renderChatTemplate,
-  renderRelease,
-} from './chat/chat-template.ts'
+import type { ChatMessage } from './chat/chat-template.ts'
 import {
   type ChatOptions,
   type ChatSessionOptions,
-  type ChatTemplate,
   type ChatTemplateOptions,
-  chatOptionNames,
-  chatSessionOptionNames,
   chatTemplateOptionNames,
   templateOf,
 } from './chat/options.ts'
-import { contentHash } from './checkpoint/content-hash.ts'
-import { makeFolder } from './checkpoint/files.ts'
-import { shown } from './data/shown.ts'
-import { EmbedCall } from './embedding/call.ts'
-import { type EmbedOptions, type EmbedResult, embedOptionNames } from './embedding/options.ts'
+import { type ChatModel, chatPrompt, chatSettings } from './chat/prompt.ts'
+import { type EmbedModel, embed } from './embedding/embed.ts'
+import type { EmbedOptions, EmbedResult } from './embedding/options.ts'
 import { MtLlamaError, message } from './errors.ts'
-import { writing } from './files/output.ts'
-import { packageVersion } from './files/package-version.ts'
-import { checkPath } from './files/path.ts'
 import { GenerateCall, type GenerateCallOptions } from './generation/call.ts'
 import { choiceSeed } from './generation/choice-seed.ts'
 import { Continuation } from './generation/continuation.ts'
@@ -52,52 +27,25 @@ import { type GenerateOptions, type GenerateResult, generateOptionNames } from '
 import { type GenerateSettings, generateSettings } from './generation/settings.ts'
 import { piecesOf, TextStream } from './generation/text-stream.ts'
 import { type ModelInfo, type ModelParts, modelInfo } from './model/info.ts'
+import { logits } from './model/logits.ts'
 import { kvBytesPerToken } from './model/memory.ts'
 import type { PlannerOptions } from './model/planner-options.ts'
-import { cancel, disposedError, freeModel, nativeJob, newControl, onAbort } from './native/job.ts'
-import { cacheFolder, ScoreCache } from './scoring/cache.ts'
-import { ScoreCall, type ScoreCallOptions } from './scoring/call.ts'
-import {
-  afterPrefix,
-  type EncodeContext,
-  type EncodedRequest,
-  encodeForStates,
-  encodePrefix,
-  encodePrompt,
-  encodeRequest,
-  encodeText,
-  prefixToken,
-  skippedRequest,
-} from './scoring/encode.ts'
-import { KeptPrefixes } from './scoring/kept-prefixes.ts'
-import { Prefix, type PrefixOptions, prefixOptionNames } from './scoring/prefix.ts'
-import { ScoreQueue } from './scoring/queue.ts'
-import { type ReadRequest, readRequest } from './scoring/read-request.ts'
-import {
-  type ScoreOptions,
-  type ScoreRequest,
-  type ScoreResult,
-  scoreOptionNames,
-} from './scoring/request.ts'
-import {
-  type PerplexityOptions,
-  type PerplexityResult,
-  perplexityOptionNames,
-  perplexityResult,
-  type RollingWindow,
-  rollingWindows,
-} from './scoring/rolling.ts'
-import { callSettings, encodeSettings, promptSettings } from './scoring/settings.ts'
+import { freeModel } from './native/job.ts'
+import type { ScoreCache } from './scoring/cache.ts'
+import { type EncodeContext, encodePrompt } from './scoring/encode.ts'
+import { ModelScoring } from './scoring/model-scoring.ts'
+import type { Prefix, PrefixOptions } from './scoring/prefix.ts'
+import type { ScoreOptions, ScoreRequest, ScoreResult } from './scoring/request.ts'
+import type { PerplexityOptions, PerplexityResult } from './scoring/rolling.ts'
 import type { Tokenizer } from './tokenizer/tokenizer.ts'
 import { type Classification, Classifier, type ClassifyOptions } from './zero-shot/classify.ts'
-import { answersOf, encodeAsks, type ItemJudge, readItem } from './zero-shot/judge.ts'
-import { type JudgeOptions, tooLongOption } from './zero-shot/options.ts'
+import type { ItemJudge } from './zero-shot/judge.ts'
+import { judging } from './zero-shot/judging.ts'
+import type { JudgeOptions } from './zero-shot/options.ts'
 import { byRelevance, type RankedDocument, Ranker, type RankOptions } from './zero-shot/rank.ts'
 
-const signalNames = ['signal']
-
+/** New tokens a text may get by default. */
 const generateTokens = 128
-const chatTokens = 512
 
 /** Made by loadModel(). Calls may overlap: they queue fairly and share packs and steps. */
 export class Model {
@@ -105,19 +53,16 @@ export class Model {
   /** undefined for a checkpoint without one: it takes token ids. */
   readonly tokenizer: Tokenizer | undefined
   private readonly parts: ModelParts
-  private readonly planner: PlannerOptions
   private readonly context: EncodeContext
-  private readonly queue: ScoreQueue
+  private readonly scoring: ModelScoring
   private readonly decoding: DecodeQueue
   private readonly closing = new AbortController()
-  private readonly caches = new WeakSet<ScoreCache>()
 
   /** @internal */
-  constructor(parts: ModelParts, planner: PlannerOptions) {
+  constructor(parts: ModelParts, { share }: PlannerOptions) {
     const { native, tokenizer, checkpoint, packTokens, kvBytes } = parts
     const { config } = checkpoint
     this.parts = parts
-    this.planner = planner
     this.tokenizer = tokenizer
     // A tokenizer without BOS has none, whatever config.json says or LlamaConfig assumes.
     const { bosTokenId } = tokenizer ?? config
@@ -129,7 +74,9 @@ export class Model {
       ...{ vocabSize: config.vocabSize, contextLength: config.contextLength },
     }
     const kvTokens = Math.floor(kvBytes / kvBytesPerToken(config))
-    this.queue = new ScoreQueue(native, new KeptPrefixes(native, kvTokens), packTokens)
+    const { context } = this
+    const { signal: closing } = this.closing
+    this.scoring = new ModelScoring({ native, context, packTokens, prefixTokens: kvTokens, share, closing })
     this.decoding = new DecodeQueue(native, packTokens, kvTokens)
   }
 
@@ -139,7 +86,7 @@ export class Model {
    * @throws INVALID_ARGUMENT, TOKEN_OUT_OF_RANGE, CONTEXT_LENGTH naming the request; TOKENIZER, ABORTED, DISPOSED
    */
   async score(requests: Source<ScoreRequest>, options: ScoreOptions = {}): Promise<ScoreResult[]> {
-    return collect(this.scoring(requests, options, false))
+    return collect(this.scoring.score(requests, options, false))
   }
 
   /**
@@ -150,7 +97,7 @@ export class Model {
     requests: Source<ScoreRequest>,
     options: ScoreOptions = {},
   ): AsyncGenerator<ScoreResult, void, undefined> {
-    return this.scoring(requests, options, true)
+    return this.scoring.score(requests, options, true)
   }
 
   /**
@@ -162,7 +109,7 @@ export class Model {
     options: ScoreOptions,
     onWrong: OnWrong,
   ): AsyncGenerator<ScoreResult, void, undefined> {
-    return this.scoring(requests, options, true, onWrong)
+    return this.scoring.score(requests, options, true, onWrong)
   }
 
   /**
@@ -177,7 +124,7 @@ export class Model {
     options: EmbedOptions = {},
   ): Promise<EmbedResult[] | EmbedResult> {
     const list = typeof texts === 'string' ? [texts] : texts
-    const results = await collect(this.embedding(list, options, false))
+    const results = await collect(embed(this.embedding, list, options, false))
     return typeof texts === 'string' ? results[0]! : results
   }
 
@@ -186,7 +133,7 @@ export class Model {
    * is wrong too. Nothing is read before the first result is asked for; a loop that is left ends the call.
    */
   embedStream(texts: Source<Text>, options: EmbedOptions = {}): AsyncGenerator<EmbedResult, void, undefined> {
-    return this.embedding(texts, options, true)
+    return embed(this.embedding, texts, options, true)
   }
 
   /**
@@ -197,16 +144,7 @@ export class Model {
    * @throws INVALID_ARGUMENT, TOKEN_OUT_OF_RANGE, CONTEXT_LENGTH, OUT_OF_MEMORY, TOKENIZER, ABORTED, DISPOSED
    */
   async prefix(text: Text, options: PrefixOptions = {}): Promise<Prefix> {
-    checkOptions(options, prefixOptionNames)
-    const settings = {
-      addBos: booleanOption(options, 'addBos', undefined),
-      parseSpecial: booleanOption(options, 'parseSpecial', true),
-    }
-    const signal = signalOption(options)
-    const own = readText(text, 'the prefix', this.info.vocabSize)
-    const ids = await this.whileOpen(encodePrefix(this.context, own, settings), signal)
-    const { prefixes } = this.queue
-    return new Prefix(prefixes, await prefixes.add(ids, signal))
+    return this.scoring.prefix(text, options)
   }
 
   /**
@@ -296,67 +234,29 @@ export class Model {
     prompt: Text,
     options: GenerateOptions = {},
   ): AsyncGenerator<string, GenerateResult, undefined> {
-    const own = this.readText('prompt', prompt, 0)
+    const own = this.readPrompt(prompt, 0)
     return this.stream(own, this.generation(options))
   }
 
   /**
    * Log-likelihood of a whole text over windows that slide, and the perplexities that follow from it. The first window is
    * scored after BOS, else EOS, which is not scored itself where the text begins with it.
+   * @throws INVALID_ARGUMENT, TOKEN_OUT_OF_RANGE; TOKENIZER, OUT_OF_MEMORY, ABORTED, DISPOSED
    */
   async perplexity(text: Text, options: PerplexityOptions = {}): Promise<PerplexityResult> {
-    checkOptions(options, perplexityOptionNames)
-    const { vocabSize, contextLength } = this.info
-    const parseSpecial = booleanOption(options, 'parseSpecial', true)
-    const window = integerOption(options, 'window', 1, contextLength, contextLength)
-    const stride = integerOption(options, 'stride', 1, window, window)
-    const how = { ...callSettings(options), topK: 0, answersFirst: false }
-    const own = readText(text, 'the text', vocabSize)
-    const encoded = encodeText(this.context, own, 'the text', parseSpecial)
-    const whole = await this.whileOpen(encoded, how.signal)
-    const prefix = prefixToken(this.context, 'the text')
-    const ids = afterPrefix(prefix, whole)
-    if (ids.length === 0)
-      throw new MtLlamaError('INVALID_ARGUMENT', 'the text is empty; there is nothing to score')
-    const windows = [...rollingWindows(ids, prefix, window, stride)]
-    // biome-ignore lint/correctness/useYield: a window is encoded already
-    const encode = function* (window: RollingWindow, request: number): Slices<EncodedRequest> {
-      return { sequences: [{ ...window, request, continuation: 0 }], truncatedTokens: 0, skipped: false }
-    }
-    let logLikelihood = 0
-    for await (const { continuations } of this.run(windows, encode, how))
-      logLikelihood += continuations[0]!.logLikelihood
-    return perplexityResult(logLikelihood, ids.length, typeof own === 'string' ? own : undefined)
+    return this.scoring.perplexity(text, options)
   }
 
-  /** Logits after each of the ids, row-major [ids.length, vocabSize]; the ids are taken as they are. */
+  /**
+   * Logits after each of the ids, row-major [ids.length, vocabSize]; the ids are taken as they are.
+   * @throws INVALID_ARGUMENT, TOKEN_OUT_OF_RANGE, CONTEXT_LENGTH, OUT_OF_MEMORY, ABORTED, DISPOSED
+   */
   async logits(
     ids: ArrayLike<number | bigint>,
     options: { signal?: AbortSignal } = {},
   ): Promise<Float32Array> {
-    if (this.closing.signal.aborted) throw disposedError()
-    checkOptions(options, signalNames)
-    const signal = signalOption(options)
-    const own = readIds(ids, 'the sequence', this.info.vocabSize)
-    if (own.length === 0)
-      throw new MtLlamaError('INVALID_ARGUMENT', 'the sequence is empty; expected at least one token id')
-    const control = newControl()
-    let stopListening = () => {}
-    try {
-      const ended = new Promise<never>((_, reject) => {
-        const end = (error: MtLlamaError) => {
-          cancel(control)
-          reject(error)
-        }
-        const stops = [onAbort(this.closing.signal, () => end(disposedError())), onAbort(signal, end)]
-        stopListening = () => {
-          for (const stop of stops) stop()
-        }
-      })
-      return await Promise.race([nativeJob(() => this.parts.native.logits(own, control)), ended])
-    } finally {
-      stopListening()
-    }
+    const { native } = this.parts
+    return logits(native, this.info.vocabSize, this.closing.signal, ids, options)
   }
 
   /**
@@ -365,7 +265,7 @@ export class Model {
    */
   async chat(messages: readonly ChatMessage[], options: ChatOptions = {}): Promise<GenerateResult> {
     const settings = this.chatSettings(options)
-    const prompt = this.chatPrompt(messages, templateOf(options), true)
+    const prompt = chatPrompt(this.chatModel, messages, templateOf(options), true)
     const [answer] = await collect(
       this.continue([prompt], settings, { answersFirst: false, keepsRows: true }),
     )
@@ -378,58 +278,43 @@ export class Model {
     options: ChatOptions = {},
   ): AsyncGenerator<string, GenerateResult, undefined> {
     const settings = this.chatSettings(options)
-    return this.stream(this.chatPrompt(messages, templateOf(options), true), settings, true)
+    const prompt = chatPrompt(this.chatModel, messages, templateOf(options), true)
+    return this.stream(prompt, settings, true)
   }
 
   /**
    * A conversation that keeps its messages: `const chat = model.chatSession({ system })`, then `await chat.send('Hello')`.
    * @param options of all its turns
+   * @throws INVALID_ARGUMENT
    */
   chatSession(options: ChatSessionOptions = {}): ChatSession {
-    checkOptions(options, chatSessionOptionNames)
-    const { system, ...ofTurns } = options
-    const start = system === undefined ? [] : [{ role: 'system', content: system }]
-    checkMessages(start)
-    return new ChatSession(this, start, ofTurns)
+    return new ChatSession(this, options)
   }
 
   /**
    * A conversation as a prompt. It holds the special tokens its template writes, BOS among them, as texts.
-   * @throws CHAT_TEMPLATE
+   * @throws INVALID_ARGUMENT, CHAT_TEMPLATE
    */
   applyChatTemplate(messages: readonly ChatMessage[], options: ChatTemplateOptions = {}): string {
     checkOptions(options, chatTemplateOptionNames)
-    return this.chatPrompt(messages, templateOf(options), booleanOption(options, 'addGenerationPrompt', true))
+    const addGenerationPrompt = booleanOption(options, 'addGenerationPrompt', true)
+    return chatPrompt(this.chatModel, messages, templateOf(options), addGenerationPrompt)
   }
 
-  private chatPrompt(
-    messages: readonly ChatMessage[],
-    template: ChatTemplate,
-    addGenerationPrompt: boolean,
-  ): string {
-    const own = reading('messages', () => {
-      checkMessages(messages)
-      return [...messages]
-    })
-    if (template === 'release') return renderRelease(own, addGenerationPrompt)
-    const { chatTemplate, chatTemplateFile, path } = this.parts.checkpoint
-    if (chatTemplate === undefined)
-      throw new MtLlamaError(
-        'CHAT_TEMPLATE',
-        message`${path} has no chat template; ${{ kind: 'option', name: 'template', value: 'release' }} takes the Human / Assistant form`,
-      )
-    return renderChatTemplate(chatTemplate, own, {
-      namedTokens: this.tokenizer?.namedTokens ?? new Map(),
-      addGenerationPrompt,
-      file: chatTemplateFile,
-    })
+  /**
+   * Opens a folder with scores of earlier runs, for ScoreOptions.cache: those by this version with the same weights, number
+   * format and kind of processor are found again, to the bit. The first time all files of the checkpoint are read, to be told from others.
+   * @throws INVALID_ARGUMENT, OUTPUT, ABORTED, DISPOSED
+   */
+  async openScoreCache(folder: string, options: { signal?: AbortSignal } = {}): Promise<ScoreCache> {
+    return this.scoring.openCache(folder, this.parts.checkpoint, this.info, options)
   }
 
   /** Ends running calls with DISPOSED and frees the weights; resolves once their memory is free. */
   dispose(): Promise<void> {
     if (!this.closing.signal.aborted) {
       this.closing.abort()
-      this.queue.dispose()
+      this.scoring.dispose()
       this.decoding.dispose()
     }
     return freeModel(this.parts.native)
@@ -439,148 +324,37 @@ export class Model {
     return this.dispose()
   }
 
-  /** Work in slices. @throws ABORTED, DISPOSED while it is at work */
-  private async whileOpen<Result>(work: Slices<Result>, signal: AbortSignal | undefined): Promise<Result> {
-    const { signal: closing } = this.closing
-    try {
-      return await inSlices(work, closing, signal)
-    } catch (error) {
-      throw closing.aborted ? disposedError() : error
-    }
-  }
-
-  /**
-   * Opens a folder with scores of earlier runs, for ScoreOptions.cache: those by this version with the same weights, number
-   * format and kind of processor are found again, to the bit. The first time all files of the checkpoint are read, to be told from others.
-   * @throws INVALID_ARGUMENT, OUTPUT, DISPOSED
-   */
-  async openScoreCache(folder: string, options: { signal?: AbortSignal } = {}): Promise<ScoreCache> {
-    checkOptions(options, signalNames)
-    const signal = signalOption(options)
-    const path = checkPath('folder', folder)
-    if (this.closing.signal.aborted) throw disposedError()
-    const { dtype, backend } = this.info
-    await writing(path, cacheFolder, () => makeFolder(path))
-    const hash = await contentHash(this.parts.checkpoint, join(path, 'checkpoints.json'), cacheFolder, signal)
-    const cache = await ScoreCache.open(path, JSON.stringify([await packageVersion(), hash, dtype, backend]))
-    this.caches.add(cache)
-    return cache
-  }
-
-  /** @throws INVALID_ARGUMENT for a cache of another model */
-  private cacheOption({ cache }: Pick<ScoreOptions, 'cache'>): ScoreCache | undefined {
-    if (cache === undefined || this.caches.has(cache)) return cache
-    throw new MtLlamaError(
-      'INVALID_ARGUMENT',
-      `cache is ${shown(cache)}; expected one that openScoreCache() of this model has given`,
-    )
-  }
-
-  private scoring(
-    requests: Source<ScoreRequest | undefined>,
-    options: ScoreOptions,
-    answersFirst: boolean,
-    onWrong?: OnWrong,
-  ): AsyncGenerator<ScoreResult, void, undefined> {
-    checkSource('requests', requests)
-    checkOptions(options, scoreOptionNames)
-    const { vocabSize } = this.info
-    const settings = encodeSettings(options)
-    const topK = integerOption(options, 'topK', 0, vocabSize, 0)
-    const how = { ...callSettings(options), topK, answersFirst, cache: this.cacheOption(options) }
-    const read = (request: unknown, index: number) => readRequest(request, index, vocabSize)
-    const encode = (request: ReadRequest, index: number) =>
-      encodeRequest(this.context, request, index, settings)
-    if (!answersFirst && Array.isArray(requests))
-      return this.run(readAll('requests', requests, read), encode, how)
-    const readAndEncode = (request: unknown, index: number) => encode(read(request, index), index)
-    return this.run(
-      requests,
-      onWrong ? orSkipped(readAndEncode, skippedRequest, onWrong) : readAndEncode,
-      how,
-    )
-  }
-
-  private embedding(
-    texts: Source<Text>,
-    options: EmbedOptions,
-    answersFirst: boolean,
-  ): AsyncGenerator<EmbedResult, void, undefined> {
-    checkSource('texts', texts)
-    checkOptions(options, embedOptionNames)
-    const settings = promptSettings(options)
-    const how = {
-      pooling: choiceOption(options, 'pooling', ['mean', 'last'], 'mean'),
-      normalize: booleanOption(options, 'normalize', true),
-      isUrgent: priorityOption(options) === 'high',
-      ...{ signal: signalOption(options), onProgress: callbackOption(options, 'onProgress'), answersFirst },
-    }
+  private get embedding(): EmbedModel {
     const { native, packTokens } = this.parts
-    const read = (text: unknown, index: number) => this.readText('text', text, index)
-    const encode = (text: ReadText, index: number) => encodeForStates(this.context, text, index, settings)
-    if (!answersFirst && Array.isArray(texts))
-      return new EmbedCall(native, packTokens, how, encode).results(readAll('texts', texts, read))
-    const readAndEncode = (text: Text, index: number) => encode(read(text, index), index)
-    return new EmbedCall(native, packTokens, how, readAndEncode).results(texts)
+    return { native, packTokens, context: this.context, closing: this.closing.signal }
   }
 
-  /** @param options that the judge has checked by name */
+  private get chatModel(): ChatModel {
+    return { checkpoint: this.parts.checkpoint, tokenizer: this.tokenizer }
+  }
+
   private judging<Answer>(
     items: Source<string>,
     judge: ItemJudge<Answer>,
     options: JudgeOptions,
     answersFirst: boolean,
   ): AsyncGenerator<Answer, void, undefined> {
-    const sourceName = `${judge.itemName}s`
-    checkSource(sourceName, items)
-    const encoding = encodeSettings({ tooLong: tooLongOption(options) })
-    const how = {
-      ...callSettings(options),
-      topK: 0,
-      answersFirst,
-      sourceName,
-      cache: this.cacheOption(options),
-    }
-    const read = (item: unknown, index: number) => readItem(item, index, judge.itemName)
-    const encode = (item: string, index: number) => encodeAsks(this.context, judge, item, index, encoding)
-    const results =
-      !answersFirst && Array.isArray(items)
-        ? this.run(readAll(sourceName, items, read), encode, how)
-        : this.run(items, (item, index) => encode(read(item, index), index), how)
-    return answersOf(judge, results, this.info.dtype)
-  }
-
-  private run<Request>(
-    requests: Source<Request>,
-    encode: (request: Request, index: number) => Slices<EncodedRequest>,
-    how: Omit<ScoreCallOptions, 'share'>,
-  ): AsyncGenerator<ScoreResult, void, undefined> {
-    const { share } = this.planner
-    return new ScoreCall(this.queue, { ...how, share }, encode).results(requests)
+    return judging(this.scoring, this.info.dtype, items, judge, options, answersFirst)
   }
 
   private generation(options: GenerateOptions): GenerateSettings {
     checkOptions(options, generateOptionNames)
-    return this.settingsOf(options, generateTokens)
-  }
-
-  private settingsOf(options: GenerateOptions, maxTokens: number): GenerateSettings {
     const { eosTokenIds, vocabSize } = this.info
-    return generateSettings(options, { stopIds: eosTokenIds, maxTokens }, vocabSize)
+    return generateSettings(options, { stopIds: eosTokenIds, maxTokens: generateTokens }, vocabSize)
   }
 
   private chatSettings(options: ChatOptions): GenerateSettings {
-    checkOptions(options, chatOptionNames)
-    const settings = this.settingsOf(options, chatTokens)
-    if (templateOf(options) === 'release') return { ...settings, stop: [...settings.stop, releaseStop] }
-    // A checkpoint's template writes its own BOS; the released form is plain text.
-    const { encoding } = settings
-    return { ...settings, encoding: { ...encoding, addBos: encoding.addBos ?? false } }
+    const { eosTokenIds, vocabSize } = this.info
+    return chatSettings(options, eosTokenIds, vocabSize)
   }
 
-  private readText(kind: 'prompt' | 'text', text: unknown, index: number): ReadText {
-    const name = () => message`${{ kind, index }}`
-    return readText(text, name, this.info.vocabSize)
+  private readPrompt(prompt: unknown, index: number): ReadText {
+    return readText(prompt, () => message`${{ kind: 'prompt', index }}`, this.info.vocabSize)
   }
 
   private continue(
@@ -596,7 +370,7 @@ export class Model {
         'TOKENIZER',
         message`${{ kind: 'option', name: 'stop' }} needs texts, but the checkpoint has no tokenizer. Leave it out${{ kind: 'remedy', option: 'stopIds', values: [] }}`,
       )
-    const read = (prompt: unknown, index: number) => this.readText('prompt', prompt, index)
+    const read = (prompt: unknown, index: number) => this.readPrompt(prompt, index)
     const { context } = this
     const begin = function* (prompt: ReadText, stream: number): Slices<Continuation[]> {
       const encoded = yield* encodePrompt(context, prompt, stream, settings.maxTokens, encoding)

@@ -85,6 +85,9 @@ export function booleanOption<Name extends string, Fallback extends boolean | un
   throw wrongOption(name, value, 'true or false')
 }
 
+/** The names of a call's options where it has but a signal. */
+export const signalOptionNames = optionNames<{ signal: AbortSignal }>({ signal: true })
+
 /** @throws INVALID_ARGUMENT for anything but an AbortSignal or undefined */
 export function signalOption(options: With<'signal', AbortSignal>): AbortSignal | undefined {
   const value = optionOf(options, 'signal', undefined)

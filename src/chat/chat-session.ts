@@ -1,8 +1,9 @@
 // A conversation that keeps its messages.
+import { checkOptions } from '../calls/options.ts'
 import { MtLlamaError } from '../errors.ts'
 import type { GenerateResult } from '../generation/options.ts'
-import type { ChatMessage } from './chat-template.ts'
-import type { ChatOptions } from './options.ts'
+import { type ChatMessage, checkMessages } from './chat-template.ts'
+import { type ChatOptions, type ChatSessionOptions, chatSessionOptionNames } from './options.ts'
 
 /** What answers: Model has it. */
 export interface Chatter {
@@ -21,10 +22,17 @@ export class ChatSession {
   #messages: ChatMessage[]
   #isAnswering = false
 
-  /** @internal */
-  constructor(chatter: Chatter, start: readonly ChatMessage[], options: ChatOptions) {
+  /**
+   * @internal
+   * @throws INVALID_ARGUMENT
+   */
+  constructor(chatter: Chatter, options: ChatSessionOptions) {
+    checkOptions(options, chatSessionOptionNames)
+    const { system, ...ofTurns } = options
+    const start = system === undefined ? [] : [{ role: 'system', content: system }]
+    checkMessages(start)
     this.#chatter = chatter
-    this.#options = options
+    this.#options = ofTurns
     this.#start = start
     this.#messages = [...start]
   }
