@@ -28,6 +28,10 @@ const streams: Record<string, (model: Model) => Open> = {
     const { source, closed } = waitingSource('a')
     return { stream: model.rankStream('b', source), closed }
   },
+  embedStream: model => {
+    const { source, closed } = waitingSource('a')
+    return { stream: model.embedStream(source), closed }
+  },
   generateEach: model => {
     const { source, closed } = waitingSource('a')
     return { stream: model.generateEach(source, { maxTokens: 2 }), closed }

@@ -3,7 +3,7 @@ import { type Answerer, type Entry, OrderedCall, type Reading } from '../calls/o
 import { inSlices, type Slices } from '../calls/slices.ts'
 import type { Source } from '../calls/source.ts'
 import { MtLlamaError } from '../errors.ts'
-import { cancel, isOutOfMemory, nativeJob, newControl } from '../native/job.ts'
+import { cancel, disposedError, isOutOfMemory, nativeJob, newControl, onAbort } from '../native/job.ts'
 import type { Control, NativeModel, Pooling } from '../native/types.ts'
 import type { EncodedText } from '../scoring/encode.ts'
 import type { EmbedProgress, EmbedResult } from './options.ts'
@@ -13,6 +13,8 @@ export interface EmbedCallOptions {
   normalize: boolean
   isUrgent: boolean
   signal: AbortSignal | undefined
+  /** Ends the call with DISPOSED: the model is disposed of. */
+  closing: AbortSignal
   onProgress: ((progress: EmbedProgress) => void) | undefined
   /** A source or a text that is wrong ends the call once the texts before it are answered, not at once. */
   answersFirst: boolean
@@ -37,6 +39,7 @@ export class EmbedCall<Text> implements Answerer<Text, EmbedResult, TextVector> 
   private textsDone = 0
   private tokensDone = 0
   private readonly start = performance.now()
+  private stopListening = () => {}
 
   /**
    * @param packTokens tokens a pack should have; a longer text makes a pack of its own
@@ -62,7 +65,9 @@ export class EmbedCall<Text> implements Answerer<Text, EmbedResult, TextVector> 
     return this.call.answers(texts)
   }
 
-  begin(): void {}
+  begin(): void {
+    this.stopListening = onAbort(this.options.closing, () => this.call.fail(disposedError()))
+  }
 
   enter(text: Text, index: number): TextVector | Promise<TextVector> {
     const encoded = inSlices(this.encode(text, index), this.call.closed)
@@ -85,6 +90,7 @@ export class EmbedCall<Text> implements Answerer<Text, EmbedResult, TextVector> 
   }
 
   end(): void {
+    this.stopListening()
     this.waiting = []
     for (const control of this.flights) cancel(control)
   }
