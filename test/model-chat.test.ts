@@ -137,7 +137,12 @@ describe('Model.chat()', () => {
       { role: 'user', content: 'More' },
       { role: 'assistant', content: text },
     ])
+    chat.messages[0]!.content = 'changed'
+    assert.deepEqual(chat.messages[0], start[0])
+    const late = chat.send('Late')
     chat.reset()
+    assert.deepEqual(chat.messages, start)
+    await late
     assert.deepEqual(chat.messages, start)
     assert.throws(() => model.chatSession({ system: 5 } as object), { code: 'INVALID_ARGUMENT' })
     assert.throws(() => model.chatSession({ sistem: 'x' } as object), { code: 'INVALID_ARGUMENT' })

@@ -39,7 +39,7 @@ export class ChatSession {
 
   /** The conversation so far, a copy. A message whose answer failed or was left is not in it. */
   get messages(): ChatMessage[] {
-    return [...this.#messages]
+    return this.#messages.map(message => ({ ...message }))
   }
 
   /**
@@ -48,10 +48,11 @@ export class ChatSession {
    * @throws INVALID_ARGUMENT while an answer is made, and what Model.chat() throws
    */
   async send(message: string, options: ChatOptions = {}): Promise<GenerateResult> {
+    const before = this.#messages
     const asked = this.begin(message)
     try {
       const result = await this.#chatter.chat(asked, { ...this.#options, ...options })
-      this.keep(asked, result)
+      this.keep(before, asked, result)
       return result
     } finally {
       this.#isAnswering = false
@@ -63,17 +64,18 @@ export class ChatSession {
     message: string,
     options: ChatOptions = {},
   ): AsyncGenerator<string, GenerateResult, undefined> {
+    const before = this.#messages
     const asked = this.begin(message)
     try {
       const result = yield* this.#chatter.chatStream(asked, { ...this.#options, ...options })
-      this.keep(asked, result)
+      this.keep(before, asked, result)
       return result
     } finally {
       this.#isAnswering = false
     }
   }
 
-  /** Goes back to where it began. */
+  /** Goes back to where it began. An answer that is being made is not kept. */
   reset(): void {
     this.#messages = [...this.#start]
   }
@@ -88,7 +90,12 @@ export class ChatSession {
     return [...this.#messages, { role: 'user', content }]
   }
 
-  private keep(asked: readonly ChatMessage[], { text }: GenerateResult): void {
-    this.#messages = [...asked, { role: 'assistant', content: text }]
+  /** Adds an answer, unless the conversation is not the one any more that was answered. */
+  private keep(
+    before: readonly ChatMessage[],
+    asked: readonly ChatMessage[],
+    { text }: GenerateResult,
+  ): void {
+    if (this.#messages === before) this.#messages = [...asked, { role: 'assistant', content: text }]
   }
 }
