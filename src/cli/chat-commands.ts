@@ -48,6 +48,8 @@ export async function runChatCommand(
   conversation: Conversation,
 ): Promise<'message' | 'done' | 'exit'> {
   const [, name, argument] = /^(\/\w+)\s*(.*?)\s*$/.exec(line) ?? []
+  // What goes on after a command that takes nothing is meant for the model: "/help me with this".
+  if (argument && name !== '/save') return 'message'
   switch (name) {
     case '/help':
       process.stderr.write(`${chatHelp}\n`)
