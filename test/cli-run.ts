@@ -53,6 +53,25 @@ export function cli(args: readonly string[], options: CliOptions = {}): Promise<
 }
 
 /**
+ * The environment in which the program has Ctrl-C as soon as it has written a text to stderr, and before it does anything
+ * else. A signal of another process may come too late for that.
+ */
+export function stopAt(text: string): Record<string, string> {
+  const script = `
+    const { stderr } = process
+    const write = stderr.write.bind(stderr)
+    stderr.write = (chunk, ...rest) => {
+      const result = write(chunk, ...rest)
+      if (String(chunk).includes(${JSON.stringify(text)})) {
+        stderr.write = write
+        process.emit('SIGINT')
+      }
+      return result
+    }`
+  return { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(script)}` }
+}
+
+/**
  * Runs the program on a terminal, which `script` gives it.
  * @param answers what is typed, one after the other, each once the screen matches after what was typed before
  * @returns all that the screen showed; undefined where there is no program script

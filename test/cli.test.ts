@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { cardTasks } from '../src/tasks/built-in/registry.ts'
 import { withFolder, writeFiles } from './checkpoint-files.ts'
-import { cli, jsonLines, onTerminal } from './cli-run.ts'
+import { cli, jsonLines, onTerminal, stopAt } from './cli-run.ts'
 import { shared, sharedMissing } from './shared.ts'
 import { skip } from './skip.ts'
 import { onTmpfs } from './tmpfs.ts'
@@ -94,16 +94,8 @@ describe('mt-llama', () => {
     })
 
     it('stopped before the first sample is done says so', async () => {
-      const data = join(folder, 'data-early')
-      mkdirSync(join(data, 'squad'), { recursive: true })
-      const row = { context: 'long '.repeat(350), question: 'q', answers: { text: ['a'] } }
-      writeFileSync(join(data, 'squad', 'validation.jsonl'), `${JSON.stringify(row)}\n`.repeat(300))
-      const args = ['eval', '--data-dir', data, '--tasks', 'squad', '--device', 'reference']
-      let sent = false
-      const { code, stdout, stderr } = await cli(args, {
-        onStderr: (text, child) => {
-          if (!sent && text.includes('before texts')) sent = child.kill('SIGINT')
-        },
+      const { code, stdout, stderr } = await cli(['eval', '--tasks', 'squad'], {
+        env: stopAt('before texts'),
       })
       assert.deepEqual([code, stdout], [130, ''], stderr)
       assert.match(
@@ -114,19 +106,10 @@ describe('mt-llama', () => {
     })
 
     it('stopped before it goes on says that nothing new was done', async () => {
-      const data = join(folder, 'data-later')
-      mkdirSync(join(data, 'squad'), { recursive: true })
-      const row = { context: 'long '.repeat(350), question: 'q', answers: { text: ['a'] } }
-      writeFileSync(join(data, 'squad', 'validation.jsonl'), `${JSON.stringify(row)}\n`.repeat(300))
       const out = join(folder, 'out-later')
-      const args = ['eval', '--data-dir', data, '--tasks', 'squad', '--out', out, '--device', 'reference']
+      const args = ['eval', '--tasks', 'squad', '--out', out]
       assert.equal((await cli([...args, '--limit', '1'])).code, 0)
-      let sent = false
-      const { code, stderr } = await cli(args, {
-        onStderr: (text, child) => {
-          if (!sent && text.includes('going on with the others')) sent = child.kill('SIGINT')
-        },
-      })
+      const { code, stderr } = await cli(args, { env: stopAt('going on with the others') })
       assert.equal(code, 130, stderr)
       assert.match(stderr, /\nstopping; nothing new was done .*\n(.*\n)*nothing new was done\n$/)
       const { tasks } = JSON.parse(readFileSync(join(out, 'results.json'), 'utf8'))
@@ -354,7 +337,16 @@ describe('mt-llama', () => {
 
   it('chat takes commands: /help, /save FILE, /reset, /exit', async () => {
     const [saved, again] = [join(folder, 'chat.json'), join(folder, 'again.json')]
-    const lines = ['/help', 'hello', `/save ${saved}`, 'more', `/save  ${saved} `, '/reset', `/save ${again}`]
+    const lines = [
+      '/help',
+      'hello',
+      `/save ${saved}`,
+      'more',
+      `/save  ${saved} `,
+      '/reset',
+      '/reset it',
+      `/save ${again}`,
+    ]
     const args = ['chat', '--template', 'release', '--max-tokens', '3', '--system', 'be kind', '--json']
     const { code, stdout, stderr } = await cli(args, {
       stdin: undefined,
@@ -363,12 +355,13 @@ describe('mt-llama', () => {
     })
     assert.equal(code, 0, stderr)
     const answers = jsonLines(stdout).map(({ role, content }) => ({ role, content }))
-    assert.equal(answers.length, 2)
+    assert.equal(answers.length, 3)
     const system = { role: 'system', content: 'be kind' }
     const user = (content: string) => ({ role: 'user', content })
     const read = (path: string) => JSON.parse(readFileSync(path, 'utf8'))
     assert.deepEqual(read(saved), [system, user('hello'), answers[0], user('more'), answers[1]])
-    assert.deepEqual(read(again), [system])
+    // Only a command by itself is one.
+    assert.deepEqual(read(again), [system, user('/reset it'), answers[2]])
     assert.match(stderr, /^\/reset +start over\n\/save FILE +write .*\n\/help +show .*\n\/exit +leave/m)
     assert.doesNotMatch(stderr, /cut/)
   })
