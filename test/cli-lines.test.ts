@@ -185,6 +185,7 @@ describe('lines of mt-llama score and generate', () => {
         'three lines, one of them an error, and a torn one':
           lines.slice(0, 3).join('') + lines[3]!.slice(0, 20),
         'a torn line': lines[0]!.slice(0, 3),
+        'a line that lacks its end alone': lines[0]!.trimEnd(),
         'five lines, the last of no JSON': lines.slice(0, 5).join(''),
         'all lines': lines.join(''),
       })) {
@@ -222,7 +223,7 @@ describe('lines of mt-llama score and generate', () => {
       assert.equal(readFileSync(out, 'utf8'), readFileSync(join(folder, 'whole.jsonl'), 'utf8'))
     })
 
-    const answer = '{"id":1,"text":"a"}\n'
+    const answer = '{"id":1,"text":"a","truncatedTokens":0}\n'
     const refusals: [title: string, content: string, resume: boolean, message: RegExp][] = [
       [
         'that is there',
@@ -235,6 +236,19 @@ describe('lines of mt-llama score and generate', () => {
         `${answer}{"text": "b"}\n`,
         true,
         /:2: not an answer of this command, so nothing is written to the file\. Name another --out file\. \[OUTPUT\]\n$/,
+      ],
+      ['that is an input', '{"id":1,"prompt":"a"}\n', true, /:1: not an answer of this command/],
+      [
+        'that is an input of one line without its end',
+        '{"id":1,"prompt":"a"}',
+        true,
+        /: ends in a line that is no answer/,
+      ],
+      [
+        'of answers of another command',
+        '{"id":1,"continuations":[],"truncatedTokens":0,"skipped":true}\n',
+        true,
+        /:1: not an answer of this command/,
       ],
       ['that is no JSON', 'notes\n', true, /:1: not an answer of this command/],
       [

@@ -33,12 +33,14 @@ const toStdout: Answers = { found: 0, errorsFound: 0, takeFound: () => false, ad
 
 /**
  * Runs work that writes answers, and closes their file.
+ * @param fields those that every answer of the command has, unless it is an error: they tell its files from others
  * @param out undefined: stdout
  * @param resume whether a file that is there is gone on with; a line that was torn by a kill is cut from its end
  * @throws OUTPUT where the file is there without `resume`, or holds other lines than answers; INVALID_ARGUMENT
  */
 export async function withAnswers(
   { out, resume = false }: { out?: string; resume?: boolean },
+  fields: readonly string[],
   work: (answers: Answers) => Promise<void>,
 ): Promise<void> {
   if (out === undefined && resume)
@@ -48,7 +50,7 @@ export async function withAnswers(
     )
   if (out === undefined) return work(toStdout)
   await using handle = await writing(out, place, () => openToAppend(out))
-  const lines = await openLines(out, handle, resume)
+  const lines = await openLines(out, handle, resume, fields)
   try {
     await work(lines.answers)
   } finally {
@@ -60,6 +62,7 @@ async function openLines(
   out: string,
   handle: FileHandle,
   resume: boolean,
+  fields: readonly string[],
 ): Promise<{ answers: Answers; close: () => Promise<void> }> {
   const { size } = await handle.stat()
   if (size > 0 && !resume)
@@ -67,7 +70,7 @@ async function openLines(
       'OUTPUT',
       message`${out}: is there already. Give ${{ kind: 'option', name: 'resume' }} to go on with it, or name another ${{ kind: 'option', name: 'out' }} file.`,
     )
-  const { bytes, ids, found, errorsFound } = await readAnswers(out, handle, size)
+  const { bytes, ids, found, errorsFound } = await readAnswers(out, handle, size, fields)
   await writing(out, place, () => handle.truncate(bytes))
   const lines = new LineWriter(out, place, handle, bytes)
   const answers: Answers = {
@@ -97,26 +100,56 @@ interface EarlierAnswers {
 }
 
 /** @throws OUTPUT where a line is no answer: the file is something else, and stays as it is */
-async function readAnswers(out: string, handle: FileHandle, size: number): Promise<EarlierAnswers> {
+async function readAnswers(
+  out: string,
+  handle: FileHandle,
+  size: number,
+  fields: readonly string[],
+): Promise<EarlierAnswers> {
   // A file that was made just now is open for writing alone.
   const bytes = size > 0 ? await wholeLineBytes(handle) : 0
   const earlier: EarlierAnswers = { bytes, found: 0, errorsFound: 0, ids: new Map() }
   if (size === 0) return earlier
   const whole = () => handle.createReadStream({ start: 0, end: bytes - 1, autoClose: false })
   for await (const line of bytes > 0 ? readLines(whole(), out) : []) {
-    const answer = answerOf(line, out)
+    const answer = answerOf(line, out, fields)
     if (!answer) throw foreignFile(`${out}:${line.number}: not an answer of this command`)
     const key = JSON.stringify(answer.id)
     earlier.ids.set(key, (earlier.ids.get(key) ?? 0) + 1)
     earlier.found++
     if (isRecord(answer.error)) earlier.errorsFound++
   }
+  if (!(await isTornAnswer(handle, bytes, size, fields)))
+    throw foreignFile(`${out}: ends in a line that is no answer`)
+  return earlier
+}
+
+/** Whether the bytes from `start` to the end are nothing, or an answer without its end, so that they may be cut. */
+async function isTornAnswer(
+  handle: FileHandle,
+  start: number,
+  end: number,
+  fields: readonly string[],
+): Promise<boolean> {
+  const read = async (length: number) => {
+    const bytes = Buffer.alloc(length)
+    await handle.read(bytes, 0, length, start)
+    return bytes.toString()
+  }
   // An answer begins with its id: so one that is torn is told from the text of another file.
   const begin = '{"id":'
-  const torn = Buffer.alloc(Math.min(begin.length, size - bytes))
-  await handle.read(torn, 0, torn.length, bytes)
-  if (!begin.startsWith(torn.toString())) throw foreignFile(`${out}: ends in a line that is no answer`)
-  return earlier
+  if (!begin.startsWith(await read(Math.min(begin.length, end - start)))) return false
+  // A whole line may be all of another file.
+  const text = await read(end - start)
+  return !isObject(text) || answerOf({ text, number: 1 }, '', fields) !== undefined
+}
+
+function isObject(text: string): boolean {
+  try {
+    return isRecord(JSON.parse(text))
+  } catch {
+    return false
+  }
 }
 
 /** Length of a file up to the end of its last whole line. */
@@ -132,10 +165,11 @@ async function wholeLineBytes(handle: FileHandle): Promise<number> {
   return whole
 }
 
-function answerOf(line: Line, out: string): Record<string, unknown> | undefined {
+function answerOf(line: Line, out: string, fields: readonly string[]): Record<string, unknown> | undefined {
   try {
     const answer = parseJsonLine(line, out)
-    return answer.id === undefined ? undefined : answer
+    const isAnswer = isRecord(answer.error) || fields.every(name => answer[name] !== undefined)
+    return answer.id === undefined || !isAnswer ? undefined : answer
   } catch {
     return undefined
   }

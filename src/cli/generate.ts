@@ -58,7 +58,8 @@ async function run(
 ): Promise<void> {
   const { prompt, tooLong, topLogProbs } = options
   const input = await chooseInput(file, prompt === undefined ? undefined : { prompt })
-  await withLines(io, input, { options, command }, async job => {
+  const answerFields = ['text', 'truncatedTokens']
+  await withLines(io, input, { options, command, answerFields }, async job => {
     await using model = await openModel(options, io.signal)
     await answerLines(job, {
       ...{ label: 'generate', counted: 'prompts', fields: ['prompt'] },

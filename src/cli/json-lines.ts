@@ -76,15 +76,19 @@ export interface LineJob {
   command: Command
 }
 
-/** Checks where lines come from and where answers go, and runs work on them. @throws INVALID_ARGUMENT, DATA_NOT_FOUND, OUTPUT */
+/**
+ * Opens what answers are written to, and runs work on the lines of the input.
+ * @param answerFields those that every answer of the command has
+ * @throws INVALID_ARGUMENT, OUTPUT
+ */
 export async function withLines(
   io: Io,
   input: Input,
-  { options, command }: { options: LineOptions; command: Command },
+  { options, command, answerFields }: { options: LineOptions; command: Command; answerFields: string[] },
   work: (job: LineJob) => Promise<void>,
 ): Promise<void> {
   io.sayAtStop(() => 'no line was answered')
-  await withAnswers(options, async answers => {
+  await withAnswers(options, answerFields, async answers => {
     const { found, errorsFound } = answers
     const errors = errorsFound > 0 ? `, ${errorsFound} of them by errors` : ''
     if (found > 0)

@@ -78,7 +78,8 @@ async function run(
 ): Promise<void> {
   const { boundary, tooLong, topK, allowNan = false } = options
   const input = await chooseInput(file, requestOf(options))
-  await withLines(io, input, { options, command }, async job => {
+  const answerFields = ['continuations', 'truncatedTokens']
+  await withLines(io, input, { options, command, answerFields }, async job => {
     await using model = await openModel(options, io.signal)
     await answerLines(job, {
       ...{ label: 'score', counted: 'requests', fields: ['prompt', 'continuations'] },
