@@ -81,7 +81,9 @@ describe('Model.prefix()', () => {
   it('ends with its model', async () => {
     const other = await loadModel(defaultModel)
     const prefix = await other.prefix('hello')
+    const running = assert.rejects(other.prefix('hello there'), { code: 'DISPOSED' })
     await other.dispose()
+    await running
     prefix.dispose()
     await assert.rejects(other.prefix('hello'), { code: 'DISPOSED' })
   })

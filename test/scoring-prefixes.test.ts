@@ -150,6 +150,17 @@ describe('kept prefixes', () => {
     assert.deepEqual(await score([[1, 2, 3, 4, 5]]), [expected([1, 2, 3, 4, 5])])
   })
 
+  it('end where their model is disposed of, also those that wait', async () => {
+    const added = [keep(1, 2, 3), keep(4, 5)]
+    const ended = added.map(one => assert.rejects(one, { code: 'DISPOSED' }))
+    // The first is being run by now.
+    for (let turns = 0; turns < 2; turns++) await nextTurn()
+    prefixes.dispose()
+    await Promise.all(ended)
+    await assert.rejects(keep(6), { code: 'DISPOSED' })
+    assert.equal(native.sessions, 0)
+  })
+
   it('give the same scores whatever comes, goes and is aborted meanwhile', async () => {
     const random = randomNumbers(11)
     const below = (n: number) => Math.floor(random() * n)

@@ -3,7 +3,7 @@
 import { commonLength } from '../calls/common-length.ts'
 import { RowPool } from '../calls/row-pool.ts'
 import { MtLlamaError } from '../errors.ts'
-import { abortableJob, nativeJob, newControl } from '../native/job.ts'
+import { abortedError, cancel, disposedError, nativeJob, newControl, onAbort } from '../native/job.ts'
 import type { Control, NativeModel, NativePack, NativeScores, NativeSession } from '../native/types.ts'
 import type { Segment, Sequence } from './sequence.ts'
 
@@ -28,6 +28,7 @@ export class KeptPrefixes {
   private users = 0
   /** Prefixes come one after another: each may make the session larger. */
   private adding: Promise<unknown> = Promise.resolve()
+  private readonly closing = new AbortController()
 
   /** @param limit tokens, of all prefixes */
   constructor(native: Pick<NativeModel, 'session'>, limit: number) {
@@ -80,6 +81,11 @@ export class KeptPrefixes {
     return { ...whole, ids: ids.subarray(length), first: first - length, segment, whole }
   }
 
+  /** Ends prefixes that are being run with DISPOSED; later ones fail at once. */
+  dispose(): void {
+    this.closing.abort()
+  }
+
   /** Scores a pack with segments. */
   score(pack: NativePack, control: Control, isUrgent: boolean): Promise<NativeScores> {
     return this.session!.score(pack, control, isUrgent)
@@ -92,6 +98,12 @@ export class KeptPrefixes {
   }
 
   private async run(ids: Int32Array, signal: AbortSignal | undefined): Promise<KeptPrefix> {
+    const { signal: closing } = this.closing
+    if (closing.aborted) throw disposedError()
+    // It may have fired while prefixes before this one were run.
+    if (signal?.aborted) throw abortedError(signal)
+    const control = newControl()
+    const stops = [signal, closing].map(each => onAbort(each, () => cancel(control)))
     // Counted from here on, so that the session is not closed meanwhile.
     this.users++
     let firstRow: number | undefined
@@ -99,12 +111,14 @@ export class KeptPrefixes {
       firstRow = this.pool.take(ids.length) ?? (await this.grow(ids.length))
       const sequences = Int32Array.of(firstRow, 0, 0)
       const offsets = Int32Array.of(0, ids.length)
-      await abortableJob(signal, control => this.session!.step(sequences, [greedy], offsets, ids, control))
+      await nativeJob(() => this.session!.step(sequences, [greedy], offsets, ids, control))
     } catch (error) {
       if (firstRow !== undefined) this.pool.give(firstRow, ids.length)
       this.users--
       if (this.users === 0) this.close()
-      throw error
+      throw closing.aborted ? disposedError() : error
+    } finally {
+      for (const stop of stops) stop()
     }
     const kept: KeptPrefix = { ids, firstRow, users: 1, segments: new Map() }
     this.found.add(kept)

@@ -190,6 +190,7 @@ export class ModelScoring {
   /** Ends running calls with DISPOSED. */
   dispose(): void {
     this.queue.dispose()
+    this.prefixes.dispose()
   }
 
   /** Work in slices. @throws ABORTED, DISPOSED while it is at work */
