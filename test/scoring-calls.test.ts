@@ -124,14 +124,17 @@ describe('calls of score()', () => {
   })
 
   it('do not wait for a long call that came first', async () => {
-    const finished: string[] = []
-    const long = scores(start(queue, randomRequests(3000, 2))).then(() => finished.push('long'))
-    await native.came()
-    const before = native.packs.length
-    await scores(start(queue, randomRequests(2, 3))).then(() => finished.push('short'))
-    assert.ok(native.packs.length - before <= 4, `${native.packs.length - before} packs went by`)
+    native.held = true
+    const long = scores(start(queue, randomRequests(3000, 2)))
+    await native.came(2)
+    const short = [repeat(7, 20), repeat(8, 20)]
+    const answers = scores(start(queue, short))
+    for (let turn = 0; turn < 10; turn++) await nextTurn()
+    native.held = false
+    assert.deepEqual(await answers, short.map(expected))
+    const last = native.packs.findLastIndex(({ ids }) => ids.includes(7) || ids.includes(8))
+    assert.ok(last <= 3, `it is in pack ${last}, of which two were on their way before it`)
     await long
-    assert.deepEqual(finished, ['short', 'long'])
   })
 
   it('of which little is left go before the pack that waits, in one of their own', async () => {

@@ -6,7 +6,7 @@
 
 namespace mt::addon {
 
-// Makes an object with weightBytes, backend, reserve, score, logits, session, dispose.
+// Makes an object with weightBytes, backend, reserve, score, embed, logits, session, trainer, dispose.
 Napi::Object new_model_object(Napi::Env env, std::shared_ptr<EngineThread> engine, std::shared_ptr<Llama> llama);
 
 }  // namespace mt::addon

@@ -5,7 +5,7 @@
 
 namespace mt::addon {
 
-// Makes an object with resize, copy, step, dispose. Its closures share the session.
+// Makes an object with resize, copy, step, score, dispose. Its closures share the session.
 Napi::Object new_session_object(Napi::Env env, std::shared_ptr<EngineOwned<Session>> session);
 
 }  // namespace mt::addon
