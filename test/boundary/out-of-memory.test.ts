@@ -69,7 +69,8 @@ describe('a GPU without memory', () => {
   it('gives the same bits in smaller packs, or says that it has none and goes on when it has', async () => {
     await using calm = await loadModel(folder, { device: 'cuda' })
     const expected = await scores(calm)
-    const packTokens = (model: Model) => (model as unknown as { queue: ScoreQueue }).queue.packTokens
+    const packTokens = (model: Model) =>
+      (model as unknown as { scoring: { queue: ScoreQueue } }).scoring.queue.packTokens
     let smaller = 0
     let refused = 0
     for (const bytes of [2_000, 16_000, 24_000, 32_000]) {

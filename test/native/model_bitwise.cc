@@ -189,7 +189,8 @@ void a_sequence_ignores_its_batch(const std::shared_ptr<Llama>& model) {
     CHECK(alone == generate(model, {{b, 1, kHot, others}, {b, 2, kGreedy}, {a, 42, sampling, some}, {b, 3, kWarm}}, 2));
     CHECK(generate(model, {{a, 42, sampling}}, 0) ==
           generate(model, {{a, 42, sampling}, {a, 42, sampling, some}, {b, 1, kGreedy, others}}, 0));
-    CHECK(alone != generate(model, {{a, 42, sampling}}, 0));
+    CHECK_EQ(generate(model, {{a, 42, sampling, {{4, 1, 100}}}}, 0)[0], 4);
+    CHECK(generate(model, {{a, 42, sampling, {{4, 1, -HUGE_VALF}}}}, 0)[0] != 4);
   }
   for (const Sampling& sampling : {kGreedy, kWarm}) {
     const std::vector<int32_t> alone = generate(model, {{a, 42, sampling, some, 3}}, 0);
