@@ -1,6 +1,6 @@
 // mt-llama generate: texts that go on from prompts, JSONL in and out.
 import type { Command } from 'commander'
-import type { TooLong } from '../scoring/request.ts'
+import { type TooLong, tooLongPolicies } from '../scoring/request.ts'
 import { addModelOptions, choice, integer, newCommand } from './command.ts'
 import { chooseInput, textOrIds } from './input.ts'
 import type { Io } from './io.ts'
@@ -38,12 +38,9 @@ export function generateCommand(io: Io): Command {
     .option('--prompt <text>', 'the one prompt, in the place of a file')
     .option('--top-log-probs <k>', 'add the k best tokens in the place of each new one', integer(0), 0)
     .addOption(
-      choice('--too-long <policy>', 'prompts that leave no room in the context', [
+      choice('--too-long <policy>', 'prompts that leave no room in the context', tooLongPolicies).default(
         'error',
-        'truncate-left',
-        'truncate-right',
-        'skip',
-      ]).default('error'),
+      ),
     )
     .action((file: string | undefined, options: GenerateCommandOptions, command: Command) =>
       run(io, file, options, command),

@@ -3,7 +3,12 @@ import type { Command } from 'commander'
 import { notFiniteCause } from '../calls/not-finite.ts'
 import { kind, list } from '../data/fields.ts'
 import { MtLlamaError, message } from '../errors.ts'
-import type { ContinuationScore, ScoreRequest, TooLong } from '../scoring/request.ts'
+import {
+  type ContinuationScore,
+  type ScoreRequest,
+  type TooLong,
+  tooLongPolicies,
+} from '../scoring/request.ts'
 import type { BoundaryRule } from '../tokenizer/boundary.ts'
 import { addModelOptions, choice, integer, type ModelOptions, newCommand } from './command.ts'
 import { chooseInput, type InputLine, textOrIds } from './input.ts'
@@ -56,12 +61,7 @@ export function scoreCommand(io: Io): Command {
       ),
     )
     .addOption(
-      choice('--too-long <policy>', 'requests longer than the context', [
-        'error',
-        'truncate-left',
-        'truncate-right',
-        'skip',
-      ]).default('error'),
+      choice('--too-long <policy>', 'requests longer than the context', tooLongPolicies).default('error'),
     )
     .option('--top-k <n>', 'best alternatives to report per token', integer(0), 0)
     .option('--allow-nan', 'print null for a log-probability that is NaN or infinite; else it is an error')

@@ -27,6 +27,8 @@ export interface ScoreRequest {
  */
 export type TooLong = 'error' | 'truncate-left' | 'truncate-right' | 'skip'
 
+export const tooLongPolicies: readonly TooLong[] = ['error', 'truncate-left', 'truncate-right', 'skip']
+
 export interface ScoreProgress {
   /** Requests answered. */
   requestsDone: number

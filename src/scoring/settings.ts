@@ -2,7 +2,7 @@
 import { booleanOption, callbackOption, choiceOption, signalOption } from '../calls/options.ts'
 import { priorityOption } from '../calls/priority.ts'
 import type { EncodeSettings } from './encode.ts'
-import type { ScoreOptions } from './request.ts'
+import { type ScoreOptions, tooLongPolicies } from './request.ts'
 
 export function encodeSettings(
   options: Pick<ScoreOptions, 'boundary' | 'addBos' | 'parseSpecial' | 'tooLong'>,
@@ -18,7 +18,7 @@ export function promptSettings(
   return {
     addBos: booleanOption(options, 'addBos', undefined),
     parseSpecial: booleanOption(options, 'parseSpecial', true),
-    tooLong: choiceOption(options, 'tooLong', ['error', 'truncate-left', 'truncate-right', 'skip'], 'error'),
+    tooLong: choiceOption(options, 'tooLong', tooLongPolicies, 'error'),
   }
 }
 
