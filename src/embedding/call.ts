@@ -2,8 +2,15 @@
 import { type Answerer, type Entry, OrderedCall, type Reading } from '../calls/ordered-call.ts'
 import { inSlices, type Slices } from '../calls/slices.ts'
 import type { Source } from '../calls/source.ts'
-import { MtLlamaError } from '../errors.ts'
-import { cancel, disposedError, isOutOfMemory, nativeJob, newControl, onAbort } from '../native/job.ts'
+import {
+  cancel,
+  disposedError,
+  isOutOfMemory,
+  nativeJob,
+  newControl,
+  onAbort,
+  tooLargeAlone,
+} from '../native/job.ts'
 import type { Control, NativeModel, Pooling } from '../native/types.ts'
 import type { EncodedText } from '../scoring/encode.ts'
 import type { EmbedProgress, EmbedResult } from './options.ts'
@@ -137,7 +144,7 @@ export class EmbedCall<Text> implements Answerer<Text, EmbedResult, TextVector> 
       if (isOutOfMemory(error) && texts.length > 1 && !this.call.closed.aborted) {
         this.packTokens = Math.min(this.packTokens, Math.ceil(ids.length / 2))
         this.waiting.unshift(...texts)
-      } else this.call.fail(isOutOfMemory(error) ? textTooLarge(ids.length, error) : error)
+      } else this.call.fail(isOutOfMemory(error) ? tooLargeAlone('text', ids.length, error) : error)
     } finally {
       this.flights.delete(control)
       this.pump()
@@ -184,13 +191,4 @@ class TextVector implements Entry<EmbedResult> {
 function ofLengthOne(vector: Float32Array): Float32Array {
   const length = Math.sqrt(vector.reduce((sum, x) => sum + x * x, 0))
   return length === 0 ? vector : vector.map(x => x / length)
-}
-
-function textTooLarge(tokens: number, error: MtLlamaError): MtLlamaError {
-  return new MtLlamaError(
-    'OUT_OF_MEMORY',
-    `a text of ${tokens} tokens, by itself, finds no memory on the device: ${error.message}. ` +
-      "Shorter texts, a smaller model or dtype, or device: 'cpu' would do",
-    { cause: error },
-  )
 }

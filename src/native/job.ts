@@ -103,3 +103,13 @@ export async function freeModel(native: Pick<NativeModel, 'dispose'>): Promise<v
     if (!isOutOfMemory(error)) throw error
   }
 }
+
+/** What cannot be cut any further and finds no memory. @param error why */
+export function tooLargeAlone(what: 'sequence' | 'text', tokens: number, error: MtLlamaError): MtLlamaError {
+  return new MtLlamaError(
+    'OUT_OF_MEMORY',
+    `a ${what} of ${tokens} tokens, by itself, finds no memory on the device: ${error.message}. ` +
+      `Shorter ${what}s, a smaller model or dtype, or device: 'cpu' would do`,
+    { cause: error },
+  )
+}

@@ -1,8 +1,8 @@
 // Fills packs from all running calls in turn and keeps native busy: one pack running, one waiting behind it.
 
 import { byPriority, goBefore, type Priority } from '../calls/priority.ts'
-import { MtLlamaError } from '../errors.ts'
-import { cancel, disposedError, isOutOfMemory, nativeJob, newControl } from '../native/job.ts'
+import type { MtLlamaError } from '../errors.ts'
+import { cancel, disposedError, isOutOfMemory, nativeJob, newControl, tooLargeAlone } from '../native/job.ts'
 import type { Control, NativeModel } from '../native/types.ts'
 import type { KeptPrefixes } from './kept-prefixes.ts'
 import { layOut, type SequenceScores, scoresAt } from './pack.ts'
@@ -199,7 +199,7 @@ export class ScoreQueue {
       if (!parts) {
         // No size helped; where memory comes back, packs are not to stay tiny.
         this.budget = this.maxPackTokens
-        call.fail(treeTooLarge(tree, error))
+        call.fail(tooLargeAlone('sequence', tree.tokens, error))
         return
       }
       call.divided(tree, parts)
@@ -246,13 +246,4 @@ function loadOf(trees: readonly Entry[]): Load {
     else load.set(call, [tree])
   }
   return load
-}
-
-function treeTooLarge({ tokens }: Tree, error: MtLlamaError): MtLlamaError {
-  return new MtLlamaError(
-    'OUT_OF_MEMORY',
-    `a sequence of ${tokens} tokens, by itself, finds no memory on the device: ${error.message}. ` +
-      "Shorter sequences, a smaller model or dtype, or device: 'cpu' would do",
-    { cause: error },
-  )
 }
