@@ -78,13 +78,13 @@ Session::Cursor Session::fill_pack(const StepRequest& request, Cursor at) {
     return sequence.sampling.temperature == 0 && sequence.adjustments.empty();
   };
   const auto has_top = [&](const Ending& ending) { return request.sequences[ending.sequence].top_k > 0; };
-  const auto begin = pack_.ending.begin();
-  const auto others = std::ranges::partition(pack_.ending, takes_best);
-  const auto top = std::ranges::partition(begin, others.begin(), std::not_fn(has_top));
-  const auto without = std::ranges::partition(others, has_top);
-  pack_.best = static_cast<int>(others.begin() - begin);
-  pack_.top_begin = static_cast<int>(top.begin() - begin);
-  pack_.top_end = static_cast<int>(without.begin() - begin);
+  const auto begin = pack_.ending.begin(), end = pack_.ending.end();
+  const auto others = std::partition(begin, end, takes_best);
+  const auto top = std::partition(begin, others, std::not_fn(has_top));
+  const auto without = std::partition(others, end, has_top);
+  pack_.best = static_cast<int>(others - begin);
+  pack_.top_begin = static_cast<int>(top - begin);
+  pack_.top_end = static_cast<int>(without - begin);
   for (const Ending& ending : pack_.ending) pack_.rows.push_back(ending.row);
   return at;
 }

@@ -15,11 +15,12 @@ namespace {
 // How many float32 values are read at a time. Their stored bytes lie in memory too.
 constexpr size_t kChunkValues = size_t{1} << 20;
 
-// Checks that the tensors are the parameters of `slots`, each once.
-void check_names(const std::vector<Slot>& slots, const std::vector<StoredTensor>& tensors) {
-  std::unordered_map<std::string_view, bool> needed;  // for each tensor's name, whether a slot needs it
+// Checks that the tensors are the parameters of `slots`, each once and of its shape. A config that claims more than the
+// files hold is so refused before memory of that size is asked for.
+void check_tensors(const std::vector<Slot>& slots, const std::vector<StoredTensor>& tensors, int head_dim) {
+  std::unordered_map<std::string_view, const Parameter*> needed;  // for each tensor's name, what needs it, or null
   for (const StoredTensor& tensor : tensors) {
-    if (!needed.emplace(tensor.name, false).second) {
+    if (!needed.emplace(tensor.name, nullptr).second) {
       throw Error(ErrorCode::INVALID_ARGUMENT, "\"" + tensor.name + "\" is there twice");
     }
   }
@@ -29,14 +30,16 @@ void check_names(const std::vector<Slot>& slots, const std::vector<StoredTensor>
       if (found == needed.end()) {
         throw Error(ErrorCode::INVALID_ARGUMENT, "\"" + parameter.name + "\" is missing among the tensors");
       }
-      found->second = true;
+      found->second = &parameter;
     }
   }
   for (const StoredTensor& tensor : tensors) {
-    if (!needed[tensor.name]) {
+    const Parameter* parameter = needed[tensor.name];
+    if (!parameter) {
       throw Error(ErrorCode::INVALID_ARGUMENT, "\"" + tensor.name + "\" is no tensor of this model" +
                                                    (tensor.name == "lm_head.weight" ? ", whose head is tied" : ""));
     }
+    check_tensor(tensor, parameter->shape(), head_dim);
   }
 }
 
@@ -81,7 +84,7 @@ class Loader {
   Weights load(const std::vector<StoredTensor>& tensors) {
     Weights weights;
     const std::vector<Slot> slots = make_slots(config_, weights);
-    check_names(slots, tensors);
+    check_tensors(slots, tensors, config_.head_dim);
     const Arena arena = make_arena(backend_, config_, slots, dtype_);
     weights.memory = backend_.allocate(arena.bytes);
     weights.bytes = arena.bytes;
@@ -110,13 +113,7 @@ class Loader {
       }
       control_.poll();
     }
-    for (const StoredTensor& tensor : tensors) {
-      const Target& target = targets.at(tensor.name);
-      check_tensor(tensor,
-                   target.matrix ? std::vector<int64_t>{target.rows, target.cols} : std::vector<int64_t>{target.rows},
-                   config_.head_dim);
-      total_ += stored_bytes(tensor);
-    }
+    for (const StoredTensor& tensor : tensors) total_ += stored_bytes(tensor);
     for (const StoredTensor& tensor : tensors) read(tensor, targets.at(tensor.name));
     backend_.upload(base + arena.vectors, vectors.data(), vectors.size() * sizeof(float));
     backend_.finish_rows();

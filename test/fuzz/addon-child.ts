@@ -10,6 +10,7 @@ import type {
   Control,
   NativeLoadOptions,
   NativeModel,
+  NativePack,
   NativeScores,
   NativeSession,
   NativeTensor,
@@ -85,6 +86,7 @@ function calls(random: Random): (() => Call)[] {
     () => ['score', () => model.score(mutatedPack(random, config), control)],
     () => ['score', () => model.score(mutatedPack(random, config), control)],
     () => ['score of anything', () => model.score(random.anything() as Anything, control)],
+    () => ['embed', () => embed(random, control)],
     () => ['logits', () => model.logits(randomIds(random), control)],
     () => [
       'reserve',
@@ -134,6 +136,26 @@ function randomIds(random: Random): Int32Array {
   )
 }
 
+function embed(random: Random, control: Control): unknown {
+  const lengths = random.array(random.int(0, 4), () => random.int(0, 12))
+  const offsets = Int32Array.of(0, ...lengths.map((_, i) => lengths.slice(0, i + 1).reduce((a, b) => a + b)))
+  return model.embed(
+    random.chance(0.2) ? (random.typedArray() as Anything) : offsets,
+    random.chance(0.3)
+      ? randomIds(random)
+      : Int32Array.from({ length: offsets.at(-1)! }, () => random.below(config.vocabSize)),
+    random.pick(['mean', 'last', 'last', random.anything()]) as Anything,
+    control,
+    random.chance(0.1) ? (random.anything() as Anything) : undefined,
+  )
+}
+
+/** A pack of one tree whose tokens come after `kept` rows of a session. */
+function packAfter(kept: number, random: Random): NativePack {
+  const pack = randomPack(config, 1, random.int(1, 20))
+  return { ...pack, positions: pack.positions.map(position => position + kept) }
+}
+
 /** Runs steps of two sequences, some with arguments that fit nothing. */
 async function steps(random: Random, owner: NativeModel): Promise<void> {
   const sampling = {
@@ -180,6 +202,12 @@ async function steps(random: Random, owner: NativeModel): Promise<void> {
         random.pick([undefined, Int32Array.of(2, 0), Int32Array.of(random.oddNumber(), 3)]),
       ),
     )
+    if (random.chance(0.3)) {
+      const kept = random.int(0, held[0]!)
+      const pack = random.chance(0.3) ? mutatedPack(random, config) : packAfter(kept, random)
+      const segments = random.pick([undefined, Int32Array.of(0, kept), random.typedArray()]) as Anything
+      running.push(session.score({ ...pack, segments }, randomControl(random)))
+    }
     if (random.chance(0.1)) session.dispose()
   }
   if (random.chance(0.02)) {
