@@ -32,7 +32,7 @@ import { kvBytesPerToken } from './model/memory.ts'
 import type { PlannerOptions } from './model/planner-options.ts'
 import { freeModel } from './native/job.ts'
 import type { ScoreCache } from './scoring/cache.ts'
-import { type EncodeContext, encodePrompt } from './scoring/encode.ts'
+import { type EncodeContext, type EncodeSettings, encodePrompt } from './scoring/encode.ts'
 import { ModelScoring } from './scoring/model-scoring.ts'
 import type { Prefix, PrefixOptions } from './scoring/prefix.ts'
 import type { ScoreOptions, ScoreRequest, ScoreResult } from './scoring/request.ts'
@@ -229,6 +229,38 @@ export class Model {
     return this.continue(prompts, this.generation(options), { answersFirst: true, onWrong })
   }
 
+  /**
+   * generate() of prompts as they will be run, which tells of each piece of a text as it becomes certain.
+   * @param how what is told, and whether rows stay as those of conversations do
+   * @internal
+   */
+  async generateTold(
+    prompts: readonly Text[],
+    options: GenerateOptions,
+    how: Pick<GenerateCallOptions, 'onText' | 'keepsRows'>,
+  ): Promise<GenerateResult[]> {
+    return collect(this.continue(prompts, this.generation(options), { answersFirst: false, ...how }))
+  }
+
+  /**
+   * The ids that a prompt is run as.
+   * @throws INVALID_ARGUMENT, TOKEN_OUT_OF_RANGE naming prompt `index`; TOKENIZER, ABORTED, DISPOSED
+   * @internal
+   */
+  async promptIds(
+    prompt: Text,
+    index: number,
+    settings: Pick<EncodeSettings, 'addBos' | 'parseSpecial'>,
+    signal: AbortSignal,
+  ): Promise<Int32Array> {
+    return this.scoring.promptIds(
+      this.readPrompt(prompt, index),
+      message`${{ kind: 'prompt', index }}`,
+      settings,
+      signal,
+    )
+  }
+
   /** One text, piece by piece as it becomes certain. The generator's return value is the result. */
   generateStream(
     prompt: Text,
@@ -377,7 +409,7 @@ export class Model {
       if (!encoded) return []
       return Array.from({ length: n }, (_, choice) => {
         const own = { ...sampling, seed: choiceSeed(sampling.seed, choice) }
-        const common = { ...settings, tokenizer, contextLength, dtype, stream }
+        const common = { ...settings, tokenizer, contextLength, dtype, stream, choice }
         return new Continuation(encoded, { ...common, sampling: own })
       })
     }

@@ -25,7 +25,7 @@ export interface GenerateCallOptions
   /** Told of a text that ends in an error, whose prompt then counts as skipped; else the error ends the call. */
   onWrong?: OnWrong
   /** Text that became certain, of any prompt. */
-  onText?: ((piece: string) => void) | undefined
+  onText?: ((piece: string, text: Continuation) => void) | undefined
 }
 
 export class GenerateCall<Prompt> implements DecodingCall, Answerer<Prompt, GenerateResult, PromptTexts> {
@@ -84,7 +84,7 @@ export class GenerateCall<Prompt> implements DecodingCall, Answerer<Prompt, Gene
     const { onWrong } = this.options
     const entry = new PromptTexts(texts, 'skipped', onWrong && (error => onWrong(error, index)))
     this.expected.add(texts)
-    if (this.isCut) entry.abort()
+    if (this.isCut) entry.abort(() => {})
     else this.waiting.push(...texts)
     if (entry.isDone()) this.promptsDone++
     else this.open.add(entry)
@@ -95,7 +95,7 @@ export class GenerateCall<Prompt> implements DecodingCall, Answerer<Prompt, Gene
     if (!this.options.partialOnAbort) return false
     this.isCut = true
     this.waiting.length = 0
-    for (const entry of this.open) for (const piece of entry.abort()) this.onText(piece)
+    for (const entry of this.open) entry.abort((piece, text) => this.onText(piece, text))
     // The step that fired the signal, in the listener of another call, may be reported still.
     this.promptsDone += this.open.size
     this.open.clear()
@@ -121,8 +121,8 @@ export class GenerateCall<Prompt> implements DecodingCall, Answerer<Prompt, Gene
     return length >= maxSequences || (length > 0 && this.call.reading !== 'open')
   }
 
-  onText(piece: string): void {
-    this.options.onText?.(piece)
+  onText(piece: string, text: Continuation): void {
+    this.options.onText?.(piece, text)
   }
 
   onStep(tokens: number, ended: number): void {
@@ -168,9 +168,12 @@ class PromptTexts implements Entry<GenerateResult> {
     return this.texts.every(({ ended }) => ended)
   }
 
-  /** Ends the texts where they are; returns what was held back of them. */
-  abort(): string[] {
-    return this.texts.map(text => text.abort()).filter(piece => piece !== '')
+  /** Ends the texts where they are. @param onText told what was held back of them */
+  abort(onText: (piece: string, text: Continuation) => void): void {
+    for (const text of this.texts) {
+      const piece = text.abort()
+      if (piece !== '') onText(piece, text)
+    }
   }
 
   answer(): GenerateResult {

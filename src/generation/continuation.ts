@@ -17,6 +17,8 @@ export interface EncodedPrompt {
 export interface ContinuationOptions {
   /** Which stream of random numbers it samples from. */
   stream: number
+  /** Which of the texts of its prompt it is. */
+  choice: number
   sampling: NativeSampling
   /** What changes logits; undefined where nothing does. */
   adjusting: AdjustmentSettings | undefined
@@ -36,13 +38,18 @@ export interface ContinuationOptions {
 
 export class Continuation {
   readonly prompt: EncodedPrompt
+  /** The index of its prompt in the call. */
   readonly stream: number
+  readonly choice: number
   readonly sampling: NativeSampling
   readonly adjustments: Adjustments | undefined
   readonly topLogProbs: number
   /** Positions that the text can come to need: its last new token needs none. */
   readonly capacity: number
   readonly tokens: number[] = []
+  readonly logProbs: number[] = []
+  /** Empty where none were asked for. */
+  readonly alternatives: Alternative[][] = []
   text = ''
   finishReason: GeneratedText['finishReason'] | undefined
   /** Why it has ended without a result. */
@@ -50,12 +57,11 @@ export class Continuation {
   private readonly options: ContinuationOptions
   private readonly decoder: DecodeStream | undefined
   private readonly stopText: StopText
-  private readonly logProbs: number[] = []
-  private readonly alternatives: Alternative[][] = []
 
   constructor(prompt: EncodedPrompt, options: ContinuationOptions) {
     this.prompt = prompt
     this.stream = options.stream
+    this.choice = options.choice
     this.sampling = options.sampling
     this.topLogProbs = options.topLogProbs
     this.adjustments = options.adjusting && new Adjustments(options.adjusting, prompt.ids)

@@ -17,8 +17,8 @@ export interface DecodingCall {
   readonly waiting: Continuation[]
   /** Whether there are texts enough to begin with where nothing runs yet, or no more for now. */
   readonly isReady: boolean
-  /** Text that became certain. */
-  onText(piece: string): void
+  /** Text that became certain, and of what. */
+  onText(piece: string, text: Continuation): void
   /** After each step with texts of the call: tokens it ran of them, and how many it brought to their end. */
   onStep(tokens: number, ended: number): void
   fail(error: unknown): void
@@ -194,7 +194,7 @@ export class DecodeQueue {
       if (!token) continue
       const piece = text.push(token.id, token.logProb, token.alternatives)
       if (text.ended) ofCall.ended++
-      if (piece !== '') this.callBack(call, () => call.onText(piece))
+      if (piece !== '') this.callBack(call, () => call.onText(piece, text))
     }
     this.drop(({ text }) => text.ended)
     for (const [call, { tokens, ended }] of done)

@@ -135,8 +135,7 @@ function* encodeWithin(
   { addBos, parseSpecial, tooLong }: Omit<EncodeSettings, 'boundary'>,
   refusal: (tokens: number) => Message,
 ): Slices<EncodedText | undefined> {
-  const ids = yield* encodeText(context, text, where, parseSpecial)
-  const start = withBos(context, ids, typeof text === 'string', addBos)
+  const start = Array.from(yield* encodeAlone(context, text, where, { addBos, parseSpecial }))
   if (start.length === 0) start.push(prefixToken(context, where))
   const fitted = fit(
     context,
@@ -146,6 +145,17 @@ function* encodeWithin(
     () => new MtLlamaError('CONTEXT_LENGTH', refusal(start.length)),
   )
   return fitted && { ids: Int32Array.from(fitted), truncatedTokens: start.length - fitted.length }
+}
+
+/** The tokens of a prompt by itself: none for an empty one without BOS. */
+export function* encodeAlone(
+  context: EncodeContext,
+  text: ReadText,
+  where: string | Message,
+  { addBos, parseSpecial }: Pick<EncodeSettings, 'addBos' | 'parseSpecial'>,
+): Slices<Int32Array> {
+  const ids = yield* encodeText(context, text, where, parseSpecial)
+  return Int32Array.from(withBos(context, ids, typeof text === 'string', addBos))
 }
 
 /** The tokens that prompts begin with which begin with this text. @throws CONTEXT_LENGTH */

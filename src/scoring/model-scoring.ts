@@ -10,12 +10,12 @@ import {
 import { type OnWrong, orSkipped } from '../calls/or-skipped.ts'
 import { inSlices, type Slices } from '../calls/slices.ts'
 import { checkSource, readAll, type Source } from '../calls/source.ts'
-import { readText, type Text } from '../calls/text.ts'
+import { type ReadText, readText, type Text } from '../calls/text.ts'
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import { contentHash } from '../checkpoint/content-hash.ts'
 import { makeFolder } from '../checkpoint/files.ts'
 import { shown } from '../data/shown.ts'
-import { MtLlamaError } from '../errors.ts'
+import { type Message, MtLlamaError } from '../errors.ts'
 import { writing } from '../files/output.ts'
 import { packageVersion } from '../files/package-version.ts'
 import { checkPath } from '../files/path.ts'
@@ -27,6 +27,8 @@ import {
   afterPrefix,
   type EncodeContext,
   type EncodedRequest,
+  type EncodeSettings,
+  encodeAlone,
   encodePrefix,
   encodeRequest,
   encodeText,
@@ -145,6 +147,16 @@ export class ModelScoring {
     const own = readText(text, 'the prefix', this.context.vocabSize)
     const ids = await this.whileOpen(encodePrefix(this.context, own, settings), signal)
     return new Prefix(this.prefixes, await this.prefixes.add(ids, signal))
+  }
+
+  /** The ids of a prompt, none for an empty one without BOS. @throws TOKENIZER, ABORTED, DISPOSED */
+  promptIds(
+    prompt: ReadText,
+    where: Message,
+    settings: Pick<EncodeSettings, 'addBos' | 'parseSpecial'>,
+    signal: AbortSignal,
+  ): Promise<Int32Array> {
+    return this.whileOpen(encodeAlone(this.context, prompt, where, settings), signal)
   }
 
   /**
