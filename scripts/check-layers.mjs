@@ -29,6 +29,7 @@ const sourceLayers = [
   ['src/report'],
   ['src/training'],
   ['src/bench'],
+  ['src/server'],
   ['src/index'],
   ['src/cli'],
 ]

@@ -6,6 +6,7 @@ import { type OnWrong, orSkipped } from './calls/or-skipped.ts'
 import type { Slices } from './calls/slices.ts'
 import { checkSource, collect, readAll, type Source } from './calls/source.ts'
 import { type ReadText, readText, type Text } from './calls/text.ts'
+import type { WorkDone } from './calls/work-done.ts'
 import { ChatSession } from './chat/chat-session.ts'
 import type { ChatMessage } from './chat/chat-template.ts'
 import {
@@ -340,6 +341,11 @@ export class Model {
    */
   async openScoreCache(folder: string, options: { signal?: AbortSignal } = {}): Promise<ScoreCache> {
     return this.scoring.openCache(folder, this.parts.checkpoint, this.info, options)
+  }
+
+  /** What has been run so far. @internal */
+  get done(): { scoring: WorkDone; generation: WorkDone } {
+    return { scoring: this.scoring.done, generation: this.decoding.done }
   }
 
   /** Ends running calls with DISPOSED and frees the weights; resolves once their memory is free. */

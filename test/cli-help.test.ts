@@ -11,6 +11,7 @@ const io = {
   sayAtStop: () => {},
   exitCode: () => 0 as const,
   endWith: () => {},
+  endWell: () => {},
 }
 const names = Object.keys(commands)
 

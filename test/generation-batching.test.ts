@@ -196,7 +196,7 @@ describe('DecodeQueue', () => {
             {
               sampling: { temperature: 0, topK: 0, topP: 1, minP: 0, seed },
               ...{ adjusting: undefined, topLogProbs: 0 },
-              ...{ stream, maxTokens, tokenizer: undefined, contextLength: 1000 },
+              ...{ stream, choice: 0, maxTokens, tokenizer: undefined, contextLength: 1000 },
               ...{ stopIds: new Set(), stop: [], skipSpecialTokens: true, allowNan: false, dtype: 'float32' },
             },
           )

@@ -54,7 +54,7 @@ describe('Continuation', () => {
       }
     }
     const options = {
-      stream: 0,
+      ...{ stream: 0, choice: 0 },
       sampling: greedy,
       adjusting: undefined,
       topLogProbs: 0,
@@ -89,7 +89,7 @@ describe('Continuation', () => {
       { ids: Int32Array.of(1), truncatedTokens: 0 },
       {
         ...{
-          stream: 0,
+          ...{ stream: 0, choice: 0 },
           sampling: greedy,
           adjusting: undefined,
           topLogProbs: 0,

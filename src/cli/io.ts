@@ -9,6 +9,8 @@ export interface Io {
   sayAtStop(words: () => string): void
   /** The exit code of a command that ends well: the code of Ctrl-C or SIGTERM once there was one. */
   exitCode(): ExitCode
+  /** Makes the signal that came the way in which the command ends well. */
+  endWell(): void
   /** Sets the exit code of a command that ends well, unless a signal has come. */
   endWith(code: ExitCode): void
 }

@@ -72,10 +72,13 @@ function listenToSignals(): Io {
     })
   listen('SIGINT', exitCodes.interrupted)
   listen('SIGTERM', exitCodes.terminated)
+  const endWell = () => {
+    code = exitCodes.ok
+  }
   const sayAtStop = (others: () => string) => {
     words = others
   }
-  return { signal: controller.signal, sayAtStop, exitCode: () => code, endWith }
+  return { signal: controller.signal, sayAtStop, exitCode: () => code, endWith, endWell }
 }
 
 function exitCodeOf(error: unknown, io: Io): ExitCode {

@@ -10,6 +10,7 @@ export const commands: Readonly<Record<string, () => Promise<(io: Io) => Command
   score: async () => (await import('./score.ts')).scoreCommand,
   generate: async () => (await import('./generate.ts')).generateCommand,
   chat: async () => (await import('./chat.ts')).chatCommand,
+  serve: async () => (await import('./serve.ts')).serveCommand,
   info: async () => (await import('./info.ts')).infoCommand,
   devices: async () => (await import('./devices.ts')).devicesCommand,
   bench: async () => (await import('./bench.ts')).benchCommand,

@@ -49,7 +49,7 @@ export class Continuation {
   readonly tokens: number[] = []
   readonly logProbs: number[] = []
   /** Empty where none were asked for. */
-  readonly alternatives: Alternative[][] = []
+  readonly topAlternatives: Alternative[][] = []
   text = ''
   finishReason: GeneratedText['finishReason'] | undefined
   /** Why it has ended without a result. */
@@ -89,7 +89,7 @@ export class Continuation {
     if (this.options.stopIds.has(token) && !Number.isNaN(logProb)) return this.finish('stop')
     this.tokens.push(token)
     this.logProbs.push(logProb)
-    if (this.topLogProbs > 0) this.alternatives.push(alternatives)
+    if (this.topLogProbs > 0) this.topAlternatives.push(alternatives)
     this.adjustments?.push(token)
     let piece = this.emit(this.decoder?.push(token) ?? '')
     // Byte tokens are held back until their run ends; a stop string among them ends the text at once.
@@ -113,7 +113,7 @@ export class Continuation {
       tokens: this.tokens,
       finishReason: this.finishReason!,
       logProbs: this.logProbs,
-      ...(this.topLogProbs > 0 && { topAlternatives: this.alternatives }),
+      ...(this.topLogProbs > 0 && { topAlternatives: this.topAlternatives }),
       ...(temperature > 0 && { seed }),
     }
   }

@@ -2,6 +2,7 @@
 // end, waiting ones take their places, of each call in turn.
 
 import { byPriority, type Priority } from '../calls/priority.ts'
+import { WorkDone } from '../calls/work-done.ts'
 import { cancel, disposedError, nativeJob, newControl } from '../native/job.ts'
 import type { Control, NativeModel, NativeNext } from '../native/types.ts'
 import { joinAdjustments } from './adjustments.ts'
@@ -34,6 +35,7 @@ interface Running extends TextRows {
 }
 
 export class DecodeQueue {
+  readonly done = new WorkDone()
   private readonly stepTokens: number
   private readonly rows: KvRows
   private readonly calls = new Set<DecodingCall>()
@@ -150,6 +152,7 @@ export class DecodeQueue {
       const next = await nativeJob(() =>
         this.rows.session.step(sequences, samplings, offsets, ids, control, isUrgent, adjustments, topCounts),
       ).finally(() => (this.control = undefined))
+      this.done.add(parts.length, maxSequences)
       for (const { place, ids } of parts) place.length += ids.length
       // A text may end with this token, and its rows be gone.
       await this.sharePrompts()

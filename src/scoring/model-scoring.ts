@@ -11,6 +11,7 @@ import { type OnWrong, orSkipped } from '../calls/or-skipped.ts'
 import { inSlices, type Slices } from '../calls/slices.ts'
 import { checkSource, readAll, type Source } from '../calls/source.ts'
 import { type ReadText, readText, type Text } from '../calls/text.ts'
+import type { WorkDone } from '../calls/work-done.ts'
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import { contentHash } from '../checkpoint/content-hash.ts'
 import { makeFolder } from '../checkpoint/files.ts'
@@ -197,6 +198,10 @@ export class ModelScoring {
     how: Omit<ScoreCallOptions, 'share'>,
   ): AsyncGenerator<ScoreResult, void, undefined> {
     return new ScoreCall(this.queue, { ...how, share: this.share }, encode).results(requests)
+  }
+
+  get done(): WorkDone {
+    return this.queue.done
   }
 
   /** Ends running calls with DISPOSED. */

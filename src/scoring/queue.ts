@@ -1,6 +1,7 @@
 // Fills packs from all running calls in turn and keeps native busy: one pack running, one waiting behind it.
 
 import { byPriority, goBefore, type Priority } from '../calls/priority.ts'
+import { WorkDone } from '../calls/work-done.ts'
 import type { MtLlamaError } from '../errors.ts'
 import { cancel, disposedError, isOutOfMemory, nativeJob, newControl, tooLargeAlone } from '../native/job.ts'
 import type { Control, NativeModel } from '../native/types.ts'
@@ -48,6 +49,7 @@ const progressMs = 250
 
 export class ScoreQueue {
   readonly prefixes: KeptPrefixes
+  readonly done = new WorkDone()
   private readonly native: Pick<NativeModel, 'score'>
   /** Halves of packs that found no memory; they go before all else. */
   private readonly retries: Load[] = []
@@ -166,6 +168,7 @@ export class ScoreQueue {
       const pack = layOut([...calls.values()].flat(), topK)
       const scorer = pack.native.segments ? this.prefixes : this.native
       const scores = await nativeJob(() => scorer.score(pack.native, flight.control, isUrgent))
+      this.done.add(pack.native.ids.length, this.budget)
       for (const [call, trees] of calls) {
         if (!this.calls.has(call)) continue
         for (const { sequences } of trees.flatMap(tree => tree.leaves))

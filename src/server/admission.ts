@@ -1,0 +1,56 @@
+// How much work may wait: a request whose tokens would not fit is told when to come again.
+import { HttpError } from './http-error.ts'
+
+/** Seconds to wait where nothing is known of the pace yet. */
+const firstGuess = 1
+/** No client is sent away for longer, in seconds. */
+const longestWait = 600
+
+export class Admission {
+  /** Tokens that requests which are not answered yet may take. */
+  tokens = 0
+  private readonly limit: number
+  /** Tokens of answered requests, and the time in which there were any to answer, in ms. */
+  private tokensDone = 0
+  private busyTime = 0
+  private busySince: number | undefined
+
+  /** @param limit tokens that may wait or run; one request of more is taken where there is no other */
+  constructor(limit: number) {
+    this.limit = limit
+  }
+
+  /**
+   * Takes a request in. @returns gives its place back; more calls of it do nothing
+   * @throws 429 with the time in which the queue should have room, by the pace so far
+   */
+  enter(tokens: number): () => void {
+    const over = this.tokens + tokens - this.limit
+    if (over > 0 && this.tokens > 0) {
+      const seconds = Math.ceil(Math.min(this.secondsFor(Math.min(over, this.tokens)), longestWait))
+      throw new HttpError(
+        429,
+        `the queue is full: ${this.tokens} tokens wait, ${this.limit} may; come again in ${seconds} s`,
+        { code: 'queue_full', headers: { 'retry-after': `${seconds}` } },
+      )
+    }
+    this.busySince ??= performance.now()
+    this.tokens += tokens
+    let isIn = true
+    return () => {
+      if (!isIn) return
+      isIn = false
+      this.tokens -= tokens
+      this.tokensDone += tokens
+      if (this.tokens > 0) return
+      this.busyTime += performance.now() - this.busySince!
+      this.busySince = undefined
+    }
+  }
+
+  private secondsFor(tokens: number): number {
+    const running = this.busySince === undefined ? 0 : performance.now() - this.busySince
+    if (this.tokensDone === 0) return firstGuess
+    return Math.max(firstGuess, (tokens * (this.busyTime + running)) / 1000 / this.tokensDone)
+  }
+}

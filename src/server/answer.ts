@@ -1,0 +1,58 @@
+// Writes answers: JSON and texts at once, streams piece by piece and no faster than the client takes them.
+import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
+import { type HttpError, toHttpError } from './http-error.ts'
+import type { Answer, Call, StreamAnswer } from './route.ts'
+
+export async function send(response: ServerResponse, answer: Answer, call: Call): Promise<void> {
+  if ('pieces' in answer) return sendPieces(response, answer, call)
+  if ('json' in answer) return sendJson(response, answer.status ?? 200, answer.json)
+  response.writeHead(200, { 'content-type': answer.type }).end(answer.text)
+}
+
+export function sendError(response: ServerResponse, error: HttpError): void {
+  for (const [name, value] of Object.entries(error.headers)) response.setHeader(name, value)
+  sendJson(response, error.status, error)
+}
+
+function sendJson(response: ServerResponse, status: number, value: unknown): void {
+  const bytes = Buffer.from(JSON.stringify(value))
+  response
+    .writeHead(status, { 'content-type': 'application/json', 'content-length': bytes.length })
+    .end(bytes)
+}
+
+async function sendPieces(
+  response: ServerResponse,
+  { pieces, type, failed }: StreamAnswer,
+  { app, signal }: Call,
+): Promise<void> {
+  const iterator = pieces[Symbol.asyncIterator]()
+  try {
+    let next = await iterator.next()
+    response.writeHead(200, { 'content-type': type, 'cache-control': 'no-cache', 'x-accel-buffering': 'no' })
+    while (!next.done) {
+      if (!response.write(next.value)) await drained(response, signal, app.limits.idleMs)
+      next = await iterator.next()
+    }
+  } catch (error) {
+    if (!response.headersSent || signal.aborted) throw error
+    response.write(failed(toHttpError(error).toJSON()))
+    response.end()
+    throw error
+  } finally {
+    await iterator.return?.()
+  }
+  response.end()
+}
+
+/** Until the client has taken what was sent; one that takes nothing for too long is cut off. */
+async function drained(response: ServerResponse, gone: AbortSignal, idleMs: number): Promise<void> {
+  const late = AbortSignal.timeout(idleMs)
+  try {
+    await once(response, 'drain', { signal: AbortSignal.any([gone, late]) })
+  } catch (error) {
+    if (late.aborted) response.destroy()
+    throw error
+  }
+}

@@ -1,0 +1,51 @@
+// Reads the body of a request: JSON as a whole, within a limit of bytes and time.
+import type { IncomingMessage } from 'node:http'
+import { HttpError } from './http-error.ts'
+import type { Limits } from './route.ts'
+
+/** @throws 413, 415, 408, 400 for what is no JSON */
+export async function readJson(request: IncomingMessage, limits: Limits): Promise<unknown> {
+  const type = mediaType(request)
+  if (type !== 'application/json')
+    throw new HttpError(415, `the content type is ${type || 'missing'}; expected application/json`)
+  const text = (await readBytes(request, limits)).toString()
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    // The parser's message shows a part of the text.
+    const [, position] = /position (\d+)/.exec((error as Error).message) ?? []
+    const where = position === undefined ? '' : `, at character ${position}`
+    throw new HttpError(400, `the body is no JSON${where}`, { code: 'invalid_json' })
+  }
+}
+
+/** 'application/json', in lower case and without parameters; '' where there is none. */
+export function mediaType(request: IncomingMessage): string {
+  const [type = ''] = (request.headers['content-type'] ?? '').split(';')
+  return type.trim().toLowerCase()
+}
+
+function readBytes(request: IncomingMessage, { bodyBytes, idleMs }: Limits): Promise<Buffer> {
+  const tooLarge = () => new HttpError(413, `the body is larger than ${bodyBytes} bytes`)
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    let length = 0
+    const timer = setTimeout(() => end(new HttpError(408, `the body was not there in ${idleMs} ms`)), idleMs)
+    const end = (error?: Error) => {
+      clearTimeout(timer)
+      request.off('data', take)
+      if (error) reject(error)
+      else resolve(Buffer.concat(chunks))
+    }
+    const take = (chunk: Buffer) => {
+      length += chunk.length
+      if (length > bodyBytes) end(tooLarge())
+      else chunks.push(chunk)
+    }
+    if (Number(request.headers['content-length']) > bodyBytes) return end(tooLarge())
+    request.on('data', take)
+    request.on('end', () => end())
+    request.on('error', end)
+    request.on('close', () => end(new Error('the client has gone')))
+  })
+}

@@ -1,0 +1,69 @@
+// Errors as OpenAI's API writes them, {"error": {message, type, param, code}}, and which of the model's errors are which.
+import { type ErrorCode, MtLlamaError, type Term } from '../errors.ts'
+
+export interface ErrorFields {
+  /** The field of the request that is wrong. */
+  param?: string | undefined
+  /** For programs: 'context_length_exceeded'. */
+  code?: string | undefined
+  headers?: Readonly<Record<string, string>>
+}
+
+/** What a request is answered with where it fails. */
+export class HttpError extends Error {
+  readonly status: number
+  readonly param: string | null
+  readonly code: string | null
+  readonly headers: Readonly<Record<string, string>>
+
+  constructor(status: number, message: string, { param, code, headers }: ErrorFields = {}) {
+    super(message)
+    this.status = status
+    this.param = param ?? null
+    this.code = code ?? null
+    this.headers = headers ?? {}
+  }
+
+  toJSON(): { error: { message: string; type: string; param: string | null; code: string | null } } {
+    const { message, param, code } = this
+    return { error: { message, type: typeOf(this.status), param, code } }
+  }
+}
+
+/** The names that OpenAI's API gives to kinds of errors. */
+function typeOf(status: number): string {
+  if (status === 401) return 'authentication_error'
+  if (status === 429) return 'rate_limit_error'
+  return status < 500 ? 'invalid_request_error' : 'server_error'
+}
+
+/** Of the errors that a request can bring about; all others are the server's own. */
+const statuses: Partial<Record<ErrorCode, number>> = {
+  INVALID_ARGUMENT: 400,
+  TOKEN_OUT_OF_RANGE: 400,
+  CONTEXT_LENGTH: 400,
+  TOKENIZER: 400,
+  CHAT_TEMPLATE: 400,
+  OUT_OF_MEMORY: 503,
+  DISPOSED: 503,
+}
+
+/** What the client is told of an error: of one that is not its own, no more than that there was one. */
+export function toHttpError(error: unknown): HttpError {
+  if (error instanceof HttpError) return error
+  if (!(error instanceof MtLlamaError)) return new HttpError(500, 'internal error')
+  const status = statuses[error.code]
+  if (status === undefined) return new HttpError(500, 'internal error', { code: error.code.toLowerCase() })
+  const code = error.code === 'CONTEXT_LENGTH' ? 'context_length_exceeded' : error.code.toLowerCase()
+  return new HttpError(status, error.reworded(wordOf).message, { code })
+}
+
+/** Options by the names of their fields; a way out that a request does not have is left out. */
+function wordOf(term: Term): string | undefined {
+  if (term.kind === 'option') return snakeCase(term.name)
+  return term.kind === 'remedy' ? '' : undefined
+}
+
+function snakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
+}

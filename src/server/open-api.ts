@@ -1,0 +1,48 @@
+// The routes as an OpenAPI 3.1 document: its schemas are those that requests are checked by.
+import type { Route } from './route.ts'
+import { errorBody } from './schemas.ts'
+
+export function openApi(routes: readonly Route[]): object {
+  const paths: Record<string, Record<string, object>> = {}
+  for (const route of routes)
+    for (const path of [route.path, ...(route.aliases ?? [])]) {
+      paths[path] ??= {}
+      paths[path][route.method.toLowerCase()] = operation(route, path)
+    }
+  return {
+    openapi: '3.1.0',
+    info: { title: 'mt-llama', version: '1' },
+    components: {
+      securitySchemes: { key: { type: 'http', scheme: 'bearer' } },
+      schemas: { Error: errorBody },
+    },
+    paths,
+  }
+}
+
+function operation(
+  { method, summary, body, answer, types = [], isOpen, lines }: Route,
+  path: string,
+): object {
+  const content = {
+    ...(answer && { 'application/json': { schema: answer } }),
+    ...Object.fromEntries(types.map(type => [type, { schema: { type: 'string' } }])),
+  }
+  const accepted = {
+    'application/json': { schema: body },
+    ...(lines && { 'application/x-ndjson': { schema: { type: 'string' } } }),
+  }
+  return {
+    operationId: `${method.toLowerCase()}${path.replace(/\W+(\w)/g, (_, letter: string) => letter.toUpperCase())}`,
+    summary,
+    ...(!isOpen && { security: [{ key: [] }, {}] }),
+    ...(body && { requestBody: { required: true, content: accepted } }),
+    responses: {
+      200: { description: 'OK', content },
+      default: {
+        description: 'An error',
+        content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } },
+      },
+    },
+  }
+}

@@ -1,0 +1,94 @@
+// What a route is: where it is, what it takes and gives, and what answers it.
+import type { IncomingMessage } from 'node:http'
+import type { Model } from '../model.ts'
+import type { Admission } from './admission.ts'
+import type { Metrics } from './metrics.ts'
+import type { Static, TSchema } from './schema.ts'
+
+/** What all requests share. */
+export interface App {
+  model: Model
+  /** What the model is called in requests and answers. */
+  modelName: string
+  /** When the server has started, in seconds since 1970. */
+  created: number
+  admission: Admission
+  metrics: Metrics
+  limits: Limits
+  isDraining(): boolean
+}
+
+export interface Limits {
+  /** Bytes of a body that is read as a whole. */
+  bodyBytes: number
+  /** Prompts, texts or documents of a request. */
+  prompts: number
+  /** Tokens of requests that are not answered yet. */
+  queueTokens: number
+  /** Time in ms in which a body has to be there, its next piece where it is streamed, and an answer's next piece taken. */
+  idleMs: number
+}
+
+/** One request. */
+export interface Call {
+  id: string
+  app: App
+  request: IncomingMessage
+  /** Fires when the client has gone. */
+  signal: AbortSignal
+  /** What the log says of it beside what it says of each. */
+  counted: Partial<Record<'promptTokens' | 'completionTokens' | 'requests', number>>
+  /** To be called as the first piece of an answer is known. */
+  firstToken(): void
+}
+
+export interface JsonAnswer {
+  json: unknown
+  status?: number
+}
+export interface TextAnswer {
+  text: string
+  type: string
+}
+/** Pieces that are sent as they come. What fails before the first one is answered as an error. */
+export interface StreamAnswer {
+  pieces: AsyncIterable<string>
+  type: 'text/event-stream' | 'application/x-ndjson'
+  /** How an error is told once pieces are on their way. */
+  failed: (error: object) => string
+}
+export type Answer = JsonAnswer | TextAnswer | StreamAnswer
+
+export interface Route {
+  method: 'GET' | 'POST'
+  path: string
+  /** Other paths of the same. */
+  aliases?: readonly string[]
+  summary: string
+  /** What the body has to be. */
+  body?: TSchema
+  /** What a JSON answer is. */
+  answer?: TSchema
+  /** What else it may answer with. */
+  types?: readonly string[]
+  /** No key is needed, and it answers while the server drains. */
+  isOpen?: boolean
+  /** Takes a body of lines, which is read as it comes. */
+  lines?: (call: Call) => Promise<Answer>
+  /** @param body as `body` describes it */
+  handle: (body: unknown, call: Call) => Answer | Promise<Answer>
+}
+
+/** A route whose body has the type that its schema says. */
+export function post<Body extends TSchema>(
+  route: Omit<Route, 'method' | 'handle' | 'body'> & {
+    body: Body
+    handle: (body: Static<Body>, call: Call) => Answer | Promise<Answer>
+  },
+): Route {
+  return { ...route, method: 'POST', handle: (body, call) => route.handle(body as Static<Body>, call) }
+}
+
+export function get(route: Omit<Route, 'method' | 'body' | 'lines'>): Route {
+  return { ...route, method: 'GET' }
+}

@@ -1,0 +1,351 @@
+// POST /v1/completions, as OpenAI's API has it (platform.openai.com/docs/api-reference/completions) with the fields that vLLM
+// adds to it. `echo` with `logprobs` gives the log-probabilities of the prompt's own tokens, by which
+// lm-evaluation-harness scores continuations (lm_eval/models/openai_completions.py: with max_tokens 1 it takes the entries
+// between the context and the one new token, and calls them greedy where each equals the largest of its top_logprobs).
+import type { Continuation } from '../../generation/continuation.ts'
+import type { GeneratedText, GenerateOptions, GenerateResult } from '../../generation/options.ts'
+import type { Model } from '../../model.ts'
+import type { Alternative } from '../../scoring/request.ts'
+import { EventQueue } from '../event-queue.ts'
+import { HttpError } from '../http-error.ts'
+import { checkModel, promptIds, promptList, sum } from '../prompts.ts'
+import { type Answer, type Call, post } from '../route.ts'
+import { samplingFields, samplingOptions, takesBest } from '../sampling.ts'
+import { maybe, object, type Static, Type } from '../schema.ts'
+import { boolean, common, count, encoding, nullable, prompts, usage } from '../schemas.ts'
+import { eventStream } from '../sse.ts'
+import { codePoints, textOffsets, tokenText } from '../token-texts.ts'
+
+const defaultTokens = 16
+/** Alternatives of a token that a request may ask for. */
+export const maxLogprobs = 20
+
+const body = object({
+  ...common,
+  prompt: prompts,
+  /** 0 gives the prompt alone, with echo. */
+  max_tokens: maybe(count),
+  logprobs: maybe(Type.Integer({ minimum: 0, maximum: maxLogprobs, description: `0 to ${maxLogprobs}` })),
+  echo: maybe(boolean),
+  ...samplingFields,
+  ...encoding,
+  /** No more than n, which is what all texts are given back for. */
+  best_of: maybe(Type.Integer({ minimum: 1 })),
+  suffix: maybe(Type.Literal('', { description: 'nothing: text cannot be inserted' })),
+})
+type Body = Static<typeof body>
+
+const logprobs = object({
+  tokens: Type.Array(Type.String()),
+  token_logprobs: Type.Array(nullable(Type.Number())),
+  top_logprobs: Type.Array(nullable(Type.Record(Type.String(), Type.Number()))),
+  text_offset: Type.Array(count),
+})
+const choice = object({
+  index: count,
+  text: Type.String(),
+  logprobs: nullable(logprobs),
+  finish_reason: nullable(Type.Union([Type.Literal('stop'), Type.Literal('length')])),
+})
+
+export const completions = post({
+  path: '/v1/completions',
+  summary: 'Texts that follow prompts, and log-probabilities of prompts',
+  body,
+  answer: object({
+    id: Type.String(),
+    object: Type.Literal('text_completion'),
+    created: count,
+    model: Type.String(),
+    choices: Type.Array(choice),
+    usage,
+  }),
+  types: ['text/event-stream'],
+  handle: complete,
+})
+
+type Logprobs = Static<typeof logprobs>
+
+/** A token with what the model says of it; null for the first of a text, which nothing predicts. */
+interface Entry {
+  id: number
+  logProb: number | null
+  alternatives: readonly Alternative[]
+}
+
+async function complete(body: Body, call: Call): Promise<Answer> {
+  const { app } = call
+  checkModel(app, body.model)
+  const maxTokens = body.max_tokens ?? defaultTokens
+  const n = body.n ?? 1
+  if (body.best_of != null && body.best_of !== n)
+    throw new HttpError(400, 'best_of: expected as many as n, or nothing', { param: 'best_of' })
+  if (maxTokens === 0 && !body.echo)
+    throw new HttpError(400, 'max_tokens is 0 without echo: there is nothing to answer', {
+      param: 'max_tokens',
+    })
+  const list = promptList(body.prompt, app)
+  const ids = await promptIds(list, call, body.add_special_tokens)
+  const leave = app.admission.enter(sum(ids.map(({ length }) => length + n * maxTokens)))
+  const request = new Completion(body, call, list, ids, maxTokens, n)
+  if (body.stream) return eventStream(request.stream(leave))
+  try {
+    return { json: await request.answer() }
+  } finally {
+    leave()
+  }
+}
+
+/** What a prompt's own tokens are, and what follows them if that was asked of the same pass. */
+interface PromptScores {
+  entries: Entry[]
+  next: Alternative | undefined
+}
+
+class Completion {
+  private readonly body: Body
+  private readonly call: Call
+  private readonly model: Model
+  private readonly prompts: readonly { text: string; ids: Int32Array }[]
+  private readonly maxTokens: number
+  private readonly n: number
+  private readonly head: { id: string; object: 'text_completion'; created: number; model: string }
+
+  constructor(
+    body: Body,
+    call: Call,
+    prompts: readonly (string | ArrayLike<number | bigint>)[],
+    ids: readonly Int32Array[],
+    maxTokens: number,
+    n: number,
+  ) {
+    const { model, modelName } = call.app
+    this.body = body
+    this.call = call
+    this.model = model
+    this.prompts = ids.map((own, i) => {
+      const given = prompts[i]
+      const decoded = () => model.tokenizer?.decode(own, { skipSpecialTokens: false }) ?? ''
+      return { ids: own, text: typeof given === 'string' ? given : body.echo ? decoded() : '' }
+    })
+    this.maxTokens = maxTokens
+    this.n = n
+    const created = Math.floor(Date.now() / 1000)
+    this.head = { id: `cmpl-${call.id}`, object: 'text_completion', created, model: modelName }
+  }
+
+  async answer(): Promise<object> {
+    const scores = await this.promptScores()
+    const texts = await this.texts(scores)
+    const choices = texts.map((text, index) => {
+      const prompt = this.prompts[Math.floor(index / this.n)]!
+      const before = scores[Math.floor(index / this.n)]?.entries ?? []
+      return {
+        index,
+        text: (this.body.echo ? prompt.text : '') + text.text,
+        logprobs: this.logprobs([...this.promptPart(prompt, before), ...this.newPart(prompt, text)]),
+        finish_reason: finishOf(text),
+      }
+    })
+    return { ...this.head, choices, usage: this.usage(texts) }
+  }
+
+  async *stream(leave: () => void): AsyncGenerator<object, void, undefined> {
+    try {
+      const scores = await this.promptScores()
+      if (this.body.echo)
+        for (let index = 0; index < this.prompts.length * this.n; index++)
+          yield this.promptChunk(index, scores)
+      const queue = new EventQueue<object>()
+      const ended = this.told(queue, scores)
+      queue.endWith(ended)
+      yield* queue.read()
+      if (this.body.stream_options?.include_usage)
+        yield { ...this.head, choices: [], usage: this.usage(await ended) }
+    } finally {
+      leave()
+    }
+  }
+
+  /** Pieces of all texts as they come, then how each has ended. */
+  private async told(queue: EventQueue<object>, scores: readonly PromptScores[]): Promise<GeneratedText[]> {
+    const sent = new Map<number, number>()
+    const chunk = (index: number, piece: string, text: SoFar, finish: string | null) => {
+      const prompt = this.prompts[Math.floor(index / this.n)]!
+      const from = sent.get(index) ?? 0
+      sent.set(index, text.tokens.length)
+      const part = this.newPart(prompt, text).slice(from)
+      queue.push(this.chunk(index, piece, this.logprobs(part), finish))
+    }
+    const texts = await this.texts(scores, (piece, index, text) => {
+      this.call.firstToken()
+      chunk(index, piece, text, null)
+    })
+    for (const [index, text] of texts.entries()) {
+      // What was not generated piece by piece comes at once.
+      const piece = sent.has(index) ? '' : text.text
+      chunk(index, piece, text, finishOf(text))
+    }
+    return texts
+  }
+
+  private promptChunk(index: number, scores: readonly PromptScores[]): object {
+    const at = Math.floor(index / this.n)
+    const prompt = this.prompts[at]!
+    return this.chunk(
+      index,
+      prompt.text,
+      this.logprobs(this.promptPart(prompt, scores[at]?.entries ?? [])),
+      null,
+    )
+  }
+
+  private chunk(
+    index: number,
+    text: string,
+    logprobs: Logprobs | null,
+    finish_reason: string | null,
+  ): object {
+    const usage = this.body.stream_options?.include_usage ? { usage: null } : {}
+    return { ...this.head, choices: [{ index, text, logprobs, finish_reason }], ...usage }
+  }
+
+  /** The scores of all prompts' tokens, in one pass that shares what they begin with; none where they are not asked for. */
+  private async promptScores(): Promise<PromptScores[]> {
+    if (!this.body.echo || this.body.logprobs == null) return []
+    const topK = Math.max(1, this.body.logprobs)
+    // Scoring any token after the prompt gives the alternatives to it, the best of which is the next one.
+    const asked = this.prompts.map(({ ids }) =>
+      Int32Array.from([...ids.subarray(1), ...(this.wantsNext ? [0] : [])]),
+    )
+    const scored = asked.flatMap((continuation, i) =>
+      continuation.length === 0 || this.prompts[i]!.ids.length === 0
+        ? []
+        : [{ prompt: this.prompts[i]!.ids.subarray(0, 1), continuations: [continuation] }],
+    )
+    const how = { topK, addBos: false, signal: this.call.signal }
+    const results = (await this.model.score(scored, how)).values()
+    return this.prompts.map(({ ids }, i) => {
+      if (asked[i]!.length === 0 || ids.length === 0) return { entries: first(ids), next: undefined }
+      const { tokenLogProbs, topAlternatives = [] } = results.next().value!.continuations[0]!
+      const entries = Array.from(ids.subarray(1), (id, k) => ({
+        ...{ id, logProb: tokenLogProbs[k]! },
+        alternatives: topAlternatives[k]!,
+      }))
+      const next = this.wantsNext ? topAlternatives.at(-1)![0] : undefined
+      return { entries: [...first(ids), ...entries], next }
+    })
+  }
+
+  /** Whether the one new token is known from the pass over the prompt. */
+  private get wantsNext(): boolean {
+    const { echo, logprobs, stop } = this.body
+    const isAlone = this.maxTokens === 1 && this.n === 1 && (stop ?? []).length === 0
+    return Boolean(echo) && logprobs != null && isAlone && takesBest(this.body)
+  }
+
+  /** All texts, those of a prompt one after the other. */
+  private async texts(
+    scores: readonly PromptScores[],
+    onText?: (piece: string, index: number, text: SoFar) => void,
+  ): Promise<GeneratedText[]> {
+    if (this.maxTokens === 0) return this.prompts.flatMap(() => Array.from({ length: this.n }, noText))
+    if (this.wantsNext && scores.every(({ next }) => next))
+      return scores.map(({ next }) => this.nextText(next!))
+    const { n, isGreedy } = this
+    // Greedy texts of a prompt are all the same; a call of one each has them.
+    const repeated = isGreedy ? n : 1
+    const prompts = this.prompts.flatMap(({ ids }) => Array.from({ length: repeated }, () => ids))
+    const options: GenerateOptions = {
+      ...samplingOptions(this.body),
+      ...{ maxTokens: this.maxTokens, n: isGreedy ? 1 : n, addBos: false, signal: this.call.signal },
+      topLogProbs: this.body.logprobs ?? 0,
+    }
+    const indexOf = ({ stream, choice }: Continuation) => (isGreedy ? stream : stream * n + choice)
+    const results = await this.model.generateTold(prompts, options, {
+      onText: (piece, text) => onText?.(piece, indexOf(text), text),
+    })
+    return results.flatMap((result: GenerateResult): GeneratedText[] => result.choices ?? [result])
+  }
+
+  private get isGreedy(): boolean {
+    return this.body.temperature === 0
+  }
+
+  /** The best next token as a text. One that ends texts is an entry of the log-probabilities, and no text. */
+  private nextText({ token, logProb }: Alternative): GeneratedText {
+    const ends = this.model.info.eosTokenIds.includes(token)
+    const decoder = ends ? undefined : this.model.tokenizer?.decodeStream({ skipSpecialTokens: true })
+    return {
+      text: decoder ? decoder.push(token) + decoder.end() : '',
+      ...{ tokens: [token], logProbs: [logProb], topAlternatives: [[{ token, logProb }]] },
+      finishReason: ends ? 'stop' : 'length',
+    }
+  }
+
+  /** Entries of the prompt, with where each begins in its text. */
+  private promptPart(prompt: { text: string; ids: Int32Array }, entries: readonly Entry[]): Placed[] {
+    const offsets = textOffsets(this.model, prompt.ids)
+    const last = prompt.ids.at(-1)
+    if (last === undefined || entries.length === 0) return []
+    // BOS and the space that SentencePiece puts before a text are in no text that was given.
+    const all = offsets.at(-1)! + codePoints(tokenText(this.model, last))
+    const added = Math.max(0, all - codePoints(prompt.text))
+    return entries.map((entry, i) => ({ ...entry, offset: Math.max(0, offsets[i]! - added) }))
+  }
+
+  private newPart(prompt: { text: string }, { tokens, logProbs, topAlternatives }: SoFar): Placed[] {
+    if (this.body.logprobs == null) return []
+    const offsets = textOffsets(this.model, tokens, this.body.echo ? codePoints(prompt.text) : 0)
+    return tokens.map((id, i) => ({
+      ...{ id, logProb: logProbs[i]!, offset: offsets[i]! },
+      alternatives: topAlternatives?.[i] ?? [],
+    }))
+  }
+
+  private logprobs(entries: readonly Placed[]): Logprobs | null {
+    if (this.body.logprobs == null) return null
+    return {
+      tokens: entries.map(({ id }) => tokenText(this.model, id)),
+      token_logprobs: entries.map(({ logProb }) => logProb),
+      top_logprobs: entries.map(entry => this.topLogprobs(entry)),
+      text_offset: entries.map(({ offset }) => offset),
+    }
+  }
+
+  /** The best tokens and the one that is there, by their texts; of two with one text the likelier one counts. */
+  private topLogprobs({ id, logProb, alternatives }: Entry): Record<string, number> | null {
+    if (logProb === null) return null
+    const top: Record<string, number> = {}
+    const shown = alternatives.slice(0, this.body.logprobs ?? 0)
+    for (const { token, logProb: own } of [...shown, { token: id, logProb }]) {
+      const text = tokenText(this.model, token)
+      top[text] = Math.max(top[text] ?? Number.NEGATIVE_INFINITY, own)
+    }
+    return top
+  }
+
+  private usage(texts: readonly GeneratedText[]): Static<typeof usage> {
+    const prompt_tokens = sum(this.prompts.map(({ ids }) => ids.length))
+    const completion_tokens = sum(texts.map(({ tokens }) => tokens.length))
+    Object.assign(this.call.counted, { promptTokens: prompt_tokens, completionTokens: completion_tokens })
+    return { prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens }
+  }
+}
+
+type Placed = Entry & { offset: number }
+/** A text that has ended or goes on. */
+type SoFar = Pick<GeneratedText, 'tokens' | 'logProbs' | 'topAlternatives'>
+
+function first(ids: Int32Array): Entry[] {
+  return Array.from(ids.subarray(0, 1), id => ({ id, logProb: null, alternatives: [] }))
+}
+
+function noText(): GeneratedText {
+  return { text: '', tokens: [], logProbs: [], finishReason: 'length' }
+}
+
+/** A text that fills the context has no more room, as one has that fills max_tokens. */
+function finishOf({ finishReason }: GeneratedText): 'stop' | 'length' {
+  return finishReason === 'stop' ? 'stop' : 'length'
+}

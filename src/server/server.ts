@@ -1,0 +1,202 @@
+// The HTTP server: takes requests to their routes, answers errors, counts and logs, and drains before it ends.
+import { randomUUID } from 'node:crypto'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Logger } from 'pino'
+import { MtLlamaError } from '../errors.ts'
+import type { Model } from '../model.ts'
+import { Admission } from './admission.ts'
+import { send, sendError } from './answer.ts'
+import { readJson } from './body.ts'
+import { allowOrigin } from './cors.ts'
+import { HttpError, toHttpError } from './http-error.ts'
+import { checkKey } from './key.ts'
+import { isLines } from './lines.ts'
+import { Metrics } from './metrics.ts'
+import { openApi } from './open-api.ts'
+import type { App, Call, Limits } from './route.ts'
+import { get } from './route.ts'
+import { Router, type ServedRoute } from './router.ts'
+import { routes } from './routes.ts'
+
+export interface ServeOptions {
+  host: string
+  /** 0 takes one that is free. */
+  port: number
+  /** Those that may call have one of them; with none all may. */
+  apiKeys: readonly string[]
+  /** The web page's origin that browsers may call from, '*' for all; undefined: none. */
+  corsOrigin: string | undefined
+  modelName: string
+  limits: Limits
+  log: Logger
+  /** Whether messages of errors, which may hold paths, and paths of code are logged. */
+  logsDetails: boolean
+}
+
+/** Time in which a request's header has to be there, in ms. */
+const headerTimeout = 20_000
+/** How long a connection without a request stays open, in ms: longer than proxies do, so that they close it. */
+const keepAlive = 65_000
+
+export class LlamaServer {
+  private readonly server: Server
+  private readonly router: Router
+  private readonly app: App
+  private readonly options: ServeOptions
+  private draining = false
+  /** Fires when requests that still run are given up. */
+  private readonly closing = new AbortController()
+
+  constructor(model: Model, options: ServeOptions) {
+    this.options = options
+    const admission = new Admission(options.limits.queueTokens)
+    this.app = {
+      ...{ model, modelName: options.modelName, created: Math.floor(Date.now() / 1000) },
+      ...{ admission, metrics: new Metrics(model, admission), limits: options.limits },
+      isDraining: () => this.draining,
+    }
+    const document = openApi(routes)
+    const ownRoute = get({
+      path: '/openapi.json',
+      summary: 'This document',
+      handle: () => ({ json: document }),
+    })
+    this.router = new Router([...routes, ownRoute])
+    // A body that is streamed may take hours; what stands still is ended by the limits.
+    this.server = createServer({
+      headersTimeout: headerTimeout,
+      requestTimeout: 0,
+      keepAliveTimeout: keepAlive,
+    })
+    this.server.on('request', (request, response) => void this.answer(request, response))
+  }
+
+  /** Begins to listen. @returns where. @throws OUTPUT where the address cannot be had */
+  listen(): Promise<string> {
+    const { host, port } = this.options
+    return new Promise((resolve, reject) => {
+      const refuse = (error: NodeJS.ErrnoException) =>
+        reject(new MtLlamaError('OUTPUT', `cannot listen on ${host}, port ${port}: ${error.code}.`))
+      this.server.once('error', refuse)
+      this.server.listen(port, host, () => {
+        this.server.off('error', refuse)
+        const { address, port, family } = this.server.address() as AddressInfo
+        resolve(`http://${family === 'IPv6' ? `[${address}]` : address}:${port}`)
+      })
+    })
+  }
+
+  /**
+   * Takes no more requests, lets those that run end, and closes.
+   * @param now ends them where they are
+   */
+  async close(now?: AbortSignal): Promise<void> {
+    this.draining = true
+    const giveUp = () => {
+      this.closing.abort()
+      this.server.closeAllConnections()
+    }
+    if (now?.aborted) giveUp()
+    else now?.addEventListener('abort', giveUp, { once: true })
+    await new Promise<void>(resolve => {
+      this.server.close(() => resolve())
+      this.server.closeIdleConnections()
+    })
+  }
+
+  private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const begin = performance.now()
+    const id = randomUUID()
+    const gone = new AbortController()
+    response.setHeader('x-request-id', id)
+    response.on('close', () => gone.abort())
+    let route: ServedRoute | undefined
+    let isFirst = true
+    const call: Call = {
+      ...{ id, app: this.app, request, counted: {} },
+      signal: AbortSignal.any([gone.signal, this.closing.signal]),
+      firstToken: () => {
+        if (isFirst) this.app.metrics.firstToken.observe({ route: route!.path }, secondsSince(begin))
+        isFirst = false
+      },
+    }
+    let failure: unknown
+    try {
+      if (allowOrigin(request, response, this.options.corsOrigin)) return
+      // A client that is being answered may ask again on its connection; one that drains takes no more there.
+      if (this.draining) response.setHeader('connection', 'close')
+      route = this.router.find(request.method ?? '', pathOf(request))
+      if (!route.isOpen) this.checkOpen(request)
+      await this.run(route, call, response)
+    } catch (error) {
+      failure = error
+      if (!response.headersSent && !gone.signal.aborted) refuse(request, response, toHttpError(error))
+      else response.destroy()
+    } finally {
+      this.count(call, route, begin, response, failure, gone.signal.aborted && !response.writableFinished)
+    }
+  }
+
+  /** @throws 401, 503 while it drains */
+  private checkOpen({ headers }: IncomingMessage): void {
+    checkKey(this.options.apiKeys, headers.authorization)
+    if (this.draining) throw new HttpError(503, 'the server is stopping', { headers: { 'retry-after': '5' } })
+  }
+
+  private async run(route: ServedRoute, call: Call, response: ServerResponse): Promise<void> {
+    const { request } = call
+    if (route.lines && isLines(request)) return send(response, await route.lines(call), call)
+    const body = route.body ? route.check(await readJson(request, this.app.limits)) : undefined
+    return send(response, await route.handle(body, call), call)
+  }
+
+  private count(
+    { id, counted, request }: Call,
+    route: ServedRoute | undefined,
+    begin: number,
+    response: ServerResponse,
+    failure: unknown,
+    hasGone: boolean,
+  ): void {
+    const { metrics } = this.app
+    const path = route?.path ?? 'none'
+    // What nginx logs where a client closes the connection.
+    const status = hasGone ? 499 : response.statusCode
+    metrics.requests.inc({ route: path, status })
+    metrics.duration.observe({ route: path }, secondsSince(begin))
+    metrics.tokens.inc({ kind: 'prompt' }, counted.promptTokens ?? 0)
+    metrics.tokens.inc({ kind: 'completion' }, counted.completionTokens ?? 0)
+    const ms = Math.round(performance.now() - begin)
+    const line = { id, method: request.method, route: path, status, ms, ...counted }
+    const { log } = this.options
+    if (status >= 500) log.error({ ...line, ...this.detailsOf(failure) })
+    else log.info(line)
+  }
+
+  private detailsOf(error: unknown): object {
+    const code = error instanceof MtLlamaError ? error.code : undefined
+    if (!this.options.logsDetails) return { code }
+    return error instanceof Error ? { code, message: error.message, stack: error.stack } : { code }
+  }
+}
+
+/** Answers with an error. The rest of a body that nobody reads is not waited for: the connection ends. */
+function refuse(request: IncomingMessage, response: ServerResponse, error: HttpError): void {
+  if (!request.complete) {
+    response.setHeader('connection', 'close')
+    request.resume()
+    response.on('finish', () => request.destroy())
+  }
+  sendError(response, error)
+}
+
+/** Without the query, which no route has. */
+function pathOf({ url = '/' }: IncomingMessage): string {
+  const [path] = url.split('?')
+  return path!
+}
+
+function secondsSince(begin: number): number {
+  return (performance.now() - begin) / 1000
+}
