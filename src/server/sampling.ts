@@ -30,7 +30,7 @@ export const samplingFields = {
 const fields = Type.Object(samplingFields)
 
 /** null stands for what is left out. */
-type Sampling = Static<typeof fields>
+export type Sampling = Static<typeof fields>
 
 /** The options, without maxTokens and n. */
 export function samplingOptions(body: Sampling): GenerateOptions {

@@ -21,8 +21,11 @@ export const count = Type.Integer({ minimum: 0, description: 'a whole number of 
 export const common = {
   /** The name of the model; it is checked where it is there. */
   model: maybe(text),
-  /** Taken since clients send it, and without effect. */
+  // Clients send these, and nothing depends on them.
   user: maybe(text),
+  metadata: maybe(Type.Unknown()),
+  store: maybe(boolean),
+  service_tier: maybe(text),
 }
 
 /** How a text of a request becomes ids. */

@@ -2,15 +2,14 @@
 // adds to it. `echo` with `logprobs` gives the log-probabilities of the prompt's own tokens, by which
 // lm-evaluation-harness scores continuations (lm_eval/models/openai_completions.py: with max_tokens 1 it takes the entries
 // between the context and the one new token, and calls them greedy where each equals the largest of its top_logprobs).
-import type { Continuation } from '../../generation/continuation.ts'
-import type { GeneratedText, GenerateOptions, GenerateResult } from '../../generation/options.ts'
+import type { GeneratedText } from '../../generation/options.ts'
 import type { Model } from '../../model.ts'
 import type { Alternative } from '../../scoring/request.ts'
-import { EventQueue } from '../event-queue.ts'
+import { finishOf, generateTexts, growing, type OnText, type SoFar } from '../generation.ts'
 import { HttpError } from '../http-error.ts'
 import { checkModel, promptIds, promptList, sum } from '../prompts.ts'
 import { type Answer, type Call, post } from '../route.ts'
-import { samplingFields, samplingOptions, takesBest } from '../sampling.ts'
+import { samplingFields, takesBest } from '../sampling.ts'
 import { maybe, object, type Static, Type } from '../schema.ts'
 import { boolean, common, count, encoding, nullable, prompts, usage } from '../schemas.ts'
 import { eventStream } from '../sse.ts'
@@ -106,7 +105,7 @@ class Completion {
   private readonly body: Body
   private readonly call: Call
   private readonly model: Model
-  private readonly prompts: readonly { text: string; ids: Int32Array }[]
+  private readonly prompts: readonly Prompt[]
   private readonly maxTokens: number
   private readonly n: number
   private readonly head: { id: string; object: 'text_completion'; created: number; model: string }
@@ -138,12 +137,12 @@ class Completion {
     const scores = await this.promptScores()
     const texts = await this.texts(scores)
     const choices = texts.map((text, index) => {
-      const prompt = this.prompts[Math.floor(index / this.n)]!
-      const before = scores[Math.floor(index / this.n)]?.entries ?? []
+      const prompt = this.promptOf(index)
+      const entries = scores[Math.floor(index / this.n)]?.entries ?? []
       return {
         index,
         text: (this.body.echo ? prompt.text : '') + text.text,
-        logprobs: this.logprobs([...this.promptPart(prompt, before), ...this.newPart(prompt, text)]),
+        logprobs: this.logprobs([...this.promptPart(prompt, entries), ...this.newPart(prompt, text, 0)]),
         finish_reason: finishOf(text),
       }
     })
@@ -156,37 +155,21 @@ class Completion {
       if (this.body.echo)
         for (let index = 0; index < this.prompts.length * this.n; index++)
           yield this.promptChunk(index, scores)
-      const queue = new EventQueue<object>()
-      const ended = this.told(queue, scores)
-      queue.endWith(ended)
-      yield* queue.read()
-      if (this.body.stream_options?.include_usage)
-        yield { ...this.head, choices: [], usage: this.usage(await ended) }
+      const { growths, ended } = growing(onText => this.texts(scores, onText))
+      for await (const { index, piece, part, before, finish } of growths) {
+        this.call.firstToken()
+        const logprobs = this.logprobs(this.newPart(this.promptOf(index), part, before))
+        yield this.chunk(index, piece, logprobs, finish)
+      }
+      const used = this.usage(await ended)
+      if (this.body.stream_options?.include_usage) yield { ...this.head, choices: [], usage: used }
     } finally {
       leave()
     }
   }
 
-  /** Pieces of all texts as they come, then how each has ended. */
-  private async told(queue: EventQueue<object>, scores: readonly PromptScores[]): Promise<GeneratedText[]> {
-    const sent = new Map<number, number>()
-    const chunk = (index: number, piece: string, text: SoFar, finish: string | null) => {
-      const prompt = this.prompts[Math.floor(index / this.n)]!
-      const from = sent.get(index) ?? 0
-      sent.set(index, text.tokens.length)
-      const part = this.newPart(prompt, text).slice(from)
-      queue.push(this.chunk(index, piece, this.logprobs(part), finish))
-    }
-    const texts = await this.texts(scores, (piece, index, text) => {
-      this.call.firstToken()
-      chunk(index, piece, text, null)
-    })
-    for (const [index, text] of texts.entries()) {
-      // What was not generated piece by piece comes at once.
-      const piece = sent.has(index) ? '' : text.text
-      chunk(index, piece, text, finishOf(text))
-    }
-    return texts
+  private promptOf(index: number): Prompt {
+    return this.prompts[Math.floor(index / this.n)]!
   }
 
   private promptChunk(index: number, scores: readonly PromptScores[]): object {
@@ -245,31 +228,20 @@ class Completion {
   }
 
   /** All texts, those of a prompt one after the other. */
-  private async texts(
-    scores: readonly PromptScores[],
-    onText?: (piece: string, index: number, text: SoFar) => void,
-  ): Promise<GeneratedText[]> {
+  private async texts(scores: readonly PromptScores[], onText?: OnText): Promise<GeneratedText[]> {
     if (this.maxTokens === 0) return this.prompts.flatMap(() => Array.from({ length: this.n }, noText))
     if (this.wantsNext && scores.every(({ next }) => next))
       return scores.map(({ next }) => this.nextText(next!))
-    const { n, isGreedy } = this
-    // Greedy texts of a prompt are all the same; a call of one each has them.
-    const repeated = isGreedy ? n : 1
-    const prompts = this.prompts.flatMap(({ ids }) => Array.from({ length: repeated }, () => ids))
-    const options: GenerateOptions = {
-      ...samplingOptions(this.body),
-      ...{ maxTokens: this.maxTokens, n: isGreedy ? 1 : n, addBos: false, signal: this.call.signal },
-      topLogProbs: this.body.logprobs ?? 0,
-    }
-    const indexOf = ({ stream, choice }: Continuation) => (isGreedy ? stream : stream * n + choice)
-    const results = await this.model.generateTold(prompts, options, {
-      onText: (piece, text) => onText?.(piece, indexOf(text), text),
-    })
-    return results.flatMap((result: GenerateResult): GeneratedText[] => result.choices ?? [result])
-  }
-
-  private get isGreedy(): boolean {
-    return this.body.temperature === 0
+    const ids = this.prompts.map(prompt => prompt.ids)
+    const { signal } = this.call
+    const topLogProbs = this.body.logprobs ?? 0
+    const { body: sampling, maxTokens } = this
+    return generateTexts(
+      this.model,
+      ids,
+      { sampling, maxTokens, topLogProbs, keepsRows: false, signal },
+      onText,
+    )
   }
 
   /** The best next token as a text. One that ends texts is an entry of the log-probabilities, and no text. */
@@ -284,7 +256,7 @@ class Completion {
   }
 
   /** Entries of the prompt, with where each begins in its text. */
-  private promptPart(prompt: { text: string; ids: Int32Array }, entries: readonly Entry[]): Placed[] {
+  private promptPart(prompt: Prompt, entries: readonly Entry[]): Placed[] {
     const offsets = textOffsets(this.model, prompt.ids)
     const last = prompt.ids.at(-1)
     if (last === undefined || entries.length === 0) return []
@@ -294,9 +266,11 @@ class Completion {
     return entries.map((entry, i) => ({ ...entry, offset: Math.max(0, offsets[i]! - added) }))
   }
 
-  private newPart(prompt: { text: string }, { tokens, logProbs, topAlternatives }: SoFar): Placed[] {
+  /** Entries of new tokens. @param before characters of the new text that come before them */
+  private newPart(prompt: Prompt, { tokens, logProbs, topAlternatives }: SoFar, before: number): Placed[] {
     if (this.body.logprobs == null) return []
-    const offsets = textOffsets(this.model, tokens, this.body.echo ? codePoints(prompt.text) : 0)
+    const start = before + (this.body.echo ? codePoints(prompt.text) : 0)
+    const offsets = textOffsets(this.model, tokens, start)
     return tokens.map((id, i) => ({
       ...{ id, logProb: logProbs[i]!, offset: offsets[i]! },
       alternatives: topAlternatives?.[i] ?? [],
@@ -333,19 +307,15 @@ class Completion {
   }
 }
 
+interface Prompt {
+  text: string
+  ids: Int32Array
+}
 type Placed = Entry & { offset: number }
-/** A text that has ended or goes on. */
-type SoFar = Pick<GeneratedText, 'tokens' | 'logProbs' | 'topAlternatives'>
-
 function first(ids: Int32Array): Entry[] {
   return Array.from(ids.subarray(0, 1), id => ({ id, logProb: null, alternatives: [] }))
 }
 
 function noText(): GeneratedText {
   return { text: '', tokens: [], logProbs: [], finishReason: 'length' }
-}
-
-/** A text that fills the context has no more room, as one has that fills max_tokens. */
-function finishOf({ finishReason }: GeneratedText): 'stop' | 'length' {
-  return finishReason === 'stop' ? 'stop' : 'length'
 }
