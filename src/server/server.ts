@@ -105,12 +105,29 @@ export class LlamaServer {
     })
   }
 
+  /** What it has to do. */
+  get work(): { waitingTokens: number } {
+    return { waitingTokens: this.app.admission.tokens }
+  }
+
   private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const begin = performance.now()
     const id = randomUUID()
     const gone = new AbortController()
     response.setHeader('x-request-id', id)
-    response.on('close', () => gone.abort())
+    let failure: unknown
+    // An answer that is cut off says that it is finished too.
+    let isWhole = false
+    response.on('finish', () => {
+      isWhole = !request.socket.destroyed
+    })
+    response.on('close', () => {
+      gone.abort()
+      // What nginx logs where a client has closed the connection, or did not take the answer.
+      this.count(call, route, begin, isWhole ? response.statusCode : 499, failure)
+      // A connection whose answer began before the server drained is kept open otherwise.
+      if (this.draining) setImmediate(() => this.server.closeIdleConnections())
+    })
     let route: ServedRoute | undefined
     let isFirst = true
     const call: Call = {
@@ -121,7 +138,6 @@ export class LlamaServer {
         isFirst = false
       },
     }
-    let failure: unknown
     try {
       if (allowOrigin(request, response, this.options.corsOrigin)) return
       // A client that is being answered may ask again on its connection; one that drains takes no more there.
@@ -134,7 +150,8 @@ export class LlamaServer {
       if (!response.headersSent && !gone.signal.aborted) refuse(request, response, toHttpError(error))
       else response.destroy()
     } finally {
-      this.count(call, route, begin, response, failure, gone.signal.aborted && !response.writableFinished)
+      // An answer that nobody takes is not held for ever.
+      if (!response.writableFinished) response.setTimeout(this.app.limits.idleMs, () => response.destroy())
     }
   }
 
@@ -155,14 +172,11 @@ export class LlamaServer {
     { id, counted, request }: Call,
     route: ServedRoute | undefined,
     begin: number,
-    response: ServerResponse,
+    status: number,
     failure: unknown,
-    hasGone: boolean,
   ): void {
     const { metrics } = this.app
     const path = route?.path ?? 'none'
-    // What nginx logs where a client closes the connection.
-    const status = hasGone ? 499 : response.statusCode
     metrics.requests.inc({ route: path, status })
     metrics.duration.observe({ route: path }, secondsSince(begin))
     metrics.tokens.inc({ kind: 'prompt' }, counted.promptTokens ?? 0)
