@@ -111,12 +111,13 @@ describe('the HTTP server', () => {
         await idle(server)
         assert.equal((await post(`${url}/v1/completions`, body)).status, 200)
       },
-      { limits: { ...limits, queueTokens: 16_000 } },
+      { limits: { ...limits, queueTokens: 4100 } },
     ))
 
-  it('says by the pace so far when the queue has room', () => {
+  it('says by the pace so far when the queue has room, and that a request never fits', () => {
     const admission = new Admission(1000)
-    const leave = admission.enter(5000)
+    assert.throws(() => admission.enter(1001), { status: 413 })
+    const leave = admission.enter(995)
     assert.throws(() => admission.enter(10), { status: 429, headers: { 'retry-after': '1' } })
     leave()
     leave()
@@ -124,6 +125,13 @@ describe('the HTTP server', () => {
     admission.enter(1000)
     assert.throws(() => admission.enter(1), { status: 429 })
   })
+
+  it('a request whose answer would take too much memory is refused', () =>
+    withServer(async ({ url }) => {
+      const fields = { prompt: Array(30).fill('a'.repeat(2000)), max_tokens: 0, echo: true, logprobs: 20 }
+      const found = await post(`${url}/v1/completions`, fields)
+      assert.deepEqual([found.status, found.json.error.code], [413, 'request_too_large'])
+    }))
 
   for (const [name, fields] of [
     ['streams', long],

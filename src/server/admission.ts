@@ -1,4 +1,4 @@
-// How much work may wait: a request whose tokens would not fit is told when to come again.
+// How much work may wait: a request whose tokens do not fit is told when to come again. So the memory of all answers has a bound.
 import { HttpError } from './http-error.ts'
 
 /** Seconds to wait where nothing is known of the pace yet. */
@@ -15,19 +15,27 @@ export class Admission {
   private busyTime = 0
   private busySince: number | undefined
 
-  /** @param limit tokens that may wait or run; one request of more is taken where there is no other */
+  /** @param limit tokens that may wait or run */
   constructor(limit: number) {
     this.limit = limit
   }
 
   /**
    * Takes a request in. @returns gives its place back; more calls of it do nothing
-   * @throws 429 with the time in which the queue should have room, by the pace so far
+   * @throws 413 for one that never fits; 429 with the time in which the queue should have room, by the pace so far
    */
   enter(tokens: number): () => void {
+    if (tokens > this.limit)
+      throw new HttpError(
+        413,
+        `the request takes ${tokens} tokens, and the queue holds ${this.limit}; split it`,
+        {
+          code: 'request_too_large',
+        },
+      )
     const over = this.tokens + tokens - this.limit
-    if (over > 0 && this.tokens > 0) {
-      const seconds = Math.ceil(Math.min(this.secondsFor(Math.min(over, this.tokens)), longestWait))
+    if (over > 0) {
+      const seconds = Math.ceil(Math.min(this.secondsFor(over), longestWait))
       throw new HttpError(
         429,
         `the queue is full: ${this.tokens} tokens wait, ${this.limit} may; come again in ${seconds} s`,
@@ -53,4 +61,18 @@ export class Admission {
     if (this.tokensDone === 0) return firstGuess
     return Math.max(firstGuess, (tokens * (this.busyTime + running)) / 1000 / this.tokensDone)
   }
+}
+
+/** New tokens that a text is taken to have: most end long before what they may have. */
+const expectedTokens = 512
+
+/**
+ * What a request counts as.
+ * @param prompts tokens of its prompts
+ * @param texts new texts
+ * @param maxTokens new tokens that each may have
+ * @param alternatives of each token, which take memory until they are sent
+ */
+export function tokensOf(prompts: number, texts: number, maxTokens: number, alternatives = 0): number {
+  return (prompts + texts * Math.min(maxTokens, expectedTokens)) * Math.max(1, alternatives)
 }

@@ -3,6 +3,7 @@ import type { ChatMessage } from '../../chat/chat-template.ts'
 import type { GeneratedText } from '../../generation/options.ts'
 import type { Model } from '../../model.ts'
 import type { Alternative } from '../../scoring/request.ts'
+import { tokensOf } from '../admission.ts'
 import { finishOf, generateTexts, growing, type OnText, type SoFar } from '../generation.ts'
 import { HttpError } from '../http-error.ts'
 import { checkModel, promptIds, sum } from '../prompts.ts'
@@ -83,7 +84,8 @@ async function complete(body: Body, call: Call): Promise<Answer> {
   const [ids] = await promptIds([prompt], call, false)
   const room = Math.max(1, model.info.contextLength - ids!.length)
   const maxTokens = body.max_completion_tokens ?? body.max_tokens ?? room
-  const leave = app.admission.enter(ids!.length + (body.n ?? 1) * Math.min(maxTokens, room))
+  const tokens = tokensOf(ids!.length, body.n ?? 1, Math.min(maxTokens, room), body.top_logprobs ?? 0)
+  const leave = app.admission.enter(tokens)
   const answer = new ChatAnswer(body, call, ids!, maxTokens)
   if (body.stream) return eventStream(answer.stream(leave))
   try {

@@ -5,6 +5,7 @@
 import type { GeneratedText } from '../../generation/options.ts'
 import type { Model } from '../../model.ts'
 import type { Alternative } from '../../scoring/request.ts'
+import { tokensOf } from '../admission.ts'
 import { finishOf, generateTexts, growing, type OnText, type SoFar } from '../generation.ts'
 import { HttpError } from '../http-error.ts'
 import { checkModel, promptIds, promptList, sum } from '../prompts.ts'
@@ -85,7 +86,8 @@ async function complete(body: Body, call: Call): Promise<Answer> {
     })
   const list = promptList(body.prompt, app)
   const ids = await promptIds(list, call, body.add_special_tokens)
-  const leave = app.admission.enter(sum(ids.map(({ length }) => length + n * maxTokens)))
+  const tokens = sum(ids.map(({ length }) => length))
+  const leave = app.admission.enter(tokensOf(tokens, ids.length * n, maxTokens, body.logprobs ?? 0))
   const request = new Completion(body, call, list, ids, maxTokens, n)
   if (body.stream) return eventStream(request.stream(leave))
   try {
