@@ -148,7 +148,7 @@ export class LlamaServer {
     } catch (error) {
       failure = error
       if (!response.headersSent && !gone.signal.aborted) refuse(request, response, toHttpError(error))
-      else response.destroy()
+      else if (!response.writableEnded) response.destroy()
     } finally {
       // An answer that nobody takes is not held for ever.
       if (!response.writableFinished) response.setTimeout(this.app.limits.idleMs, () => response.destroy())
