@@ -51,6 +51,41 @@ struct Adjustments {
   }
 };
 
+// The masks of a step, which its sequences may share; undefined reads as no masks.
+struct Masks {
+  std::vector<int32_t> of_sequences;  // [sequences] which mask is each one's; -1: none
+  std::vector<int32_t> words;         // [masks, mask_words(vocab)]
+  size_t each;
+
+  Masks(Napi::Value value, size_t sequences, int vocab) : of_sequences(sequences, -1), each(mask_words(vocab)) {
+    if (value.IsUndefined()) return;
+    const Napi::Object object = read_object(value, "masks");
+    of_sequences = read_int32s(object["ofSequences"], "ofSequences of masks");
+    words = read_int32s(object["words"], "words of masks");
+    const auto fail = [](const std::string& message) { throw Error(ErrorCode::INVALID_ARGUMENT, message); };
+    if (of_sequences.size() != sequences) {
+      fail("ofSequences of masks has " + std::to_string(of_sequences.size()) + " elements, expected " +
+           std::to_string(sequences));
+    }
+    if (words.size() % each != 0) {
+      fail("words of masks has " + std::to_string(words.size()) + " elements, expected " + std::to_string(each) +
+           " each");
+    }
+    const auto masks = static_cast<int64_t>(words.size() / each);
+    for (const int32_t mask : of_sequences) {
+      if (mask < -1 || mask >= masks) {
+        fail("ofSequences of masks has " + std::to_string(mask) + "; there are " + std::to_string(masks));
+      }
+    }
+  }
+
+  std::span<const uint32_t> of(size_t sequence) const {
+    if (of_sequences[sequence] < 0) return {};
+    // Signed and unsigned integers of one width may be read as each other.
+    return {reinterpret_cast<const uint32_t*>(words.data()) + of_sequences[sequence] * each, each};
+  }
+};
+
 // Reads sequences from [sequences, 3]: first row, length, stream; and a list with the sampling of each.
 std::vector<SessionSequence> read_sequences(Napi::Value value, Napi::Value samplings) {
   std::vector<SessionSequence> sequences;
@@ -141,12 +176,16 @@ class StepJob final : public Job {
         offsets_(read_int32s(info[2], "offsets")),
         ids_(read_int32s(info[3], "ids")),
         adjustments_(info[6], sequences_.size()),
+        masks_(info[8], sequences_.size(), session_->config().vocab_size),
         top_count_(read_top_counts(info[7], session_->config().vocab_size, sequences_)),
         next_(info.Env(), sequences_.size()),
         log_probs_(info.Env(), sequences_.size()),
         top_ids_(info.Env(), top_count_),
         top_log_probs_(info.Env(), top_count_) {
-    for (size_t i = 0; i < sequences_.size(); i++) sequences_[i].adjustments = adjustments_.of(i);
+    for (size_t i = 0; i < sequences_.size(); i++) {
+      sequences_[i].adjustments = adjustments_.of(i);
+      sequences_[i].mask = masks_.of(i);
+    }
   }
 
   void run(const Control& control) override {
@@ -169,6 +208,7 @@ class StepJob final : public Job {
   std::vector<SessionSequence> sequences_;
   std::vector<int32_t> offsets_, ids_;
   Adjustments adjustments_;
+  Masks masks_;
   size_t top_count_;
   ResultArray<Napi::Int32Array> next_;
   ResultArray<Napi::Float32Array> log_probs_;

@@ -68,7 +68,7 @@ class ForwardOps {
   virtual ~ForwardOps() = default;
 
   // Bytes of the device's memory that ops may yet take as scratch for packs within the limits. Lists of the head's
-  // top_k and adjustments of logits come on top.
+  // top_k and changes of logits come on top.
   virtual size_t scratch_bytes(const PackLimits&) const { return 0; }
 
   // `windows` are those with which attention() will be called, each one once.
@@ -130,11 +130,10 @@ class ForwardOps {
 
   // The token that each row's random bits pick from its logits h w^T, and its log-softmax: choose_token() of
   // base/sampling.h, without the logits leaving the device.
-  //   h [rows, dim] activation dtype   draws, ids, log_prob [rows]   adjustments: those that the draws name, each at
-  //   most once   Waits for the result.
-  virtual void head_sample(View h, const Matrix& w, std::span<const Draw> draws,
-                           std::span<const Adjustment> adjustments, std::span<int32_t> ids, std::span<float> log_prob,
-                           const Control& control) = 0;
+  //   h [rows, dim] activation dtype   draws, ids, log_prob [rows]   changes: those that the draws name, each
+  //   adjustment at most once   Waits for the result.
+  virtual void head_sample(View h, const Matrix& w, std::span<const Draw> draws, const LogitChanges& changes,
+                           std::span<int32_t> ids, std::span<float> log_prob, const Control& control) = 0;
 
   // logits = h w^T, to the host: [rows, vocab] f32. Waits for the result.
   virtual void head_logits(View h, const Matrix& w, float* logits, const Control& control) = 0;

@@ -100,22 +100,37 @@ void check_adjustments(std::span<const Adjustment> adjustments, int vocab) {
   }
 }
 
+void check_mask(std::span<const uint32_t> mask, int vocab) {
+  const auto fail = [](const std::string& message) { throw Error(ErrorCode::INVALID_ARGUMENT, message); };
+  if (mask.size() != mask_words(vocab)) {
+    fail("a mask has " + std::to_string(mask.size()) + " words, expected " + std::to_string(mask_words(vocab)));
+  }
+  for (size_t i = 0; i < mask.size(); i++) {
+    const int ids = vocab - static_cast<int>(i) * 32;
+    if ((ids < 32 ? mask[i] << (32 - ids) : mask[i]) != 0) return;
+  }
+  fail("a mask lets no token be drawn");
+}
+
 uint64_t least_weight(const Sampling& sampling) {
   return static_cast<uint64_t>(std::ceil(double{sampling.min_p} * 0x1p40));
 }
 
 uint64_t random_bits(uint64_t seed, uint64_t stream, uint64_t step) { return mix(mix(mix(seed) ^ stream) ^ step); }
 
-Choice choose_token(std::span<const float> logits, const Draw& draw, std::span<const Adjustment> adjustments,
+Choice choose_token(std::span<const float> logits, const Draw& draw, const LogitChanges& changes,
                     std::span<TokenWeight> scratch) {
   const Sampling& sampling = draw.sampling;
-  const auto own = adjustments.subspan(draw.adjustments_begin, draw.adjustments_end - draw.adjustments_begin);
+  const auto own = changes.adjustments.subspan(draw.adjustments_begin, draw.adjustments_end - draw.adjustments_begin);
+  const uint32_t* mask = draw.mask < 0 ? nullptr : &changes.masks[draw.mask * mask_words(int(logits.size()))];
   // Calls visit(id, logit, the logit as it is adjusted) for all tokens.
   const auto for_all = [&](const auto& visit) {
     auto next = own.begin();
     for (int32_t id = 0; id < static_cast<int32_t>(logits.size()); id++) {
       const bool is_adjusted = next != own.end() && next->id == id;
-      visit(id, logits[id], is_adjusted ? adjusted(logits[id], *next++) : logits[id]);
+      const float changed = is_adjusted ? adjusted(logits[id], *next++) : logits[id];
+      const bool may_come = mask == nullptr || (mask[id / 32] >> id % 32 & 1) != 0;
+      visit(id, logits[id], may_come ? changed : NAN);
     }
   };
   float largest = -HUGE_VALF, largest_adjusted = -HUGE_VALF;

@@ -33,7 +33,7 @@ struct OpCase {
   std::vector<TreeSpec> trees;
   bool bias = false;
   int top_k = 0;          // for head_score and head_sample
-  bool adjusted = false;  // for head_sample
+  bool adjusted = false;  // for head_sample: whether logits are adjusted and masked
   int shift = 0;          // by this and twice this many bytes, a multiple of 4, arrays are off their 64-byte alignment
   bool head_norms = false;    // for qkv
   int window = kWholeWindow;  // for attention

@@ -75,7 +75,7 @@ Session::Cursor Session::fill_pack(const StepRequest& request, Cursor at) {
   // Each op of the head runs on rows that are side by side.
   const auto takes_best = [&](const Ending& ending) {
     const SessionSequence& sequence = request.sequences[ending.sequence];
-    return sequence.sampling.temperature == 0 && sequence.adjustments.empty();
+    return sequence.sampling.temperature == 0 && sequence.adjustments.empty() && sequence.mask.empty();
   };
   const auto has_top = [&](const Ending& ending) { return request.sequences[ending.sequence].top_k > 0; };
   const auto begin = pack_.ending.begin(), end = pack_.ending.end();
@@ -125,10 +125,11 @@ void Session::run_pack(const StepRequest& request, const StepResult& result, con
   if (best < n) {
     draws_.clear();
     adjustments_.clear();
+    masks_.clear();
     for (size_t i = best; i < n; i++) add_draw(request.sequences[pack_.ending[i].sequence], pack_.ending[i].row);
     const auto rest = [&](auto& values) { return std::span(values).subspan(best); };
-    backend.head_sample(h.part(pack_.best, h.rows - pack_.best), model_->head(), draws_, adjustments_, rest(best_),
-                        rest(best_log_prob_), control);
+    backend.head_sample(h.part(pack_.best, h.rows - pack_.best), model_->head(), draws_, {adjustments_, masks_},
+                        rest(best_), rest(best_log_prob_), control);
   }
   for (size_t i = 0; i < n; i++) {
     result.ids[pack_.ending[i].sequence] = best_[i];
@@ -166,6 +167,10 @@ void Session::add_draw(const SessionSequence& sequence, int32_t row) {
   const auto begin = static_cast<int32_t>(adjustments_.size());
   adjustments_.insert(adjustments_.end(), sequence.adjustments.begin(), sequence.adjustments.end());
   Draw draw = {.adjustments_begin = begin, .adjustments_end = static_cast<int32_t>(adjustments_.size())};
+  if (!sequence.mask.empty()) {
+    draw.mask = static_cast<int32_t>(masks_.size() / sequence.mask.size());
+    masks_.insert(masks_.end(), sequence.mask.begin(), sequence.mask.end());
+  }
   // Random bits of 0 pick the first of the best tokens.
   if (sequence.sampling.temperature > 0) {
     draw.sampling = sequence.sampling;
@@ -186,10 +191,11 @@ void Session::check(const StepRequest& request) const {
   std::vector<Rows> taken;
   for (size_t i = 0; i < n; i++) {
     const int64_t count = int64_t{request.offsets[i + 1]} - request.offsets[i];
-    const auto& [first_row, length, stream, sampling, adjustments, top_k] = request.sequences[i];
+    const auto& [first_row, length, stream, sampling, adjustments, mask, top_k] = request.sequences[i];
     const std::string here = "sequence " + std::to_string(i);
     check_sampling(sampling);
     check_adjustments(adjustments, model_->config().vocab_size);
+    if (!mask.empty()) check_mask(mask, model_->config().vocab_size);
     if (top_k < 0 || top_k > model_->config().vocab_size) {
       fail(here + " asks for " + std::to_string(top_k) + " alternatives, expected 0 .. " +
            std::to_string(model_->config().vocab_size));

@@ -13,6 +13,8 @@ struct SessionSequence {
   Sampling sampling = {};
   // They change the logits from which the next token is chosen, greedily too; not its log-probability. Ids ascend.
   std::span<const Adjustment> adjustments = {};
+  // Which tokens may come next, [mask_words(vocab)], or empty: all. It changes no log-probability either.
+  std::span<const uint32_t> mask = {};
   int32_t top_k = 0;  // alternatives wanted: the best tokens by the logits as they are
 };
 
@@ -54,10 +56,10 @@ class Session {
   void copy(const RowCopy& rows);
 
   // Appends tokens and gives the next token of each sequence. The token that is drawn for position t of a sequence
-  // depends on its tokens, on its sampling, on its adjustments and on (stream, t), not on other sequences, on its rows,
-  // or on the steps in which its tokens came. If memory runs out, the step goes on in smaller packs while it can. A
-  // step that throws may be repeated. Throws INVALID_ARGUMENT, TOKEN_OUT_OF_RANGE, CONTEXT_LENGTH (a sequence outgrows
-  // the model's positions), OUT_OF_MEMORY, ABORTED.
+  // depends on its tokens, on its sampling, on its adjustments, on its mask and on (stream, t), not on other sequences,
+  // on its rows, or on the steps in which its tokens came. If memory runs out, the step goes on in smaller packs while
+  // it can. A step that throws may be repeated. Throws INVALID_ARGUMENT, TOKEN_OUT_OF_RANGE, CONTEXT_LENGTH (a sequence
+  // outgrows the model's positions), OUT_OF_MEMORY, ABORTED.
   void step(const StepRequest& request, const StepResult& result, const Control& control);
 
   // Scores a pack whose trees may have segments in the cache, which stays as it is. Throws what check_request() throws,
@@ -111,6 +113,7 @@ class Session {
   std::vector<int32_t> argmax_, best_, no_targets_, top_ids_;
   std::vector<Draw> draws_;
   std::vector<Adjustment> adjustments_;  // those of draws_
+  std::vector<uint32_t> masks_;          // those of draws_
 };
 
 }  // namespace mt

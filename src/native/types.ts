@@ -237,6 +237,14 @@ export interface NativeAdjustments {
   addends: Float32Array
 }
 
+/** Which tokens may be drawn, one bit each: bit id % 32 of word id / 32. */
+export interface NativeMasks {
+  /** [n] which mask is each sequence's; -1: none, all tokens may be drawn. */
+  ofSequences: Int32Array
+  /** [masks, ceil(vocabulary / 32)]; a mask that a sequence has lets one token be drawn at least. */
+  words: Int32Array
+}
+
 /**
  * A KV cache for sequences that the caller places. Each step appends tokens to some sequences and returns each one's
  * next token. A step of many tokens is a prefill; a step of one each is a decode step.
@@ -258,6 +266,7 @@ export interface NativeSession {
    * @param offsets [n + 1] where each one's tokens lie in `ids`; at least one token each
    * @param adjustments those of each sequence; without them logits stay as they are
    * @param topCounts [n] how many alternatives each asks for; none without it
+   * @param masks without them all tokens may be drawn
    */
   step(
     sequences: Int32Array,
@@ -268,6 +277,7 @@ export interface NativeSession {
     isUrgent?: boolean,
     adjustments?: NativeAdjustments,
     topCounts?: Int32Array,
+    masks?: NativeMasks,
   ): Promise<NativeNext>
   /** NativeModel.score() of a pack whose segments lie in the session. */
   score(pack: NativePack, control: Control, isUrgent?: boolean): Promise<NativeScores>

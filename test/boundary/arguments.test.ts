@@ -262,6 +262,38 @@ describe('arguments', () => {
       session.dispose()
     })
 
+    it('wrong masks: INVALID_ARGUMENT, whatever is wrong of them', async () => {
+      const session = await openSession(model, 8)
+      const right = { ofSequences: i32(1, -1), words: i32(0, 0, 0, 1 << 9, 0, 0) }
+      const step = (masks: Anything) =>
+        session.step(
+          ...([i32(0, 0, 0, 4, 0, 1), two, i32(0, 1, 2), i32(1, 1), newControl()] as const),
+          ...([false, undefined, undefined, masks] as const),
+        )
+      assert.equal((await step(right)).ids[0], 9)
+      const shared = await step({ ofSequences: i32(0, 0), words: i32(0, 0, -(2 ** 31)) })
+      assert.deepEqual([...shared.ids], [95, 95])
+      const detached = i32(0, 0, 0, 1 << 9, 0, 0)
+      structuredClone(detached, { transfer: [detached.buffer] })
+      for (const change of [
+        { ofSequences: i32(1) },
+        { ofSequences: i32(1, -1, -1) },
+        { ofSequences: i32(2, -1) },
+        { ofSequences: i32(-2, 1) },
+        { ofSequences: [1, -1] },
+        // No token may be drawn.
+        { ofSequences: i32(0, -1) },
+        { words: i32(0, 0, 0, 1 << 9, 0) },
+        { words: i32() },
+        { words: detached },
+        { words: new Uint32Array(right.words) },
+        { words: undefined },
+      ])
+        await refuses(() => step({ ...right, ...change }), 'INVALID_ARGUMENT')
+      for (const masks of [null, 5, 'x']) await refuses(() => step(masks), 'INVALID_ARGUMENT')
+      session.dispose()
+    })
+
     // The session has 8 rows.
     const steps: [what: string, args: Int32Array[], code: string][] = [
       ['two numbers for a sequence', [i32(0, 0), i32(0, 1), i32(1)], 'INVALID_ARGUMENT'],

@@ -117,6 +117,7 @@ const nativeCalls: Record<string, (model: NativeModel) => unknown> = {
         ...{ penalties: Float32Array.of(1.5, 1), addends: Float32Array.of(0, 1) },
       },
       Int32Array.of(2, 1),
+      { ofSequences: Int32Array.of(-1, 0), words: new Int32Array(Math.ceil(config.vocabSize / 32)).fill(-1) },
     )
     const scores = await session.score(afterSegment, newControl())
     session.dispose()

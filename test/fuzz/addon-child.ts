@@ -189,6 +189,8 @@ async function steps(random: Random, owner: NativeModel): Promise<void> {
       ...{ offsets: Int32Array.of(0, 1, 2), ids: Int32Array.of(0, random.int(0, config.vocabSize)) },
       ...{ penalties: Float32Array.of(1.5, 1), addends: Float32Array.of(random.pick([0, -Infinity]), 2) },
     }
+    const words = new Int32Array(2 * Math.ceil(config.vocabSize / 32)).fill(random.pick([-1, 1, 0]))
+    const masks = { ofSequences: Int32Array.of(random.int(-1, 1), random.int(-1, 1)), words }
     const changing: Anything = random.pick([undefined, adjustments, spoil(random, adjustments)])
     for (const k of [0, 1]) held[k]! += lengths[k]!
     if (random.chance(0.2)) {
@@ -200,6 +202,7 @@ async function steps(random: Random, owner: NativeModel): Promise<void> {
         ...([sequences, samplings, offsets as Anything, ids as Anything] as const),
         ...([randomControl(random), false, changing] as const),
         random.pick([undefined, Int32Array.of(2, 0), Int32Array.of(random.oddNumber(), 3)]),
+        random.pick([undefined, masks, spoil(random, masks)]) as Anything,
       ),
     )
     if (random.chance(0.3)) {

@@ -3,6 +3,7 @@
 #include <map>
 #include <vector>
 
+#include "../../native/base/error.h"
 #include "../../native/base/sampling.h"
 #include "check.h"
 #include "choose.h"
@@ -103,6 +104,44 @@ void adjustments_change_the_choice_and_not_the_log_probability() {
   CHECK(std::isnan(none.log_prob));
 }
 
+void a_mask_leaves_the_choice_among_its_tokens() {
+  const std::vector<float> logits = {2, -1, 1.5f, 0.25f};
+  const auto masked = [&](uint32_t mask, const Sampling& sampling, const std::vector<Adjustment>& adjustments = {}) {
+    return choose(logits, sampling, UINT64_MAX / 2, adjustments, {&mask, 1});
+  };
+  const float log_sum = std::log(std::exp(2.0f) + std::exp(-1.0f) + std::exp(1.5f) + std::exp(0.25f));
+  for (const uint32_t mask : {0b1110u, 0xfffffffeu})
+    for (const Sampling& sampling : {Sampling{}, Sampling{.temperature = 1, .top_k = 1}}) {
+      const Choice choice = masked(mask, sampling);
+      CHECK_EQ(choice.id, 2);
+      CHECK(std::fabs(choice.log_prob - (1.5f - log_sum)) < 1e-6f);
+    }
+  // A filter that keeps more tokens than the mask has keeps those alone, however unlikely the model says they are.
+  for (const Sampling& sampling : {Sampling{.temperature = 1, .top_k = 3}, Sampling{.temperature = 2, .top_p = 0.5f},
+                                   Sampling{.temperature = 0.1f, .min_p = 1}})
+    CHECK_EQ(masked(0b0010, sampling).id, 1);
+  CHECK_EQ(masked(0b1010, {}, {{1, 1, 2}}).id, 1);
+  CHECK_EQ(masked(0b1010, {}, {{3, 1, -HUGE_VALF}}).id, 1);
+  const Choice none = masked(0, {.temperature = 1});
+  CHECK_EQ(none.id, 0);
+  CHECK(std::isnan(none.log_prob));
+}
+
+void a_mask_has_a_token_of_the_vocabulary() {
+  const auto fits = [](const std::vector<uint32_t>& mask, int vocab) {
+    try {
+      check_mask(mask, vocab);
+      return true;
+    } catch (const Error& error) {
+      CHECK(error.code() == ErrorCode::INVALID_ARGUMENT);
+      return false;
+    }
+  };
+  CHECK(fits({1}, 1) && fits({0x80000000u}, 32) && fits({0, 1}, 33) && fits({0, 0x40}, 39));
+  CHECK(!fits({}, 1) && !fits({1, 1}, 32) && !fits({1}, 33));
+  CHECK(!fits({0}, 32) && !fits({2}, 1) && !fits({0, 0x80}, 39) && !fits({0, 0xfffffffeu}, 33));
+}
+
 // Sums of weights, best first: 0.4, 0.7, 0.9, 1; in order of ids: 0.2, 0.6, 0.7, 1.
 void a_draw_walks_the_kept_tokens_by_id() {
   const auto id = [](double uniform, float top_p) {
@@ -162,6 +201,8 @@ int main() {
   mt::test::impossible_tokens_never_come();
   mt::test::the_log_probability_is_before_temperature();
   mt::test::adjustments_change_the_choice_and_not_the_log_probability();
+  mt::test::a_mask_leaves_the_choice_among_its_tokens();
+  mt::test::a_mask_has_a_token_of_the_vocabulary();
   mt::test::a_draw_walks_the_kept_tokens_by_id();
   mt::test::logits_that_are_no_numbers();
   mt::test::draws_depend_on_their_counter_alone();

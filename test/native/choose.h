@@ -8,9 +8,10 @@
 namespace mt::test {
 
 inline Choice choose(std::span<const float> logits, const Sampling& sampling, uint64_t random,
-                     std::span<const Adjustment> adjustments = {}) {
+                     std::span<const Adjustment> adjustments = {}, std::span<const uint32_t> mask = {}) {
   std::vector<TokenWeight> scratch(logits.size());
-  return choose_token(logits, {sampling, random, 0, static_cast<int32_t>(adjustments.size())}, adjustments, scratch);
+  const Draw draw = {sampling, random, 0, static_cast<int32_t>(adjustments.size()), mask.empty() ? -1 : 0};
+  return choose_token(logits, draw, {adjustments, mask}, scratch);
 }
 
 }  // namespace mt::test

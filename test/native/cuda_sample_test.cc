@@ -1,6 +1,6 @@
 // Sampling on the CUDA backend gives the token and the log-probability of choose_token(), whatever vocabulary,
-// temperature, top-k, top-p, adjustments and ties. It is built twice (cuda_target.h). On a GPU the exponential may
-// differ in its last bit.
+// temperature, top-k, top-p, adjustments, mask and ties. It is built twice (cuda_target.h). On a GPU the exponential
+// may differ in its last bit.
 #include <cmath>
 #include <cstring>
 #include <span>
@@ -26,20 +26,25 @@ const int kEvery = kSanitized ? 59 : reduced() ? 29 : kFibers ? 13 : 1;
 int draws = 0, other_tokens = 0;
 
 std::vector<Choice> sample(Device& device, const std::vector<float>& logits, int vocab, const Sampling& sampling,
-                           const std::vector<uint64_t>& random, const std::vector<Adjustment>& each) {
+                           const std::vector<uint64_t>& random, const std::vector<Adjustment>& each,
+                           const std::vector<uint32_t>& mask) {
   const int rows = static_cast<int>(random.size());
   const Placed<int32_t> ids(device, rows);
   const Placed<float> log_probs(device, rows);
   std::vector<Draw> draws;
   std::vector<Adjustment> adjustments;
+  std::vector<uint32_t> masks;
   for (const uint64_t bits : random) {
     const auto begin = static_cast<int32_t>(adjustments.size());
     adjustments.insert(adjustments.end(), each.begin(), each.end());
     draws.push_back({sampling, bits, begin, static_cast<int32_t>(adjustments.size())});
+    if (mask.empty()) continue;
+    draws.back().mask = static_cast<int32_t>(masks.size() / mask.size());
+    masks.insert(masks.end(), mask.begin(), mask.end());
   }
   head_sample(device, Placed<float>(device, logits).data(), rows, vocab, Placed<Draw>(device, draws).data(),
               Placed<Adjustment>(device, adjustments).data(), Placed<float>(device, adjustments.size()).data(),
-              ids.data(), log_probs.data());
+              Placed<uint32_t>(device, masks).data(), ids.data(), log_probs.data());
   const std::vector<int32_t> id = ids.read();
   const std::vector<float> log_prob = log_probs.read();
   std::vector<Choice> choices;
@@ -50,10 +55,10 @@ std::vector<Choice> sample(Device& device, const std::vector<float>& logits, int
 // Checks that row r of logits [rows, vocab] gets the choice of choose_token() for random[r].
 void test_choices(Device& device, const char* name, const std::vector<float>& logits, int vocab,
                   const Sampling& sampling, const std::vector<uint64_t>& random,
-                  const std::vector<Adjustment>& adjustments = {}) {
-  const std::vector<Choice> got = sample(device, logits, vocab, sampling, random, adjustments);
+                  const std::vector<Adjustment>& adjustments = {}, const std::vector<uint32_t>& mask = {}) {
+  const std::vector<Choice> got = sample(device, logits, vocab, sampling, random, adjustments, mask);
   for (size_t r = 0; r < random.size(); r++) {
-    const Choice want = choose(std::span(logits).subspan(r * vocab, vocab), sampling, random[r], adjustments);
+    const Choice want = choose(std::span(logits).subspan(r * vocab, vocab), sampling, random[r], adjustments, mask);
     draws++;
     if (got[r].id != want.id) other_tokens++;
     const bool both_nan = std::isnan(got[r].log_prob) && std::isnan(want.log_prob);
@@ -82,6 +87,16 @@ std::vector<Adjustment> some_adjustments(int vocab, unsigned seed) {
   return adjustments;
 }
 
+// A mask of none, of a few, or of most tokens.
+std::vector<uint32_t> some_mask(int vocab, unsigned seed) {
+  if (seed % 4 < 2) return {};
+  std::vector<uint32_t> mask(mask_words(vocab));
+  for (int id = 0; id < vocab; id++)
+    if (seed % 4 == 2 ? id % 17 == vocab / 2 % 17 : (id * 7 + int(seed % 100)) % 5 > 0)
+      mask[id / 32] |= uint32_t{1} << id % 32;
+  return mask;
+}
+
 // Logits are multiples of 1 / steps, so that there are ties. The random bits include the smallest and the largest.
 void test_random_rows(Device& device, int vocab, float steps, const Sampling& sampling, unsigned seed) {
   std::vector<float> logits = test::random(size_t{3} * vocab, seed, 8);
@@ -91,7 +106,7 @@ void test_random_rows(Device& device, int vocab, float steps, const Sampling& sa
   if (seed % 11 == 0) logits[seed * 17 % logits.size()] = -INFINITY;
   test_choices(device, ("seed " + std::to_string(seed)).c_str(), logits, vocab, sampling,
                {random_bits(seed, 1, 2), seed % 2 ? 0 : UINT64_MAX, random_bits(seed, 1, 3)},
-               some_adjustments(vocab, seed));
+               some_adjustments(vocab, seed), some_mask(vocab, seed));
 }
 
 void sweep(Device& device) {
@@ -137,7 +152,7 @@ void frequencies(Device& device) {
     random.push_back(static_cast<uint64_t>((i + 0.5) / kDraws * 0x1p64));
   }
   int counts[4] = {};
-  for (const Choice& c : sample(device, logits, 4, {.temperature = 1, .top_p = 0.75f}, random, {})) counts[c.id]++;
+  for (const Choice& c : sample(device, logits, 4, {.temperature = 1, .top_p = 0.75f}, random, {}, {})) counts[c.id]++;
   // Top-p keeps three tokens, because 0.4 + 0.3 < 0.75 <= 0.4 + 0.3 + 0.2.
   const double want[4] = {2 / 9.0, 4 / 9.0, 0, 3 / 9.0};
   for (int id = 0; id < 4; id++)

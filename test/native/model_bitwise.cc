@@ -130,6 +130,7 @@ struct Text {
   Sampling sampling;
   std::vector<Adjustment> adjustments = {};
   int32_t top_k = 0;
+  std::vector<uint32_t> mask = {};
 };
 
 // The tokens that follow texts[wanted], and the bits of their log-probabilities; then the same of the alternatives of
@@ -140,10 +141,14 @@ std::vector<int32_t> generate(const std::shared_ptr<Llama>& model, const std::ve
   std::vector<std::vector<int32_t>> feed;
   std::vector<SessionSequence> sequences;
   int32_t tops_before = 0, all_tops = 0;
-  for (const auto& [prompt, stream, sampling, adjustments, top_k] : texts) {
+  for (const auto& [prompt, stream, sampling, adjustments, top_k, mask] : texts) {
     const int32_t first_row = each * static_cast<int32_t>(feed.size());
-    sequences.push_back(
-        {.first_row = first_row, .stream = stream, .sampling = sampling, .adjustments = adjustments, .top_k = top_k});
+    sequences.push_back({.first_row = first_row,
+                         .stream = stream,
+                         .sampling = sampling,
+                         .adjustments = adjustments,
+                         .mask = mask,
+                         .top_k = top_k});
     if (sequences.size() <= wanted) tops_before += top_k;
     all_tops += top_k;
     feed.push_back(prompt);
@@ -191,6 +196,24 @@ void a_sequence_ignores_its_batch(const std::shared_ptr<Llama>& model) {
           generate(model, {{a, 42, sampling}, {a, 42, sampling, some}, {b, 1, kGreedy, others}}, 0));
     CHECK_EQ(generate(model, {{a, 42, sampling, {{4, 1, 100}}}}, 0)[0], 4);
     CHECK(generate(model, {{a, 42, sampling, {{4, 1, -HUGE_VALF}}}}, 0)[0] != 4);
+  }
+  const std::vector<uint32_t> even(mask_words(model->config().vocab_size), 0x55555555u), last = [&] {
+    std::vector<uint32_t> mask(even.size());
+    const int id = model->config().vocab_size - 1;
+    mask[id / 32] = uint32_t{1} << id % 32;
+    return mask;
+  }();
+  for (const Sampling& sampling : {kGreedy, kWarm, kHot}) {
+    const std::vector<int32_t> alone = generate(model, {{a, 42, sampling, some, 0, even}}, 0);
+    CHECK(alone[0] % 2 == 0);
+    const std::vector<Text> beside = {{b, 1, kHot, others, 2, last},
+                                      {b, 2, kGreedy},
+                                      {a, 42, sampling, some, 0, even},
+                                      {b, 3, kGreedy, {}, 0, even},
+                                      {b, 4, kWarm}};
+    CHECK(alone == generate(model, beside, 2));
+    CHECK(generate(model, {{b, 2, kGreedy}}, 0) == generate(model, beside, 1));
+    CHECK_EQ(generate(model, beside, 0)[0], model->config().vocab_size - 1);
   }
   for (const Sampling& sampling : {kGreedy, kWarm}) {
     const std::vector<int32_t> alone = generate(model, {{a, 42, sampling, some, 3}}, 0);

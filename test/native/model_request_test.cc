@@ -271,6 +271,13 @@ void broken_samplings_are_refused(const std::shared_ptr<Llama>& model) {
   CHECK_EQ(adjusted({{3, 1, 0}, {2, 1, 0}}), "INVALID_ARGUMENT");
   for (const float penalty : {0.0f, -1.0f, HUGE_VALF, NAN}) CHECK_EQ(adjusted({{3, penalty, 0}}), "INVALID_ARGUMENT");
   for (const float addend : {HUGE_VALF, NAN}) CHECK_EQ(adjusted({{3, 1, addend}}), "INVALID_ARGUMENT");
+  const auto masked = [&](const std::vector<uint32_t>& mask) {
+    const std::vector<SessionSequence> two = {{0}, {.first_row = 1, .mask = mask}};
+    return error_of([&] { session.step({two, offsets, ids}, {next, log_probs}, Control()); });
+  };
+  CHECK_EQ(masked({0, 0, 1 << 12}), "");  // token 76, the last one
+  for (const std::vector<uint32_t>& mask : std::vector<std::vector<uint32_t>>{{1}, {1, 1, 1, 1}, {0, 0, 1 << 13}})
+    CHECK_EQ(masked(mask), "INVALID_ARGUMENT");
   for (const int32_t top_k : {-1, 78}) {
     const std::vector<SessionSequence> two = {{0}, {.first_row = 1, .top_k = top_k}};
     CHECK_EQ(error_of([&] { session.step({two, offsets, ids}, {next, log_probs}, Control()); }), "INVALID_ARGUMENT");

@@ -206,14 +206,18 @@ std::vector<RowOp> row_ops(Backend& b, DType dtype) {
          const Sampling sampling = {.temperature = 0.8f, .top_k = 50, .top_p = 0.9f};
          std::vector<Draw> draws;
          std::vector<Adjustment> adjustments;
+         std::vector<uint32_t> masks;
          for (int r = 0; r < kRows; r++) {
            const auto begin = static_cast<int32_t>(adjustments.size());
            for (int id = r; r % 2 == 0 && id < kVocab; id += 3) adjustments.push_back({id, 1.3f, -0.5f});
            draws.push_back({sampling, random_bits(1, r, 2), begin, static_cast<int32_t>(adjustments.size())});
+           if (r % 3 > 0) continue;
+           draws.back().mask = static_cast<int32_t>(masks.size() / mask_words(kVocab));
+           masks.insert(masks.end(), mask_words(kVocab), 0x6b6b6b6bu);
          }
          std::vector<int32_t> ids(kRows);
          std::vector<float> log_prob(kRows);
-         b.head_sample(h, *w, draws, adjustments, ids, log_prob, Control());
+         b.head_sample(h, *w, draws, {adjustments, masks}, ids, log_prob, Control());
          for (const int32_t id : ids) CHECK(id >= 0 && id < kVocab);
          Floats all = {1, log_prob};
          append(all, from_ids(ids, 1));

@@ -204,9 +204,9 @@ class CpuBackend final : public Backend {
     head_.score(h, packed(w), targets, top_k, result, control);
   }
 
-  void head_sample(View h, const Matrix& w, std::span<const Draw> draws, std::span<const Adjustment> adjustments,
+  void head_sample(View h, const Matrix& w, std::span<const Draw> draws, const LogitChanges& changes,
                    std::span<int32_t> ids, std::span<float> log_prob, const Control& control) override {
-    head_.sample(h, packed(w), draws, adjustments, ids, log_prob, control);
+    head_.sample(h, packed(w), draws, changes, ids, log_prob, control);
   }
 
   void head_logits(View h, const Matrix& w, float* logits, const Control& control) override {

@@ -107,7 +107,7 @@ void Head::score_part(View h, const CpuMatrix& w, const int32_t* targets, int to
   });
 }
 
-void Head::sample(View h, const CpuMatrix& w, std::span<const Draw> draws, std::span<const Adjustment> adjustments,
+void Head::sample(View h, const CpuMatrix& w, std::span<const Draw> draws, const LogitChanges& changes,
                   std::span<int32_t> ids, std::span<float> log_prob, const Control& control) {
   const size_t vocab = w.rows;
   for_parts(h, vocab * sizeof(float), [&](int first, View rows) {
@@ -116,7 +116,7 @@ void Head::sample(View h, const CpuMatrix& w, std::span<const Draw> draws, std::
     logits(rows, w, logits_.as<float>(), control);
     pool_.parallel_for(rows.rows, [&](int r, int worker) {
       control.poll();
-      const Choice choice = choose_token({logits_.as<float>() + r * vocab, vocab}, draws[first + r], adjustments,
+      const Choice choice = choose_token({logits_.as<float>() + r * vocab, vocab}, draws[first + r], changes,
                                          {lists_.as<TokenWeight>() + worker * vocab, vocab});
       ids[first + r] = choice.id;
       log_prob[first + r] = choice.log_prob;

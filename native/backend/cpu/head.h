@@ -23,7 +23,7 @@ class Head {
   // are combined in order. The k best tokens of a row are selected in time that grows with vocab + k log k.
   void score(View h, const CpuMatrix& w, std::span<const int32_t> targets, int top_k, HeadResult result,
              const Control& control);
-  void sample(View h, const CpuMatrix& w, std::span<const Draw> draws, std::span<const Adjustment> adjustments,
+  void sample(View h, const CpuMatrix& w, std::span<const Draw> draws, const LogitChanges& changes,
               std::span<int32_t> ids, std::span<float> log_prob, const Control& control);
   void logits(View h, const CpuMatrix& w, float* logits, const Control& control);
 

@@ -224,27 +224,31 @@ class CudaBackend final : public Backend {
     std::copy_n(back + 4 * rows + top, top, result.top_log_prob.begin());
   }
 
-  void head_sample(View h, const Matrix& w, std::span<const Draw> draws, std::span<const Adjustment> adjustments,
+  void head_sample(View h, const Matrix& w, std::span<const Draw> draws, const LogitChanges& changes,
                    std::span<int32_t> ids, std::span<float> log_prob, const Control& control) override {
     if (h.rows == 0) return;
     device_.set_op("head_sample");
+    const auto& [adjustments, masks] = changes;
     const size_t rows = h.rows, count = adjustments.size();
-    // [rows] draws; [count] each: adjustments, logits before them; [rows] each what comes back: ids, log-probabilities.
-    const size_t bytes =
-        rows * (sizeof(Draw) + sizeof(int32_t) + sizeof(float)) + count * (sizeof(Adjustment) + sizeof(float));
+    // [rows] draws; [count] each: adjustments, logits before them; masks; [rows] each what comes back: ids,
+    // log-probabilities.
+    const size_t bytes = rows * (sizeof(Draw) + sizeof(int32_t) + sizeof(float)) +
+                         count * (sizeof(Adjustment) + sizeof(float)) + masks.size_bytes();
     auto* row_draws = reinterpret_cast<Draw*>(context_.head_rows.get<std::byte>(device_, bytes));
     auto* own_adjustments = reinterpret_cast<Adjustment*>(row_draws + rows);
     auto* before_adjustment = reinterpret_cast<float*>(own_adjustments + count);
-    auto* id = reinterpret_cast<int32_t*>(before_adjustment + count);
+    auto* own_masks = reinterpret_cast<uint32_t*>(before_adjustment + count);
+    auto* id = reinterpret_cast<int32_t*>(own_masks + masks.size());
     auto* log_probs = reinterpret_cast<float*>(id + rows);
     context_.upload_rows(row_draws, draws);
     if (count > 0) context_.upload_rows(own_adjustments, adjustments);
+    if (!masks.empty()) context_.upload_rows(own_masks, masks);
     const int part = context_.rows_at_once(w.rows * sizeof(float));
     for (int first = 0; first < h.rows; first += part) {
       control.poll();
       const View some = h.part(first, std::min(part, h.rows - first));
       MT_TARGET::head_sample(device_, context_.some_logits(some, w), some.rows, w.rows, row_draws + first,
-                             own_adjustments, before_adjustment, id + first, log_probs + first);
+                             own_adjustments, before_adjustment, own_masks, id + first, log_probs + first);
     }
     const int32_t* back = context_.fetch<int32_t>(id, 2 * rows);
     std::copy_n(back, rows, ids.begin());

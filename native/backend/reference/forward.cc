@@ -256,13 +256,13 @@ class ReferenceBackend final : public Backend {
     }
   }
 
-  void head_sample(View h, const Matrix& w, std::span<const Draw> draws, std::span<const Adjustment> adjustments,
+  void head_sample(View h, const Matrix& w, std::span<const Draw> draws, const LogitChanges& changes,
                    std::span<int32_t> ids, std::span<float> log_prob, const Control& control) override {
     std::vector<float> logits(w.rows);
     std::vector<TokenWeight> scratch(w.rows);
     for (int r = 0; r < h.rows; r++) {
       row_logits(h, r, w, logits.data(), control);
-      const Choice choice = choose_token(logits, draws[r], adjustments, scratch);
+      const Choice choice = choose_token(logits, draws[r], changes, scratch);
       ids[r] = choice.id;
       log_prob[r] = choice.log_prob;
     }

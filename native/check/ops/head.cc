@@ -91,18 +91,17 @@ class HeadScore final : public Head {
 
 // What choose_token() picks: `id` if it is drawn within 2^-16 of the random number, for a device may round the weights
 // otherwise.
-Choice nearest_choice(std::span<const float> logits, const Draw& draw, std::span<const Adjustment> adjustments,
-                      double id) {
+Choice nearest_choice(std::span<const float> logits, const Draw& draw, const LogitChanges& changes, double id) {
   constexpr uint64_t kNear = uint64_t{1} << 48;
   std::vector<TokenWeight> scratch(logits.size());
   for (const uint64_t bits :
        {draw.random - std::min(draw.random, kNear), draw.random + std::min(~draw.random, kNear)}) {
     Draw near = draw;
     near.random = bits;
-    const Choice choice = choose_token(logits, near, adjustments, scratch);
+    const Choice choice = choose_token(logits, near, changes, scratch);
     if (choice.id == id) return choice;
   }
-  return choose_token(logits, draw, adjustments, scratch);
+  return choose_token(logits, draw, changes, scratch);
 }
 
 // Adjustments of about every third token, with penalties, addends of either sign and bans.
@@ -114,6 +113,14 @@ void add_adjustments(int row, int vocab, std::vector<Adjustment>& adjustments) {
   }
 }
 
+// Masks of some tokens: of many, of few, of the last one alone.
+void add_mask(int row, int vocab, std::vector<uint32_t>& masks) {
+  const size_t begin = masks.size();
+  masks.resize(begin + mask_words(vocab));
+  const int step = row / 3 % 3 == 0 ? 2 : row / 3 % 3 == 1 ? 37 : vocab;
+  for (int id = vocab - 1; id >= 0; id -= step) masks[begin + id / 32] |= uint32_t{1} << id % 32;
+}
+
 class HeadSample final : public Head {
  public:
   HeadSample(Backend& backend, const OpCase& c, DType rounding)
@@ -122,17 +129,21 @@ class HeadSample final : public Head {
                                   {.temperature = 1.5f, .min_p = 0.05f}};
     for (int i = 0; i < tokens(); i++) {
       draws_.push_back({samplings[i % 2], random_bits(7, i, 0)});
-      // Of three rows one is as it is, one is drawn from adjusted logits, of one the best of these is taken.
+      // Of three rows one is as it is, one is drawn from adjusted logits, of one the best of these is taken; most of
+      // the last two have a mask too.
       if (!c.adjusted || i % 3 == 0) continue;
       Draw& draw = draws_.back();
       if (i % 3 == 1) draw = {};
       draw.adjustments_begin = static_cast<int32_t>(adjustments_.size());
       add_adjustments(i, c.shape.vocab, adjustments_);
       draw.adjustments_end = static_cast<int32_t>(adjustments_.size());
+      if (i % 12 >= 9) continue;
+      draw.mask = static_cast<int32_t>(masks_.size() / mask_words(c.shape.vocab));
+      add_mask(i, c.shape.vocab, masks_);
     }
   }
   void run(const Control& control) override {
-    backend_.head_sample(x_, next_weight(), draws_, adjustments_, ids_chosen_, log_probs_, control);
+    backend_.head_sample(x_, next_weight(), draws_, {adjustments_, masks_}, ids_chosen_, log_probs_, control);
   }
   std::vector<Output> outputs() override {
     return {{"id", 1, {ids_chosen_.begin(), ids_chosen_.end()}}, {"log_prob", 1, log_probs_}};
@@ -151,7 +162,7 @@ class HeadSample final : public Head {
       judge.add(own, i, there[i], product(static_cast<int>(i / vocab), static_cast<int>(i % vocab)));
     for (int r = 0; r < tokens(); r++) {
       const double id = got[0].values[r], log_prob = got[1].values[r];
-      const Choice choice = nearest_choice({&there[r * vocab], vocab}, draws_[r], adjustments_, id);
+      const Choice choice = nearest_choice({&there[r * vocab], vocab}, draws_[r], {adjustments_, masks_}, id);
       judge.add(want[0], r, id, choice.id, std::fabs(id - choice.id), 0);
       judge.add(want[1], r, log_prob, choice.log_prob, std::fabs(log_prob - choice.log_prob), 1e-5);
     }
@@ -160,6 +171,7 @@ class HeadSample final : public Head {
  private:
   std::vector<Draw> draws_;
   std::vector<Adjustment> adjustments_;
+  std::vector<uint32_t> masks_;
   std::vector<int32_t> ids_chosen_;
   std::vector<float> log_probs_;
 };

@@ -39,8 +39,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const Adjustment adjustments[] = {{input.odd_number(), input.real(), input.real()}};
     const auto codes = {ErrorCode::INVALID_ARGUMENT, ErrorCode::TOKEN_OUT_OF_RANGE};
     const bool adjusts = fuzz::accepts(codes, [&] { check_adjustments(adjustments, 3); });
+    const uint32_t mask[] = {input.word()};
+    const bool masks = fuzz::accepts(codes, [&] { check_mask(mask, 3); });
     const uint64_t random = uint64_t{input.word()} << 32 | input.word();
-    const Choice choice = choose_token(logits, {used, random, 0, adjusts ? 1 : 0}, adjustments, scratch);
+    const Choice choice =
+        choose_token(logits, {used, random, 0, adjusts ? 1 : 0, masks ? 0 : -1}, {adjustments, mask}, scratch);
     if (choice.id < 0 || choice.id > 2) fuzz::broken("the token " + std::to_string(choice.id) + " of three");
   }
   return 0;

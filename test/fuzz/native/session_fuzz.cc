@@ -15,6 +15,7 @@ constexpr int kSequences = 4;
 struct Step {
   std::vector<SessionSequence> sequences;
   std::vector<Adjustment> adjustments;  // of each sequence that has any
+  std::vector<uint32_t> mask;           // of each sequence that has one
   std::vector<int32_t> offsets = {0}, ids;
 };
 
@@ -49,12 +50,15 @@ void change_adjustment(Adjustment& adjustment, Input& input) {
   if (which == 2) adjustment.addend = input.real();
 }
 
+void change_word(uint32_t& word, Input& input) { word = input.word(); }
+
 void spoil_any(Step& step, Input& input) {
-  const int which = input.within(0, 3);
+  const int which = input.within(0, 4);
   if (which == 0) spoil(step.sequences, input, change_sequence);
   if (which == 1) spoil(step.offsets, input, change_number);
   if (which == 2) spoil(step.ids, input, change_number);
   if (which == 3) spoil(step.adjustments, input, change_adjustment);
+  if (which == 4) spoil(step.mask, input, change_word);
 }
 
 // Scores a pack whose first tree comes after the `length` tokens in the session's rows from `row` on.
@@ -104,8 +108,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     fuzz::Step step = fuzz::sound_step(input, after, sampling, vocab_size);
     const bool sound = !step.sequences.empty();
     step.adjustments = {{0, 1, -HUGE_VALF}, {vocab_size / 2, 1.5f, 0}, {vocab_size - 1, 1, 2}};
+    step.mask.assign(mask_words(vocab_size), input.word() | 2);
     if (spoils) fuzz::spoil_any(step, input);
     for (size_t i = 0; i < step.sequences.size(); i += 2) step.sequences[i].adjustments = step.adjustments;
+    for (size_t i = 1; i < step.sequences.size(); i += 2) step.sequences[i].mask = step.mask;
     const size_t n = step.sequences.size();
     std::vector<int32_t> ids(n, -1);
     std::vector<float> log_probs(n);

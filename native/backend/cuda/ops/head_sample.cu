@@ -2,7 +2,7 @@
 // any order. Bound by reading the row, which lies in the L2: once for the largest logit, four times each for top-k and
 // top-p (each time for a digit of eight bits of the key), once for the sums of the weights, once for min-p and once for
 // the draw. It is read once more if a cut of top-k or top-p falls among tokens of equal logits, and twice more if some
-// logits are adjusted.
+// logits are changed.
 #include <cstring>
 
 #include "../device/device.cuh"
@@ -239,6 +239,8 @@ struct SampleArguments {
   const Draw* draws;
   const Adjustment* adjustments;
   float* before_adjustment;
+  const uint32_t* masks;
+  int64_t words_of_mask;
   int32_t* ids;
   float* log_probs;
 };
@@ -273,16 +275,23 @@ sample_kernel(SampleArguments a) {
   };
   const float own_largest = max_logit();
   float largest = own_largest;
-  // The weights of all tokens at temperature 1, without adjustments.
+  // The weights of all tokens at temperature 1, without changes.
   uint64_t total = 0;
-  const int begin = a.draws[r].adjustments_begin, end = a.draws[r].adjustments_end;
-  if (begin < end) {
+  const int begin = a.draws[r].adjustments_begin, end = a.draws[r].adjustments_end, mask = a.draws[r].mask;
+  const bool is_changed = begin < end || mask >= 0;
+  if (is_changed) {
     row.for_all([&](float logit, int) { total += weight_of(logit, own_largest, 1.0f); });
     sync_block();
     for (int i = begin + thread_index(); i < end; i += kThreads) {
       const int id = a.adjustments[i].id;
       a.before_adjustment[i] = logits[id];
       logits[id] = adjusted(logits[id], a.adjustments[i]);
+    }
+    if (mask >= 0) {
+      sync_block();
+      const uint32_t* words = a.masks + mask * a.words_of_mask;
+      for (int id = thread_index(); id < a.vocab; id += kThreads)
+        if ((words[id / 32] >> id % 32 & 1) == 0) logits[id] = NAN;
     }
     sync_block();
     largest = max_logit();
@@ -294,7 +303,7 @@ sample_kernel(SampleArguments a) {
     kept = row.select(kept, sampling.top_k, [](float) { return uint64_t{1}; }).kept;
   uint64_t left = 0;  // the weights of the kept tokens
   row.for_all([&](float logit, int id) {
-    if (begin == end) total += weight_of(logit, own_largest, 1.0f);
+    if (!is_changed) total += weight_of(logit, own_largest, 1.0f);
     if (kept.holds(key_of(logit), id)) left += weight(logit);
   });
   total = shared.sum(total);
@@ -332,8 +341,10 @@ sample_kernel(SampleArguments a) {
 }  // namespace
 
 void head_sample(Device& device, float* logits, int rows, int vocab, const Draw* draws, const Adjustment* adjustments,
-                 float* before_adjustment, int32_t* ids, float* log_probs) {
-  const SampleArguments arguments = {logits, vocab, draws, adjustments, before_adjustment, ids, log_probs};
+                 float* before_adjustment, const uint32_t* masks, int32_t* ids, float* log_probs) {
+  const auto words_of_mask = static_cast<int64_t>(mask_words(vocab));
+  const SampleArguments arguments = {logits, vocab,         draws, adjustments, before_adjustment,
+                                     masks,  words_of_mask, ids,   log_probs};
   const auto launch_with = [&](int threads, size_t shared, void (*kernel)(SampleArguments)) {
     launch(device, {.x = rows, .threads = threads, .shared = shared}, kernel, arguments);
   };

@@ -125,9 +125,10 @@ void head_top_k(Device& device, const float* logits, const float* log_sums, int 
                 float* log_probs);
 
 // head_sample.cu: choose_token() of base/sampling.h for each row of logits[rows, vocab] and its draw. The logits are
-// changed as the adjustments say; before_adjustment is scratch memory of as many floats as there are adjustments.
+// changed as the adjustments and masks [masks, mask_words(vocab)] say; before_adjustment is scratch memory of as many
+// floats as there are adjustments.
 void head_sample(Device& device, float* logits, int rows, int vocab, const Draw* draws, const Adjustment* adjustments,
-                 float* before_adjustment, int32_t* ids, float* log_probs);
+                 float* before_adjustment, const uint32_t* masks, int32_t* ids, float* log_probs);
 
 // ---- the backward pass: T is float or bf16 ----
 
