@@ -49,6 +49,7 @@ export type {
 export type { EvaluateProgress, KeptSamples, TaskSample } from './evaluation/run.ts'
 export type { Scorer, ScorerInfo } from './evaluation/scorer.ts'
 export type { TokenScores } from './evaluation/token-scores.ts'
+export type { Constraint } from './generation/constraint/option.ts'
 export type {
   GeneratedText,
   GenerateOptions,

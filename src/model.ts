@@ -22,6 +22,8 @@ import type { EmbedOptions, EmbedResult } from './embedding/options.ts'
 import { MtLlamaError, message } from './errors.ts'
 import { GenerateCall, type GenerateCallOptions } from './generation/call.ts'
 import { choiceSeed } from './generation/choice-seed.ts'
+import { Constraints } from './generation/constraint/constraints.ts'
+import { TextConstraint } from './generation/constraint/text-constraint.ts'
 import { Continuation } from './generation/continuation.ts'
 import { DecodeQueue } from './generation/decode-queue.ts'
 import { type GenerateOptions, type GenerateResult, generateOptionNames } from './generation/options.ts'
@@ -57,6 +59,7 @@ export class Model {
   private readonly context: EncodeContext
   private readonly scoring: ModelScoring
   private readonly decoding: DecodeQueue
+  private readonly constraints: Constraints
   private readonly closing = new AbortController()
 
   /** @internal */
@@ -79,6 +82,7 @@ export class Model {
     const { signal: closing } = this.closing
     this.scoring = new ModelScoring({ native, context, packTokens, prefixTokens: kvTokens, share, closing })
     this.decoding = new DecodeQueue(native, packTokens, kvTokens)
+    this.constraints = new Constraints(tokenizer, config.vocabSize)
   }
 
   /**
@@ -397,7 +401,17 @@ export class Model {
 
   private continue(
     prompts: Source<Text | undefined>,
-    { encoding, n, sampling, priority, signal, partialOnAbort, onProgress, ...settings }: GenerateSettings,
+    {
+      encoding,
+      n,
+      sampling,
+      constraint,
+      priority,
+      signal,
+      partialOnAbort,
+      onProgress,
+      ...settings
+    }: GenerateSettings,
     how: Pick<GenerateCallOptions, 'answersFirst' | 'onText' | 'onWrong' | 'keepsRows'>,
   ): AsyncGenerator<GenerateResult, void, undefined> {
     checkSource('prompts', prompts)
@@ -409,14 +423,20 @@ export class Model {
         message`${{ kind: 'option', name: 'stop' }} needs texts, but the checkpoint has no tokenizer. Leave it out${{ kind: 'remedy', option: 'stopIds', values: [] }}`,
       )
     const read = (prompt: unknown, index: number) => this.readPrompt(prompt, index)
-    const { context } = this
+    const { context, constraints } = this
+    const automaton = constraint && constraints.automaton(constraint)
+    const banned = [...(settings.adjusting?.logitBias ?? [])].flatMap(([id, bias]) =>
+      bias === Number.NEGATIVE_INFINITY ? [id] : [],
+    )
     const begin = function* (prompt: ReadText, stream: number): Slices<Continuation[]> {
       const encoded = yield* encodePrompt(context, prompt, stream, settings.maxTokens, encoding)
       if (!encoded) return []
+      const masks = automaton && (yield* constraints.masksOf(automaton))
       return Array.from({ length: n }, (_, choice) => {
         const own = { ...sampling, seed: choiceSeed(sampling.seed, choice) }
         const common = { ...settings, tokenizer, contextLength, dtype, stream, choice }
-        return new Continuation(encoded, { ...common, sampling: own })
+        const constraint = masks && new TextConstraint(masks, settings.stopIds, banned)
+        return new Continuation(encoded, { ...common, sampling: own, constraint })
       })
     }
     const options = { ...how, priority, signal, partialOnAbort, onProgress }

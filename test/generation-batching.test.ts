@@ -195,7 +195,7 @@ describe('DecodeQueue', () => {
             { ids: Int32Array.of(1), truncatedTokens: 0 },
             {
               sampling: { temperature: 0, topK: 0, topP: 1, minP: 0, seed },
-              ...{ adjusting: undefined, topLogProbs: 0 },
+              ...{ adjusting: undefined, constraint: undefined, topLogProbs: 0 },
               ...{ stream, choice: 0, maxTokens, tokenizer: undefined, contextLength: 1000 },
               ...{ stopIds: new Set(), stop: [], skipSpecialTokens: true, allowNan: false, dtype: 'float32' },
             },

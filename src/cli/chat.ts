@@ -2,6 +2,7 @@
 import { createInterface, type Interface } from 'node:readline'
 import type { Command } from 'commander'
 import type { ChatMessage } from '../chat/chat-template.ts'
+import type { ChatOptions } from '../chat/options.ts'
 import { type ErrorCode, MtLlamaError } from '../errors.ts'
 import type { GenerateResult } from '../generation/options.ts'
 import type { Model } from '../model.ts'
@@ -47,6 +48,7 @@ export function chatCommand(io: Io): Command {
 
 async function run(io: Io, options: ChatCommandOptions, command: Command): Promise<void> {
   io.sayAtStop(() => 'the conversation ends')
+  const sampling = { ...(await samplingOf(options)), template: options.template }
   await using model = await openTextModel(options, io.signal)
   const start: ChatMessage[] =
     options.system === undefined ? [] : [{ role: 'system', content: options.system }]
@@ -75,7 +77,7 @@ async function run(io: Io, options: ChatCommandOptions, command: Command): Promi
     try {
       const kind = await runChatCommand(line, conversation)
       if (kind === 'exit') break
-      if (kind === 'message') await answer(model, conversation, line, options, signal)
+      if (kind === 'message') await answer(model, conversation, line, options, { ...sampling, signal })
     } catch (error) {
       if (!interactive || !(error instanceof MtLlamaError && forgiven.includes(error.code))) throw error
       const wayOut = error.code === 'CONTEXT_LENGTH' ? ', or start over with /reset' : ''
@@ -102,10 +104,10 @@ async function answer(
   conversation: Conversation,
   message: string,
   options: ChatCommandOptions,
-  signal: AbortSignal,
+  asked: ChatOptions & { signal: AbortSignal },
 ): Promise<void> {
   const messages: ChatMessage[] = [...conversation.messages, { role: 'user', content: message }]
-  const stream = model.chatStream(messages, { ...samplingOf(options), template: options.template, signal })
+  const stream = model.chatStream(messages, asked)
   let content = ''
   let result: GenerateResult | undefined
   try {
@@ -119,7 +121,7 @@ async function answer(
     }
   } catch (error) {
     if (!(error instanceof MtLlamaError)) throw error
-    if (!(signal.aborted && error.code === 'ABORTED'))
+    if (!(asked.signal.aborted && error.code === 'ABORTED'))
       throw error.reworded(term => (term.kind === 'prompt' ? 'the conversation' : undefined))
   }
   if (options.json) {

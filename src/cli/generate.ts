@@ -28,6 +28,10 @@ export function generateCommand(io: Io): Command {
         'sampled, from stdin',
       ],
       [
+        `generate --model ./llama --prompt "Is a vole a mammal? " --regex 'yes|no'`,
+        'one of two answers; --json-schema FILE for JSON',
+      ],
+      [
         'generate prompts.jsonl --model ./llama --out texts.jsonl --on-error skip --resume',
         'a long run: errors become lines, and the same command again goes on where it was stopped',
       ],
@@ -54,6 +58,7 @@ async function run(
   command: Command,
 ): Promise<void> {
   const { prompt, tooLong, topLogProbs } = options
+  const sampling = await samplingOf(options)
   const input = await chooseInput(file, prompt === undefined ? undefined : { prompt })
   const answerFields = ['text', 'truncatedTokens']
   await withLines(io, input, { options, command, answerFields }, async job => {
@@ -66,7 +71,7 @@ async function run(
         model.generateOrSkip(
           prompts,
           {
-            ...samplingOf(options),
+            ...sampling,
             ...{ tooLong, topLogProbs, signal: io.signal },
             onProgress: ({ promptsDone, promptsTotal, promptsPlanned, ...tokens }) =>
               onProgress({ done: promptsDone, total: promptsTotal, planned: promptsPlanned, ...tokens }),

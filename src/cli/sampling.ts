@@ -1,8 +1,9 @@
 // The options of generation that the commands generate and chat share.
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { integer, type ModelOptions, number, share } from './command.ts'
+import { addConstraintOptions, type ConstraintOptions, constraintOf } from './constraint.ts'
 
-export interface SamplingOptions extends ModelOptions {
+export interface SamplingOptions extends ModelOptions, ConstraintOptions {
   maxTokens: number
   stop: string[]
   temperature: number
@@ -17,7 +18,7 @@ export interface SamplingOptions extends ModelOptions {
 }
 
 export function addSamplingOptions(command: Command): Command {
-  return command
+  const sampled = command
     .option('--max-tokens <n>', 'most new tokens', integer(1, 2 ** 31 - 1), 128)
     .addOption(
       new Option('--stop <text>', 'end at this text; may be given several times')
@@ -55,6 +56,7 @@ export function addSamplingOptions(command: Command): Command {
         .default(new Map(), 'none'),
     )
     .option('--seed <n>', 'of the sampling (default: random, and part of each result)', integer(0))
+  return addConstraintOptions(sampled)
 }
 
 /** The range of ids is the model's, which checks it. */
@@ -71,11 +73,13 @@ function notEmpty(text: string): string {
   return text
 }
 
-export function samplingOf(options: SamplingOptions) {
+/** The options of generate(). @throws DATA_NOT_FOUND, DATA_INVALID for the file of --json-schema */
+export async function samplingOf(options: SamplingOptions) {
   const { maxTokens, stop, temperature, topK, topP, minP, seed } = options
   const { repetitionPenalty, presencePenalty, frequencyPenalty, logitBias } = options
   return {
     ...{ maxTokens, stop, temperature, topK, topP, minP, ...(seed !== undefined && { seed }) },
     ...{ repetitionPenalty, presencePenalty, frequencyPenalty, logitBias },
+    ...(await constraintOf(options)),
   }
 }

@@ -4,7 +4,10 @@ import { type MtLlamaError, oneOf } from '../errors.ts'
 
 /** @param command the command that ran; undefined where none has begun */
 export function inFlags(error: MtLlamaError, command: Command | undefined): MtLlamaError {
-  const optionOf = (name: string) => command?.options.find(option => option.attributeName() === name)
+  const optionOf = (name: string) => {
+    const own = name === 'constraint' ? constraintFlag(command) : name
+    return command?.options.find(option => option.attributeName() === own)
+  }
   return error.reworded(term => {
     if (term.kind === 'option') {
       const flag = optionOf(term.name)?.long
@@ -16,4 +19,9 @@ export function inFlags(error: MtLlamaError, command: Command | undefined): MtLl
     const values = term.values.filter(value => option.argChoices?.includes(value) ?? true)
     return `, or give ${option.long} ${oneOf(values)}`
   })
+}
+
+/** Which of the options that make a constraint was given. */
+function constraintFlag(command: Command | undefined): string {
+  return command?.opts().regex === undefined ? 'jsonSchema' : 'regex'
 }

@@ -1,11 +1,14 @@
 // One text being generated: takes tokens as they come and knows when it is done.
 import { notFiniteCause } from '../calls/not-finite.ts'
-import { MtLlamaError, message } from '../errors.ts'
+import { optionName } from '../calls/options.ts'
+import type { Slices } from '../calls/slices.ts'
+import { type Message, MtLlamaError, message } from '../errors.ts'
 import type { NativeSampling } from '../native/types.ts'
 import type { Alternative } from '../scoring/request.ts'
 import type { DecodeStream, Tokenizer } from '../tokenizer/tokenizer.ts'
 import type { AdjustmentSettings } from './adjustment-settings.ts'
 import { Adjustments } from './adjustments.ts'
+import type { TextConstraint } from './constraint/text-constraint.ts'
 import type { GeneratedText } from './options.ts'
 import { StopText } from './stop-text.ts'
 
@@ -22,6 +25,8 @@ export interface ContinuationOptions {
   sampling: NativeSampling
   /** What changes logits; undefined where nothing does. */
   adjusting: AdjustmentSettings | undefined
+  /** What the text must be; undefined where that is free. */
+  constraint: TextConstraint | undefined
   /** How many alternatives of each token are reported. */
   topLogProbs: number
   tokenizer: Tokenizer | undefined
@@ -43,6 +48,7 @@ export class Continuation {
   readonly choice: number
   readonly sampling: NativeSampling
   readonly adjustments: Adjustments | undefined
+  readonly constraint: TextConstraint | undefined
   readonly topLogProbs: number
   /** Positions that the text can come to need: its last new token needs none. */
   readonly capacity: number
@@ -65,6 +71,7 @@ export class Continuation {
     this.sampling = options.sampling
     this.topLogProbs = options.topLogProbs
     this.adjustments = options.adjusting && new Adjustments(options.adjusting, prompt.ids)
+    this.constraint = options.constraint
     this.options = options
     this.capacity = Math.min(prompt.ids.length + options.maxTokens - 1, options.contextLength)
     this.decoder = options.tokenizer?.decodeStream({ skipSpecialTokens: options.skipSpecialTokens })
@@ -77,11 +84,31 @@ export class Continuation {
   }
 
   /**
+   * Finds which tokens may come next, where there is a constraint. A text in which none can ends, in an error if it is not
+   * complete; returns the text that has become certain with that.
+   */
+  *prepare(): Slices<string> {
+    const { constraint } = this
+    if (!constraint || constraint.mask) return ''
+    try {
+      if (yield* constraint.prepare()) return ''
+      if (constraint.isComplete) return this.finish('stop')
+      this.failure = this.noToken()
+    } catch (error) {
+      if (!(error instanceof MtLlamaError)) throw error
+      this.failure = error
+    }
+    return ''
+  }
+
+  /**
    * Takes the next token; returns the text that has become certain with it.
    * @param alternatives as many as were asked for
    */
   push(token: number, logProb: number, alternatives: Alternative[] = []): string {
-    if (!Number.isFinite(logProb) && !this.options.allowNan) {
+    // Where no logit is a number, what is chosen need not be a token that may come.
+    const mayCome = this.constraint?.allows(token) ?? true
+    if (!Number.isFinite(logProb) && !(this.options.allowNan && mayCome)) {
       this.failure = this.notFinite(logProb)
       return ''
     }
@@ -91,6 +118,7 @@ export class Continuation {
     this.logProbs.push(logProb)
     if (this.topLogProbs > 0) this.topAlternatives.push(alternatives)
     this.adjustments?.push(token)
+    this.constraint?.push(token)
     let piece = this.emit(this.decoder?.push(token) ?? '')
     // Byte tokens are held back until their run ends; a stop string among them ends the text at once.
     if (this.decoder && this.stopText.foresees(this.decoder.pending())) piece += this.emit(this.decoder.end())
@@ -98,6 +126,7 @@ export class Continuation {
       this.finishReason = 'stop'
       return piece
     }
+    if (this.constraint?.isOver) return piece + this.finish('stop')
     if (this.tokens.length === this.options.maxTokens) return piece + this.finish('length')
     // The token just taken needs a position for another to follow.
     if (this.prompt.ids.length + this.tokens.length > this.capacity) return piece + this.finish('context')
@@ -119,12 +148,22 @@ export class Continuation {
   }
 
   private notFinite(logProb: number): MtLlamaError {
-    const { stream, dtype } = this.options
-    const where = message`${{ kind: 'prompt', index: stream }}, new token ${this.tokens.length}`
+    const { dtype } = this.options
     return new MtLlamaError(
       'SCORE_NOT_FINITE',
-      message`${where}: its log-probability is ${logProb}, so no token is the best. ${notFiniteCause(dtype)}${{ kind: 'remedy', option: 'allowNan', values: [] }}`,
+      message`${this.where}: its log-probability is ${logProb}, so no token is the best. ${notFiniteCause(dtype)}${{ kind: 'remedy', option: 'allowNan', values: [] }}`,
     )
+  }
+
+  private noToken(): MtLlamaError {
+    return new MtLlamaError(
+      'INVALID_ARGUMENT',
+      message`${this.where}: no token may come next. Of those that lead on by ${optionName('constraint')} the vocabulary has none, or ${optionName('logitBias')} bans them all`,
+    )
+  }
+
+  private get where(): Message {
+    return message`${{ kind: 'prompt', index: this.options.stream }}, new token ${this.tokens.length}`
   }
 
   /** Ends the text where it is; returns what was held back of it. */

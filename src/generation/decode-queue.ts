@@ -2,10 +2,12 @@
 // end, waiting ones take their places, of each call in turn.
 
 import { byPriority, type Priority } from '../calls/priority.ts'
+import { inSlices, type Slices } from '../calls/slices.ts'
 import { WorkDone } from '../calls/work-done.ts'
 import { cancel, disposedError, nativeJob, newControl } from '../native/job.ts'
 import type { Control, NativeModel, NativeNext } from '../native/types.ts'
 import { joinAdjustments } from './adjustments.ts'
+import { joinMasks } from './constraint/text-constraint.ts'
 import type { Continuation } from './continuation.ts'
 import { KvRows, sharedTokens, type TextRows } from './kv-rows.ts'
 
@@ -92,6 +94,7 @@ export class DecodeQueue {
     this.looping = true
     while (this.hasWork) {
       await this.admit()
+      await this.prepare()
       this.dropForgotten()
       if (this.running.length > 0) await this.step()
       this.dropForgotten()
@@ -138,6 +141,27 @@ export class DecodeQueue {
     return texts
   }
 
+  /** Finds which tokens may come next in texts that have a constraint. One may end by that. */
+  private async prepare(): Promise<void> {
+    for (const place of this.running) {
+      const { call, text } = place
+      if (!this.isWanted(place)) continue
+      const piece = await inSlices(this.whileWanted(place, text.prepare()))
+      if (!this.calls.has(call) || !text.ended) continue
+      if (piece !== '') this.callBack(call, () => call.onText(piece))
+      this.callBack(call, () => call.onStep(0, 1))
+    }
+  }
+
+  private *whileWanted(place: Running, work: Slices<string>): Slices<string> {
+    for (;;) {
+      const step = work.next()
+      if (step.done) return step.value
+      yield
+      if (!this.isWanted(place)) return ''
+    }
+  }
+
   /** Gives one token to every text past its prompt, and the room that is left to prompts in their order. */
   private async step(): Promise<void> {
     // A step is short. Behind the packs of a large score() each token would wait for two of them.
@@ -146,11 +170,14 @@ export class DecodeQueue {
       await this.sharePrompts()
       const ready = this.running.filter(place => !this.promptSource(place))
       const parts = stepParts(ready, this.stepTokens)
-      const { sequences, samplings, offsets, ids, adjustments, topCounts } = concatenate(parts)
+      const { sequences, samplings, offsets, ids, adjustments, topCounts, masks } = concatenate(parts)
       const control = newControl()
       this.control = control
       const next = await nativeJob(() =>
-        this.rows.session.step(sequences, samplings, offsets, ids, control, isUrgent, adjustments, topCounts),
+        this.rows.session.step(
+          ...([sequences, samplings, offsets, ids, control, isUrgent] as const),
+          ...([adjustments, topCounts, masks] as const),
+        ),
       ).finally(() => (this.control = undefined))
       this.done.add(parts.length, maxSequences)
       for (const { place, ids } of parts) place.length += ids.length
@@ -274,6 +301,9 @@ function concatenate(parts: readonly StepPart[]) {
       parts.map(({ place, choosesToken }) => (choosesToken ? place.text.adjustments : undefined)),
     ),
     topCounts: Int32Array.from(parts, topCountOf),
+    masks: joinMasks(
+      parts.map(({ place, choosesToken }) => (choosesToken ? place.text.constraint?.mask : undefined)),
+    ),
   }
 }
 

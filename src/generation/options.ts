@@ -2,6 +2,7 @@
 import { optionNames } from '../calls/options.ts'
 import type { Priority } from '../calls/priority.ts'
 import type { Alternative, TooLong } from '../scoring/request.ts'
+import type { Constraint } from './constraint/option.ts'
 
 export interface GenerateOptions {
   /** New tokens a prompt may get. @default 128 */
@@ -39,6 +40,13 @@ export interface GenerateOptions {
    * the only one, as in OpenAI's API; -Infinity bans it. A Map, or an object of numbers. @default {}
    */
   logitBias?: ReadonlyMap<number, number> | Readonly<Record<string, number>>
+  /**
+   * What the whole text must be, a match of a regular expression or JSON for a schema: of the tokens those alone are chosen
+   * among that lead on to it, before temperature, topK, topP and minP, greedily too. Stop ids come where the text is complete,
+   * and it ends by itself ('stop') where nothing can follow; a text that maxTokens cuts ('length') may be incomplete. Needs a
+   * tokenizer. @default none
+   */
+  constraint?: Constraint
   /** Alternatives to report per new token: the best so many by the model itself, whatever is chosen. @default 0 */
   topLogProbs?: number
   /**
@@ -88,6 +96,7 @@ export const generateOptionNames = optionNames<GenerateOptions>({
   presencePenalty: true,
   frequencyPenalty: true,
   logitBias: true,
+  constraint: true,
   topLogProbs: true,
   seed: true,
   addBos: true,
@@ -125,11 +134,11 @@ export interface GeneratedText {
   /** The new tokens without the stop id that ended them; tokens of a stop string are included. */
   tokens: number[]
   /**
-   * 'stop': a stop id or string. 'length': maxTokens. 'context': the context is full. 'skipped': by `tooLong`. 'aborted': by
+   * 'stop': a stop id or string, or the end of what the constraint lets a text be. 'length': maxTokens. 'context': the context is full. 'skipped': by `tooLong`. 'aborted': by
    * the signal, under `partialOnAbort`.
    */
   finishReason: 'stop' | 'length' | 'context' | 'skipped' | 'aborted'
-  /** Log-probability of each of `tokens` by the model itself: before penalties, logitBias, temperature and all filters. */
+  /** Log-probability of each of `tokens` by the model itself: before penalties, logitBias, constraint, temperature and all filters. */
   logProbs: number[]
   /**
    * Where topLogProbs was asked for: per new token the best k, best first, with the log-probabilities that score() gives

@@ -18,6 +18,7 @@ import type { NativeSampling } from '../native/types.ts'
 import type { EncodeSettings } from '../scoring/encode.ts'
 import { promptSettings } from '../scoring/settings.ts'
 import { type AdjustmentSettings, adjustmentSettings } from './adjustment-settings.ts'
+import { type ReadConstraint, readConstraint } from './constraint/option.ts'
 import type { GenerateOptions, GenerateProgress } from './options.ts'
 
 export interface GenerateSettings {
@@ -32,6 +33,8 @@ export interface GenerateSettings {
   sampling: NativeSampling
   /** What changes logits; undefined where nothing does. */
   adjusting: AdjustmentSettings | undefined
+  /** What texts must be; undefined where that is free. */
+  constraint: ReadConstraint | undefined
   /** How many alternatives of each token are reported. */
   topLogProbs: number
   priority: Priority
@@ -74,12 +77,18 @@ export function generateSettings(
       seed: integerOption(options, 'seed', 0, Number.MAX_SAFE_INTEGER, randomInt(maxDrawnSeed)),
     },
     adjusting: adjustmentSettings(options, vocabSize),
+    constraint: constraintOf(options),
     topLogProbs: integerOption(options, 'topLogProbs', 0, vocabSize, 0),
     priority: priorityOption(options),
     signal: signalOption(options),
     partialOnAbort: booleanOption(options, 'partialOnAbort', false),
     onProgress: callbackOption(options, 'onProgress'),
   }
+}
+
+function constraintOf(options: GenerateOptions): ReadConstraint | undefined {
+  const value: unknown = optionOf(options, 'constraint', undefined)
+  return value === undefined ? undefined : readConstraint(value)
 }
 
 function stopIdsOf(options: GenerateOptions, vocabSize: number): Int32Array | undefined {

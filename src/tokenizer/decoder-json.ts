@@ -2,7 +2,7 @@
 import { tokenBytes } from './byte-level.ts'
 import { ByteDecodeStream, type Piece, PieceDecodeStream, type PieceRules } from './decoder.ts'
 import type { Field } from './field.ts'
-import type { DecodeStream } from './tokenizer.ts'
+import { bytesOfBytes, bytesOfPieces, type Decoding } from './token-bytes.ts'
 import { bytePiece } from './vocabulary.ts'
 
 /**
@@ -14,7 +14,7 @@ export function readDecoder(
   field: Field,
   textOf: (id: number) => string | undefined,
   specialIds: ReadonlySet<number>,
-): (skipSpecialTokens: boolean) => DecodeStream {
+): Decoding {
   if (field.get('type').string() === 'ByteLevel') return byteLevelDecoder(textOf, specialIds)
   const rules = readPieceRules(field)
   const pieces: (Piece | undefined)[] = []
@@ -25,28 +25,34 @@ export function readDecoder(
     pieces[id] ??= byte >= 0 ? { byte } : { text }
     return pieces[id]
   }
-  return skip =>
-    new PieceDecodeStream({
-      pieceOf: id => (skip && specialIds.has(id) ? undefined : pieceOf(id)),
-      space: rules.space,
-      brokenRun: 'all',
-      leading: rules.leading,
-    })
+  const rulesFor = (skip: boolean): PieceRules => ({
+    pieceOf: id => (skip && specialIds.has(id) ? undefined : pieceOf(id)),
+    space: rules.space,
+    brokenRun: 'all',
+    leading: rules.leading,
+  })
+  return {
+    newDecodeStream: skip => new PieceDecodeStream(rulesFor(skip)),
+    tokenBytes: bytesOfPieces(rulesFor(true)),
+  }
 }
 
 /** The decoder of tokens in GPT-2's byte alphabet. */
 export function byteLevelDecoder(
   textOf: (id: number) => string | undefined,
   specialIds: ReadonlySet<number>,
-): (skipSpecialTokens: boolean) => DecodeStream {
+): Decoding {
   const bytes: (Buffer | undefined)[] = []
-  return skip =>
-    new ByteDecodeStream(id => {
-      const text = textOf(id)
-      if (text === undefined || (skip && specialIds.has(id))) return undefined
-      bytes[id] ??= tokenBytes(text)
-      return bytes[id]
-    })
+  const bytesFor = (skip: boolean) => (id: number) => {
+    const text = textOf(id)
+    if (text === undefined || (skip && specialIds.has(id))) return undefined
+    bytes[id] ??= tokenBytes(text)
+    return bytes[id]
+  }
+  return {
+    newDecodeStream: skip => new ByteDecodeStream(bytesFor(skip)),
+    tokenBytes: bytesOfBytes(bytesFor(true)),
+  }
 }
 
 /** Reads Metaspace, or a Sequence of Replace, ByteFallback, Fuse and Strip in this order, of which only Fuse must be there. */

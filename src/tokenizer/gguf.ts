@@ -121,7 +121,7 @@ function byteLevelTokenizer(root: Field): Tokenizer {
       symbols: byteSymbols(vocabulary, undefined),
       wholeWord: rule.ignoreMerges ? wholeWords(vocabulary.ids, true) : undefined,
     }),
-    newDecodeStream: byteLevelDecoder(id => texts[id], new Set(special.map(token => token.id))),
+    ...byteLevelDecoder(id => texts[id], new Set(special.map(token => token.id))),
     tokenText: id => texts[id] ?? '',
   })
 }

@@ -18,6 +18,7 @@ import type { Pattern } from './pattern.ts'
 import { type PipelineParts, PipelineTokenizer } from './pipeline.ts'
 import { PreTokenizer } from './pre-tokenizer.ts'
 import { characterSymbols, spaceCuts } from './symbols.ts'
+import { bytesOfPieces, type Decoding } from './token-bytes.ts'
 import type { Tokenizer } from './tokenizer.ts'
 import { bytePiece, bytePieceText } from './vocabulary.ts'
 
@@ -94,7 +95,7 @@ export function tokenizerFromPieces(pieces: readonly ScoredPiece[], settings: Pi
     split: new PreTokenizer(cuts === undefined ? [] : [cuts]),
     bpe,
     prefix: settings.addBos && settings.bosTokenId !== undefined ? [settings.bosTokenId] : [],
-    newDecodeStream: decoder(pieces, raw, settings),
+    ...decoder(pieces, raw, settings),
     tokenText: id => pieces[id]?.text ?? raw.get(id)?.content ?? '',
   })
 }
@@ -214,7 +215,7 @@ function decoder(
   pieces: readonly ScoredPiece[],
   raw: ReadonlyMap<number, AddedToken>,
   { dummyPrefix, removeExtraSpaces, unknownSurface }: PieceSettings,
-) {
+): Decoding {
   const decoded: Piece[] = pieces.map(({ text, type }) => {
     if (type === pieceType.byte) return { byte: bytePiece(text) }
     if (type === pieceType.unknown) return { text: unknownSurface }
@@ -228,11 +229,14 @@ function decoder(
       : { rule: 'dummy-prefix' }
   // It has no text of its own, and still ends a run of bytes.
   const silent: Piece = { text: '', control: true }
-  return (skipSpecialTokens: boolean) =>
-    new PieceDecodeStream({
-      pieceOf: id => (skipSpecialTokens && raw.get(id)?.special ? silent : decoded[id]),
-      space,
-      brokenRun: 'broken',
-      leading,
-    })
+  const rules = { space, brokenRun: 'broken', leading } as const
+  const ofText = (id: number) => (pieces[id]?.type === pieceType.unknown ? undefined : decoded[id])
+  return {
+    newDecodeStream: skipSpecialTokens =>
+      new PieceDecodeStream({
+        ...rules,
+        pieceOf: id => (skipSpecialTokens && raw.get(id)?.special ? silent : decoded[id]),
+      }),
+    tokenBytes: bytesOfPieces({ ...rules, pieceOf: ofText }),
+  }
 }

@@ -10,6 +10,7 @@ import type { Bpe } from './bpe.ts'
 import { maxNormalLength } from './growth.ts'
 import type { Normalizer } from './normalizer.ts'
 import type { PreTokenizer } from './pre-tokenizer.ts'
+import type { Decoding, TokenBytes } from './token-bytes.ts'
 import {
   type DecodeOptions,
   type DecodeStream,
@@ -20,7 +21,7 @@ import {
 } from './tokenizer.ts'
 
 /** What a file says; all of it is fixed when the tokenizer is made. */
-export interface PipelineParts {
+export interface PipelineParts extends Decoding {
   kind: string
   vocabSize: number
   bosTokenId: number | undefined
@@ -40,7 +41,6 @@ export interface PipelineParts {
   /** What `addSpecialTokens` puts around a text. */
   prefix: readonly number[]
   suffix: readonly number[]
-  newDecodeStream(skipSpecialTokens: boolean): DecodeStream
   tokenText(id: number): string
 }
 
@@ -113,6 +113,10 @@ export class PipelineTokenizer implements Tokenizer {
 
   tokenText(id: number): string {
     return this.#parts.tokenText(id)
+  }
+
+  tokenBytes(): TokenBytes {
+    return this.#parts.tokenBytes
   }
 
   /**

@@ -102,10 +102,7 @@ export function tokenizerFromTiktoken(
     }),
     prefix: addBos ? [bosTokenId] : [],
     suffix: settings?.addEos && eosTokenId !== undefined ? [eosTokenId] : [],
-    newDecodeStream: byteLevelDecoder(
-      id => vocabulary.texts.get(id),
-      new Set(special.map(token => token.id)),
-    ),
+    ...byteLevelDecoder(id => vocabulary.texts.get(id), new Set(special.map(token => token.id))),
     tokenText: id => vocabulary.texts.get(id) ?? '',
   })
 }

@@ -62,7 +62,7 @@ export function tokenizerFromJson(file: Field, settings: TokenizerSettings | und
     split: cuts === undefined ? preTokenizer.split : preTokenizer.split.followedBy(cuts),
     bpe,
     suffix: template.suffix,
-    newDecodeStream: readDecoder(
+    ...readDecoder(
       root.get('decoder'),
       id => vocabulary.texts.get(id),
       new Set(special.map(token => token.id)),

@@ -1,5 +1,6 @@
 // What every tokenizer can do, whatever file it came from.
 import { optionNames } from '../calls/options.ts'
+import type { TokenBytes } from './token-bytes.ts'
 
 export interface EncodeOptions {
   /** Whether to add what the tokenizer adds by itself, such as BOS; prompts get theirs from the model. @default false */
@@ -59,4 +60,9 @@ export interface Tokenizer {
   count(text: string, options?: EncodeOptions): number
   /** The token's own text, for people: byte tokens as <0x0A>. */
   tokenText(id: number): string
+  /**
+   * What tokens add to a text.
+   * @internal
+   */
+  tokenBytes(): TokenBytes
 }
