@@ -1,5 +1,6 @@
 // Holds POST /v1/chat/completions to chat(), and to its own schema.
 import assert from 'node:assert/strict'
+import { Ajv2020 } from 'ajv/dist/2020.js'
 import { chatCompletions } from '../src/server/routes/chat-completions.ts'
 import { checker } from '../src/server/schema.ts'
 import { events, post, withServer } from './server-run.ts'
@@ -89,6 +90,42 @@ describe('POST /v1/chat/completions', () => {
         const own = await model.chat([system!, user!], { maxTokens: 40 })
         assert.equal(json.choices[0].message.content, own.text)
         assert.equal(json.choices[0].finish_reason, own.finishReason)
+      },
+      { path },
+    ))
+
+  it('answers in JSON that a schema describes, or any object', () =>
+    withServer(
+      async ({ url }) => {
+        const schema = {
+          type: 'object',
+          properties: { city: { type: 'string', maxLength: 20 }, sure: { type: 'boolean' } },
+          required: ['city', 'sure'],
+          additionalProperties: false,
+        }
+        const isValid = new Ajv2020().compile(schema)
+        const asked = { messages, temperature: 1.5, seed: 5, n: 3, max_tokens: 120 }
+        const format = { type: 'json_schema', json_schema: { name: 'answer', schema, strict: true } }
+        const { status, json } = await post(`${url}/v1/chat/completions`, {
+          ...asked,
+          response_format: format,
+        })
+        assert.equal(status, 200, JSON.stringify(json))
+        for (const { message, finish_reason } of json.choices) {
+          assert.equal(finish_reason, 'stop')
+          assert.ok(isValid(JSON.parse(message.content)), message.content)
+        }
+        const any = await post(`${url}/v1/chat/completions`, {
+          ...{ messages, temperature: 0, max_tokens: 40, response_format: { type: 'json_object' } },
+        })
+        assert.match(any.json.choices[0].message.content, /^\{/)
+        const wrong = {
+          ...format,
+          json_schema: { name: 'a', schema: { type: 'object', dependentRequired: {} } },
+        }
+        const refused = await post(`${url}/v1/chat/completions`, { messages, response_format: wrong })
+        assert.equal(refused.status, 400)
+        assert.match(refused.json.error.message, /^response_format: jsonSchema.*dependentRequired/)
       },
       { path },
     ))

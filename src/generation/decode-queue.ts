@@ -148,7 +148,7 @@ export class DecodeQueue {
       if (!this.isWanted(place)) continue
       const piece = await inSlices(this.whileWanted(place, text.prepare()))
       if (!this.calls.has(call) || !text.ended) continue
-      if (piece !== '') this.callBack(call, () => call.onText(piece))
+      if (piece !== '') this.callBack(call, () => call.onText(piece, text))
       this.callBack(call, () => call.onStep(0, 1))
     }
   }

@@ -1,4 +1,5 @@
 // New texts of a request: n of each prompt, told of as they grow.
+import type { Constraint } from '../generation/constraint/option.ts'
 import type { Continuation } from '../generation/continuation.ts'
 import type { GeneratedText, GenerateResult } from '../generation/options.ts'
 import type { Model } from '../model.ts'
@@ -16,6 +17,7 @@ interface Asked {
   sampling: Sampling
   maxTokens: number
   topLogProbs: number
+  constraint?: Constraint | undefined
   /** Whether keys and values stay for a next turn. */
   keepsRows: boolean
   signal: AbortSignal
@@ -25,7 +27,7 @@ interface Asked {
 export async function generateTexts(
   model: Model,
   prompts: readonly Int32Array[],
-  { sampling, maxTokens, topLogProbs, keepsRows, signal }: Asked,
+  { sampling, maxTokens, topLogProbs, constraint, keepsRows, signal }: Asked,
   told?: OnText,
 ): Promise<GeneratedText[]> {
   const n = sampling.n ?? 1
@@ -36,7 +38,15 @@ export async function generateTexts(
   const indexOf = ({ stream, choice }: Continuation) => (isGreedy ? stream : stream * n + choice)
   const results = await model.generateTold(
     repeated,
-    { ...options, maxTokens, n: isGreedy ? 1 : n, topLogProbs, addBos: false, signal },
+    {
+      ...options,
+      maxTokens,
+      n: isGreedy ? 1 : n,
+      topLogProbs,
+      addBos: false,
+      signal,
+      ...(constraint && { constraint }),
+    },
     { keepsRows, onText: (piece, text) => told?.(piece, indexOf(text), text) },
   )
   return results.flatMap((result: GenerateResult): GeneratedText[] => result.choices ?? [result])

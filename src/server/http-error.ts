@@ -60,7 +60,7 @@ export function toHttpError(error: unknown): HttpError {
 
 /** Options by the names of their fields; a way out that a request does not have is left out. */
 function wordOf(term: Term): string | undefined {
-  if (term.kind === 'option') return snakeCase(term.name)
+  if (term.kind === 'option') return term.name === 'constraint' ? 'response_format' : snakeCase(term.name)
   return term.kind === 'remedy' ? '' : undefined
 }
 

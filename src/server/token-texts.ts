@@ -3,19 +3,17 @@ import type { Model } from '../model.ts'
 import { tokenTexts } from '../tokenizer/token-texts.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 
-const known = new WeakMap<Tokenizer, Map<number, string>>()
-
 /**
  * The text of a token by itself, with the space at its front: its bytes decoded, U+FFFD for those of a part of a character.
- * Special tokens have theirs. A model without a tokenizer has the ids.
+ * A model without a tokenizer has the ids.
  */
-export function tokenText({ tokenizer }: Model, id: number): string {
-  if (!tokenizer) return `${id}`
-  const texts = known.get(tokenizer) ?? new Map<number, string>()
-  known.set(tokenizer, texts)
-  const text = texts.get(id) ?? tokenTexts(tokenizer, [id])[0]!
-  texts.set(id, text)
-  return text
+export function tokenText(model: Model, id: number): string {
+  return model.tokenizer ? Buffer.from(tokenBytes(model.tokenizer, id)).toString() : `${id}`
+}
+
+/** What a token adds to a text; a special one its name. */
+export function tokenBytes(tokenizer: Tokenizer, id: number): Uint8Array {
+  return tokenizer.tokenBytes().of(id) ?? Buffer.from(tokenizer.tokenText(id))
 }
 
 /**

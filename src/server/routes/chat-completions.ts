@@ -1,5 +1,6 @@
 // POST /v1/chat/completions, as OpenAI's API has it (platform.openai.com/docs/api-reference/chat), by the checkpoint's chat template.
 import type { ChatMessage } from '../../chat/chat-template.ts'
+import type { Constraint } from '../../generation/constraint/option.ts'
 import type { GeneratedText } from '../../generation/options.ts'
 import type { Model } from '../../model.ts'
 import type { Alternative } from '../../scoring/request.ts'
@@ -12,10 +13,26 @@ import { samplingFields } from '../sampling.ts'
 import { maybe, object, oneOf, type Static, Type } from '../schema.ts'
 import { boolean, common, count, nullable, text, usage } from '../schemas.ts'
 import { eventStream } from '../sse.ts'
-import { tokenText } from '../token-texts.ts'
+import { tokenBytes, tokenText } from '../token-texts.ts'
 import { maxLogprobs } from './completions.ts'
 
 const part = object({ type: Type.Literal('text'), text })
+const responseFormat = oneOf(
+  '{"type": "text"}, {"type": "json_object"}, or {"type": "json_schema", "json_schema": {"name": ..., "schema": ...}}',
+  [
+    object({ type: Type.Union([Type.Literal('text'), Type.Literal('json_object')]) }),
+    object({
+      type: Type.Literal('json_schema'),
+      json_schema: object({
+        name: Type.String(),
+        description: maybe(Type.String()),
+        schema: Type.Unknown(),
+        /** Answers keep to the schema in any case. */
+        strict: maybe(boolean),
+      }),
+    }),
+  ],
+)
 const message = object({
   role: text,
   content: oneOf('a text, or a list of {"type": "text", "text": ...}', [text, Type.Array(part)]),
@@ -30,7 +47,7 @@ const body = object({
   max_tokens: maybe(Type.Integer({ minimum: 1, description: 'a whole number of at least 1' })),
   logprobs: maybe(boolean),
   top_logprobs: maybe(Type.Integer({ minimum: 0, maximum: maxLogprobs, description: `0 to ${maxLogprobs}` })),
-  response_format: maybe(object({ type: Type.Literal('text', { description: '"text"' }) })),
+  response_format: maybe(responseFormat),
   ...samplingFields,
 })
 type Body = Static<typeof body>
@@ -103,6 +120,17 @@ function plainMessage({ role, content }: Body['messages'][number]): ChatMessage 
   }
 }
 
+function constraintOf(format: Body['response_format']): Constraint | undefined {
+  switch (format?.type) {
+    case 'json_object':
+      return { jsonSchema: { type: 'object' } }
+    case 'json_schema':
+      return { jsonSchema: format.json_schema.schema as object }
+    default:
+      return undefined
+  }
+}
+
 class ChatAnswer {
   private readonly body: Body
   private readonly call: Call
@@ -161,12 +189,13 @@ class ChatAnswer {
 
   private texts(onText?: OnText): Promise<GeneratedText[]> {
     const { body: sampling, maxTokens, model } = this
+    const constraint = constraintOf(sampling.response_format)
     const { signal } = this.call
     const topLogProbs = sampling.top_logprobs ?? 0
     return generateTexts(
       model,
       [this.ids],
-      { sampling, maxTokens, topLogProbs, keepsRows: true, signal },
+      { sampling, maxTokens, topLogProbs, constraint, keepsRows: true, signal },
       onText,
     )
   }
@@ -186,9 +215,9 @@ class ChatAnswer {
     logprob: number
     bytes: number[] | null
   } {
-    const text = tokenText(this.model, token)
-    // What U+FFFD stands for is not known from the text.
-    return { token: text, logprob: logProb, bytes: text.includes('\ufffd') ? null : [...Buffer.from(text)] }
+    const { tokenizer } = this.model
+    const bytes = tokenizer ? [...tokenBytes(tokenizer, token)] : null
+    return { token: tokenText(this.model, token), logprob: logProb, bytes }
   }
 
   private usage(texts: readonly GeneratedText[]): Static<typeof usage> {
