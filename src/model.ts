@@ -36,7 +36,7 @@ import type { PlannerOptions } from './model/planner-options.ts'
 import { freeModel } from './native/job.ts'
 import type { ScoreCache } from './scoring/cache.ts'
 import { type EncodeContext, type EncodeSettings, encodePrompt } from './scoring/encode.ts'
-import { ModelScoring } from './scoring/model-scoring.ts'
+import { ModelScoring, type OnTokens } from './scoring/model-scoring.ts'
 import type { Prefix, PrefixOptions } from './scoring/prefix.ts'
 import type { ScoreOptions, ScoreRequest, ScoreResult } from './scoring/request.ts'
 import type { PerplexityOptions, PerplexityResult } from './scoring/rolling.ts'
@@ -107,14 +107,16 @@ export class Model {
 
   /**
    * scoreStream() that skips a request that is wrong, and goes on. For undefined too there is the result of a skipped request.
+   * @param onTokens told as a request has been read how many tokens it has, each shared prefix counted once
    * @internal
    */
   scoreOrSkip(
     requests: Source<ScoreRequest | undefined>,
     options: ScoreOptions,
     onWrong: OnWrong,
+    onTokens?: OnTokens,
   ): AsyncGenerator<ScoreResult, void, undefined> {
-    return this.scoring.score(requests, options, true, onWrong)
+    return this.scoring.score(requests, options, true, onWrong, onTokens)
   }
 
   /**
@@ -345,6 +347,11 @@ export class Model {
    */
   async openScoreCache(folder: string, options: { signal?: AbortSignal } = {}): Promise<ScoreCache> {
     return this.scoring.openCache(folder, this.parts.checkpoint, this.info, options)
+  }
+
+  /** Jinja source of the checkpoint's own chat template. @internal */
+  get chatTemplate(): string | undefined {
+    return this.parts.checkpoint.chatTemplate
   }
 
   /** What has been run so far. @internal */

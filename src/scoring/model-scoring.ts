@@ -64,6 +64,9 @@ export interface ScoringModel {
   closing: AbortSignal
 }
 
+/** Told of the tokens of a request. @param index of the request, counted from 0 */
+export type OnTokens = (tokens: number, index: number) => void
+
 export class ModelScoring {
   readonly context: EncodeContext
   private readonly share: boolean
@@ -84,6 +87,7 @@ export class ModelScoring {
    * A call of score().
    * @param answersFirst whether a request that is wrong ends the call once those before it are answered; else an array is read at once
    * @param onWrong where it is given, a request that is wrong is skipped, as undefined is
+   * @param onTokens told of each request that is not skipped, as it has been encoded
    * @throws INVALID_ARGUMENT, TOKEN_OUT_OF_RANGE
    */
   score(
@@ -91,6 +95,7 @@ export class ModelScoring {
     options: ScoreOptions,
     answersFirst: boolean,
     onWrong?: OnWrong,
+    onTokens: OnTokens = () => {},
   ): AsyncGenerator<ScoreResult, void, undefined> {
     checkSource('requests', requests)
     checkOptions(options, scoreOptionNames)
@@ -103,7 +108,11 @@ export class ModelScoring {
       encodeRequest(this.context, request, index, settings)
     if (!answersFirst && Array.isArray(requests))
       return this.run(readAll('requests', requests, read), encode, how)
-    const readAndEncode = (request: unknown, index: number) => encode(read(request, index), index)
+    const readAndEncode = function* (request: unknown, index: number): Slices<EncodedRequest> {
+      const encoded = yield* encode(read(request, index), index)
+      onTokens(tokensOf(encoded), index)
+      return encoded
+    }
     return this.run(
       requests,
       onWrong ? orSkipped(readAndEncode, skippedRequest, onWrong) : readAndEncode,
@@ -218,4 +227,11 @@ export class ModelScoring {
       throw this.closing.aborted ? disposedError() : error
     }
   }
+}
+
+/** Tokens of a request, those that its sequences share counted once. */
+function tokensOf({ sequences }: EncodedRequest): number {
+  let tokens = sequences[0]?.first ?? 0
+  for (const { ids, first } of sequences) tokens += ids.length - first
+  return tokens
 }

@@ -42,6 +42,21 @@ export class Admission {
         { code: 'queue_full', headers: { 'retry-after': `${seconds}` } },
       )
     }
+    return this.hold(tokens)
+  }
+
+  /** enter() for the time of some work. */
+  async within<Result>(tokens: number, work: () => Promise<Result>): Promise<Result> {
+    const leave = this.enter(tokens)
+    try {
+      return await work()
+    } finally {
+      leave()
+    }
+  }
+
+  /** enter() for what is being read already, and is taken in whatever waits. */
+  hold(tokens: number): () => void {
     this.busySince ??= performance.now()
     this.tokens += tokens
     let isIn = true

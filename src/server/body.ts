@@ -8,12 +8,16 @@ export async function readJson(request: IncomingMessage, limits: Limits): Promis
   const type = mediaType(request)
   if (type !== 'application/json')
     throw new HttpError(415, `the content type is ${type || 'missing'}; expected application/json`)
-  const text = (await readBytes(request, limits)).toString()
+  return parseJson((await readBytes(request, limits)).toString(), 'the body')
+}
+
+/** @param what the text is, for messages. @throws 400 */
+export function parseJson(text: string, what: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
     // The parser's message shows a part of the text, and where it stands in some versions alone.
-    throw new HttpError(400, 'the body is no JSON', { code: 'invalid_json' })
+    throw new HttpError(400, `${what} is no JSON`, { code: 'invalid_json' })
   }
 }
 

@@ -48,20 +48,39 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   DISPOSED: 503,
 }
 
-/** What the client is told of an error: of one that is not its own, no more than that there was one. */
-export function toHttpError(error: unknown): HttpError {
+/**
+ * What the client is told of an error: of one that is not its own, no more than that there was one.
+ * @param field of the request that the work was on, where it was on one; an option that the error names goes before
+ */
+export function toHttpError(error: unknown, field?: string): HttpError {
   if (error instanceof HttpError) return error
   if (!(error instanceof MtLlamaError)) return new HttpError(500, 'internal error')
   const status = statuses[error.code]
   if (status === undefined) return new HttpError(500, 'internal error', { code: error.code.toLowerCase() })
   const code = error.code === 'CONTEXT_LENGTH' ? 'context_length_exceeded' : error.code.toLowerCase()
-  return new HttpError(status, error.reworded(wordOf).message, { code })
+  let option: string | undefined
+  // Options by the names of their fields; a way out that a request does not have is left out.
+  const wordOf = (term: Term) => {
+    if (term.kind === 'remedy') return ''
+    if (term.kind !== 'option') return field === undefined ? undefined : `${field}[${term.index}]`
+    const name = term.name === 'constraint' ? 'response_format' : snakeCase(term.name)
+    option ??= name
+    return name
+  }
+  const { message } = error.reworded(wordOf)
+  return new HttpError(status, message, { code, param: option ?? field })
 }
 
-/** Options by the names of their fields; a way out that a request does not have is left out. */
-function wordOf(term: Term): string | undefined {
-  if (term.kind === 'option') return term.name === 'constraint' ? 'response_format' : snakeCase(term.name)
-  return term.kind === 'remedy' ? '' : undefined
+/** Work on a field of a request: an error of the client's that it ends with names the field. */
+export async function onField<Result>(field: string, work: () => Result | Promise<Result>): Promise<Result> {
+  try {
+    return await work()
+  } catch (error) {
+    if (!(error instanceof MtLlamaError)) throw error
+    const named = toHttpError(error, field)
+    // What is not the client's is logged as it is.
+    throw named.status < 500 ? named : error
+  }
 }
 
 function snakeCase(name: string): string {

@@ -14,20 +14,35 @@ export async function* readLines(
   { bodyBytes, idleMs }: Limits,
 ): AsyncGenerator<string, void, undefined> {
   const decoder = new TextDecoder()
+  const chunks: AsyncIterator<Buffer> = request[Symbol.asyncIterator]()
   let rest = ''
-  const late = () => request.destroy(new HttpError(408, `no line came in ${idleMs} ms`))
-  let timer = setTimeout(late, idleMs)
-  try {
-    for await (const chunk of request as AsyncIterable<Buffer>) {
-      clearTimeout(timer)
-      const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
-      rest = lines.pop()!
-      if (rest.length > bodyBytes) throw new HttpError(413, `a line is longer than ${bodyBytes} bytes`)
-      for (const line of lines) if (line.trim() !== '') yield line
-      timer = setTimeout(late, idleMs)
+  for (;;) {
+    const { done, value } = await inTime(chunks.next(), idleMs)
+    // What was read of a line is not searched again: it may be long.
+    const lines = (done ? decoder.decode() : decoder.decode(value, { stream: true })).split('\n')
+    lines[0] = rest + lines[0]!
+    rest = done ? '' : lines.pop()!
+    for (const line of lines) {
+      checkLength(line, bodyBytes)
+      if (line.trim() !== '') yield line
     }
-    const last = rest + decoder.decode()
-    if (last.trim() !== '') yield last
+    if (done) return
+    checkLength(rest, bodyBytes)
+  }
+}
+
+function checkLength({ length }: string, bodyBytes: number): void {
+  if (length > bodyBytes) throw new HttpError(413, `a line is longer than ${bodyBytes} bytes`)
+}
+
+/** @throws 408. The request stays open, so that its answer can say so. */
+async function inTime<Result>(next: Promise<Result>, idleMs: number): Promise<Result> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new HttpError(408, `no line came in ${idleMs} ms`)), idleMs)
+  })
+  try {
+    return await Promise.race([next, late])
   } finally {
     clearTimeout(timer)
   }

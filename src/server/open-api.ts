@@ -1,5 +1,5 @@
 // The routes as an OpenAPI 3.1 document: its schemas are those that requests are checked by.
-import type { Route } from './route.ts'
+import type { Lines, Route } from './route.ts'
 import { errorBody } from './schemas.ts'
 
 export function openApi(routes: readonly Route[]): object {
@@ -36,6 +36,7 @@ function operation(
     operationId: `${method.toLowerCase()}${path.replace(/\W+(\w)/g, (_, letter: string) => letter.toUpperCase())}`,
     summary,
     ...(!isOpen && { security: [{ key: [] }, {}] }),
+    ...(lines && { parameters: parametersOf(lines) }),
     ...(body && { requestBody: { required: true, content: accepted } }),
     responses: {
       200: { description: 'OK', content },
@@ -45,4 +46,12 @@ function operation(
       },
     },
   }
+}
+
+/** The options of a body of lines; a JSON body has them as fields. */
+function parametersOf({ query }: Lines): object[] {
+  return Object.entries(query.properties).map(([name, schema]) => ({
+    ...{ name, in: 'query', required: false, schema },
+    description: 'For a body of lines; a JSON body has this field',
+  }))
 }

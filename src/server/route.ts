@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Model } from '../model.ts'
 import type { Admission } from './admission.ts'
 import type { Metrics } from './metrics.ts'
-import type { Static, TSchema } from './schema.ts'
+import type { Static, TObject, TSchema } from './schema.ts'
 
 /** What all requests share. */
 export interface App {
@@ -59,6 +59,14 @@ export interface StreamAnswer {
 }
 export type Answer = JsonAnswer | TextAnswer | StreamAnswer
 
+/** How a route takes a body of lines, which is read as it comes. */
+export interface Lines {
+  /** The options, which stand in the query. */
+  query: TObject
+  /** @param options as `query` describes them */
+  handle: (options: unknown, call: Call) => Answer | Promise<Answer>
+}
+
 export interface Route {
   method: 'GET' | 'POST'
   path: string
@@ -73,8 +81,7 @@ export interface Route {
   types?: readonly string[]
   /** No key is needed, and it answers while the server drains. */
   isOpen?: boolean
-  /** Takes a body of lines, which is read as it comes. */
-  lines?: (call: Call) => Promise<Answer>
+  lines?: Lines
   /** @param body as `body` describes it */
   handle: (body: unknown, call: Call) => Answer | Promise<Answer>
 }
@@ -87,6 +94,14 @@ export function post<Body extends TSchema>(
   },
 ): Route {
   return { ...route, method: 'POST', handle: (body, call) => route.handle(body as Static<Body>, call) }
+}
+
+/** A body of lines whose options have the type that their schema says. */
+export function lines<Query extends TObject>(
+  query: Query,
+  handle: (options: Static<Query>, call: Call) => Answer | Promise<Answer>,
+): Lines {
+  return { query, handle: (options, call) => handle(options as Static<Query>, call) }
 }
 
 export function get(route: Omit<Route, 'method' | 'body' | 'lines'>): Route {

@@ -1,10 +1,13 @@
 // Finds the route of a request by its path and method.
 import { HttpError } from './http-error.ts'
+import { queryReader } from './query.ts'
 import type { Route } from './route.ts'
 import { checker } from './schema.ts'
 
 export interface ServedRoute extends Route {
   check: (body: unknown) => unknown
+  /** Reads the options of a body of lines. @throws 400 */
+  readOptions: (query: URLSearchParams) => unknown
 }
 
 export class Router {
@@ -12,7 +15,11 @@ export class Router {
 
   constructor(routes: readonly Route[]) {
     for (const route of routes) {
-      const served = { ...route, check: route.body ? checker(route.body) : () => undefined }
+      const served = {
+        ...route,
+        check: route.body ? checker(route.body) : () => undefined,
+        readOptions: route.lines ? queryReader(route.lines.query) : () => undefined,
+      }
       for (const path of [route.path, ...(route.aliases ?? [])]) {
         const methods = this.paths.get(path) ?? new Map<string, ServedRoute>()
         methods.set(route.method, served)

@@ -1,9 +1,9 @@
 // Bodies of requests, described once: by JSON Schema they are checked, typed and documented.
-import Type, { type Static, type TProperties, type TSchema } from 'typebox'
+import Type, { type Static, type TObject, type TProperties, type TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { HttpError } from './http-error.ts'
 
-export { type Static, type TSchema, Type }
+export { type Static, type TObject, type TSchema, Type }
 
 /** An object without other fields than these. */
 export function object<Fields extends TProperties>(fields: Fields) {

@@ -2,9 +2,10 @@
 import { maybe, object, oneOf, Type } from './schema.ts'
 
 const tokenId = Type.Integer({ minimum: 0, description: 'a token id' })
-const ids = Type.Array(tokenId)
+export const ids = Type.Array(tokenId, { description: 'a list of token ids' })
 
 export const text = Type.String({ description: 'a text' })
+export const words = Type.String({ minLength: 1, description: 'a text that is not empty' })
 export const texts = oneOf('a text, or a list of texts', [text, Type.Array(text)])
 export const prompts = oneOf('a text, a list of texts, token ids, or a list of lists of token ids', [
   text,

@@ -14,6 +14,7 @@ import { checkKey } from './key.ts'
 import { isLines } from './lines.ts'
 import { Metrics } from './metrics.ts'
 import { openApi } from './open-api.ts'
+import { refuseQuery } from './query.ts'
 import type { App, Call, Limits } from './route.ts'
 import { get } from './route.ts'
 import { Router, type ServedRoute } from './router.ts'
@@ -148,7 +149,8 @@ export class LlamaServer {
     } catch (error) {
       failure = error
       if (!response.headersSent && !gone.signal.aborted) refuse(request, response, toHttpError(error))
-      else if (!response.writableEnded) response.destroy()
+      else if (response.writableEnded) endConnection(request, response)
+      else response.destroy()
     } finally {
       // An answer that nobody takes is not held for ever.
       if (!response.writableFinished) response.setTimeout(this.app.limits.idleMs, () => response.destroy())
@@ -163,7 +165,11 @@ export class LlamaServer {
 
   private async run(route: ServedRoute, call: Call, response: ServerResponse): Promise<void> {
     const { request } = call
-    if (route.lines && isLines(request)) return send(response, await route.lines(call), call)
+    if (route.lines && isLines(request)) {
+      const options = route.readOptions(queryOf(request))
+      return send(response, await route.lines.handle(options, call), call)
+    }
+    if (route.lines) refuseQuery(queryOf(request))
     const body = route.body ? route.check(await readJson(request, this.app.limits)) : undefined
     return send(response, await route.handle(body, call), call)
   }
@@ -205,10 +211,21 @@ function refuse(request: IncomingMessage, response: ServerResponse, error: HttpE
   sendError(response, error)
 }
 
-/** Without the query, which no route has. */
+/** After an answer that told of its failure; the rest of a body that nobody reads is not waited for. */
+function endConnection(request: IncomingMessage, response: ServerResponse): void {
+  if (request.complete) return
+  if (response.writableFinished) request.destroy()
+  else response.once('finish', () => request.destroy())
+}
+
 function pathOf({ url = '/' }: IncomingMessage): string {
   const [path] = url.split('?')
   return path!
+}
+
+function queryOf({ url = '/' }: IncomingMessage): URLSearchParams {
+  const begin = url.indexOf('?')
+  return new URLSearchParams(begin < 0 ? '' : url.slice(begin))
 }
 
 function secondsSince(begin: number): number {

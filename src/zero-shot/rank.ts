@@ -49,19 +49,28 @@ export class Ranker implements ItemJudge<RankedDocument> {
         `query is ${shown(query)}; expected a text that is not empty`,
       )
     this.query = query
-    this.print = readTemplate(optionOf(options, 'template', template), ['document'])
+    this.print = documentTemplate(options)
   }
 
   asks(document: string, index: number): ReadRequest[] {
     this.asked.push({ index, document })
-    const prompt = this.print(document)
-    return [{ prompt, continuations: [following(prompt, this.query)] }]
+    return [relevanceRequest(this.print(document), this.query)]
   }
 
   judge([score]: readonly number[], truncatedTokens: number): RankedDocument {
     const { index, document } = this.asked.shift()!
     return { index, score: score!, document, truncatedTokens }
   }
+}
+
+/** The prompts about documents. @throws INVALID_ARGUMENT */
+export function documentTemplate(options: Pick<RankOptions, 'template'>): Printed {
+  return readTemplate(optionOf(options, 'template', template), ['document'])
+}
+
+/** What is scored for a document. @param prompt about it */
+export function relevanceRequest(prompt: string, query: string): ReadRequest {
+  return { prompt, continuations: [following(prompt, query)] }
 }
 
 /** The best first, of equal ones the first. */

@@ -1,0 +1,38 @@
+// How many tokens a request for scores takes, before it is scored: for the queue and for usage.
+import type { Text } from '../calls/text.ts'
+import type { ScoreRequest } from '../scoring/request.ts'
+import type { Call } from './route.ts'
+
+/**
+ * Tokens of prompts and continuations, each encoded by itself, BOS among them; a prompt counts once, however many
+ * continuations follow it, and an empty one as the token that it is scored after. Texts are encoded once more as they are
+ * scored, by then in the place that they have in the queue.
+ */
+export async function askedTokens(
+  asks: Iterable<ScoreRequest>,
+  call: Call,
+  addSpecialTokens?: boolean | null,
+): Promise<number> {
+  // Labels and queries come again with every text.
+  const known = new Map<Text, number>()
+  let tokens = 0
+  for (const { prompt, continuations } of asks) {
+    tokens += Math.max(1, await tokensOf(prompt, call, addSpecialTokens))
+    for (const continuation of continuations) {
+      const own = known.get(continuation) ?? (await tokensOf(continuation, call, false))
+      known.set(continuation, own)
+      tokens += own
+    }
+  }
+  return tokens
+}
+
+async function tokensOf(
+  text: Text,
+  { app, signal }: Call,
+  addSpecialTokens?: boolean | null,
+): Promise<number> {
+  if (typeof text !== 'string') return text.length
+  const settings = { addBos: addSpecialTokens === false ? false : undefined, parseSpecial: true }
+  return (await app.model.promptIds(text, 0, settings, signal)).length
+}

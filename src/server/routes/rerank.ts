@@ -1,0 +1,73 @@
+// POST /v1/rerank, /rerank and /v2/rerank. Jina has the first path and `return_documents`, true by default
+// (jina.ai/reranker: results of index, relevance_score, document {text}; usage), Cohere the last one, with `top_n` and
+// `meta.tokens` (docs.cohere.com/reference/rerank), vLLM all three (vllm/entrypoints/pooling/scoring/protocol.py), with `id`.
+// Documents are texts or {text}. A document's score is ln P(query | document) by Model.rank(), which results have as
+// `log_likelihood`; `relevance_score` is that as a number from 0 to 1: see relevance().
+import { Ranker } from '../../zero-shot/rank.ts'
+import { askedTokens } from '../asked-tokens.ts'
+import { onField } from '../http-error.ts'
+import { listFields, listHead, promptUsage } from '../list-answer.ts'
+import { checkModel, promptList } from '../prompts.ts'
+import { queryTokens, relevance } from '../relevance.ts'
+import { type Answer, type Call, post } from '../route.ts'
+import { maybe, object, oneOf, type Static, Type } from '../schema.ts'
+import { boolean, common, count, text, usage, words } from '../schemas.ts'
+
+const document = oneOf('a text, or {text}', [text, object({ text })])
+const body = object({
+  ...common,
+  query: words,
+  documents: Type.Array(document, { description: 'a list of texts, or of {text}' }),
+  /** The best so many. Default: all. */
+  top_n: maybe(Type.Integer({ minimum: 1, description: 'a whole number of at least 1' })),
+  /** Default: true. */
+  return_documents: maybe(boolean),
+  /** The prompt that the query follows: a text with {document}. */
+  template: maybe(text),
+})
+type Body = Static<typeof body>
+
+export const rerank = post({
+  path: '/v1/rerank',
+  aliases: ['/rerank', '/v2/rerank'],
+  summary: 'Documents in the order of their relevance to a query',
+  body,
+  answer: object({
+    ...listFields,
+    results: Type.Array(
+      object({
+        /** Of the document among those given. */
+        index: count,
+        relevance_score: Type.Number({ minimum: 0, maximum: 1 }),
+        log_likelihood: Type.Number(),
+        document: Type.Optional(object({ text: Type.String() })),
+      }),
+    ),
+    usage,
+    meta: object({ tokens: object({ input_tokens: count, output_tokens: count }) }),
+  }),
+  handle: answer,
+})
+
+async function answer(body: Body, call: Call): Promise<Answer> {
+  const { app, signal } = call
+  const { model, admission } = app
+  const { query } = body
+  checkModel(app, body.model)
+  const given = body.documents.map(document => (typeof document === 'string' ? document : document.text))
+  const documents = promptList(given, app, 'documents') as string[]
+  const template = body.template == null ? {} : { template: body.template }
+  const ranker = await onField('query', () => new Ranker(query, template))
+  const perQuery = await onField('query', () => queryTokens(query, call))
+  return onField('documents', async () => {
+    const asks = documents.flatMap((document, index) => ranker.asks(document, index))
+    const tokens = await askedTokens(asks, call)
+    const ranked = await admission.within(tokens, () => model.rank(query, documents, { ...template, signal }))
+    const results = ranked.slice(0, body.top_n ?? ranked.length).map(({ index, score, document }) => ({
+      ...{ index, relevance_score: relevance(score, perQuery), log_likelihood: score },
+      ...(body.return_documents !== false && { document: { text: document } }),
+    }))
+    const meta = { tokens: { input_tokens: tokens, output_tokens: 0 } }
+    return { json: { ...listHead(call, 'rerank'), results, usage: promptUsage(call, tokens), meta } }
+  })
+}

@@ -1,0 +1,74 @@
+// POST /v1/score and /score, in vLLM's form (vllm/entrypoints/pooling/scoring/protocol.py: text_1, text_2; data of index,
+// object, score). One text_1 is paired with each text_2, as many of both one by one. text_1 is the query and text_2 the
+// document: `score` is the relevance_score that /v1/rerank gives of the two, from 0 to 1 (see relevance()), and
+// `log_likelihood` ln P(text_1 | text_2), as Model.rank() gives it.
+import { documentTemplate, relevanceRequest } from '../../zero-shot/rank.ts'
+import { askedTokens } from '../asked-tokens.ts'
+import { checkScores } from '../check-scores.ts'
+import { HttpError, onField } from '../http-error.ts'
+import { listFields, listHead, promptUsage } from '../list-answer.ts'
+import { checkModel, promptList } from '../prompts.ts'
+import { queryTokens, relevance } from '../relevance.ts'
+import { type Answer, type Call, post } from '../route.ts'
+import { maybe, object, oneOf, type Static, Type } from '../schema.ts'
+import { common, count, text, usage, words } from '../schemas.ts'
+
+const wordsOrList = oneOf('a text that is not empty, or a list of such texts', [words, Type.Array(words)])
+const body = object({
+  ...common,
+  text_1: wordsOrList,
+  text_2: wordsOrList,
+  /** The prompt about text_2 that text_1 follows: a text with {document}. */
+  template: maybe(text),
+})
+type Body = Static<typeof body>
+
+export const score = post({
+  path: '/v1/score',
+  aliases: ['/score'],
+  summary: 'How relevant texts are to others, pair by pair',
+  body,
+  answer: object({
+    ...listFields,
+    data: Type.Array(
+      object({
+        ...{ index: count, object: Type.Literal('score') },
+        score: Type.Number({ minimum: 0, maximum: 1 }),
+        log_likelihood: Type.Number(),
+      }),
+    ),
+    usage,
+  }),
+  handle: answer,
+})
+
+async function answer(body: Body, call: Call): Promise<Answer> {
+  const { app, signal } = call
+  const { model, admission } = app
+  checkModel(app, body.model)
+  const queries = promptList(body.text_1, app, 'text_1') as string[]
+  const documents = promptList(body.text_2, app, 'text_2') as string[]
+  if (queries.length > 1 && queries.length !== documents.length)
+    throw new HttpError(
+      400,
+      `text_2 has ${documents.length} texts; expected ${queries.length}, as many as text_1`,
+      { param: 'text_2' },
+    )
+  const print = await onField('template', () =>
+    documentTemplate(body.template == null ? {} : { template: body.template }),
+  )
+  const queryOf = (index: number) => queries[queries.length > 1 ? index : 0]!
+  const perQuery = await onField('text_1', () => Promise.all(queries.map(query => queryTokens(query, call))))
+  const requests = documents.map((document, index) => relevanceRequest(print(document), queryOf(index)))
+  return onField('text_2', async () => {
+    const tokens = await askedTokens(requests, call)
+    const results = await admission.within(tokens, () => model.score(requests, { signal }))
+    const data = results.map((result, index) => {
+      checkScores(result, index, model)
+      const { logLikelihood } = result.continuations[0]!
+      const own = relevance(logLikelihood, perQuery[queries.length > 1 ? index : 0]!)
+      return { index, object: 'score', score: own, log_likelihood: logLikelihood }
+    })
+    return { json: { ...listHead(call, 'score'), data, usage: promptUsage(call, tokens) } }
+  })
+}

@@ -1,0 +1,104 @@
+// Serves a model in this process on a free port, for the tests of routes over a model, and asks it.
+import { strict as assert } from 'node:assert'
+import { once } from 'node:events'
+import { type ClientRequest, type IncomingMessage, request } from 'node:http'
+import { pino } from 'pino'
+import { Value } from 'typebox/value'
+import type { Model } from '../src/index.ts'
+import type { Limits, Route } from '../src/server/route.ts'
+import { errorBody } from '../src/server/schemas.ts'
+import { LlamaServer } from '../src/server/server.ts'
+
+const limits: Limits = { bodyBytes: 16 * 2 ** 20, prompts: 64, queueTokens: 1_000_000, idleMs: 60_000 }
+
+/** Of any type: tests look at what it is. */
+export type Json = ReturnType<typeof JSON.parse>
+
+export interface ErrorFields {
+  message: string
+  type: string
+  param: string | null
+  code: string | null
+}
+
+export class ServedModel {
+  readonly url: string
+  /** Lines of the server's log. */
+  readonly logged: Record<string, unknown>[]
+  private readonly server: LlamaServer
+
+  private constructor(server: LlamaServer, url: string, logged: Record<string, unknown>[]) {
+    this.server = server
+    this.url = url
+    this.logged = logged
+  }
+
+  /** The model is the caller's to dispose of. */
+  static async start(model: Model, own: Partial<Limits> = {}): Promise<ServedModel> {
+    const logged: Record<string, unknown>[] = []
+    const server = new LlamaServer(model, {
+      ...{ host: '127.0.0.1', port: 0, apiKeys: [], corsOrigin: undefined, modelName: 'tiny' },
+      ...{ limits: { ...limits, ...own }, logsDetails: true },
+      log: pino({}, { write: (line: string) => logged.push(JSON.parse(line)) }),
+    })
+    return new ServedModel(server, await server.listen(), logged)
+  }
+
+  /** Ends what still runs. */
+  close(): Promise<void> {
+    return this.server.close(AbortSignal.abort())
+  }
+
+  async post(path: string, body: unknown): Promise<{ status: number; json: Json }> {
+    const answer = await fetch(this.url + path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    })
+    return { status: answer.status, json: await answer.json() }
+  }
+
+  /** The answer of a route, which has to be what its schema says. */
+  async ask({ path, answer }: Route, body: unknown, asked = path): Promise<Json> {
+    const { status, json } = await this.post(asked, body)
+    assert.equal(status, 200, JSON.stringify(json))
+    assert.deepEqual(Value.Errors(answer!, json), [])
+    return json
+  }
+
+  /** The error of a request that is to be refused. */
+  async refused(path: string, body: unknown): Promise<{ status: number } & ErrorFields> {
+    const { status, json } = await this.post(path, body)
+    assert.deepEqual(Value.Errors(errorBody, json), [], JSON.stringify(json))
+    return { status, ...json.error }
+  }
+
+  /** A request whose body is written line by line. */
+  lines(path: string): ClientRequest {
+    const asked = request(this.url + path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/x-ndjson' },
+    })
+    // Tests end requests on either side.
+    asked.on('error', () => {})
+    return asked
+  }
+
+  /** What such a request is answered with, once all of the body is there. */
+  async answerTo(path: string, body: string): Promise<{ status: number; lines: Json[] }> {
+    const asked = this.lines(path)
+    asked.end(body)
+    const [answer] = (await once(asked, 'response')) as [IncomingMessage]
+    const chunks: Buffer[] = []
+    for await (const chunk of answer) chunks.push(chunk)
+    const text = Buffer.concat(chunks).toString()
+    const lines = text.split('\n').filter(line => line !== '')
+    return { status: answer.statusCode!, lines: lines.map(line => JSON.parse(line)) }
+  }
+
+  /** Tokens of requests that are not answered yet. */
+  async queueTokens(): Promise<number> {
+    const text = await (await fetch(`${this.url}/metrics`)).text()
+    return Number(/^mt_llama_queue_tokens (\d+)$/m.exec(text)![1])
+  }
+}
