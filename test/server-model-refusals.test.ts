@@ -2,7 +2,7 @@
 import { strict as assert } from 'node:assert'
 import { loadModel, type Model } from '../src/index.ts'
 import { ServedModel } from './server-model-run.ts'
-import { defaultModel, withTinyModel } from './tiny-model.ts'
+import { defaultModel, randomTinyTensors, withTinyModel } from './tiny-model.ts'
 
 const long = 'a'.repeat(3000)
 const many = Array.from({ length: 65 }, () => 'a')
@@ -185,6 +185,35 @@ describe('refusals of the routes over a model', () => {
         const error = await own.refused('/tokenize', { messages: [{ role: 'user', content: 'Hi' }] })
         assert.deepEqual([error.status, error.code, error.param], [400, 'chat_template', 'messages'])
         assert.equal(error.message, 'the checkpoint has no chat template; give a prompt')
+      } finally {
+        await own.close()
+      }
+    })
+  })
+
+  it('a score that is NaN is an error, and no null', async () => {
+    const tensors = randomTinyTensors((name, values) => {
+      // What the norms scale overflows.
+      if (name.includes('norm')) values.fill(1e38)
+    })
+    await withTinyModel({ tensors, options: { dtype: 'float32' } }, async broken => {
+      const own = await ServedModel.start(broken)
+      try {
+        const request = { prompt: [2], continuations: [[3]] }
+        for (const [path, body] of [
+          ['/v1/embeddings', { input: [1, 2] }],
+          ['/v1/loglikelihood', { requests: [request] }],
+          ['/generative_scoring', { query: [1], items: [[2]], label_token_ids: [3] }],
+        ] as const) {
+          const error = await own.refused(path, body)
+          assert.deepEqual(
+            [error.status, error.code, error.message],
+            [500, 'score_not_finite', 'internal error'],
+          )
+        }
+        assert.match(own.logged.at(-1)!.message as string, /NaN or infinite/)
+        const { lines } = await own.answerTo('/v1/loglikelihood', `${JSON.stringify(request)}\n`)
+        assert.deepEqual([lines[0].index, lines[0].error.code], [0, 'score_not_finite'])
       } finally {
         await own.close()
       }

@@ -16,23 +16,27 @@ export async function askedTokens(
   // Labels and queries come again with every text.
   const known = new Map<Text, number>()
   let tokens = 0
+  let index = 0
   for (const { prompt, continuations } of asks) {
-    tokens += Math.max(1, await tokensOf(prompt, call, addSpecialTokens))
+    tokens += Math.max(1, await tokensOf(prompt, index, call, addSpecialTokens))
     for (const continuation of continuations) {
-      const own = known.get(continuation) ?? (await tokensOf(continuation, call, false))
+      const own = known.get(continuation) ?? (await tokensOf(continuation, index, call, false))
       known.set(continuation, own)
       tokens += own
     }
+    index++
   }
   return tokens
 }
 
+/** @param index of the ask, for messages */
 async function tokensOf(
   text: Text,
+  index: number,
   { app, signal }: Call,
   addSpecialTokens?: boolean | null,
 ): Promise<number> {
   if (typeof text !== 'string') return text.length
   const settings = { addBos: addSpecialTokens === false ? false : undefined, parseSpecial: true }
-  return (await app.model.promptIds(text, 0, settings, signal)).length
+  return (await app.model.promptIds(text, index, settings, signal)).length
 }
