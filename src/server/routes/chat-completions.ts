@@ -102,14 +102,9 @@ async function complete(body: Body, call: Call): Promise<Answer> {
   const room = Math.max(1, model.info.contextLength - ids!.length)
   const maxTokens = body.max_completion_tokens ?? body.max_tokens ?? room
   const tokens = tokensOf(ids!.length, body.n ?? 1, Math.min(maxTokens, room), body.top_logprobs ?? 0)
-  const leave = app.admission.enter(tokens)
   const answer = new ChatAnswer(body, call, ids!, maxTokens)
-  if (body.stream) return eventStream(answer.stream(leave))
-  try {
-    return { json: await answer.whole() }
-  } finally {
-    leave()
-  }
+  if (body.stream) return eventStream(answer.stream(app.admission.enter(tokens)))
+  return { json: await app.admission.within(tokens, () => answer.whole()) }
 }
 
 /** OpenAI's newer name of the system's role is one that templates do not know. */

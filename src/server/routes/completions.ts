@@ -87,14 +87,10 @@ async function complete(body: Body, call: Call): Promise<Answer> {
   const list = promptList(body.prompt, app)
   const ids = await promptIds(list, call, body.add_special_tokens)
   const tokens = sum(ids.map(({ length }) => length))
-  const leave = app.admission.enter(tokensOf(tokens, ids.length * n, maxTokens, body.logprobs ?? 0))
+  const weight = tokensOf(tokens, ids.length * n, maxTokens, body.logprobs ?? 0)
   const request = new Completion(body, call, list, ids, maxTokens, n)
-  if (body.stream) return eventStream(request.stream(leave))
-  try {
-    return { json: await request.answer() }
-  } finally {
-    leave()
-  }
+  if (body.stream) return eventStream(request.stream(app.admission.enter(weight)))
+  return { json: await app.admission.within(weight, () => request.answer()) }
 }
 
 /** What a prompt's own tokens are, and what follows them if that was asked of the same pass. */

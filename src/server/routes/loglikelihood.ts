@@ -2,7 +2,9 @@
 // requests begin with is run once. A body of lines (application/x-ndjson) is a call of any length: a request a line in, a
 // result a line out, in their order, and no more is read ahead than score() reads. Field names are those of score() in
 // snake_case; `add_special_tokens` is vLLM's, and false stands for addBos: false.
+
 import { type ScoreOptions, type ScoreResult, tooLongPolicies } from '../../scoring/request.ts'
+import { tokensOf } from '../admission.ts'
 import { askedTokens } from '../asked-tokens.ts'
 import { parseJson } from '../body.ts'
 import { checkScores } from '../check-scores.ts'
@@ -93,7 +95,8 @@ async function answer(body: Body, call: Call): Promise<Answer> {
   checkCount(requests.length, app.limits.prompts, 'requests')
   return onField('requests', async () => {
     const tokens = await askedTokens(requests, call, body.add_special_tokens)
-    const results = await app.admission.within(tokens, () =>
+    const weight = tokensOf(tokens, 0, 0, body.top_k ?? 0)
+    const results = await app.admission.within(weight, () =>
       app.model.score(requests, scoreOptions(body, call)),
     )
     const shown = results.map((result, index) => {
