@@ -54,10 +54,10 @@ describe('--regex and --json-schema', () => {
         [undefined, ['--json-schema', file], 1, /schema\.json: cannot be read/],
         ['{"type": ', ['--json-schema', file], 1, /schema\.json: is not JSON \(/],
         [
-          '{"properties": {"x": {"format": "date"}}}',
+          '{"properties": {"x": {"format": "dates"}}}',
           ['--json-schema', file],
           1,
-          /schema\.json: the schema: jsonSchema has the unsupported keyword "format" at #\/properties\/x; supported are /,
+          /schema\.json: the schema: jsonSchema at #\/properties\/x has the "format" "dates"; supported are /,
         ],
         [
           '5',

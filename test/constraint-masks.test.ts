@@ -14,6 +14,7 @@ import { randomNumbers } from './attention-oracle.ts'
 import { withFolder } from './checkpoint-files.ts'
 import { carried, shared, sharedMissing } from './shared.ts'
 import { skip } from './skip.ts'
+import { byteJson, loadJson } from './tokenizer-files.ts'
 
 /** The language of the constraint: few texts, so that it is plain which beginnings they have. */
 const texts = [
@@ -160,6 +161,24 @@ describe('masks of a constraint', () => {
         checkEncodings(tokenizer, masks)
       }),
     )
+
+  it('are made anew once they take much memory, and texts go on where they are', async () => {
+    const tokenizer = await loadJson(byteJson())
+    // A mask over so many ids takes 5 MB.
+    const constraints = new Constraints(tokenizer, 40_000_000)
+    const masks = drain(constraints.masksOf(constraints.automaton(readConstraint({ regex: '(?:abc){9}|x' }))))
+    const states = Array.from({ length: 3 }, () => masks.start())
+    for (let i = 0; i < 27; i++)
+      for (const [k, state] of states.entries()) {
+        const mask = drain(masks.of(state))
+        const allowed = Array.from({ length: 300 }, (_, id) => id).filter(id => hasBit(mask, id))
+        const next = 'abc'.charCodeAt(i % 3)
+        const nextId = tokenizer.encode(String.fromCharCode(next))[0]!
+        assert.deepEqual(allowed, i === 0 ? [nextId, tokenizer.encode('x')[0]] : [nextId])
+        states[k] = masks.after(state, nextId)!
+      }
+    for (const state of states) assert.ok(masks.isComplete(state) && !masks.goesOn(state))
+  })
 
   const large: [name: string, ...path: string[]][] = [
     ['llama tokenizer.model', 'tokenizers', 'llama', 'tokenizer.model'],

@@ -3,6 +3,7 @@ import { optionName } from '../../calls/options.ts'
 import { shown } from '../../data/shown.ts'
 import { MtLlamaError, message } from '../../errors.ts'
 import { areApart } from './apart.ts'
+import { formats } from './formats.ts'
 import { choice, type Grammar, literal, nothing, type Rule, shared } from './grammar.ts'
 import {
   anyJson,
@@ -145,12 +146,23 @@ function text(schema: Schema): Grammar {
   const min = schema.count('minLength') ?? 0
   const max = schema.count('maxLength') ?? Number.POSITIVE_INFINITY
   if (min > max) throw schema.wrong(`has "minLength" ${min} above "maxLength" ${max}`)
-  if (!schema.has('pattern')) return jsonString(min, max)
-  const pattern = schema.string('pattern')
+  const pattern = patternOf(schema)
+  if (pattern === undefined) return jsonString(min, max)
   if (schema.has('minLength') || schema.has('maxLength'))
-    throw schema.wrong('has a "pattern" beside a length, which is not supported together')
+    throw schema.wrong('has a "pattern" or "format" beside a length, which is not supported together')
   const name = message`${optionName('constraint')}: jsonSchema's pattern at ${schema.path}`
   return jsonStringOf(partMatches(pattern, name))
+}
+
+/** Beside a pattern a format is a note for readers, as it is everywhere by the words of the draft. */
+function patternOf(schema: Schema): string | undefined {
+  if (schema.has('pattern')) return schema.string('pattern')
+  if (!schema.has('format')) return undefined
+  const format = schema.string('format')
+  if (Object.hasOwn(formats, format)) return formats[format]!
+  throw schema.wrong(
+    `has the "format" ${shown(format)}; supported are ${Object.keys(formats).join(', ')}, and any beside a "pattern"`,
+  )
 }
 
 /** The values of enum or const that are of the schema's type. */

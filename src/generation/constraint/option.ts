@@ -21,7 +21,7 @@ export type Constraint =
        * A JSON schema (draft 2020-12): the text is JSON that is valid for it, without white space around it. `{}` and true are
        * any JSON, `{ type: 'object' }` any object. Properties come in the order of the schema, others only where
        * additionalProperties allows them by name. Keywords: type, enum, const, properties, required, additionalProperties,
-       * prefixItems, items, minItems, maxItems, minLength, maxLength, pattern, minimum, maximum, exclusiveMinimum,
+       * prefixItems, items, minItems, maxItems, minLength, maxLength, pattern, format (of the usual ones), minimum, maximum, exclusiveMinimum,
        * exclusiveMaximum, anyOf, oneOf (where at most one can match) and $ref within the schema; annotations change nothing,
        * and any other keyword is refused by name.
        */

@@ -12,7 +12,7 @@ export type JsonType = (typeof jsonTypes)[number]
 const keywordsOfType = {
   object: ['properties', 'required', 'additionalProperties'],
   array: ['prefixItems', 'items', 'minItems', 'maxItems'],
-  string: ['minLength', 'maxLength', 'pattern'],
+  string: ['minLength', 'maxLength', 'pattern', 'format'],
   number: ['minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum'],
 }
 const otherKeywords = ['type', 'enum', 'const', 'anyOf', 'oneOf', '$ref', '$defs', 'definitions']
