@@ -1,5 +1,6 @@
 // The routes as an OpenAPI 3.1 document: its schemas are those that requests are checked by.
 import type { Lines, Route } from './route.ts'
+import { lastPart } from './router.ts'
 import { errorBody } from './schemas.ts'
 
 export function openApi(routes: readonly Route[]): object {
@@ -20,6 +21,8 @@ export function openApi(routes: readonly Route[]): object {
   }
 }
 
+const nameParameter = { name: 'name', in: 'path', required: true, schema: { type: 'string' } }
+
 function operation(
   { method, summary, body, answer, types = [], isOpen, lines }: Route,
   path: string,
@@ -33,10 +36,10 @@ function operation(
     ...(lines && { 'application/x-ndjson': { schema: { type: 'string' } } }),
   }
   return {
-    operationId: `${method.toLowerCase()}${path.replace(/\W+(\w)/g, (_, letter: string) => letter.toUpperCase())}`,
+    operationId: `${method.toLowerCase()}${path.replace(/\W+(\w?)/g, (_, letter: string) => letter.toUpperCase())}`,
     summary,
     ...(!isOpen && { security: [{ key: [] }, {}] }),
-    ...(lines && { parameters: parametersOf(lines) }),
+    parameters: [...(path.endsWith(lastPart) ? [nameParameter] : []), ...(lines ? parametersOf(lines) : [])],
     ...(body && { requestBody: { required: true, content: accepted } }),
     responses: {
       200: { description: 'OK', content },

@@ -4,6 +4,9 @@ import { queryReader } from './query.ts'
 import type { Route } from './route.ts'
 import { checker } from './schema.ts'
 
+/** Stands for any last part of a path. */
+export const lastPart = '{name}'
+
 export interface ServedRoute extends Route {
   check: (body: unknown) => unknown
   /** Reads the options of a body of lines. @throws 400 */
@@ -30,7 +33,7 @@ export class Router {
 
   /** @throws 404, 405 */
   find(method: string, path: string): ServedRoute {
-    const methods = this.paths.get(path)
+    const methods = this.paths.get(path) ?? this.paths.get(path.replace(/[^/]+$/, lastPart))
     if (!methods) throw new HttpError(404, 'no such path; GET /openapi.json lists those that there are')
     const route = methods.get(method === 'HEAD' ? 'GET' : method)
     if (route) return route

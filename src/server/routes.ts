@@ -9,7 +9,7 @@ import { generativeScoring } from './routes/generative-scoring.ts'
 import { health } from './routes/health.ts'
 import { loglikelihood } from './routes/loglikelihood.ts'
 import { metrics } from './routes/metrics.ts'
-import { models } from './routes/models.ts'
+import { modelByName, models } from './routes/models.ts'
 import { rerank } from './routes/rerank.ts'
 import { score } from './routes/score.ts'
 import { tokenize } from './routes/tokenize.ts'
@@ -28,6 +28,7 @@ export const routes: readonly Route[] = [
   detokenize,
   tokenizerInfo,
   models,
+  modelByName,
   health,
   metrics,
 ]

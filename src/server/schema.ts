@@ -63,16 +63,16 @@ function keysOf(pointer: string): string[] {
   return parts.map(part => part.replaceAll('~1', '/').replaceAll('~0', '~'))
 }
 
-/** The description of the outermost field of the path that has one. */
+/** The description of the innermost field of the path that has one; of the members of a union, the union has it. */
 function descriptionAt(schema: unknown, keys: readonly string[]): string | undefined {
   let at = schema
+  let found: string | undefined
   for (const key of keys) {
-    const { properties, items } = at as { properties?: Record<string, unknown>; items?: unknown }
+    const { properties, items } = (at ?? {}) as { properties?: Record<string, unknown>; items?: unknown }
     at = properties?.[key] ?? items
-    const { description } = descriptionOf(at)
-    if (description !== undefined || at === undefined) return description
+    found = descriptionOf(at).description ?? found
   }
-  return undefined
+  return found
 }
 
 function descriptionOf(schema: unknown): { description?: string } {

@@ -2,6 +2,7 @@
 // adds to it. `echo` with `logprobs` gives the log-probabilities of the prompt's own tokens, by which
 // lm-evaluation-harness scores continuations (lm_eval/models/openai_completions.py: with max_tokens 1 it takes the entries
 // between the context and the one new token, and calls them greedy where each equals the largest of its top_logprobs).
+import type { Text } from '../../calls/text.ts'
 import type { GeneratedText } from '../../generation/options.ts'
 import type { Model } from '../../model.ts'
 import type { Alternative } from '../../scoring/request.ts'
@@ -88,9 +89,32 @@ async function complete(body: Body, call: Call): Promise<Answer> {
   const ids = await promptIds(list, call, body.add_special_tokens)
   const tokens = sum(ids.map(({ length }) => length))
   const weight = tokensOf(tokens, ids.length * n, maxTokens, body.logprobs ?? 0)
-  const request = new Completion(body, call, list, ids, maxTokens, n)
+  const request = new Completion(body, call, await promptsOf(body, call, list, ids), maxTokens, n)
   if (body.stream) return eventStream(request.stream(app.admission.enter(weight)))
   return { json: await app.admission.within(weight, () => request.answer()) }
+}
+
+/** The prompts with what `echo` says of them. */
+async function promptsOf(
+  { echo }: Body,
+  call: Call,
+  given: readonly Text[],
+  ids: readonly Int32Array[],
+): Promise<Prompt[]> {
+  const { tokenizer, info } = call.app.model
+  const prompts: Prompt[] = []
+  for (const [i, own] of ids.entries()) {
+    const text = given[i]!
+    if (!echo) prompts.push({ ids: own, text: '', added: 0 })
+    else if (typeof text !== 'string')
+      prompts.push({ ids: own, text: tokenizer?.decode(own, { skipSpecialTokens: false }) ?? '', added: 0 })
+    else if (own.length === 0 || own[0] !== info.bosTokenId) prompts.push({ ids: own, text, added: 0 })
+    else {
+      const [asWritten] = await promptIds([text], call, false)
+      prompts.push({ ids: own, text, added: own.length - asWritten!.length })
+    }
+  }
+  return prompts
 }
 
 /** What a prompt's own tokens are, and what follows them if that was asked of the same pass. */
@@ -108,23 +132,12 @@ class Completion {
   private readonly n: number
   private readonly head: { id: string; object: 'text_completion'; created: number; model: string }
 
-  constructor(
-    body: Body,
-    call: Call,
-    prompts: readonly (string | ArrayLike<number | bigint>)[],
-    ids: readonly Int32Array[],
-    maxTokens: number,
-    n: number,
-  ) {
+  constructor(body: Body, call: Call, prompts: readonly Prompt[], maxTokens: number, n: number) {
     const { model, modelName } = call.app
     this.body = body
     this.call = call
     this.model = model
-    this.prompts = ids.map((own, i) => {
-      const given = prompts[i]
-      const decoded = () => model.tokenizer?.decode(own, { skipSpecialTokens: false }) ?? ''
-      return { ids: own, text: typeof given === 'string' ? given : body.echo ? decoded() : '' }
-    })
+    this.prompts = prompts
     this.maxTokens = maxTokens
     this.n = n
     const created = Math.floor(Date.now() / 1000)
@@ -206,15 +219,16 @@ class Completion {
     )
     const how = { topK, addBos: false, signal: this.call.signal }
     const results = (await this.model.score(scored, how)).values()
-    return this.prompts.map(({ ids }, i) => {
-      if (asked[i]!.length === 0 || ids.length === 0) return { entries: first(ids), next: undefined }
+    return this.prompts.map(({ ids, added }, i) => {
+      if (asked[i]!.length === 0 || ids.length === 0)
+        return { entries: first(ids).slice(added), next: undefined }
       const { tokenLogProbs, topAlternatives = [] } = results.next().value!.continuations[0]!
       const entries = Array.from(ids.subarray(1), (id, k) => ({
         ...{ id, logProb: tokenLogProbs[k]! },
         alternatives: topAlternatives[k]!,
       }))
       const next = this.wantsNext ? topAlternatives.at(-1)![0] : undefined
-      return { entries: [...first(ids), ...entries], next }
+      return { entries: [...first(ids), ...entries].slice(added), next }
     })
   }
 
@@ -260,8 +274,9 @@ class Completion {
     if (last === undefined || entries.length === 0) return []
     // BOS and the space that SentencePiece puts before a text are in no text that was given.
     const all = offsets.at(-1)! + codePoints(tokenText(this.model, last))
-    const added = Math.max(0, all - codePoints(prompt.text))
-    return entries.map((entry, i) => ({ ...entry, offset: Math.max(0, offsets[i]! - added) }))
+    const before = Math.max(0, all - codePoints(prompt.text))
+    const own = offsets.slice(prompt.added)
+    return entries.map((entry, i) => ({ ...entry, offset: Math.max(0, own[i]! - before) }))
   }
 
   /** Entries of new tokens. @param before characters of the new text that come before them */
@@ -308,6 +323,11 @@ class Completion {
 interface Prompt {
   text: string
   ids: Int32Array
+  /**
+   * Tokens before those of the text: BOS, where the tokenizer adds it. It counts as a token of the prompt but is not listed, so that
+   * the entries are those of the text, as clients reckon that encode it themselves, such as lm-evaluation-harness.
+   */
+  added: number
 }
 type Placed = Entry & { offset: number }
 function first(ids: Int32Array): Entry[] {
