@@ -161,6 +161,12 @@ describe("OpenAI's client", () => {
         })
       }))
 
+    it('reach a client that still sends a body over the limit', () =>
+      withClient(async client => {
+        const asked = { ...greedy, prompt: 'x'.repeat(20_000_000) }
+        await assert.rejects(client.completions.create(asked), { status: 413 })
+      }))
+
     it('come before the first event of a stream', () =>
       withClient(async client => {
         const asked = { ...greedy, prompt: 'far '.repeat(1000), stream: true } as const

@@ -6,20 +6,27 @@ import type { Answer, Call, StreamAnswer } from './route.ts'
 
 export async function send(response: ServerResponse, answer: Answer, call: Call): Promise<void> {
   if ('pieces' in answer) return sendPieces(response, answer, call)
-  if ('json' in answer) return sendJson(response, answer.status ?? 200, answer.json)
-  response.writeHead(200, { 'content-type': answer.type }).end(answer.text)
+  if ('json' in answer) {
+    writeJson(response, answer.status ?? 200, answer.json)
+    response.end()
+  } else response.writeHead(200, { 'content-type': answer.type }).end(answer.text)
 }
 
 export function sendError(response: ServerResponse, error: HttpError): void {
-  for (const [name, value] of Object.entries(error.headers)) response.setHeader(name, value)
-  sendJson(response, error.status, error)
+  writeError(response, error)
+  response.end()
 }
 
-function sendJson(response: ServerResponse, status: number, value: unknown): void {
+/** Sends the whole of an error, whose response is still to be ended. */
+export function writeError(response: ServerResponse, error: HttpError): void {
+  for (const [name, value] of Object.entries(error.headers)) response.setHeader(name, value)
+  writeJson(response, error.status, error)
+}
+
+function writeJson(response: ServerResponse, status: number, value: unknown): void {
   const bytes = Buffer.from(JSON.stringify(value))
-  response
-    .writeHead(status, { 'content-type': 'application/json', 'content-length': bytes.length })
-    .end(bytes)
+  response.writeHead(status, { 'content-type': 'application/json', 'content-length': bytes.length })
+  response.write(bytes)
 }
 
 async function sendPieces(

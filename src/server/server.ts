@@ -6,7 +6,7 @@ import type { Logger } from 'pino'
 import { MtLlamaError } from '../errors.ts'
 import type { Model } from '../model.ts'
 import { Admission } from './admission.ts'
-import { send, sendError } from './answer.ts'
+import { send, sendError, writeError } from './answer.ts'
 import { readJson } from './body.ts'
 import { allowOrigin } from './cors.ts'
 import { HttpError, toHttpError } from './http-error.ts'
@@ -37,6 +37,8 @@ export interface ServeOptions {
 
 /** Time in which a request's header has to be there, in ms. */
 const headerTimeout = 20_000
+/** Time in which the rest of a body may come that is refused, in ms. */
+const lingering = 5_000
 /** How long a connection without a request stays open, in ms: longer than proxies do, so that they close it. */
 const keepAlive = 65_000
 
@@ -201,14 +203,21 @@ export class LlamaServer {
   }
 }
 
-/** Answers with an error. The rest of a body that nobody reads is not waited for: the connection ends. */
+/**
+ * Answers with an error. A client that still sends its body reads the answer after that, and would not get it from a connection
+ * that is reset before: what comes is thrown away for a while.
+ */
 function refuse(request: IncomingMessage, response: ServerResponse, error: HttpError): void {
-  if (!request.complete) {
-    response.setHeader('connection', 'close')
-    request.resume()
-    response.on('finish', () => request.destroy())
+  if (request.complete) {
+    sendError(response, error)
+    return
   }
-  sendError(response, error)
+  response.setHeader('connection', 'close')
+  const late = setTimeout(() => request.destroy(), lingering)
+  response.on('close', () => clearTimeout(late))
+  request.on('end', () => response.end())
+  request.resume()
+  writeError(response, error)
 }
 
 /** After an answer that told of its failure; the rest of a body that nobody reads is not waited for. */
