@@ -6,10 +6,10 @@ import type { Answer, Call, StreamAnswer } from './route.ts'
 
 export async function send(response: ServerResponse, answer: Answer, call: Call): Promise<void> {
   if ('pieces' in answer) return sendPieces(response, answer, call)
-  if ('json' in answer) {
-    writeJson(response, answer.status ?? 200, answer.json)
-    response.end()
-  } else response.writeHead(200, { 'content-type': answer.type }).end(answer.text)
+  if ('json' in answer)
+    writeWhole(response, answer.status ?? 200, 'application/json', JSON.stringify(answer.json))
+  else writeWhole(response, 200, answer.type, answer.text)
+  response.end()
 }
 
 export function sendError(response: ServerResponse, error: HttpError): void {
@@ -20,12 +20,12 @@ export function sendError(response: ServerResponse, error: HttpError): void {
 /** Sends the whole of an error, whose response is still to be ended. */
 export function writeError(response: ServerResponse, error: HttpError): void {
   for (const [name, value] of Object.entries(error.headers)) response.setHeader(name, value)
-  writeJson(response, error.status, error)
+  writeWhole(response, error.status, 'application/json', JSON.stringify(error))
 }
 
-function writeJson(response: ServerResponse, status: number, value: unknown): void {
-  const bytes = Buffer.from(JSON.stringify(value))
-  response.writeHead(status, { 'content-type': 'application/json', 'content-length': bytes.length })
+function writeWhole(response: ServerResponse, status: number, type: string, text: string): void {
+  const bytes = Buffer.from(text)
+  response.writeHead(status, { 'content-type': type, 'content-length': bytes.length })
   response.write(bytes)
 }
 

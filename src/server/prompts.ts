@@ -1,4 +1,6 @@
 // The prompts of a request as token ids, within its limits.
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { sliceMs } from '../calls/slices.ts'
 import type { Text } from '../calls/text.ts'
 import { HttpError } from './http-error.ts'
 import type { App, Call } from './route.ts'
@@ -33,8 +35,14 @@ export async function promptIds(
 ): Promise<Int32Array[]> {
   const settings = { addBos: addSpecialTokens === false ? false : undefined, parseSpecial: true }
   const ids: Int32Array[] = []
-  for (const [i, prompt] of prompts.entries())
+  let turn = performance.now()
+  for (const [i, prompt] of prompts.entries()) {
     ids.push(await app.model.promptIds(prompt, i, settings, signal))
+    // Short prompts take no turn each, and there may be thousands.
+    if (performance.now() - turn < sliceMs) continue
+    await nextTurn()
+    turn = performance.now()
+  }
   return ids
 }
 

@@ -2,6 +2,7 @@
 // adds to it. `echo` with `logprobs` gives the log-probabilities of the prompt's own tokens, by which
 // lm-evaluation-harness scores continuations (lm_eval/models/openai_completions.py: with max_tokens 1 it takes the entries
 // between the context and the one new token, and calls them greedy where each equals the largest of its top_logprobs).
+import { drain, inSlices, type Slices } from '../../calls/slices.ts'
 import type { Text } from '../../calls/text.ts'
 import type { GeneratedText } from '../../generation/options.ts'
 import type { Model } from '../../model.ts'
@@ -18,6 +19,8 @@ import { eventStream } from '../sse.ts'
 import { codePoints, textOffsets, tokenText } from '../token-texts.ts'
 
 const defaultTokens = 16
+/** Entries with their alternatives that take about a millisecond. */
+const entriesPerSlice = 256
 /** Alternatives of a token that a request may ask for. */
 export const maxLogprobs = 20
 
@@ -91,7 +94,7 @@ async function complete(body: Body, call: Call): Promise<Answer> {
   const weight = tokensOf(tokens, ids.length * n, maxTokens, body.logprobs ?? 0)
   const request = new Completion(body, call, await promptsOf(body, call, list, ids), maxTokens, n)
   if (body.stream) return eventStream(request.stream(app.admission.enter(weight)))
-  return { json: await app.admission.within(weight, () => request.answer()) }
+  return app.admission.within(weight, () => request.answer())
 }
 
 /** The prompts with what `echo` says of them. */
@@ -119,7 +122,9 @@ async function promptsOf(
 
 /** What a prompt's own tokens are, and what follows them if that was asked of the same pass. */
 interface PromptScores {
-  entries: Entry[]
+  /** Of its tokens after the first, and of what they were taken from. */
+  logProbs: readonly number[]
+  alternatives: readonly (readonly Alternative[])[]
   next: Alternative | undefined
 }
 
@@ -144,20 +149,34 @@ class Completion {
     this.head = { id: `cmpl-${call.id}`, object: 'text_completion', created, model: modelName }
   }
 
-  async answer(): Promise<object> {
+  /** The whole, written choice by choice: a large answer takes the event loop's thread long. */
+  async answer(): Promise<Answer> {
     const scores = await this.promptScores()
     const texts = await this.texts(scores)
-    const choices = texts.map((text, index) => {
+    const choices = await inSlices(this.choices(scores, texts), this.call.signal)
+    const [head, tail] = [this.head, { usage: this.usage(texts) }].map(part =>
+      JSON.stringify(part).slice(1, -1),
+    )
+    return { text: `{${head},"choices":[${choices.join()}],${tail}}`, type: 'application/json' }
+  }
+
+  /** The choices as JSON. */
+  private *choices(scores: readonly PromptScores[], texts: readonly GeneratedText[]): Slices<string[]> {
+    const choices: string[] = []
+    for (const [index, text] of texts.entries()) {
       const prompt = this.promptOf(index)
-      const entries = scores[Math.floor(index / this.n)]?.entries ?? []
-      return {
-        index,
-        text: (this.body.echo ? prompt.text : '') + text.text,
-        logprobs: this.logprobs([...this.promptPart(prompt, entries), ...this.newPart(prompt, text, 0)]),
-        finish_reason: finishOf(text),
-      }
-    })
-    return { ...this.head, choices, usage: this.usage(texts) }
+      const entries = this.promptPart(prompt, scores[Math.floor(index / this.n)])
+      choices.push(
+        JSON.stringify({
+          index,
+          text: (this.body.echo ? prompt.text : '') + text.text,
+          logprobs: yield* this.logprobs([...entries, ...this.newPart(prompt, text, 0)]),
+          finish_reason: finishOf(text),
+        }),
+      )
+      yield
+    }
+    return choices
   }
 
   async *stream(leave: () => void): AsyncGenerator<object, void, undefined> {
@@ -165,11 +184,11 @@ class Completion {
       const scores = await this.promptScores()
       if (this.body.echo)
         for (let index = 0; index < this.prompts.length * this.n; index++)
-          yield this.promptChunk(index, scores)
+          yield await this.promptChunk(index, scores)
       const { growths, ended } = growing(onText => this.texts(scores, onText))
       for await (const { index, piece, part, before, finish } of growths) {
         this.call.firstToken()
-        const logprobs = this.logprobs(this.newPart(this.promptOf(index), part, before))
+        const logprobs = drain(this.logprobs(this.newPart(this.promptOf(index), part, before)))
         yield this.chunk(index, piece, logprobs, finish)
       }
       const used = this.usage(await ended)
@@ -183,15 +202,11 @@ class Completion {
     return this.prompts[Math.floor(index / this.n)]!
   }
 
-  private promptChunk(index: number, scores: readonly PromptScores[]): object {
+  private async promptChunk(index: number, scores: readonly PromptScores[]): Promise<object> {
     const at = Math.floor(index / this.n)
     const prompt = this.prompts[at]!
-    return this.chunk(
-      index,
-      prompt.text,
-      this.logprobs(this.promptPart(prompt, scores[at]?.entries ?? [])),
-      null,
-    )
+    const logprobs = this.logprobs(this.promptPart(prompt, scores[at]))
+    return this.chunk(index, prompt.text, await inSlices(logprobs, this.call.signal), null)
   }
 
   private chunk(
@@ -219,16 +234,12 @@ class Completion {
     )
     const how = { topK, addBos: false, signal: this.call.signal }
     const results = (await this.model.score(scored, how)).values()
-    return this.prompts.map(({ ids, added }, i) => {
+    return this.prompts.map(({ ids }, i) => {
       if (asked[i]!.length === 0 || ids.length === 0)
-        return { entries: first(ids).slice(added), next: undefined }
+        return { logProbs: [], alternatives: [], next: undefined }
       const { tokenLogProbs, topAlternatives = [] } = results.next().value!.continuations[0]!
-      const entries = Array.from(ids.subarray(1), (id, k) => ({
-        ...{ id, logProb: tokenLogProbs[k]! },
-        alternatives: topAlternatives[k]!,
-      }))
       const next = this.wantsNext ? topAlternatives.at(-1)![0] : undefined
-      return { entries: [...first(ids), ...entries].slice(added), next }
+      return { logProbs: tokenLogProbs, alternatives: topAlternatives, next }
     })
   }
 
@@ -268,15 +279,19 @@ class Completion {
   }
 
   /** Entries of the prompt, with where each begins in its text. */
-  private promptPart(prompt: Prompt, entries: readonly Entry[]): Placed[] {
-    const offsets = textOffsets(this.model, prompt.ids)
-    const last = prompt.ids.at(-1)
-    if (last === undefined || entries.length === 0) return []
+  private promptPart({ ids, text, added }: Prompt, scores: PromptScores | undefined): Placed[] {
+    const last = ids.at(-1)
+    if (last === undefined || !scores) return []
+    const offsets = textOffsets(this.model, ids)
     // BOS and the space that SentencePiece puts before a text are in no text that was given.
     const all = offsets.at(-1)! + codePoints(tokenText(this.model, last))
-    const before = Math.max(0, all - codePoints(prompt.text))
-    const own = offsets.slice(prompt.added)
-    return entries.map((entry, i) => ({ ...entry, offset: Math.max(0, own[i]! - before) }))
+    const before = Math.max(0, all - codePoints(text))
+    const entries = Array.from(ids, (id, i) => ({
+      ...{ id, logProb: i === 0 ? null : scores.logProbs[i - 1]! },
+      alternatives: i === 0 ? [] : scores.alternatives[i - 1]!,
+      offset: Math.max(0, offsets[i]! - before),
+    }))
+    return entries.slice(added)
   }
 
   /** Entries of new tokens. @param before characters of the new text that come before them */
@@ -290,14 +305,17 @@ class Completion {
     }))
   }
 
-  private logprobs(entries: readonly Placed[]): Logprobs | null {
+  private *logprobs(entries: readonly Placed[]): Slices<Logprobs | null> {
     if (this.body.logprobs == null) return null
-    return {
-      tokens: entries.map(({ id }) => tokenText(this.model, id)),
-      token_logprobs: entries.map(({ logProb }) => logProb),
-      top_logprobs: entries.map(entry => this.topLogprobs(entry)),
-      text_offset: entries.map(({ offset }) => offset),
+    const logprobs: Logprobs = { tokens: [], token_logprobs: [], top_logprobs: [], text_offset: [] }
+    for (const [i, entry] of entries.entries()) {
+      logprobs.tokens.push(tokenText(this.model, entry.id))
+      logprobs.token_logprobs.push(entry.logProb)
+      logprobs.top_logprobs.push(this.topLogprobs(entry))
+      logprobs.text_offset.push(entry.offset)
+      if (i % entriesPerSlice === entriesPerSlice - 1) yield
     }
+    return logprobs
   }
 
   /** The best tokens and the one that is there, by their texts; of two with one text the likelier one counts. */
@@ -330,10 +348,6 @@ interface Prompt {
   added: number
 }
 type Placed = Entry & { offset: number }
-function first(ids: Int32Array): Entry[] {
-  return Array.from(ids.subarray(0, 1), id => ({ id, logProb: null, alternatives: [] }))
-}
-
 function noText(): GeneratedText {
   return { text: '', tokens: [], logProbs: [], finishReason: 'length' }
 }
