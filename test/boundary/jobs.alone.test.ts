@@ -1,6 +1,6 @@
 // Tests jobs of the addon while they run: abort, dispose, progress, the event loop, and memory after many models.
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -9,6 +9,7 @@ import { runInNewContext } from 'node:vm'
 import { loadAddon } from '../../src/native/addon.ts'
 import type { Control, NativeLoadOptions, NativeModel } from '../../src/native/types.ts'
 import { skip } from '../skip.ts'
+import { measureTurns, p99Of, turnsMissing } from '../turns.ts'
 import {
   deep,
   greedy,
@@ -153,7 +154,7 @@ describe('jobs', () => {
   })
 
   it('leave the event loop free: p99 of its turns below 10 ms, waits for a core apart, median of five', async function () {
-    if (!existsSync(schedstat)) skip(this, `no ${schedstat} tells how long the main thread waited for a core`)
+    if (turnsMissing) skip(this, turnsMissing)
     const model = await load(long)
     const pack = randomPack(long.config, 32, 256)
     const p99: number[] = []
@@ -163,7 +164,7 @@ describe('jobs', () => {
       do await model.score(pack, newControl())
       while (turns.length < 200)
       await measuring
-      p99.push(turns.toSorted((a, b) => a - b)[Math.floor(0.99 * turns.length)]!)
+      p99.push(p99Of(turns))
     }
     const median = p99.toSorted((a, b) => a - b)[2]!
     assert.ok(median < 10, `p99 of a turn in ms, five runs: ${p99.map(ms => ms.toFixed(1)).join(' ')}`)
@@ -203,27 +204,6 @@ describe('jobs', () => {
     assert.ok(grown < 0.1 * bytes, `resident memory grew by ${grown} bytes over models of ${bytes} bytes`)
   })
 })
-
-/**
- * Adds to `turns`, until it holds 200, the ms that each turn of the event loop with a timer of 1 ms takes beyond the
- * time in which the main thread could have run and had no core: a busy machine makes that longer, and a job does not.
- */
-async function measureTurns(turns: number[]): Promise<void> {
-  let last = performance.now() - waited()
-  while (turns.length < 200) {
-    await sleep(1)
-    const now = performance.now() - waited()
-    turns.push(now - last)
-    last = now
-  }
-}
-
-const schedstat = '/proc/self/schedstat'
-
-/** How long the main thread has waited for a core, in ms (the second number; the first is how long it has run). */
-function waited(): number {
-  return Number(readFileSync(schedstat, 'utf8').split(' ')[1]) / 1e6
-}
 
 interface Job {
   run: Promise<unknown>
