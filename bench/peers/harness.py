@@ -15,8 +15,6 @@ task files are relative to the working directory. Standard errors by the bootstr
 import functools
 import os
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -28,6 +26,7 @@ import lm_eval
 import torch
 from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
+from samples import plain, timer
 
 
 def main(model: str, dtype: str, threads: int) -> None:
@@ -65,22 +64,6 @@ def main(model: str, dtype: str, threads: int) -> None:
         return {**timed(), "answers": answers}
 
     serve(answer, {"rival": "lm-eval", "torch": torch.__version__, "threads": torch.get_num_threads()})
-
-
-def timer() -> Callable[[], dict]:
-    """What has passed since, by the clock and of the processor."""
-    start, cpu_start = time.perf_counter(), time.process_time()
-    return lambda: {"seconds": time.perf_counter() - start, "cpuSeconds": time.process_time() - cpu_start}
-
-
-def plain(sample: dict) -> dict:
-    return {
-        "doc": sample["doc_id"],
-        "filter": sample["filter"],
-        "arguments": sample["arguments"],
-        "answers": [answers[0] for answers in sample["resps"]],
-        "metrics": {name: sample[name] for name in sample["metrics"]},
-    }
 
 
 if __name__ == "__main__":
