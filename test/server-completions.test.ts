@@ -41,16 +41,18 @@ describe('POST /v1/completions', () => {
       const { choices, usage } = await ask(fields)
       assert.deepEqual(packs(), [before[0]! + 1, before[1]])
       const { tokens, token_logprobs, top_logprobs, text_offset } = choices[0].logprobs
-      assert.deepEqual(tokens, ['<s>', 'H', 'i', ' ', '\ufffd', '\ufffd', '!', tokens.at(-1)])
+      assert.deepEqual(tokens, ['H', 'i', ' ', '\ufffd', '\ufffd', '!', tokens.at(-1)])
       const { tokenLogProbs, topAlternatives } = scored!.continuations[0]!
-      assert.deepEqual(token_logprobs, [null, ...tokenLogProbs, ...next!.logProbs])
+      // BOS is no part of the prompt, and the first token has no number.
+      assert.deepEqual(token_logprobs, [null, ...tokenLogProbs.slice(1), ...next!.logProbs])
       // Two tokens of one text, U+FFFD, keep the larger number.
       for (const [i, best] of topAlternatives!.entries()) {
-        const values = Object.values(top_logprobs[i + 1] as Record<string, number>)
+        if (i === 0) continue
+        const values = Object.values(top_logprobs[i] as Record<string, number>)
         assert.equal(Math.max(...values), Math.max(best[0]!.logProb, tokenLogProbs[i]!))
       }
       assert.equal(top_logprobs[0], null)
-      assert.deepEqual(text_offset, [0, 0, 1, 2, 3, 3, 4, 5])
+      assert.deepEqual(text_offset, [0, 1, 2, 3, 3, 4, 5])
       assert.equal(choices[0].text, prompt + next!.text)
       assert.deepEqual(usage, { prompt_tokens: 7, completion_tokens: 1, total_tokens: 8 })
     },
@@ -80,7 +82,7 @@ describe('POST /v1/completions', () => {
   asks('max_tokens 0 gives the prompt alone', async ({ ask }) => {
     const { choices, usage } = await ask({ prompt: 'ab', echo: true, logprobs: 0, max_tokens: 0 })
     assert.deepEqual([choices[0].text, choices[0].finish_reason], ['ab', 'length'])
-    assert.deepEqual(choices[0].logprobs.tokens, ['<s>', 'a', 'b'])
+    assert.deepEqual(choices[0].logprobs.tokens, ['a', 'b'])
     for (const [i, top] of choices[0].logprobs.top_logprobs.entries())
       if (i > 0)
         assert.deepEqual(top, {

@@ -39,7 +39,7 @@ const refusals: Record<string, Row[]> = {
     [{ input: 'a', labels, multilabel: true }, 'unknown field multilabel', 'multilabel'],
     [{ input: 'a', labels: [{ name: 'x', word: 'y' }] }, 'unknown field labels.0.word', 'labels.0.word'],
     [{ input: 'a', labels: 'x' }, /^labels: expected a list of labels/, 'labels'],
-    [{ input: 'a', labels: ['x', ''] }, /^labels\.1: expected a list of labels/, 'labels.1'],
+    [{ input: 'a', labels: ['x', ''] }, /^labels\.1: expected a text, or \{name, text\}$/, 'labels.1'],
     [{ input: 'a', labels: [] }, /^labels is empty/, 'labels'],
     [{ input: 'a', labels: ['x', 'x'] }, /^label 1 has the name "x" of another label/, 'labels'],
     [{ input: 'a', labels: many }, 'labels has 65 entries; a request may have 64', 'labels'],

@@ -287,8 +287,8 @@ class Completion {
     const all = offsets.at(-1)! + codePoints(tokenText(this.model, last))
     const before = Math.max(0, all - codePoints(text))
     const entries = Array.from(ids, (id, i) => ({
-      ...{ id, logProb: i === 0 ? null : scores.logProbs[i - 1]! },
-      alternatives: i === 0 ? [] : scores.alternatives[i - 1]!,
+      ...{ id, logProb: i <= added ? null : scores.logProbs[i - 1]! },
+      alternatives: i <= added ? [] : scores.alternatives[i - 1]!,
       offset: Math.max(0, offsets[i]! - before),
     }))
     return entries.slice(added)
