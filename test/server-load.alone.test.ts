@@ -7,8 +7,8 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { childLimit } from './child-limit.ts'
 import { memory } from './process-memory.ts'
-import { limits, withServer } from './serve-here.ts'
 import type { Load } from './server-load.ts'
+import { limits, withServer } from './server-run.ts'
 import { skip } from './skip.ts'
 import { measureWork, p99Of, turnsMissing } from './turns.ts'
 
@@ -27,32 +27,35 @@ describe('a server under load', () => {
       collect()
       return memory('VmRSS')
     }
-    await withServer({ limits: { ...limits, queueTokens } }, async url => {
-      const child = spawn(process.execPath, ['--import', 'tsx', file, url], {
-        ...{ ...childLimit, stdio: ['pipe', 'pipe', 'inherit'] },
-      })
-      const output = text(child.stdout)
-      const p99: number[] = []
-      let before = 0
-      for (let i = 0; i < 5; i++) {
-        // Code that is new is slow, and the first answers fill caches.
-        if (i === 0) await answered(url, 250)
-        if (i === 0) before = settled()
-        p99.push(p99Of(await measureWork()))
-      }
-      const grown = settled() - before
-      child.stdin.end()
-      const { statuses, errors, left } = JSON.parse(await output) as Load
-      assert.deepEqual(errors, [])
-      assert.deepEqual(
-        Object.keys(statuses).filter(status => status !== '200' && status !== '429'),
-        [],
-      )
-      assert.ok(statuses[200]! > 100 && left > 0, `answered and left: ${statuses[200]}, ${left}`)
-      assert.ok(grown < growth, `resident memory grew by ${grown} bytes`)
-      const median = p99.toSorted((a, b) => a - b)[2]!
-      assert.ok(median < 10, `p99 of a turn in ms, five runs: ${p99.map(ms => ms.toFixed(1)).join(' ')}`)
-    })
+    await withServer(
+      async ({ url }) => {
+        const child = spawn(process.execPath, ['--import', 'tsx', file, url], {
+          ...{ ...childLimit, stdio: ['pipe', 'pipe', 'inherit'] },
+        })
+        const output = text(child.stdout)
+        const p99: number[] = []
+        let before = 0
+        for (let i = 0; i < 5; i++) {
+          // Code that is new is slow, and the first answers fill caches.
+          if (i === 0) await answered(url, 250)
+          if (i === 0) before = settled()
+          p99.push(p99Of(await measureWork()))
+        }
+        const grown = settled() - before
+        child.stdin.end()
+        const { statuses, errors, left } = JSON.parse(await output) as Load
+        assert.deepEqual(errors, [])
+        assert.deepEqual(
+          Object.keys(statuses).filter(status => status !== '200' && status !== '429'),
+          [],
+        )
+        assert.ok(statuses[200]! > 100 && left > 0, `answered and left: ${statuses[200]}, ${left}`)
+        assert.ok(grown < growth, `resident memory grew by ${grown} bytes`)
+        const median = p99.toSorted((a, b) => a - b)[2]!
+        assert.ok(median < 10, `p99 of a turn in ms, five runs: ${p99.map(ms => ms.toFixed(1)).join(' ')}`)
+      },
+      { limits: { ...limits, queueTokens } },
+    )
   })
 })
 

@@ -9,16 +9,16 @@ import OpenAI, {
   RateLimitError,
 } from 'openai'
 import type { Model } from '../src/index.ts'
-import { limits, metric, withServer } from './serve-here.ts'
+import { limits, metric, withServer } from './server-run.ts'
 
 const greedy = { model: 'tiny', temperature: 0 } as const
 const question = [{ role: 'user', content: 'How far is it?' }] as const
 
 function withClient<T>(
   body: (client: OpenAI, model: Model, url: string) => Promise<T>,
-  options: Parameters<typeof withServer>[0] = {},
+  options: Parameters<typeof withServer>[1] = {},
 ): Promise<T> {
-  return withServer(options, (url, model) => body(clientOf(url), model, url))
+  return withServer(({ url, model }) => body(clientOf(url), model, url), options)
 }
 
 function clientOf(url: string, apiKey = 'none'): OpenAI {
@@ -175,10 +175,13 @@ describe("OpenAI's client", () => {
       }))
 
     it('are 401 without the key', () =>
-      withServer({ apiKeys: ['secret'] }, async url => {
-        await assert.rejects(clientOf(url, 'wrong').models.list(), AuthenticationError)
-        assert.equal((await clientOf(url, 'secret').models.list()).data.length, 1)
-      }))
+      withServer(
+        async ({ url }) => {
+          await assert.rejects(clientOf(url, 'wrong').models.list(), AuthenticationError)
+          assert.equal((await clientOf(url, 'secret').models.list()).data.length, 1)
+        },
+        { apiKeys: ['secret'] },
+      ))
 
     it('are 429 with a time to wait where the queue is full', () =>
       withClient(

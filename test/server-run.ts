@@ -65,3 +65,10 @@ export async function events(url: string, body: object): Promise<any[]> {
   if (last[0] !== 'data: [DONE]' || last[1] !== '') throw new Error(`the stream ends with ${last}`)
   return all.map(event => JSON.parse(event.replace(/^data: /, '')))
 }
+
+/** A figure of GET /metrics. */
+export async function metric(url: string, name: string): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`)).text()
+  const line = text.split('\n').find(line => line.startsWith(`${name} `) || line.startsWith(`${name}{`))
+  return Number(line?.split(' ').at(-1))
+}
