@@ -228,7 +228,7 @@ describe('the HTTP server', () => {
   })
 
   it('an error after the first piece of a stream ends it with the error as an event', () =>
-    withServer(async ({ url, model }) => {
+    withServer(async ({ url, model, logged }) => {
       const { generateTold } = model
       model.generateTold = async (prompts, options, how) => {
         await generateTold.call(model, prompts, options, how)
@@ -242,6 +242,8 @@ describe('the HTTP server', () => {
         await response.text(),
         /data: \{"error":\{"message":"internal error".*\}\n\ndata: \[DONE\]\n\n$/,
       )
+      await until(() => logged.length > 0)
+      assert.deepEqual([logged[0]!.status, logged[0]!.level], [200, 50])
     }))
 
   it('counts for Prometheus', () =>

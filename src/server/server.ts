@@ -192,7 +192,9 @@ export class LlamaServer {
     const ms = Math.round(performance.now() - begin)
     const line = { id, method: request.method, route: path, status, ms, ...counted }
     const { log } = this.options
-    if (status >= 500) log.error({ ...line, ...this.detailsOf(failure) })
+    // A stream that fails has its status sent already.
+    const hasFailed = status >= 500 || (status === 200 && failure !== undefined)
+    if (hasFailed) log.error({ ...line, ...this.detailsOf(failure) })
     else log.info(line)
   }
 
