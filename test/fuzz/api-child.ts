@@ -177,6 +177,14 @@ async function callSome(random: Random, model: Model): Promise<void> {
     partialOnAbort: [true, false],
     frequencyPenalty: [0, -1],
     logitBias: [{}, { 5: -100 }, new Map([[3, 2]]), new Map([[-1, 2]])],
+    constraint: [
+      ...[{ regex: '[a-f]{1,3}|é' }, { regex: '(' }, { regex: '' }, { jsonSchema: {} }, { jsonSchema: true }],
+      ...[
+        { jsonSchema: { type: 'integer', minimum: 3 } },
+        { jsonSchema: { pattern: 5 } },
+        { jsonSchema: { items: 1 } },
+      ],
+    ],
     stop: [[], ['a'], ['']],
     stopIds: [[], [2]],
   }

@@ -1,5 +1,5 @@
 // Whether two schemas have no value in common, as far as that can be seen: what oneOf needs.
-import type { Schema } from './schema-fields.ts'
+import { jsonTypes, type Schema } from './schema-fields.ts'
 
 export function areApart(a: Schema, b: Schema): boolean {
   if (isPlain(a) && isPlain(b)) {
@@ -16,15 +16,20 @@ function isPlain(schema: Schema): boolean {
   return typeof schema.value === 'object' && !['$ref', 'anyOf', 'oneOf'].some(keyword => schema.has(keyword))
 }
 
+/** The values of a schema where it lists them; not of objects and arrays, which may be the same and be spelt otherwise. */
 function constantsOf(schema: Schema): string[] | undefined {
-  if (!schema.has('enum') && !schema.has('const')) return undefined
-  return schema.constants().map(value => JSON.stringify(value))
+  const constants = listed(schema)
+  if (!constants || constants.some(value => typeof value === 'object' && value !== null)) return undefined
+  return constants.map(value => JSON.stringify(value))
 }
 
-/** The types of values; integers are numbers. */
-function typesOf(schema: Schema): string[] {
-  const constants = schema.has('enum') || schema.has('const') ? schema.constants() : undefined
-  const names = constants && !schema.has('type') ? constants.map(typeOf) : schema.types()
+function listed(schema: Schema): readonly unknown[] | undefined {
+  return schema.has('enum') || schema.has('const') ? schema.constants() : undefined
+}
+
+/** The types of values; integers are numbers. A keyword of one type says nothing of values of the others. */
+function typesOf(schema: Schema): readonly string[] {
+  const names = schema.has('type') ? schema.types() : (listed(schema)?.map(typeOf) ?? jsonTypes)
   return names.map(name => (name === 'integer' ? 'number' : name))
 }
 

@@ -16,10 +16,10 @@ const keywordsOfType = {
   number: ['minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum'],
 }
 const otherKeywords = ['type', 'enum', 'const', 'anyOf', 'oneOf', '$ref', '$defs', 'definitions']
-/** They change no value. */
+/** They change no value; the last one is OpenAPI's, which pydantic writes beside oneOf. */
 const annotations = [
   ...['title', 'description', 'default', 'examples', 'deprecated', 'readOnly', 'writeOnly'],
-  ...['$schema', '$id', '$comment'],
+  ...['$schema', '$id', '$comment', 'discriminator'],
 ]
 const allKeywords = [...Object.values(keywordsOfType).flat(), ...otherKeywords, ...annotations]
 
