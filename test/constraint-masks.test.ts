@@ -14,7 +14,7 @@ import { randomNumbers } from './attention-oracle.ts'
 import { withFolder } from './checkpoint-files.ts'
 import { carried, shared, sharedMissing } from './shared.ts'
 import { skip } from './skip.ts'
-import { byteJson, loadJson } from './tokenizer-files.ts'
+import { byteJson, type Json, loadJson } from './tokenizer-files.ts'
 
 /** The language of the constraint: few texts, so that it is plain which beginnings they have. */
 const texts = [
@@ -135,6 +135,14 @@ function checkEncodings(tokenizer: Tokenizer, masks: TokenMasks): number {
   return followed
 }
 
+/** A tokenizer.json of bytes and so many words that they are read in slices. */
+function manyTokens(): Json {
+  const json = byteJson()
+  const words = Array.from({ length: 40_000 }, (_, i) => [`w${i.toString(36)}`, 300 + i] as const)
+  json.model.vocab = { ...json.model.vocab, ...Object.fromEntries(words) }
+  return json
+}
+
 describe('masks of a constraint', () => {
   interface Folder {
     name: string
@@ -161,6 +169,28 @@ describe('masks of a constraint', () => {
         checkEncodings(tokenizer, masks)
       }),
     )
+
+  it('of calls that begin together: the vocabulary is read once, by all of them', async () => {
+    const constraints = new Constraints(await loadJson(manyTokens()), 50_000)
+    const begin = (regex: string) => constraints.masksOf(constraints.automaton(readConstraint({ regex })))
+    const [first, second, third] = [begin('a'), begin('b'), begin('c')]
+    // The first call is left in the middle.
+    assert.equal(first.next().done, false)
+    let slices = 1
+    let ended: TokenMasks[] = []
+    for (let running = [second, third]; running.length > 0; slices++) {
+      const steps = running.map(work => ({ work, step: work.next() }))
+      ended = [...ended, ...steps.flatMap(({ step }) => (step.done ? [step.value] : []))]
+      running = steps.filter(({ step }) => !step.done).map(({ work }) => work)
+    }
+    assert.equal(ended.length, 2)
+    assert.equal(ended[0]!.trie, ended[1]!.trie)
+    let alone = 0
+    const fresh = new Constraints(await loadJson(manyTokens()), 50_000)
+    const work = fresh.masksOf(fresh.automaton(readConstraint({ regex: 'a' })))
+    while (!work.next().done) alone++
+    assert.ok(slices < alone, `${slices} turns of two calls, ${alone} of one`)
+  })
 
   it('are made anew once they take much memory, and texts go on where they are', async () => {
     const tokenizer = await loadJson(byteJson())

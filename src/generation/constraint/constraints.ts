@@ -15,6 +15,8 @@ export class Constraints {
   private readonly tokenizer: Tokenizer | undefined
   private readonly vocabSize: number
   private trie: TokenTrie | undefined
+  /** The work on it, which all calls that wait for it do together. */
+  private growing: Slices<TokenTrie> | undefined
   /** The least recently used first. */
   private readonly automata = new Map<string, Automaton>()
   private readonly masks = new WeakMap<Automaton, TokenMasks>()
@@ -41,12 +43,22 @@ export class Constraints {
 
   /** The masks of an automaton. The first time the vocabulary is read. */
   *masksOf(automaton: Automaton): Slices<TokenMasks> {
-    this.trie ??= yield* TokenTrie.of(this.tokenizer!, this.vocabSize)
+    const trie = yield* this.vocabulary()
     let masks = this.masks.get(automaton)
     if (!masks) {
-      masks = new TokenMasks(automaton, this.trie)
+      masks = new TokenMasks(automaton, trie)
       this.masks.set(automaton, masks)
     }
     return masks
+  }
+
+  private *vocabulary(): Slices<TokenTrie> {
+    while (!this.trie) {
+      this.growing ??= TokenTrie.of(this.tokenizer!, this.vocabSize)
+      const step = this.growing.next()
+      if (!step.done) yield
+      else [this.trie, this.growing] = [step.value, undefined]
+    }
+    return this.trie
   }
 }
