@@ -23,6 +23,7 @@ const sourceLayers = [
   ['src/scoring', 'src/generation', 'src/embedding', 'src/chat'],
   ['src/zero-shot'],
   ['src/model'],
+  ['src/lines'],
   ['src/prompts', 'src/tasks', 'src/metrics'],
   ['src/protocols'],
   ['src/evaluation'],

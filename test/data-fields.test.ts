@@ -1,9 +1,9 @@
 // Reads wrong fields of configs, rows, lines of JSON and tokenizer files, and compares the errors.
 import assert from 'node:assert/strict'
 import { Fields } from '../src/checkpoint/fields.ts'
-import { InputLine, textOrIds } from '../src/cli/input.ts'
 import { Row } from '../src/data/row.ts'
 import type { ErrorCode } from '../src/errors.ts'
+import { InputLine, textOrIds } from '../src/lines/input-line.ts'
 import { Field } from '../src/tokenizer/field.ts'
 
 const values: Record<string, unknown> = {

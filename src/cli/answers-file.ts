@@ -5,13 +5,8 @@ import { isRecord } from '../data/record.ts'
 import { MtLlamaError, message } from '../errors.ts'
 import { LineWriter, openToAppend } from '../files/line-writer.ts'
 import { type Place, writing } from '../files/output.ts'
+import type { AnswerLine } from '../lines/answering.ts'
 import { printJsonLine } from './io.ts'
-
-export interface AnswerLine {
-  /** What tells the lines of an input apart: a line's own id, else its number. */
-  id: unknown
-  [field: string]: unknown
-}
 
 export interface Answers {
   /** Number of answers that an earlier run has left. */

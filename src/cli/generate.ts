@@ -1,8 +1,9 @@
 // mt-llama generate: texts that go on from prompts, JSONL in and out.
 import type { Command } from 'commander'
+import { textOrIds } from '../lines/input-line.ts'
 import { type TooLong, tooLongPolicies } from '../scoring/request.ts'
 import { addModelOptions, choice, integer, newCommand } from './command.ts'
-import { chooseInput, textOrIds } from './input.ts'
+import { chooseInput } from './input.ts'
 import type { Io } from './io.ts'
 import { addLineOptions, answerLines, type LineOptions, withLines } from './json-lines.ts'
 import { openModel } from './open-model.ts'

@@ -1,17 +1,7 @@
 // Shows how far a run over lines is.
 import { expectedTokens } from '../calls/expected-tokens.ts'
+import type { CallProgress } from '../lines/answering.ts'
 import type { Progress } from './progress.ts'
-
-/** ScoreProgress and GenerateProgress in the same words. */
-export interface CallProgress {
-  done: number
-  /** Known once the requests have been read to their end. */
-  total: number | undefined
-  planned: number
-  tokensDone: number
-  tokensPlanned: number
-  tokensPerSecond: number
-}
 
 /** Of the lines that are run: those whose answers were found take no time. */
 export class LineProgress {

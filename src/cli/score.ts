@@ -1,17 +1,11 @@
 // mt-llama score: log-likelihoods of continuations, JSONL in and out.
 import type { Command } from 'commander'
-import { notFiniteCause } from '../calls/not-finite.ts'
-import { kind, list } from '../data/fields.ts'
 import { MtLlamaError, message } from '../errors.ts'
-import {
-  type ContinuationScore,
-  type ScoreRequest,
-  type TooLong,
-  tooLongPolicies,
-} from '../scoring/request.ts'
+import { scoreAnswerFields, scoreAnswering } from '../lines/score-lines.ts'
+import { type TooLong, tooLongPolicies } from '../scoring/request.ts'
 import type { BoundaryRule } from '../tokenizer/boundary.ts'
 import { addModelOptions, choice, integer, type ModelOptions, newCommand } from './command.ts'
-import { chooseInput, type InputLine, textOrIds } from './input.ts'
+import { chooseInput } from './input.ts'
 import type { Io } from './io.ts'
 import { addLineOptions, answerLines, type LineOptions, withLines } from './json-lines.ts'
 import { openModel } from './open-model.ts'
@@ -78,27 +72,16 @@ async function run(
 ): Promise<void> {
   const { boundary, tooLong, topK, allowNan = false } = options
   const input = await chooseInput(file, requestOf(options))
-  const answerFields = ['continuations', 'truncatedTokens']
+  const answerFields = scoreAnswerFields
   await withLines(io, input, { options, command, answerFields }, async job => {
     await using model = await openModel(options, io.signal)
     await answerLines(job, {
-      ...{ label: 'score', counted: 'requests', fields: ['prompt', 'continuations'] },
-      example: '{"prompt": "The sky is", "continuations": [" blue"]}',
-      parse: parseRequest,
-      ask: (requests, { onWrong, onProgress }) =>
-        model.scoreOrSkip(
-          requests,
-          {
-            ...{ boundary, tooLong, topK, signal: io.signal },
-            onProgress: ({ requestsDone, requestsTotal, requestsPlanned, ...tokens }) =>
-              onProgress({ done: requestsDone, total: requestsTotal, planned: requestsPlanned, ...tokens }),
-          },
-          onWrong,
-        ),
-      show: ({ continuations, truncatedTokens, skipped }, index) => {
-        if (!allowNan) checkFinite(continuations, index, model.info.dtype)
-        return { continuations, truncatedTokens, skipped }
+      ...{
+        label: 'score',
+        counted: 'requests',
+        example: '{"prompt": "The sky is", "continuations": [" blue"]}',
       },
+      ...scoreAnswering(model, { boundary, tooLong, topK, allowNan }, io.signal),
     })
   })
 }
@@ -113,33 +96,5 @@ function requestOf({
   throw new MtLlamaError(
     'INVALID_ARGUMENT',
     message`${{ kind: 'option', name: 'prompt' }} and ${{ kind: 'option', name: 'continuation' }} make a request together; give both.`,
-  )
-}
-
-const continuationList = kind(
-  'a list of texts or of lists of token ids, at least one',
-  (value): value is (string | number[])[] => list.is(value) && value.length > 0 && value.every(textOrIds.is),
-)
-
-function parseRequest(line: InputLine): ScoreRequest {
-  const prompt = line.read('prompt', textOrIds)
-  const continuations = line.read('continuations', continuationList)
-  const empty = continuations.findIndex(continuation => continuation.length === 0)
-  if (empty >= 0)
-    throw line.wrong(`continuations[${empty}]`, 'at least one character or id', continuations[empty])
-  return { prompt, continuations }
-}
-
-/** JSON has no NaN: JSON.stringify() would print null without a word. @throws SCORE_NOT_FINITE */
-function checkFinite(continuations: readonly ContinuationScore[], request: number, dtype: string): void {
-  const index = continuations.findIndex(
-    ({ logLikelihood, topAlternatives = [] }) =>
-      !Number.isFinite(logLikelihood) ||
-      topAlternatives.flat().some(({ logProb }) => !Number.isFinite(logProb)),
-  )
-  if (index < 0) return
-  throw new MtLlamaError(
-    'SCORE_NOT_FINITE',
-    message`${{ kind: 'request', index: request }}, continuation ${index}: a log-probability is NaN or infinite. ${notFiniteCause(dtype)}; ${{ kind: 'option', name: 'allowNan' }} prints null for such a number and goes on.`,
   )
 }

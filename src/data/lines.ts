@@ -36,13 +36,15 @@ export async function* readLines(stream: AsyncIterable<Uint8Array>, name: string
 
 /**
  * Yields all lines, each as the bytes before its \n.
+ * @param before number of lines of the file that come before the stream
  * @throws DATA_INVALID where a line is longer than 256 MiB
  */
 export async function* readRawLines(
   stream: AsyncIterable<Uint8Array>,
   name: string,
+  before = 0,
 ): AsyncGenerator<RawLine> {
-  let number = 0
+  let number = before
   let pending: Uint8Array[] = []
   let pendingBytes = 0
   for await (const chunk of stream) {
