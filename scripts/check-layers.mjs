@@ -29,6 +29,7 @@ const sourceLayers = [
   ['src/evaluation'],
   ['src/report'],
   ['src/training'],
+  ['src/fleet'],
   ['src/bench'],
   ['src/server'],
   ['src/index'],

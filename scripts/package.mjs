@@ -104,7 +104,17 @@ native/addon/old_glibc.cc is where they get an older version`)
 function stage() {
   const folder = path.join(root, 'build', 'package')
   rmSync(folder, { recursive: true, force: true })
-  const docs = ['bundlers', 'classification', 'compare', 'data', 'mixtures', 'report', 'tasks', 'training']
+  const docs = [
+    'bundlers',
+    'classification',
+    'compare',
+    'data',
+    'mixtures',
+    'report',
+    'scale',
+    'tasks',
+    'training',
+  ]
   for (const name of [
     ...['default', 'LICENSE', 'THIRD-PARTY-NOTICES', 'CHANGELOG.md'],
     ...docs.map(page => `docs/${page}.md`),

@@ -1,5 +1,6 @@
 // What all commands have in common: help with examples and exit codes, --json, --quiet, errors of usage.
 import { Command, InvalidArgumentError, Option } from 'commander'
+import { maxShards, type Shard } from '../fleet/shard-files.ts'
 import { checkDevice, type DeviceChoice } from '../model/devices.ts'
 import { type DTypeName, dtypeNames } from '../model/dtype-names.ts'
 import { maxThreads } from '../model/load.ts'
@@ -120,6 +121,19 @@ export function folder(text: string): string {
 export function fileName(text: string): string {
   if (text === '') throw new InvalidArgumentError('Expected the name of a file.')
   return text
+}
+
+/** Parses a part like 3/8, counted from 1. */
+export function shardOf(text: string): Shard {
+  const [index, count] = /^\d+\/\d+$/.test(text) ? text.split('/').map(Number) : []
+  if (index === 0 && count! > 0)
+    throw new InvalidArgumentError(
+      `Parts are counted from 1. Where an index begins at 0, as Slurm's and Kubernetes' do, add 1 to it.`,
+    )
+  if (index !== undefined && index <= count! && count! <= maxShards) return { index, count: count! }
+  throw new InvalidArgumentError(
+    `Expected a part and the number of parts, such as 3/8: the third of eight, of ${maxShards} at most.`,
+  )
 }
 
 /** Parses a number above 0 and of at most 1. */

@@ -19,7 +19,7 @@ export async function openTextModel(options: ModelOptions, signal: AbortSignal):
 
 /** Opens the checkpoint of such a command. @throws TOKENIZER */
 export async function openTextCheckpoint(options: ModelOptions, signal: AbortSignal): Promise<Checkpoint> {
-  const checkpoint = await open(options, signal)
+  const checkpoint = await openCommandCheckpoint(options, signal)
   if (!checkpoint.tokenizer)
     throw new MtLlamaError(
       'TOKENIZER',
@@ -30,10 +30,11 @@ export async function openTextCheckpoint(options: ModelOptions, signal: AbortSig
 
 /** Loads the model that the options name. @throws what loadModel() throws */
 export async function openModel(options: ModelOptions, signal: AbortSignal): Promise<Model> {
-  return loadCheckpoint(await open(options, signal), options, signal)
+  return loadCheckpoint(await openCommandCheckpoint(options, signal), options, signal)
 }
 
-async function open(options: ModelOptions, signal: AbortSignal): Promise<Checkpoint> {
+/** Opens the checkpoint that the options name. */
+export async function openCommandCheckpoint(options: ModelOptions, signal: AbortSignal): Promise<Checkpoint> {
   const { model, delta, adapter } = options
   const path = model === undefined ? embeddedModel : await localModel(model, options, signal)
   return openCheckpoint(path, { delta, adapters: adapter })

@@ -1,14 +1,16 @@
 // mt-llama score: log-likelihoods of continuations, JSONL in and out.
 import type { Command } from 'commander'
 import { MtLlamaError, message } from '../errors.ts'
+import type { Shard } from '../fleet/shard-files.ts'
 import { scoreAnswerFields, scoreAnswering } from '../lines/score-lines.ts'
 import { type TooLong, tooLongPolicies } from '../scoring/request.ts'
 import type { BoundaryRule } from '../tokenizer/boundary.ts'
-import { addModelOptions, choice, integer, type ModelOptions, newCommand } from './command.ts'
+import { addModelOptions, choice, integer, type ModelOptions, newCommand, shardOf } from './command.ts'
 import { chooseInput } from './input.ts'
 import type { Io } from './io.ts'
 import { addLineOptions, answerLines, type LineOptions, withLines } from './json-lines.ts'
 import { openModel } from './open-model.ts'
+import { scoreShard } from './score-shard.ts'
 
 interface ScoreCommandOptions extends ModelOptions, LineOptions {
   prompt?: string
@@ -17,6 +19,7 @@ interface ScoreCommandOptions extends ModelOptions, LineOptions {
   tooLong: TooLong
   topK: number
   allowNan?: boolean
+  shard?: Shard
 }
 
 export function scoreCommand(io: Io): Command {
@@ -39,6 +42,10 @@ export function scoreCommand(io: Io): Command {
         'score requests.jsonl --model ./llama --out scores.jsonl --on-error skip --resume',
         'a long run: errors become lines, and the same command again goes on where it was stopped',
       ],
+      [
+        'score requests.jsonl --model ./llama --shard 3/8 --out ./scores',
+        'the third of eight parts, which may run anywhere and twice; mt-llama merge ./scores joins them',
+      ],
     ],
   })
   return addLineOptions(addModelOptions(command))
@@ -59,6 +66,11 @@ export function scoreCommand(io: Io): Command {
     )
     .option('--top-k <n>', 'best alternatives to report per token', integer(0), 0)
     .option('--allow-nan', 'print null for a log-probability that is NaN or infinite; else it is an error')
+    .option(
+      '--shard <i/n>',
+      'answer the i-th of n parts of the file, counted from 1; --out is a folder then, whose shards merge joins',
+      shardOf,
+    )
     .action((file: string | undefined, options: ScoreCommandOptions, command: Command) =>
       run(io, file, options, command),
     )
@@ -71,7 +83,11 @@ async function run(
   command: Command,
 ): Promise<void> {
   const { boundary, tooLong, topK, allowNan = false } = options
-  const input = await chooseInput(file, requestOf(options))
+  const settings = { boundary, tooLong, topK, allowNan }
+  const request = requestOf(options)
+  if (options.shard)
+    return scoreShard(io, request ? '-' : file, options.shard, { options, settings, command })
+  const input = await chooseInput(file, request)
   const answerFields = scoreAnswerFields
   await withLines(io, input, { options, command, answerFields }, async job => {
     await using model = await openModel(options, io.signal)
@@ -81,7 +97,7 @@ async function run(
         counted: 'requests',
         example: '{"prompt": "The sky is", "continuations": [" blue"]}',
       },
-      ...scoreAnswering(model, { boundary, tooLong, topK, allowNan }, io.signal),
+      ...scoreAnswering(model, settings, io.signal),
     })
   })
 }

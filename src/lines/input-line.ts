@@ -73,7 +73,8 @@ function fieldsOf(bytes: Uint8Array, number: number, name: string): ReadLine['fi
 /** White space of ASCII, and control characters, are not above it. */
 const asciiSpace = 0x20
 
-/** Whether a line holds what is no white space of ASCII. */
-export function isFilled(line: Uint8Array): boolean {
-  return line.some(byte => byte > asciiSpace)
+/** Whether the bytes from `start` to `end` hold what is no white space of ASCII. */
+export function isFilled(bytes: Uint8Array, start = 0, end = bytes.length): boolean {
+  for (let i = start; i < end; i++) if (bytes[i]! > asciiSpace) return true
+  return false
 }

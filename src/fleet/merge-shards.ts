@@ -1,0 +1,166 @@
+// Joins the answers of shards to the file that one process would have written.
+import { createReadStream } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { isDeepStrictEqual } from 'node:util'
+import { MtLlamaError, message, oneOf } from '../errors.ts'
+import { createFile, type Place, writing } from '../files/output.ts'
+import { Identifier, type Identity } from './identity.ts'
+import { ownPart, publish } from './publish.ts'
+import {
+  answersFile,
+  differing,
+  doneShard,
+  type KnownSettings,
+  type Manifest,
+  numbersInWords,
+  type Shard,
+  shardFiles,
+  shardName,
+  sweepParts,
+} from './shard-files.ts'
+
+export interface Merged extends Identity {
+  file: string
+  shards: number
+  lines: number
+  /** Number of lines that hold an error. */
+  errors: number
+}
+
+/** Progress in bytes. */
+export type OnBytes = (done: number, total: number) => void
+
+const place: Place = { folder: '--out file', kept: 'The shards are as they were' }
+
+/** Of how many shards a folder holds some; undefined where it holds none. @throws OUTPUT where of several numbers */
+export async function shardCount(folder: string): Promise<number | undefined> {
+  const counts = new Set((await shardFiles(folder)).map(({ shard }) => shard.count))
+  if (counts.size < 2) return [...counts][0]
+  throw new MtLlamaError(
+    'OUTPUT',
+    `${folder} holds shards of several divisions: of ${oneOf([...counts].map(String)).replace(' or ', ' and of ')}. Remove those that are not wanted.`,
+  )
+}
+
+/**
+ * Joins all shards of a folder in their order, and removes what killed processes have left there.
+ * @param out the file to write; one that is there is replaced
+ * @throws OUTPUT where shards are missing, which are named; where they are of different inputs, models or settings; where one has
+ *   changed since it was written; ABORTED
+ */
+export async function mergeShards(
+  folder: string,
+  out: string,
+  count: number,
+  signal: AbortSignal,
+  onBytes: OnBytes = () => {},
+): Promise<Merged> {
+  const manifests = await readAll(folder, count)
+  checkTogether(folder, manifests)
+  const total = manifests.reduce((sum, { output }) => sum + output.bytes, 0)
+  const part = ownPart(out)
+  const whole = new Identifier()
+  try {
+    await writing(out, place, async () => {
+      await using handle = await createFile(part)
+      for (const manifest of manifests) {
+        for await (const chunk of checkedAnswers(folder, manifest)) {
+          if (signal.aborted) throw new MtLlamaError('ABORTED', 'stopped')
+          whole.add(chunk)
+          await handle.writeFile(chunk)
+          onBytes(whole.bytes, total)
+        }
+      }
+      await handle.sync()
+    })
+    await writing(out, place, () => publish(part, out))
+  } catch (error) {
+    await rm(part, { force: true })
+    throw error
+  }
+  await sweepParts(folder)
+  const sum = (name: 'lines' | 'errors') => manifests.reduce((sum, { output }) => sum + output[name], 0)
+  return { file: out, shards: count, lines: sum('lines'), errors: sum('errors'), ...whole.identity() }
+}
+
+async function readAll(folder: string, count: number): Promise<Manifest[]> {
+  const shards = Array.from({ length: count }, (_, i): Shard => ({ index: i + 1, count }))
+  const manifests: Manifest[] = []
+  const missing: number[] = []
+  for (const shard of shards) {
+    const manifest = await doneShard(folder, shard)
+    if (manifest) manifests.push(manifest)
+    else missing.push(shard.index)
+  }
+  if (missing.length === 0) return manifests
+  const which = missing.length === 1 ? 'shard' : 'shards'
+  const is = missing.length === 1 ? 'is' : 'are'
+  throw new MtLlamaError(
+    'OUTPUT',
+    `${folder}: ${which} ${numbersInWords(missing)} of ${count} ${is} missing. Run ${missing.length === 1 ? 'it' : 'them'} (--shard ${missing[0]}/${count}), then merge again.`,
+  )
+}
+
+/** @throws OUTPUT */
+function checkTogether(folder: string, manifests: readonly Manifest[]): void {
+  const [first, ...others] = manifests as [Manifest, ...Manifest[]]
+  let end = 0
+  for (const manifest of manifests) {
+    const { shard, input, range } = manifest
+    checkSame(folder, first, { name: shardName(shard), input, settings: manifest.settings })
+    if (range.start !== end)
+      throw new MtLlamaError(
+        'OUTPUT',
+        `${folder}: ${shardName(shard)} begins at byte ${range.start} of the input, and the one before it ends at ${end}. Remove both, and run them again.`,
+      )
+    end = range.end
+  }
+  const last = others.at(-1) ?? first
+  if (end !== last.input.bytes)
+    throw new MtLlamaError(
+      'OUTPUT',
+      `${folder}: ${shardName(last.shard)} ends at byte ${end} of the input's ${last.input.bytes}. Remove it, and run it again.`,
+    )
+}
+
+/**
+ * Compares a shard with another of its folder.
+ * @param other what is known of it, and its name
+ * @throws OUTPUT where they cannot belong together
+ */
+export function checkSame(
+  folder: string,
+  { shard, input, settings }: Pick<Manifest, 'shard' | 'input' | 'settings'>,
+  other: { name: string; input: Identity; settings: KnownSettings },
+): void {
+  const way =
+    'Shards are joined only where all of that is the same; name another folder, or remove those that differ.'
+  if (!isDeepStrictEqual(input, other.input))
+    throw new MtLlamaError(
+      'OUTPUT',
+      `${folder}: ${shardName(shard)} is of another input (${input.bytes} bytes) than ${other.name} (${other.input.bytes} bytes). ${way}`,
+    )
+  const differences = differing(settings, other.settings)
+  if (differences.length === 0) return
+  throw new MtLlamaError(
+    'OUTPUT',
+    message`${folder}: ${shardName(shard)} has other settings than ${other.name}${differences}. ${way}`,
+  )
+}
+
+/** The bytes of a shard's answers. @throws OUTPUT where they are not those that were written */
+async function* checkedAnswers(folder: string, { shard, output }: Manifest): AsyncGenerator<Buffer> {
+  const file = answersFile(folder, shard)
+  const read = new Identifier()
+  const chunks: AsyncIterable<Buffer> = createReadStream(file, { highWaterMark: 1 << 20 })
+  for await (const chunk of chunks) {
+    read.add(chunk)
+    yield chunk
+  }
+  const { bytes, sha256 } = read.identity()
+  if (bytes === output.bytes && sha256 === output.sha256) return
+  throw new MtLlamaError(
+    'OUTPUT',
+    `${file}: has changed since it was written (${bytes} bytes, its manifest says ${output.bytes}). Remove it, and run the shard again.`,
+  )
+}

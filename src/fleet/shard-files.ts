@@ -1,0 +1,142 @@
+// The files of a shard: its answers, and beside them what they are answers to. A shard whose answers are there is done.
+import { readdir, readFile, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { notReadable } from '../data/lines.ts'
+import { isRecord } from '../data/record.ts'
+import { type Message, MtLlamaError, message } from '../errors.ts'
+import { type Place, writing } from '../files/output.ts'
+import type { ScoreLineOptions } from '../lines/score-lines.ts'
+import type { Identity } from './identity.ts'
+import type { Range } from './ranges.ts'
+
+/** One of `count` parts of an input, counted from 1. */
+export interface Shard {
+  index: number
+  count: number
+}
+
+/** More would be lost among their files. */
+export const maxShards = 100_000
+
+/** All that decides the bits of answers. */
+export interface ShardSettings extends ScoreLineOptions {
+  /** The version of this package. */
+  version: string
+  modelFingerprint: string
+  dtype: string
+  /** The device and its instruction set, such as 'cpu avx512_bf16'. */
+  backend: string
+  /** Whether each prompt begins with BOS. */
+  addBos: boolean
+}
+
+/** What is known of the settings before a model is loaded. */
+export type KnownSettings = Omit<ShardSettings, 'backend' | 'addBos'> & Partial<ShardSettings>
+
+/** What stands beside the answers. */
+export interface Manifest {
+  shard: Shard
+  input: Identity
+  range: Range
+  settings: ShardSettings
+  /** The answers: one file of lines, of which some are errors. */
+  output: Identity & { lines: number; errors: number }
+}
+
+export const shardsPlace: Place = { folder: '--out folder', kept: 'Shards that are done are kept' }
+
+/** 'shard-03-of-64': names sort as the shards follow each other. */
+export function shardName({ index, count }: Shard): string {
+  return `shard-${`${index}`.padStart(`${count}`.length, '0')}-of-${count}`
+}
+
+export function answersFile(folder: string, shard: Shard): string {
+  return join(folder, `${shardName(shard)}.jsonl`)
+}
+
+export function manifestFile(folder: string, shard: Shard): string {
+  return join(folder, `${shardName(shard)}.json`)
+}
+
+const ours = /^shard-(\d+)-of-(\d+)\.(json|jsonl)(\.part-.*)?$/
+
+/** A file of a shard that a folder holds. */
+interface ShardFile {
+  name: string
+  shard: Shard
+  kind: 'answers' | 'manifest' | 'part'
+}
+
+/** @throws DATA_NOT_FOUND where the folder cannot be read */
+export async function shardFiles(folder: string): Promise<ShardFile[]> {
+  const names = await readdir(folder).catch((error: unknown) => {
+    throw notReadable(folder, error)
+  })
+  return names.sort().flatMap(name => {
+    const [found, index, count, ending, part] = ours.exec(name) ?? []
+    if (!found) return []
+    const kind = part ? 'part' : ending === 'json' ? 'manifest' : 'answers'
+    return [{ name, kind, shard: { index: Number(index), count: Number(count) } }]
+  })
+}
+
+/** What a shard that is done says of itself. @throws OUTPUT where its manifest is none */
+export async function doneShard(folder: string, shard: Shard): Promise<Manifest | undefined> {
+  const found = await stat(answersFile(folder, shard)).catch(() => undefined)
+  return found?.isFile() ? readManifest(folder, shard) : undefined
+}
+
+/** @throws OUTPUT where the file is no manifest */
+export async function readManifest(folder: string, shard: Shard): Promise<Manifest | undefined> {
+  const file = manifestFile(folder, shard)
+  const text = await writing(file, shardsPlace, () =>
+    readFile(file, 'utf8').catch(error => {
+      if (error.code !== 'ENOENT') throw error
+    }),
+  )
+  if (text === undefined) return undefined
+  const value = parsed(text)
+  if (['input', 'range', 'settings', 'output'].every(name => isRecord(value?.[name])))
+    return value as unknown as Manifest
+  throw new MtLlamaError('OUTPUT', `${file}: does not describe a shard. Remove it, and run the shard again.`)
+}
+
+function parsed(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return isRecord(value) ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Removes what processes have left that were killed while they wrote. */
+export async function sweepParts(folder: string): Promise<void> {
+  for (const { name, kind } of await shardFiles(folder))
+    if (kind === 'part') await rm(join(folder, name), { force: true })
+}
+
+/** Settings that differ, in words: ': --top-k is 1 there and 2 here; ...'. Empty where none does. */
+export function differing(there: KnownSettings, here: KnownSettings): Message {
+  const names = Object.keys(here) as (keyof ShardSettings)[]
+  return names
+    .filter(name => there[name] !== undefined && here[name] !== undefined && there[name] !== here[name])
+    .flatMap((name, i) => {
+      const [before, after] = [JSON.stringify(there[name]), JSON.stringify(here[name])]
+      return message`${i === 0 ? ': ' : '; '}${{ kind: 'option', name }} is ${before} there and ${after} here`
+    })
+}
+
+/** '3, 5 to 7 and 9' */
+export function numbersInWords(numbers: readonly number[]): string {
+  const runs: [first: number, last: number][] = []
+  for (const number of numbers) {
+    const run = runs.at(-1)
+    if (run && run[1] === number - 1) run[1] = number
+    else runs.push([number, number])
+  }
+  const words = runs.map(([first, last]) =>
+    first === last ? `${first}` : `${first} ${last === first + 1 ? 'and' : 'to'} ${last}`,
+  )
+  return words.join(', ')
+}
