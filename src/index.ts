@@ -45,6 +45,7 @@ export type {
   TaskResult,
   TemplateResult,
   Timing,
+  WholeRun,
 } from './evaluation/results.ts'
 export type { EvaluateProgress, KeptSamples, TaskSample } from './evaluation/run.ts'
 export type { Scorer, ScorerInfo } from './evaluation/scorer.ts'

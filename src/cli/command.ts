@@ -1,6 +1,6 @@
 // What all commands have in common: help with examples and exit codes, --json, --quiet, errors of usage.
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { maxShards, type Shard } from '../fleet/shard-files.ts'
+import { maxShards, type Shard } from '../files/shard.ts'
 import { checkDevice, type DeviceChoice } from '../model/devices.ts'
 import { type DTypeName, dtypeNames } from '../model/dtype-names.ts'
 import { maxThreads } from '../model/load.ts'

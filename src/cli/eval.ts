@@ -3,8 +3,10 @@ import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Command, Option } from 'commander'
 import { fingerprint } from '../checkpoint/fingerprint.ts'
+import { MtLlamaError, message } from '../errors.ts'
 import { readRun } from '../evaluation/compare/read-run.ts'
 import { gatedMetrics, savedMetrics } from '../evaluation/gates/gate.ts'
+import { partOf, wholeOf } from '../evaluation/part.ts'
 import { checkPmi, type Prompting, prompted, promptingSettings } from '../evaluation/prompting.ts'
 import { report } from '../evaluation/report.ts'
 import { rescoreFolder } from '../evaluation/rescore.ts'
@@ -15,13 +17,23 @@ import { runSettings } from '../evaluation/settings.ts'
 import { loadWork } from '../evaluation/work.ts'
 import { holderName } from '../files/lock.ts'
 import { packageVersion } from '../files/package-version.ts'
+import type { Shard } from '../files/shard.ts'
+import { ShardRun } from '../fleet/run-shards.ts'
 import { dtypeOf } from '../model/dtype-names.ts'
 import { card } from '../protocols/card.ts'
 import { chooseTasks, protocolNames } from '../protocols/choose.ts'
 import { loadOwnJudging, loadOwnTasks } from '../protocols/own/own.ts'
 import type { ScoreCache } from '../scoring/cache.ts'
 import { type AskedTasks, allOfCard, parseTasks, taskWords } from './asked-tasks.ts'
-import { addModelOptions, choice, folder, integer, type ModelOptions, newCommand } from './command.ts'
+import {
+  addModelOptions,
+  choice,
+  folder,
+  integer,
+  type ModelOptions,
+  newCommand,
+  shardOf,
+} from './command.ts'
 import { addGateOptions, checkGateOptions, type GateOptions, judgeGates, openBase } from './gates.ts'
 import { type Io, note, print, printJson } from './io.ts'
 import { NewSamples, nothingNew } from './new-samples.ts'
@@ -46,6 +58,7 @@ interface EvalOptions extends ModelOptions, GateOptions {
   allowNan?: boolean
   card?: boolean
   tooLong: 'error' | 'truncate-left'
+  shard?: Shard
 }
 
 const embeddedData = fileURLToPath(new URL('../../default/data', import.meta.url))
@@ -77,6 +90,10 @@ export function evalCommand(io: Io): Command {
         [
           'eval --model ./llama --data-dir ./data --protocol t0 --templates-dir ./templates --tasks copa',
           'by the P3 templates of COPA: a result for each, with mean, median, min and max',
+        ],
+        [
+          'eval --model ./llama --data-dir ./data --shard 3/8 --out ./shards',
+          'the third of eight parts, which may run anywhere and twice; mt-llama merge ./shards joins them',
         ],
       ],
     },
@@ -142,6 +159,11 @@ export function evalCommand(io: Io): Command {
         'error',
       ),
     )
+  command.option(
+    '--shard <i/n>',
+    "run the i-th of n parts of each task's samples, counted from 1, into a folder in --out; merge joins them",
+    shardOf,
+  )
   return addGateOptions(command).action((options: EvalOptions) => run(io, options))
 }
 
@@ -150,6 +172,7 @@ async function run(io: Io, options: EvalOptions): Promise<void> {
   const isSaved = options.out !== undefined
   io.sayAtStop(() => (news.some ? `what is done is ${isSaved ? 'kept' : 'printed'}` : nothingNew))
   if (options.rescore !== undefined) return runRescore(io, options.rescore, options)
+  const shard = options.shard && shardRun(options, options.shard)
   const { tasks: own, groups } = await loadOwnTasks(options.tasks.files, resolve(options.dataRoot))
   const builtIn = options.tasks === allOfCard ? undefined : options.tasks.builtIn
   const { protocol: asTasksSay, tasks } = await chooseTasks(options, builtIn, own)
@@ -161,7 +184,7 @@ async function run(io: Io, options: EvalOptions): Promise<void> {
   }
   const { protocol } = prompted(asTasksSay, prompting)
   await checkGateOptions(options, gatedMetrics(tasks, groups, protocol))
-  await using saved = await openFolder(options.out, options)
+  await using saved = await (shard ? shard.open() : openFolder(options.out, options))
   const data = { dataDir: resolve(options.dataDir ?? embeddedData), limit: options.limit ?? null }
   const plain = await loadWork(tasks, protocol, data)
   checkPmi(plain, prompting)
@@ -169,6 +192,7 @@ async function run(io: Io, options: EvalOptions): Promise<void> {
   const asked = {
     ...{ protocol: protocol.name, tooLong: options.tooLong, ...data },
     ...promptingSettings(prompting),
+    ...(options.shard && { shard: `${options.shard.index}/${options.shard.count}` }),
   }
   const checkpoint = await openTextCheckpoint(options, io.signal)
   const known = {
@@ -177,6 +201,9 @@ async function run(io: Io, options: EvalOptions): Promise<void> {
     dtype: options.dtype === 'auto' ? checkpoint.autoDType : dtypeOf(options.dtype),
     ...asked,
   }
+  const whole = wholeOf(plain, groups)
+  if (shard && !saved && (await shard.isDone(known, whole)))
+    return note(`shard ${asked.shard}: done already, in ${shard.path}`, options)
   await saved?.checkKnown(known, new Set(plain.map(({ task }) => task.name)))
   await using model = await loadCheckpoint(checkpoint, options, io.signal)
   // Chats are rendered by the checkpoint's template, which is there by now.
@@ -193,7 +220,15 @@ async function run(io: Io, options: EvalOptions): Promise<void> {
       : await model.openScoreCache(options.scoreCache, { signal: io.signal })
   const progress = taskProgress(options)
   const results = await runToEnd(model, {
-    ...{ work, settings, tokenNotes, groups, scoreCache, folder: saved },
+    ...(options.shard && { whole }),
+    ...{
+      work: options.shard ? partOf(work, options.shard) : work,
+      settings,
+      tokenNotes,
+      groups,
+      scoreCache,
+      folder: saved,
+    },
     promptNotes: chat?.notes() ?? [],
     ...{ redo: options.redo ?? false, allowNan: options.allowNan ?? false, card: options.card ?? false },
     signal: io.signal,
@@ -210,13 +245,37 @@ async function run(io: Io, options: EvalOptions): Promise<void> {
   if (scoreCache) note(cacheWords(scoreCache), options)
   noteWarnings(results, options)
   const gates = await judgeGates(io, results, base, options)
+  const isComplete = shard && (await shard.publish(saved!, results, whole))
   if (options.json) await printJson(gates.length > 0 ? { ...results, gates } : results)
   else if (Object.keys(results.tasks).length > 0)
     await print(report(results, { card: options.card ?? false }))
-  const place = saved
-    ? `saved in ${saved.path}`
-    : 'nothing saved; --out DIR saves results, tables and samples'
+  const place = isComplete
+    ? `shard ${asked.shard}: saved in ${shard.path}; mt-llama merge ${options.out} joins all shards`
+    : saved
+      ? `saved in ${saved.path}`
+      : 'nothing saved; --out DIR saves results, tables and samples'
   note(io.signal.aborted && !news.some ? nothingNew : place, options)
+}
+
+/** @throws INVALID_ARGUMENT where options do not go with those of shards */
+function shardRun({ out, gate = [], gateVs, junit, redo }: EvalOptions, shard: Shard): ShardRun {
+  const option = { kind: 'option', name: 'shard' } as const
+  if (out === undefined)
+    throw new MtLlamaError(
+      'INVALID_ARGUMENT',
+      message`${option} writes into a folder that all shards share; name it by ${{ kind: 'option', name: 'out' }} DIR.`,
+    )
+  if (gate.length > 0 || gateVs !== undefined || junit !== undefined)
+    throw new MtLlamaError(
+      'INVALID_ARGUMENT',
+      message`gates judge all samples, and ${option} runs a part of them. Join the shards by mt-llama merge, and give the gates beside ${{ kind: 'option', name: 'rescore' }} DIR/merged.`,
+    )
+  if (redo)
+    throw new MtLlamaError(
+      'INVALID_ARGUMENT',
+      message`${{ kind: 'option', name: 'redo' }} is not for shards: remove the shard's folder to have it run again.`,
+    )
+  return new ShardRun(out, shard)
 }
 
 async function runRescore(io: Io, path: string, options: EvalOptions): Promise<void> {

@@ -5,6 +5,7 @@ import { fingerprint } from '../checkpoint/fingerprint.ts'
 import { MtLlamaError, message } from '../errors.ts'
 import { writing } from '../files/output.ts'
 import { packageVersion } from '../files/package-version.ts'
+import type { Shard } from '../files/shard.ts'
 import type { Identity } from '../fleet/identity.ts'
 import { checkSame } from '../fleet/merge-shards.ts'
 import { planRanges } from '../fleet/ranges.ts'
@@ -13,7 +14,6 @@ import {
   doneShard,
   type KnownSettings,
   readManifest,
-  type Shard,
   shardFiles,
   shardsPlace,
 } from '../fleet/shard-files.ts'

@@ -1,7 +1,7 @@
 // mt-llama score: log-likelihoods of continuations, JSONL in and out.
 import type { Command } from 'commander'
 import { MtLlamaError, message } from '../errors.ts'
-import type { Shard } from '../fleet/shard-files.ts'
+import type { Shard } from '../files/shard.ts'
 import { scoreAnswerFields, scoreAnswering } from '../lines/score-lines.ts'
 import { type TooLong, tooLongPolicies } from '../scoring/request.ts'
 import type { BoundaryRule } from '../tokenizer/boundary.ts'

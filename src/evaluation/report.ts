@@ -129,6 +129,7 @@ export function notes({
     settings.systemInstruction !== undefined &&
       `Before each task's description stands ${JSON.stringify(settings.systemInstruction)}.`,
     ...promptNotes,
+    settings.shard !== undefined && `Only shard ${settings.shard} of each task's samples.`,
     settings.limit !== null && `Only the first ${settings.limit} items of each task.`,
     settings.sample !== undefined && `A sample of at most ${settings.sample} items of each task.`,
     partial && `* Stopped early, the figure is that of the first samples: ${partial}.`,

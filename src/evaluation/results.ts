@@ -35,6 +35,8 @@ export interface Settings {
   limit: number | null
   /** Set where so many items of each task were drawn from these. */
   sample?: number
+  /** '3/8' where the run has the third of eight parts of each task's samples alone. */
+  shard?: string
   /** Set where rankings have acc_mutual_info, whatever their task says. */
   pmi?: boolean
   /** Set where prompts of task files are put by the checkpoint's chat template. */
@@ -61,8 +63,18 @@ export interface RunResults {
   tokenNotes: readonly string[]
   /** What a reader must know of how prompts were made; left out where there is nothing. */
   promptNotes?: readonly string[]
+  /** Set where the run is a shard: what it is a part of. */
+  whole?: WholeRun
   /** What makes figures tell little: one answer to nearly all questions of a task; left out where there is nothing. */
   warnings?: readonly string[]
+}
+
+/** All shards of a run together. */
+export interface WholeRun {
+  /** Number of samples of each task, in the order of the tasks. */
+  samples: Readonly<Record<string, number>>
+  /** Groups of tasks whose means are taken. */
+  groups: readonly TaskGroup[]
 }
 
 /** The mean over the languages of a set, each language counting alike. */

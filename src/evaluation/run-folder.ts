@@ -12,6 +12,9 @@ import type { RunResults, Settings } from './results.ts'
 
 const way = 'Name another --out folder, or remove this one.'
 
+/** The settings that are known before a model is loaded. */
+export type KnownSettings = Omit<Settings, 'backend' | 'addBos'>
+
 export class RunFolder {
   readonly path: string
   readonly #lock: Lock
@@ -58,12 +61,7 @@ export class RunFolder {
 
   /** The results that the folder holds. @throws OUTPUT where results.json is something else */
   async results(): Promise<RunResults | undefined> {
-    const file = join(this.path, 'results.json')
-    const content = await writing(file, outFolder, () => readOwnFile(file))
-    if (!content) return undefined
-    const results = parsedResults(content.toString())
-    if (!results) throw new MtLlamaError('OUTPUT', `${file}: not results of this program. ${way}`)
-    return results
+    return savedResults(this.path)
   }
 
   /**
@@ -73,35 +71,14 @@ export class RunFolder {
    */
   async earlier(settings: Settings, asked: ReadonlySet<string>): Promise<RunResults | undefined> {
     const results = await this.results()
-    if (results) this.#checkSame(results, settings, asked)
+    if (results) checkSameRun(this.path, results, settings, asked)
     return results
   }
 
   /** Does what earlier() does before a model is loaded, by the settings that are known then. @throws OUTPUT */
-  async checkKnown(known: Omit<Settings, 'backend' | 'addBos'>, asked: ReadonlySet<string>): Promise<void> {
+  async checkKnown(known: KnownSettings, asked: ReadonlySet<string>): Promise<void> {
     const results = await this.results()
-    if (!results) return
-    const { backend, addBos } = results.settings
-    this.#checkSame(results, { ...known, backend, addBos }, asked)
-  }
-
-  #checkSame(
-    { settings: there, model, tasks }: RunResults,
-    here: Settings,
-    asked: ReadonlySet<string>,
-  ): void {
-    const differences = differing(there, here)
-    if (differences.length > 0)
-      throw new MtLlamaError(
-        'OUTPUT',
-        message`${this.path} holds results of ${model.path} with other settings than this run${differences}. ${way}`,
-      )
-    const others = Object.keys(tasks).filter(name => !asked.has(name))
-    if (there.limit !== here.limit && others.length > 0)
-      throw new MtLlamaError(
-        'OUTPUT',
-        message`${this.path} holds ${others.join(', ')} with ${{ kind: 'option', name: 'limit' }} ${String(there.limit)}; a run that raises it to ${here.limit ?? 'all items'} must name every task that is there`,
-      )
+    if (results) checkKnownRun(this.path, results, known, asked)
   }
 
   /** The journal of a task: see journal.ts. */
@@ -118,6 +95,51 @@ export class RunFolder {
       await writing(file, outFolder, () => replaceFile(file, text))
     }
   }
+}
+
+/**
+ * Compares the settings of results with those of a run that would add to them.
+ * @throws OUTPUT naming what differs
+ */
+export function checkSameRun(
+  path: string,
+  { settings: there, model, tasks }: RunResults,
+  here: Settings,
+  asked: ReadonlySet<string>,
+): void {
+  const differences = differing(there, here)
+  if (differences.length > 0)
+    throw new MtLlamaError(
+      'OUTPUT',
+      message`${path} holds results of ${model.path} with other settings than this run${differences}. ${way}`,
+    )
+  const others = Object.keys(tasks).filter(name => !asked.has(name))
+  if (there.limit !== here.limit && others.length > 0)
+    throw new MtLlamaError(
+      'OUTPUT',
+      message`${path} holds ${others.join(', ')} with ${{ kind: 'option', name: 'limit' }} ${String(there.limit)}; a run that raises it to ${here.limit ?? 'all items'} must name every task that is there`,
+    )
+}
+
+/** The same before a model is loaded, by the settings that are known then. @throws OUTPUT */
+export function checkKnownRun(
+  path: string,
+  results: RunResults,
+  known: KnownSettings,
+  asked: ReadonlySet<string>,
+): void {
+  const { backend, addBos } = results.settings
+  checkSameRun(path, results, { ...known, backend, addBos }, asked)
+}
+
+/** The results that a folder holds, locked or not. @throws OUTPUT where results.json is something else */
+export async function savedResults(path: string): Promise<RunResults | undefined> {
+  const file = join(path, 'results.json')
+  const content = await writing(file, outFolder, () => readOwnFile(file))
+  if (!content) return undefined
+  const results = parsedResults(content.toString())
+  if (!results) throw new MtLlamaError('OUTPUT', `${file}: not results of this program. ${way}`)
+  return results
 }
 
 /** What a run makes in its folder; one that was killed early has left no results.json. */
@@ -147,7 +169,7 @@ export function parsedResults(text: string): RunResults | undefined {
 }
 
 /** The settings that differ, in words: ': limit is 1 there and 2 here; dtype ...'. Empty where none does. */
-function differing(there: Settings, here: Settings): Message {
+export function differing(there: Settings, here: Settings): Message {
   const names = new Set([...Object.keys(there), ...Object.keys(here)]) as Set<keyof Settings>
   return [...names]
     .filter(name => there[name] !== here[name] && !(name === 'limit' && isRaised(there, here)))

@@ -7,7 +7,7 @@ import { recounted } from './counted-result.ts'
 import { groupResults } from './group-results.ts'
 import { languageMeans } from './language-means.ts'
 import { report } from './report.ts'
-import type { RunResults, SampleRecord, Settings, TaskResult } from './results.ts'
+import type { RunResults, SampleRecord, Settings, TaskResult, WholeRun } from './results.ts'
 import type { RunFolder } from './run-folder.ts'
 import { runAndSave } from './save-task.ts'
 import type { Scorer } from './scorer.ts'
@@ -24,6 +24,8 @@ export interface RunOptions {
   promptNotes?: readonly string[]
   /** Groups of tasks whose means are taken. @default [] */
   groups?: readonly TaskGroup[]
+  /** What `work` is a part of, where it is the work of a shard. */
+  whole?: WholeRun | undefined
   /** The folder to save in; undefined saves nothing. */
   folder?: RunFolder | undefined
   /** Scores of earlier runs by the model. @default none */
@@ -92,6 +94,7 @@ export async function* runWork(
     languageMeans: {},
     tokenNotes: options.tokenNotes ?? [],
     ...(options.promptNotes?.length && { promptNotes: options.promptNotes }),
+    ...(options.whole && { whole: options.whole }),
   }
   const groups: Record<string, TaskGroup> = {
     ...earlier?.groups,
@@ -147,7 +150,7 @@ export async function resultsOf(
 }
 
 /** The built-in tasks in the order of the tables, then the others as they came. */
-function inOrder(done: RunResults['tasks']): RunResults['tasks'] {
+export function inOrder(done: RunResults['tasks']): RunResults['tasks'] {
   const names = new Set([...builtInTasks.keys(), ...Object.keys(done)])
   return Object.fromEntries([...names].filter(name => done[name]).map(name => [name, done[name]!]))
 }

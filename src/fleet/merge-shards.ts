@@ -4,6 +4,7 @@ import { rm } from 'node:fs/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { MtLlamaError, message, oneOf } from '../errors.ts'
 import { createFile, type Place, writing } from '../files/output.ts'
+import { numbersInWords, type Shard, shardName } from '../files/shard.ts'
 import { Identifier, type Identity } from './identity.ts'
 import { ownPart, publish } from './publish.ts'
 import {
@@ -12,10 +13,7 @@ import {
   doneShard,
   type KnownSettings,
   type Manifest,
-  numbersInWords,
-  type Shard,
   shardFiles,
-  shardName,
   sweepParts,
 } from './shard-files.ts'
 

@@ -5,18 +5,10 @@ import { notReadable } from '../data/lines.ts'
 import { isRecord } from '../data/record.ts'
 import { type Message, MtLlamaError, message } from '../errors.ts'
 import { type Place, writing } from '../files/output.ts'
+import { namedShard, type Shard, shardName } from '../files/shard.ts'
 import type { ScoreLineOptions } from '../lines/score-lines.ts'
 import type { Identity } from './identity.ts'
 import type { Range } from './ranges.ts'
-
-/** One of `count` parts of an input, counted from 1. */
-export interface Shard {
-  index: number
-  count: number
-}
-
-/** More would be lost among their files. */
-export const maxShards = 100_000
 
 /** All that decides the bits of answers. */
 export interface ShardSettings extends ScoreLineOptions {
@@ -45,11 +37,6 @@ export interface Manifest {
 
 export const shardsPlace: Place = { folder: '--out folder', kept: 'Shards that are done are kept' }
 
-/** 'shard-03-of-64': names sort as the shards follow each other. */
-export function shardName({ index, count }: Shard): string {
-  return `shard-${`${index}`.padStart(`${count}`.length, '0')}-of-${count}`
-}
-
 export function answersFile(folder: string, shard: Shard): string {
   return join(folder, `${shardName(shard)}.jsonl`)
 }
@@ -57,8 +44,6 @@ export function answersFile(folder: string, shard: Shard): string {
 export function manifestFile(folder: string, shard: Shard): string {
   return join(folder, `${shardName(shard)}.json`)
 }
-
-const ours = /^shard-(\d+)-of-(\d+)\.(json|jsonl)(\.part-.*)?$/
 
 /** A file of a shard that a folder holds. */
 interface ShardFile {
@@ -73,10 +58,10 @@ export async function shardFiles(folder: string): Promise<ShardFile[]> {
     throw notReadable(folder, error)
   })
   return names.sort().flatMap(name => {
-    const [found, index, count, ending, part] = ours.exec(name) ?? []
-    if (!found) return []
-    const kind = part ? 'part' : ending === 'json' ? 'manifest' : 'answers'
-    return [{ name, kind, shard: { index: Number(index), count: Number(count) } }]
+    const { shard, rest } = namedShard(name) ?? {}
+    const [found, ending, part] = /^\.(json|jsonl)(\.part-.*)?$/.exec(rest ?? '') ?? []
+    if (!shard || !found) return []
+    return [{ name, shard, kind: part ? 'part' : ending === 'json' ? 'manifest' : 'answers' }]
   })
 }
 
@@ -125,18 +110,4 @@ export function differing(there: KnownSettings, here: KnownSettings): Message {
       const [before, after] = [JSON.stringify(there[name]), JSON.stringify(here[name])]
       return message`${i === 0 ? ': ' : '; '}${{ kind: 'option', name }} is ${before} there and ${after} here`
     })
-}
-
-/** '3, 5 to 7 and 9' */
-export function numbersInWords(numbers: readonly number[]): string {
-  const runs: [first: number, last: number][] = []
-  for (const number of numbers) {
-    const run = runs.at(-1)
-    if (run && run[1] === number - 1) run[1] = number
-    else runs.push([number, number])
-  }
-  const words = runs.map(([first, last]) =>
-    first === last ? `${first}` : `${first} ${last === first + 1 ? 'and' : 'to'} ${last}`,
-  )
-  return words.join(', ')
 }

@@ -5,20 +5,14 @@ import type { MtLlamaError } from '../errors.ts'
 import { LineWriter } from '../files/line-writer.ts'
 import { createFile, replaceFile, writing } from '../files/output.ts'
 import { packageVersion } from '../files/package-version.ts'
+import type { Shard } from '../files/shard.ts'
 import { answered, type CallProgress, type OnError } from '../lines/answering.ts'
 import { type ScoreLineOptions, scoreAnswering } from '../lines/score-lines.ts'
 import type { Model } from '../model.ts'
 import { type Identity, identityOf } from './identity.ts'
 import { ownPart, publish } from './publish.ts'
 import { type Range, rangeLines } from './ranges.ts'
-import {
-  answersFile,
-  type Manifest,
-  manifestFile,
-  type Shard,
-  type ShardSettings,
-  shardsPlace,
-} from './shard-files.ts'
+import { answersFile, type Manifest, manifestFile, type ShardSettings, shardsPlace } from './shard-files.ts'
 
 /** Where a shard comes from and goes to. */
 export interface ShardWork {
