@@ -118,6 +118,8 @@ function stage() {
   for (const name of [
     ...['default', 'LICENSE', 'THIRD-PARTY-NOTICES', 'CHANGELOG.md'],
     ...docs.map(page => `docs/${page}.md`),
+    // docs/scale.md names them.
+    ...['examples/slurm.sh', 'examples/kubernetes.yaml'],
   ])
     cpSync(path.join(root, name), path.join(folder, name), { recursive: true })
   // The clone's is for those who build and change it.
