@@ -144,7 +144,10 @@ function stage() {
     'bin',
   ]
   const manifest = Object.fromEntries(
-    [...published, 'engines', 'dependencies'].map(field => [field, own[field]]),
+    [...published, 'engines', 'dependencies', 'peerDependencies', 'peerDependenciesMeta'].map(field => [
+      field,
+      own[field],
+    ]),
   )
   // npm puts its own node-gyp on the PATH of scripts.
   manifest.scripts = { 'build-addon': 'node-gyp rebuild --jobs max --directory from-source' }

@@ -53,6 +53,8 @@ export const typescriptErrorCodes = [
   'HUB_ACCESS',
   /** The hub cannot be reached, refuses for now, or sends other bytes than it lists. */
   'HUB_FAILED',
+  /** The queue of a fleet cannot be reached, lacks its packages, or is set up so that it would lose jobs. */
+  'QUEUE',
   /** An output file or folder cannot be written, holds results of another run, or another process writes to it. */
   'OUTPUT',
 ] as const

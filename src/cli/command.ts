@@ -18,24 +18,31 @@ export function newCommand(
   texts: { json: string; examples: readonly (readonly [line: string, purpose: string])[] },
 ): Command {
   const examples = texts.examples.map(([line, purpose]) => `  # ${purpose}\n  mt-llama ${line}`)
-  return new Command(name)
-    .description(description)
-    .option('--json', texts.json)
-    .option('--quiet', 'no notices and no progress on stderr')
-    .addHelpText('after', `\nExamples:\n${examples.join('\n')}\n\n${exitCodeHelp}`)
-    .configureHelp({ helpWidth: 100 })
-    .showHelpAfterError(`(mt-llama ${name} --help shows the options)`)
-    .exitOverride()
+  return (
+    new Command(name)
+      // What follows a command's own command is for that one: both have --json and --quiet.
+      .enablePositionalOptions()
+      .description(description)
+      .option('--json', texts.json)
+      .option('--quiet', 'no notices and no progress on stderr')
+      .addHelpText('after', `\nExamples:\n${examples.join('\n')}\n\n${exitCodeHelp}`)
+      .configureHelp({ helpWidth: 100 })
+      .showHelpAfterError(`(mt-llama ${name} --help shows the options)`)
+      .exitOverride()
+  )
 }
 
 /** Adds the options of commands that load a model. */
 export function addModelOptions(command: Command): Command {
-  return addDeviceOptions(
-    addAdditionOptions(
-      command.option(
-        '--model <path>',
-        'checkpoint: a Hugging Face or Meta directory, a GGUF file, or ORG/NAME of the hub (default: the embedded one)',
-      ),
+  return addDeviceOptions(addCheckpointOptions(command))
+}
+
+/** Adds the options that name a checkpoint, and what is put on it. */
+export function addCheckpointOptions(command: Command): Command {
+  return addAdditionOptions(
+    command.option(
+      '--model <path>',
+      'checkpoint: a Hugging Face or Meta directory, a GGUF file, or ORG/NAME of the hub (default: the embedded one)',
     ),
   )
 }
@@ -51,14 +58,22 @@ export function addAdditionOptions(command: Command): Command {
     )
 }
 
-/** Adds the options that say in which number format and on which device a model runs. */
+/** Adds the options that say in which number format and on which device a model runs, and by how many threads. */
 export function addDeviceOptions(command: Command): Command {
+  return addThreads(addBitOptions(command))
+}
+
+/** Adds the options that decide a model's bits. */
+export function addBitOptions(command: Command): Command {
   return command
     .addOption(
       choice('--dtype <type>', 'number format of the weights', ['auto', ...dtypeNames]).default('auto'),
     )
     .option('--device <name>', 'where to run: auto, cpu, cuda, cuda:1 and so on, reference', device, 'auto')
-    .option('--threads <n>', 'threads; 0: one a core', integer(0, maxThreads), 0)
+}
+
+export function addThreads(command: Command): Command {
+  return command.option('--threads <n>', 'threads; 0: one a core', integer(0, maxThreads), 0)
 }
 
 export interface AdditionOptions {

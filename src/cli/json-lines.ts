@@ -1,5 +1,5 @@
 // Answers JSONL with JSONL, line by line: what score and generate have in common.
-import type { Command } from 'commander'
+import type { Command, Option } from 'commander'
 import type { MtLlamaError } from '../errors.ts'
 import { type Answering, answered, type OnError } from '../lines/answering.ts'
 import { type Answers, withAnswers } from './answers-file.ts'
@@ -21,14 +21,12 @@ export function addLineOptions(command: Command): Command {
   return command
     .option('--out <file>', 'file to write the lines to (default: stdout)', fileName)
     .option('--resume', 'go on with the file of --out: lines whose ids it has are not run again')
-    .addOption(
-      choice(
-        '--on-error <policy>',
-        'what a line that fails does: end the run, or become a line with "error"',
-        ['stop', 'skip'],
-      ).default('stop'),
-    )
+    .addOption(onErrorOption('what a line that fails does: end the run, or become a line with "error"'))
     .addHelpText('after', `\n${linesHelp}`)
+}
+
+export function onErrorOption(description: string): Option {
+  return choice('--on-error <policy>', description, ['stop', 'skip']).default('stop')
 }
 
 const linesHelp = `Output:

@@ -41,6 +41,8 @@ async function main(argv: string[]): Promise<void> {
 /** @param first the first argument: if it is a command, no other is there, else all */
 async function program(io: Io, version: string, json: boolean, first: string | undefined): Promise<Command> {
   const program = new Command('mt-llama')
+    // Options behind a command's name are for it to read, in the order in which they stand.
+    .enablePositionalOptions()
     .description('Score, evaluate and generate from LLaMA checkpoints.')
     .version(version, '--version', 'print the version')
     .addHelpText('after', `\n${exitCodeHelp}\n\nMT_LLAMA_DEBUG=1 shows where an error came from.`)

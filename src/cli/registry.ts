@@ -9,6 +9,7 @@ export const commands: Readonly<Record<string, () => Promise<(io: Io) => Command
   report: async () => (await import('./report.ts')).reportCommand,
   score: async () => (await import('./score.ts')).scoreCommand,
   merge: async () => (await import('./merge.ts')).mergeCommand,
+  fleet: async () => (await import('./fleet.ts')).fleetCommand,
   generate: async () => (await import('./generate.ts')).generateCommand,
   chat: async () => (await import('./chat.ts')).chatCommand,
   serve: async () => (await import('./serve.ts')).serveCommand,

@@ -12,13 +12,16 @@ import { addLineOptions, answerLines, type LineOptions, withLines } from './json
 import { openModel } from './open-model.ts'
 import { scoreShard } from './score-shard.ts'
 
-interface ScoreCommandOptions extends ModelOptions, LineOptions {
-  prompt?: string
-  continuation?: string[]
+export interface ScoreOptions {
   boundary: BoundaryRule
   tooLong: TooLong
   topK: number
   allowNan?: boolean
+}
+
+interface ScoreCommandOptions extends ModelOptions, LineOptions, ScoreOptions {
+  prompt?: string
+  continuation?: string[]
   shard?: Shard
 }
 
@@ -48,7 +51,7 @@ export function scoreCommand(io: Io): Command {
       ],
     ],
   })
-  return addLineOptions(addModelOptions(command))
+  return addScoreOptions(addLineOptions(addModelOptions(command)))
     .argument('[file]', 'JSONL file of requests; - or nothing: stdin')
     .option('--prompt <text>', 'the prompt of one request, in the place of a file')
     .option(
@@ -56,6 +59,19 @@ export function scoreCommand(io: Io): Command {
       'with --prompt: a text to score after it; may be given again',
       (text, before: string[] = []) => [...before, text],
     )
+    .option(
+      '--shard <i/n>',
+      'answer the i-th of n parts of the file, counted from 1; --out is a folder then, whose shards merge joins',
+      shardOf,
+    )
+    .action((file: string | undefined, options: ScoreCommandOptions, command: Command) =>
+      run(io, file, options, command),
+    )
+}
+
+/** Adds the options that decide answers beside the model. */
+export function addScoreOptions(command: Command): Command {
+  return command
     .addOption(
       choice('--boundary <rule>', 'where a continuation begins', ['joint', 'harness', 'separate']).default(
         'joint',
@@ -66,14 +82,6 @@ export function scoreCommand(io: Io): Command {
     )
     .option('--top-k <n>', 'best alternatives to report per token', integer(0), 0)
     .option('--allow-nan', 'print null for a log-probability that is NaN or infinite; else it is an error')
-    .option(
-      '--shard <i/n>',
-      'answer the i-th of n parts of the file, counted from 1; --out is a folder then, whose shards merge joins',
-      shardOf,
-    )
-    .action((file: string | undefined, options: ScoreCommandOptions, command: Command) =>
-      run(io, file, options, command),
-    )
 }
 
 async function run(

@@ -1,0 +1,72 @@
+// run.json in the folder of a fleet's run: what is scored, by which model and to which bits. Workers read all they need from it.
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { isRecord } from '../data/record.ts'
+import { MtLlamaError } from '../errors.ts'
+import { replaceFile, writing } from '../files/output.ts'
+import type { OnError } from '../lines/answering.ts'
+import type { Device } from '../native/types.ts'
+import type { Identity } from './identity.ts'
+import type { Range } from './ranges.ts'
+import { type ShardSettings, shardsPlace } from './shard-files.ts'
+
+export interface FleetRun {
+  /** Of the last submission: its queue and the ids of its jobs have it, so that what an earlier one left stands in no way. */
+  id: string
+  /** The path is relative to the folder, which may be mounted elsewhere on another machine. */
+  input: Identity & { path: string; requests: number }
+  shards: number
+  /** Requests of each shard but the last. */
+  linesEach: number
+  settings: ShardSettings
+  onError: OnError
+  /** What to load; paths of folders and files are absolute. */
+  model: { path: string; delta?: string; adapters?: readonly string[]; device: Device }
+}
+
+/** What a job of a shard holds. */
+export interface ShardJob {
+  input: string
+  range: Range
+  /** The number of the shard whose files the answers go to. */
+  index: number
+}
+
+/** The run of a folder; undefined where there is none. @throws OUTPUT */
+export async function readRunFile(folder: string): Promise<FleetRun | undefined> {
+  const file = join(folder, 'run.json')
+  const text = await writing(file, shardsPlace, () =>
+    readFile(file, 'utf8').catch(error => {
+      if (error.code !== 'ENOENT') throw error
+    }),
+  )
+  if (text === undefined) return undefined
+  const value = parsed(text)
+  if (typeof value?.id === 'string' && ['input', 'settings', 'model'].every(name => isRecord(value[name])))
+    return value as unknown as FleetRun
+  throw new MtLlamaError('OUTPUT', `${file}: is no run of a fleet. Remove it, and submit the run again.`)
+}
+
+/** The same of a folder that has to hold a run. @throws OUTPUT */
+export async function runOf(folder: string): Promise<FleetRun> {
+  const run = await readRunFile(folder)
+  if (run) return run
+  throw new MtLlamaError(
+    'OUTPUT',
+    `${folder} holds no run of a fleet (no run.json). Name the --out folder of fleet submit.`,
+  )
+}
+
+export async function writeRunFile(folder: string, run: FleetRun): Promise<void> {
+  const file = join(folder, 'run.json')
+  await writing(file, shardsPlace, () => replaceFile(file, `${JSON.stringify(run, null, 2)}\n`))
+}
+
+function parsed(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return isRecord(value) ? value : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,109 @@
+// Puts what is missing of a run into its queue: a job a shard, and one that joins them.
+import { randomBytes } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
+import { MtLlamaError } from '../errors.ts'
+import { maxShards, type Shard, shardName } from '../files/shard.ts'
+import { checkSame } from './merge-shards.ts'
+import { type Connection, jobId, joinName } from './queue.ts'
+import type { Plan } from './ranges.ts'
+import { type FleetRun, readRunFile, type ShardJob, writeRunFile } from './run-file.ts'
+import { doneShard, shardFiles } from './shard-files.ts'
+
+/** What is known of a run before it has an id. */
+export type Submission = Omit<FleetRun, 'id' | 'shards' | 'input'> & { inputPath: string }
+
+export interface Submitted {
+  run: FleetRun
+  /** Number of shards that were done already. */
+  done: number
+}
+
+/**
+ * Submits what is missing of a run: a folder whose shards are all done is joined again.
+ * @throws OUTPUT where the folder holds another run or shards of other settings, or the run is going on
+ */
+export async function submit(
+  connection: Connection,
+  folder: string,
+  { input, ranges }: Plan,
+  { inputPath, ...submission }: Submission,
+): Promise<Submitted> {
+  const count = ranges.length
+  if (count > maxShards)
+    throw new MtLlamaError(
+      'INVALID_ARGUMENT',
+      `${count} shards; a run may have ${maxShards}. Give more requests to each: --requests-per-shard.`,
+    )
+  const requests = ranges.reduce((sum, { filledLines }) => sum + filledLines, 0)
+  const run: FleetRun = {
+    id: randomBytes(4).toString('hex'),
+    input: { path: inputPath, requests, ...input },
+    shards: count,
+    ...submission,
+  }
+  const before = await readRunFile(folder)
+  if (before) await checkEnded(connection, folder, before)
+  const missing = await missingShards(folder, run, { input, ranges })
+  const queueName = connection.queue(run.id).name
+  const flows = connection.flows()
+  await flows.add({
+    ...{ name: joinName, queueName, data: {} },
+    opts: { jobId: jobId(run.id, joinName), removeOnComplete: false, removeOnFail: false },
+    children: missing.map(index => {
+      const data: ShardJob = { input: inputPath, range: ranges[index - 1]!, index }
+      return {
+        ...{ name: shardName({ index, count }), queueName, data },
+        opts: {
+          jobId: jobId(run.id, index),
+          removeOnComplete: true,
+          // A shard that fails keeps neither the others nor the job that names it from being done.
+          ignoreDependencyOnFailure: true,
+        },
+      }
+    }),
+  })
+  await flows.close()
+  // Workers that read this find the jobs.
+  await writeRunFile(folder, run)
+  if (before) await connection.queue(before.id).obliterate({ force: true })
+  return { run, done: count - missing.length }
+}
+
+/** @throws OUTPUT where the run is going on */
+async function checkEnded(connection: Connection, folder: string, { id }: FleetRun): Promise<void> {
+  const state = await connection.queue(id).getJobState(jobId(id, joinName))
+  if (['completed', 'failed', 'unknown'].includes(state)) return
+  throw new MtLlamaError(
+    'OUTPUT',
+    `${folder}: its run is going on (mt-llama fleet status ${folder}). Wait for its end, or cancel it first.`,
+  )
+}
+
+/** The numbers of the shards that are not done. @throws OUTPUT where one that is done is of other settings or another input */
+async function missingShards(
+  folder: string,
+  { settings, shards: count }: FleetRun,
+  { input, ranges }: Plan,
+): Promise<number[]> {
+  const other = (await shardFiles(folder)).find(({ shard }) => shard.count !== count)
+  if (other)
+    throw new MtLlamaError(
+      'OUTPUT',
+      `${folder} holds shards of ${other.shard.count}, and this run has ${count}. Name another --out folder.`,
+    )
+  const missing: number[] = []
+  for (const [i, range] of ranges.entries()) {
+    const shard: Shard = { index: i + 1, count }
+    const manifest = await doneShard(folder, shard)
+    if (!manifest) missing.push(shard.index)
+    else {
+      checkSame(folder, manifest, { name: 'this run', input, settings })
+      if (!isDeepStrictEqual(manifest.range, range))
+        throw new MtLlamaError(
+          'OUTPUT',
+          `${folder}: ${shardName(shard)} has other lines of the input than this run. Name another --out folder.`,
+        )
+    }
+  }
+  return missing
+}

@@ -1,0 +1,221 @@
+// Works on the jobs of a run until it is joined. A job may be given to several workers, after a lost lock or a lost machine: its
+// answers are the same bits, and appear by a rename, so that comes to having been done once.
+import { join, resolve } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Job } from 'bullmq'
+import { type ErrorCode, MtLlamaError, message } from '../errors.ts'
+import type { CallProgress } from '../lines/answering.ts'
+import type { Model } from '../model.ts'
+import { type Merged, mergeShards } from './merge-shards.ts'
+import { type Connection, jobId, joinName } from './queue.ts'
+import type { FleetRun, ShardJob } from './run-file.ts'
+import { differing, doneShard, type ShardSettings } from './shard-files.ts'
+import { settingsOf, type WriteOptions, writeShard } from './write-shard.ts'
+
+export interface WorkOptions {
+  /** Puts errors of lines into the words that one process would have for them. */
+  inWords: WriteOptions['inWords']
+  /** Told what goes wrong with the queue, and which shards fail. */
+  onNotice: (text: string) => void
+  onProgress: (progress: WorkProgress) => void
+  /** Stops the worker, which gives back what it has begun. */
+  signal: AbortSignal
+  times?: Partial<WorkTimes>
+}
+
+export interface WorkProgress {
+  /** Shards of the run that are done or have failed, by all workers. */
+  shardsDone: number
+  shards: number
+  /** Of this worker. */
+  tokensPerSecond: number
+}
+
+/** All in ms. */
+export interface WorkTimes {
+  /** A worker that has not renewed its locks for so long has lost its jobs to others. */
+  lock: number
+  /** Between two looks for such jobs. */
+  stalled: number
+  /** Between two looks at whether the run has ended. */
+  poll: number
+}
+
+const defaultTimes: WorkTimes = { lock: 30_000, stalled: 15_000, poll: 1000 }
+
+/** Jobs at once: while answers of one are written and its last pack is run, the next one fills packs. */
+const concurrency = 2
+
+/**
+ * How often a job may be found without a lock: each time stands for a machine that is gone, or that stood still, which
+ * says nothing of the shard. One that ends every process that takes it is to fail in the end.
+ */
+const maxStalledCount = 20
+
+/** How many workers may end by what is wrong with them, as they say, before the shard is to blame. */
+const maxWorkersEnded = 5
+
+export type WorkEnd =
+  | { state: 'joined'; merged: Merged }
+  | { state: 'failed'; reason: string }
+  | { state: 'cancelled' }
+
+/**
+ * Runs jobs until the run has ended.
+ * @throws what ended this worker: a full disk, an input that cannot be read; its jobs are given back first. ABORTED
+ */
+export async function work(
+  connection: Connection,
+  folder: string,
+  run: FleetRun,
+  model: Model,
+  { inWords, onNotice, onProgress, signal, times }: WorkOptions,
+): Promise<WorkEnd> {
+  const { lock, stalled, poll } = { ...defaultTimes, ...times }
+  const { UnrecoverableError, WaitingError } = connection.bullmq
+  const ended = new AbortController()
+  const stop = AbortSignal.any([signal, ended.signal])
+  let failure: unknown
+  const speeds = new Map<string, number>()
+  const shard = async ({ id = '', data }: Job<ShardJob>): Promise<string> => {
+    const { input, range, index } = data
+    const own = { index, count: run.shards }
+    if (await doneShard(folder, own)) return 'done already'
+    const { path: _, requests: __, ...identity } = run.input
+    try {
+      await writeShard(
+        model,
+        { ...{ file: resolve(folder, input), input: identity, range, folder }, shard: own },
+        {
+          ...{ options: lineOptions(run.settings), onError: run.onError, inWords, signal: stop },
+          onProgress: ({ tokensPerSecond }: CallProgress) => speeds.set(id, tokensPerSecond),
+        },
+      )
+    } finally {
+      speeds.delete(id)
+    }
+    return 'done'
+  }
+  const joinAll = async (job: Job): Promise<Merged> => {
+    const failures = Object.entries(await job.getIgnoredChildrenFailures())
+    if (failures.length > 0) throw new MtLlamaError('OUTPUT', failedWords(folder, run, failures))
+    return mergeShards(folder, join(folder, 'merged.jsonl'), run.shards, stop)
+  }
+  const worker = connection.worker<ShardJob, string | Merged>(
+    run.id,
+    async (job, token) => {
+      try {
+        if (stop.aborted) throw new MtLlamaError('ABORTED', 'stopped')
+        return job.name === joinName ? await joinAll(job) : await shard(job)
+      } catch (error) {
+        const isOurs = isOfWorker(error)
+        if (!isOurs || (!stop.aborted && job.attemptsStarted > maxWorkersEnded)) {
+          if (job.name !== joinName) onNotice(`${job.name} has failed: ${textOf(error)}`)
+          throw new UnrecoverableError(job.name === joinName ? messageOf(error) : textOf(error))
+        }
+        if (!stop.aborted) {
+          failure = error
+          ended.abort()
+        }
+        await job.moveToWait(token)
+        throw new WaitingError()
+      }
+    },
+    { ...{ concurrency, maxStalledCount }, lockDuration: lock, stalledInterval: stalled, drainDelay: 1 },
+    onNotice,
+  )
+  const queue = connection.queue(run.id)
+  const aborted = new Promise<'aborted'>(resolve => {
+    stop.addEventListener('abort', () => resolve('aborted'), { once: true })
+    if (stop.aborted) resolve('aborted')
+  })
+  try {
+    for (;;) {
+      // Where the server is gone this waits until it is back.
+      const state = await Promise.race([queue.getJobState(jobId(run.id, joinName)), aborted])
+      if (state === 'aborted') break
+      if (state === 'unknown') return { state: 'cancelled' }
+      if (state === 'completed' || state === 'failed') {
+        const job = await queue.getJob(jobId(run.id, joinName))
+        if (state === 'failed') return { state, reason: job?.failedReason ?? '' }
+        return { state: 'joined', merged: job?.returnvalue as Merged }
+      }
+      const counts = await Promise.race([queue.getJobCounts('wait', 'active', 'delayed'), aborted])
+      if (counts === 'aborted') break
+      const left = Object.values(counts).reduce((sum, count) => sum + count, 0)
+      const tokensPerSecond = [...speeds.values()].reduce((sum, speed) => sum + speed, 0)
+      onProgress({ shardsDone: Math.max(run.shards - left, 0), shards: run.shards, tokensPerSecond })
+      await delay(poll, undefined, { signal: stop }).catch(() => {})
+    }
+    if (failure) throw failure
+    throw new MtLlamaError('ABORTED', 'stopped')
+  } finally {
+    ended.abort()
+    await Promise.race([worker.close(), delay(closeMs, undefined, { ref: false })])
+    await Promise.race([queue.close(), delay(closeMs, undefined, { ref: false })])
+  }
+}
+
+/** Time in ms that jobs have to be given back: a server that is gone takes none. */
+const closeMs = 5000
+
+/**
+ * Compares what a worker's model gives with what the run is pinned to.
+ * @throws INVALID_ARGUMENT where its bits would differ
+ */
+export async function checkPinned({ settings }: FleetRun, model: Model): Promise<void> {
+  const differences = differing(settings, await settingsOf(model, lineOptions(settings)))
+  if (differences.length === 0) return
+  throw new MtLlamaError(
+    'INVALID_ARGUMENT',
+    message`this worker cannot give the bits that the run is pinned to, and takes none of its shards${differences} (there: the run). MT_LLAMA_CPU, as the run is submitted, names an instruction set that all machines have`,
+  )
+}
+
+function lineOptions({ boundary, tooLong, topK, allowNan }: ShardSettings) {
+  return { boundary, tooLong, topK, allowNan }
+}
+
+/** Codes of errors that another worker may not have. */
+const codesOfWorkers: ReadonlySet<ErrorCode> = new Set([
+  'ABORTED',
+  'DATA_NOT_FOUND',
+  'OUT_OF_MEMORY',
+  'DISPOSED',
+])
+
+/** Whether an error is of this worker rather than of the shard: of its disk, its memory, its view of the shared folder. */
+function isOfWorker(error: unknown): boolean {
+  if (!(error instanceof MtLlamaError)) return isOfSystem(error)
+  return codesOfWorkers.has(error.code) || isOfSystem(error.cause)
+}
+
+function isOfSystem(error: unknown): boolean {
+  return error instanceof Error && typeof (error as NodeJS.ErrnoException).errno === 'number'
+}
+
+function textOf(error: unknown): string {
+  return error instanceof MtLlamaError ? `${error.message} [${error.code}]` : messageOf(error)
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+/** At most so many shards are named in a message. */
+const namedFailures = 8
+
+function failedWords(
+  folder: string,
+  { id, shards }: FleetRun,
+  failures: readonly (readonly [key: string, reason: string])[],
+): string {
+  const of = (key: string) => Number(key.slice(key.lastIndexOf(`${id}-`) + id.length + 1))
+  const words = failures
+    .map(([key, reason]) => [of(key), reason] as const)
+    .sort(([a], [b]) => a - b)
+    .slice(0, namedFailures)
+    .map(([index, reason]) => `shard ${index}/${shards}: ${reason}`)
+  const more = failures.length > namedFailures ? `; and ${failures.length - namedFailures} more` : ''
+  return `${failures.length} of ${shards} shards have failed, the others are done: ${words.join('; ')}${more}. Once the cause is mended, submit the run to ${folder} again: only these are run.`
+}
