@@ -145,6 +145,27 @@ describe('shards', () => {
     }
   })
 
+  it('are done where another process has published one meanwhile, and its join has swept this part away', async () => {
+    const input = file('in.jsonl', requests(5).join('\n'))
+    const { ranges, input: identity } = await planRanges(input, { count: 1 }, signal)
+    await using model = await loadModel(defaultModel)
+    const write = (onProgress = () => {}) =>
+      writeShard(
+        model,
+        { ...{ file: input, input: identity, folder }, range: ranges[0]!, shard: { index: 1, count: 1 } },
+        {
+          options: { boundary: 'joint', tooLong: 'error', topK: 0, allowNan: false },
+          ...{ onError: 'stop', inWords: error => error, signal, onProgress },
+        },
+      )
+    const sweep = () => {
+      for (const name of readdirSync(folder)) if (name.includes('.part-')) rmSync(join(folder, name))
+    }
+    await assert.rejects(write(sweep), { code: 'OUTPUT' })
+    const done = await write()
+    assert.deepEqual(await write(sweep), done)
+  })
+
   describe('of mt-llama score --shard', () => {
     let input: string
     let out: string

@@ -23,7 +23,7 @@ import { onTmpfs } from './tmpfs.ts'
 
 /** Short, so that a worker that stands still has lost its jobs soon. */
 const lockMs = 1000
-const perShard = 8
+const perShard = 5
 const shards = 10
 
 interface Ended {
@@ -132,7 +132,7 @@ describe('mt-llama fleet', () => {
       const { stderr } = await submit(out)
       assert.match(
         stderr,
-        /^run \w{8}: 80 requests in 10 shards; bfloat16 on reference\. Workers: mt-llama fleet work .*killed-\d+$/m,
+        /^run \w{8}: 50 requests in 10 shards; bfloat16 on reference\. Workers: mt-llama fleet work .*killed-\d+$/m,
       )
       const first = worker(out, { isShort: true })
       await stopped(out, first.child)
@@ -173,6 +173,22 @@ describe('mt-llama fleet', () => {
     await joined(out, [first, worker(out, { isShort: true })])
   })
 
+  it('ends at Ctrl-C without its queue too', async () => {
+    const out = join(top, 'away')
+    await submit(out)
+    const ended = worker(out)
+    await writing(out, ended.child)
+    await redis.kill()
+    try {
+      ended.child.kill('SIGINT')
+      const { code, stderr } = await ended.ended
+      assert.equal(code, 130, stderr)
+    } finally {
+      await redis.start()
+    }
+    await run(['fleet', 'cancel', out, '--redis', redis.socket])
+  })
+
   it('gives back what a worker with a full disk has taken, which says so and ends', async function () {
     const out = join(top, 'full')
     await submit(out)
@@ -203,7 +219,7 @@ describe('mt-llama fleet', () => {
       ...['--redis', redis.socket, '--device', 'cpu'],
     ]
     await run(args)
-    const reason = /poisoned\.jsonl:20: no "continuations"; expected .*\. \[DATA_INVALID\]/
+    const reason = /poisoned\.jsonl:14: no "continuations"; expected .*\. \[DATA_INVALID\]/
     for (const { code, stderr } of await Promise.all([worker(out).ended, worker(out).ended])) {
       assert.equal(code, 1, stderr)
       assert.match(stderr, /^error: 1 of 10 shards have failed, the others are done: shard 3\/10: /m)
@@ -219,7 +235,7 @@ describe('mt-llama fleet', () => {
     )
     assert.equal(doneShards(out).length, shards - 1)
     const again = await run([...args, '--on-error', 'skip'])
-    assert.match(again.stderr, /80 requests in 10 shards, 9 of them done already/)
+    assert.match(again.stderr, /50 requests in 10 shards, 9 of them done already/)
     const one = join(top, 'poisoned-one.jsonl')
     await run(['score', own, '--device', 'cpu', '--on-error', 'skip', '--quiet', '--out', one])
     await joined(out, [worker(out)], readFileSync(one))
@@ -308,7 +324,7 @@ describe('mt-llama fleet', () => {
     it('a queue that cannot be reached', () =>
       fails(
         submitArgs(join(top, 'nowhere.sock')),
-        /^queue: .*\nerror: .*nowhere\.sock: cannot be reached \(.*ENOENT.*\)\. Start Redis or Valkey there, or name another by --redis\. \[QUEUE\]\n$/,
+        /^error: .*nowhere\.sock: cannot be reached \(.*ENOENT.*\)\. Start Redis or Valkey there, or name another by --redis\. \[QUEUE\]\n$/,
       ))
 
     it('one that removes jobs', async () => {
@@ -349,7 +365,10 @@ describe('mt-llama fleet', () => {
         submit(out, '--top-k', '2'),
         /has other settings than this run: --top-k is 0 there and 2 here/,
       )
-      await assert.rejects(submit(out, '--requests-per-shard', '9'), /holds shards of 10, and this run has 9/)
+      await assert.rejects(
+        submit(out, '--requests-per-shard', '25'),
+        /holds shards of 10, and this run has 2\./,
+      )
     })
   })
 })

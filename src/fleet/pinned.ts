@@ -37,7 +37,14 @@ async function backendOf(device: Device): Promise<string> {
   if (device === 'reference') return device
   const { processors, gpus } = await listDevices()
   const ordinal = gpuOrdinal(device)
-  if (ordinal !== undefined) return `cuda ${gpus[ordinal]?.name ?? device}`
+  if (ordinal !== undefined) {
+    const gpu = gpus[ordinal]
+    if (gpu) return `cuda ${gpu.name}`
+    throw new MtLlamaError(
+      'DEVICE_UNAVAILABLE',
+      `${device} is not on this machine, and a run is pinned to the name of a GPU. Submit it where a worker is to run.`,
+    )
+  }
   const { variants } = processors.find(({ device }) => device === 'cpu')!
   const wanted = process.env[variantVariable] || variants[0]!
   if (variants.includes(wanted)) return `${processorPrefix}${wanted}`

@@ -14,10 +14,18 @@ type Bullmq = typeof import('bullmq')
 export class Connection {
   readonly bullmq: Bullmq
   readonly #client: Redis
+  /** Those that BullMQ makes of the client, to wait for jobs on. */
+  readonly #copies: Redis[] = []
 
   private constructor(bullmq: Bullmq, client: Redis) {
     this.bullmq = bullmq
     this.#client = client
+    const duplicate = client.duplicate.bind(client)
+    client.duplicate = options => {
+      const copy = duplicate(options)
+      this.#copies.push(copy)
+      return copy
+    }
   }
 
   /**
@@ -33,15 +41,17 @@ export class Connection {
       lazyConnect: true,
       connectTimeout: connectMs,
     })
+    let isOpen = false
     let last = ''
     // Without a listener an error of the connection would end the process.
     client.on('error', (error: Error) => {
-      if (error.message !== last) onNotice(`queue: ${error.message}`)
+      if (isOpen && error.message !== last) onNotice(`queue: ${error.message}; waiting for it`)
       last = error.message
     })
     client.on('ready', () => {
-      if (last !== '') onNotice('queue: connected again')
+      if (isOpen && last !== '') onNotice('queue: connected again')
       last = ''
+      isOpen = true
     })
     try {
       await client.connect()
@@ -86,8 +96,9 @@ export class Connection {
     return worker
   }
 
+  /** Where the server is away, BullMQ does not end by itself: its connections would be tried for ever. */
   close(): void {
-    this.#client.disconnect()
+    for (const client of [this.#client, ...this.#copies]) client.disconnect()
   }
 }
 

@@ -2,9 +2,8 @@
 // answers are the same bits, and appear by a rename, so that comes to having been done once.
 import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Job } from 'bullmq'
+import type { Job, Queue } from 'bullmq'
 import { type ErrorCode, MtLlamaError, message } from '../errors.ts'
-import type { CallProgress } from '../lines/answering.ts'
 import type { Model } from '../model.ts'
 import { type Merged, mergeShards } from './merge-shards.ts'
 import { type Connection, jobId, joinName } from './queue.ts'
@@ -69,90 +68,138 @@ export async function work(
   folder: string,
   run: FleetRun,
   model: Model,
-  { inWords, onNotice, onProgress, signal, times }: WorkOptions,
+  options: WorkOptions,
 ): Promise<WorkEnd> {
-  const { lock, stalled, poll } = { ...defaultTimes, ...times }
-  const { UnrecoverableError, WaitingError } = connection.bullmq
-  const ended = new AbortController()
-  const stop = AbortSignal.any([signal, ended.signal])
-  let failure: unknown
-  const speeds = new Map<string, number>()
-  const shard = async ({ id = '', data }: Job<ShardJob>): Promise<string> => {
+  const jobs = new Jobs(connection, folder, run, model, options)
+  const { lock, stalled, poll } = { ...defaultTimes, ...options.times }
+  const worker = connection.worker<ShardJob, string | Merged>(
+    run.id,
+    (job, token) => jobs.run(job, token),
+    { ...{ concurrency, maxStalledCount }, lockDuration: lock, stalledInterval: stalled, drainDelay: 1 },
+    options.onNotice,
+  )
+  const queue = connection.queue(run.id)
+  try {
+    const end = await untilEnd(queue, run, jobs, options.onProgress, poll)
+    if (end) return end
+    throw jobs.failure ?? new MtLlamaError('ABORTED', 'stopped')
+  } finally {
+    jobs.stop()
+    const closed = Promise.allSettled([worker.close(), queue.close()])
+    await Promise.race([closed, delay(closeMs, undefined, { ref: false })])
+  }
+}
+
+/** @returns undefined where this worker has been stopped before the run has ended */
+async function untilEnd(
+  queue: Queue,
+  run: FleetRun,
+  jobs: Jobs,
+  onProgress: WorkOptions['onProgress'],
+  poll: number,
+): Promise<WorkEnd | undefined> {
+  const stopped = new Promise<undefined>(resolve => {
+    jobs.signal.addEventListener('abort', () => resolve(undefined), { once: true })
+    if (jobs.signal.aborted) resolve(undefined)
+  })
+  const id = jobId(run.id, joinName)
+  for (;;) {
+    // Where the server is away this waits until it is back.
+    const state = await Promise.race([queue.getJobState(id), stopped])
+    if (state === undefined) return undefined
+    if (state === 'unknown') return { state: 'cancelled' }
+    if (state === 'completed' || state === 'failed') {
+      const job = await queue.getJob(id)
+      if (state === 'failed') return { state, reason: job?.failedReason ?? '' }
+      return { state: 'joined', merged: job?.returnvalue as Merged }
+    }
+    const counts = await Promise.race([queue.getJobCounts('wait', 'active', 'delayed'), stopped])
+    if (counts === undefined) return undefined
+    const left = Object.values(counts).reduce((sum, count) => sum + count, 0)
+    const { tokensPerSecond } = jobs
+    onProgress({ shardsDone: Math.max(run.shards - left, 0), shards: run.shards, tokensPerSecond })
+    await delay(poll, undefined, { signal: jobs.signal }).catch(() => {})
+  }
+}
+
+/** Runs jobs as the queue gives them to this worker. */
+class Jobs {
+  /** What was wrong with this worker, which has stopped then. */
+  failure: unknown
+  /** Fires where the worker stops, by itself or by its caller. */
+  readonly signal: AbortSignal
+  readonly #ended = new AbortController()
+  readonly #bullmq: Connection['bullmq']
+  readonly #folder: string
+  readonly #run: FleetRun
+  readonly #model: Model
+  readonly #options: WorkOptions
+  readonly #speeds = new Map<string, number>()
+
+  constructor({ bullmq }: Connection, folder: string, run: FleetRun, model: Model, options: WorkOptions) {
+    this.#bullmq = bullmq
+    this.#folder = folder
+    this.#run = run
+    this.#model = model
+    this.#options = options
+    this.signal = AbortSignal.any([options.signal, this.#ended.signal])
+  }
+
+  get tokensPerSecond(): number {
+    return [...this.#speeds.values()].reduce((sum, speed) => sum + speed, 0)
+  }
+
+  stop(): void {
+    this.#ended.abort()
+  }
+
+  /** Runs a job, fails it for good, or gives it back and stops. */
+  async run(job: Job<ShardJob>, token: string | undefined): Promise<string | Merged> {
+    const isJoin = job.name === joinName
+    try {
+      if (this.signal.aborted) throw new MtLlamaError('ABORTED', 'stopped')
+      return isJoin ? await this.#join(job) : await this.#shard(job)
+    } catch (error) {
+      const isBlamed = !this.signal.aborted && job.attemptsStarted > maxWorkersEnded
+      if (!isOfWorker(error) || isBlamed) {
+        if (!isJoin) this.#options.onNotice(`${job.name} has failed: ${textOf(error)}`)
+        throw new this.#bullmq.UnrecoverableError(isJoin ? messageOf(error) : textOf(error))
+      }
+      if (!this.signal.aborted) {
+        this.failure = error
+        this.stop()
+      }
+      await job.moveToWait(token)
+      throw new this.#bullmq.WaitingError()
+    }
+  }
+
+  async #shard({ id = '', data }: Job<ShardJob>): Promise<string> {
     const { input, range, index } = data
-    const own = { index, count: run.shards }
-    if (await doneShard(folder, own)) return 'done already'
-    const { path: _, requests: __, ...identity } = run.input
+    const { settings, onError, shards: count, ...run } = this.#run
+    const shard = { index, count }
+    if (await doneShard(this.#folder, shard)) return 'done already'
+    const { bytes, sha256 } = run.input
+    const file = resolve(this.#folder, input)
     try {
       await writeShard(
-        model,
-        { ...{ file: resolve(folder, input), input: identity, range, folder }, shard: own },
+        this.#model,
+        { file, input: { bytes, sha256 }, range, shard, folder: this.#folder },
         {
-          ...{ options: lineOptions(run.settings), onError: run.onError, inWords, signal: stop },
-          onProgress: ({ tokensPerSecond }: CallProgress) => speeds.set(id, tokensPerSecond),
+          ...{ options: lineOptions(settings), onError, inWords: this.#options.inWords, signal: this.signal },
+          onProgress: ({ tokensPerSecond }) => this.#speeds.set(id, tokensPerSecond),
         },
       )
     } finally {
-      speeds.delete(id)
+      this.#speeds.delete(id)
     }
     return 'done'
   }
-  const joinAll = async (job: Job): Promise<Merged> => {
+
+  async #join(job: Job): Promise<Merged> {
     const failures = Object.entries(await job.getIgnoredChildrenFailures())
-    if (failures.length > 0) throw new MtLlamaError('OUTPUT', failedWords(folder, run, failures))
-    return mergeShards(folder, join(folder, 'merged.jsonl'), run.shards, stop)
-  }
-  const worker = connection.worker<ShardJob, string | Merged>(
-    run.id,
-    async (job, token) => {
-      try {
-        if (stop.aborted) throw new MtLlamaError('ABORTED', 'stopped')
-        return job.name === joinName ? await joinAll(job) : await shard(job)
-      } catch (error) {
-        const isOurs = isOfWorker(error)
-        if (!isOurs || (!stop.aborted && job.attemptsStarted > maxWorkersEnded)) {
-          if (job.name !== joinName) onNotice(`${job.name} has failed: ${textOf(error)}`)
-          throw new UnrecoverableError(job.name === joinName ? messageOf(error) : textOf(error))
-        }
-        if (!stop.aborted) {
-          failure = error
-          ended.abort()
-        }
-        await job.moveToWait(token)
-        throw new WaitingError()
-      }
-    },
-    { ...{ concurrency, maxStalledCount }, lockDuration: lock, stalledInterval: stalled, drainDelay: 1 },
-    onNotice,
-  )
-  const queue = connection.queue(run.id)
-  const aborted = new Promise<'aborted'>(resolve => {
-    stop.addEventListener('abort', () => resolve('aborted'), { once: true })
-    if (stop.aborted) resolve('aborted')
-  })
-  try {
-    for (;;) {
-      // Where the server is gone this waits until it is back.
-      const state = await Promise.race([queue.getJobState(jobId(run.id, joinName)), aborted])
-      if (state === 'aborted') break
-      if (state === 'unknown') return { state: 'cancelled' }
-      if (state === 'completed' || state === 'failed') {
-        const job = await queue.getJob(jobId(run.id, joinName))
-        if (state === 'failed') return { state, reason: job?.failedReason ?? '' }
-        return { state: 'joined', merged: job?.returnvalue as Merged }
-      }
-      const counts = await Promise.race([queue.getJobCounts('wait', 'active', 'delayed'), aborted])
-      if (counts === 'aborted') break
-      const left = Object.values(counts).reduce((sum, count) => sum + count, 0)
-      const tokensPerSecond = [...speeds.values()].reduce((sum, speed) => sum + speed, 0)
-      onProgress({ shardsDone: Math.max(run.shards - left, 0), shards: run.shards, tokensPerSecond })
-      await delay(poll, undefined, { signal: stop }).catch(() => {})
-    }
-    if (failure) throw failure
-    throw new MtLlamaError('ABORTED', 'stopped')
-  } finally {
-    ended.abort()
-    await Promise.race([worker.close(), delay(closeMs, undefined, { ref: false })])
-    await Promise.race([queue.close(), delay(closeMs, undefined, { ref: false })])
+    if (failures.length > 0) throw new MtLlamaError('OUTPUT', failedWords(this.#folder, this.#run, failures))
+    return mergeShards(this.#folder, join(this.#folder, 'merged.jsonl'), this.#run.shards, this.signal)
   }
 }
 

@@ -1,7 +1,7 @@
 // Answers the lines of one range into a file that is there whole or not at all. Several processes may write the same shard at
 // once, on one machine or on several: their bytes are the same, so whichever is renamed last changes nothing.
 import { rm } from 'node:fs/promises'
-import type { MtLlamaError } from '../errors.ts'
+import { MtLlamaError } from '../errors.ts'
 import { LineWriter } from '../files/line-writer.ts'
 import { createFile, replaceFile, writing } from '../files/output.ts'
 import { packageVersion } from '../files/package-version.ts'
@@ -12,7 +12,14 @@ import type { Model } from '../model.ts'
 import { type Identity, identityOf } from './identity.ts'
 import { ownPart, publish } from './publish.ts'
 import { type Range, rangeLines } from './ranges.ts'
-import { answersFile, type Manifest, manifestFile, type ShardSettings, shardsPlace } from './shard-files.ts'
+import {
+  answersFile,
+  doneShard,
+  type Manifest,
+  manifestFile,
+  type ShardSettings,
+  shardsPlace,
+} from './shard-files.ts'
 
 /** Where a shard comes from and goes to. */
 export interface ShardWork {
@@ -68,7 +75,7 @@ export async function writeShard(
     } finally {
       await lines.close()
     }
-    const output = { ...(await identityOf(part)), lines: written, errors }
+    const output = { ...(await writing(part, shardsPlace, () => identityOf(part))), lines: written, errors }
     const manifest: Manifest = { shard, input, range, settings: await settingsOf(model, options), output }
     // What tells of the answers comes first: answers that are there are done.
     const beside = manifestFile(folder, shard)
@@ -79,6 +86,10 @@ export async function writeShard(
     return manifest
   } catch (error) {
     await rm(part, { force: true })
+    const isStopped = error instanceof MtLlamaError && error.code === 'ABORTED'
+    // Another process may have done the shard meanwhile, and a merge have swept this part away.
+    const done = isStopped ? undefined : await doneShard(folder, shard)
+    if (done) return done
     throw error
   }
 }
