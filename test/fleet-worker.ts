@@ -10,6 +10,7 @@ const io: Io = {
   sayAtStop: () => {},
   exitCode: () => 0,
   endWith: () => {},
+  endWell: () => {},
 }
 try {
   await fleetWork(
