@@ -50,12 +50,21 @@ const ways: Way[] = [true, false].flatMap(tokenized_requests =>
   })),
 )
 
-const bosWays: Way[] = [true, false].flatMap(tokenized_requests =>
-  [false, true].map(add_bos_token => ({
-    name: `tokenized_requests=${pythonOf(tokenized_requests)}, add_bos_token=${pythonOf(add_bos_token)}`,
-    arguments: { tokenized_requests, add_bos_token, batch_size: 8 },
-  })),
-)
+const bosWays: Way[] = [
+  { tokenizer_backend: 'huggingface', tokenized_requests: true },
+  { tokenizer_backend: 'huggingface', tokenized_requests: true, add_bos_token: true },
+  { tokenizer_backend: 'huggingface', tokenized_requests: false },
+  { tokenizer_backend: 'huggingface', tokenized_requests: false, add_bos_token: true },
+  { tokenizer_backend: 'remote', tokenizer: null, tokenized_requests: true },
+  { tokenizer_backend: 'remote', tokenizer: null, tokenized_requests: false },
+  { tokenizer_backend: 'auto', tokenized_requests: true },
+  { tokenizer_backend: 'auto', tokenized_requests: false },
+].map(own => ({
+  name: Object.entries(own)
+    .map(([key, value]) => `${key}=${pythonOf(value)}`)
+    .join(','),
+  arguments: { ...own, batch_size: 8 },
+}))
 
 const harness = await Rival.start('lm-evaluation-harness', python, [`${peers}harness_api.py`], shared('.'))
 console.log(`${machine()}\n`)
@@ -194,6 +203,7 @@ function writeMetaspaceModel(folder: string): string {
   return folder
 }
 
-function pythonOf(value: boolean): string {
-  return value ? 'True' : 'False'
+function pythonOf(value: string | boolean | null): string {
+  if (value === null) return 'None'
+  return typeof value === 'string' ? value : value ? 'True' : 'False'
 }

@@ -7,7 +7,7 @@ import type { Rival } from '../rival.ts'
 import { ServerProcess } from './server.ts'
 
 /** Arguments of --model_args. */
-export type Arguments = Record<string, string | number | boolean>
+export type Arguments = Record<string, string | number | boolean | null>
 
 /** A model here and the same one served. */
 export class ServedModel {

@@ -113,7 +113,7 @@ function byCompletions(
         ...{ prompt: prompt + continuation, echo: true, logprobs: 1, max_tokens: 1, temperature: 0 },
       })
       const { token_logprobs, text_offset } = choices[0].logprobs ?? {}
-      // A server that lists no more than the new token has not scored the prompt.
+      // llama-server leaves echo aside and lists the new token alone, in the form that chats have.
       if (!text_offset || token_logprobs.length < 3) return undefined
       const first = (text_offset as number[]).findIndex(offset => offset >= prompt.length)
       return (token_logprobs as number[]).slice(first, -1).reduce((a, b) => a + b, 0)
@@ -126,7 +126,7 @@ async function byLoglikelihood({ prompt, continuations }: Document): Promise<num
     requests: [{ prompt, continuations }],
     boundary: 'harness',
   })
-  return answer.results[0].continuations.map((own: { loglikelihood: number }) => own.loglikelihood)
+  return answer.results[0].continuations.map((own: { log_likelihood: number }) => own.log_likelihood)
 }
 
 async function hasLoglikelihood(): Promise<boolean> {
