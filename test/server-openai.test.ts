@@ -204,7 +204,7 @@ describe("OpenAI's client", () => {
           const [first] = await Promise.all([1, 2].map(() => client.completions.create(asked)))
           assert.ok(first!.choices[0]!.finish_reason)
         },
-        { limits: { ...limits, queueTokens: 5000 } },
+        { limits: { ...limits, queueTokens: 1100 } },
       ))
   })
 
