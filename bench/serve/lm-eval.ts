@@ -159,8 +159,9 @@ function figures(task: string, { results }: HarnessEvaluation): string {
   const names = Object.keys(golden).filter(name => name.includes(',') && !name.includes('stderr'))
   const cells = names.map(name => {
     const own = results[task]![name] as number
+    // A word has more tokens than one, each of which may be 1e-5 off.
     const isSame = task.includes('perplexity')
-      ? Math.abs(own / golden[name] - 1) < 1e-5
+      ? Math.abs(own / golden[name] - 1) < 2e-5
       : own === golden[name]
     if (!isSame) process.exitCode = 1
     const [short] = name.split(',')
