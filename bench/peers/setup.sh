@@ -10,7 +10,7 @@ cd "$(dirname "$0")"
 npm install
 
 # llama-server, which bench/serve/speed.ts can compare with, is in no package: `setup.sh llama-server` builds it in .venv/llama.cpp, from
-# the llama.cpp that the source of llama-cpp-python carries. That takes a quarter of an hour, CMake and a compiler.
+# the llama.cpp that the source of llama-cpp-python carries. That takes CMake, a compiler and some time.
 if [[ ${1:-} == llama-server ]]; then
   mkdir -p .venv/llama.cpp
   .venv/bin/pip download --quiet --no-deps --no-binary llama-cpp-python --dest .venv/llama.cpp llama-cpp-python==0.3.36
