@@ -46,6 +46,16 @@ describe('long texts', () => {
       })
     }
 
+  it('calls that overlap leave together what each leaves alone', async () => {
+    const alone = countTurns()
+    await model.generate([oneWord], options())
+    const wanted = 3 * alone.stop()
+    const together = countTurns()
+    await Promise.all([1, 2, 3, 4].map(() => model.generate([oneWord], options())))
+    const counted = together.stop()
+    assert.ok(counted > wanted, `${counted} of ${wanted}`)
+  })
+
   const perplexity: (typeof calls)[number] = [
     'perplexity',
     (text, signal, on = model) => on.perplexity(text, signal && { signal }),
