@@ -15,6 +15,9 @@ export function addRedis(command: Command): Command {
   )
 }
 
+/** Time in ms that a command has to end by itself once its connection is closed. */
+const lastMs = 3000
+
 /** Connects to the queue, works, and closes the connection. */
 export async function withQueue<Result>(
   options: FleetOptions,
@@ -26,5 +29,7 @@ export async function withQueue<Result>(
     return await work(connection)
   } finally {
     connection.close()
+    // Where the server is away, timers of BullMQ would keep the process for ever.
+    setTimeout(() => process.exit(), lastMs).unref()
   }
 }

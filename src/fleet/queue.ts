@@ -36,12 +36,12 @@ export class Connection {
   static async open(url: string, onNotice: (text: string) => void): Promise<Connection> {
     const { bullmq, Redis } = await packages()
     // Commands wait for a server that is restarted, however often that is tried.
-    const client = new Redis(url, {
-      maxRetriesPerRequest: null,
-      lazyConnect: true,
-      connectTimeout: connectMs,
-    })
     let isOpen = false
+    const client = new Redis(url, {
+      ...{ maxRetriesPerRequest: null, lazyConnect: true, connectTimeout: connectMs },
+      // A server that was never there is an error; one that has gone is waited for.
+      retryStrategy: times => (isOpen ? Math.min(times * 50, 2000) : null),
+    })
     let last = ''
     // Without a listener an error of the connection would end the process.
     client.on('error', (error: Error) => {
@@ -57,7 +57,7 @@ export class Connection {
       await client.connect()
       await checkEviction(client, url)
     } catch (error) {
-      client.disconnect()
+      if (client.status !== 'end') client.disconnect()
       if (error instanceof MtLlamaError) throw error
       throw new MtLlamaError(
         'QUEUE',
@@ -87,6 +87,8 @@ export class Connection {
     const worker = new this.bullmq.Worker<Data, Result>(queueName(run), work, {
       ...options,
       connection: this.#client,
+      // After a failure of the connection, in ms: a worker that is to end while the server is away waits for that too.
+      runRetryDelay: 1000,
     })
     worker.on('error', error => {
       // The connection tells of itself.
@@ -98,7 +100,8 @@ export class Connection {
 
   /** Where the server is away, BullMQ does not end by itself: its connections would be tried for ever. */
   close(): void {
-    for (const client of [this.#client, ...this.#copies]) client.disconnect()
+    // One that has ended would keep the process for two seconds more.
+    for (const client of [this.#client, ...this.#copies]) if (client.status !== 'end') client.disconnect()
   }
 }
 
