@@ -109,6 +109,19 @@ describe('POST /v1/completions', () => {
     },
   )
 
+  asks('tokens are named by their texts, whatever those are', async ({ ask, model }) => {
+    const names = ['constructor', '__proto__', 'toString', '"', '\\', '\u2028']
+    const own = model.tokenizer!.tokenBytes()
+    const of = (id: number) => (names[id - 65] ? Buffer.from(names[id - 65]!) : own.of(id))
+    model.tokenizer!.tokenBytes = () => ({ ...own, of })
+    const prompt = names.map((_, i) => 65 + i)
+    const { choices } = await ask({ prompt, echo: true, logprobs: 2, max_tokens: 0 })
+    const { tokens, token_logprobs, top_logprobs } = choices[0].logprobs
+    assert.deepEqual(tokens, names)
+    for (const [i, name] of names.entries())
+      if (i > 0) assert.equal(new Map(Object.entries(top_logprobs[i])).get(name), token_logprobs[i])
+  })
+
   asks('texts are those of generate(), of every prompt and choice', async ({ ask, model }) => {
     const own = { temperature: 0.8, seed: 7, n: 3 }
     const results = await model.generate(['Once', 'a'], {

@@ -321,13 +321,14 @@ class Completion {
   /** The best tokens and the one that is there, by their texts; of two with one text the likelier one counts. */
   private topLogprobs({ id, logProb, alternatives }: Entry): Record<string, number> | null {
     if (logProb === null) return null
-    const top: Record<string, number> = {}
+    // An object would have "constructor" and others of its own, and these are texts of tokens.
+    const top = new Map<string, number>()
     const shown = alternatives.slice(0, this.body.logprobs ?? 0)
     for (const { token, logProb: own } of [...shown, { token: id, logProb }]) {
       const text = tokenText(this.model, token)
-      top[text] = Math.max(top[text] ?? Number.NEGATIVE_INFINITY, own)
+      top.set(text, Math.max(top.get(text) ?? Number.NEGATIVE_INFINITY, own))
     }
-    return top
+    return Object.fromEntries(top)
   }
 
   private usage(texts: readonly GeneratedText[]): Static<typeof usage> {
