@@ -114,6 +114,53 @@ describe('the HTTP server', () => {
       { limits: { ...limits, queueTokens: 4100 } },
     ))
 
+  it('names the field of a body of millions of values that is wrong', () =>
+    withServer(
+      async ({ url }) => {
+        const many = 2 ** 20
+        const biases = Object.fromEntries(Array.from({ length: 2 ** 17 }, (_, i) => [i, 'a']))
+        const fields = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`field${i}`, 1]))
+        for (const [wrong, message, param] of [
+          [{ prompt: Array(many).fill({}) }, /^prompt: expected a text, a list of texts/, 'prompt'],
+          [{ prompt: [...Array(many).fill(1), 'a'] }, /^prompt: expected a text, a list of texts/, 'prompt'],
+          [{ ...body, logit_bias: biases }, /^logit_bias.0: expected an object of numbers/, 'logit_bias.0'],
+          [{ ...body, ...fields }, /^unknown field field0$/, 'field0'],
+          [
+            { ...body, logit_bias: { 1: 2, constructor: 'a' } },
+            /^logit_bias.constructor: /,
+            'logit_bias.constructor',
+          ],
+        ] as const) {
+          const { status, json } = await post(`${url}/v1/completions`, wrong)
+          assert.match(json.error.message, message)
+          assert.deepEqual([status, json.error.param], [400, param])
+        }
+        const pair = { prompt: 'a', continuations: ['b'] }
+        const asked = { requests: [...Array(100).fill(pair), { prompt: 'a' }] }
+        const { json } = await post(`${url}/v1/loglikelihood`, asked)
+        assert.equal(json.error.message, 'requests.100.continuations is missing')
+      },
+      { limits: { ...limits, bodyBytes: 2 ** 24 } },
+    ))
+
+  it('a path is found or not, however long it is and whatever is in it', () =>
+    withServer(async ({ url }) => {
+      for (const [path, status] of [
+        ['/v1/models', 200],
+        ['/v1/models?limit=5', 200],
+        ['/v1/models/tiny', 200],
+        ['/v1/models/%74iny', 200],
+        ['/v1/models/', 404],
+        ['/v1/models/%', 400],
+        ['/v1/models/tiny/x', 404],
+        ['/v1/constructor', 404],
+        [`/${'a'.repeat(10_000)}/`, 404],
+      ] as const)
+        assert.equal((await fetch(url + path)).status, status, path.slice(0, 40))
+      assert.equal((await fetch(`${url}/v1/models`, { method: 'HEAD' })).status, 200)
+      assert.equal((await fetch(`${url}/v1/completions`, { method: 'HEAD' })).status, 405)
+    }))
+
   it('says by the pace so far when the queue has room, and that a request never fits', () => {
     const admission = new Admission(1000)
     assert.throws(() => admission.enter(1001), { status: 413 })

@@ -33,11 +33,16 @@ export class Router {
 
   /** @throws 404, 405 */
   find(method: string, path: string): ServedRoute {
-    const methods = this.paths.get(path) ?? this.paths.get(path.replace(/[^/]+$/, lastPart))
+    const methods = this.paths.get(path) ?? this.paths.get(withLastPart(path))
     if (!methods) throw new HttpError(404, 'no such path; GET /openapi.json lists those that there are')
     const route = methods.get(method === 'HEAD' ? 'GET' : method)
     if (route) return route
     const allow = [...methods.keys()].join(', ')
     throw new HttpError(405, `${path} takes ${allow}`, { headers: { allow } })
   }
+}
+
+/** The path with any last part, if it has one. A regular expression would search a long path from each of its characters. */
+function withLastPart(path: string): string {
+  return path.endsWith('/') ? path : path.slice(0, path.lastIndexOf('/') + 1) + lastPart
 }

@@ -24,9 +24,42 @@ export function oneOf<Schemas extends TSchema[]>(words: string, schemas: [...Sch
 export function checker<Schema extends TSchema>(schema: Schema): (body: unknown) => Static<Schema> {
   const validator = Compile(schema)
   return body => {
-    if (!validator.Check(body)) throw refusal(schema, validator.Errors(body))
-    return body as Static<Schema>
+    if (validator.Check(body)) return body as Static<Schema>
+    const part = beginOf(body)
+    if (!validator.Check(part)) throw refusal(schema, validator.Errors(part))
+    throw refusalAt(
+      wrongField(body, part, each => validator.Check(each)),
+      schema,
+    )
   }
+}
+
+/** Values of a body that errors are looked for in: looking takes some 5 us for each, and a body may have millions. */
+const searchedValues = 10_000
+
+/** The beginning of a body, of no more than so many values: lists and objects are cut. */
+function beginOf(body: unknown): unknown {
+  let room = searchedValues
+  const cut = (value: unknown): unknown => {
+    room--
+    if (Array.isArray(value)) return Array.from(taken(value), cut)
+    if (typeof value !== 'object' || value === null) return value
+    return Object.fromEntries(Array.from(taken(Object.entries(value)), ([name, each]) => [name, cut(each)]))
+  }
+  function* taken<Entry>(entries: readonly Entry[]) {
+    for (const [i, entry] of entries.entries()) {
+      if (i > 0 && room <= 0) return
+      yield entry
+    }
+  }
+  return cut(body)
+}
+
+/** The path of the field that is wrong, but not in the part of it that was searched. */
+function wrongField(body: unknown, part: unknown, isRight: (body: unknown) => boolean): string[] {
+  const fields = Object.entries(body as object)
+  const wrong = fields.find(([name, value]) => !isRight({ ...(part as object), [name]: value }))
+  return wrong ? [wrong[0]] : []
 }
 
 interface SchemaError {
@@ -41,9 +74,11 @@ function refusal(schema: TSchema, errors: readonly SchemaError[]): HttpError {
   const unknown = errors.find(({ keyword }) => keyword === 'additionalProperties')
   if (unknown) {
     const [name] = (unknown.params as { additionalProperties: string[] }).additionalProperties
-    const param = [...keysOf(unknown.instancePath), name].join('.')
-    return new HttpError(400, `unknown field ${param}`, { param, code: 'unknown_field' })
+    return unknownField([...keysOf(unknown.instancePath), name!])
   }
+  // Of many unknown fields no more is said than that they are.
+  const refused = errors.find(({ keyword }) => keyword === 'boolean')
+  if (refused) return unknownField(keysOf(refused.instancePath))
   const missing = errors.find(({ keyword }) => keyword === 'required')
   if (missing) {
     const [name] = (missing.params as { requiredProperties: string[] }).requiredProperties
@@ -51,10 +86,19 @@ function refusal(schema: TSchema, errors: readonly SchemaError[]): HttpError {
     return new HttpError(400, `${param} is missing`, { param, code: 'missing_field' })
   }
   // The error of a union comes after those of its members, which say less.
-  const keys = keysOf(errors[0]?.instancePath ?? '')
+  return refusalAt(keysOf(errors[0]?.instancePath ?? ''), schema, errors[0]?.message)
+}
+
+function unknownField(keys: readonly string[]): HttpError {
+  const param = keys.join('.')
+  return new HttpError(400, `unknown field ${param}`, { param, code: 'unknown_field' })
+}
+
+/** @param otherwise what is said of a field that has no description */
+function refusalAt(keys: readonly string[], schema: TSchema, otherwise = 'is wrong'): HttpError {
   const param = keys.join('.')
   const expected = descriptionAt(schema, keys)
-  const message = expected ? `expected ${expected}` : (errors[0]?.message ?? 'is wrong')
+  const message = expected ? `expected ${expected}` : otherwise
   return new HttpError(400, `${param || 'the body'}: ${message}`, { param: param || undefined })
 }
 
