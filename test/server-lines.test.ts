@@ -223,7 +223,7 @@ describe('lines of /v1/loglikelihood', () => {
     const small = await ServedModel.start(model, { bodyBytes: 100 })
     try {
       const request = { prompt: 'a', continuations: ['x'] }
-      const { lines } = await small.answerTo(path, lineOf(request) + 'x'.repeat(1000))
+      const { lines } = await small.answerTo(path, lineOf(request) + 'x'.repeat(2 ** 24))
       assert.deepEqual(lines[0], (await expected([request]))[0])
       assert.deepEqual(lines[1].error.message, 'a line is longer than 100 bytes')
       assert.equal(lines.length, 2)

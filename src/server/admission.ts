@@ -6,6 +6,9 @@ const firstGuess = 1
 /** No client is sent away for longer, in seconds. */
 const longestWait = 600
 
+/** Gives a place back. @param isDone false for tokens that were given up: they tell nothing of the pace */
+export type Leave = (isDone?: boolean) => void
+
 export class Admission {
   /** Tokens that requests which are not answered yet may take. */
   tokens = 0
@@ -24,15 +27,8 @@ export class Admission {
    * Takes a request in. @returns gives its place back; more calls of it do nothing
    * @throws 413 for one that never fits; 429 with the time in which the queue should have room, by the pace so far
    */
-  enter(tokens: number): () => void {
-    if (tokens > this.limit)
-      throw new HttpError(
-        413,
-        `the request takes ${tokens} tokens, and the queue holds ${this.limit}; split it`,
-        {
-          code: 'request_too_large',
-        },
-      )
+  enter(tokens: number): Leave {
+    this.checkSize(tokens)
     const over = this.tokens + tokens - this.limit
     if (over > 0) {
       const seconds = Math.ceil(Math.min(this.secondsFor(over), longestWait))
@@ -45,26 +41,26 @@ export class Admission {
     return this.hold(tokens)
   }
 
-  /** enter() for the time of some work. */
-  async within<Result>(tokens: number, work: () => Promise<Result>): Promise<Result> {
-    const leave = this.enter(tokens)
-    try {
-      return await work()
-    } finally {
-      leave()
-    }
+  /** Whether a request can ever fit, of which some tokens are known. @throws 413 */
+  checkSize(tokens: number): void {
+    if (tokens <= this.limit) return
+    throw new HttpError(
+      413,
+      `the request takes ${tokens} tokens or more, and the queue holds ${this.limit}; split it`,
+      { code: 'request_too_large' },
+    )
   }
 
   /** enter() for what is being read already, and is taken in whatever waits. */
-  hold(tokens: number): () => void {
+  hold(tokens: number): Leave {
     this.busySince ??= performance.now()
     this.tokens += tokens
     let isIn = true
-    return () => {
+    return (isDone = true) => {
       if (!isIn) return
       isIn = false
       this.tokens -= tokens
-      this.tokensDone += tokens
+      if (isDone) this.tokensDone += tokens
       if (this.tokens > 0) return
       this.busyTime += performance.now() - this.busySince!
       this.busySince = undefined

@@ -1,5 +1,4 @@
 // Writes answers: JSON and texts at once, streams piece by piece and no faster than the client takes them.
-import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import { type HttpError, toHttpError } from './http-error.ts'
 import type { Answer, Call, StreamAnswer } from './route.ts'
@@ -53,13 +52,22 @@ async function sendPieces(
   response.end()
 }
 
-/** Until the client has taken what was sent; one that takes nothing for too long is cut off. */
-async function drained(response: ServerResponse, gone: AbortSignal, idleMs: number): Promise<void> {
-  const late = AbortSignal.timeout(idleMs)
-  try {
-    await once(response, 'drain', { signal: AbortSignal.any([gone, late]) })
-  } catch (error) {
-    if (late.aborted) response.destroy()
-    throw error
-  }
+/** Until the client has taken what was sent. @throws where it has gone, or has taken nothing for too long and is cut off */
+function drained(response: ServerResponse, gone: AbortSignal, idleMs: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const end = () => {
+      clearTimeout(timer)
+      response.off('drain', end)
+      gone.removeEventListener('abort', end)
+      if (gone.aborted || response.destroyed) reject(new Error('the client has gone'))
+      else resolve()
+    }
+    const timer = setTimeout(() => {
+      response.destroy()
+      end()
+    }, idleMs)
+    response.on('drain', end)
+    gone.addEventListener('abort', end)
+    if (gone.aborted) end()
+  })
 }

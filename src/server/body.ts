@@ -1,14 +1,15 @@
 // Reads the body of a request: JSON as a whole, within a limit of bytes and time.
 import type { IncomingMessage } from 'node:http'
 import { HttpError } from './http-error.ts'
-import type { Limits } from './route.ts'
+import type { Call } from './route.ts'
 
-/** @throws 413, 415, 408, 400 for what is no JSON */
-export async function readJson(request: IncomingMessage, limits: Limits): Promise<unknown> {
+/** @throws 413, 415, 408, 429, 400 for what is no JSON */
+export async function readJson(call: Call): Promise<unknown> {
+  const { request } = call
   const type = mediaType(request)
   if (type !== 'application/json')
     throw new HttpError(415, `the content type is ${type || 'missing'}; expected application/json`)
-  return parseJson((await readBytes(request, limits)).toString(), 'the body')
+  return parseJson((await readBytes(call)).toString(), 'the body')
 }
 
 /** @param what the text is, for messages. @throws 400 */
@@ -27,7 +28,8 @@ export function mediaType(request: IncomingMessage): string {
   return type.trim().toLowerCase()
 }
 
-function readBytes(request: IncomingMessage, { bodyBytes, idleMs }: Limits): Promise<Buffer> {
+function readBytes({ request, app, holdBody }: Call): Promise<Buffer> {
+  const { bodyBytes, idleMs } = app.limits
   const tooLarge = () => new HttpError(413, `the body is larger than ${bodyBytes} bytes`)
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
@@ -41,8 +43,13 @@ function readBytes(request: IncomingMessage, { bodyBytes, idleMs }: Limits): Pro
     }
     const take = (chunk: Buffer) => {
       length += chunk.length
-      if (length > bodyBytes) end(tooLarge())
-      else chunks.push(chunk)
+      if (length > bodyBytes) return end(tooLarge())
+      try {
+        holdBody(chunk.length)
+        chunks.push(chunk)
+      } catch (error) {
+        end(error as HttpError)
+      }
     }
     if (Number(request.headers['content-length']) > bodyBytes) return end(tooLarge())
     request.on('data', take)

@@ -27,17 +27,21 @@ export function checkCount(found: number, most: number, param: string): void {
     throw new HttpError(400, `${param} has ${found} entries; a request may have ${most}`, { param })
 }
 
-/** The ids that the prompts are run as. */
+/** The ids that the prompts are run as. @throws 413 as soon as they are too many */
 export async function promptIds(
-  prompts: readonly Text[],
+  prompts: Iterable<Text>,
   { app, signal }: Call,
   addSpecialTokens?: boolean | null,
 ): Promise<Int32Array[]> {
   const settings = { addBos: addSpecialTokens === false ? false : undefined, parseSpecial: true }
   const ids: Int32Array[] = []
+  let tokens = 0
   let turn = performance.now()
-  for (const [i, prompt] of prompts.entries()) {
-    ids.push(await app.model.promptIds(prompt, i, settings, signal))
+  for (const prompt of prompts) {
+    const own = await app.model.promptIds(prompt, ids.length, settings, signal)
+    ids.push(own)
+    tokens += own.length
+    app.admission.checkSize(tokens)
     // Short prompts take no turn each, and there may be thousands.
     if (performance.now() - turn < sliceMs) continue
     await nextTurn()

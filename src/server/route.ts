@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Model } from '../model.ts'
 import type { Admission } from './admission.ts'
+import type { BodyRoom } from './body-room.ts'
 import type { Metrics } from './metrics.ts'
 import type { Static, TObject, TSchema } from './schema.ts'
 
@@ -13,6 +14,7 @@ export interface App {
   /** When the server has started, in seconds since 1970. */
   created: number
   admission: Admission
+  bodies: BodyRoom
   metrics: Metrics
   limits: Limits
   isDraining(): boolean
@@ -38,6 +40,13 @@ export interface Call {
   signal: AbortSignal
   /** What the log says of it beside what it says of each. */
   counted: Partial<Record<'promptTokens' | 'completionTokens' | 'requests', number>>
+  /**
+   * Takes the request's place in the queue, which it has until its answer is sent or its client has gone: an answer that waits to be
+   * taken is memory too. @throws 413, 429; ABORTED where the client has gone already
+   */
+  enter(tokens: number): void
+  /** Counts bytes of the body, which count until then too. @throws 429 */
+  holdBody(bytes: number): void
   /** To be called as the first piece of an answer is known. */
   firstToken(): void
 }

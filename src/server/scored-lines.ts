@@ -1,6 +1,7 @@
 // Requests for scores as lines, answered line by line: read no further ahead of the answers than score() does.
 import type { Model } from '../model.ts'
 import type { ScoreOptions, ScoreRequest, ScoreResult } from '../scoring/request.ts'
+import type { Leave } from './admission.ts'
 import { toHttpError } from './http-error.ts'
 
 export interface ScoredLines {
@@ -12,13 +13,13 @@ export interface ScoredLines {
   /** @throws MtLlamaError where the result is an error after all */
   show: (result: ScoreResult, index: number) => object
   /** Told of a request's tokens as it has been read. @returns to be called as it is answered, or will not be */
-  hold: (tokens: number) => () => void
+  hold: (tokens: number) => Leave
 }
 
 /** A line that was read and is not answered. */
 interface OpenLine {
   error?: unknown
-  leave?: () => void
+  leave?: Leave
 }
 
 /**
@@ -58,7 +59,7 @@ export async function* scoredLines({
       yield `${JSON.stringify({ index, ...(shown ?? toHttpError(line.error).toJSON()) })}\n`
     }
   } finally {
-    for (const { leave } of open) leave?.()
+    for (const { leave } of open) leave?.(false)
   }
 }
 

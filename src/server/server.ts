@@ -1,13 +1,16 @@
 // The HTTP server: takes requests to their routes, answers errors, counts and logs, and drains before it ends.
 import { randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { MtLlamaError } from '../errors.ts'
 import type { Model } from '../model.ts'
-import { Admission } from './admission.ts'
+import { abortedError } from '../native/job.ts'
+import { Admission, type Leave } from './admission.ts'
 import { send, sendError, writeError } from './answer.ts'
 import { readJson } from './body.ts'
+import { BodyRoom } from './body-room.ts'
 import { allowOrigin } from './cors.ts'
 import { HttpError, toHttpError } from './http-error.ts'
 import { checkKey } from './key.ts'
@@ -48,15 +51,16 @@ export class LlamaServer {
   private readonly app: App
   private readonly options: ServeOptions
   private draining = false
-  /** Fires when requests that still run are given up. */
-  private readonly closing = new AbortController()
+  /** Of each connection, what is to be done for its open requests as it closes: a response that waits for others is not told. */
+  private readonly connections = new WeakMap<Socket, Set<() => void>>()
 
   constructor(model: Model, options: ServeOptions) {
     this.options = options
     const admission = new Admission(options.limits.queueTokens)
     this.app = {
       ...{ model, modelName: options.modelName, created: Math.floor(Date.now() / 1000) },
-      ...{ admission, metrics: new Metrics(model, admission), limits: options.limits },
+      ...{ admission, metrics: new Metrics(model, admission) },
+      ...{ bodies: new BodyRoom(options.limits), limits: options.limits },
       isDraining: () => this.draining,
     }
     const document = openApi(routes)
@@ -71,6 +75,13 @@ export class LlamaServer {
       headersTimeout: headerTimeout,
       requestTimeout: 0,
       keepAliveTimeout: keepAlive,
+    })
+    this.server.on('connection', socket => {
+      const endings = new Set<() => void>()
+      this.connections.set(socket, endings)
+      socket.on('close', () => {
+        for (const end of endings) end()
+      })
     })
     this.server.on('request', (request, response) => void this.answer(request, response))
   }
@@ -96,10 +107,7 @@ export class LlamaServer {
    */
   async close(now?: AbortSignal): Promise<void> {
     this.draining = true
-    const giveUp = () => {
-      this.closing.abort()
-      this.server.closeAllConnections()
-    }
+    const giveUp = () => this.server.closeAllConnections()
     if (now?.aborted) giveUp()
     else now?.addEventListener('abort', giveUp, { once: true })
     await new Promise<void>(resolve => {
@@ -124,18 +132,39 @@ export class LlamaServer {
     response.on('finish', () => {
       isWhole = !request.socket.destroyed
     })
-    response.on('close', () => {
+    const leaves: Leave[] = []
+    let bodyBytes = 0
+    const endings = this.connections.get(request.socket)
+    const end = () => {
+      if (gone.signal.aborted) return
       gone.abort()
+      endings?.delete(end)
+      for (const leave of leaves) leave(isWhole && failure === undefined)
+      this.app.bodies.give(bodyBytes)
       // What nginx logs where a client has closed the connection, or did not take the answer.
       this.count(call, route, begin, isWhole ? response.statusCode : 499, failure)
       // A connection whose answer began before the server drained is kept open otherwise.
       if (this.draining) setImmediate(() => this.server.closeIdleConnections())
+    }
+    endings?.add(end)
+    response.on('close', end)
+    // The time that a connection has to take an answer may end within the next request on it, which is not to end then.
+    let isAnswered = false
+    response.on('timeout', () => {
+      if (isAnswered) response.destroy()
     })
     let route: ServedRoute | undefined
     let isFirst = true
     const call: Call = {
-      ...{ id, app: this.app, request, counted: {} },
-      signal: AbortSignal.any([gone.signal, this.closing.signal]),
+      ...{ id, app: this.app, request, signal: gone.signal, counted: {} },
+      enter: tokens => {
+        if (gone.signal.aborted) throw abortedError(gone.signal)
+        leaves.push(this.app.admission.enter(tokens))
+      },
+      holdBody: bytes => {
+        this.app.bodies.take(bytes)
+        bodyBytes += bytes
+      },
       firstToken: () => {
         if (isFirst) this.app.metrics.firstToken.observe({ route: route!.path }, secondsSince(begin))
         isFirst = false
@@ -150,12 +179,16 @@ export class LlamaServer {
       await this.run(route, call, response)
     } catch (error) {
       failure = error
-      if (!response.headersSent && !gone.signal.aborted) refuse(request, response, toHttpError(error))
-      else if (response.writableEnded) endConnection(request, response)
+      // What came with the header is read by then, such as the end of a request without a body.
+      if (!request.complete) await nextTurn()
+      if (!response.headersSent && !gone.signal.aborted)
+        refuse(request, response, toHttpError(error), this.app.limits)
+      else if (response.writableEnded) discard(request, this.app.limits)
       else response.destroy()
     } finally {
       // An answer that nobody takes is not held for ever.
-      if (!response.writableFinished) response.setTimeout(this.app.limits.idleMs, () => response.destroy())
+      isAnswered = true
+      if (!response.writableFinished) response.setTimeout(this.app.limits.idleMs)
     }
   }
 
@@ -172,7 +205,7 @@ export class LlamaServer {
       return send(response, await route.lines.handle(options, call), call)
     }
     if (route.lines) refuseQuery(queryOf(request))
-    const body = route.body ? route.check(await readJson(request, this.app.limits)) : undefined
+    const body = route.body ? route.check(await readJson(call)) : undefined
     return send(response, await route.handle(body, call), call)
   }
 
@@ -205,28 +238,29 @@ export class LlamaServer {
   }
 }
 
-/**
- * Answers with an error. A client that still sends its body reads the answer after that, and would not get it from a connection
- * that is reset before: what comes is thrown away for a while.
- */
-function refuse(request: IncomingMessage, response: ServerResponse, error: HttpError): void {
+/** Answers with an error; a client that still sends its body reads the answer after that. */
+function refuse(request: IncomingMessage, response: ServerResponse, error: HttpError, limits: Limits): void {
   if (request.complete) {
     sendError(response, error)
     return
   }
   response.setHeader('connection', 'close')
-  const late = setTimeout(() => request.destroy(), lingering)
-  response.on('close', () => clearTimeout(late))
   request.on('end', () => response.end())
-  request.resume()
   writeError(response, error)
+  discard(request, limits)
 }
 
-/** After an answer that told of its failure; the rest of a body that nobody reads is not waited for. */
-function endConnection(request: IncomingMessage, response: ServerResponse): void {
+/**
+ * Throws away for a while what still comes of a body: a client would lose the end of its answer with a connection that is reset
+ * while it sends.
+ */
+function discard(request: IncomingMessage, { idleMs }: Limits): void {
   if (request.complete) return
-  if (response.writableFinished) request.destroy()
-  else response.once('finish', () => request.destroy())
+  const late = setTimeout(() => request.destroy(), Math.min(lingering, idleMs))
+  request.on('close', () => clearTimeout(late))
+  // Those of an iterator that nobody goes on with.
+  request.removeAllListeners('readable')
+  request.resume()
 }
 
 function pathOf({ url = '/' }: IncomingMessage): string {

@@ -103,8 +103,8 @@ async function complete(body: Body, call: Call): Promise<Answer> {
   const maxTokens = body.max_completion_tokens ?? body.max_tokens ?? room
   const tokens = tokensOf(ids!.length, body.n ?? 1, Math.min(maxTokens, room), body.top_logprobs ?? 0)
   const answer = new ChatAnswer(body, call, ids!, maxTokens)
-  if (body.stream) return eventStream(answer.stream(app.admission.enter(tokens)))
-  return { json: await app.admission.within(tokens, () => answer.whole()) }
+  call.enter(tokens)
+  return body.stream ? eventStream(answer.stream()) : { json: await answer.whole() }
 }
 
 /** OpenAI's newer name of the system's role is one that templates do not know. */
@@ -155,25 +155,21 @@ class ChatAnswer {
     return { ...this.head, object: 'chat.completion', choices, usage: this.usage(texts) }
   }
 
-  async *stream(leave: () => void): AsyncGenerator<object, void, undefined> {
-    try {
-      const { growths, ended } = growing(onText => this.texts(onText))
-      const begun = new Set<number>()
-      for await (const { index, piece, part, finish } of growths) {
-        this.call.firstToken()
-        if (!begun.has(index)) {
-          const delta = { role: 'assistant', content: '', refusal: null }
-          yield this.chunk([{ index, delta, logprobs: null, finish_reason: null }], null)
-          begun.add(index)
-        }
-        const delta = piece === '' ? {} : { content: piece }
-        yield this.chunk([{ index, delta, logprobs: this.logprobs(part), finish_reason: finish }], null)
+  async *stream(): AsyncGenerator<object, void, undefined> {
+    const { growths, ended } = growing(onText => this.texts(onText))
+    const begun = new Set<number>()
+    for await (const { index, piece, part, finish } of growths) {
+      this.call.firstToken()
+      if (!begun.has(index)) {
+        const delta = { role: 'assistant', content: '', refusal: null }
+        yield this.chunk([{ index, delta, logprobs: null, finish_reason: null }], null)
+        begun.add(index)
       }
-      const used = this.usage(await ended)
-      if (this.body.stream_options?.include_usage) yield this.chunk([], used)
-    } finally {
-      leave()
+      const delta = piece === '' ? {} : { content: piece }
+      yield this.chunk([{ index, delta, logprobs: this.logprobs(part), finish_reason: finish }], null)
     }
+    const used = this.usage(await ended)
+    if (this.body.stream_options?.include_usage) yield this.chunk([], used)
   }
 
   /** @param usage null where it is still to come */

@@ -56,7 +56,7 @@ export const classify = post({
 
 async function answer(body: Body, call: Call): Promise<Answer> {
   const { app, signal } = call
-  const { model, admission, limits } = app
+  const { model, limits } = app
   checkModel(app, body.model)
   const list = promptList(body.input, app, 'input') as string[]
   checkCount(body.labels.length, limits.prompts, 'labels')
@@ -69,10 +69,14 @@ async function answer(body: Body, call: Call): Promise<Answer> {
   }
   const classifier = await onField('labels', () => new Classifier(options))
   const names = options.labels.map(label => (typeof label === 'string' ? label : label.name))
+  // One by one: all labels of all texts may be millions of texts.
+  const asks = function* () {
+    for (const [index, each] of list.entries()) yield* classifier.asks(each, index)
+  }
   return onField('input', async () => {
-    const asks = list.flatMap((each, index) => classifier.asks(each, index))
-    const tokens = await askedTokens(asks, call)
-    const results = await admission.within(tokens, () => model.classify(list, options))
+    const tokens = await askedTokens(asks(), call)
+    call.enter(tokens)
+    const results = await model.classify(list, options)
     const data = results.map(({ label, labels, scores }, index) => {
       const probs = new Map(labels.map((name, i) => [name, scores[i]!]))
       return { index, label, probs: names.map(name => probs.get(name)!), num_classes: names.length }

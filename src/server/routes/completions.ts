@@ -91,10 +91,10 @@ async function complete(body: Body, call: Call): Promise<Answer> {
   const list = promptList(body.prompt, app)
   const ids = await promptIds(list, call, body.add_special_tokens)
   const tokens = sum(ids.map(({ length }) => length))
-  const weight = tokensOf(tokens, ids.length * n, maxTokens, body.logprobs ?? 0)
   const request = new Completion(body, call, await promptsOf(body, call, list, ids), maxTokens, n)
-  if (body.stream) return eventStream(request.stream(app.admission.enter(weight)))
-  return app.admission.within(weight, () => request.answer())
+  // Each choice has the prompt once more where it is echoed.
+  call.enter(tokensOf(body.echo ? tokens * n : tokens, ids.length * n, maxTokens, body.logprobs ?? 0))
+  return body.stream ? eventStream(request.stream()) : request.answer()
 }
 
 /** The prompts with what `echo` says of them. */
@@ -179,23 +179,19 @@ class Completion {
     return choices
   }
 
-  async *stream(leave: () => void): AsyncGenerator<object, void, undefined> {
-    try {
-      const scores = await this.promptScores()
-      if (this.body.echo)
-        for (let index = 0; index < this.prompts.length * this.n; index++)
-          yield await this.promptChunk(index, scores)
-      const { growths, ended } = growing(onText => this.texts(scores, onText))
-      for await (const { index, piece, part, before, finish } of growths) {
-        this.call.firstToken()
-        const logprobs = drain(this.logprobs(this.newPart(this.promptOf(index), part, before)))
-        yield this.chunk(index, piece, logprobs, finish)
-      }
-      const used = this.usage(await ended)
-      if (this.body.stream_options?.include_usage) yield { ...this.head, choices: [], usage: used }
-    } finally {
-      leave()
+  async *stream(): AsyncGenerator<object, void, undefined> {
+    const scores = await this.promptScores()
+    if (this.body.echo)
+      for (let index = 0; index < this.prompts.length * this.n; index++)
+        yield await this.promptChunk(index, scores)
+    const { growths, ended } = growing(onText => this.texts(scores, onText))
+    for await (const { index, piece, part, before, finish } of growths) {
+      this.call.firstToken()
+      const logprobs = drain(this.logprobs(this.newPart(this.promptOf(index), part, before)))
+      yield this.chunk(index, piece, logprobs, finish)
     }
+    const used = this.usage(await ended)
+    if (this.body.stream_options?.include_usage) yield { ...this.head, choices: [], usage: used }
   }
 
   private promptOf(index: number): Prompt {

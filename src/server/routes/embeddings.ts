@@ -13,6 +13,9 @@ import { type Answer, type App, type Call, post } from '../route.ts'
 import { maybe, object, oneOf, type Static, Type } from '../schema.ts'
 import { boolean, common, count, encoding, prompts, usage } from '../schemas.ts'
 
+/** Numbers of a vector that count as a token does in the queue: their memory has a bound by that. */
+const numbersPerToken = 32
+
 const body = object({
   ...common,
   input: prompts,
@@ -53,7 +56,8 @@ async function embed(body: Body, call: Call): Promise<Answer> {
     // An empty text is embedded as the one token that there has to be.
     const tokens = sum(ids.map(({ length }) => Math.max(1, length)))
     const options = { normalize: body.normalize ?? true, addBos: false, signal }
-    return app.admission.within(tokens, () => app.model.embed(ids, options))
+    call.enter(tokens + ids.length * Math.ceil(app.model.info.hiddenSize / numbersPerToken))
+    return app.model.embed(ids, options)
   })
   checkFinite(results, app)
   const isBase64 = body.encoding_format === 'base64'

@@ -45,7 +45,7 @@ export const generativeScoring = post({
 
 async function answer(body: Body, call: Call): Promise<Answer> {
   const { app, signal } = call
-  const { model, admission, limits } = app
+  const { model, limits } = app
   const { label_token_ids: labels } = body
   checkModel(app, body.model)
   checkCount(body.items.length, limits.prompts, 'items')
@@ -56,12 +56,16 @@ async function answer(body: Body, call: Call): Promise<Answer> {
     throw new HttpError(400, `label_token_ids: ids of this model are 0 to ${vocabSize - 1}, not ${unknown}`, {
       param: 'label_token_ids',
     })
-  const joined = body.items.map(item => join(body.query, item, body.item_first ?? false))
+  // One by one: a long query is in each of them.
+  const joined = function* () {
+    for (const item of body.items) yield join(body.query, item, body.item_first ?? false)
+  }
   return onField('items', async () => {
-    const ids = await promptIds(joined, call, body.add_special_tokens)
+    const ids = await promptIds(joined(), call, body.add_special_tokens)
     const tokens = sum(ids.map(({ length }) => Math.max(1, length)))
+    call.enter(tokens + ids.length * labels.length)
     const requests = ids.map(prompt => ({ prompt, continuations: labels.map(id => [id]) }))
-    const results = await admission.within(tokens, () => model.score(requests, { addBos: false, signal }))
+    const results = await model.score(requests, { addBos: false, signal })
     const scores = results.map((result, index) => {
       checkScores(result, index, model)
       const logProbs = result.continuations.map(({ logLikelihood }) => logLikelihood)

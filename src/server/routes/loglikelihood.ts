@@ -95,10 +95,8 @@ async function answer(body: Body, call: Call): Promise<Answer> {
   checkCount(requests.length, app.limits.prompts, 'requests')
   return onField('requests', async () => {
     const tokens = await askedTokens(requests, call, body.add_special_tokens)
-    const weight = tokensOf(tokens, 0, 0, body.top_k ?? 0)
-    const results = await app.admission.within(weight, () =>
-      app.model.score(requests, scoreOptions(body, call)),
-    )
+    call.enter(tokensOf(tokens, 0, 0, body.top_k ?? 0))
+    const results = await app.model.score(requests, scoreOptions(body, call))
     const shown = results.map((result, index) => {
       checkScores(result, index, app.model)
       return { index, ...showResult(result, body) }

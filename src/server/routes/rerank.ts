@@ -51,7 +51,7 @@ export const rerank = post({
 
 async function answer(body: Body, call: Call): Promise<Answer> {
   const { app, signal } = call
-  const { model, admission } = app
+  const { model } = app
   const { query } = body
   checkModel(app, body.model)
   const given = body.documents.map(document => (typeof document === 'string' ? document : document.text))
@@ -59,10 +59,14 @@ async function answer(body: Body, call: Call): Promise<Answer> {
   const template = body.template == null ? {} : { template: body.template }
   const ranker = await onField('query', () => new Ranker(query, template))
   const perQuery = await onField('query', () => queryTokens(query, call))
+  // One by one: a long template is in each of them.
+  const asks = function* () {
+    for (const [index, document] of documents.entries()) yield* ranker.asks(document, index)
+  }
   return onField('documents', async () => {
-    const asks = documents.flatMap((document, index) => ranker.asks(document, index))
-    const tokens = await askedTokens(asks, call)
-    const ranked = await admission.within(tokens, () => model.rank(query, documents, { ...template, signal }))
+    const tokens = await askedTokens(asks(), call)
+    call.enter(tokens)
+    const ranked = await model.rank(query, documents, { ...template, signal })
     const results = ranked.slice(0, body.top_n ?? ranked.length).map(({ index, score, document }) => ({
       ...{ index, relevance_score: relevance(score, perQuery), log_likelihood: score },
       ...(body.return_documents !== false && { document: { text: document } }),

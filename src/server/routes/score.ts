@@ -44,7 +44,7 @@ export const score = post({
 
 async function answer(body: Body, call: Call): Promise<Answer> {
   const { app, signal } = call
-  const { model, admission } = app
+  const { model } = app
   checkModel(app, body.model)
   const queries = promptList(body.text_1, app, 'text_1') as string[]
   const documents = promptList(body.text_2, app, 'text_2') as string[]
@@ -59,10 +59,15 @@ async function answer(body: Body, call: Call): Promise<Answer> {
   )
   const queryOf = (index: number) => queries[queries.length > 1 ? index : 0]!
   const perQuery = await onField('text_1', () => Promise.all(queries.map(query => queryTokens(query, call))))
-  const requests = documents.map((document, index) => relevanceRequest(print(document), queryOf(index)))
+  const request = (document: string, index: number) => relevanceRequest(print(document), queryOf(index))
+  // One by one: a long template is in each of them.
+  const requests = function* () {
+    for (const [index, document] of documents.entries()) yield request(document, index)
+  }
   return onField('text_2', async () => {
-    const tokens = await askedTokens(requests, call)
-    const results = await admission.within(tokens, () => model.score(requests, { signal }))
+    const tokens = await askedTokens(requests(), call)
+    call.enter(tokens)
+    const results = await model.score(documents.map(request), { signal })
     const data = results.map((result, index) => {
       checkScores(result, index, model)
       const { logLikelihood } = result.continuations[0]!
