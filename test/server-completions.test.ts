@@ -109,6 +109,14 @@ describe('POST /v1/completions', () => {
     },
   )
 
+  asks('the one new token has as many alternatives as one of several', async ({ ask }) => {
+    const fields = { prompt, echo: true, logprobs: 3, temperature: 0 }
+    const [one, two] = [await ask({ ...fields, max_tokens: 1 }), await ask({ ...fields, max_tokens: 2 })]
+    const { top_logprobs } = one.choices[0].logprobs
+    assert.deepEqual(top_logprobs, two.choices[0].logprobs.top_logprobs.slice(0, -1))
+    assert.ok(Object.keys(top_logprobs.at(-1)).length > 1)
+  })
+
   asks('tokens are named by their texts, whatever those are', async ({ ask, model }) => {
     const names = ['constructor', '__proto__', 'toString', '"', '\\', '\u2028']
     const own = model.tokenizer!.tokenBytes()
@@ -160,6 +168,10 @@ describe('POST /v1/completions', () => {
     ['one token after an echo', { prompt, echo: true, temperature: 0, max_tokens: 1, logprobs: 1 }],
     ['an echo alone', { prompt, echo: true, max_tokens: 0, logprobs: 1 }],
     [
+      'with log-probabilities and stops that tokens begin',
+      { prompt, temperature: 1, seed: 5, max_tokens: 40, logprobs: 1, stop: ['\u0002', 'qx', ' \u0007'] },
+    ],
+    [
       'with a stop that is held back',
       { prompt, temperature: 1, seed: 5, max_tokens: 40, stop: ['\u0002', 'qx'] },
     ],
@@ -177,7 +189,7 @@ describe('POST /v1/completions', () => {
         assert.equal(own.at(-1).finish_reason, whole.finish_reason)
         assert.ok(own.slice(0, -1).every(({ finish_reason }) => finish_reason === null))
         if (whole.logprobs)
-          for (const field of ['tokens', 'token_logprobs', 'top_logprobs'] as const)
+          for (const field of ['tokens', 'token_logprobs', 'top_logprobs', 'text_offset'] as const)
             assert.deepEqual(
               own.flatMap(({ logprobs }) => logprobs[field]),
               whole.logprobs[field],

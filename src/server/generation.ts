@@ -5,7 +5,6 @@ import type { GeneratedText, GenerateResult } from '../generation/options.ts'
 import type { Model } from '../model.ts'
 import { EventQueue } from './event-queue.ts'
 import { type Sampling, samplingOptions } from './sampling.ts'
-import { codePoints } from './token-texts.ts'
 
 /** A text that has ended or goes on. */
 export type SoFar = Pick<GeneratedText, 'tokens' | 'logProbs' | 'topAlternatives'>
@@ -58,8 +57,6 @@ export interface Growth {
   piece: string
   /** The new tokens. */
   part: SoFar
-  /** Characters of the text before it, as code points. */
-  before: number
   finish: 'stop' | 'length' | null
 }
 
@@ -72,20 +69,16 @@ export function growing(begin: (told: OnText) => Promise<GeneratedText[]>): {
   ended: Promise<GeneratedText[]>
 } {
   const queue = new EventQueue<Growth>()
-  const told = new Map<number, { tokens: number; length: number; characters: number }>()
+  const told = new Map<number, { tokens: number; length: number }>()
   const tell = (piece: string, index: number, text: SoFar, finish: Growth['finish']) => {
-    const { tokens, length, characters } = told.get(index) ?? { tokens: 0, length: 0, characters: 0 }
-    told.set(index, {
-      tokens: text.tokens.length,
-      length: length + piece.length,
-      characters: characters + codePoints(piece),
-    })
+    const { tokens, length } = told.get(index) ?? { tokens: 0, length: 0 }
+    told.set(index, { tokens: text.tokens.length, length: length + piece.length })
     const part = {
       tokens: text.tokens.slice(tokens),
       logProbs: text.logProbs.slice(tokens),
       topAlternatives: text.topAlternatives?.slice(tokens) ?? [],
     }
-    queue.push({ index, piece, part, before: characters, finish })
+    queue.push({ index, piece, part, finish })
   }
   const ended = begin((piece, index, text) => tell(piece, index, text, null)).then(texts => {
     // What did not come piece by piece comes at once.

@@ -1,6 +1,6 @@
 // Tokens as texts, for log-probabilities.
 import type { Model } from '../model.ts'
-import { tokenTexts } from '../tokenizer/token-texts.ts'
+import { TokenTexts } from '../tokenizer/token-texts.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 
 /**
@@ -16,18 +16,23 @@ export function tokenBytes(tokenizer: Tokenizer, id: number): Uint8Array {
   return tokenizer.tokenBytes().of(id) ?? Buffer.from(tokenizer.tokenText(id))
 }
 
-/**
- * Where each token's text begins in a text that they make, in characters as Python counts them: code points.
- * @param start where the first one begins
- */
-export function textOffsets({ tokenizer }: Model, ids: ArrayLike<number>, start = 0): number[] {
-  if (!tokenizer) return Array.from(ids, () => start)
-  let offset = start
-  return tokenTexts(tokenizer, ids).map(text => {
-    const own = offset
-    offset += codePoints(text)
+/** Where each token's text begins in a text that they make, in characters as Python counts them: code points. */
+export class TextOffsets {
+  private readonly texts: TokenTexts | undefined
+  private next: number
+
+  /** @param start where the first one begins */
+  constructor({ tokenizer }: Model, start = 0) {
+    this.texts = tokenizer && new TokenTexts(tokenizer)
+    this.next = start
+  }
+
+  /** Of the next token. */
+  push(id: number): number {
+    const own = this.next
+    if (this.texts) this.next += codePoints(this.texts.push(id))
     return own
-  })
+  }
 }
 
 export function codePoints(text: string): number {

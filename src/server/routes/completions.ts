@@ -16,7 +16,7 @@ import { samplingFields, takesBest } from '../sampling.ts'
 import { maybe, object, type Static, Type } from '../schema.ts'
 import { boolean, common, count, encoding, nullable, prompts, usage } from '../schemas.ts'
 import { eventStream } from '../sse.ts'
-import { codePoints, textOffsets, tokenText } from '../token-texts.ts'
+import { codePoints, TextOffsets, tokenText } from '../token-texts.ts'
 
 const defaultTokens = 16
 /** Entries with their alternatives that take about a millisecond. */
@@ -120,12 +120,12 @@ async function promptsOf(
   return prompts
 }
 
-/** What a prompt's own tokens are, and what follows them if that was asked of the same pass. */
+/** What a prompt's own tokens are, and the likeliest ones after them, if those were asked of the same pass. */
 interface PromptScores {
   /** Of its tokens after the first, and of what they were taken from. */
   logProbs: readonly number[]
   alternatives: readonly (readonly Alternative[])[]
-  next: Alternative | undefined
+  next: readonly Alternative[] | undefined
 }
 
 class Completion {
@@ -135,6 +135,8 @@ class Completion {
   private readonly prompts: readonly Prompt[]
   private readonly maxTokens: number
   private readonly n: number
+  /** Where the new tokens of each text that has begun stand in it. */
+  private readonly offsets = new Map<number, TextOffsets>()
   private readonly head: { id: string; object: 'text_completion'; created: number; model: string }
 
   constructor(body: Body, call: Call, prompts: readonly Prompt[], maxTokens: number, n: number) {
@@ -165,12 +167,12 @@ class Completion {
     const choices: string[] = []
     for (const [index, text] of texts.entries()) {
       const prompt = this.promptOf(index)
-      const entries = this.promptPart(prompt, scores[Math.floor(index / this.n)])
+      const entries = yield* this.promptPart(prompt, scores[Math.floor(index / this.n)])
       choices.push(
         JSON.stringify({
           index,
           text: (this.body.echo ? prompt.text : '') + text.text,
-          logprobs: yield* this.logprobs([...entries, ...this.newPart(prompt, text, 0)]),
+          logprobs: yield* this.logprobs([...entries, ...this.newPart(index, text)]),
           finish_reason: finishOf(text),
         }),
       )
@@ -185,9 +187,9 @@ class Completion {
       for (let index = 0; index < this.prompts.length * this.n; index++)
         yield await this.promptChunk(index, scores)
     const { growths, ended } = growing(onText => this.texts(scores, onText))
-    for await (const { index, piece, part, before, finish } of growths) {
+    for await (const { index, piece, part, finish } of growths) {
       this.call.firstToken()
-      const logprobs = drain(this.logprobs(this.newPart(this.promptOf(index), part, before)))
+      const logprobs = drain(this.logprobs(this.newPart(index, part)))
       yield this.chunk(index, piece, logprobs, finish)
     }
     const used = this.usage(await ended)
@@ -201,8 +203,12 @@ class Completion {
   private async promptChunk(index: number, scores: readonly PromptScores[]): Promise<object> {
     const at = Math.floor(index / this.n)
     const prompt = this.prompts[at]!
-    const logprobs = this.logprobs(this.promptPart(prompt, scores[at]))
-    return this.chunk(index, prompt.text, await inSlices(logprobs, this.call.signal), null)
+    const logprobs = await inSlices(this.promptLogprobs(prompt, scores[at]), this.call.signal)
+    return this.chunk(index, prompt.text, logprobs, null)
+  }
+
+  private *promptLogprobs(prompt: Prompt, scores: PromptScores | undefined): Slices<Logprobs | null> {
+    return yield* this.logprobs(yield* this.promptPart(prompt, scores))
   }
 
   private chunk(
@@ -234,7 +240,7 @@ class Completion {
       if (asked[i]!.length === 0 || ids.length === 0)
         return { logProbs: [], alternatives: [], next: undefined }
       const { tokenLogProbs, topAlternatives = [] } = results.next().value!.continuations[0]!
-      const next = this.wantsNext ? topAlternatives.at(-1)![0] : undefined
+      const next = this.wantsNext ? topAlternatives.at(-1)! : undefined
       return { logProbs: tokenLogProbs, alternatives: topAlternatives, next }
     })
   }
@@ -264,21 +270,27 @@ class Completion {
   }
 
   /** The best next token as a text. One that ends texts is an entry of the log-probabilities, and no text. */
-  private nextText({ token, logProb }: Alternative): GeneratedText {
+  private nextText(alternatives: readonly Alternative[]): GeneratedText {
+    const { token, logProb } = alternatives[0]!
     const ends = this.model.info.eosTokenIds.includes(token)
     const decoder = ends ? undefined : this.model.tokenizer?.decodeStream({ skipSpecialTokens: true })
     return {
       text: decoder ? decoder.push(token) + decoder.end() : '',
-      ...{ tokens: [token], logProbs: [logProb], topAlternatives: [[{ token, logProb }]] },
+      ...{ tokens: [token], logProbs: [logProb], topAlternatives: [[...alternatives]] },
       finishReason: ends ? 'stop' : 'length',
     }
   }
 
   /** Entries of the prompt, with where each begins in its text. */
-  private promptPart({ ids, text, added }: Prompt, scores: PromptScores | undefined): Placed[] {
+  private *promptPart({ ids, text, added }: Prompt, scores: PromptScores | undefined): Slices<Placed[]> {
     const last = ids.at(-1)
     if (last === undefined || !scores) return []
-    const offsets = textOffsets(this.model, ids)
+    const places = new TextOffsets(this.model)
+    const offsets: number[] = []
+    for (const id of ids) {
+      offsets.push(places.push(id))
+      if (offsets.length % entriesPerSlice === 0) yield
+    }
     // BOS and the space that SentencePiece puts before a text are in no text that was given.
     const all = offsets.at(-1)! + codePoints(tokenText(this.model, last))
     const before = Math.max(0, all - codePoints(text))
@@ -290,13 +302,14 @@ class Completion {
     return entries.slice(added)
   }
 
-  /** Entries of new tokens. @param before characters of the new text that come before them */
-  private newPart(prompt: Prompt, { tokens, logProbs, topAlternatives }: SoFar, before: number): Placed[] {
+  /** Entries of new tokens, which follow those of text `index` that came before. */
+  private newPart(index: number, { tokens, logProbs, topAlternatives }: SoFar): Placed[] {
     if (this.body.logprobs == null) return []
-    const start = before + (this.body.echo ? codePoints(prompt.text) : 0)
-    const offsets = textOffsets(this.model, tokens, start)
+    const start = this.body.echo ? codePoints(this.promptOf(index).text) : 0
+    const offsets = this.offsets.get(index) ?? new TextOffsets(this.model, start)
+    this.offsets.set(index, offsets)
     return tokens.map((id, i) => ({
-      ...{ id, logProb: logProbs[i]!, offset: offsets[i]! },
+      ...{ id, logProb: logProbs[i]!, offset: offsets.push(id) },
       alternatives: topAlternatives?.[i] ?? [],
     }))
   }
