@@ -1,6 +1,8 @@
 // mt-llama serve as a program: says where it listens, answers, and ends well at a signal.
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { withFolder } from './checkpoint-files.ts'
 import { type CliResult, cli } from './cli-run.ts'
@@ -77,10 +79,17 @@ describe('mt-llama serve', () => {
     withFolder(async dir => {
       const file = join(dir, 'keys')
       writeFileSync(file, '\n \n')
+      await using other = createServer().listen(0, '127.0.0.1')
+      await once(other, 'listening')
+      const { port } = other.address() as AddressInfo
       for (const [args, message] of [
         [
           ['--host', '203.0.113.1'],
           /^error: cannot listen on 203\.0\.113\.1, port 8080: EADDRNOTAVAIL\. \[OUTPUT\]$/m,
+        ],
+        [
+          ['--port', `${port}`],
+          /^error: cannot listen on 127\.0\.0\.1, port \d+: EADDRINUSE\. Another program has it; take another port, or 0/m,
         ],
         [['--api-key-file', join(dir, 'none')], /^error: .*none: ENOENT\. \[FILE_READ\]$/m],
         [['--api-key-file', file], /^error: .*keys has no key; expected one a line\. \[INVALID_ARGUMENT\]$/m],

@@ -138,6 +138,11 @@ describe('POST /v1/chat/completions', () => {
           [{ messages: [] }, 'messages', /^messages: expected a list of/],
           [{ messages: [{ role: 'user' }] }, 'messages.0.content', /content is missing$/],
           [{ messages: 'hi' }, 'messages', /^messages: expected a list of/],
+          [
+            { messages: [{ role: 'user', content: 'far '.repeat(9000) }] },
+            'messages',
+            /^the conversation: \d+ tokens leave no room for 1 new/,
+          ],
           [{ messages, top_logprobs: 3 }, 'top_logprobs', /expected logprobs to be true/],
           [{ messages, tools: [{}] }, 'tools', /^unknown field tools$/],
           [{ messages, max_tokens: 0 }, 'max_tokens', /^max_tokens: expected a whole number of at least 1$/],

@@ -229,7 +229,12 @@ describe('POST /v1/completions', () => {
       'max_tokens',
       /^max_tokens: expected a whole number of at least 0$/,
     ],
-    [{ prompt: [999_999] }, 400, null, /^prompt 0: token 0 is 999999; ids of this model are 0 to 257/],
+    [
+      { prompt: [[1], [999_999]] },
+      400,
+      'prompt',
+      /^prompt\[1\]: token 0 is 999999; ids of this model are 0 to 257/,
+    ],
     [{ prompt: Array(101).fill('a') }, 400, 'prompt', /^prompt has 101 entries; a request may have 100$/],
     [{ prompt: 'a', max_token: 3 }, 400, 'max_token', /^unknown field max_token$/],
     [
@@ -261,13 +266,13 @@ describe('POST /v1/completions', () => {
     [
       { prompt: 'a'.repeat(3000) },
       400,
-      null,
-      /^prompt 0: 3001 tokens leave no room for 1 new; the context has 2048 positions. Shorten it$/,
+      'prompt',
+      /^prompt\[0\]: 3001 tokens leave no room for 1 new; the context has 2048 positions. Shorten it$/,
     ],
     [
       { prompt: 'a'.repeat(3000), echo: true, logprobs: 1, max_tokens: 0 },
       400,
-      null,
+      'prompt',
       /the context has 2048 positions/,
     ],
   ]

@@ -83,6 +83,7 @@ describe('the HTTP server', () => {
         for (const [header, status] of [
           ['Bearer one', 200],
           ['bearer two', 200],
+          ['Bearer three and four', 200],
           ['Bearer three', 401],
           ['Bearer on', 401],
           ['Bearer', 401],
@@ -96,7 +97,7 @@ describe('the HTTP server', () => {
         assert.equal((await fetch(`${url}/v1/models`)).status, 401)
         assert.equal((await fetch(`${url}/health`)).status, 200)
       },
-      { apiKeys: ['one', 'two'] },
+      { apiKeys: ['one', 'two', 'three and four'] },
     ))
 
   it('a queue that is full sends away with a time to come again, and takes what comes after', () =>

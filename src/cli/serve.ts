@@ -1,5 +1,6 @@
 // mt-llama serve: the model over HTTP.
 import { readFile } from 'node:fs/promises'
+import { isIPv4 } from 'node:net'
 import path from 'node:path'
 import { type Command, InvalidArgumentError } from 'commander'
 import { pino } from 'pino'
@@ -110,7 +111,7 @@ function key(text: string): string {
 }
 
 function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.')
+  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'))
 }
 
 /** Until the first Ctrl-C or SIGTERM. */

@@ -48,11 +48,17 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   DISPOSED: 503,
 }
 
+/** A field of a request that work is on, and what errors call its entries: 'input[3]' unless there is a word for all. */
+export interface Subject {
+  field: string
+  word?: string
+}
+
 /**
  * What the client is told of an error: of one that is not its own, no more than that there was one.
- * @param field of the request that the work was on, where it was on one; an option that the error names goes before
+ * @param subject of the work, where it has one; an option that the error names goes before
  */
-export function toHttpError(error: unknown, field?: string): HttpError {
+export function toHttpError(error: unknown, subject?: Subject): HttpError {
   if (error instanceof HttpError) return error
   if (!(error instanceof MtLlamaError)) return new HttpError(500, 'internal error')
   const status = statuses[error.code]
@@ -62,13 +68,16 @@ export function toHttpError(error: unknown, field?: string): HttpError {
   // Options by the names of their fields; a way out that a request does not have is left out.
   const wordOf = (term: Term) => {
     if (term.kind === 'remedy') return ''
-    if (term.kind !== 'option') return field === undefined ? undefined : `${field}[${term.index}]`
+    if (term.kind !== 'option') return subject && (subject.word ?? `${subject.field}[${term.index}]`)
     const name = term.name === 'constraint' ? 'response_format' : snakeCase(term.name)
     option ??= name
     return name
   }
   const { message } = error.reworded(wordOf)
-  return new HttpError(status, message, { code, param: option ?? field })
+  return new HttpError(status, message, {
+    code,
+    param: status < 500 ? (option ?? subject?.field) : undefined,
+  })
 }
 
 /** Work on a field of a request: an error of the client's that it ends with names the field. */
@@ -77,7 +86,7 @@ export async function onField<Result>(field: string, work: () => Result | Promis
     return await work()
   } catch (error) {
     if (!(error instanceof MtLlamaError)) throw error
-    const named = toHttpError(error, field)
+    const named = toHttpError(error, { field })
     // What is not the client's is logged as it is.
     throw named.status < 500 ? named : error
   }

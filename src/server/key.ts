@@ -5,14 +5,13 @@ import { HttpError } from './http-error.ts'
 /** @throws 401 for a header without the key */
 export function checkKey(keys: readonly string[], authorization: string | undefined): void {
   if (keys.length === 0) return
-  const [scheme, given] = authorization?.split(' ') ?? []
+  // A key may hold spaces.
+  const given = /^bearer +(.*)$/i.exec(authorization ?? '')?.[1]
   // Digests have one length, and their comparison takes one time, so that neither tells how much of a key was right.
-  const isRight =
-    scheme?.toLowerCase() === 'bearer' && keys.filter(key => isSame(key, given ?? '')).length > 0
-  if (isRight) return
+  if (given !== undefined && keys.filter(key => isSame(key, given)).length > 0) return
   throw new HttpError(
     401,
-    given ? 'the API key is wrong' : 'an API key is needed: Authorization: Bearer KEY',
+    authorization ? 'the API key is wrong' : 'an API key is needed: Authorization: Bearer KEY',
     {
       code: 'invalid_api_key',
       headers: { 'www-authenticate': 'Bearer' },

@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Model } from '../model.ts'
 import type { Admission } from './admission.ts'
 import type { BodyRoom } from './body-room.ts'
+import type { Subject } from './http-error.ts'
 import type { Metrics } from './metrics.ts'
 import type { Static, TObject, TSchema } from './schema.ts'
 
@@ -91,6 +92,8 @@ export interface Route {
   /** No key is needed, and it answers while the server drains. */
   isOpen?: boolean
   lines?: Lines
+  /** What an error of the model's is about, where handle() does not say so. */
+  subject?: Subject
   /** @param body as `body` describes it */
   handle: (body: unknown, call: Call) => Answer | Promise<Answer>
 }

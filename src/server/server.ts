@@ -90,8 +90,13 @@ export class LlamaServer {
   listen(): Promise<string> {
     const { host, port } = this.options
     return new Promise((resolve, reject) => {
-      const refuse = (error: NodeJS.ErrnoException) =>
-        reject(new MtLlamaError('OUTPUT', `cannot listen on ${host}, port ${port}: ${error.code}.`))
+      const refuse = ({ code }: NodeJS.ErrnoException) => {
+        const wayOut =
+          code === 'EADDRINUSE'
+            ? ' Another program has it; take another port, or 0 for one that is free.'
+            : ''
+        reject(new MtLlamaError('OUTPUT', `cannot listen on ${host}, port ${port}: ${code}.${wayOut}`))
+      }
       this.server.once('error', refuse)
       this.server.listen(port, host, () => {
         this.server.off('error', refuse)
@@ -182,7 +187,7 @@ export class LlamaServer {
       // What came with the header is read by then, such as the end of a request without a body.
       if (!request.complete) await nextTurn()
       if (!response.headersSent && !gone.signal.aborted)
-        refuse(request, response, toHttpError(error), this.app.limits)
+        refuse(request, response, toHttpError(error, route?.subject), this.app.limits)
       else if (response.writableEnded) discard(request, this.app.limits)
       else response.destroy()
     } finally {
@@ -225,8 +230,8 @@ export class LlamaServer {
     const ms = Math.round(performance.now() - begin)
     const line = { id, method: request.method, route: path, status, ms, ...counted }
     const { log } = this.options
-    // A stream that fails has its status sent already.
-    const hasFailed = status >= 500 || (status === 200 && failure !== undefined)
+    // A stream that fails has its status sent already; that the server drains is no failure of it.
+    const hasFailed = failure !== undefined && (status >= 500 || status === 200)
     if (hasFailed) log.error({ ...line, ...this.detailsOf(failure) })
     else log.info(line)
   }

@@ -79,6 +79,7 @@ export const chatCompletions = post({
     usage,
   }),
   types: ['text/event-stream'],
+  subject: { field: 'messages', word: 'the conversation' },
   handle: complete,
 })
 

@@ -65,6 +65,7 @@ export const completions = post({
     usage,
   }),
   types: ['text/event-stream'],
+  subject: { field: 'prompt' },
   handle: complete,
 })
 
