@@ -1,13 +1,17 @@
 // Writes answers: JSON and texts at once, streams piece by piece and no faster than the client takes them.
 import type { ServerResponse } from 'node:http'
+import { inSlices } from '../calls/slices.ts'
 import { type HttpError, toHttpError } from './http-error.ts'
+import { jsonBytes } from './json-bytes.ts'
+import { sum } from './prompts.ts'
 import type { Answer, Call, StreamAnswer } from './route.ts'
 
 export async function send(response: ServerResponse, answer: Answer, call: Call): Promise<void> {
   if ('pieces' in answer) return sendPieces(response, answer, call)
-  if ('json' in answer)
-    writeWhole(response, answer.status ?? 200, 'application/json', JSON.stringify(answer.json))
-  else writeWhole(response, 200, answer.type, answer.text)
+  if ('json' in answer) {
+    const pieces = await inSlices(jsonBytes(answer.json), call.signal)
+    writeWhole(response, answer.status ?? 200, 'application/json', pieces)
+  } else writeWhole(response, 200, answer.type, [Buffer.from(answer.text)])
   response.end()
 }
 
@@ -19,13 +23,13 @@ export function sendError(response: ServerResponse, error: HttpError): void {
 /** Sends the whole of an error, whose response is still to be ended. */
 export function writeError(response: ServerResponse, error: HttpError): void {
   for (const [name, value] of Object.entries(error.headers)) response.setHeader(name, value)
-  writeWhole(response, error.status, 'application/json', JSON.stringify(error))
+  writeWhole(response, error.status, 'application/json', [Buffer.from(JSON.stringify(error))])
 }
 
-function writeWhole(response: ServerResponse, status: number, type: string, text: string): void {
-  const bytes = Buffer.from(text)
-  response.writeHead(status, { 'content-type': type, 'content-length': bytes.length })
-  response.write(bytes)
+function writeWhole(response: ServerResponse, status: number, type: string, pieces: readonly Buffer[]): void {
+  const length = sum(pieces.map(({ length }) => length))
+  response.writeHead(status, { 'content-type': type, 'content-length': length })
+  for (const piece of pieces) response.write(piece)
 }
 
 async function sendPieces(

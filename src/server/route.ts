@@ -53,7 +53,7 @@ export interface Call {
 }
 
 export interface JsonAnswer {
-  json: unknown
+  json: object
   status?: number
 }
 export interface TextAnswer {

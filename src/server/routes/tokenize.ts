@@ -1,5 +1,7 @@
 // POST /tokenize, as vLLM has it (vllm/entrypoints/serve/tokenize/protocol.py: prompt or messages, add_special_tokens,
 // add_generation_prompt, return_token_strs; count, max_model_len, tokens, token_strs).
+import { inSlices, type Slices, sliceItems } from '../../calls/slices.ts'
+import type { Tokenizer } from '../../tokenizer/tokenizer.ts'
 import { HttpError, onField } from '../http-error.ts'
 import { checkModel } from '../prompts.ts'
 import { type Answer, type App, type Call, post } from '../route.ts'
@@ -49,10 +51,19 @@ async function answer(body: Body, { app, signal }: Call): Promise<Answer> {
     const ids = await model.promptIds(prompt, 0, settings, signal)
     return { tokens: [...ids], tokenizer: tokenizerOf(app) }
   })
-  const token_strs = body.return_token_strs ? tokens.map(id => tokenizer.tokenText(id)) : null
+  const token_strs = body.return_token_strs ? await inSlices(spelt(tokenizer, tokens), signal) : null
   return {
     json: { count: tokens.length, max_model_len: model.info.contextLength, tokens, token_strs },
   }
+}
+
+function* spelt(tokenizer: Tokenizer, ids: readonly number[]): Slices<string[]> {
+  const texts: string[] = []
+  for (const id of ids) {
+    texts.push(tokenizer.tokenText(id))
+    if (texts.length % sliceItems === 0) yield
+  }
+  return texts
 }
 
 /** @throws 400 for none or two */
