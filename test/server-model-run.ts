@@ -1,15 +1,13 @@
-// Serves a model in this process on a free port, for the tests of routes over a model, and asks it.
+// A server that several tests share, with their model, and how they ask its routes.
 import { strict as assert } from 'node:assert'
 import { once } from 'node:events'
 import { type ClientRequest, type IncomingMessage, request } from 'node:http'
-import { pino } from 'pino'
 import { Value } from 'typebox/value'
 import type { Model } from '../src/index.ts'
 import type { Limits, Route } from '../src/server/route.ts'
 import { errorBody } from '../src/server/schemas.ts'
-import { LlamaServer } from '../src/server/server.ts'
-
-const limits: Limits = { bodyBytes: 16 * 2 ** 20, prompts: 64, queueTokens: 1_000_000, idleMs: 60_000 }
+import type { LlamaServer } from '../src/server/server.ts'
+import { limits, metric, post, type Running, startServer } from './server-run.ts'
 
 /** Of any type: tests look at what it is. */
 export type Json = ReturnType<typeof JSON.parse>
@@ -27,7 +25,7 @@ export class ServedModel {
   readonly logged: Record<string, unknown>[]
   private readonly server: LlamaServer
 
-  private constructor(server: LlamaServer, url: string, logged: Record<string, unknown>[]) {
+  private constructor({ server, url, logged }: Running) {
     this.server = server
     this.url = url
     this.logged = logged
@@ -35,13 +33,9 @@ export class ServedModel {
 
   /** The model is the caller's to dispose of. */
   static async start(model: Model, own: Partial<Limits> = {}): Promise<ServedModel> {
-    const logged: Record<string, unknown>[] = []
-    const server = new LlamaServer(model, {
-      ...{ host: '127.0.0.1', port: 0, apiKeys: [], corsOrigin: undefined, modelName: 'tiny' },
-      ...{ limits: { ...limits, ...own }, logsDetails: true },
-      log: pino({}, { write: (line: string) => logged.push(JSON.parse(line)) }),
-    })
-    return new ServedModel(server, await server.listen(), logged)
+    return new ServedModel(
+      await startServer(model, { limits: { ...limits, prompts: 64, ...own }, logsDetails: true }),
+    )
   }
 
   /** Ends what still runs. */
@@ -49,13 +43,8 @@ export class ServedModel {
     return this.server.close(AbortSignal.abort())
   }
 
-  async post(path: string, body: unknown): Promise<{ status: number; json: Json }> {
-    const answer = await fetch(this.url + path, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-    })
-    return { status: answer.status, json: await answer.json() }
+  post(path: string, body: unknown): Promise<{ status: number; json: Json }> {
+    return post(this.url + path, body)
   }
 
   /** The answer of a route, which has to be what its schema says. */
@@ -97,8 +86,7 @@ export class ServedModel {
   }
 
   /** Tokens of requests that are not answered yet. */
-  async queueTokens(): Promise<number> {
-    const text = await (await fetch(`${this.url}/metrics`)).text()
-    return Number(/^mt_llama_queue_tokens (\d+)$/m.exec(text)![1])
+  queueTokens(): Promise<number> {
+    return metric(this.url, 'mt_llama_queue_tokens')
   }
 }

@@ -16,22 +16,27 @@ export interface Running {
 }
 
 /** @param options where they differ from those of `mt-llama serve` by default */
-export async function withServer<Result>(
-  body: (running: Running) => Promise<Result>,
-  { path = defaultModel, ...options }: Partial<ServeOptions> & { path?: string } = {},
-): Promise<Result> {
-  await using model = await loadModel(path, { dtype: 'float32' })
+export async function startServer(model: Model, options: Partial<ServeOptions> = {}): Promise<Running> {
   const logged: Record<string, unknown>[] = []
   const log = pino({ level: 'info' }, { write: line => void logged.push(JSON.parse(line)) })
   const server = new LlamaServer(model, {
     ...{ host: '127.0.0.1', port: 0, apiKeys: [], corsOrigin: undefined, modelName: 'tiny' },
     ...{ limits, log, logsDetails: false, ...options },
   })
-  const url = await server.listen()
+  return { model, server, url: await server.listen(), logged }
+}
+
+/** startServer() of a model that is loaded for it, for the time of a test. */
+export async function withServer<Result>(
+  body: (running: Running) => Promise<Result>,
+  { path = defaultModel, ...options }: Partial<ServeOptions> & { path?: string } = {},
+): Promise<Result> {
+  await using model = await loadModel(path, { dtype: 'float32' })
+  const running = await startServer(model, options)
   try {
-    return await body({ model, server, url, logged })
+    return await body(running)
   } finally {
-    await server.close(AbortSignal.abort())
+    await running.server.close(AbortSignal.abort())
   }
 }
 
