@@ -5,9 +5,10 @@ import type { GeneratedText } from '../../generation/options.ts'
 import type { Model } from '../../model.ts'
 import type { Alternative } from '../../scoring/request.ts'
 import { tokensOf } from '../admission.ts'
+import { answerHead, textUsage } from '../answer-fields.ts'
 import { finishOf, generateTexts, growing, type OnText, type SoFar } from '../generation.ts'
 import { HttpError } from '../http-error.ts'
-import { checkModel, promptIds, sum } from '../prompts.ts'
+import { checkModel, promptIds } from '../prompts.ts'
 import { type Answer, type Call, post } from '../route.ts'
 import { samplingFields } from '../sampling.ts'
 import { maybe, object, oneOf, type Static, Type } from '../schema.ts'
@@ -133,7 +134,7 @@ class ChatAnswer {
   private readonly model: Model
   private readonly ids: Int32Array
   private readonly maxTokens: number
-  private readonly head: { id: string; created: number; model: string }
+  private readonly head: object
 
   constructor(body: Body, call: Call, ids: Int32Array, maxTokens: number) {
     this.body = body
@@ -141,8 +142,7 @@ class ChatAnswer {
     this.model = call.app.model
     this.ids = ids
     this.maxTokens = maxTokens
-    const created = Math.floor(Date.now() / 1000)
-    this.head = { id: `chatcmpl-${call.id}`, created, model: call.app.modelName }
+    this.head = answerHead(call, 'chatcmpl', body.stream ? 'chat.completion.chunk' : 'chat.completion')
   }
 
   async whole(): Promise<object> {
@@ -153,7 +153,7 @@ class ChatAnswer {
       logprobs: this.logprobs(text),
       finish_reason: finishOf(text),
     }))
-    return { ...this.head, object: 'chat.completion', choices, usage: this.usage(texts) }
+    return { ...this.head, choices, usage: this.usage(texts) }
   }
 
   async *stream(): AsyncGenerator<object, void, undefined> {
@@ -176,7 +176,7 @@ class ChatAnswer {
   /** @param usage null where it is still to come */
   private chunk(choices: object[], usage: object | null): object {
     const withUsage = this.body.stream_options?.include_usage ? { usage } : {}
-    return { ...this.head, object: 'chat.completion.chunk', choices, ...withUsage }
+    return { ...this.head, choices, ...withUsage }
   }
 
   private texts(onText?: OnText): Promise<GeneratedText[]> {
@@ -213,9 +213,6 @@ class ChatAnswer {
   }
 
   private usage(texts: readonly GeneratedText[]): Static<typeof usage> {
-    const prompt_tokens = this.ids.length
-    const completion_tokens = sum(texts.map(({ tokens }) => tokens.length))
-    Object.assign(this.call.counted, { promptTokens: prompt_tokens, completionTokens: completion_tokens })
-    return { prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens }
+    return textUsage(this.call, this.ids.length, texts)
   }
 }

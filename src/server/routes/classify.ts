@@ -3,9 +3,9 @@
 // request brings them: `labels`, in whose order `probs` are, with `template`, `multi_label` and `calibrate` of
 // Model.classify(). A text takes the tokens of its prompts and labels, which usage counts.
 import { Classifier, type ClassifyOptions } from '../../zero-shot/classify.ts'
+import { listFields, listHead, promptUsage } from '../answer-fields.ts'
 import { askedTokens } from '../asked-tokens.ts'
 import { onField } from '../http-error.ts'
-import { listFields, listHead, promptUsage } from '../list-answer.ts'
 import { checkCount, checkModel, promptList } from '../prompts.ts'
 import { type Answer, type Call, post } from '../route.ts'
 import { maybe, object, oneOf, type Static, Type } from '../schema.ts'

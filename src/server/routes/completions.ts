@@ -8,6 +8,7 @@ import type { GeneratedText } from '../../generation/options.ts'
 import type { Model } from '../../model.ts'
 import type { Alternative } from '../../scoring/request.ts'
 import { tokensOf } from '../admission.ts'
+import { answerHead, textUsage } from '../answer-fields.ts'
 import { finishOf, generateTexts, growing, type OnText, type SoFar } from '../generation.ts'
 import { HttpError } from '../http-error.ts'
 import { checkModel, promptIds, promptList, sum } from '../prompts.ts'
@@ -138,18 +139,16 @@ class Completion {
   private readonly n: number
   /** Where the new tokens of each text that has begun stand in it. */
   private readonly offsets = new Map<number, TextOffsets>()
-  private readonly head: { id: string; object: 'text_completion'; created: number; model: string }
+  private readonly head: object
 
   constructor(body: Body, call: Call, prompts: readonly Prompt[], maxTokens: number, n: number) {
-    const { model, modelName } = call.app
     this.body = body
     this.call = call
-    this.model = model
+    this.model = call.app.model
     this.prompts = prompts
     this.maxTokens = maxTokens
     this.n = n
-    const created = Math.floor(Date.now() / 1000)
-    this.head = { id: `cmpl-${call.id}`, object: 'text_completion', created, model: modelName }
+    this.head = answerHead(call, 'cmpl', 'text_completion')
   }
 
   /** The whole, written choice by choice: a large answer takes the event loop's thread long. */
@@ -342,10 +341,7 @@ class Completion {
   }
 
   private usage(texts: readonly GeneratedText[]): Static<typeof usage> {
-    const prompt_tokens = sum(this.prompts.map(({ ids }) => ids.length))
-    const completion_tokens = sum(texts.map(({ tokens }) => tokens.length))
-    Object.assign(this.call.counted, { promptTokens: prompt_tokens, completionTokens: completion_tokens })
-    return { prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens }
+    return textUsage(this.call, sum(this.prompts.map(({ ids }) => ids.length)), texts)
   }
 }
 

@@ -4,9 +4,9 @@
 // A prompt is the query followed by an item. Texts are joined before they are encoded, as SGLang does it: vLLM encodes them
 // apart, which gives other tokens where one would reach across.
 import { logSoftmax } from '../../zero-shot/calibration.ts'
+import { listFields, listHead, promptUsage } from '../answer-fields.ts'
 import { checkScores } from '../check-scores.ts'
 import { HttpError, onField } from '../http-error.ts'
-import { listFields, listHead, promptUsage } from '../list-answer.ts'
 import { checkCount, checkModel, promptIds, sum } from '../prompts.ts'
 import { type Answer, type Call, post } from '../route.ts'
 import { maybe, object, oneOf, type Static, Type } from '../schema.ts'

@@ -5,12 +5,12 @@
 
 import { type ScoreOptions, type ScoreResult, tooLongPolicies } from '../../scoring/request.ts'
 import { tokensOf } from '../admission.ts'
+import { listFields, listHead, promptUsage } from '../answer-fields.ts'
 import { askedTokens } from '../asked-tokens.ts'
 import { parseJson } from '../body.ts'
 import { checkScores } from '../check-scores.ts'
 import { onField } from '../http-error.ts'
 import { readLines } from '../lines.ts'
-import { listFields, listHead, promptUsage } from '../list-answer.ts'
 import { checkCount, checkModel } from '../prompts.ts'
 import { type Answer, type Call, lines, post } from '../route.ts'
 import { checker, maybe, object, oneOf, type Static, Type } from '../schema.ts'

@@ -4,9 +4,9 @@
 // Documents are texts or {text}. A document's score is ln P(query | document) by Model.rank(), which results have as
 // `log_likelihood`; `relevance_score` is that as a number from 0 to 1: see relevance().
 import { Ranker } from '../../zero-shot/rank.ts'
+import { listFields, listHead, promptUsage } from '../answer-fields.ts'
 import { askedTokens } from '../asked-tokens.ts'
 import { onField } from '../http-error.ts'
-import { listFields, listHead, promptUsage } from '../list-answer.ts'
 import { checkModel, promptList } from '../prompts.ts'
 import { queryTokens, relevance } from '../relevance.ts'
 import { type Answer, type Call, post } from '../route.ts'

@@ -3,10 +3,10 @@
 // document: `score` is the relevance_score that /v1/rerank gives of the two, from 0 to 1 (see relevance()), and
 // `log_likelihood` ln P(text_1 | text_2), as Model.rank() gives it.
 import { documentTemplate, relevanceRequest } from '../../zero-shot/rank.ts'
+import { listFields, listHead, promptUsage } from '../answer-fields.ts'
 import { askedTokens } from '../asked-tokens.ts'
 import { checkScores } from '../check-scores.ts'
 import { HttpError, onField } from '../http-error.ts'
-import { listFields, listHead, promptUsage } from '../list-answer.ts'
 import { checkModel, promptList } from '../prompts.ts'
 import { queryTokens, relevance } from '../relevance.ts'
 import { type Answer, type Call, post } from '../route.ts'
