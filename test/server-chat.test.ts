@@ -143,6 +143,17 @@ describe('POST /v1/chat/completions', () => {
             'messages',
             /^the conversation: \d+ tokens leave no room for 1 new/,
           ],
+          [
+            {
+              messages,
+              response_format: {
+                type: 'json_schema',
+                json_schema: { name: 'a', schema: { enum: Array(10_000).fill('word') } },
+              },
+            },
+            'response_format',
+            /^response_format: a schema may have 65536 characters$/,
+          ],
           [{ messages, top_logprobs: 3 }, 'top_logprobs', /expected logprobs to be true/],
           [{ messages, tools: [{}] }, 'tools', /^unknown field tools$/],
           [{ messages, max_tokens: 0 }, 'max_tokens', /^max_tokens: expected a whole number of at least 1$/],

@@ -258,6 +258,12 @@ describe('POST /v1/completions', () => {
     ],
     [{ prompt: 'a', logit_bias: { 5000: 1 } }, 400, 'logit_bias', /^logit_bias has 5000/],
     [{ prompt: 'a', stop: [''] }, 400, 'stop', /^stop holds ""/],
+    [
+      { prompt: 'a', stop: Array(65).fill('b') },
+      400,
+      'stop',
+      /^stop: expected a text, or a list of up to 64/,
+    ],
     [{ prompt: 'a', logprobs: 21 }, 400, 'logprobs', /^logprobs: expected 0 to 20$/],
     [{ prompt: 'a', n: 2, best_of: 3 }, 400, 'best_of', /^best_of: expected as many as n/],
     [{ prompt: 'a', suffix: 'b' }, 400, 'suffix', /^suffix: expected nothing/],

@@ -136,6 +136,15 @@ describe('the HTTP server', () => {
           assert.match(json.error.message, message)
           assert.deepEqual([status, json.error.param], [400, param])
         }
+        const levels = 100_000
+        const deep = '['.repeat(levels) + ']'.repeat(levels)
+        for (const [wrong, param] of [
+          [`{"prompt": ${deep}}`, 'prompt'],
+          [`{"prompt": "a", "metadata": ${deep}, "max_token": 1}`, 'max_token'],
+        ] as const) {
+          const { status, json } = await post(`${url}/v1/completions`, wrong)
+          assert.deepEqual([status, json.error.param], [400, param])
+        }
         const pair = { prompt: 'a', continuations: ['b'] }
         const asked = { requests: [...Array(100).fill(pair), { prompt: 'a' }] }
         const { json } = await post(`${url}/v1/loglikelihood`, asked)

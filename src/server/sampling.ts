@@ -7,6 +7,9 @@ import { boolean, finite, text } from './schemas.ts'
 /** The texts of a prompt, as OpenAI's API has it. */
 const maxChoices = 128
 
+/** OpenAI takes four. */
+const maxStops = 64
+
 export const samplingFields = {
   n: maybe(Type.Integer({ minimum: 1, maximum: maxChoices, description: `1 to ${maxChoices}` })),
   /** 0 takes the best token. The default is OpenAI's, 1. */
@@ -15,7 +18,10 @@ export const samplingFields = {
   /** 0 and -1 take all. */
   top_k: maybe(Type.Integer({ minimum: -1, description: 'a whole number of at least -1' })),
   min_p: maybe(Type.Number({ minimum: 0, maximum: 1, description: 'a number from 0 to 1' })),
-  stop: maybe(oneOf('a text, or a list of texts', [text, Type.Array(text)])),
+  // Each is looked for after each token.
+  stop: maybe(
+    oneOf(`a text, or a list of up to ${maxStops} texts`, [text, Type.Array(text, { maxItems: maxStops })]),
+  ),
   seed: maybe(Type.Integer({ minimum: 0, description: 'a whole number of at least 0' })),
   presence_penalty: maybe(finite),
   frequency_penalty: maybe(finite),

@@ -37,14 +37,19 @@ export function checker<Schema extends TSchema>(schema: Schema): (body: unknown)
 /** Values of a body that errors are looked for in: looking takes some 5 us for each, and a body may have millions. */
 const searchedValues = 10_000
 
-/** The beginning of a body, of no more than so many values: lists and objects are cut. */
+/** Levels of a body that are searched, more than any schema here describes. */
+const searchedLevels = 16
+
+/** The beginning of a body, of no more than so many values and levels: lists and objects are cut. */
 function beginOf(body: unknown): unknown {
   let room = searchedValues
-  const cut = (value: unknown): unknown => {
+  const cut = (value: unknown, level: number): unknown => {
     room--
-    if (Array.isArray(value)) return Array.from(taken(value), cut)
     if (typeof value !== 'object' || value === null) return value
-    return Object.fromEntries(Array.from(taken(Object.entries(value)), ([name, each]) => [name, cut(each)]))
+    if (level === searchedLevels) return null
+    if (Array.isArray(value)) return Array.from(taken(value), each => cut(each, level + 1))
+    const fields = taken(Object.entries(value))
+    return Object.fromEntries(Array.from(fields, ([name, each]) => [name, cut(each, level + 1)]))
   }
   function* taken<Entry>(entries: readonly Entry[]) {
     for (const [i, entry] of entries.entries()) {
@@ -52,7 +57,7 @@ function beginOf(body: unknown): unknown {
       yield entry
     }
   }
-  return cut(body)
+  return cut(body, 0)
 }
 
 /** The path of the field that is wrong, but not in the part of it that was searched. */

@@ -98,6 +98,7 @@ async function complete(body: Body, call: Call): Promise<Answer> {
     )
   if (body.top_logprobs != null && !body.logprobs)
     throw new HttpError(400, 'top_logprobs: expected logprobs to be true with it', { param: 'top_logprobs' })
+  checkSchema(body.response_format)
   const prompt = model.applyChatTemplate(body.messages.map(plainMessage))
   // The template writes BOS itself.
   const [ids] = await promptIds([prompt], call, false)
@@ -114,6 +115,26 @@ function plainMessage({ role, content }: Body['messages'][number]): ChatMessage 
   return {
     role: role === 'developer' ? 'system' : role,
     content: typeof content === 'string' ? content : content.map(({ text }) => text).join(''),
+  }
+}
+
+/** Characters of a schema: reading one holds the event loop up, by up to a second for so many. */
+const maxSchema = 1 << 16
+
+/** @throws 400 */
+function checkSchema(format: Body['response_format']): void {
+  if (format?.type !== 'json_schema' || lengthOf(format.json_schema.schema) <= maxSchema) return
+  throw new HttpError(400, `response_format: a schema may have ${maxSchema} characters`, {
+    param: 'response_format',
+  })
+}
+
+/** As JSON. What lies too deep to be written has no end. */
+function lengthOf(schema: unknown): number {
+  try {
+    return JSON.stringify(schema).length
+  } catch {
+    return Number.POSITIVE_INFINITY
   }
 }
 
