@@ -313,6 +313,7 @@ describe('the HTTP server', () => {
         'mt_llama_requests_total{route="/v1/completions",status="400"} 1',
         'mt_llama_tokens_total{kind="prompt"} 3',
         'mt_llama_tokens_total{kind="completion"} 2',
+        'mt_llama_first_token_seconds_count{route="/v1/completions"} 1',
         'mt_llama_queue_tokens 0',
         'mt_llama_pack_packs_total{kind="generation"} 2',
         'mt_llama_pack_used_total{kind="generation"} 2',

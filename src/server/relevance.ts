@@ -1,10 +1,11 @@
 // How relevant a document is to a query, as a number from 0 to 1, which reranking and scoring of pairs answer with.
+import { promptIds } from './prompts.ts'
 import type { Call } from './route.ts'
 
-/** The query's tokens by itself, without those that a tokenizer adds: POST /tokenize counts as many without them. */
-export async function queryTokens(query: string, { app, signal }: Call): Promise<number> {
-  const ids = await app.model.promptIds(query, 0, { addBos: false, parseSpecial: true }, signal)
-  return Math.max(1, ids.length)
+/** The tokens of each query by itself, without those that a tokenizer adds: POST /tokenize counts as many without them. */
+export async function queryTokens(queries: readonly string[], call: Call): Promise<number[]> {
+  const ids = await promptIds(queries, call, false)
+  return ids.map(({ length }) => Math.max(1, length))
 }
 
 /**

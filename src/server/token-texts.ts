@@ -1,4 +1,5 @@
 // Tokens as texts, for log-probabilities.
+import { type Slices, sliceItems } from '../calls/slices.ts'
 import type { Model } from '../model.ts'
 import { TokenTexts } from '../tokenizer/token-texts.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
@@ -14,6 +15,17 @@ export function tokenText(model: Model, id: number): string {
 /** What a token adds to a text; a special one its name. */
 export function tokenBytes(tokenizer: Tokenizer, id: number): Uint8Array {
   return tokenizer.tokenBytes().of(id) ?? Buffer.from(tokenizer.tokenText(id))
+}
+
+/** The text of any number of tokens, special ones as their names. */
+export function* decoded(tokenizer: Tokenizer, ids: ArrayLike<number>): Slices<string> {
+  const stream = tokenizer.decodeStream({ skipSpecialTokens: false })
+  let text = ''
+  for (let i = 0; i < ids.length; i++) {
+    text += stream.push(ids[i]!)
+    if (i % sliceItems === sliceItems - 1) yield
+  }
+  return text + stream.end()
 }
 
 /** Where each token's text begins in a text that they make, in characters as Python counts them: code points. */

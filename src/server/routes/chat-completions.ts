@@ -209,7 +209,7 @@ class ChatAnswer {
       model,
       [this.ids],
       { sampling, maxTokens, topLogProbs, constraint, keepsRows: true, signal },
-      onText,
+      onText ?? this.call.firstToken,
     )
   }
 

@@ -17,7 +17,7 @@ import { samplingFields, takesBest } from '../sampling.ts'
 import { maybe, object, type Static, Type } from '../schema.ts'
 import { boolean, common, count, encoding, nullable, prompts, usage } from '../schemas.ts'
 import { eventStream } from '../sse.ts'
-import { codePoints, TextOffsets, tokenText } from '../token-texts.ts'
+import { codePoints, decoded, TextOffsets, tokenText } from '../token-texts.ts'
 
 const defaultTokens = 16
 /** Entries with their alternatives that take about a millisecond. */
@@ -107,17 +107,17 @@ async function promptsOf(
   ids: readonly Int32Array[],
 ): Promise<Prompt[]> {
   const { tokenizer, info } = call.app.model
+  if (!echo) return ids.map(own => ({ ids: own, text: '', added: 0 }))
+  const beginsWithBos = (text: Text, i: number) =>
+    typeof text === 'string' && ids[i]!.length > 0 && ids[i]![0] === info.bosTokenId
+  const asWritten = (await promptIds(given.filter(beginsWithBos), call, false)).values()
   const prompts: Prompt[] = []
   for (const [i, own] of ids.entries()) {
     const text = given[i]!
-    if (!echo) prompts.push({ ids: own, text: '', added: 0 })
-    else if (typeof text !== 'string')
-      prompts.push({ ids: own, text: tokenizer?.decode(own, { skipSpecialTokens: false }) ?? '', added: 0 })
-    else if (own.length === 0 || own[0] !== info.bosTokenId) prompts.push({ ids: own, text, added: 0 })
-    else {
-      const [asWritten] = await promptIds([text], call, false)
-      prompts.push({ ids: own, text, added: own.length - asWritten!.length })
-    }
+    const added = beginsWithBos(text, i) ? own.length - asWritten.next().value!.length : 0
+    const shown =
+      typeof text === 'string' ? text : tokenizer && inSlices(decoded(tokenizer, own), call.signal)
+    prompts.push({ ids: own, text: (await shown) ?? '', added })
   }
   return prompts
 }
@@ -265,7 +265,7 @@ class Completion {
       this.model,
       ids,
       { sampling, maxTokens, topLogProbs, keepsRows: false, signal },
-      onText,
+      onText ?? this.call.firstToken,
     )
   }
 

@@ -1,12 +1,12 @@
 // POST /detokenize, as vLLM has it (vllm/entrypoints/serve/tokenize/protocol.py: tokens; prompt). Special tokens are in the
 // text, as there.
-import { inSlices, type Slices, sliceItems } from '../../calls/slices.ts'
-import type { Tokenizer } from '../../tokenizer/tokenizer.ts'
+import { inSlices } from '../../calls/slices.ts'
 import { HttpError } from '../http-error.ts'
 import { checkModel } from '../prompts.ts'
 import { type Answer, type Call, post } from '../route.ts'
 import { object, type Static, Type } from '../schema.ts'
 import { common, ids } from '../schemas.ts'
+import { decoded } from '../token-texts.ts'
 import { tokenizerOf } from '../tokenizer-of.ts'
 
 const body = object({ ...common, tokens: ids })
@@ -31,15 +31,4 @@ async function answer(body: Body, { app, signal }: Call): Promise<Answer> {
       param: 'tokens',
     })
   return { json: { prompt: await inSlices(decoded(tokenizer, tokens), signal) } }
-}
-
-/** A text of any number of tokens, without holding the event loop up. */
-function* decoded(tokenizer: Tokenizer, ids: readonly number[]): Slices<string> {
-  const stream = tokenizer.decodeStream({ skipSpecialTokens: false })
-  let text = ''
-  for (const [i, id] of ids.entries()) {
-    text += stream.push(id)
-    if (i % sliceItems === sliceItems - 1) yield
-  }
-  return text + stream.end()
 }

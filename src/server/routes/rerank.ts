@@ -58,7 +58,7 @@ async function answer(body: Body, call: Call): Promise<Answer> {
   const documents = promptList(given, app, 'documents') as string[]
   const template = body.template == null ? {} : { template: body.template }
   const ranker = await onField('query', () => new Ranker(query, template))
-  const perQuery = await onField('query', () => queryTokens(query, call))
+  const [perQuery] = await onField('query', () => queryTokens([query], call))
   // One by one: a long template is in each of them.
   const asks = function* () {
     for (const [index, document] of documents.entries()) yield* ranker.asks(document, index)
@@ -68,7 +68,7 @@ async function answer(body: Body, call: Call): Promise<Answer> {
     call.enter(tokens)
     const ranked = await model.rank(query, documents, { ...template, signal })
     const results = ranked.slice(0, body.top_n ?? ranked.length).map(({ index, score, document }) => ({
-      ...{ index, relevance_score: relevance(score, perQuery), log_likelihood: score },
+      ...{ index, relevance_score: relevance(score, perQuery!), log_likelihood: score },
       ...(body.return_documents !== false && { document: { text: document } }),
     }))
     const meta = { tokens: { input_tokens: tokens, output_tokens: 0 } }

@@ -58,7 +58,7 @@ async function answer(body: Body, call: Call): Promise<Answer> {
     documentTemplate(body.template == null ? {} : { template: body.template }),
   )
   const queryOf = (index: number) => queries[queries.length > 1 ? index : 0]!
-  const perQuery = await onField('text_1', () => Promise.all(queries.map(query => queryTokens(query, call))))
+  const perQuery = await onField('text_1', () => queryTokens(queries, call))
   const request = (document: string, index: number) => relevanceRequest(print(document), queryOf(index))
   // One by one: a long template is in each of them.
   const requests = function* () {
