@@ -356,6 +356,8 @@ describe('constraint: jsonSchema', () => {
     ],
     [false, 'constraint: jsonSchema lets no text be: none matches it'],
     [{ type: 'integer', minimum: 3, maximum: 2 }, 'constraint: jsonSchema lets no text be: none matches it'],
+    [{ type: 'number', minimum: 5, exclusiveMaximum: 5 }, /lets no text be: none matches it$/],
+    [{ type: 'number', exclusiveMinimum: 5, maximum: 5 }, /lets no text be: none matches it$/],
     [{ type: 'string', maxLength: 100000 }, /^constraint: jsonSchema takes more than 50000 states/],
     [{ enum: ['x'.repeat(200000)] }, /has a jsonSchema of 200013 characters; expected at most 200000$/],
     [{ prefixItems: Array(101).fill({}) }, 'constraint: jsonSchema at # has more than 100 "prefixItems"'],

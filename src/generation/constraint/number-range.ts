@@ -33,8 +33,10 @@ export function boundedNumber(schema: Schema): Grammar | undefined {
   const anyFraction = optional(sequence(literal('.'), repeat(digit, 1, fractionDigits)))
   const someFraction = sequence(literal('.'), repeat(digit, 0, fractionDigits - 1), digits(1, 9))
   const parts: Grammar[] = []
-  if (!(aboveMin && first === min)) parts.push(integers(first, Math.min(first, last)))
-  if (!(belowMax && last === max)) parts.push(integers(Math.max(first, last), last))
+  // Where the bounds are one number, either of them may leave it out.
+  const isLeftOut = (bound: number) => (aboveMin && bound === min) || (belowMax && bound === max)
+  if (!isLeftOut(first)) parts.push(integers(first, Math.min(first, last)))
+  if (!isLeftOut(last)) parts.push(integers(Math.max(first, last), last))
   // Away from zero, a fraction leads from an integer towards the next one.
   if (last > 0) {
     const from = Math.max(first, 0)
