@@ -210,6 +210,56 @@ describe('masks of a constraint', () => {
     for (const state of states) assert.ok(masks.isComplete(state) && !masks.goesOn(state))
   })
 
+  it('too complex for one text: the error is its own, and others of the grammar go on', async () => {
+    const tokenizer = await loadJson(manyTokens())
+    const constraints = new Constraints(tokenizer, 50_000)
+    // After so many letters most tokens lead to a state of their own, with thousands of places.
+    const sets = ['a-m', 'ac-fn-q', 'abei-kr-t', 'acfilnru', 'abdgjmpsvy']
+    const regex = `x*|[a-z0-9]*(?:${sets.map(set => `[${set}][a-z0-9]{1000}`).join('|')})`
+    const masks = drain(constraints.masksOf(constraints.automaton(readConstraint({ regex }))))
+    const [a, x] = ['a', 'x'].map(text => tokenizer.encode(text)[0]!)
+    let heavy = masks.start()
+    for (let i = 0; i < 1000; i++) heavy = masks.after(heavy, a!)!
+    let light = masks.after(masks.start(), x!)!
+    for (let i = 0; i < 2; i++) {
+      assert.throws(() => drain(masks.of(heavy)), { code: 'INVALID_ARGUMENT' })
+      assert.ok(masks.isComplete(masks.start()))
+      light = masks.after(light, x!)!
+      assert.ok(masks.isComplete(light))
+    }
+    assert.ok(hasBit(drain(masks.of(light)), x!))
+  })
+
+  it('of JSON in JSON: which calls are open is forgotten too, and texts go on where they are', async () => {
+    const tokenizer = await loadJson(byteJson())
+    const constraints = new Constraints(tokenizer, tokenizer.vocabSize)
+    const masks = drain(constraints.masksOf(constraints.automaton(readConstraint({ jsonSchema: {} }))))
+    const take = (from: TextState, text: string): TextState =>
+      tokenizer.encode(text).reduce((at, id) => masks.after(at, id)!, from)
+    const random = randomNumbers(13)
+    const opener = () => (random() < 0.5 ? '[' : '{"":')
+    const openers = Array.from({ length: 100 }, opener)
+    const first = openers.reduce(take, masks.start())
+    let forgotten = 0
+    let { stacks } = first
+    for (let i = 0; i < 60; i++) {
+      let at = masks.start()
+      for (let depth = 0; depth < 1000; depth++) at = take(at, opener())
+      if (at.stacks !== stacks) forgotten++
+      stacks = at.stacks
+      assert.ok(stacks.count < 500_000)
+    }
+    assert.ok(forgotten > 0)
+    const closers = openers.map(text => (text === '[' ? ']' : '}')).reverse()
+    for (const [i, closer] of closers.entries()) {
+      const wrong = closer === ']' ? '}' : ']'
+      const at = i === 0 ? take(first, '0') : take(first, `0${closers.slice(0, i).join('')}`)
+      assert.equal(masks.after(at, tokenizer.encode(wrong)[0]!), undefined)
+    }
+    const last = take(first, `0${closers.join('')}`)
+    assert.ok(masks.isComplete(last) && !masks.goesOn(last))
+  })
+
   const large: [name: string, ...path: string[]][] = [
     ['llama tokenizer.model', 'tokenizers', 'llama', 'tokenizer.model'],
     ['llama tokenizer.json', 'tokenizers', 'llama', 'tokenizer.json'],

@@ -95,8 +95,7 @@ export class Continuation {
       if (constraint.isComplete) return this.finish('stop')
       this.failure = this.noToken()
     } catch (error) {
-      if (!(error instanceof MtLlamaError)) throw error
-      this.failure = error
+      this.failBy(error)
     }
     return ''
   }
@@ -118,7 +117,14 @@ export class Continuation {
     this.logProbs.push(logProb)
     if (this.topLogProbs > 0) this.topAlternatives.push(alternatives)
     this.adjustments?.push(token)
-    this.constraint?.push(token)
+    let isOver: boolean | undefined
+    try {
+      this.constraint?.push(token)
+      isOver = this.constraint?.isOver
+    } catch (error) {
+      this.failBy(error)
+      return ''
+    }
     let piece = this.emit(this.decoder?.push(token) ?? '')
     // Byte tokens are held back until their run ends; a stop string among them ends the text at once.
     if (this.decoder && this.stopText.foresees(this.decoder.pending())) piece += this.emit(this.decoder.end())
@@ -126,7 +132,7 @@ export class Continuation {
       this.finishReason = 'stop'
       return piece
     }
-    if (this.constraint?.isOver) return piece + this.finish('stop')
+    if (isOver) return piece + this.finish('stop')
     if (this.tokens.length === this.options.maxTokens) return piece + this.finish('length')
     // The token just taken needs a position for another to follow.
     if (this.prompt.ids.length + this.tokens.length > this.capacity) return piece + this.finish('context')
@@ -145,6 +151,12 @@ export class Continuation {
       ...(this.topLogProbs > 0 && { topAlternatives: this.topAlternatives }),
       ...(temperature > 0 && { seed }),
     }
+  }
+
+  /** Ends this text alone by what is wrong with its constraint. */
+  private failBy(error: unknown): void {
+    if (!(error instanceof MtLlamaError)) throw error
+    this.failure = error
   }
 
   private notFinite(logProb: number): MtLlamaError {

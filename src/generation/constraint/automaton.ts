@@ -1,14 +1,15 @@
 // A grammar as a deterministic automaton over bytes, whose states are made as texts come to them.
 import { type Message, MtLlamaError, message } from '../../errors.ts'
 import type { Nfa } from './nfa.ts'
+import { Stacks } from './stacks.ts'
 
 /** The state that no text of the grammar comes to. */
 export const dead = 0
 
 /** Places that a state may have: a grammar whose texts can be read in more ways at once is refused. */
-const maxPlaces = 1 << 16
-/** Calls that may be open, in all ways to read all texts. */
-const maxStacks = 1 << 20
+const maxPlaces = 1 << 14
+/** What a stack of open calls takes, about, in bytes. */
+const bytesOfStack = 64
 /** Bytes of states after which they are to be made anew. */
 const roomyBytes = 1 << 25
 /** Bytes of states that a way through the vocabulary may come to, as it cannot begin anew in between. */
@@ -16,7 +17,7 @@ const maxBytes = 1 << 27
 
 /**
  * A place is a state of the grammar and the calls that are open there, as one number: state + states * stack. A state of the
- * automaton is a set of places. Stacks are numbered: 0 has no call, another one has a state to return to and the rest.
+ * automaton is a set of places.
  * The place -n, by itself, is the start of a text that loses up to n spaces at its front.
  */
 export class Automaton {
@@ -29,21 +30,20 @@ export class Automaton {
   private readonly name: Message
   /** A byte of each class. */
   private readonly examples: number[] = []
-  private readonly stackReturns: number[] = [-1]
-  private readonly stackRests: number[] = [0]
-  private readonly stackIds = new Map<number, number>()
   private readonly end: number
+  private ownStacks: Stacks
   private places: (readonly number[])[] = []
   private ids = new Map<string, number>()
   private ends: boolean[] = []
   private next = new Int32Array(0)
-  private bytes = 0
+  private bytesOfStates = 0
 
   /** @param name what the caller knows the grammar by, for messages */
   constructor(nfa: Nfa, name: Message) {
     this.nfa = nfa
     this.name = name
     this.end = nfa.end
+    this.ownStacks = new Stacks(nfa.states.length)
     const cuts = new Uint8Array(257)
     // A space has a class of its own: texts may lose those at their front.
     for (const cut of [0, 0x20, 0x21]) cuts[cut] = 1
@@ -95,16 +95,38 @@ export class Automaton {
     return this.bytes > roomyBytes
   }
 
+  private get bytes(): number {
+    return this.bytesOfStates + bytesOfStack * this.ownStacks.count
+  }
+
+  /** The stacks of the places, others after clear(). */
+  get stacks(): Stacks {
+    return this.ownStacks
+  }
+
   /** What to come back to a state by, once clear() has been called. */
   placesOf(state: number): readonly number[] {
     return this.places[state]!
   }
 
-  stateOf(places: readonly number[]): number {
+  /** The state of places with the stacks of a time before clear(). */
+  stateBy(places: readonly number[], stacks: Stacks): number {
+    const count = this.nfa.states.length
+    const known = new Map<number, number>()
+    const own = places.map(place => {
+      // The start of a text has no stack.
+      if (place < 0) return place
+      const at = place % count
+      return at + count * this.ownStacks.taken((place - at) / count, stacks, known)
+    })
+    return this.stateOf(own.sort((a, b) => a - b))
+  }
+
+  private stateOf(places: readonly number[]): number {
     const key = places.join()
     const known = this.ids.get(key)
     if (known !== undefined) return known
-    this.bytes += 16 * places.length + 4 * this.classCount
+    this.bytesOfStates += 16 * places.length + 4 * this.classCount
     if (this.bytes > maxBytes) throw this.tooComplex()
     const id = this.places.length
     this.places.push(places)
@@ -125,7 +147,8 @@ export class Automaton {
     this.ids = new Map()
     this.ends = []
     this.next = new Int32Array(0)
-    this.bytes = 0
+    this.bytesOfStates = 0
+    this.ownStacks = new Stacks(this.nfa.states.length)
     this.stateOf([])
     this.next.fill(dead, 0, this.classCount)
   }
@@ -135,6 +158,7 @@ export class Automaton {
       const isSpace = byteClass === this.classes[0x20]
       return isSpace ? this.start(-places[0]! - 1) : this.step(this.start(0), byteClass)
     }
+    this.work += places.length
     const byte = this.examples[byteClass]!
     const count = this.nfa.states.length
     const reached: number[] = []
@@ -150,6 +174,7 @@ export class Automaton {
   /** All places that are reached from some without a byte, of which those stay that bytes lead on from, or that are the end. */
   private closure(from: readonly number[]): number[] {
     const { states, returns } = this.nfa
+    const stacks = this.ownStacks
     const count = states.length
     const seen = new Set(from)
     const open = [...seen]
@@ -166,26 +191,15 @@ export class Automaton {
       const { bytes, free, calls } = states[at]!
       if (bytes.length > 0 || place === this.end) kept.push(place)
       for (const to of free) reach(place - at + to)
-      for (let i = 0; i < calls.length; i += 2) reach(calls[i]! + count * this.pushed(stack, calls[i + 1]!))
-      if (returns.has(at)) reach(this.stackReturns[stack]! + count * this.stackRests[stack]!)
+      for (let i = 0; i < calls.length; i += 2) reach(calls[i]! + count * stacks.pushed(stack, calls[i + 1]!))
+      if (returns.has(at)) reach(stacks.returnOf(stack) + count * stacks.restOf(stack))
       if (seen.size > maxPlaces) throw this.tooComplex()
     }
     return kept.sort((a, b) => a - b)
   }
 
-  private pushed(rest: number, to: number): number {
-    const key = to + this.nfa.states.length * rest
-    const known = this.stackIds.get(key)
-    if (known !== undefined) return known
-    if (this.stackReturns.length >= maxStacks) throw this.tooComplex()
-    const id = this.stackReturns.length
-    this.stackReturns.push(to)
-    this.stackRests.push(rest)
-    this.stackIds.set(key, id)
-    return id
-  }
-
-  private tooComplex(): MtLlamaError {
+  /** The error where states have too many places. */
+  tooComplex(): MtLlamaError {
     return new MtLlamaError(
       'INVALID_ARGUMENT',
       message`${this.name} can be read in too many ways at once; make it simpler`,

@@ -1,6 +1,7 @@
 // Which tokens lead on from each state of a grammar: the masks of one grammar over one vocabulary.
 import type { Slices } from '../../calls/slices.ts'
 import type { Automaton } from './automaton.ts'
+import type { Stacks } from './stacks.ts'
 import type { TokenTrie } from './token-trie.ts'
 
 /** Bytes of masks after which they are to be made anew. */
@@ -8,17 +9,16 @@ const roomyBytes = 1 << 25
 
 /** A place in a text: a state of the automaton, and what it is made of again once states were forgotten. */
 export interface TextState {
-  generation: number
   state: number
   places: readonly number[]
+  /** Those of the places; where the automaton has others, `state` means nothing any more. */
+  stacks: Stacks
 }
 
 export class TokenMasks {
   readonly trie: TokenTrie
   private readonly automaton: Automaton
   private masks = new Map<number, Int32Array>()
-  /** Which states the numbers of states mean. */
-  private generation = 0
 
   constructor(automaton: Automaton, trie: TokenTrie) {
     this.automaton = automaton
@@ -51,8 +51,7 @@ export class TokenMasks {
    * @throws INVALID_ARGUMENT where the grammar is too complex
    */
   *of(at: TextState): Slices<Int32Array> {
-    if (this.automaton.isFull || this.masks.size * maskWords(this.trie.vocabSize) * 4 > roomyBytes)
-      this.forget()
+    if (this.masks.size * maskWords(this.trie.vocabSize) * 4 > roomyBytes) this.forget()
     const state = this.stateOf(at)
     const known = this.masks.get(state)
     if (known) return known
@@ -60,9 +59,15 @@ export class TokenMasks {
     const { bytes } = this.trie
     // Of a text that has not begun: tokens of which it would lose more than is known here cannot come first.
     const isFirst = at.places[0]! < 0
-    yield* this.trie.visitAllowed(this.automaton, state, id => {
-      if (!isFirst || !bytes.losesMore(id)) setBit(mask, id)
-    })
+    try {
+      yield* this.trie.visitAllowed(this.automaton, state, id => {
+        if (!isFirst || !bytes.losesMore(id)) setBit(mask, id)
+      })
+    } catch (error) {
+      // Other texts of the grammar, which are fine, find room again.
+      this.forget()
+      throw error
+    }
     this.masks.set(state, mask)
     return mask
   }
@@ -70,15 +75,15 @@ export class TokenMasks {
   private forget(): void {
     this.automaton.clear()
     this.masks = new Map()
-    this.generation++
   }
 
   private at(state: number): TextState {
-    return { generation: this.generation, state, places: this.automaton.placesOf(state) }
+    return { state, places: this.automaton.placesOf(state), stacks: this.automaton.stacks }
   }
 
-  private stateOf({ generation, state, places }: TextState): number {
-    return generation === this.generation ? state : this.automaton.stateOf(places)
+  private stateOf({ state, places, stacks }: TextState): number {
+    if (this.automaton.isFull) this.forget()
+    return stacks === this.automaton.stacks ? state : this.automaton.stateBy(places, stacks)
   }
 }
 

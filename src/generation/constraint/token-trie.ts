@@ -7,6 +7,8 @@ import { dead } from './automaton.ts'
 
 /** Tokens or nodes that a slice of work handles. */
 const perSlice = 1 << 13
+/** Places of states that a way through the vocabulary may look at: it takes a second or two, for which others wait. */
+const maxWork = 1 << 22
 
 /** A tree while tokens are added to it. Node 0 is the root; the children of a node are a list. */
 class GrowingTree {
@@ -102,10 +104,15 @@ export class TokenTrie {
     this.tokenStarts[at] = token
   }
 
-  /** Calls visit() for each token that leads on from a state of the automaton. */
+  /**
+   * Calls visit() for each token that leads on from a state of the automaton.
+   * @throws INVALID_ARGUMENT where the grammar is too complex
+   */
   *visitAllowed(automaton: Automaton, state: number, visit: (id: number) => void): Slices<void> {
     const states: number[] = [state]
+    const most = automaton.work + maxWork
     for (let node = this.walk(automaton, states, 0, visit); node < this.nodeBytes.length; ) {
+      if (automaton.work > most) throw automaton.tooComplex()
       yield
       node = this.walk(automaton, states, node, visit)
     }
