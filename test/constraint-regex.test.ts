@@ -62,6 +62,24 @@ describe('automata of regular expressions', () => {
     assert.ok(matches > 2000, `${matches} of 45000`)
   })
 
+  it('of long expressions: they take those texts too', () => {
+    const taken: [regex: string, own: string][] = [
+      ['{'.repeat(20_000), '{'.repeat(20_000)],
+      ['}{'.repeat(10_000), '}{'.repeat(10_000)],
+      [`[${'ab'.repeat(24_000)}]`, 'b'],
+      [`${'a|'.repeat(5000)}b`, 'b'],
+      [`(?:(?:${'a'.repeat(40_000)}){0}){1,1000}b`, 'b'],
+      [`${'(?:'.repeat(190)}${'a'.repeat(10_000)}${')?'.repeat(190)}`, ''],
+    ]
+    for (const [regex, own] of taken) {
+      const automaton = new Automaton(readConstraint({ regex }).nfa, ['constraint'])
+      assert.ok(
+        automaton.isComplete(automaton.after(automaton.start(0), Buffer.from(own))),
+        regex.slice(0, 9),
+      )
+    }
+  })
+
   it('lose spaces at the front, as many as they are to, where a text has them', () => {
     const { nfa } = readConstraint({ regex: ' ?a' })
     const automaton = new Automaton(nfa, ['constraint'])

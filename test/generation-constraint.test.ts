@@ -53,6 +53,10 @@ describe('constraint: regex', () => {
       '{"a": [a-z]{1,3}}',
       '\\/\\.\\*',
       'a{,2}',
+      '\\u{000041}',
+      '[\\ud83d\\u0041]',
+      `[${'ab'.repeat(24000)}]`,
+      `(?:(?:${'a'.repeat(40000)}){0}){1,10}b`,
       '',
     ],
   ]
@@ -276,6 +280,9 @@ describe('constraint: regex', () => {
     [{ regex: 'a\\' }, /it has an end where more must follow$/],
     [{ regex: '\\xz' }, /it has an escape without its 2 hexadecimal digits$/],
     [{ regex: '\\u{110000}' }, /it has an escape \\u\{\.\.\.\} of no character$/],
+    [{ regex: '\\u{41z}' }, /it has an escape \\u\{\.\.\.\} of no character$/],
+    [{ regex: '\\u{-5}' }, /it has an escape \\u\{\.\.\.\} of no character$/],
+    [{ regex: `a{${'0'.repeat(50)}1}` }, /it has a repetition with bounds of so many digits, which is not/],
     [{ regex: '(?=a)' }, /it has lookahead, which is not supported$/],
     [{ regex: '(?<!a)b' }, /it has lookbehind, which is not supported$/],
     [{ regex: '(?i:a)' }, /it has a group that begins with \(\?, which is not supported$/],
@@ -291,7 +298,7 @@ describe('constraint: regex', () => {
       /^constraint: regex takes more than 50000 states; give it lower bounds of repetition, or fewer parts$/,
     ],
     [{ regex: '(?:(?:){100000}){100000}' }, /takes more than 50000 states/],
-    [{ regex: 'a'.repeat(100001) }, 'constraint: regex has 100001 characters; expected at most 100000'],
+    [{ regex: 'a'.repeat(50001) }, 'constraint: regex has 50001 characters; expected at most 50000'],
     [{ regex: `${'('.repeat(300)}${')'.repeat(300)}` }, /it has more than 200 groups in each other$/],
   ]
   for (const [constraint, message] of errors)

@@ -7,8 +7,18 @@ const lastCodePoint = 0x10ffff
 const firstSurrogate = 0xd800
 const lastSurrogate = 0xdfff
 
+type Range = readonly [first: number, last: number]
+
 /** @param ranges pairs of first and last code point, in any order; they may overlap */
-export function characters(...ranges: readonly (readonly [first: number, last: number])[]): Characters {
+export function characters(...ranges: readonly Range[]): Characters {
+  return charactersOf(ranges)
+}
+
+/** characters() of ranges that may be more than a call can have arguments. */
+export function charactersOf(ranges: readonly Range[]): Characters {
+  const [only] = ranges
+  if (ranges.length === 1 && only![0] <= only![1] && (only![1] < firstSurrogate || only![0] > lastSurrogate))
+    return [...only!]
   const own: [number, number][] = []
   for (const [first, last] of ranges) {
     if (first < firstSurrogate) own.push([first, Math.min(last, firstSurrogate - 1)])
@@ -30,8 +40,8 @@ export function pairsOf(set: Characters): [first: number, last: number][] {
 
 export const allCharacters: Characters = characters([0, lastCodePoint])
 
-export function union(...sets: readonly Characters[]): Characters {
-  return characters(...sets.flatMap(pairsOf))
+export function union(sets: readonly Characters[]): Characters {
+  return charactersOf(sets.flatMap(pairsOf))
 }
 
 /** All characters but those of the set. */
@@ -43,11 +53,11 @@ export function complement(set: Characters): Characters {
     next = last + 1
   }
   if (next <= lastCodePoint) gaps.push([next, lastCodePoint])
-  return characters(...gaps)
+  return charactersOf(gaps)
 }
 
 export function intersection(a: Characters, b: Characters): Characters {
-  return complement(union(complement(a), complement(b)))
+  return complement(union([complement(a), complement(b)]))
 }
 
 /** Bytes of which one follows another, each from a range. */
@@ -93,5 +103,6 @@ function addRanges(first: number, last: number, length: number, out: ByteRanges[
 }
 
 function utf8(codePoint: number): number[] {
+  if (codePoint < 0x80) return [codePoint]
   return [...Buffer.from(String.fromCodePoint(codePoint), 'utf8')]
 }

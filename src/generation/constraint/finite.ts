@@ -3,24 +3,36 @@ import type { Grammar, Rule } from './grammar.ts'
 
 export class FiniteTexts {
   private readonly rules = new Set<Rule>()
+  /** What is known of parts that hold others. A part that has a finite text by some of the rules has one by more of them. */
+  private readonly known = new Map<Grammar, boolean>()
+  /** Whether all rules are known. Before that a part without a finite text may yet turn out to have one. */
+  private isComplete = false
 
   /** @param root the grammar whose rules are looked at */
   constructor(root: Grammar) {
-    const all = new Set<Rule>()
-    collect(root, all)
-    // Rules come before those that they hold, whose answer they wait for.
-    const inward = [...all].reverse()
-    for (let before = -1; before < this.rules.size; ) {
-      before = this.rules.size
-      for (const rule of inward) if (this.has(rule.grammar)) this.rules.add(rule)
+    const users = usersOfRules(root)
+    const open = [...users.keys()]
+    for (let rule = open.pop(); rule !== undefined; rule = open.pop()) {
+      if (this.rules.has(rule) || !this.has(rule.grammar)) continue
+      this.rules.add(rule)
+      for (const user of users.get(rule)!) open.push(user)
     }
+    this.isComplete = true
   }
 
   /** Whether some finite text is of the part. */
   has(part: Grammar): boolean {
+    if (part.kind === 'rule') return this.rules.has(part.rule)
+    if (part.kind === 'characters') return part.set.length > 0
+    const known = this.known.get(part)
+    if (known !== undefined) return known
+    const answer = this.find(part)
+    if (answer || this.isComplete) this.known.set(part, answer)
+    return answer
+  }
+
+  private find(part: Exclude<Grammar, { kind: 'rule' | 'characters' }>): boolean {
     switch (part.kind) {
-      case 'characters':
-        return part.set.length > 0
       case 'sequence':
         return part.parts.every(inner => this.has(inner))
       case 'choice':
@@ -29,32 +41,45 @@ export class FiniteTexts {
         return part.min === 0 || this.has(part.part)
       case 'list':
         return part.items.every(item => item.optional || this.has(item.part))
-      case 'rule':
-        return this.rules.has(part.rule)
     }
   }
 }
 
-function collect(root: Grammar, rules: Set<Rule>): void {
-  const open: Grammar[] = [root]
-  for (let part = open.pop(); part !== undefined; part = open.pop()) {
-    switch (part.kind) {
-      case 'sequence':
-      case 'choice':
-        for (const inner of part.parts) open.push(inner)
-        break
-      case 'repeat':
-        open.push(part.part)
-        break
-      case 'list':
-        for (const item of part.items) open.push(item.part)
-        open.push(part.separator)
-        if (part.more) open.push(part.more)
-        break
-      case 'rule':
-        if (rules.has(part.rule)) break
-        rules.add(part.rule)
-        open.push(part.rule.grammar)
+/** The rules of a grammar, each with those that refer to it. */
+function usersOfRules(root: Grammar): Map<Rule, Rule[]> {
+  const users = new Map<Rule, Rule[]>()
+  const open: Rule[] = []
+  const collect = (grammar: Grammar, user: Rule | undefined) => {
+    for (const rule of rulesWithin(grammar)) {
+      if (!users.has(rule)) open.push(rule)
+      const known = users.get(rule) ?? []
+      users.set(rule, known)
+      if (user) known.push(user)
     }
   }
+  collect(root, undefined)
+  for (let rule = open.pop(); rule !== undefined; rule = open.pop()) collect(rule.grammar, rule)
+  return users
+}
+
+/** The rules that a grammar refers to, without what those refer to. */
+function rulesWithin(grammar: Grammar): Set<Rule> {
+  const rules = new Set<Rule>()
+  const seen = new Set<Grammar>()
+  const open: Grammar[] = [grammar]
+  for (let part = open.pop(); part !== undefined; part = open.pop()) {
+    if (part.kind === 'rule') rules.add(part.rule)
+    if (part.kind === 'rule' || part.kind === 'characters' || seen.has(part)) continue
+    seen.add(part)
+    if (part.kind === 'repeat') {
+      open.push(part.part)
+    } else if (part.kind === 'list') {
+      for (const item of part.items) open.push(item.part)
+      open.push(part.separator)
+      if (part.more) open.push(part.more)
+    } else {
+      for (const inner of part.parts) open.push(inner)
+    }
+  }
+  return rules
 }

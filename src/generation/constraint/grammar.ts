@@ -30,14 +30,31 @@ export function oneOfSet(set: Characters): Grammar {
 }
 
 export function literal(text: string): Grammar {
-  return sequence(...Array.from(text, character => oneOfSet(single(character.codePointAt(0)!))))
+  return sequenceOf(Array.from(text, character => oneCharacter(character.codePointAt(0)!)))
+}
+
+/** Grammars of one character of ASCII, which most texts are made of. */
+const ascii = Array.from({ length: 0x80 }, (_, codePoint) => oneOfSet(single(codePoint)))
+
+export function oneCharacter(codePoint: number): Grammar {
+  return ascii[codePoint] ?? oneOfSet(single(codePoint))
 }
 
 export function sequence(...parts: readonly Grammar[]): Grammar {
+  return sequenceOf(parts)
+}
+
+/** sequence() of parts that may be more than a call can have arguments. */
+export function sequenceOf(parts: readonly Grammar[]): Grammar {
   return { kind: 'sequence', parts }
 }
 
 export function choice(...parts: readonly Grammar[]): Grammar {
+  return choiceOf(parts)
+}
+
+/** choice() of parts that may be more than a call can have arguments. */
+export function choiceOf(parts: readonly Grammar[]): Grammar {
   return { kind: 'choice', parts }
 }
 
@@ -56,6 +73,23 @@ export function list(items: readonly ListItem[], separator: Grammar, more?: Gram
 /** The part as a rule, of which there is one copy however many places refer to it. */
 export function shared(part: Grammar): Grammar {
   return { kind: 'rule', rule: { grammar: part } }
+}
+
+/** How many states a part takes at the least, without those of rules, which are counted once each. */
+export function leastStates(part: Grammar): number {
+  switch (part.kind) {
+    case 'characters':
+      return 1
+    case 'sequence':
+    case 'choice':
+      return part.parts.reduce((sum, inner) => sum + leastStates(inner), 0)
+    case 'repeat':
+      return part.max === 0 ? 0 : Math.max(1, part.min) * leastStates(part.part)
+    case 'list':
+      return part.items.reduce((sum, item) => sum + leastStates(item.part), 0)
+    case 'rule':
+      return 0
+  }
 }
 
 function single(codePoint: number): Characters {

@@ -1,7 +1,8 @@
 // The grammar of JSON: its strings, numbers and white space, and any value.
-import { type Characters, characters, complement, intersection, pairsOf } from './characters.ts'
+import { type Characters, characters, charactersOf, complement, intersection, pairsOf } from './characters.ts'
 import {
   choice,
+  choiceOf,
   type Grammar,
   list,
   literal,
@@ -10,6 +11,7 @@ import {
   type Rule,
   repeat,
   sequence,
+  sequenceOf,
   shared,
 } from './grammar.ts'
 
@@ -86,7 +88,7 @@ export function jsonStringOf(text: Grammar): Grammar {
   return sequence(literal('"'), spelt(text), literal('"'))
 }
 
-/** A string that is none of some texts; it has no escapes. */
+/** A string that is none of some texts, each of which is there once; it has no escapes. */
 export function jsonStringBut(texts: readonly string[]): Grammar {
   const plain = complement(escaped)
   const rest = shared(repeat(oneOfSet(plain)))
@@ -96,16 +98,18 @@ export function jsonStringBut(texts: readonly string[]): Grammar {
     for (const text of ends) {
       const first = text.codePointAt(0)
       if (first === undefined) continue
-      byFirst.set(first, [...(byFirst.get(first) ?? []), text.slice(String.fromCodePoint(first).length)])
+      const known = byFirst.get(first) ?? []
+      byFirst.set(first, known)
+      known.push(text.slice(String.fromCodePoint(first).length))
     }
-    const others = intersection(plain, complement(characters(...[...byFirst.keys()].map(pair))))
-    return choice(
+    const others = complement(charactersOf([...pairsOf(escaped), ...[...byFirst.keys()].map(pair)]))
+    return choiceOf([
       ...(ends.includes('') ? [] : [literal('')]),
       sequence(oneOfSet(others), rest),
       ...[...byFirst]
         .filter(([first]) => first > 0x1f && first !== 0x22 && first !== 0x5c)
         .map(([first, more]) => sequence(oneOfSet(characters(pair(first))), after(more))),
-    )
+    ])
   }
   return sequence(literal('"'), after(texts), literal('"'))
 }
@@ -116,9 +120,9 @@ function spelt(text: Grammar): Grammar {
     case 'characters':
       return speltCharacter(text.set)
     case 'sequence':
-      return sequence(...text.parts.map(spelt))
+      return sequenceOf(text.parts.map(spelt))
     case 'choice':
-      return choice(...text.parts.map(spelt))
+      return choiceOf(text.parts.map(spelt))
     case 'repeat':
       return repeat(spelt(text.part), text.min, text.max)
     case 'list':

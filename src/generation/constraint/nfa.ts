@@ -1,13 +1,15 @@
 // A grammar as states over the bytes of UTF-8. A rule is a part of them that states call and that returns to them.
 import { type Message, MtLlamaError, message } from '../../errors.ts'
-import { type Characters, utf8Ranges } from './characters.ts'
+import { type ByteRanges, type Characters, utf8Ranges } from './characters.ts'
 import { FiniteTexts } from './finite.ts'
 import type { Grammar, Rule } from './grammar.ts'
 
 /** States of a grammar: a repetition has as many as its part has times its bound. */
-const maxStates = 50_000
+export const maxStates = 50_000
 /** A deeper grammar could overflow the stack of the functions that read it. */
 const maxDepth = 1000
+/** Ways from one state to another by a byte: a set of characters may have hundreds. */
+const maxSteps = 500_000
 
 interface State {
   /** Triples: a byte from the first to the second leads to the third. */
@@ -29,6 +31,9 @@ export class Nfa {
   private readonly finite: FiniteTexts
   private readonly rules = new Map<Rule, { start: number; end: number }>()
   private readonly unmade: Rule[] = []
+  /** How sets of characters are spelt, which many repetitions of one share. */
+  private readonly spellings = new Map<Characters, ByteRanges[]>()
+  private steps = 0
   private depth = 0
 
   /**
@@ -82,7 +87,13 @@ export class Nfa {
     const end = this.add()
     // Spellings that end alike share the states of their ends.
     const ends = new Map<string, number>()
-    for (const ranges of utf8Ranges(set)) {
+    const spellings = this.spellings.get(set) ?? utf8Ranges(set)
+    this.spellings.set(set, spellings)
+    this.steps += spellings.length
+    if (this.steps > maxSteps) throw tooLarge(this.name, message`${maxSteps} ways between states`)
+    const { bytes } = this.states[from]!
+    for (const ranges of spellings) {
+      const [first] = ranges
       let to = end
       for (let i = ranges.length - 1; i > 0; i--) {
         const [low, high] = ranges[i]!
@@ -92,7 +103,7 @@ export class Nfa {
         ends.set(key, before)
         to = before
       }
-      this.states[from]!.bytes.push(...ranges[0]!, to)
+      bytes.push(first![0], first![1], to)
     }
     return end
   }
@@ -167,12 +178,16 @@ export class Nfa {
   }
 
   private add(): number {
-    if (this.states.length >= maxStates)
-      throw new MtLlamaError(
-        'INVALID_ARGUMENT',
-        message`${this.name} takes more than ${maxStates} states; give it lower bounds of repetition, or fewer parts`,
-      )
+    if (this.states.length >= maxStates) throw tooLarge(this.name)
     this.states.push({ bytes: [], free: [], calls: [] })
     return this.states.length - 1
   }
+}
+
+/** The error of a grammar that takes too many states. */
+export function tooLarge(name: Message, what = message`${maxStates} states`): MtLlamaError {
+  return new MtLlamaError(
+    'INVALID_ARGUMENT',
+    message`${name} takes more than ${what}; give it lower bounds of repetition, or fewer parts`,
+  )
 }

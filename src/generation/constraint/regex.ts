@@ -3,12 +3,14 @@
 import { shown } from '../../data/shown.ts'
 import { type Message, MtLlamaError, message } from '../../errors.ts'
 import { allCharacters, type Characters, characters, complement, union } from './characters.ts'
-import { choice, type Grammar, literal, oneOfSet, repeat, sequence } from './grammar.ts'
+import { choiceOf, type Grammar, oneCharacter, oneOfSet, repeat, sequence, sequenceOf } from './grammar.ts'
 
 /** Characters of a pattern: reading it is not to hold the event loop. */
-const maxLength = 100_000
+const maxLength = 50_000
 /** Groups in groups: each takes a part of the stack. */
 const maxNesting = 200
+/** Characters between the braces of a repetition, or of an escape \u{...}. */
+const maxBraced = 40
 
 const lineEnds = characters([0x0a, 0x0a], [0x0d, 0x0d], [0x2028, 0x2029])
 const digits = characters([0x30, 0x39])
@@ -38,15 +40,15 @@ const controlEscapes: Readonly<Record<string, number>> = { n: 10, r: 13, t: 9, f
 /** The texts that an expression matches as a whole. @throws INVALID_ARGUMENT naming what is wrong or not supported */
 export function wholeMatches(pattern: string, name: Message): Grammar {
   const branches = new Parser(pattern, name).branches()
-  return choice(...branches.map(({ grammar }) => grammar))
+  return choiceOf(branches.map(({ grammar }) => grammar))
 }
 
 /** The texts in which an expression matches somewhere. @throws INVALID_ARGUMENT */
 export function partMatches(pattern: string, name: Message): Grammar {
   const anything = repeat(oneOfSet(allCharacters))
   const branches = new Parser(pattern, name).branches()
-  return choice(
-    ...branches.map(({ grammar, atStart, atEnd }) =>
+  return choiceOf(
+    branches.map(({ grammar, atStart, atEnd }) =>
       sequence(...(atStart ? [] : [anything]), grammar, ...(atEnd ? [] : [anything])),
     ),
   )
@@ -97,14 +99,14 @@ class Parser {
     } while (this.takes('|'))
     if (!this.takes(')')) throw this.wrong('a group without its )')
     this.nesting--
-    return choice(...parts)
+    return choiceOf(parts)
   }
 
   private terms(): Grammar {
     const parts: Grammar[] = []
     for (;;) {
       const next = this.peek()
-      if (next === undefined || '|)^$'.includes(next)) return sequence(...parts)
+      if (next === undefined || '|)^$'.includes(next)) return sequenceOf(parts)
       parts.push(this.quantified(this.atom()))
     }
   }
@@ -126,7 +128,7 @@ class Parser {
       case '?':
         throw this.wrong(`a ${character} that repeats nothing`)
       default:
-        return literal(character)
+        return oneCharacter(character.codePointAt(0)!)
     }
   }
 
@@ -157,12 +159,13 @@ class Parser {
     if (this.takes('+')) return [1, Number.POSITIVE_INFINITY]
     if (this.takes('?')) return [0, 1]
     if (this.peek() !== '{') return undefined
-    const end = this.source.indexOf('}', this.at)
-    const [, min, comma, max] = /^(\d+)(,?)(\d*)$/.exec(this.source.slice(this.at + 1, end).join('')) ?? []
+    const ahead = this.ahead(maxBraced)
+    if (/^\{[\d,]{39}$/.test(ahead)) throw this.unsupported('a repetition with bounds of so many digits')
+    const [braced, min, comma, max] = /^\{(\d+)(?:(,)(\d*))?\}/.exec(ahead) ?? []
     // As in JavaScript without the flag u, a brace that bounds nothing is a character.
-    if (min === undefined || (comma === '' && max !== '')) return undefined
-    this.at = end + 1
-    if (comma === '') return [Number(min), Number(min)]
+    if (braced === undefined) return undefined
+    this.at += braced.length
+    if (comma === undefined) return [Number(min), Number(min)]
     return [Number(min), max === '' ? Number.POSITIVE_INFINITY : Number(max)]
   }
 
@@ -183,7 +186,7 @@ class Parser {
       if (first[0]! > last[0]!) throw this.wrong('a range whose first character comes after its last one')
       sets.push(characters([first[0]!, last[0]!]))
     }
-    const set = union(...sets)
+    const set = union(sets)
     return isNegated ? complement(set) : set
   }
 
@@ -209,27 +212,33 @@ class Parser {
   }
 
   private unicodeEscape(): number {
-    if (this.takes('{')) {
-      const end = this.source.indexOf('}', this.at)
-      const codePoint = Number.parseInt(this.source.slice(this.at, Math.max(end, this.at)).join(''), 16)
-      if (!(codePoint <= 0x10ffff)) throw this.wrong('an escape \\u{...} of no character')
-      this.at = end + 1
+    const [braced, digits] = /^\{([\da-fA-F]+)\}/.exec(this.ahead(maxBraced)) ?? []
+    if (braced !== undefined) {
+      const codePoint = Number.parseInt(digits!, 16)
+      if (codePoint > 0x10ffff) throw this.noCharacter()
+      this.at += braced.length
       return codePoint
     }
+    if (this.peek() === '{') throw this.noCharacter()
     const unit = this.hexadecimal(4)
-    const isHigh = unit >= 0xd800 && unit < 0xdc00
-    if (!isHigh || this.peek() !== '\\' || this.source[this.at + 1] !== 'u') return unit
-    this.at += 2
-    const low = this.hexadecimal(4)
-    return String.fromCharCode(unit, low).codePointAt(0)!
+    // Two escapes of the halves of a pair are one character.
+    const [pair, low] = /^\\u(d[c-f][\da-f]{2})/i.exec(this.ahead(6)) ?? []
+    if (unit < 0xd800 || unit > 0xdbff || pair === undefined) return unit
+    this.at += pair.length
+    return String.fromCharCode(unit, Number.parseInt(low!, 16)).codePointAt(0)!
   }
 
   private hexadecimal(length: number): number {
-    const text = this.source.slice(this.at, this.at + length).join('')
+    const text = this.ahead(length)
     if (!/^[\da-fA-F]+$/.test(text) || text.length < length)
       throw this.wrong(`an escape without its ${length} hexadecimal digits`)
     this.at += length
     return Number.parseInt(text, 16)
+  }
+
+  /** The next characters, at most so many. */
+  private ahead(count: number): string {
+    return this.source.slice(this.at, this.at + count).join('')
   }
 
   private peek(): string | undefined {
@@ -253,6 +262,10 @@ class Parser {
     return this.unsupported(
       `${this.peek()} but at the ${this.peek() === '^' ? 'beginning' : 'end'} of the whole`,
     )
+  }
+
+  private noCharacter(): MtLlamaError {
+    return this.wrong('an escape \\u{...} of no character')
   }
 
   private unsupported(what: string): MtLlamaError {
