@@ -146,12 +146,24 @@ const schemas: Record<string, Schema> = {
       },
     },
   },
+  'oneOf of many constants': {
+    oneOf: Array.from({ length: 249 }, (_, i) => ({ const: `${i}`, title: 'x' })),
+  },
+  'others beside a long name': {
+    properties: { ['x'.repeat(250)]: { const: 1 } },
+    additionalProperties: { const: 2 },
+  },
   'oneOf of constants': {
     oneOf: [{ const: 1 }, { enum: [2, 3] }, { $ref: '#/$defs/four' }],
     $defs: { four: { const: 4 } },
   },
   references: {
-    ...{ $schema: 'https://json-schema.org/draft/2020-12/schema', title: 'A line', description: 'of points' },
+    ...{
+      $schema: 'https://json-schema.org/draft/2020-12/schema',
+      $id: 'x:y',
+      title: 'A line',
+      description: 'of points',
+    },
     ...{ type: 'object', properties: { a: { $ref: '#/$defs/point~1s' }, b: { $ref: '#/$defs/point~1s' } } },
     ...{ required: ['a', 'b'], $defs: { 'point/s': point } },
   },
@@ -229,6 +241,11 @@ describe('constraint: jsonSchema', () => {
     const running = model.generate('x', { constraint: { jsonSchema } })
     jsonSchema.type = 'string'
     assert.equal((await running).text, '1')
+  })
+
+  it('a type that is named often is one', async () => {
+    const jsonSchema = { type: Array(8000).fill('string'), pattern: '^(?:a|b){9}$' }
+    assert.match((await model.generate('x', { constraint: { jsonSchema } })).text, /^"[ab]{9}"$/)
   })
 
   it('a value in a value may be deeper than any stack', async () => {
@@ -343,6 +360,10 @@ describe('constraint: jsonSchema', () => {
     ],
     [{ $ref: '#/$defs/a' }, /at # has a "\$ref" to "#\/\$defs\/a"; expected one to a schema that is there/],
     [
+      { properties: { a: { $id: 'x:y', $ref: '#/$defs/b', $defs: { b: true } } }, $defs: { b: false } },
+      /at #\/properties\/a has a "\$ref" in a schema with an "\$id" within it, which is not supported together$/,
+    ],
+    [
       { $ref: '#' },
       'constraint: jsonSchema at # has a "$ref" to #, which leads to itself without a value between',
     ],
@@ -358,6 +379,16 @@ describe('constraint: jsonSchema', () => {
     [{ type: 'integer', minimum: 3, maximum: 2 }, 'constraint: jsonSchema lets no text be: none matches it'],
     [{ type: 'number', minimum: 5, exclusiveMaximum: 5 }, /lets no text be: none matches it$/],
     [{ type: 'number', exclusiveMinimum: 5, maximum: 5 }, /lets no text be: none matches it$/],
+    [
+      { oneOf: Array.from({ length: 302 }, (_, i) => ({ const: i })) },
+      'constraint: jsonSchema at # has a "oneOf" of more schemas than can be told apart',
+    ],
+    [
+      { properties: { ['x'.repeat(251)]: {} }, additionalProperties: {} },
+      /at # has a property whose name has 251 characters beside "additionalProperties"; expected at most 250$/,
+    ],
+    [{ enum: Array.from({ length: 30000 }, (_, i) => i) }, /^constraint: jsonSchema takes more than 50000/],
+    [{ enum: ['x'.repeat(150000)] }, /^constraint: jsonSchema takes more than 50000 states/],
     [{ type: 'string', maxLength: 100000 }, /^constraint: jsonSchema takes more than 50000 states/],
     [{ enum: ['x'.repeat(200000)] }, /has a jsonSchema of 200013 characters; expected at most 200000$/],
     [{ prefixItems: Array(101).fill({}) }, 'constraint: jsonSchema at # has more than 100 "prefixItems"'],

@@ -1,62 +1,70 @@
 // Whether two schemas have no value in common, as far as that can be seen: what oneOf needs.
 import { jsonTypes, type Schema } from './schema-fields.ts'
 
-export function areApart(a: Schema, b: Schema): boolean {
-  if (isPlain(a) && isPlain(b)) {
-    const [constantsOfA, constantsOfB] = [constantsOf(a), constantsOf(b)]
-    if (constantsOfA && constantsOfB) return !overlap(constantsOfA, constantsOfB)
-    if (!overlap(typesOf(a), typesOf(b))) return true
-    return haveOtherTags(a, b)
-  }
-  return false
+/** What is known of a schema's values without looking into them. */
+export interface KnownValues {
+  /** Types of the values; integers are numbers. A keyword of one type says nothing of values of the others. */
+  types: ReadonlySet<string>
+  /** The values where the schema lists them, each as JSON; not of objects and arrays, which may be the same and be spelt otherwise. */
+  constants: ReadonlySet<string> | undefined
+  /** The constants of properties that are required. */
+  tags: ReadonlyMap<string, ReadonlySet<string>>
 }
 
-/** Whether all that is said of the values is said by the schema itself. */
+/** @returns undefined where what is said of the values is not all said by the schema itself */
+export function knownValues(schema: Schema): KnownValues | undefined {
+  if (!isPlain(schema)) return undefined
+  const types = typesOf(schema)
+  return { types, constants: constantsOf(schema), tags: tagsOf(schema, types) }
+}
+
+export function areApart(a: KnownValues, b: KnownValues): boolean {
+  if (a.constants && b.constants) return !overlap(a.constants, b.constants)
+  if (!overlap(a.types, b.types)) return true
+  // A property that both require, with other constants.
+  const [few, many] = a.tags.size < b.tags.size ? [a.tags, b.tags] : [b.tags, a.tags]
+  return [...few].some(([name, constants]) => {
+    const others = many.get(name)
+    return others !== undefined && !overlap(constants, others)
+  })
+}
+
 function isPlain(schema: Schema): boolean {
   return typeof schema.value === 'object' && !['$ref', 'anyOf', 'oneOf'].some(keyword => schema.has(keyword))
 }
 
-/** The values of a schema where it lists them; not of objects and arrays, which may be the same and be spelt otherwise. */
-function constantsOf(schema: Schema): string[] | undefined {
+function constantsOf(schema: Schema): Set<string> | undefined {
   const constants = listed(schema)
   if (!constants || constants.some(value => typeof value === 'object' && value !== null)) return undefined
-  return constants.map(value => JSON.stringify(value))
+  return new Set(constants.map(value => JSON.stringify(value)))
 }
 
 function listed(schema: Schema): readonly unknown[] | undefined {
   return schema.has('enum') || schema.has('const') ? schema.constants() : undefined
 }
 
-/** The types of values; integers are numbers. A keyword of one type says nothing of values of the others. */
-function typesOf(schema: Schema): readonly string[] {
+function typesOf(schema: Schema): Set<string> {
   const names = schema.has('type') ? schema.types() : (listed(schema)?.map(typeOf) ?? jsonTypes)
-  return names.map(name => (name === 'integer' ? 'number' : name))
+  return new Set(names.map(name => (name === 'integer' ? 'number' : name)))
 }
 
 function typeOf(value: unknown): string {
   return value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value
 }
 
-/** Whether both have a property that is required and of which no constant is one of the other's. */
-function haveOtherTags(a: Schema, b: Schema): boolean {
-  const [ofA, ofB] = [tagsOf(a), tagsOf(b)]
-  return [...ofA].some(([name, constants]) => {
-    const others = ofB.get(name)
-    return others !== undefined && !overlap(constants, others)
-  })
-}
-
-function tagsOf(schema: Schema): Map<string, string[]> {
-  const tags = new Map<string, string[]>()
-  if (typesOf(schema).some(type => type !== 'object')) return tags
-  const required = schema.names('required')
+function tagsOf(schema: Schema, types: ReadonlySet<string>): Map<string, Set<string>> {
+  const tags = new Map<string, Set<string>>()
+  if ([...types].some(type => type !== 'object')) return tags
+  const required = new Set(schema.names('required'))
   for (const [name, part] of schema.children('properties')) {
-    const constants = isPlain(part) ? constantsOf(part) : undefined
-    if (constants && required.includes(name)) tags.set(name, constants)
+    const constants = required.has(name) && isPlain(part) ? constantsOf(part) : undefined
+    if (constants) tags.set(name, constants)
   }
   return tags
 }
 
-function overlap(a: readonly string[], b: readonly string[]): boolean {
-  return a.some(value => b.includes(value))
+function overlap(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
+  const [few, many] = a.size < b.size ? [a, b] : [b, a]
+  for (const value of few) if (many.has(value)) return true
+  return false
 }

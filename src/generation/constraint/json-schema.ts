@@ -2,9 +2,18 @@
 import { optionName } from '../../calls/options.ts'
 import { shown } from '../../data/shown.ts'
 import { MtLlamaError, message } from '../../errors.ts'
-import { areApart } from './apart.ts'
+import { areApart, type KnownValues, knownValues } from './apart.ts'
 import { formats } from './formats.ts'
-import { choice, type Grammar, literal, nothing, type Rule, shared } from './grammar.ts'
+import {
+  choice,
+  choiceOf,
+  type Grammar,
+  leastStates,
+  literal,
+  nothing,
+  type Rule,
+  shared,
+} from './grammar.ts'
 import {
   anyJson,
   anyJsonArray,
@@ -19,6 +28,7 @@ import {
   jsonString,
   jsonStringOf,
 } from './json-text.ts'
+import { maxStates, tooLarge } from './nfa.ts'
 import { boundedInteger, boundedNumber } from './number-range.ts'
 import { partMatches } from './regex.ts'
 import { type JsonObject, type JsonType, jsonTypes, Schema } from './schema-fields.ts'
@@ -27,6 +37,13 @@ import { type JsonObject, type JsonType, jsonTypes, Schema } from './schema-fiel
 const maxNesting = 100
 /** Characters of a schema: reading it is not to hold the event loop. */
 const maxLength = 200_000
+/** Pairs of branches, over all "oneOf" of a schema: enough for 300 of one. */
+const maxPairs = 45_000
+/** Characters of a property's name beside other properties: each takes a part of the stack. */
+const maxNameLength = 250
+
+/** What errors call the whole schema. */
+export const schemaName = () => message`${optionName('constraint')}: jsonSchema`
 
 /** @throws INVALID_ARGUMENT naming the keyword that is wrong or not supported, and where it is */
 export function schemaTexts(root: unknown): Grammar {
@@ -36,7 +53,14 @@ export function schemaTexts(root: unknown): Grammar {
 class SchemaReader {
   private readonly root: Schema
   private readonly rules = new Map<string, Rule>()
+  /** What is known of the values of references, for "oneOf". */
+  private readonly known = new Map<string, KnownValues | undefined>()
+  /** The texts of patterns, of which many places may have the same one. */
+  private readonly patterns = new Map<string, Grammar>()
   private nesting = 0
+  private pairs = 0
+  private states = 0
+  private innerIds: number | undefined
 
   constructor(root: unknown) {
     this.root = new Schema(root, '#')
@@ -59,12 +83,15 @@ class SchemaReader {
     schema.checkKeywords()
     if (schema.has('$ref')) return this.reference(schema, open)
     if (schema.has('anyOf') || schema.has('oneOf')) return this.branches(schema, open)
-    if (schema.has('enum') || schema.has('const')) return constants(schema)
+    if (schema.has('enum') || schema.has('const')) return this.counted(constants(schema))
     return choice(...schema.types().map(type => this.ofType(schema, type)))
   }
 
   private reference(schema: Schema, open: ReadonlySet<string>): Grammar {
     schema.checkAlone('$ref')
+    this.innerIds ??= innerIds(this.root)
+    if (this.innerIds > 0)
+      throw schema.wrong('has a "$ref" in a schema with an "$id" within it, which is not supported together')
     const target = this.root.referred(schema)
     if (open.has(target.path))
       throw schema.wrong(`has a "$ref" to ${target.path}, which leads to itself without a value between`)
@@ -81,16 +108,28 @@ class SchemaReader {
     const keyword = schema.has('anyOf') ? 'anyOf' : 'oneOf'
     schema.checkAlone(keyword)
     const parts = schema.list(keyword)
-    if (keyword === 'oneOf') {
-      const own = parts.map(part => this.root.resolved(part))
-      for (const [i, a] of own.entries())
-        for (const b of own.slice(i + 1))
-          if (!areApart(a, b))
-            throw schema.wrong(
-              `has a "oneOf" of which ${a.path} and ${b.path} may both match; expected other types, or a required property of other constants`,
-            )
-    }
-    return choice(...parts.map(part => this.value(part, open)))
+    if (keyword === 'oneOf') this.checkApart(schema, parts)
+    return choiceOf(parts.map(part => this.value(part, open)))
+  }
+
+  /** @throws INVALID_ARGUMENT unless no value is of two of the branches, as far as that can be seen */
+  private checkApart(schema: Schema, branches: readonly Schema[]): void {
+    this.pairs += (branches.length * (branches.length - 1)) / 2
+    if (this.pairs > maxPairs) throw schema.wrong('has a "oneOf" of more schemas than can be told apart')
+    const all = branches.map(branch => ({ branch, values: this.knownValues(branch) }))
+    for (const [i, a] of all.entries())
+      for (const b of all.slice(i + 1))
+        if (!a.values || !b.values || !areApart(a.values, b.values))
+          throw schema.wrong(
+            `has a "oneOf" of which ${this.root.resolved(a.branch).path} and ${this.root.resolved(b.branch).path} may both match; expected other types, or a required property of other constants`,
+          )
+  }
+
+  private knownValues(branch: Schema): KnownValues | undefined {
+    if (!branch.has('$ref')) return knownValues(branch)
+    const reference = branch.string('$ref')
+    if (!this.known.has(reference)) this.known.set(reference, knownValues(this.root.resolved(branch)))
+    return this.known.get(reference)
   }
 
   private ofType(schema: Schema, type: JsonType): Grammar {
@@ -100,11 +139,11 @@ class SchemaReader {
       case 'array':
         return this.array(schema)
       case 'string':
-        return text(schema)
+        return this.counted(this.text(schema))
       case 'number':
-        return boundedNumber(schema) ?? jsonNumber
+        return this.counted(boundedNumber(schema) ?? jsonNumber)
       case 'integer':
-        return boundedInteger(schema) ?? jsonInteger
+        return this.counted(boundedInteger(schema) ?? jsonInteger)
       case 'boolean':
         return jsonBoolean
       case 'null':
@@ -112,17 +151,35 @@ class SchemaReader {
     }
   }
 
+  private counted(part: Grammar): Grammar {
+    this.count(leastStates(part))
+    return part
+  }
+
+  /** Ends reading where a schema will take too many states: its grammar could be far larger than itself. */
+  private count(states: number): void {
+    this.states += states
+    if (this.states > maxStates) throw tooLarge(schemaName())
+  }
+
   private object(schema: Schema): Grammar {
     const properties = schema.children('properties')
-    const required = schema.names('required')
+    const required = new Set(schema.names('required'))
     const others = schema.child('additionalProperties')
-    if (properties.size === 0 && required.length === 0 && !others) return anyJsonObject
+    if (properties.size === 0 && required.size === 0 && !others) return anyJsonObject
     const value = (part: Schema | undefined) => (part ? shared(this.value(part, new Set())) : anyJson)
     const members: JsonMember[] = []
-    for (const [name, part] of properties)
-      members.push({ name, value: value(part), optional: !required.includes(name) })
+    for (const [name, part] of properties) {
+      this.count(name.length)
+      members.push({ name, value: value(part), optional: !required.has(name) })
+    }
     for (const name of required)
       if (!properties.has(name)) members.push({ name, value: value(others), optional: false })
+    const long = others && members.find(({ name }) => name.length > maxNameLength)
+    if (long)
+      throw schema.wrong(
+        `has a property whose name has ${long.name.length} characters beside "additionalProperties"; expected at most ${maxNameLength}`,
+      )
     // Without a word of them, objects with properties have those alone.
     return jsonObject(members, others && value(others))
   }
@@ -140,18 +197,20 @@ class SchemaReader {
     if (items?.value === false && min > first.length) return nothing
     return jsonArray(first.map(value), items?.value === false ? undefined : others, min, max)
   }
-}
 
-function text(schema: Schema): Grammar {
-  const min = schema.count('minLength') ?? 0
-  const max = schema.count('maxLength') ?? Number.POSITIVE_INFINITY
-  if (min > max) throw schema.wrong(`has "minLength" ${min} above "maxLength" ${max}`)
-  const pattern = patternOf(schema)
-  if (pattern === undefined) return jsonString(min, max)
-  if (schema.has('minLength') || schema.has('maxLength'))
-    throw schema.wrong('has a "pattern" or "format" beside a length, which is not supported together')
-  const name = message`${optionName('constraint')}: jsonSchema's pattern at ${schema.path}`
-  return jsonStringOf(partMatches(pattern, name))
+  private text(schema: Schema): Grammar {
+    const min = schema.count('minLength') ?? 0
+    const max = schema.count('maxLength') ?? Number.POSITIVE_INFINITY
+    if (min > max) throw schema.wrong(`has "minLength" ${min} above "maxLength" ${max}`)
+    const pattern = patternOf(schema)
+    if (pattern === undefined) return jsonString(min, max)
+    if (schema.has('minLength') || schema.has('maxLength'))
+      throw schema.wrong('has a "pattern" or "format" beside a length, which is not supported together')
+    const name = message`${schemaName()}'s pattern at ${schema.path}`
+    const texts = this.patterns.get(pattern) ?? jsonStringOf(partMatches(pattern, name))
+    this.patterns.set(pattern, texts)
+    return texts
+  }
 }
 
 /** Beside a pattern a format is a note for readers, as it is everywhere by the words of the draft. */
@@ -170,7 +229,7 @@ function constants(schema: Schema): Grammar {
   schema.checkAlone(schema.has('enum') ? 'enum' : 'const', ['type'])
   const types = schema.has('type') ? schema.types() : jsonTypes
   const values = schema.constants().filter(value => types.some(type => isOfType(value, type)))
-  return choice(...values.map(value => literal(JSON.stringify(value))))
+  return choiceOf(values.map(value => literal(JSON.stringify(value))))
 }
 
 function isOfType(value: unknown, type: JsonType): boolean {
@@ -186,6 +245,16 @@ function isOfType(value: unknown, type: JsonType): boolean {
     default:
       return typeof value === type
   }
+}
+
+/** How often "$id" stands within the root: references below it would begin there. */
+function innerIds(root: Schema): number {
+  let count = root.has('$id') ? -1 : 0
+  JSON.stringify(root.value, (key, value: unknown) => {
+    if (key === '$id' && typeof value === 'string') count++
+    return value
+  })
+  return count
 }
 
 /** A copy of a schema that the caller cannot change, and its text. @throws INVALID_ARGUMENT for what is none */

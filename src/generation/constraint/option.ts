@@ -3,7 +3,7 @@ import { optionName, optionNames } from '../../calls/options.ts'
 import { reading } from '../../calls/reading.ts'
 import { shown } from '../../data/shown.ts'
 import { MtLlamaError, message } from '../../errors.ts'
-import { copiedSchema, schemaTexts } from './json-schema.ts'
+import { copiedSchema, schemaName, schemaTexts } from './json-schema.ts'
 import { Nfa } from './nfa.ts'
 import { wholeMatches } from './regex.ts'
 
@@ -54,7 +54,7 @@ export function readConstraint(value: unknown): ReadConstraint {
       const copy = copiedSchema(jsonSchema)
       return {
         key: `jsonSchema ${copy.text}`,
-        nfa: new Nfa(schemaTexts(copy.value), message`${name}: jsonSchema`),
+        nfa: new Nfa(schemaTexts(copy.value), schemaName()),
       }
     }
     if (typeof regex !== 'string')

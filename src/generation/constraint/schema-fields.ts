@@ -74,7 +74,7 @@ export class Schema {
         throw this.wrong(
           `has the "type" ${shown(name)}; expected one of ${jsonTypes.join(', ')}, or a list of them`,
         )
-    return types as JsonType[]
+    return [...new Set(types as JsonType[])]
   }
 
   /** The schema of a keyword; undefined where it is not there. */
