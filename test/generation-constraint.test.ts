@@ -1,5 +1,8 @@
 // Constraints by regular expressions: what comes matches, whatever the model and the temperature, and changes nothing beside it.
 import { strict as assert } from 'node:assert'
+import { MtLlamaError } from '../src/errors.ts'
+import type { TextConstraint } from '../src/generation/constraint/text-constraint.ts'
+import { Continuation } from '../src/generation/continuation.ts'
 import { type GenerateOptions, type GenerateResult, loadModel, type Model } from '../src/index.ts'
 import { defaultModel, randomTinyTensors, withTinyModel } from './tiny-model.ts'
 import { byteJson } from './tokenizer-files.ts'
@@ -242,6 +245,26 @@ describe('constraint: regex', () => {
       })
       assert.equal(taken!.text, 'aaa')
     })
+  })
+
+  it('too complex after a token: an error of that text, not of the step', () => {
+    const error = new MtLlamaError('INVALID_ARGUMENT', 'too complex')
+    const push = () => {
+      throw error
+    }
+    const constraint = { allows: () => true, push } as unknown as TextConstraint
+    const text = new Continuation(
+      { ids: Int32Array.of(1), truncatedTokens: 0 },
+      {
+        ...{ stream: 0, choice: 0, adjusting: undefined, constraint, topLogProbs: 0, tokenizer: undefined },
+        ...{ maxTokens: 9, contextLength: 100, stopIds: new Set<number>(), stop: [] },
+        ...{ skipSpecialTokens: true, allowNan: false, dtype: 'float32' },
+        sampling: { temperature: 0, topK: 0, topP: 1, minP: 0, seed: 0 },
+      },
+    )
+    assert.equal(text.push(5, -1), '')
+    assert.ok(text.ended)
+    assert.throws(() => text.result(), error)
   })
 
   it('a model without a tokenizer has none', () =>

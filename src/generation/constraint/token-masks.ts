@@ -69,6 +69,8 @@ export class TokenMasks {
       throw error
     }
     this.masks.set(state, mask)
+    // At once, so that of the grammars of many texts no more than one takes much memory.
+    if (this.automaton.isFull) this.forget()
     return mask
   }
 
