@@ -20,12 +20,29 @@ interface State {
   calls: number[]
 }
 
-export class Nfa {
-  readonly states: State[] = []
+export interface Nfa {
+  readonly states: readonly State[]
   readonly start: number
   /** The last state of the whole grammar. */
   readonly end: number
   /** The last states of rules. */
+  readonly returns: ReadonlySet<number>
+}
+
+/**
+ * @param name what the caller knows the grammar by, for messages
+ * @throws INVALID_ARGUMENT where no finite text is of the grammar, and where it has too many states
+ */
+export function nfaOf(grammar: Grammar, name: Message): Nfa {
+  const { states, start, end, returns } = new Builder(grammar, name)
+  return { states, start, end, returns }
+}
+
+/** It knows the grammar, which may be as large as the states and is not needed for longer. */
+class Builder implements Nfa {
+  readonly states: State[] = []
+  readonly start: number
+  readonly end: number
   readonly returns = new Set<number>()
   private readonly name: Message
   private readonly finite: FiniteTexts
@@ -36,10 +53,6 @@ export class Nfa {
   private steps = 0
   private depth = 0
 
-  /**
-   * @param name what the caller knows the grammar by, for messages
-   * @throws INVALID_ARGUMENT where no finite text is of the grammar, and where it has too many states
-   */
   constructor(grammar: Grammar, name: Message) {
     this.name = name
     this.finite = new FiniteTexts(grammar)

@@ -4,7 +4,7 @@ import { reading } from '../../calls/reading.ts'
 import { shown } from '../../data/shown.ts'
 import { MtLlamaError, message } from '../../errors.ts'
 import { copiedSchema, schemaName, schemaTexts } from './json-schema.ts'
-import { Nfa } from './nfa.ts'
+import { type Nfa, nfaOf } from './nfa.ts'
 import { wholeMatches } from './regex.ts'
 
 /** What a text must be: tokens that would make anything else of it are not chosen. */
@@ -54,7 +54,7 @@ export function readConstraint(value: unknown): ReadConstraint {
       const copy = copiedSchema(jsonSchema)
       return {
         key: `jsonSchema ${copy.text}`,
-        nfa: new Nfa(schemaTexts(copy.value), schemaName()),
+        nfa: nfaOf(schemaTexts(copy.value), schemaName()),
       }
     }
     if (typeof regex !== 'string')
@@ -63,6 +63,6 @@ export function readConstraint(value: unknown): ReadConstraint {
         message`${name} has the regex ${shown(regex)}; expected a text`,
       )
     const ofRegex = message`${name}: regex`
-    return { key: `regex ${regex}`, nfa: new Nfa(wholeMatches(regex, ofRegex), ofRegex) }
+    return { key: `regex ${regex}`, nfa: nfaOf(wholeMatches(regex, ofRegex), ofRegex) }
   })
 }
