@@ -368,6 +368,25 @@ describe('constraint: jsonSchema', () => {
       'constraint: jsonSchema at # has a "$ref" to #, which leads to itself without a value between',
     ],
     [
+      {
+        $ref: '#/$defs/a',
+        $defs: {
+          a: { anyOf: [{ items: { $ref: '#/$defs/b' } }, { $ref: '#/$defs/b' }] },
+          b: { anyOf: [{ $ref: '#/$defs/a' }, { type: 'null' }] },
+        },
+      },
+      /has a "\$ref" to #\/\$defs\/[ab], which leads to itself without a value between$/,
+    ],
+    [{ pattern: '\ud800' }, 'constraint: jsonSchema lets no text be: none matches it'],
+    [
+      { type: 'integer', minimum: 1e15 },
+      'constraint: jsonSchema at # bounds an "integer" by 1000000000000000; expected at most 15 digits',
+    ],
+    [
+      { type: 'integer', exclusiveMaximum: -1e15 },
+      /at # bounds an "integer" by -1000000000000000; expected at most 15 digits$/,
+    ],
+    [
       { items: { $ref: '#/items' } },
       /has a "\$ref" to #\/items, which leads to itself without a value between$/,
     ],

@@ -30,6 +30,7 @@ import {
 } from './json-text.ts'
 import { maxStates, tooLarge } from './nfa.ts'
 import { boundedInteger, boundedNumber } from './number-range.ts'
+import { circleOf, type Step } from './reference-circle.ts'
 import { partMatches } from './regex.ts'
 import { type JsonObject, type JsonType, jsonTypes, Schema } from './schema-fields.ts'
 
@@ -53,6 +54,8 @@ export function schemaTexts(root: unknown): Grammar {
 class SchemaReader {
   private readonly root: Schema
   private readonly rules = new Map<string, Rule>()
+  /** References that lead to others without a value between. */
+  private readonly steps: Step[] = []
   /** What is known of the values of references, for "oneOf". */
   private readonly known = new Map<string, KnownValues | undefined>()
   /** The texts of patterns, of which many places may have the same one. */
@@ -67,49 +70,52 @@ class SchemaReader {
   }
 
   grammar(): Grammar {
-    return this.value(this.root, new Set(['#']))
+    const grammar = this.value(this.root, '#')
+    const circle = circleOf(this.steps)
+    if (circle)
+      throw circle.schema.wrong(`has a "$ref" to ${circle.to}, which leads to itself without a value between`)
+    return grammar
   }
 
-  /** @param open the references that led here without a value between: one of them again would hold itself */
-  private value(schema: Schema, open: ReadonlySet<string>): Grammar {
+  /** @param from the reference that led here without a value between; undefined where there is one */
+  private value(schema: Schema, from: string | undefined): Grammar {
     if (++this.nesting > maxNesting) throw schema.wrong(`is nested deeper than ${maxNesting} schemas`)
     const grammar =
-      schema.value === true ? anyJson : schema.value === false ? nothing : this.keywords(schema, open)
+      schema.value === true ? anyJson : schema.value === false ? nothing : this.keywords(schema, from)
     this.nesting--
     return grammar
   }
 
-  private keywords(schema: Schema, open: ReadonlySet<string>): Grammar {
+  private keywords(schema: Schema, from: string | undefined): Grammar {
     schema.checkKeywords()
-    if (schema.has('$ref')) return this.reference(schema, open)
-    if (schema.has('anyOf') || schema.has('oneOf')) return this.branches(schema, open)
+    if (schema.has('$ref')) return this.reference(schema, from)
+    if (schema.has('anyOf') || schema.has('oneOf')) return this.branches(schema, from)
     if (schema.has('enum') || schema.has('const')) return this.counted(constants(schema))
     return choice(...schema.types().map(type => this.ofType(schema, type)))
   }
 
-  private reference(schema: Schema, open: ReadonlySet<string>): Grammar {
+  private reference(schema: Schema, from: string | undefined): Grammar {
     schema.checkAlone('$ref')
     this.innerIds ??= innerIds(this.root)
     if (this.innerIds > 0)
       throw schema.wrong('has a "$ref" in a schema with an "$id" within it, which is not supported together')
     const target = this.root.referred(schema)
-    if (open.has(target.path))
-      throw schema.wrong(`has a "$ref" to ${target.path}, which leads to itself without a value between`)
+    if (from !== undefined) this.steps.push({ schema, from, to: target.path })
     let rule = this.rules.get(target.path)
     if (!rule) {
       rule = { grammar: nothing }
       this.rules.set(target.path, rule)
-      rule.grammar = this.value(target, new Set([...open, target.path]))
+      rule.grammar = this.value(target, target.path)
     }
     return { kind: 'rule', rule }
   }
 
-  private branches(schema: Schema, open: ReadonlySet<string>): Grammar {
+  private branches(schema: Schema, from: string | undefined): Grammar {
     const keyword = schema.has('anyOf') ? 'anyOf' : 'oneOf'
     schema.checkAlone(keyword)
     const parts = schema.list(keyword)
     if (keyword === 'oneOf') this.checkApart(schema, parts)
-    return choiceOf(parts.map(part => this.value(part, open)))
+    return choiceOf(parts.map(part => this.value(part, from)))
   }
 
   /** @throws INVALID_ARGUMENT unless no value is of two of the branches, as far as that can be seen */
@@ -167,7 +173,7 @@ class SchemaReader {
     const required = new Set(schema.names('required'))
     const others = schema.child('additionalProperties')
     if (properties.size === 0 && required.size === 0 && !others) return anyJsonObject
-    const value = (part: Schema | undefined) => (part ? shared(this.value(part, new Set())) : anyJson)
+    const value = (part: Schema | undefined) => (part ? shared(this.value(part, undefined)) : anyJson)
     const members: JsonMember[] = []
     for (const [name, part] of properties) {
       this.count(name.length)
@@ -192,7 +198,7 @@ class SchemaReader {
     const max = schema.count('maxItems') ?? Number.POSITIVE_INFINITY
     if (min > max) throw schema.wrong(`has "minItems" ${min} above "maxItems" ${max}`)
     if (first.length === 0 && !items && min === 0 && max === Number.POSITIVE_INFINITY) return anyJsonArray
-    const value = (part: Schema) => shared(this.value(part, new Set()))
+    const value = (part: Schema) => shared(this.value(part, undefined))
     const others = items ? value(items) : anyJson
     if (items?.value === false && min > first.length) return nothing
     return jsonArray(first.map(value), items?.value === false ? undefined : others, min, max)

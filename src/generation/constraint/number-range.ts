@@ -18,6 +18,10 @@ export function boundedInteger(schema: Schema): Grammar | undefined {
   const { min, max, aboveMin, belowMax } = bounds
   const first = Math.max(-largest, aboveMin ? Math.floor(min) + 1 : Math.ceil(min))
   const last = Math.min(largest, belowMax ? Math.ceil(max) - 1 : Math.floor(max))
+  if (first > largest || last < -largest)
+    throw schema.wrong(
+      `bounds an "integer" by ${first > largest ? min : max}; expected at most ${maxDigits} digits`,
+    )
   return integers(first, last)
 }
 

@@ -73,7 +73,8 @@ class Parser {
         'INVALID_ARGUMENT',
         message`${name} has ${pattern.length} characters; expected at most ${maxLength}`,
       )
-    this.source = Array.from(pattern.toWellFormed())
+    // Half of a surrogate pair is a character that no text has.
+    this.source = Array.from(pattern)
     this.name = name
   }
 
