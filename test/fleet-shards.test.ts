@@ -244,6 +244,19 @@ describe('shards', () => {
       )
     })
 
+    it('are in no way of another number of shards while none is done, and parts of a joined file are swept too', async () => {
+      mkdirSync(out)
+      writeFileSync(join(out, 'shard-1-of-3.jsonl.part-host-1-abcd'), 'half an answ')
+      writeFileSync(join(out, 'merged.jsonl.part-host-1-abcd'), 'half of all answ')
+      for (const part of ['1/2', '2/2']) await run(shard(part))
+      await run(['merge', out])
+      assert.deepEqual(readFileSync(join(out, 'merged.jsonl')), whole)
+      assert.deepEqual(
+        readdirSync(out).filter(name => name.includes('part')),
+        [],
+      )
+    })
+
     it('that fail name the line of the whole input, and leave the others', async () => {
       const lines = requests(12)
       lines[9] = '{"prompt": "a"}'

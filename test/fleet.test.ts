@@ -36,7 +36,7 @@ describe('mt-llama fleet', () => {
   let input: string
   let redis: RedisServer
   let whole: Buffer
-  const running = new Set<ChildProcess>()
+  const running = new Set<{ child: ChildProcess; ended: Promise<Ended> }>()
 
   const request = (i: number) =>
     JSON.stringify({
@@ -61,8 +61,11 @@ describe('mt-llama fleet', () => {
     await redis?.kill()
     if (top) rmSync(top, { recursive: true })
   })
-  afterEach(() => {
-    for (const child of running) child.kill('SIGKILL')
+  afterEach(async () => {
+    for (const { child, ended } of running) {
+      child.kill('SIGKILL')
+      await ended
+    }
   })
 
   const run = async (args: string[], env: Record<string, string> = {}) => {
@@ -89,22 +92,25 @@ describe('mt-llama fleet', () => {
       env: { ...process.env, ...env },
       stdio: ['ignore', 'ignore', 'pipe'],
     })
-    running.add(child)
     let stderr = ''
     child.stderr.setEncoding('utf8').on('data', text => {
       stderr += text
     })
     const ended = new Promise<Ended>(resolve => {
-      child.on('close', code => {
-        running.delete(child)
-        resolve({ code, stderr })
-      })
+      child.on('close', code => resolve({ code, stderr }))
     })
-    return { child, ended }
+    const started = { child, ended }
+    running.add(started)
+    ended.then(() => running.delete(started))
+    return started
   }
-  /** Waits until a worker writes a shard. */
-  const writing = async (out: string, { pid }: ChildProcess) => {
-    while (!readdirSync(out).some(name => new RegExp(`\\.jsonl\\.part-.*-${pid}-`).test(name))) await delay(5)
+  /** Waits until a worker writes a shard; one that has ended never will. */
+  const writing = async (out: string, child: ChildProcess) => {
+    const part = new RegExp(`\\.jsonl\\.part-.*-${child.pid}-`)
+    while (!readdirSync(out).some(name => part.test(name))) {
+      assert.deepEqual([child.exitCode, child.signalCode], [null, null], 'the worker has ended')
+      await delay(5)
+    }
   }
   /** Stops a worker while it writes a shard, so that what comes meanwhile finds it there however fast it is. */
   const stopped = async (out: string, child: ChildProcess) => {

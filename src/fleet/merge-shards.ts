@@ -6,13 +6,14 @@ import { MtLlamaError, message, oneOf } from '../errors.ts'
 import { createFile, type Place, writing } from '../files/output.ts'
 import { numbersInWords, type Shard, shardName } from '../files/shard.ts'
 import { Identifier, type Identity } from './identity.ts'
-import { ownPart, publish } from './publish.ts'
+import { ownPart, publish, sweepPartsOf } from './publish.ts'
 import {
   answersFile,
   differing,
   doneShard,
   type KnownSettings,
   type Manifest,
+  shardCounts,
   shardFiles,
   sweepParts,
 } from './shard-files.ts'
@@ -32,11 +33,13 @@ const place: Place = { folder: '--out file', kept: 'The shards are as they were'
 
 /** Of how many shards a folder holds some; undefined where it holds none. @throws OUTPUT where of several numbers */
 export async function shardCount(folder: string): Promise<number | undefined> {
-  const counts = new Set((await shardFiles(folder)).map(({ shard }) => shard.count))
-  if (counts.size < 2) return [...counts][0]
+  const counts = await shardCounts(folder)
+  // Where shards were begun and none is done, all of them are missing.
+  if (counts.length === 0) return (await shardFiles(folder))[0]?.shard.count
+  if (counts.length === 1) return counts[0]
   throw new MtLlamaError(
     'OUTPUT',
-    `${folder} holds shards of several divisions: of ${oneOf([...counts].map(String)).replace(' or ', ' and of ')}. Remove those that are not wanted.`,
+    `${folder} holds shards of several divisions: of ${oneOf(counts.map(String)).replace(' or ', ' and of ')}. Remove those that are not wanted.`,
   )
 }
 
@@ -77,6 +80,7 @@ export async function mergeShards(
     throw error
   }
   await sweepParts(folder)
+  await sweepPartsOf(out)
   const sum = (name: 'lines' | 'errors') => manifests.reduce((sum, { output }) => sum + output[name], 0)
   return { file: out, shards: count, lines: sum('lines'), errors: sum('errors'), ...whole.identity() }
 }

@@ -1,8 +1,8 @@
 // Gives a file that several processes may write at once its name, once all of it is on the disk.
 import { randomBytes } from 'node:crypto'
-import { open, rename } from 'node:fs/promises'
+import { open, readdir, rename, rm } from 'node:fs/promises'
 import { hostname } from 'node:os'
-import { dirname } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { pathKind } from '../checkpoint/files.ts'
 import { partOf } from '../files/output.ts'
 
@@ -22,4 +22,11 @@ export async function publish(part: string, file: string): Promise<void> {
   const folder = await open(dirname(file))
   await folder.sync().catch(() => {})
   await folder.close()
+}
+
+/** Removes what processes have left that were killed while they wrote the file, which has its name now. */
+export async function sweepPartsOf(file: string): Promise<void> {
+  const begin = `${partOf(basename(file))}-`
+  for (const name of await readdir(dirname(file)))
+    if (name.startsWith(begin)) await rm(join(dirname(file), name), { force: true })
 }

@@ -79,10 +79,14 @@ async function* checkedBytes(file: string, { start, end, sha256 }: Range): Async
 
 /** @throws DATA_NOT_FOUND where the file is none that can be read in parts */
 async function inputBytes(file: string): Promise<number> {
-  const found = await stat(file).catch(() => undefined)
-  if (found?.isFile()) return found.size
-  const what = found ? 'is no regular file, and only such can be cut' : 'no such file'
-  throw new MtLlamaError('DATA_NOT_FOUND', `${file}: ${what}. Name a JSONL file.`)
+  const found = await stat(file).catch(error => {
+    throw notReadable(file, error)
+  })
+  if (found.isFile()) return found.size
+  throw new MtLlamaError(
+    'DATA_NOT_FOUND',
+    `${file}: is no regular file, and only such can be cut. Name a JSONL file.`,
+  )
 }
 
 function changed(file: string): MtLlamaError {

@@ -81,7 +81,7 @@ export class ShardRun {
       } catch (error) {
         if (!(await this.#isThere())) throw error
         // Another process has run the same shard meanwhile, to the same figures.
-        await rm(run.path, { recursive: true })
+        await rm(run.path, { recursive: true, force: true })
       }
     })
     return true

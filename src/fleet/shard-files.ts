@@ -65,6 +65,12 @@ export async function shardFiles(folder: string): Promise<ShardFile[]> {
   })
 }
 
+/** Of how many shards those are that a folder holds. What killed processes have left says nothing, and is in nobody's way. */
+export async function shardCounts(folder: string): Promise<number[]> {
+  const files = await shardFiles(folder)
+  return [...new Set(files.filter(({ kind }) => kind !== 'part').map(({ shard }) => shard.count))]
+}
+
 /** What a shard that is done says of itself. @throws OUTPUT where its manifest is none */
 export async function doneShard(folder: string, shard: Shard): Promise<Manifest | undefined> {
   const found = await stat(answersFile(folder, shard)).catch(() => undefined)
@@ -81,7 +87,7 @@ export async function readManifest(folder: string, shard: Shard): Promise<Manife
   )
   if (text === undefined) return undefined
   const value = parsed(text)
-  if (['input', 'range', 'settings', 'output'].every(name => isRecord(value?.[name])))
+  if (['shard', 'input', 'range', 'settings', 'output'].every(name => isRecord(value?.[name])))
     return value as unknown as Manifest
   throw new MtLlamaError('OUTPUT', `${file}: does not describe a shard. Remove it, and run the shard again.`)
 }
@@ -95,7 +101,7 @@ function parsed(text: string): Record<string, unknown> | undefined {
   }
 }
 
-/** Removes what processes have left that were killed while they wrote. */
+/** Removes what processes have left that were killed while they wrote shards. */
 export async function sweepParts(folder: string): Promise<void> {
   for (const { name, kind } of await shardFiles(folder))
     if (kind === 'part') await rm(join(folder, name), { force: true })

@@ -58,7 +58,8 @@ export async function fleetStatus(
       .filter(isShard)
       .sort(byName)
       .map(({ name }) => name),
-    waiting: Object.values(counts).reduce((sum, count) => sum + count, 0),
+    // The job that joins them waits too, once no shard does.
+    waiting: Object.values(counts).reduce((sum, count) => sum + count, state === 'waiting' ? -1 : 0),
     failed: failed
       .filter(isShard)
       .sort(byName)

@@ -7,7 +7,7 @@ import { checkSame } from './merge-shards.ts'
 import { type Connection, jobId, joinName } from './queue.ts'
 import type { Plan } from './ranges.ts'
 import { type FleetRun, readRunFile, type ShardJob, writeRunFile } from './run-file.ts'
-import { doneShard, shardFiles } from './shard-files.ts'
+import { doneShard, shardCounts } from './shard-files.ts'
 
 /** What is known of a run before it has an id. */
 export type Submission = Omit<FleetRun, 'id' | 'shards' | 'input'> & { inputPath: string }
@@ -85,11 +85,11 @@ async function missingShards(
   { settings, shards: count }: FleetRun,
   { input, ranges }: Plan,
 ): Promise<number[]> {
-  const other = (await shardFiles(folder)).find(({ shard }) => shard.count !== count)
-  if (other)
+  const other = (await shardCounts(folder)).find(there => there !== count)
+  if (other !== undefined)
     throw new MtLlamaError(
       'OUTPUT',
-      `${folder} holds shards of ${other.shard.count}, and this run has ${count}. Name another --out folder.`,
+      `${folder} holds shards of ${other}, and this run has ${count}. Name another --out folder.`,
     )
   const missing: number[] = []
   for (const [i, range] of ranges.entries()) {

@@ -54,6 +54,9 @@ const maxStalledCount = 20
 /** How many workers may end by what is wrong with them, as they say, before the shard is to blame. */
 const maxWorkersEnded = 5
 
+/** What a job holds once a worker has ended by it. */
+type TakenJob = ShardJob & { workersEnded?: number }
+
 export type WorkEnd =
   | { state: 'joined'; merged: Merged }
   | { state: 'failed'; reason: string }
@@ -72,7 +75,7 @@ export async function work(
 ): Promise<WorkEnd> {
   const jobs = new Jobs(connection, folder, run, model, options)
   const { lock, stalled, poll } = { ...defaultTimes, ...options.times }
-  const worker = connection.worker<ShardJob, string | Merged>(
+  const worker = connection.worker<TakenJob, string | Merged>(
     run.id,
     (job, token) => jobs.run(job, token),
     { ...{ concurrency, maxStalledCount }, lockDuration: lock, stalledInterval: stalled, drainDelay: 1 },
@@ -154,20 +157,23 @@ class Jobs {
   }
 
   /** Runs a job, fails it for good, or gives it back and stops. */
-  async run(job: Job<ShardJob>, token: string | undefined): Promise<string | Merged> {
+  async run(job: Job<TakenJob>, token: string | undefined): Promise<string | Merged> {
     const isJoin = job.name === joinName
     try {
       if (this.signal.aborted) throw new MtLlamaError('ABORTED', 'stopped')
       return isJoin ? await this.#join(job) : await this.#shard(job)
     } catch (error) {
-      const isBlamed = !this.signal.aborted && job.attemptsStarted > maxWorkersEnded
-      if (!isOfWorker(error) || isBlamed) {
+      const isStopped = this.signal.aborted
+      // Starts of the job are no measure: workers that were stopped have given it back, and are not to be held against it.
+      const workersEnded = (job.data.workersEnded ?? 0) + (isStopped ? 0 : 1)
+      if (!isOfWorker(error) || workersEnded > maxWorkersEnded) {
         if (!isJoin) this.#options.onNotice(`${job.name} has failed: ${textOf(error)}`)
         throw new this.#bullmq.UnrecoverableError(isJoin ? messageOf(error) : textOf(error))
       }
-      if (!this.signal.aborted) {
+      if (!isStopped) {
         this.failure = error
         this.stop()
+        await job.updateData({ ...job.data, workersEnded })
       }
       await job.moveToWait(token)
       throw new this.#bullmq.WaitingError()
@@ -229,6 +235,9 @@ const codesOfWorkers: ReadonlySet<ErrorCode> = new Set([
   'DATA_NOT_FOUND',
   'OUT_OF_MEMORY',
   'DISPOSED',
+  // A GPU that has failed fails everything that follows: a worker that went on would spoil the whole run.
+  'DEVICE_UNAVAILABLE',
+  'INTERNAL',
 ])
 
 /** Whether an error is of this worker rather than of the shard: of its disk, its memory, its view of the shared folder. */
