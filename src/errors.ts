@@ -55,6 +55,8 @@ export const typescriptErrorCodes = [
   'HUB_FAILED',
   /** The queue of a fleet cannot be reached, lacks its packages, or is set up so that it would lose jobs. */
   'QUEUE',
+  /** Storage by S3's interface lacks its package. */
+  'STORAGE',
   /** An output file or folder cannot be written, holds results of another run, or another process writes to it. */
   'OUTPUT',
 ] as const

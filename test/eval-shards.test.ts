@@ -163,6 +163,7 @@ describe('mt-llama eval --shard', () => {
       ['--out', 'x', '--gate', 'copa.acc>=1'],
       /gates judge all samples, .* --rescore DIR\/merged\./,
     ],
+    ['in S3', ['--out', 's3://bucket/x'], /--out s3:\/\/\.\.\. is for score and fleet\./],
     ['that is done again', ['--out', 'x', '--redo'], /--redo is not for shards/],
   ]
   for (const [title, args, message] of refusals)

@@ -15,6 +15,8 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { mergeShards } from '../src/fleet/merge-shards.ts'
 import { type Cut, planRanges, rangeLines } from '../src/fleet/ranges.ts'
+import { shardsPlace } from '../src/fleet/shard-files.ts'
+import { openStorage, storedFile } from '../src/fleet/storage.ts'
 import { writeShard } from '../src/fleet/write-shard.ts'
 import { loadModel } from '../src/index.ts'
 import { readInputLines } from '../src/lines/input-line.ts'
@@ -38,6 +40,7 @@ describe('shards', () => {
   })
   afterEach(() => rmSync(folder, { recursive: true }))
 
+  const stored = (path: string) => storedFile(path, shardsPlace)
   const file = (name: string, content: string) => {
     writeFileSync(join(folder, name), content)
     return join(folder, name)
@@ -74,7 +77,7 @@ describe('shards', () => {
       }
       const whole = await numbered(readInputLines(Readable.from([Buffer.from(content)]), input, signal))
       for (const cut of cuts) {
-        const { ranges, input: identity } = await planRanges(input, cut, signal)
+        const { ranges, input: identity } = await planRanges(await stored(input), cut, signal)
         const words = JSON.stringify(cut)
         if ('count' in cut) assert.equal(ranges.length, cut.count)
         else for (const { filledLines } of ranges) assert.ok(filledLines <= cut.linesEach, words)
@@ -87,7 +90,7 @@ describe('shards', () => {
         assert.equal(ranges.at(-1)!.end, identity.bytes)
         const found: string[] = []
         for (const range of ranges) {
-          const lines = await numbered(rangeLines(input, range, signal))
+          const lines = await numbered(rangeLines(await stored(input), range, signal))
           assert.equal(lines.length, range.filledLines, words)
           found.push(...lines)
         }
@@ -97,12 +100,12 @@ describe('shards', () => {
 
   it('are refused once the input has changed', async () => {
     const input = file('in.jsonl', requests(4).join('\n'))
-    const { ranges } = await planRanges(input, { count: 2 }, signal)
+    const { ranges } = await planRanges(await stored(input), { count: 2 }, signal)
     const bytes = readFileSync(input)
     bytes[ranges[1]!.start + 3] = 0x21
     writeFileSync(input, bytes)
     const read = async (i: number) => {
-      for await (const _ of rangeLines(input, ranges[i]!, signal));
+      for await (const _ of rangeLines(await stored(input), ranges[i]!, signal));
     }
     await read(0)
     await assert.rejects(read(1), {
@@ -123,13 +126,13 @@ describe('shards', () => {
     for (const count of [1, 2, 5, 30]) {
       const out = join(folder, `of-${count}`)
       mkdirSync(out)
-      const { ranges, input: identity } = await planRanges(input, { count }, signal)
+      const { ranges, input: identity } = await planRanges(await stored(input), { count }, signal)
       const indexes = ranges.map((_, i) => i).reverse()
       for (const i of [...indexes, ...indexes.slice(0, 2)])
         await writeShard(
           model,
           {
-            ...{ file: input, folder: out, input: identity },
+            ...{ file: await stored(input), storage: await openStorage(out, shardsPlace), input: identity },
             range: ranges[i]!,
             shard: { index: i + 1, count },
           },
@@ -138,7 +141,8 @@ describe('shards', () => {
             ...{ onError: 'skip', inWords: error => error, signal },
           },
         )
-      const merged = await mergeShards(out, join(folder, 'merged.jsonl'), count, signal)
+      const shards = { storage: await openStorage(out, shardsPlace), path: out }
+      const merged = await mergeShards(shards, await stored(join(folder, 'merged.jsonl')), count, signal)
       assert.deepEqual([merged.shards, merged.lines, merged.errors], [count, 24, 1])
       assert.deepEqual(readFileSync(merged.file), whole)
       assert.equal(merged.bytes, whole.length)
@@ -147,12 +151,18 @@ describe('shards', () => {
 
   it('are done where another process has published one meanwhile, and its join has swept this part away', async () => {
     const input = file('in.jsonl', requests(5).join('\n'))
-    const { ranges, input: identity } = await planRanges(input, { count: 1 }, signal)
+    const { ranges, input: identity } = await planRanges(await stored(input), { count: 1 }, signal)
     await using model = await loadModel(defaultModel)
-    const write = (onProgress = () => {}) =>
+    const write = async (onProgress = () => {}) =>
       writeShard(
         model,
-        { ...{ file: input, input: identity, folder }, range: ranges[0]!, shard: { index: 1, count: 1 } },
+        {
+          file: await stored(input),
+          storage: await openStorage(folder, shardsPlace),
+          input: identity,
+          range: ranges[0]!,
+          shard: { index: 1, count: 1 },
+        },
         {
           options: { boundary: 'joint', tooLong: 'error', topK: 0, allowNan: false },
           ...{ onError: 'stop', inWords: error => error, signal, onProgress },

@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { listDevices } from '../src/index.ts'
 import { childLimit } from './child-limit.ts'
@@ -215,10 +215,11 @@ describe('mt-llama fleet', () => {
   })
 
   it('names a shard that fails by itself, and runs that one alone once it is submitted again', async () => {
-    const own = join(top, 'poisoned.jsonl')
+    // Errors of lines have the name that the file was given by, as those of one process have.
+    const own = relative(root, join(top, 'poisoned.jsonl'))
     const lines = requests()
     lines[2 * perShard + 3] = '{"prompt": "a"}'
-    writeFileSync(own, lines.join('\n'))
+    writeFileSync(join(root, own), lines.join('\n'))
     const out = join(top, 'poisoned')
     const args = [
       ...['fleet', 'submit', own, '--out', out, '--requests-per-shard', `${perShard}`],

@@ -19,6 +19,7 @@ import { holderName } from '../files/lock.ts'
 import { packageVersion } from '../files/package-version.ts'
 import type { Shard } from '../files/shard.ts'
 import { ShardRun } from '../fleet/run-shards.ts'
+import { isRemote } from '../fleet/storage.ts'
 import { dtypeOf } from '../model/dtype-names.ts'
 import { card } from '../protocols/card.ts'
 import { chooseTasks, protocolNames } from '../protocols/choose.ts'
@@ -264,6 +265,11 @@ function shardRun({ out, gate = [], gateVs, junit, redo }: EvalOptions, shard: S
     throw new MtLlamaError(
       'INVALID_ARGUMENT',
       message`${option} writes into a folder that all shards share; name it by ${{ kind: 'option', name: 'out' }} DIR.`,
+    )
+  if (isRemote(out))
+    throw new MtLlamaError(
+      'INVALID_ARGUMENT',
+      message`${option} of an evaluation writes into a folder of this machine or one that is mounted; ${{ kind: 'option', name: 'out' }} s3://... is for score and fleet.`,
     )
   if (gate.length > 0 || gateVs !== undefined || junit !== undefined)
     throw new MtLlamaError(

@@ -3,6 +3,8 @@ import { openCheckpoint } from '../checkpoint/open.ts'
 import { MtLlamaError } from '../errors.ts'
 import { useVariantOf } from '../fleet/pinned.ts'
 import { runOf } from '../fleet/run-file.ts'
+import { shardsPlace } from '../fleet/shard-files.ts'
+import { openStorage } from '../fleet/storage.ts'
 import { checkPinned, type WorkTimes, work } from '../fleet/worker.ts'
 import type { DTypeName } from '../model/dtype-names.ts'
 import { type FleetOptions, withQueue } from './fleet-queue.ts'
@@ -26,7 +28,8 @@ export async function fleetWork(
   times: Partial<WorkTimes> = {},
 ): Promise<void> {
   io.sayAtStop(() => 'what was begun is given back; shards that are done are kept')
-  const run = await runOf(dir)
+  const folder = { storage: await openStorage(dir, shardsPlace), path: dir }
+  const run = await runOf(dir, folder.storage)
   const { delta, adapters, device } = run.model
   await withQueue(options, async connection => {
     useVariantOf(run.settings)
@@ -40,7 +43,7 @@ export async function fleetWork(
     await checkPinned(run, model)
     const command = scoreCommand(io)
     const progress = startProgress('fleet', 'shards', options)
-    const end = await work(connection, dir, run, model, {
+    const end = await work(connection, folder, run, model, {
       // As score words them: what one process would write is what workers write.
       inWords: error => inFlags(error, command),
       onNotice: text => note(text, options),

@@ -1,13 +1,13 @@
 // mt-llama fleet: a file scored by workers on any number of machines, by way of a queue.
 import { relative, resolve } from 'node:path'
 import type { Command } from 'commander'
-import { makeFolder, pathKind } from '../checkpoint/files.ts'
-import { writing } from '../files/output.ts'
+import { pathKind } from '../checkpoint/files.ts'
 import { pinnedSettings } from '../fleet/pinned.ts'
 import { planRanges } from '../fleet/ranges.ts'
 import { runOf } from '../fleet/run-file.ts'
 import { shardsPlace } from '../fleet/shard-files.ts'
 import { cancel, type FleetStatus, fleetStatus } from '../fleet/status.ts'
+import { isRemote, openStorage, storedFile } from '../fleet/storage.ts'
 import { submit } from '../fleet/submit.ts'
 import {
   addBitOptions,
@@ -35,10 +35,15 @@ interface SubmitOptions
   requestsPerShard: number
 }
 
-const redisHelp = `Queue:
+const queueHelp = `Queue:
   Redis or Valkey, by BullMQ: npm install bullmq@6 ioredis@5. --redis names the server, else the environment's REDIS_URL. Its
   maxmemory-policy must be noeviction; with appendonly yes a run outlives a restart of the server. Nothing but what
-  shards there are goes through it: inputs, answers and models lie in folders that all machines share.`
+  shards there are goes through it: inputs, answers and models lie where all machines see them.
+
+Storage:
+  The input and --out may be in storage by S3's interface: s3://BUCKET/KEY and s3://BUCKET/PREFIX, with the package
+  @aws-sdk/client-s3: npm install @aws-sdk/client-s3@3. The AWS_ variables say where and as whom, AWS_ENDPOINT_URL which
+  server if it is not Amazon's. Models lie in folders, or on the hub.`
 
 export function fleetCommand(io: Io): Command {
   const command = newCommand(
@@ -56,7 +61,7 @@ export function fleetCommand(io: Io): Command {
         ['fleet cancel /shared/scores', 'what is done is kept: submit again to go on'],
       ],
     },
-  ).addHelpText('after', `\n${redisHelp}`)
+  ).addHelpText('after', `\n${queueHelp}`)
   for (const each of [submitCommand(io), workCommand(io), statusCommand(), cancelCommand()])
     command.addCommand(each)
   return command
@@ -80,8 +85,15 @@ function submitCommand(io: Io): Command {
       ],
     },
   )
-    .argument('<file>', 'JSONL file of requests, as score reads them, that all workers see')
-    .requiredOption('--out <dir>', 'folder that all workers see, for shards and merged.jsonl', folder)
+    .argument(
+      '<file>',
+      'JSONL file of requests, as score reads them, that all workers see; or s3://BUCKET/KEY',
+    )
+    .requiredOption(
+      '--out <dir>',
+      'folder that all workers see, for shards and merged.jsonl; or s3://BUCKET/PREFIX',
+      folder,
+    )
     .option('--requests-per-shard <n>', 'requests of each shard', integer(1), 1000)
     .addOption(onErrorOption('what a line that fails does: fail its shard, or become a line with "error"'))
   return addRedis(addScoreOptions(addBitOptions(addCheckpointOptions(command)))).action(
@@ -125,14 +137,16 @@ async function runSubmit(io: Io, file: string, options: SubmitOptions): Promise<
   const { model, delta, adapter, device } = options
   io.sayAtStop(() => 'nothing was submitted')
   await withQueue(options, async connection => {
-    await writing(out, shardsPlace, () => makeFolder(out))
+    const storage = await openStorage(out, shardsPlace)
+    await storage.prepare()
+    const input = await storedFile(file, shardsPlace)
     const reading = startByteProgress('read', options)
-    const plan = await planRanges(file, { linesEach }, io.signal, reading.update).finally(reading.stop)
+    const plan = await planRanges(input, { linesEach }, io.signal, reading.update).finally(reading.stop)
     const checkpoint = await openCommandCheckpoint({ ...options, threads: 0 }, io.signal)
     const line = { boundary, tooLong, topK, allowNan }
     const pinned = await pinnedSettings(checkpoint, { dtype: options.dtype, device }, line)
-    const { run, done } = await submit(connection, out, plan, {
-      ...{ inputPath: relative(resolve(out), resolve(file)), linesEach, onError },
+    const { run, done } = await submit(connection, { storage, path: out }, plan, {
+      ...{ inputPath: inputPath(file, out), inputName: file, linesEach, onError },
       settings: pinned.settings,
       model: {
         path: await lastingPath(model ?? embeddedModel),
@@ -150,14 +164,21 @@ async function runSubmit(io: Io, file: string, options: SubmitOptions): Promise<
   })
 }
 
+/** The path of an input as workers find it: from the folder of the run, where both are folders. */
+function inputPath(file: string, out: string): string {
+  if (isRemote(file)) return file
+  return isRemote(out) ? resolve(file) : relative(resolve(out), resolve(file))
+}
+
 /** A path that means the same from any folder. ORG/NAME of the hub stays as it is. */
 async function lastingPath(path: string): Promise<string> {
   return (await pathKind(path)) === 'missing' ? path : resolve(path)
 }
 
 async function runStatus(dir: string, options: FleetOptions): Promise<void> {
-  const run = await runOf(dir)
-  const status = await withQueue(options, connection => fleetStatus(connection, dir, run))
+  const storage = await openStorage(dir, shardsPlace)
+  const run = await runOf(dir, storage)
+  const status = await withQueue(options, connection => fleetStatus(connection, storage, run))
   if (options.json) return printJson(status)
   await print(statusText(status))
 }
@@ -192,7 +213,7 @@ function statusText({
 }
 
 async function runCancel(dir: string, options: FleetOptions): Promise<void> {
-  const run = await runOf(dir)
+  const run = await runOf(dir, await openStorage(dir, shardsPlace))
   await withQueue(options, connection => cancel(connection, run))
   note(`run ${run.id} is cancelled; shards that are done are kept in ${dir}`, options)
 }

@@ -4,8 +4,10 @@ import type { Command } from 'commander'
 import { MtLlamaError } from '../errors.ts'
 import { report } from '../evaluation/report.ts'
 import { mergeRuns } from '../fleet/merge-runs.ts'
-import { mergeShards, shardCount } from '../fleet/merge-shards.ts'
+import { mergedPlace, mergeShards, type ShardFolder, shardCount } from '../fleet/merge-shards.ts'
 import { runShards } from '../fleet/run-shards.ts'
+import { shardsPlace } from '../fleet/shard-files.ts'
+import { openStorage, pathIn, storedFile } from '../fleet/storage.ts'
 import { type CommonOptions, fileName, folder, newCommand } from './command.ts'
 import { type Io, note, print, printJson } from './io.ts'
 import { startByteProgress } from './progress.ts'
@@ -26,15 +28,16 @@ export function mergeCommand(io: Io): Command {
       ],
     ],
   })
-    .argument('<dir>', 'folder with all shards', folder)
+    .argument('<dir>', 'folder with all shards, or of score s3://BUCKET/PREFIX', folder)
     .option('--out <path>', 'file or run folder to write (default: merged.jsonl or merged in DIR)', fileName)
     .action((dir: string, options: MergeOptions) => run(io, dir, options))
 }
 
 async function run(io: Io, dir: string, options: MergeOptions): Promise<void> {
   io.sayAtStop(() => 'nothing is joined; the shards are as they were')
-  const scores = await shardCount(dir)
-  if (scores !== undefined) return mergeScores(io, dir, scores, options)
+  const folder = { storage: await openStorage(dir, shardsPlace), path: dir }
+  const scores = await shardCount(folder)
+  if (scores !== undefined) return mergeScores(io, folder, scores, options)
   const runs = await runShards(dir)
   if (runs.length === 0)
     throw new MtLlamaError(
@@ -49,10 +52,10 @@ async function run(io: Io, dir: string, options: MergeOptions): Promise<void> {
   note(`saved in ${out}`, options)
 }
 
-async function mergeScores(io: Io, dir: string, count: number, options: MergeOptions): Promise<void> {
-  const { out = join(dir, 'merged.jsonl') } = options
+async function mergeScores(io: Io, folder: ShardFolder, count: number, options: MergeOptions): Promise<void> {
+  const out = await storedFile(options.out ?? pathIn(folder.path, 'merged.jsonl'), mergedPlace)
   const progress = startByteProgress('merge', options)
-  const merged = await mergeShards(dir, out, count, io.signal, progress.update).finally(progress.stop)
+  const merged = await mergeShards(folder, out, count, io.signal, progress.update).finally(progress.stop)
   const { file, shards, lines, errors } = merged
   note(
     `${shards} shards: ${lines} lines${errors > 0 ? `, ${errors} of them errors` : ''} in ${file}`,

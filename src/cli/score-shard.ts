@@ -1,22 +1,21 @@
 // mt-llama score --shard: answers a part of a file into a folder, where merge joins the parts.
 import type { Command } from 'commander'
-import { makeFolder } from '../checkpoint/files.ts'
 import { fingerprint } from '../checkpoint/fingerprint.ts'
 import { MtLlamaError, message } from '../errors.ts'
-import { writing } from '../files/output.ts'
 import { packageVersion } from '../files/package-version.ts'
 import type { Shard } from '../files/shard.ts'
 import type { Identity } from '../fleet/identity.ts'
-import { checkSame } from '../fleet/merge-shards.ts'
+import { checkSame, type ShardFolder } from '../fleet/merge-shards.ts'
 import { planRanges } from '../fleet/ranges.ts'
 import {
-  answersFile,
+  answersName,
   doneShard,
   type KnownSettings,
   readManifest,
   shardFiles,
   shardsPlace,
 } from '../fleet/shard-files.ts'
+import { openStorage, storedFile } from '../fleet/storage.ts'
 import { settingsOf, type WriteOptions, writeShard } from '../fleet/write-shard.ts'
 import type { ScoreLineOptions } from '../lines/score-lines.ts'
 import { dtypeOf } from '../model/dtype-names.ts'
@@ -39,9 +38,11 @@ export async function scoreShard(
     command,
   }: { options: ModelOptions & LineOptions; settings: ScoreLineOptions; command: Command },
 ): Promise<void> {
-  const { folder, input } = checkOptions(file, options)
+  const { folder, input: path } = checkOptions(file, options)
   io.sayAtStop(() => 'shards that are done are kept; this one is to be run again')
-  await writing(folder, shardsPlace, () => makeFolder(folder))
+  const storage = await openStorage(folder, shardsPlace)
+  await storage.prepare()
+  const input = await storedFile(path, shardsPlace)
   const reading = startByteProgress('read', options)
   const plan = await planRanges(input, { count: shard.count }, io.signal, reading.update).finally(
     reading.stop,
@@ -55,12 +56,13 @@ export async function scoreShard(
     ...settings,
   }
   const ours = { shard, input: plan.input }
-  await checkOthers(folder, { ...ours, settings: known })
+  await checkOthers({ storage, path: folder }, { ...ours, settings: known })
   const name = `shard ${shard.index}/${shard.count}`
-  const done = await doneShard(folder, shard)
-  if (done) return note(`${name}: done already, in ${answersFile(folder, shard)}`, options)
+  const answers = storage.where(answersName(shard))
+  const done = await doneShard(storage, shard)
+  if (done) return note(`${name}: done already, in ${answers}`, options)
   await using model = await loadCheckpoint(checkpoint, options, io.signal)
-  await checkOthers(folder, { ...ours, settings: await settingsOf(model, settings) })
+  await checkOthers({ storage, path: folder }, { ...ours, settings: await settingsOf(model, settings) })
   const progress = new LineProgress(startProgress('score', 'requests', options), 0)
   progress.lines = range.filledLines
   const how: WriteOptions = {
@@ -68,11 +70,11 @@ export async function scoreShard(
     inWords: error => inFlags(error, command),
     onProgress: step => progress.update(step),
   }
-  const { output } = await writeShard(model, { file: input, ...ours, range, folder }, how).finally(() =>
+  const { output } = await writeShard(model, { file: input, ...ours, range, storage }, how).finally(() =>
     progress.stop(),
   )
   const failed = output.errors > 0 ? `, ${output.errors} of them errors` : ''
-  note(`${name}: ${output.lines} lines in ${answersFile(folder, shard)}${failed}`, options)
+  note(`${name}: ${output.lines} lines in ${answers}${failed}`, options)
 }
 
 function checkOptions(
@@ -97,18 +99,20 @@ function checkOptions(
 
 /** Compares with one shard that is there, its own where it is done: merge compares them all. @throws OUTPUT */
 async function checkOthers(
-  folder: string,
+  { storage, path }: ShardFolder,
   ours: { shard: Shard; input: Identity; settings: KnownSettings },
 ): Promise<void> {
-  const there = (await shardFiles(folder)).filter(({ kind }) => kind === 'manifest').map(({ shard }) => shard)
+  const there = (await shardFiles(storage))
+    .filter(({ kind }) => kind === 'manifest')
+    .map(({ shard }) => shard)
   const { index, count } = ours.shard
   const other = there.find(shard => shard.count !== count)
   if (other)
     throw new MtLlamaError(
       'OUTPUT',
-      message`${folder} holds shards of ${other.count}, and this run is of ${count}. Name another ${{ kind: 'option', name: 'out' }} folder.`,
+      message`${path} holds shards of ${other.count}, and this run is of ${count}. Name another ${{ kind: 'option', name: 'out' }} folder.`,
     )
   const compared = there.find(shard => shard.index === index) ?? there[0]
-  const manifest = compared && (await readManifest(folder, compared))
-  if (manifest) checkSame(folder, manifest, { ...ours, name: 'this run' })
+  const manifest = compared && (await readManifest(storage, compared))
+  if (manifest) checkSame(path, manifest, { ...ours, name: 'this run' })
 }

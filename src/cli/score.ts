@@ -61,7 +61,7 @@ export function scoreCommand(io: Io): Command {
     )
     .option(
       '--shard <i/n>',
-      'answer the i-th of n parts of the file, counted from 1; --out is a folder then, whose shards merge joins',
+      'answer the i-th of n parts of the file, counted from 1; --out is a folder then, whose shards merge joins; both may be s3://...',
       shardOf,
     )
     .action((file: string | undefined, options: ScoreCommandOptions, command: Command) =>

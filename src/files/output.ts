@@ -41,11 +41,9 @@ export function writeNewFile(file: string, text: string): Promise<void> {
   return writeFile(file, text, { flag: 'wx' })
 }
 
-/**
- * Writes beside the file, then renames: a reader sees the old content or the new.
- * @param part where it is written first; a name of its own lets several processes write the file at once
- */
-export async function replaceFile(file: string, text: string, part = partOf(file)): Promise<void> {
+/** Writes beside the file, then renames: a reader sees the old content or the new. */
+export async function replaceFile(file: string, text: string): Promise<void> {
+  const part = partOf(file)
   try {
     const handle = await createFile(part)
     try {

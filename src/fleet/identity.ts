@@ -1,6 +1,5 @@
 // What tells the contents of files apart.
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 
 export interface Identity {
   bytes: number
@@ -21,11 +20,4 @@ export class Identifier {
   identity(): Identity {
     return { bytes: this.bytes, sha256: this.#hash.digest('hex') }
   }
-}
-
-export async function identityOf(file: string): Promise<Identity> {
-  const identifier = new Identifier()
-  const chunks: AsyncIterable<Buffer> = createReadStream(file, { highWaterMark: 1 << 20 })
-  for await (const chunk of chunks) identifier.add(chunk)
-  return identifier.identity()
 }

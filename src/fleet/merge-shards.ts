@@ -1,22 +1,26 @@
 // Joins the answers of shards to the file that one process would have written.
-import { createReadStream } from 'node:fs'
-import { rm } from 'node:fs/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { MtLlamaError, message, oneOf } from '../errors.ts'
-import { createFile, type Place, writing } from '../files/output.ts'
+import type { Place } from '../files/output.ts'
 import { numbersInWords, type Shard, shardName } from '../files/shard.ts'
 import { Identifier, type Identity } from './identity.ts'
-import { ownPart, publish, sweepPartsOf } from './publish.ts'
 import {
-  answersFile,
+  answersName,
+  begunCount,
   differing,
   doneShard,
   type KnownSettings,
   type Manifest,
   shardCounts,
-  shardFiles,
-  sweepParts,
+  sweepShards,
 } from './shard-files.ts'
+import type { Storage, StoredFile } from './storage.ts'
+
+/** A folder of shards, and how messages name it. */
+export interface ShardFolder {
+  storage: Storage
+  path: string
+}
 
 export interface Merged extends Identity {
   file: string
@@ -29,17 +33,17 @@ export interface Merged extends Identity {
 /** Progress in bytes. */
 export type OnBytes = (done: number, total: number) => void
 
-const place: Place = { folder: '--out file', kept: 'The shards are as they were' }
+export const mergedPlace: Place = { folder: '--out file', kept: 'The shards are as they were' }
 
 /** Of how many shards a folder holds some; undefined where it holds none. @throws OUTPUT where of several numbers */
-export async function shardCount(folder: string): Promise<number | undefined> {
-  const counts = await shardCounts(folder)
+export async function shardCount({ storage, path }: ShardFolder): Promise<number | undefined> {
+  const counts = await shardCounts(storage)
   // Where shards were begun and none is done, all of them are missing.
-  if (counts.length === 0) return (await shardFiles(folder))[0]?.shard.count
+  if (counts.length === 0) return begunCount(storage)
   if (counts.length === 1) return counts[0]
   throw new MtLlamaError(
     'OUTPUT',
-    `${folder} holds shards of several divisions: of ${oneOf(counts.map(String)).replace(' or ', ' and of ')}. Remove those that are not wanted.`,
+    `${path} holds shards of several divisions: of ${oneOf(counts.map(String)).replace(' or ', ' and of ')}. Remove those that are not wanted.`,
   )
 }
 
@@ -50,47 +54,38 @@ export async function shardCount(folder: string): Promise<number | undefined> {
  *   changed since it was written; ABORTED
  */
 export async function mergeShards(
-  folder: string,
-  out: string,
+  folder: ShardFolder,
+  out: StoredFile,
   count: number,
   signal: AbortSignal,
   onBytes: OnBytes = () => {},
 ): Promise<Merged> {
   const manifests = await readAll(folder, count)
-  checkTogether(folder, manifests)
+  checkTogether(folder.path, manifests)
   const total = manifests.reduce((sum, { output }) => sum + output.bytes, 0)
-  const part = ownPart(out)
   const whole = new Identifier()
-  try {
-    await writing(out, place, async () => {
-      await using handle = await createFile(part)
-      for (const manifest of manifests) {
-        for await (const chunk of checkedAnswers(folder, manifest)) {
-          if (signal.aborted) throw new MtLlamaError('ABORTED', 'stopped')
-          whole.add(chunk)
-          await handle.writeFile(chunk)
-          onBytes(whole.bytes, total)
-        }
+  const allAnswers = async function* () {
+    for (const manifest of manifests)
+      for await (const chunk of checkedAnswers(folder.storage, manifest)) {
+        if (signal.aborted) throw new MtLlamaError('ABORTED', 'stopped')
+        whole.add(chunk)
+        yield chunk
+        onBytes(whole.bytes, total)
       }
-      await handle.sync()
-    })
-    await writing(out, place, () => publish(part, out))
-  } catch (error) {
-    await rm(part, { force: true })
-    throw error
   }
-  await sweepParts(folder)
-  await sweepPartsOf(out)
+  await out.storage.write(out.name, allAnswers())
+  await sweepShards(folder.storage)
+  await out.storage.sweep(name => name === out.name)
   const sum = (name: 'lines' | 'errors') => manifests.reduce((sum, { output }) => sum + output[name], 0)
-  return { file: out, shards: count, lines: sum('lines'), errors: sum('errors'), ...whole.identity() }
+  return { file: out.path, shards: count, lines: sum('lines'), errors: sum('errors'), ...whole.identity() }
 }
 
-async function readAll(folder: string, count: number): Promise<Manifest[]> {
+async function readAll({ storage, path }: ShardFolder, count: number): Promise<Manifest[]> {
   const shards = Array.from({ length: count }, (_, i): Shard => ({ index: i + 1, count }))
   const manifests: Manifest[] = []
   const missing: number[] = []
   for (const shard of shards) {
-    const manifest = await doneShard(folder, shard)
+    const manifest = await doneShard(storage, shard)
     if (manifest) manifests.push(manifest)
     else missing.push(shard.index)
   }
@@ -99,7 +94,7 @@ async function readAll(folder: string, count: number): Promise<Manifest[]> {
   const is = missing.length === 1 ? 'is' : 'are'
   throw new MtLlamaError(
     'OUTPUT',
-    `${folder}: ${which} ${numbersInWords(missing)} of ${count} ${is} missing. Run ${missing.length === 1 ? 'it' : 'them'} (--shard ${missing[0]}/${count}), then merge again.`,
+    `${path}: ${which} ${numbersInWords(missing)} of ${count} ${is} missing. Run ${missing.length === 1 ? 'it' : 'them'} (--shard ${missing[0]}/${count}), then merge again.`,
   )
 }
 
@@ -151,11 +146,10 @@ export function checkSame(
 }
 
 /** The bytes of a shard's answers. @throws OUTPUT where they are not those that were written */
-async function* checkedAnswers(folder: string, { shard, output }: Manifest): AsyncGenerator<Buffer> {
-  const file = answersFile(folder, shard)
+async function* checkedAnswers(storage: Storage, { shard, output }: Manifest): AsyncGenerator<Uint8Array> {
+  const name = answersName(shard)
   const read = new Identifier()
-  const chunks: AsyncIterable<Buffer> = createReadStream(file, { highWaterMark: 1 << 20 })
-  for await (const chunk of chunks) {
+  for await (const chunk of storage.read(name)) {
     read.add(chunk)
     yield chunk
   }
@@ -163,6 +157,6 @@ async function* checkedAnswers(folder: string, { shard, output }: Manifest): Asy
   if (bytes === output.bytes && sha256 === output.sha256) return
   throw new MtLlamaError(
     'OUTPUT',
-    `${file}: has changed since it was written (${bytes} bytes, its manifest says ${output.bytes}). Remove it, and run the shard again.`,
+    `${storage.where(name)}: has changed since it was written (${bytes} bytes, its manifest says ${output.bytes}). Remove it, and run the shard again.`,
   )
 }

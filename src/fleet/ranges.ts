@@ -1,11 +1,9 @@
 // Cuts a file of lines into ranges of bytes, for shards that are answered apart. It is read once, and never held.
-import { createReadStream } from 'node:fs'
-import { stat } from 'node:fs/promises'
 import { Readable } from 'node:stream'
-import { notReadable } from '../data/lines.ts'
 import { MtLlamaError } from '../errors.ts'
 import { isFilled, type ReadLine, readInputLines } from '../lines/input-line.ts'
 import { Identifier, type Identity } from './identity.ts'
+import type { StoredFile } from './storage.ts'
 
 /** Whole lines of an input, from the byte `start` up to `end`. */
 export interface Range extends Identity {
@@ -26,9 +24,6 @@ export interface Plan {
 /** Into how many ranges of about as many bytes, or after how many filled lines an input is cut. */
 export type Cut = { count: number } | { linesEach: number }
 
-/** Bytes that are read at once. */
-const chunkBytes = 1 << 20
-
 /**
  * Cuts an input: the same bytes are always cut alike. Of `count` ranges the i-th has the lines that begin in the i-th part of
  * the bytes, so a range may be empty where lines are long.
@@ -36,22 +31,17 @@ const chunkBytes = 1 << 20
  * @throws DATA_NOT_FOUND; DATA_INVALID where the file changes meanwhile; ABORTED
  */
 export async function planRanges(
-  file: string,
+  file: StoredFile,
   cut: Cut,
   signal: AbortSignal,
   onProgress: (done: number, total: number) => void = () => {},
 ): Promise<Plan> {
   const bytes = await inputBytes(file)
   const cutter = new Cutter(cut, bytes)
-  try {
-    const chunks: AsyncIterable<Buffer> = createReadStream(file, { highWaterMark: chunkBytes, signal })
-    for await (const chunk of chunks) {
-      cutter.add(chunk)
-      onProgress(cutter.read, bytes)
-    }
-  } catch (error) {
+  for await (const chunk of file.storage.read(file.name)) {
     if (signal.aborted) throw new MtLlamaError('ABORTED', 'stopped')
-    throw notReadable(file, error)
+    cutter.add(chunk)
+    onProgress(cutter.read, bytes)
   }
   if (cutter.read !== bytes) throw changed(file)
   return cutter.end()
@@ -61,38 +51,33 @@ export async function planRanges(
  * Reads the lines of a range, and checks at its end that they are those that were planned.
  * @throws DATA_NOT_FOUND, ABORTED; DATA_INVALID where the input has changed
  */
-export function rangeLines(file: string, range: Range, signal: AbortSignal): AsyncGenerator<ReadLine> {
-  return readInputLines(Readable.from(checkedBytes(file, range)), file, signal, range.linesBefore)
+export function rangeLines(file: StoredFile, range: Range, signal: AbortSignal): AsyncGenerator<ReadLine> {
+  return readInputLines(Readable.from(checkedBytes(file, range)), file.path, signal, range.linesBefore)
 }
 
-async function* checkedBytes(file: string, { start, end, sha256 }: Range): AsyncGenerator<Buffer> {
+async function* checkedBytes(file: StoredFile, range: Range): AsyncGenerator<Uint8Array> {
   const read = new Identifier()
-  if (end > start) {
-    const chunks: AsyncIterable<Buffer> = createReadStream(file, { start, end: end - 1 })
-    for await (const chunk of chunks) {
-      read.add(chunk)
-      yield chunk
-    }
+  for await (const chunk of file.storage.read(file.name, range)) {
+    read.add(chunk)
+    yield chunk
   }
-  if (read.identity().sha256 !== sha256) throw changed(file)
+  if (read.identity().sha256 !== range.sha256) throw changed(file)
 }
 
 /** @throws DATA_NOT_FOUND where the file is none that can be read in parts */
-async function inputBytes(file: string): Promise<number> {
-  const found = await stat(file).catch(error => {
-    throw notReadable(file, error)
-  })
-  if (found.isFile()) return found.size
+async function inputBytes({ storage, name, path }: StoredFile): Promise<number> {
+  const bytes = await storage.size(name)
+  if (bytes !== undefined) return bytes
   throw new MtLlamaError(
     'DATA_NOT_FOUND',
-    `${file}: is no regular file, and only such can be cut. Name a JSONL file.`,
+    `${path}: no such file, or no regular one, and only such can be cut. Name a JSONL file.`,
   )
 }
 
-function changed(file: string): MtLlamaError {
+function changed({ path }: StoredFile): MtLlamaError {
   return new MtLlamaError(
     'DATA_INVALID',
-    `${file}: has changed since it was cut into shards. Leave it as it is until all are done.`,
+    `${path}: has changed since it was cut into shards. Leave it as it is until all are done.`,
   )
 }
 
@@ -118,7 +103,7 @@ class Cutter {
     return this.whole.bytes
   }
 
-  add(chunk: Buffer): void {
+  add(chunk: Uint8Array): void {
     const { read } = this
     this.whole.add(chunk)
     /** What of the chunk has not been hashed, and where its next line begins. */

@@ -1,14 +1,12 @@
 // The files of a shard: its answers, and beside them what they are answers to. A shard whose answers are there is done.
-import { readdir, readFile, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
-import { notReadable } from '../data/lines.ts'
 import { isRecord } from '../data/record.ts'
 import { type Message, MtLlamaError, message } from '../errors.ts'
-import { type Place, writing } from '../files/output.ts'
+import type { Place } from '../files/output.ts'
 import { namedShard, type Shard, shardName } from '../files/shard.ts'
 import type { ScoreLineOptions } from '../lines/score-lines.ts'
 import type { Identity } from './identity.ts'
 import type { Range } from './ranges.ts'
+import { readText, type Storage } from './storage.ts'
 
 /** All that decides the bits of answers. */
 export interface ShardSettings extends ScoreLineOptions {
@@ -37,59 +35,54 @@ export interface Manifest {
 
 export const shardsPlace: Place = { folder: '--out folder', kept: 'Shards that are done are kept' }
 
-export function answersFile(folder: string, shard: Shard): string {
-  return join(folder, `${shardName(shard)}.jsonl`)
+export function answersName(shard: Shard): string {
+  return `${shardName(shard)}.jsonl`
 }
 
-export function manifestFile(folder: string, shard: Shard): string {
-  return join(folder, `${shardName(shard)}.json`)
+export function manifestName(shard: Shard): string {
+  return `${shardName(shard)}.json`
 }
 
 /** A file of a shard that a folder holds. */
 interface ShardFile {
-  name: string
   shard: Shard
-  kind: 'answers' | 'manifest' | 'part'
+  kind: 'answers' | 'manifest'
 }
 
 /** @throws DATA_NOT_FOUND where the folder cannot be read */
-export async function shardFiles(folder: string): Promise<ShardFile[]> {
-  const names = await readdir(folder).catch((error: unknown) => {
-    throw notReadable(folder, error)
-  })
-  return names.sort().flatMap(name => {
-    const { shard, rest } = namedShard(name) ?? {}
-    const [found, ending, part] = /^\.(json|jsonl)(\.part-.*)?$/.exec(rest ?? '') ?? []
-    if (!shard || !found) return []
-    return [{ name, shard, kind: part ? 'part' : ending === 'json' ? 'manifest' : 'answers' }]
-  })
+export async function shardFiles(storage: Storage): Promise<ShardFile[]> {
+  return (await storage.list()).flatMap(name => shardFile(name) ?? [])
+}
+
+function shardFile(name: string): ShardFile | undefined {
+  const { shard, rest = '' } = namedShard(name) ?? {}
+  const [, ending] = /^\.(jsonl?)$/.exec(rest) ?? []
+  return shard && ending ? { shard, kind: ending === 'json' ? 'manifest' : 'answers' } : undefined
 }
 
 /** Of how many shards those are that a folder holds. What killed processes have left says nothing, and is in nobody's way. */
-export async function shardCounts(folder: string): Promise<number[]> {
-  const files = await shardFiles(folder)
-  return [...new Set(files.filter(({ kind }) => kind !== 'part').map(({ shard }) => shard.count))]
+export async function shardCounts(storage: Storage): Promise<number[]> {
+  return [...new Set((await shardFiles(storage)).map(({ shard }) => shard.count))]
 }
 
 /** What a shard that is done says of itself. @throws OUTPUT where its manifest is none */
-export async function doneShard(folder: string, shard: Shard): Promise<Manifest | undefined> {
-  const found = await stat(answersFile(folder, shard)).catch(() => undefined)
-  return found?.isFile() ? readManifest(folder, shard) : undefined
+export async function doneShard(storage: Storage, shard: Shard): Promise<Manifest | undefined> {
+  const bytes = await storage.size(answersName(shard))
+  return bytes === undefined ? undefined : readManifest(storage, shard)
 }
 
 /** @throws OUTPUT where the file is no manifest */
-export async function readManifest(folder: string, shard: Shard): Promise<Manifest | undefined> {
-  const file = manifestFile(folder, shard)
-  const text = await writing(file, shardsPlace, () =>
-    readFile(file, 'utf8').catch(error => {
-      if (error.code !== 'ENOENT') throw error
-    }),
-  )
+export async function readManifest(storage: Storage, shard: Shard): Promise<Manifest | undefined> {
+  const name = manifestName(shard)
+  const text = await readText({ storage, name })
   if (text === undefined) return undefined
   const value = parsed(text)
   if (['shard', 'input', 'range', 'settings', 'output'].every(name => isRecord(value?.[name])))
     return value as unknown as Manifest
-  throw new MtLlamaError('OUTPUT', `${file}: does not describe a shard. Remove it, and run the shard again.`)
+  throw new MtLlamaError(
+    'OUTPUT',
+    `${storage.where(name)}: does not describe a shard. Remove it, and run the shard again.`,
+  )
 }
 
 function parsed(text: string): Record<string, unknown> | undefined {
@@ -101,10 +94,15 @@ function parsed(text: string): Record<string, unknown> | undefined {
   }
 }
 
+/** Of how many shards some were begun, where none is done. */
+export async function begunCount(storage: Storage): Promise<number | undefined> {
+  const begun = (await storage.begun()).flatMap(name => shardFile(name) ?? [])
+  return begun[0]?.shard.count
+}
+
 /** Removes what processes have left that were killed while they wrote shards. */
-export async function sweepParts(folder: string): Promise<void> {
-  for (const { name, kind } of await shardFiles(folder))
-    if (kind === 'part') await rm(join(folder, name), { force: true })
+export function sweepShards(storage: Storage): Promise<void> {
+  return storage.sweep(name => name === 'run.json' || shardFile(name) !== undefined)
 }
 
 /** Settings that differ, in words: ': --top-k is 1 there and 2 here; ...'. Empty where none does. */

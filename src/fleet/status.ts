@@ -3,6 +3,7 @@ import type { Merged } from './merge-shards.ts'
 import { type Connection, jobId, joinName } from './queue.ts'
 import type { FleetRun } from './run-file.ts'
 import { shardFiles } from './shard-files.ts'
+import type { Storage } from './storage.ts'
 
 export interface FleetStatus {
   run: string
@@ -25,7 +26,7 @@ export interface FleetStatus {
 
 export async function fleetStatus(
   connection: Connection,
-  folder: string,
+  storage: Storage,
   { id, shards }: FleetRun,
 ): Promise<FleetStatus> {
   const queue = connection.queue(id)
@@ -37,9 +38,7 @@ export async function fleetStatus(
     queue.getWorkersCount(),
   ])
   const state = await join?.getState()
-  const names = new Set(
-    (await shardFiles(folder)).filter(({ kind }) => kind === 'answers').map(({ name }) => name),
-  )
+  const done = (await shardFiles(storage)).filter(({ kind }) => kind === 'answers').length
   const isShard = ({ name }: { name: string }) => name !== joinName
   const byName = (a: { name: string }, b: { name: string }) => (a.name < b.name ? -1 : 1)
   return {
@@ -53,7 +52,7 @@ export async function fleetStatus(
             ? 'going on'
             : 'gone',
     shards,
-    done: names.size,
+    done,
     running: active
       .filter(isShard)
       .sort(byName)

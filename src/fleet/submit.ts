@@ -3,14 +3,18 @@ import { randomBytes } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { MtLlamaError } from '../errors.ts'
 import { maxShards, type Shard, shardName } from '../files/shard.ts'
-import { checkSame } from './merge-shards.ts'
+import { checkSame, type ShardFolder } from './merge-shards.ts'
 import { type Connection, jobId, joinName } from './queue.ts'
 import type { Plan } from './ranges.ts'
 import { type FleetRun, readRunFile, type ShardJob, writeRunFile } from './run-file.ts'
 import { doneShard, shardCounts } from './shard-files.ts'
 
 /** What is known of a run before it has an id. */
-export type Submission = Omit<FleetRun, 'id' | 'shards' | 'input'> & { inputPath: string }
+export type Submission = Omit<FleetRun, 'id' | 'shards' | 'input'> & {
+  /** As the run's input has them. */
+  inputPath: string
+  inputName: string
+}
 
 export interface Submitted {
   run: FleetRun
@@ -24,9 +28,9 @@ export interface Submitted {
  */
 export async function submit(
   connection: Connection,
-  folder: string,
+  folder: ShardFolder,
   { input, ranges }: Plan,
-  { inputPath, ...submission }: Submission,
+  { inputPath, inputName, ...submission }: Submission,
 ): Promise<Submitted> {
   const count = ranges.length
   if (count > maxShards)
@@ -37,12 +41,12 @@ export async function submit(
   const requests = ranges.reduce((sum, { filledLines }) => sum + filledLines, 0)
   const run: FleetRun = {
     id: randomBytes(4).toString('hex'),
-    input: { path: inputPath, requests, ...input },
+    input: { path: inputPath, name: inputName, requests, ...input },
     shards: count,
     ...submission,
   }
-  const before = await readRunFile(folder)
-  if (before) await checkEnded(connection, folder, before)
+  const before = await readRunFile(folder.storage)
+  if (before) await checkEnded(connection, folder.path, before)
   const missing = await missingShards(folder, run, { input, ranges })
   const queueName = connection.queue(run.id).name
   const flows = connection.flows()
@@ -64,7 +68,7 @@ export async function submit(
   })
   await flows.close()
   // Workers that read this find the jobs.
-  await writeRunFile(folder, run)
+  await writeRunFile(folder.storage, run)
   if (before) await connection.queue(before.id).obliterate({ force: true })
   return { run, done: count - missing.length }
 }
@@ -81,27 +85,27 @@ async function checkEnded(connection: Connection, folder: string, { id }: FleetR
 
 /** The numbers of the shards that are not done. @throws OUTPUT where one that is done is of other settings or another input */
 async function missingShards(
-  folder: string,
+  { storage, path }: ShardFolder,
   { settings, shards: count }: FleetRun,
   { input, ranges }: Plan,
 ): Promise<number[]> {
-  const other = (await shardCounts(folder)).find(there => there !== count)
+  const other = (await shardCounts(storage)).find(there => there !== count)
   if (other !== undefined)
     throw new MtLlamaError(
       'OUTPUT',
-      `${folder} holds shards of ${other}, and this run has ${count}. Name another --out folder.`,
+      `${path} holds shards of ${other}, and this run has ${count}. Name another --out folder.`,
     )
   const missing: number[] = []
   for (const [i, range] of ranges.entries()) {
     const shard: Shard = { index: i + 1, count }
-    const manifest = await doneShard(folder, shard)
+    const manifest = await doneShard(storage, shard)
     if (!manifest) missing.push(shard.index)
     else {
-      checkSame(folder, manifest, { name: 'this run', input, settings })
+      checkSame(path, manifest, { name: 'this run', input, settings })
       if (!isDeepStrictEqual(manifest.range, range))
         throw new MtLlamaError(
           'OUTPUT',
-          `${folder}: ${shardName(shard)} has other lines of the input than this run. Name another --out folder.`,
+          `${path}: ${shardName(shard)} has other lines of the input than this run. Name another --out folder.`,
         )
     }
   }

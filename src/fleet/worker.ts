@@ -1,14 +1,14 @@
 // Works on the jobs of a run until it is joined. A job may be given to several workers, after a lost lock or a lost machine: its
 // answers are the same bits, and appear by a rename, so that comes to having been done once.
-import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Job, Queue } from 'bullmq'
 import { type ErrorCode, MtLlamaError, message } from '../errors.ts'
 import type { Model } from '../model.ts'
-import { type Merged, mergeShards } from './merge-shards.ts'
+import { type Merged, mergedPlace, mergeShards, type ShardFolder } from './merge-shards.ts'
 import { type Connection, jobId, joinName } from './queue.ts'
 import type { FleetRun, ShardJob } from './run-file.ts'
-import { differing, doneShard, type ShardSettings } from './shard-files.ts'
+import { differing, doneShard, type ShardSettings, shardsPlace } from './shard-files.ts'
+import { pathIn, resolvedIn, type StoredFile, storedFile } from './storage.ts'
 import { settingsOf, type WriteOptions, writeShard } from './write-shard.ts'
 
 export interface WorkOptions {
@@ -68,7 +68,7 @@ export type WorkEnd =
  */
 export async function work(
   connection: Connection,
-  folder: string,
+  folder: ShardFolder,
   run: FleetRun,
   model: Model,
   options: WorkOptions,
@@ -133,13 +133,20 @@ class Jobs {
   readonly signal: AbortSignal
   readonly #ended = new AbortController()
   readonly #bullmq: Connection['bullmq']
-  readonly #folder: string
+  readonly #folder: ShardFolder
   readonly #run: FleetRun
   readonly #model: Model
   readonly #options: WorkOptions
   readonly #speeds = new Map<string, number>()
+  #input: Promise<StoredFile> | undefined
 
-  constructor({ bullmq }: Connection, folder: string, run: FleetRun, model: Model, options: WorkOptions) {
+  constructor(
+    { bullmq }: Connection,
+    folder: ShardFolder,
+    run: FleetRun,
+    model: Model,
+    options: WorkOptions,
+  ) {
     this.#bullmq = bullmq
     this.#folder = folder
     this.#run = run
@@ -184,13 +191,16 @@ class Jobs {
     const { input, range, index } = data
     const { settings, onError, shards: count, ...run } = this.#run
     const shard = { index, count }
-    if (await doneShard(this.#folder, shard)) return 'done already'
-    const { bytes, sha256 } = run.input
-    const file = resolve(this.#folder, input)
+    const { storage, path } = this.#folder
+    if (await doneShard(storage, shard)) return 'done already'
+    const { bytes, sha256, name } = run.input
+    // All jobs of a run have one input, which keeps one set of connections.
+    this.#input ??= storedFile(resolvedIn(path, input), shardsPlace)
+    const file = { ...(await this.#input), path: name }
     try {
       await writeShard(
         this.#model,
-        { file, input: { bytes, sha256 }, range, shard, folder: this.#folder },
+        { file, input: { bytes, sha256 }, range, shard, storage },
         {
           ...{ options: lineOptions(settings), onError, inWords: this.#options.inWords, signal: this.signal },
           onProgress: ({ tokensPerSecond }) => this.#speeds.set(id, tokensPerSecond),
@@ -204,8 +214,10 @@ class Jobs {
 
   async #join(job: Job): Promise<Merged> {
     const failures = Object.entries(await job.getIgnoredChildrenFailures())
-    if (failures.length > 0) throw new MtLlamaError('OUTPUT', failedWords(this.#folder, this.#run, failures))
-    return mergeShards(this.#folder, join(this.#folder, 'merged.jsonl'), this.#run.shards, this.signal)
+    if (failures.length > 0)
+      throw new MtLlamaError('OUTPUT', failedWords(this.#folder.path, this.#run, failures))
+    const out = await storedFile(pathIn(this.#folder.path, 'merged.jsonl'), mergedPlace)
+    return mergeShards(this.#folder, out, this.#run.shards, this.signal)
   }
 }
 
@@ -243,7 +255,8 @@ const codesOfWorkers: ReadonlySet<ErrorCode> = new Set([
 /** Whether an error is of this worker rather than of the shard: of its disk, its memory, its view of the shared folder. */
 function isOfWorker(error: unknown): boolean {
   if (!(error instanceof MtLlamaError)) return isOfSystem(error)
-  return codesOfWorkers.has(error.code) || isOfSystem(error.cause)
+  // What was found in the folder has no cause; what kept it from being read or written has.
+  return codesOfWorkers.has(error.code) || (error.code === 'OUTPUT' && error.cause !== undefined)
 }
 
 function isOfSystem(error: unknown): boolean {
