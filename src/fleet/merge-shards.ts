@@ -2,13 +2,13 @@
 import { isDeepStrictEqual } from 'node:util'
 import { MtLlamaError, message, oneOf } from '../errors.ts'
 import type { Place } from '../files/output.ts'
-import { numbersInWords, type Shard, shardName } from '../files/shard.ts'
+import { numbersInWords, shardName } from '../files/shard.ts'
 import { Identifier, type Identity } from './identity.ts'
 import {
   answersName,
   begunCount,
   differing,
-  doneShard,
+  doneShards,
   type KnownSettings,
   type Manifest,
   shardCounts,
@@ -81,14 +81,9 @@ export async function mergeShards(
 }
 
 async function readAll({ storage, path }: ShardFolder, count: number): Promise<Manifest[]> {
-  const shards = Array.from({ length: count }, (_, i): Shard => ({ index: i + 1, count }))
-  const manifests: Manifest[] = []
-  const missing: number[] = []
-  for (const shard of shards) {
-    const manifest = await doneShard(storage, shard)
-    if (manifest) manifests.push(manifest)
-    else missing.push(shard.index)
-  }
+  const shards = await doneShards(storage, count)
+  const manifests = shards.filter(manifest => manifest !== undefined)
+  const missing = shards.flatMap((manifest, i) => (manifest ? [] : [i + 1]))
   if (missing.length === 0) return manifests
   const which = missing.length === 1 ? 'shard' : 'shards'
   const is = missing.length === 1 ? 'is' : 'are'

@@ -13,7 +13,10 @@ const readBytes = 16 * 2 ** 20
 /** Bytes of the parts of a large object. S3 takes 10,000 of them, and 5 MiB at least. */
 const defaultPartBytes = 64 * 2 ** 20
 
-/** How often bytes of an object are asked for before they cannot be read; the package itself repeats requests alone. */
+/** How often the package makes a request that is refused for now, waiting longer each time. */
+const requestAttempts = 6
+
+/** How often bytes of an object are asked for whose connection breaks as they come, which the package does not repeat. */
 const readAttempts = 4
 
 /** Time in ms for a connection, and for which one may be silent before it counts as broken. */
@@ -44,6 +47,8 @@ export async function openS3(options: S3Options): Promise<Storage> {
   const { AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_S3 } = process.env
   // Other servers have no name for each bucket, and not all of them know the checksums that the package adds by itself.
   const client = new s3.S3Client({
+    // Storage that many workers ask at once refuses some of them for a moment.
+    maxAttempts: requestAttempts,
     requestHandler: { connectionTimeout: connectMs, socketTimeout: silenceMs },
     ...((AWS_ENDPOINT_URL || AWS_ENDPOINT_URL_S3) && {
       forcePathStyle: true,

@@ -71,6 +71,29 @@ export async function doneShard(storage: Storage, shard: Shard): Promise<Manifes
   return bytes === undefined ? undefined : readManifest(storage, shard)
 }
 
+/** Manifests that are read at once: storage that is far away answers many questions as fast as one. */
+const readAtOnce = 16
+
+/**
+ * What the shards of a division say of themselves, in their order; undefined for each that is not done.
+ * @throws OUTPUT where a manifest is none
+ */
+export async function doneShards(storage: Storage, count: number): Promise<(Manifest | undefined)[]> {
+  const found: (Manifest | undefined)[] = Array.from({ length: count }, () => undefined)
+  const files = await shardFiles(storage)
+  const done = files.filter(
+    ({ shard, kind }) =>
+      kind === 'answers' && shard.count === count && shard.index >= 1 && shard.index <= count,
+  )
+  for (let i = 0; i < done.length; i += readAtOnce)
+    await Promise.all(
+      done.slice(i, i + readAtOnce).map(async ({ shard }) => {
+        found[shard.index - 1] = await readManifest(storage, shard)
+      }),
+    )
+  return found
+}
+
 /** @throws OUTPUT where the file is no manifest */
 export async function readManifest(storage: Storage, shard: Shard): Promise<Manifest | undefined> {
   const name = manifestName(shard)

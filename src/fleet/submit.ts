@@ -7,7 +7,7 @@ import { checkSame, type ShardFolder } from './merge-shards.ts'
 import { type Connection, jobId, joinName } from './queue.ts'
 import type { Plan } from './ranges.ts'
 import { type FleetRun, readRunFile, type ShardJob, writeRunFile } from './run-file.ts'
-import { doneShard, shardCounts } from './shard-files.ts'
+import { doneShards, shardCounts } from './shard-files.ts'
 
 /** What is known of a run before it has an id. */
 export type Submission = Omit<FleetRun, 'id' | 'shards' | 'input'> & {
@@ -96,9 +96,10 @@ async function missingShards(
       `${path} holds shards of ${other}, and this run has ${count}. Name another --out folder.`,
     )
   const missing: number[] = []
+  const done = await doneShards(storage, count)
   for (const [i, range] of ranges.entries()) {
     const shard: Shard = { index: i + 1, count }
-    const manifest = await doneShard(storage, shard)
+    const manifest = done[i]
     if (!manifest) missing.push(shard.index)
     else {
       checkSame(path, manifest, { name: 'this run', input, settings })
