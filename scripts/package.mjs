@@ -112,6 +112,7 @@ function stage() {
     'mixtures',
     'report',
     'scale',
+    'serving',
     'tasks',
     'training',
   ]
