@@ -1,7 +1,7 @@
 // Where the lines of score and generate go: stdout, or a file that a later run goes on with.
 import type { FileHandle } from 'node:fs/promises'
 import { type Line, parseJsonLine, readLines } from '../data/lines.ts'
-import { isRecord } from '../data/record.ts'
+import { isRecord, parsedRecord } from '../data/record.ts'
 import { MtLlamaError, message } from '../errors.ts'
 import { LineWriter, openToAppend } from '../files/line-writer.ts'
 import { type Place, writing } from '../files/output.ts'
@@ -136,15 +136,7 @@ async function isTornAnswer(
   if (!begin.startsWith(await read(Math.min(begin.length, end - start)))) return false
   // A whole line may be all of another file.
   const text = await read(end - start)
-  return !isObject(text) || answerOf({ text, number: 1 }, '', fields) !== undefined
-}
-
-function isObject(text: string): boolean {
-  try {
-    return isRecord(JSON.parse(text))
-  } catch {
-    return false
-  }
+  return !parsedRecord(text) || answerOf({ text, number: 1 }, '', fields) !== undefined
 }
 
 /** Length of a file up to the end of its last whole line. */

@@ -2,7 +2,7 @@
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeFolder } from '../checkpoint/files.ts'
-import { isRecord } from '../data/record.ts'
+import { isRecord, parsedRecord } from '../data/record.ts'
 import { type Message, MtLlamaError, message } from '../errors.ts'
 import { type Holder, type Lock, takeLock } from '../files/lock.ts'
 import { createFile, readOwnFile, replaceFile, writing } from '../files/output.ts'
@@ -158,14 +158,9 @@ async function checkOurs(path: string): Promise<void> {
 
 /** What results.json holds; undefined for a text that is something else. */
 export function parsedResults(text: string): RunResults | undefined {
-  try {
-    const value: unknown = JSON.parse(text)
-    if (isRecord(value) && isRecord(value.settings) && isRecord(value.model) && isRecord(value.tasks))
-      return value as unknown as RunResults
-  } catch {
-    // Text that is no JSON is not a result of this program either.
-  }
-  return undefined
+  const value = parsedRecord(text)
+  const isOwn = isRecord(value?.settings) && isRecord(value.model) && isRecord(value.tasks)
+  return isOwn ? (value as unknown as RunResults) : undefined
 }
 
 /** The settings that differ, in words: ': limit is 1 there and 2 here; dtype ...'. Empty where none does. */

@@ -1,5 +1,5 @@
 // run.json in the folder of a fleet's run: what is scored, by which model and to which bits. Workers read all they need from it.
-import { isRecord } from '../data/record.ts'
+import { isRecord, parsedRecord } from '../data/record.ts'
 import { MtLlamaError } from '../errors.ts'
 import type { OnError } from '../lines/answering.ts'
 import type { Device } from '../native/types.ts'
@@ -39,7 +39,7 @@ export interface ShardJob {
 export async function readRunFile(storage: Storage): Promise<FleetRun | undefined> {
   const text = await readText({ storage, name: runName })
   if (text === undefined) return undefined
-  const value = parsed(text)
+  const value = parsedRecord(text)
   if (typeof value?.id === 'string' && ['input', 'settings', 'model'].every(name => isRecord(value[name])))
     return value as unknown as FleetRun
   throw new MtLlamaError(
@@ -60,13 +60,4 @@ export async function runOf(folder: string, storage: Storage): Promise<FleetRun>
 
 export async function writeRunFile(storage: Storage, run: FleetRun): Promise<void> {
   await storage.write(runName, [Buffer.from(`${JSON.stringify(run, null, 2)}\n`)])
-}
-
-function parsed(text: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(text)
-    return isRecord(value) ? value : undefined
-  } catch {
-    return undefined
-  }
 }

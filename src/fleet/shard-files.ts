@@ -1,5 +1,5 @@
 // The files of a shard: its answers, and beside them what they are answers to. A shard whose answers are there is done.
-import { isRecord } from '../data/record.ts'
+import { isRecord, parsedRecord } from '../data/record.ts'
 import { type Message, MtLlamaError, message } from '../errors.ts'
 import type { Place } from '../files/output.ts'
 import { namedShard, type Shard, shardName } from '../files/shard.ts'
@@ -99,22 +99,13 @@ export async function readManifest(storage: Storage, shard: Shard): Promise<Mani
   const name = manifestName(shard)
   const text = await readText({ storage, name })
   if (text === undefined) return undefined
-  const value = parsed(text)
+  const value = parsedRecord(text)
   if (['shard', 'input', 'range', 'settings', 'output'].every(name => isRecord(value?.[name])))
     return value as unknown as Manifest
   throw new MtLlamaError(
     'OUTPUT',
     `${storage.where(name)}: does not describe a shard. Remove it, and run the shard again.`,
   )
-}
-
-function parsed(text: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(text)
-    return isRecord(value) ? value : undefined
-  } catch {
-    return undefined
-  }
 }
 
 /** Of how many shards some were begun, where none is done. */

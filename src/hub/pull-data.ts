@@ -1,7 +1,7 @@
 // Downloads evaluation sets into a data folder, as docs/data.md lays it out.
 import { readFile, rm } from 'node:fs/promises'
 import { join, posix } from 'node:path'
-import { isRecord } from '../data/record.ts'
+import { isRecord, parsedRecord } from '../data/record.ts'
 import { MtLlamaError } from '../errors.ts'
 import { outputError, type Place, replaceFile, writing } from '../files/output.ts'
 import { HubClient } from './client.ts'
@@ -165,7 +165,7 @@ async function record({ set, repo, commit, files }: Located, dataDir: string): P
   const folder = join(dataDir, set.folder)
   const file = join(folder, recordName)
   try {
-    const known = parseRecord(await readFile(file, 'utf8').catch(() => '{}'))
+    const known = parsedRecord(await readFile(file, 'utf8').catch(() => '{}')) ?? {}
     const names = files.map(({ target }) => target.slice(folder.length + 1))
     const before = isRecord(known[set.stem]) ? (known[set.stem] as { files?: unknown }).files : undefined
     for (const name of isRecord(before) ? Object.keys(before) : [])
@@ -184,15 +184,6 @@ async function record({ set, repo, commit, files }: Located, dataDir: string): P
     if (text !== (await readFile(file, 'utf8').catch(() => ''))) await replaceFile(file, text)
   } catch (error) {
     throw outputError(file, place, error)
-  }
-}
-
-function parseRecord(text: string): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(text)
-    return isRecord(value) ? value : {}
-  } catch {
-    return {}
   }
 }
 

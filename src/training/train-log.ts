@@ -1,7 +1,7 @@
 // The log of a training run, log.jsonl: a line for each step, appended as it is done.
 import type { FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isRecord } from '../data/record.ts'
+import { parsedRecord } from '../data/record.ts'
 import { openToAppend } from '../files/line-writer.ts'
 import { type Place, readOwnFile, writing } from '../files/output.ts'
 
@@ -78,10 +78,6 @@ export function logUpTo(content: Buffer, step: number): { lines: LogLine[]; byte
 }
 
 function parsedLine(text: string): LogLine | undefined {
-  try {
-    const value: unknown = JSON.parse(text)
-    return isRecord(value) && typeof value.step === 'number' ? (value as unknown as LogLine) : undefined
-  } catch {
-    return undefined
-  }
+  const value = parsedRecord(text)
+  return typeof value?.step === 'number' ? (value as unknown as LogLine) : undefined
 }
