@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { sliceMs } from '../calls/slices.ts'
 import type { Text } from '../calls/text.ts'
 import type { ScoreRequest } from '../scoring/request.ts'
+import { idsOf } from './prompts.ts'
 import type { Call } from './route.ts'
 
 /**
@@ -41,10 +42,8 @@ export async function askedTokens(
 async function tokensOf(
   text: Text,
   index: number,
-  { app, signal }: Call,
+  call: Call,
   addSpecialTokens?: boolean | null,
 ): Promise<number> {
-  if (typeof text !== 'string') return text.length
-  const settings = { addBos: addSpecialTokens === false ? false : undefined, parseSpecial: true }
-  return (await app.model.promptIds(text, index, settings, signal)).length
+  return typeof text === 'string' ? (await idsOf(text, index, call, addSpecialTokens)).length : text.length
 }

@@ -1,6 +1,4 @@
 // The prompts of a request as token ids, within its limits.
-import { setImmediate as nextTurn } from 'node:timers/promises'
-import { sliceMs } from '../calls/slices.ts'
 import type { Text } from '../calls/text.ts'
 import { HttpError } from './http-error.ts'
 import type { App, Call } from './route.ts'
@@ -30,24 +28,29 @@ export function checkCount(found: number, most: number, param: string): void {
 /** The ids that the prompts are run as. @throws 413 as soon as they are too many */
 export async function promptIds(
   prompts: Iterable<Text>,
-  { app, signal }: Call,
+  call: Call,
   addSpecialTokens?: boolean | null,
 ): Promise<Int32Array[]> {
-  const settings = { addBos: addSpecialTokens === false ? false : undefined, parseSpecial: true }
   const ids: Int32Array[] = []
   let tokens = 0
-  let turn = performance.now()
   for (const prompt of prompts) {
-    const own = await app.model.promptIds(prompt, ids.length, settings, signal)
+    const own = await idsOf(prompt, ids.length, call, addSpecialTokens)
     ids.push(own)
     tokens += own.length
-    app.admission.checkSize(tokens)
-    // Short prompts take no turn each, and there may be thousands.
-    if (performance.now() - turn < sliceMs) continue
-    await nextTurn()
-    turn = performance.now()
+    call.app.admission.checkSize(tokens)
   }
   return ids
+}
+
+/** The ids that a text is run as, which are encoded with turns of the event loop between. @param index of the text, for messages */
+export function idsOf(
+  text: Text,
+  index: number,
+  { app, signal }: Call,
+  addSpecialTokens?: boolean | null,
+): Promise<Int32Array> {
+  const settings = { addBos: addSpecialTokens === false ? false : undefined, parseSpecial: true }
+  return app.model.promptIds(text, index, settings, signal)
 }
 
 /** @throws 404 for another model than the one that is served */
