@@ -1,4 +1,5 @@
 // Runs the program as a user does, compiled: for the tests of the command line.
+import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { stripVTControlCharacters } from 'node:util'
@@ -50,6 +51,20 @@ export function cli(args: readonly string[], options: CliOptions = {}): Promise<
     child.on('error', reject)
     child.on('close', code => resolve({ ...result, code }))
   })
+}
+
+/** A run of the program that has to end well. */
+export async function cliDone(args: readonly string[]): Promise<CliResult> {
+  const result = await cli(args)
+  assert.equal(result.code, 0, result.stderr)
+  return result
+}
+
+/** A run of the program that has to fail, and say why. */
+export async function cliFails(args: readonly string[], message: RegExp): Promise<void> {
+  const { code, stderr } = await cli(args)
+  assert.match(stderr, message)
+  assert.equal(code, 1)
 }
 
 /**

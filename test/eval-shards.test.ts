@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { cli, stopAt } from './cli-run.ts'
+import { cli, cliDone, cliFails, stopAt } from './cli-run.ts'
 import { type KindsOfRuns, kindsOfRuns } from './kinds-of-runs.ts'
 
 describe('mt-llama eval --shard', () => {
@@ -15,16 +15,6 @@ describe('mt-llama eval --shard', () => {
   })
   after(() => rmSync(top, { recursive: true }))
 
-  const run = async (args: string[]) => {
-    const result = await cli(args)
-    assert.equal(result.code, 0, result.stderr)
-    return result
-  }
-  const fails = async (args: string[], message: RegExp) => {
-    const { code, stderr } = await cli(args)
-    assert.match(stderr, message)
-    assert.equal(code, 1)
-  }
   /** All of a run's files; what differs between two runs of the same settings is taken out. */
   const files = (folder: string) => {
     const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(name => /\./.test(name))
@@ -67,17 +57,17 @@ describe('mt-llama eval --shard', () => {
     it(`is joined to the run in one: ${title}`, async () => {
       const name = title.replaceAll(/\W+/g, '-')
       const one = join(top, `${name}-one`)
-      await run([...args(), '--out', one])
+      await cliDone([...args(), '--out', one])
       const whole = files(one)
       assert.ok(Object.keys(whole).length > 2)
       for (const count of counts) {
         const out = join(top, `${name}-of-${count}`)
-        for (let i = count; i > 0; i--) await run([...args(), '--out', out, '--shard', `${i}/${count}`])
-        const { stdout } = await run(['merge', out, '--quiet'])
+        for (let i = count; i > 0; i--) await cliDone([...args(), '--out', out, '--shard', `${i}/${count}`])
+        const { stdout } = await cliDone(['merge', out, '--quiet'])
         assert.deepEqual(files(join(out, 'merged')), whole, `${count} shards`)
         assert.equal(stdout, whole['table.md'])
         // Joined again, nothing changes.
-        await run(['merge', out, '--quiet'])
+        await cliDone(['merge', out, '--quiet'])
         assert.deepEqual(files(join(out, 'merged')), whole, `${count} shards, again`)
       }
     })
@@ -85,12 +75,12 @@ describe('mt-llama eval --shard', () => {
   it('that is done is not run again; two at once come to the same; gates judge what is joined', async () => {
     const out = join(top, 'twice')
     const shard = (part: string) => [...copa(), '--out', out, '--shard', part]
-    await Promise.all([run(shard('1/2')), run(shard('1/2')), run(shard('2/2'))])
+    await Promise.all([cliDone(shard('1/2')), cliDone(shard('1/2')), cliDone(shard('2/2'))])
     assert.deepEqual(readdirSync(out).sort(), ['shard-1-of-2', 'shard-2-of-2'])
-    const again = await run(shard('1/2').filter(word => word !== '--quiet'))
+    const again = await cliDone(shard('1/2').filter(word => word !== '--quiet'))
     assert.equal(again.stderr, `shard 1/2: done already, in ${join(out, 'shard-1-of-2')}\n`)
     assert.equal(again.stdout, '')
-    await run(['merge', out, '--quiet'])
+    await cliDone(['merge', out, '--quiet'])
     const gated = await cli(['eval', '--quiet', '--rescore', join(out, 'merged'), '--gate', 'copa.acc>=2'])
     assert.equal(gated.code, 100, gated.stderr)
   })
@@ -102,46 +92,49 @@ describe('mt-llama eval --shard', () => {
     assert.equal(stopped.code, 130, stopped.stderr)
     const [part] = readdirSync(out)
     assert.match(part!, /^shard-1-of-2\.part-[0-9a-f]{8}$/)
-    await run([...args, '--shard', '2/2'])
-    await fails(
+    await cliDone([...args, '--shard', '2/2'])
+    await cliFails(
       ['merge', out],
       /stopped: of 2 shards these are missing or not complete: 1\. Run them \(--shard 1\/2\), then merge again\. \[OUTPUT\]\n$/,
     )
-    const { stderr } = await run([...args, '--shard', '1/2'])
+    const { stderr } = await cliDone([...args, '--shard', '1/2'])
     assert.match(stderr, /^shard 1\/2: saved in .*shard-1-of-2; mt-llama merge .*stopped joins all shards$/m)
     assert.deepEqual(readdirSync(out).sort(), ['shard-1-of-2', 'shard-2-of-2'])
     // What a process of another machine holds is left alone, and swept once all is joined.
     cpSync(join(out, 'shard-1-of-2'), join(out, 'shard-1-of-2.part-00000000'), { recursive: true })
-    await run(['merge', out])
+    await cliDone(['merge', out])
     assert.ok(!existsSync(join(out, 'shard-1-of-2.part-00000000')))
   })
 
   it('runs beside what a machine has left that is gone', async () => {
     const out = join(top, 'gone')
     const shard = [...copa(), '--out', out, '--shard', '1/1']
-    await run(shard)
+    await cliDone(shard)
     const left = join(out, 'shard-1-of-1.part-00000000')
     cpSync(join(out, 'shard-1-of-1'), left, { recursive: true })
     writeFileSync(join(left, 'run.lock-gone-1-2-3'), '')
     rmSync(join(out, 'shard-1-of-1'), { recursive: true })
-    await run(shard)
+    await cliDone(shard)
     assert.deepEqual(readdirSync(out).sort(), ['shard-1-of-1', 'shard-1-of-1.part-00000000'])
   })
 
   it('of other settings, data and numbers is refused', async () => {
     const out = join(top, 'others')
     const shard = (part: string, ...more: string[]) => [...copa(), '--out', out, '--shard', part, ...more]
-    await run(shard('1/2'))
-    await fails(shard('1/2', '--dtype', 'float32'), /: --dtype is "bfloat16" there and "float32" here\./)
-    await fails(shard('1/2', '--limit', '4'), /shard-1-of-2 .*: --limit is null there and 4 here/)
-    await fails(shard('1/3'), /others holds shards of 2, and this run is of 3\. Name another --out folder\./)
-    await run(shard('2/2', '--limit', '4'))
-    await fails(
+    await cliDone(shard('1/2'))
+    await cliFails(shard('1/2', '--dtype', 'float32'), /: --dtype is "bfloat16" there and "float32" here\./)
+    await cliFails(shard('1/2', '--limit', '4'), /shard-1-of-2 .*: --limit is null there and 4 here/)
+    await cliFails(
+      shard('1/3'),
+      /others holds shards of 2, and this run is of 3\. Name another --out folder\./,
+    )
+    await cliDone(shard('2/2', '--limit', '4'))
+    await cliFails(
       ['merge', out],
       /shard-2-of-2 (has other settings|is of other tasks or data) than shard-1-of-2/,
     )
     rmSync(join(out, 'shard-2-of-2'), { recursive: true })
-    await run(shard('2/2'))
+    await cliDone(shard('2/2'))
     const journal = join(out, 'shard-2-of-2', 'samples', 'copa.jsonl')
     writeFileSync(
       journal,
@@ -150,7 +143,7 @@ describe('mt-llama eval --shard', () => {
         .slice(1)
         .join(''),
     )
-    await fails(
+    await cliFails(
       ['merge', out],
       /copa\.jsonl: 2 samples; the shard has 3\. Remove its folder, and run the shard again\./,
     )
@@ -167,5 +160,5 @@ describe('mt-llama eval --shard', () => {
     ['that is done again', ['--out', 'x', '--redo'], /--redo is not for shards/],
   ]
   for (const [title, args, message] of refusals)
-    it(`is refused ${title}`, () => fails(['eval', '--shard', '1/2', ...args], message))
+    it(`is refused ${title}`, () => cliFails(['eval', '--shard', '1/2', ...args], message))
 })

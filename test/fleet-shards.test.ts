@@ -20,7 +20,7 @@ import { openStorage, storedFile } from '../src/fleet/storage.ts'
 import { writeShard } from '../src/fleet/write-shard.ts'
 import { loadModel } from '../src/index.ts'
 import { readInputLines } from '../src/lines/input-line.ts'
-import { cli, stopAt } from './cli-run.ts'
+import { cli, cliDone, cliFails, stopAt } from './cli-run.ts'
 import { defaultModel } from './tiny-model.ts'
 
 const { signal } = new AbortController()
@@ -189,44 +189,38 @@ describe('shards', () => {
       out,
       ...more,
     ]
-    const run = async (args: string[]) => {
-      const result = await cli(args)
-      assert.equal(result.code, 0, result.stderr)
-      return result
-    }
-    const fails = async (args: string[], message: RegExp) => {
-      const { code, stderr } = await cli(args)
-      assert.match(stderr, message)
-      assert.equal(code, 1)
-    }
     beforeEach(async () => {
       input = file('in.jsonl', requests(12).join('\n'))
       out = join(folder, 'out')
-      await run(['score', input, '--quiet', '--out', join(folder, 'one.jsonl')])
+      await cliDone(['score', input, '--quiet', '--out', join(folder, 'one.jsonl')])
       whole = readFileSync(join(folder, 'one.jsonl'))
     })
 
     it('are joined by merge, which says what it joined', async () => {
-      for (const part of ['2/3', '1/3', '3/3']) await run(shard(part, '--quiet'))
-      const { stdout, stderr } = await run(['merge', out, '--json'])
+      for (const part of ['2/3', '1/3', '3/3']) await cliDone(shard(part, '--quiet'))
+      const { stdout, stderr } = await cliDone(['merge', out, '--json'])
       const file = join(out, 'merged.jsonl')
       const { sha256, ...rest } = JSON.parse(stdout)
       assert.deepEqual(rest, { file, shards: 3, lines: 12, errors: 0, bytes: whole.length })
       assert.match(sha256, /^[0-9a-f]{64}$/)
       assert.equal(stderr, `3 shards: 12 lines in ${file}\n`)
       assert.deepEqual(readFileSync(file), whole)
-      await run(['merge', out, '--quiet', '--out', join(folder, 'other.jsonl')])
+      await cliDone(['merge', out, '--quiet', '--out', join(folder, 'other.jsonl')])
       assert.deepEqual(readFileSync(join(folder, 'other.jsonl')), whole)
     })
 
     it('that are done are not run again, and run at once come to the same', async () => {
-      await Promise.all([run(shard('1/2', '--quiet')), run(shard('1/2', '--quiet')), run(shard('2/2'))])
+      await Promise.all([
+        cliDone(shard('1/2', '--quiet')),
+        cliDone(shard('1/2', '--quiet')),
+        cliDone(shard('2/2')),
+      ])
       const done = join(out, 'shard-1-of-2.jsonl')
       const { mtimeMs } = statSync(done)
-      const again = await run(shard('1/2'))
+      const again = await cliDone(shard('1/2'))
       assert.equal(again.stderr, `shard 1/2: done already, in ${done}\n`)
       assert.equal(statSync(done).mtimeMs, mtimeMs)
-      await run(['merge', out])
+      await cliDone(['merge', out])
       assert.deepEqual(readFileSync(join(out, 'merged.jsonl')), whole)
     })
 
@@ -236,17 +230,17 @@ describe('shards', () => {
       assert.match(stopped.stderr, /stopping; shards that are done are kept; this one is to be run again/)
       assert.deepEqual(readdirSync(out), [])
       writeFileSync(join(out, 'shard-1-of-2.jsonl.part-host-1-abcd'), 'half an answ')
-      await fails(
+      await cliFails(
         ['merge', out],
         /out: shards 1 and 2 of 2 are missing\. Run them \(--shard 1\/2\), then merge again\. \[OUTPUT\]\n$/,
       )
-      await run(shard('1/2'))
-      await fails(
+      await cliDone(shard('1/2'))
+      await cliFails(
         ['merge', out],
         /out: shard 2 of 2 is missing\. Run it \(--shard 2\/2\), then merge again\. \[OUTPUT\]\n$/,
       )
-      await run(shard('2/2'))
-      await run(['merge', out])
+      await cliDone(shard('2/2'))
+      await cliDone(['merge', out])
       assert.deepEqual(readFileSync(join(out, 'merged.jsonl')), whole)
       assert.deepEqual(
         readdirSync(out).filter(name => name.includes('part')),
@@ -258,8 +252,8 @@ describe('shards', () => {
       mkdirSync(out)
       writeFileSync(join(out, 'shard-1-of-3.jsonl.part-host-1-abcd'), 'half an answ')
       writeFileSync(join(out, 'merged.jsonl.part-host-1-abcd'), 'half of all answ')
-      for (const part of ['1/2', '2/2']) await run(shard(part))
-      await run(['merge', out])
+      for (const part of ['1/2', '2/2']) await cliDone(shard(part))
+      await cliDone(['merge', out])
       assert.deepEqual(readFileSync(join(out, 'merged.jsonl')), whole)
       assert.deepEqual(
         readdirSync(out).filter(name => name.includes('part')),
@@ -271,13 +265,13 @@ describe('shards', () => {
       const lines = requests(12)
       lines[9] = '{"prompt": "a"}'
       writeFileSync(input, lines.join('\n'))
-      await run(shard('1/2'))
-      await fails(shard('2/2'), /in\.jsonl:10: no "continuations"; expected .* \[DATA_INVALID\]\n$/)
+      await cliDone(shard('1/2'))
+      await cliFails(shard('2/2'), /in\.jsonl:10: no "continuations"; expected .* \[DATA_INVALID\]\n$/)
       assert.deepEqual(readdirSync(out), ['shard-1-of-2.json', 'shard-1-of-2.jsonl'])
-      const { stderr } = await run(shard('2/2', '--on-error', 'skip'))
+      const { stderr } = await cliDone(shard('2/2', '--on-error', 'skip'))
       assert.match(stderr, /^shard 2\/2: 6 lines in .*shard-2-of-2\.jsonl, 1 of them errors$/m)
       assert.match(
-        (await run(['merge', out])).stderr,
+        (await cliDone(['merge', out])).stderr,
         /^2 shards: 12 lines, 1 of them errors in .*merged\.jsonl\n$/,
       )
       const found = readFileSync(join(out, 'merged.jsonl'), 'utf8').split('\n')[9]
@@ -285,46 +279,46 @@ describe('shards', () => {
     })
 
     it('of other settings, inputs and numbers are refused', async () => {
-      await run(shard('1/2'))
-      await fails(
+      await cliDone(shard('1/2'))
+      await cliFails(
         shard('2/2', '--top-k', '2'),
         /out: shard-1-of-2 has other settings than this run: --top-k is 0 there and 2 here\. Shards are joined only where/,
       )
-      await fails(shard('2/2', '--dtype', 'float32'), /: --dtype is "bfloat16" there and "float32" here\./)
-      await fails(
+      await cliFails(shard('2/2', '--dtype', 'float32'), /: --dtype is "bfloat16" there and "float32" here\./)
+      await cliFails(
         shard('2/2', '--device', 'reference'),
         /: backend is "cpu .*" there and "reference.*" here\./,
       )
-      await fails(
+      await cliFails(
         shard('2/3'),
         /out holds shards of 2, and this run is of 3\. Name another --out folder\. \[OUTPUT\]\n$/,
       )
       appendFileSync(input, `\n${request(1)}`)
-      await fails(
+      await cliFails(
         shard('2/2'),
         /out: shard-1-of-2 is of another input \(\d+ bytes\) than this run \(\d+ bytes\)\./,
       )
     })
 
     it('that were changed after they were written are not joined', async () => {
-      for (const part of ['1/2', '2/2']) await run(shard(part))
+      for (const part of ['1/2', '2/2']) await cliDone(shard(part))
       const answers = join(out, 'shard-2-of-2.jsonl')
       appendFileSync(answers, '{}\n')
-      await fails(
+      await cliFails(
         ['merge', out],
         /shard-2-of-2\.jsonl: has changed since it was written \(\d+ bytes, its manifest says \d+\)\. Remove it, and run the shard again\. \[OUTPUT\]\n$/,
       )
       rmSync(answers)
-      await run(shard('2/2'))
+      await cliDone(shard('2/2'))
       writeFileSync(join(out, 'shard-2-of-2.json'), '{}')
-      await fails(
+      await cliFails(
         ['merge', out],
         /shard-2-of-2\.json: does not describe a shard\. Remove it, and run the shard again\./,
       )
       rmSync(join(out, 'shard-2-of-2.json'))
-      await fails(['merge', out], /shard 2 of 2 is missing/)
-      await run(shard('2/2'))
-      await run(['merge', out])
+      await cliFails(['merge', out], /shard 2 of 2 is missing/)
+      await cliDone(shard('2/2'))
+      await cliDone(['merge', out])
     })
 
     const refusals: [title: string, args: string[], code: number, message: RegExp][] = [
