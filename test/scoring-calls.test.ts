@@ -63,7 +63,7 @@ function start(
   options: Partial<ScoreCallOptions> = {},
 ) {
   const defaults = {
-    ...{ topK: 0, priority: 'normal' as const, share: true, answersFirst: false },
+    ...{ topK: 0, priority: 'normal' as const, answersFirst: false },
     ...{ signal: undefined, onProgress: undefined },
   }
   return new ScoreCall(queue, { ...defaults, ...options }, encode).results(requests)
@@ -91,7 +91,7 @@ describe('calls of score()', () => {
   let queue: ScoreQueue
   beforeEach(() => {
     native = new SlowNative()
-    queue = new ScoreQueue(native, noPrefixes, budget)
+    queue = new ScoreQueue(native, noPrefixes, budget, true)
   })
 
   afterEach(() => {
@@ -121,6 +121,40 @@ describe('calls of score()', () => {
     assert.equal(native.packs.length, 1)
     const firsts = Array.from({ length: 4 }, (_, t) => native.packs[0]!.ids[native.packs[0]!.trees[3 * t]!])
     assert.deepEqual(firsts, [1, 2, 3, 4])
+  })
+
+  it('run what they begin with alike once, where they overlap', async () => {
+    const calls = [1, 2, 3, 4].map(id => [...repeat(9, 40), id, id, id])
+    const all = await Promise.all(calls.map(request => scores(start(queue, [request]))))
+    assert.deepEqual(all.flat(), calls.map(expected))
+    assert.deepEqual(
+      native.packs.map(({ ids }) => ids.length),
+      [40 + 4 * 2],
+    )
+  })
+
+  it('end alone where one of those that share is aborted', async () => {
+    native.held = true
+    const abort = new AbortController()
+    const request = (id: number) => [...repeat(9, 40), id, id, id]
+    const aborted = scores(start(queue, [request(1)], { signal: abort.signal }))
+    const other = scores(start(queue, [request(2)]))
+    await native.came()
+    abort.abort()
+    await assert.rejects(aborted, { code: 'ABORTED' })
+    native.held = false
+    assert.deepEqual(await other, [expected(request(2))])
+  })
+
+  it('are halved where what they share in one pack finds no memory', async () => {
+    native.room = 46
+    const calls = [1, 2, 3, 4].map(id => [...repeat(9, 40), id, id, id])
+    const all = await Promise.all(calls.map(request => scores(start(queue, [request]))))
+    assert.deepEqual(all.flat(), calls.map(expected))
+    assert.deepEqual(
+      native.packs.map(({ ids }) => ids.length),
+      [48, 44, 44],
+    )
   })
 
   it('do not wait for a long call that came first', async () => {

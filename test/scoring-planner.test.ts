@@ -4,11 +4,8 @@ import { layOut } from '../src/scoring/pack.ts'
 import type { Sequence } from '../src/scoring/sequence.ts'
 import { planTrees } from '../src/scoring/tree.ts'
 import { fingerprint, randomNumbers, scorePack } from './attention-oracle.ts'
+import { randomSequences, sequence } from './sequences.ts'
 
-const sequence = (ids: number[], first: number): Sequence => ({
-  ids: Int32Array.from(ids),
-  ...{ first, request: 0, continuation: 0 },
-})
 const repeat = (id: number, n: number) => Array.from({ length: n }, () => id)
 const tokensOf = (sequences: Sequence[], budget = 2048) =>
   planTrees(sequences, { budget, share: true }).reduce((n, tree) => n + tree.tokens, 0)
@@ -120,16 +117,3 @@ describe('planTrees', () => {
     assert.equal(pairs.length, 4)
   })
 })
-
-/** Makes sequences that grow from one another, so that they share beginnings of all lengths. */
-function randomSequences(random: () => number, count: number): Sequence[] {
-  const known: number[][] = [[0]]
-  return Array.from({ length: count }, () => {
-    const from = known[Math.floor(random() * known.length)]!
-    const kept = from.slice(0, 1 + Math.floor(random() * from.length))
-    const more = Array.from({ length: 1 + Math.floor(random() * 12) }, () => Math.floor(random() * 3))
-    const ids = [...kept, ...more]
-    known.push(ids)
-    return sequence(ids, 1 + Math.floor(random() * (ids.length - 1)))
-  })
-}

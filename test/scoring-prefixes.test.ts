@@ -74,11 +74,11 @@ describe('kept prefixes', () => {
   beforeEach(() => {
     native = new FakeNative()
     prefixes = new KeptPrefixes(native, 60)
-    queue = new ScoreQueue(native, prefixes, 64)
+    queue = new ScoreQueue(native, prefixes, 64, true)
   })
 
   const call = (requests: Iterable<number[]>, signal?: AbortSignal) => {
-    const options = { topK: 0, priority: 'normal', share: true, answersFirst: false } as const
+    const options = { topK: 0, priority: 'normal', answersFirst: false } as const
     return new ScoreCall(queue, { ...options, signal, onProgress: undefined }, encode).results(requests)
   }
   const score = async (requests: number[][], signal?: AbortSignal) => {

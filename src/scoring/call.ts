@@ -12,9 +12,9 @@ import { Planner } from './planner.ts'
 import type { QueuedCall, ScoreQueue } from './queue.ts'
 import type { ContinuationScore, ScoreProgress, ScoreResult } from './request.ts'
 import type { Sequence } from './sequence.ts'
-import type { Tree, TreeOptions } from './tree.ts'
+import type { Tree } from './tree.ts'
 
-export interface ScoreCallOptions extends Pick<TreeOptions, 'share'> {
+export interface ScoreCallOptions {
   topK: number
   priority: Priority
   cache?: ScoreCache | undefined
@@ -61,7 +61,7 @@ export class ScoreCall<Request> implements QueuedCall, Answerer<Request, ScoreRe
     this.topK = options.topK
     this.priority = options.priority
     this.cache = options.topK > 0 ? undefined : options.cache
-    this.planner = new Planner(queue, options.share)
+    this.planner = new Planner(queue)
     const maxAhead = windowsAhead * Planner.maxWindowTokens(queue)
     this.call = new OrderedCall<Request, ScoreResult, RequestScores>(this, {
       ...{ sourceName: 'requests', ...options, maxAhead },
@@ -126,8 +126,12 @@ export class ScoreCall<Request> implements QueuedCall, Answerer<Request, ScoreRe
     return this.call.reading === 'ended' && this.planner.isPlanned
   }
 
-  take(room: number): Tree | undefined {
-    return this.planner.take(room)
+  first(): Tree | undefined {
+    return this.planner.first()
+  }
+
+  take(): void {
+    this.planner.take()
   }
 
   answer(sequence: Sequence, scores: SequenceScores): void {

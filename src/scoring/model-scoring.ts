@@ -69,7 +69,6 @@ export type OnTokens = (tokens: number, index: number) => void
 
 export class ModelScoring {
   readonly context: EncodeContext
-  private readonly share: boolean
   private readonly closing: AbortSignal
   private readonly queue: ScoreQueue
   private readonly prefixes: KeptPrefixes
@@ -77,10 +76,9 @@ export class ModelScoring {
 
   constructor({ native, context, packTokens, prefixTokens, share, closing }: ScoringModel) {
     this.context = context
-    this.share = share
     this.closing = closing
     this.prefixes = new KeptPrefixes(native, prefixTokens)
-    this.queue = new ScoreQueue(native, this.prefixes, packTokens)
+    this.queue = new ScoreQueue(native, this.prefixes, packTokens, share)
   }
 
   /**
@@ -206,7 +204,7 @@ export class ModelScoring {
     encode: (request: Request, index: number) => Slices<EncodedRequest>,
     how: Omit<ScoreCallOptions, 'share'>,
   ): AsyncGenerator<ScoreResult, void, undefined> {
-    return new ScoreCall(this.queue, { ...how, share: this.share }, encode).results(requests)
+    return new ScoreCall(this.queue, how, encode).results(requests)
   }
 
   get done(): WorkDone {

@@ -18,7 +18,6 @@ export class Planner {
   /** Requests whose sequences are in trees. */
   requestsPlanned = 0
   private readonly queue: ScoreQueue
-  private readonly share: boolean
   private readonly ready: Tree[] = []
   /** Tokens of a pack that the latest of `ready` were planned for. */
   private readyBudget = 0
@@ -26,10 +25,8 @@ export class Planner {
   private windowTokens = 0
   private windowRequests = 0
 
-  /** @param share false runs every sequence by itself */
-  constructor(queue: ScoreQueue, share: boolean) {
+  constructor(queue: ScoreQueue) {
     this.queue = queue
-    this.share = share
   }
 
   /** The tokens that a window may grow to. */
@@ -67,14 +64,15 @@ export class Planner {
     this.queue.wake()
   }
 
-  /** Hands the first waiting tree to the queue, if it has at most `room` tokens. */
-  take(room: number): Tree | undefined {
+  /** The first tree that waits for the queue. */
+  first(): Tree | undefined {
     if (this.queue.packTokens < this.readyBudget) this.planAgain()
-    const tree = this.ready[0]
-    if (!tree || tree.tokens > room) return undefined
-    this.ready.shift()
-    this.readyTokens -= tree.tokens
-    return tree
+    return this.ready[0]
+  }
+
+  /** Takes the first tree away. */
+  take(): void {
+    this.readyTokens -= this.ready.shift()!.tokens
   }
 
   /** A tree that was taken was cut into others. */
@@ -104,7 +102,7 @@ export class Planner {
 
   private makeReady(sequences: readonly Sequence[]): void {
     this.readyBudget = this.queue.packTokens
-    const trees = planTrees(sequences, { budget: this.readyBudget, share: this.share })
+    const trees = planTrees(sequences, { budget: this.readyBudget, share: this.queue.share })
     for (const tree of trees) {
       this.ready.push(tree)
       this.readyTokens += tree.tokens

@@ -6,6 +6,7 @@ import type { MtLlamaError } from '../errors.ts'
 import { cancel, disposedError, isOutOfMemory, nativeJob, newControl, tooLargeAlone } from '../native/job.ts'
 import type { Control, NativeModel } from '../native/types.ts'
 import type { KeptPrefixes } from './kept-prefixes.ts'
+import { Load } from './load.ts'
 import { layOut, type SequenceScores, scoresAt } from './pack.ts'
 import type { Sequence } from './sequence.ts'
 import { halves, type Tree } from './tree.ts'
@@ -18,8 +19,10 @@ export interface QueuedCall {
   readonly readyTokens: number
   /** No tree will come but those that wait. */
   readonly isLast: boolean
-  /** The first waiting tree, if it has at most `room` tokens. */
-  take(room: number): Tree | undefined
+  /** The first waiting tree, which stays. */
+  first(): Tree | undefined
+  /** Takes the first waiting tree away. */
+  take(): void
   /** Brings the scores of a sequence of a tree that was taken. */
   answer(sequence: Sequence, scores: SequenceScores): void
   /** While a pack runs: how many tokens of the call's trees in it have been run; 0 where the pack has found no memory. */
@@ -31,13 +34,11 @@ export interface QueuedCall {
   fail(error: unknown): void
 }
 
-/** Trees of a pack, by their calls. */
-type Load = ReadonlyMap<QueuedCall, Tree[]>
 type Entry = readonly [QueuedCall, Tree]
 
 interface Flight {
   control: Control
-  calls: Load
+  load: Load<QueuedCall>
   isSmall: boolean
 }
 
@@ -49,10 +50,12 @@ const progressMs = 250
 
 export class ScoreQueue {
   readonly prefixes: KeptPrefixes
+  /** false runs every sequence by itself. */
+  readonly share: boolean
   readonly done = new WorkDone()
   private readonly native: Pick<NativeModel, 'score'>
   /** Halves of packs that found no memory; they go before all else. */
-  private readonly retries: Load[] = []
+  private readonly retries: Entry[][] = []
   private readonly maxPackTokens: number
   private budget: number
   private readonly calls = new Set<QueuedCall>()
@@ -60,12 +63,21 @@ export class ScoreQueue {
   private waking = false
   private disposed = false
 
-  /** @param packTokens tokens a pack should have; a longer tree makes a pack of its own */
-  constructor(native: Pick<NativeModel, 'score'>, prefixes: KeptPrefixes, packTokens: number) {
+  /**
+   * @param packTokens tokens a pack should have; a longer tree makes a pack of its own
+   * @param share false runs every sequence by itself
+   */
+  constructor(
+    native: Pick<NativeModel, 'score'>,
+    prefixes: KeptPrefixes,
+    packTokens: number,
+    share: boolean,
+  ) {
     this.native = native
     this.prefixes = prefixes
     this.maxPackTokens = packTokens
     this.budget = packTokens
+    this.share = share
   }
 
   /** Tokens a pack should have: fewer than in the beginning once one has found no memory. */
@@ -82,7 +94,7 @@ export class ScoreQueue {
   remove(call: QueuedCall): void {
     if (!this.calls.delete(call)) return
     for (const flight of this.flights)
-      if (![...flight.calls.keys()].some(other => this.calls.has(other))) cancel(flight.control)
+      if (![...flight.load.calls.keys()].some(other => this.calls.has(other))) cancel(flight.control)
   }
 
   /** To be called when trees have become ready. Calls made in one turn of the event loop share packs. */
@@ -128,7 +140,7 @@ export class ScoreQueue {
 
   /** Whether the calls have a higher priority than a pack in flight. */
   private passes(calls: readonly QueuedCall[]): boolean {
-    return [...this.flights].some(flight => goBefore(calls, [...flight.calls.keys()]))
+    return [...this.flights].some(flight => goBefore(calls, [...flight.load.calls.keys()]))
   }
 
   private ready(): QueuedCall[] {
@@ -140,32 +152,31 @@ export class ScoreQueue {
   }
 
   /** Takes trees from the calls in turn, those of the first priority first, until none has one that fits. */
-  private gather(calls: readonly QueuedCall[]): Load {
-    const taken: Entry[] = []
-    let tokens = 0
+  private gather(calls: readonly QueuedCall[]): Load<QueuedCall> {
+    const load = new Load<QueuedCall>(this.share)
     for (const group of byPriority(calls))
       for (let turn = group; turn.length > 0; )
         turn = turn.filter(call => {
-          const tree = call.take(tokens === 0 ? Number.POSITIVE_INFINITY : this.budget - tokens)
-          if (!tree) return false
-          taken.push([call, tree])
-          tokens += tree.tokens
+          const tree = call.first()
+          if (!tree || !load.add(call, tree, this.budget)) return false
+          call.take()
           return true
         })
     // The call that came first comes last next time.
     const [first] = this.calls
     if (first && this.calls.delete(first)) this.calls.add(first)
-    return loadOf(taken)
+    return load
   }
 
-  private async run(calls: Load, isSmall = false): Promise<void> {
-    const flight: Flight = { control: newControl(), calls, isSmall }
+  private async run(load: Load<QueuedCall>, isSmall = false): Promise<void> {
+    const flight: Flight = { control: newControl(), load, isSmall }
+    const { calls } = load
     const isUrgent = isSmall || this.passes([...calls.keys()])
     const topK = Math.max(...[...calls.keys()].map(call => call.topK))
     this.flights.add(flight)
     const timer = setInterval(() => this.report(flight), progressMs)
     try {
-      const pack = layOut([...calls.values()].flat(), topK)
+      const pack = layOut(load.plan(this.budget), topK)
       const scorer = pack.native.segments ? this.prefixes : this.native
       const scores = await nativeJob(() => scorer.score(pack.native, flight.control, isUrgent))
       this.done.add(pack.native.ids.length, this.budget)
@@ -189,13 +200,12 @@ export class ScoreQueue {
   /** Runs the trees of a pack that found no memory in two packs, and makes packs smaller from now on. */
   private halve(flight: Flight, error: MtLlamaError): void {
     let trees: Entry[] = []
-    for (const [call, own] of flight.calls) {
+    for (const [call, own] of flight.load.calls) {
       if (this.calls.has(call)) this.callBack(call, () => call.running(flight, 0))
       if (this.calls.has(call)) trees.push(...own.map((tree): Entry => [call, tree]))
     }
     if (trees.length === 0) return
-    const half = Math.ceil(trees.reduce((n, [, { tokens }]) => n + tokens, 0) / 2)
-    this.budget = Math.min(this.budget, half)
+    this.budget = Math.min(this.budget, Math.ceil(loadOf(trees, this.share).tokens / 2))
     if (trees.length === 1) {
       const [call, tree] = trees[0]!
       const parts = halves(tree)
@@ -208,24 +218,25 @@ export class ScoreQueue {
       call.divided(tree, parts)
       trees = parts.map((part): Entry => [call, part])
     }
+    const half = trees.reduce((n, [, { tokens }]) => n + tokens, 0) / 2
     let middle = 0
     for (let tokens = 0; tokens < half && middle < trees.length - 1; middle++)
       tokens += trees[middle]![1].tokens
-    this.retries.push(loadOf(trees.slice(0, middle)), loadOf(trees.slice(middle)))
+    this.retries.push(trees.slice(0, middle), trees.slice(middle))
   }
 
   /** The next half of a pack, of the calls that are still there. */
-  private nextRetry(): Load | undefined {
+  private nextRetry(): Load<QueuedCall> | undefined {
     while (this.retries.length > 0) {
-      const load = new Map([...this.retries.shift()!].filter(([call]) => this.calls.has(call)))
-      if (load.size > 0) return load
+      const trees = this.retries.shift()!.filter(([call]) => this.calls.has(call))
+      if (trees.length > 0) return loadOf(trees, this.share)
     }
     return undefined
   }
 
   private report(flight: Flight): void {
     const fraction = Atomics.load(flight.control, 1) / 1e6
-    for (const [call, trees] of flight.calls) {
+    for (const [call, trees] of flight.load.calls) {
       const tokens = trees.reduce((n, tree) => n + tree.tokens, 0)
       if (this.calls.has(call)) this.callBack(call, () => call.running(flight, fraction * tokens))
     }
@@ -241,12 +252,8 @@ export class ScoreQueue {
   }
 }
 
-function loadOf(trees: readonly Entry[]): Load {
-  const load = new Map<QueuedCall, Tree[]>()
-  for (const [call, tree] of trees) {
-    const own = load.get(call)
-    if (own) own.push(tree)
-    else load.set(call, [tree])
-  }
+function loadOf(trees: readonly Entry[], share: boolean): Load<QueuedCall> {
+  const load = new Load<QueuedCall>(share)
+  for (const [call, tree] of trees) load.add(call, tree, Number.POSITIVE_INFINITY)
   return load
 }

@@ -34,7 +34,7 @@ export interface ScoreProgress {
   requestsDone: number
   /** Known once the requests have been read to their end; from the start for an array. */
   requestsTotal: number | undefined
-  /** Tokens the model has run, each shared prefix once. */
+  /** Tokens the model has run, each prefix that the requests share once. What they share with other calls counts in each. */
   tokensDone: number
   /** Known once all requests have been read and planned. */
   tokensTotal: number | undefined
