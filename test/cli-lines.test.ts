@@ -1,9 +1,9 @@
 // Lines in and lines out of score and generate: what comes back with an answer, lines that fail, files that are gone on with.
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { cli, jsonLines, onTerminal } from './cli-run.ts'
+import { type CliResult, cli, jsonLines, onTerminal } from './cli-run.ts'
 import { skip } from './skip.ts'
 
 const long = 'x'.repeat(3000)
@@ -200,6 +200,37 @@ describe('lines of mt-llama score and generate', () => {
       assert.match(
         (await cli(loud, { stdin })).stderr,
         /part\.jsonl: 3 lines are answered already, 1 of them by errors; going on with the others$/m,
+      )
+    })
+
+    it('have one run at a time write to a file', async () => {
+      const out = join(folder, 'held.jsonl')
+      let second: Promise<CliResult> | undefined
+      const first = await cli(args(out), {
+        stdin: undefined,
+        onStart: child => {
+          // The input stays open, so that the process waits with some lines answered, until the second run has ended.
+          child.stdin!.write(linesOf(prompts.slice(0, 4)))
+          const timer = setInterval(() => {
+            if (!existsSync(out) || !readFileSync(out, 'utf8').includes('\n')) return
+            clearInterval(timer)
+            second = cli(args(out, '--resume'), { stdin })
+            void second.finally(() => child.stdin!.end())
+          }, 20)
+          child.on('exit', () => clearInterval(timer))
+        },
+      })
+      const { code, stderr } = await second!
+      assert.equal(code, 1)
+      assert.match(
+        stderr,
+        /held\.jsonl is being written by process \d+ on .*\. Name another --out file\. \[OUTPUT\]\n$/,
+      )
+      assert.deepEqual([first.code, first.stderr], [0, ''])
+      assert.equal(readFileSync(out, 'utf8').split('\n').length, 4 + 1)
+      assert.deepEqual(
+        readdirSync(folder).filter(name => name.includes('.lock-')),
+        [],
       )
     })
 

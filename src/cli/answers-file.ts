@@ -4,6 +4,7 @@ import { type Line, parseJsonLine, readLines } from '../data/lines.ts'
 import { isRecord, parsedRecord } from '../data/record.ts'
 import { MtLlamaError, message } from '../errors.ts'
 import { LineWriter, openToAppend } from '../files/line-writer.ts'
+import { type Lock, takeLock } from '../files/lock.ts'
 import { type Place, writing } from '../files/output.ts'
 import type { AnswerLine } from '../lines/answering.ts'
 import { printJsonLine } from './io.ts'
@@ -31,7 +32,7 @@ const toStdout: Answers = { found: 0, errorsFound: 0, takeFound: () => false, ad
  * @param fields those that every answer of the command has, unless it is an error: they tell its files from others
  * @param out undefined: stdout
  * @param resume whether a file that is there is gone on with; a line that was torn by a kill is cut from its end
- * @throws OUTPUT where the file is there without `resume`, or holds other lines than answers; INVALID_ARGUMENT
+ * @throws OUTPUT where the file is there without `resume`, holds other lines than answers, or is being written by another run; INVALID_ARGUMENT
  */
 export async function withAnswers(
   { out, resume = false }: { out?: string; resume?: boolean },
@@ -45,12 +46,28 @@ export async function withAnswers(
     )
   if (out === undefined) return work(toStdout)
   await using handle = await writing(out, place, () => openToAppend(out))
-  const lines = await openLines(out, handle, resume, fields)
+  const lock = await lockOf(out, handle)
   try {
-    await work(lines.answers)
+    const lines = await openLines(out, handle, resume, fields)
+    try {
+      await work(lines.answers)
+    } finally {
+      await lines.close()
+    }
   } finally {
-    await lines.close()
+    await lock?.release()
   }
+}
+
+/** Keeps two runs from answering the same lines into one file; pipes and devices have no lock. */
+async function lockOf(out: string, handle: FileHandle): Promise<Lock | undefined> {
+  if (!(await handle.stat()).isFile()) return undefined
+  return writing(out, place, () =>
+    takeLock(out, {
+      words: [out, 'Name another --out file'],
+      onAbandoned: () => {},
+    }),
+  )
 }
 
 async function openLines(
