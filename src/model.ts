@@ -1,11 +1,9 @@
 // A loaded model: scoring, generation, chat. Thin: each method hands on to its own room, which reads the options.
 
-import { onLeave } from './calls/leaving.ts'
-import { booleanOption, checkOptions, wrongOption } from './calls/options.ts'
-import { type OnWrong, orSkipped } from './calls/or-skipped.ts'
-import type { Slices } from './calls/slices.ts'
-import { checkSource, collect, readAll, type Source } from './calls/source.ts'
-import { type ReadText, readText, type Text } from './calls/text.ts'
+import { booleanOption, checkOptions } from './calls/options.ts'
+import type { OnWrong } from './calls/or-skipped.ts'
+import { collect, type Source } from './calls/source.ts'
+import type { Text } from './calls/text.ts'
 import type { WorkDone } from './calls/work-done.ts'
 import { ChatSession } from './chat/chat-session.ts'
 import type { ChatMessage } from './chat/chat-template.ts'
@@ -19,23 +17,17 @@ import {
 import { type ChatModel, chatPrompt, chatSettings } from './chat/prompt.ts'
 import { type EmbedModel, embed } from './embedding/embed.ts'
 import type { EmbedOptions, EmbedResult } from './embedding/options.ts'
-import { MtLlamaError, message } from './errors.ts'
-import { GenerateCall, type GenerateCallOptions } from './generation/call.ts'
-import { choiceSeed } from './generation/choice-seed.ts'
-import { Constraints } from './generation/constraint/constraints.ts'
-import { TextConstraint } from './generation/constraint/text-constraint.ts'
-import { Continuation } from './generation/continuation.ts'
-import { DecodeQueue } from './generation/decode-queue.ts'
-import { type GenerateOptions, type GenerateResult, generateOptionNames } from './generation/options.ts'
-import { type GenerateSettings, generateSettings } from './generation/settings.ts'
-import { piecesOf, TextStream } from './generation/text-stream.ts'
+import { message } from './errors.ts'
+import { ModelGeneration, type TextsOptions } from './generation/model-generation.ts'
+import type { GenerateOptions, GenerateResult } from './generation/options.ts'
+import type { GenerateSettings } from './generation/settings.ts'
 import { type ModelInfo, type ModelParts, modelInfo } from './model/info.ts'
 import { logits } from './model/logits.ts'
 import { kvBytesPerToken } from './model/memory.ts'
 import type { PlannerOptions } from './model/planner-options.ts'
 import { freeModel } from './native/job.ts'
 import type { ScoreCache } from './scoring/cache.ts'
-import { type EncodeContext, type EncodeSettings, encodePrompt } from './scoring/encode.ts'
+import type { EncodeContext, EncodeSettings } from './scoring/encode.ts'
 import { ModelScoring, type OnTokens } from './scoring/model-scoring.ts'
 import type { Prefix, PrefixOptions } from './scoring/prefix.ts'
 import type { ScoreOptions, ScoreRequest, ScoreResult } from './scoring/request.ts'
@@ -47,9 +39,6 @@ import { judging } from './zero-shot/judging.ts'
 import type { JudgeOptions } from './zero-shot/options.ts'
 import { byRelevance, type RankedDocument, Ranker, type RankOptions } from './zero-shot/rank.ts'
 
-/** New tokens a text may get by default. */
-const generateTokens = 128
-
 /** Made by loadModel(). Calls may overlap: they queue fairly and share packs and steps. */
 export class Model {
   readonly info: ModelInfo
@@ -58,8 +47,7 @@ export class Model {
   private readonly parts: ModelParts
   private readonly context: EncodeContext
   private readonly scoring: ModelScoring
-  private readonly decoding: DecodeQueue
-  private readonly constraints: Constraints
+  private readonly generation: ModelGeneration
   private readonly closing = new AbortController()
 
   /** @internal */
@@ -79,10 +67,13 @@ export class Model {
     }
     const kvTokens = Math.floor(kvBytes / kvBytesPerToken(config))
     const { context } = this
+    const { dtype } = this.info
     const { signal: closing } = this.closing
     this.scoring = new ModelScoring({ native, context, packTokens, prefixTokens: kvTokens, share, closing })
-    this.decoding = new DecodeQueue(native, packTokens, kvTokens)
-    this.constraints = new Constraints(tokenizer, config.vocabSize)
+    this.generation = new ModelGeneration({
+      ...{ native, context, packTokens, kvTokens },
+      ...{ dtype, eosTokenIds: this.info.eosTokenIds },
+    })
   }
 
   /**
@@ -206,9 +197,9 @@ export class Model {
     prompts: string | Source<Text>,
     options: GenerateOptions = {},
   ): Promise<GenerateResult[] | GenerateResult> {
-    const settings = this.generation(options)
+    const settings = this.generation.settings(options)
     const list = typeof prompts === 'string' ? [prompts] : prompts
-    const results = await collect(this.continue(list, settings, { answersFirst: false }))
+    const results = await collect(this.generation.texts(list, settings, { answersFirst: false }))
     return typeof prompts === 'string' ? results[0]! : results
   }
 
@@ -220,7 +211,7 @@ export class Model {
     prompts: Source<Text>,
     options: GenerateOptions = {},
   ): AsyncGenerator<GenerateResult, void, undefined> {
-    return this.continue(prompts, this.generation(options), { answersFirst: true })
+    return this.generation.texts(prompts, this.generation.settings(options), { answersFirst: true })
   }
 
   /**
@@ -233,7 +224,7 @@ export class Model {
     options: GenerateOptions,
     onWrong: OnWrong,
   ): AsyncGenerator<GenerateResult, void, undefined> {
-    return this.continue(prompts, this.generation(options), { answersFirst: true, onWrong })
+    return this.generation.texts(prompts, this.generation.settings(options), { answersFirst: true, onWrong })
   }
 
   /**
@@ -244,9 +235,11 @@ export class Model {
   async generateTold(
     prompts: readonly Text[],
     options: GenerateOptions,
-    how: Pick<GenerateCallOptions, 'onText' | 'keepsRows'>,
+    how: Pick<TextsOptions, 'onText' | 'keepsRows'>,
   ): Promise<GenerateResult[]> {
-    return collect(this.continue(prompts, this.generation(options), { answersFirst: false, ...how }))
+    return collect(
+      this.generation.texts(prompts, this.generation.settings(options), { answersFirst: false, ...how }),
+    )
   }
 
   /**
@@ -261,7 +254,7 @@ export class Model {
     signal: AbortSignal,
   ): Promise<Int32Array> {
     return this.scoring.promptIds(
-      this.readPrompt(prompt, index),
+      this.generation.readPrompt(prompt, index),
       message`${{ kind: 'prompt', index }}`,
       settings,
       signal,
@@ -273,8 +266,8 @@ export class Model {
     prompt: Text,
     options: GenerateOptions = {},
   ): AsyncGenerator<string, GenerateResult, undefined> {
-    const own = this.readPrompt(prompt, 0)
-    return this.stream(own, this.generation(options))
+    const own = this.generation.readPrompt(prompt, 0)
+    return this.generation.stream(own, this.generation.settings(options), false)
   }
 
   /**
@@ -306,7 +299,7 @@ export class Model {
     const settings = this.chatSettings(options)
     const prompt = chatPrompt(this.chatModel, messages, templateOf(options), true)
     const [answer] = await collect(
-      this.continue([prompt], settings, { answersFirst: false, keepsRows: true }),
+      this.generation.texts([prompt], settings, { answersFirst: false, keepsRows: true }),
     )
     return answer!
   }
@@ -318,7 +311,7 @@ export class Model {
   ): AsyncGenerator<string, GenerateResult, undefined> {
     const settings = this.chatSettings(options)
     const prompt = chatPrompt(this.chatModel, messages, templateOf(options), true)
-    return this.stream(prompt, settings, true)
+    return this.generation.stream(prompt, settings, true)
   }
 
   /**
@@ -356,7 +349,7 @@ export class Model {
 
   /** What has been run so far. @internal */
   get done(): { scoring: WorkDone; generation: WorkDone } {
-    return { scoring: this.scoring.done, generation: this.decoding.done }
+    return { scoring: this.scoring.done, generation: this.generation.done }
   }
 
   /** Ends running calls with DISPOSED and frees the weights; resolves once their memory is free. */
@@ -364,7 +357,7 @@ export class Model {
     if (!this.closing.signal.aborted) {
       this.closing.abort()
       this.scoring.dispose()
-      this.decoding.dispose()
+      this.generation.dispose()
     }
     return freeModel(this.parts.native)
   }
@@ -391,78 +384,8 @@ export class Model {
     return judging(this.scoring, this.info.dtype, items, judge, options, answersFirst)
   }
 
-  private generation(options: GenerateOptions): GenerateSettings {
-    checkOptions(options, generateOptionNames)
-    const { eosTokenIds, vocabSize } = this.info
-    return generateSettings(options, { stopIds: eosTokenIds, maxTokens: generateTokens }, vocabSize)
-  }
-
   private chatSettings(options: ChatOptions): GenerateSettings {
     const { eosTokenIds, vocabSize } = this.info
     return chatSettings(options, eosTokenIds, vocabSize)
-  }
-
-  private readPrompt(prompt: unknown, index: number): ReadText {
-    return readText(prompt, () => message`${{ kind: 'prompt', index }}`, this.info.vocabSize)
-  }
-
-  private continue(
-    prompts: Source<Text | undefined>,
-    {
-      encoding,
-      n,
-      sampling,
-      constraint,
-      priority,
-      signal,
-      partialOnAbort,
-      onProgress,
-      ...settings
-    }: GenerateSettings,
-    how: Pick<GenerateCallOptions, 'answersFirst' | 'onText' | 'onWrong' | 'keepsRows'>,
-  ): AsyncGenerator<GenerateResult, void, undefined> {
-    checkSource('prompts', prompts)
-    const { contextLength, dtype } = this.info
-    const { tokenizer } = this
-    if (settings.stop.length > 0 && !tokenizer)
-      throw new MtLlamaError(
-        'TOKENIZER',
-        message`${{ kind: 'option', name: 'stop' }} needs texts, but the checkpoint has no tokenizer. Leave it out${{ kind: 'remedy', option: 'stopIds', values: [] }}`,
-      )
-    const read = (prompt: unknown, index: number) => this.readPrompt(prompt, index)
-    const { context, constraints } = this
-    const automaton = constraint && constraints.automaton(constraint)
-    const banned = [...(settings.adjusting?.logitBias ?? [])].flatMap(([id, bias]) =>
-      bias === Number.NEGATIVE_INFINITY ? [id] : [],
-    )
-    const begin = function* (prompt: ReadText, stream: number): Slices<Continuation[]> {
-      const encoded = yield* encodePrompt(context, prompt, stream, settings.maxTokens, encoding)
-      if (!encoded) return []
-      const masks = automaton && (yield* constraints.masksOf(automaton))
-      return Array.from({ length: n }, (_, choice) => {
-        const own = { ...sampling, seed: choiceSeed(sampling.seed, choice) }
-        const common = { ...settings, tokenizer, contextLength, dtype, stream, choice }
-        const constraint = masks && new TextConstraint(masks, settings.stopIds, banned)
-        return new Continuation(encoded, { ...common, sampling: own, constraint })
-      })
-    }
-    const options = { ...how, priority, signal, partialOnAbort, onProgress }
-    if (!how.answersFirst && Array.isArray(prompts))
-      return new GenerateCall(this.decoding, options, begin).results(readAll('prompts', prompts, read))
-    const readAndBegin = (prompt: unknown, index: number) => begin(read(prompt, index), index)
-    const prepare = how.onWrong ? orSkipped(readAndBegin, () => [], how.onWrong) : readAndBegin
-    return new GenerateCall(this.decoding, options, prepare).results(prompts)
-  }
-
-  private stream(
-    prompt: ReadText,
-    settings: GenerateSettings,
-    keepsRows = false,
-  ): AsyncGenerator<string, GenerateResult, undefined> {
-    if (settings.n > 1) throw wrongOption('n', settings.n, '1 where the text is streamed')
-    const text = new TextStream()
-    const onText = (piece: string) => text.push(piece)
-    const results = this.continue([prompt], settings, { answersFirst: false, keepsRows, onText })
-    return onLeave(piecesOf(text, results), () => void results.return())
   }
 }
