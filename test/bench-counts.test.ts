@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { boundOf, prefillFlops, stepFlops, stepKvBytes, stepWeightBytes } from '../src/bench/counts.ts'
-import { bothNeeds, checkNeeds, modelNeed, opsNeeds, peaksNeed } from '../src/bench/memory.ts'
+import { bothNeeds, checkNeeds, modelNeed, opsNeeds, peaksNeed, trainOpsNeeds } from '../src/bench/memory.ts'
 import { randomCheckpoint } from '../src/bench/random-checkpoint.ts'
 import { shapeConfig, shapeNames } from '../src/bench/shapes.ts'
 import { timingOf } from '../src/bench/timing.ts'
@@ -70,6 +70,9 @@ describe('bench counts', () => {
     // The head takes 500 MiB for itself, as much for a copy, and five times its size as float32 on the host.
     const ops = bothNeeds(opsNeeds(config, 'float32'))
     assert.ok(ops.bytes > 3.4 * gib && ops.bytes < 3.6 * gib, String(ops.bytes))
+    // The head, transposed too, its gradient, and nine times its size on the host.
+    const trainOps = bothNeeds(trainOpsNeeds(config, 'float32', 512))
+    assert.ok(trainOps.bytes > 5.8 * gib && trainOps.bytes < 6.2 * gib, String(trainOps.bytes))
     assert.throws(() => checkNeeds('7B as float32 on cpu', [ops, model], 16 * gib), {
       code: 'OUT_OF_MEMORY',
       message:

@@ -15,6 +15,11 @@ const opNames = [
   ...['embed', 'rms_norm', 'qkv', 'attention', 'append_kv', 'linear_add out', 'swiglu'],
   ...['linear_add down', 'gather_rows', 'head_score', 'head_sample', 'head_logits'],
 ]
+const trainOpNames = [
+  ...['head_loss', 'rms_norm_backward', 'linear_backward', 'linear_backward thin', 'product'],
+  ...['swiglu_backward', 'attention_backward', 'rope_backward', 'scatter_rows', 'embed_backward'],
+  ...['repack', 'convert', 'adamw'],
+]
 
 describe('mt-llama bench', () => {
   let folder: string
@@ -32,6 +37,20 @@ describe('mt-llama bench', () => {
       [report.machine.device, report.machine.threads, report.machine.dtype],
       ['cpu', 1, 'bfloat16'],
     )
+  })
+
+  it('ops of training: each at its rows, those of weights once', async () => {
+    const args = ['bench', '--json', '--quiet', '--model', defaultModel, '--device', 'cpu', '--threads', '1']
+    const { code, stdout, stderr } = await cli([...args, '--only', 'train-ops', '--rows', '3,64'])
+    assert.deepEqual([code, stderr], [0, ''])
+    const { peaks, trainOps } = JSON.parse(stdout) as Whole
+    assert.deepEqual(
+      trainOps.map(({ op, rows, cache }) => [op, rows, cache]),
+      trainOpNames.flatMap(op =>
+        (['repack', 'adamw'].includes(op) ? [1] : [3, 64]).map(rows => [op, rows, 0]),
+      ),
+    )
+    for (const op of trainOps) checkRate(op, peaks, op.flops, 0)
   })
 
   it('the same in the simulator of the CUDA backend', async function () {
@@ -208,7 +227,7 @@ describe('mt-llama bench', () => {
     ],
     [
       ['--only', 'ops,training'],
-      /"training" is no part of it; there are ops, prefill, decode, scoring, train\./,
+      /"training" is no part of it; there are ops, prefill, decode, scoring, train-ops, train\./,
     ],
     [['--rows', '1,0'], /Expected a whole number from 1 to 65536\./],
     [['--device', 'gpu'], /device/],

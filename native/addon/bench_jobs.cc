@@ -1,6 +1,10 @@
 // The jobs of the benchmark. They belong to no model: timeOp() makes a backend of its own.
 #include "bench_jobs.h"
 
+#include <algorithm>
+#include <iterator>
+#include <vector>
+
 #include "../check/ops.h"
 #include "../check/timing.h"
 #include "device.h"
@@ -47,15 +51,21 @@ class PeaksJob final : public Job {
 
 const check::OpKind& read_op(Napi::Value value) {
   const std::string name = read_string(value, "op");
+  std::vector<const check::OpKind*> kinds(std::begin(check::kForwardOps), std::end(check::kForwardOps));
+  kinds.insert(kinds.end(), std::begin(check::kBackwardOps), std::end(check::kBackwardOps));
   std::string names;
-  for (const check::OpKind* kind : check::kForwardOps) {
+  for (const check::OpKind* kind : kinds) {
     if (name == kind->name) return *kind;
     names += (names.empty() ? "" : ", ") + std::string(kind->name);
   }
   throw Error(ErrorCode::INVALID_ARGUMENT, "op is " + name + ", expected one of " + names);
 }
 
-check::OpCase read_case(Napi::Value value, DType dtype) {
+bool is_of_training(const check::OpKind& kind) {
+  return std::ranges::find(check::kBackwardOps, &kind) != std::end(check::kBackwardOps);
+}
+
+check::OpCase read_case(Napi::Value value, const check::OpKind& kind, DType dtype) {
   constexpr int kMaxTokens = 1 << 20, kMaxSize = 1 << 24;
   const Napi::Object object = read_object(value, "request");
   const auto size = [&](const char* name, int max) {
@@ -72,7 +82,9 @@ check::OpCase read_case(Napi::Value value, DType dtype) {
     throw Error(ErrorCode::INVALID_ARGUMENT, "heads * headDim is more than " + std::to_string(kMaxSize));
   if (shape.heads % shape.kv_heads != 0 || shape.head_dim % 2 != 0)
     throw Error(ErrorCode::INVALID_ARGUMENT, "heads are to be a multiple of kvHeads and headDim even");
-  const int cache = static_cast<int>(read_integer(object["cache"], "cache", 0, kMaxTokens));
+  // What is trained on begins with no cache.
+  const int max_cache = is_of_training(kind) ? 0 : kMaxTokens;
+  const int cache = static_cast<int>(read_integer(object["cache"], "cache", 0, max_cache));
   return {.shape = shape, .dtype = dtype, .trees = {{cache, 0, {size("rows", kMaxTokens)}}}};
 }
 
@@ -82,7 +94,7 @@ class TimeOpJob final : public Job {
       : Job(info[2]),
         options_(read_run_options(info[1])),
         kind_(read_op(read_object(info[0], "request")["op"])),
-        case_(read_case(info[0], options_.dtype)),
+        case_(read_case(info[0], kind_, options_.dtype)),
         seconds_(read_number(read_object(info[0], "request")["seconds"], "seconds")) {
     constexpr double kMaxSeconds = 3600;
     if (!(seconds_ >= 0 && seconds_ <= kMaxSeconds))

@@ -37,6 +37,7 @@ struct OpCase {
   int shift = 0;          // by this and twice this many bytes, a multiple of 4, arrays are off their 64-byte alignment
   bool head_norms = false;    // for qkv
   int window = kWholeWindow;  // for attention
+  int rank = 8;               // of adapters, for ops of training
 };
 
 // The trees as a pack of random ids. Some of its rows are scored twice, some never; all are appended to the cache, the

@@ -11,6 +11,9 @@ const pastCaches = 512 * 2 ** 20
 /** Copies of the largest matrix, as float32, that exist while an op is made and compared with the reference. */
 const hostCopies = 5
 
+/** As hostCopies, of the head with its gradient. */
+const trainHostCopies = 9
+
 export interface Need {
   /** What takes the memory, in words. */
   what: string
@@ -28,6 +31,19 @@ export function opsNeeds(config: LlamaConfig, dtype: DType): { device: Need; hos
   return {
     device: { what: 'an op with copies of its weights', bytes: matrix + Math.max(pastCaches, matrix) },
     host: { what: 'the numbers of an op, and the reference', bytes: 4 * hostCopies * largest },
+  }
+}
+
+/** As opsNeeds(), of the ops of training. @param rows tokens that they run on */
+export function trainOpsNeeds(config: LlamaConfig, dtype: DType, rows: number): { device: Need; host: Need } {
+  const { hiddenSize, intermediateSize, vocabSize } = config
+  const head = hiddenSize * Math.max(vocabSize, intermediateSize)
+  // The weight, transposed too, and its gradient; of swiglu_backward the gate and up and what goes back to them, and two of half the size.
+  const weights = head * (2 * dtypeBytes[dtype] + 4)
+  const activations = 4 * rows * 6 * intermediateSize
+  return {
+    device: { what: 'an op of training', bytes: weights + activations },
+    host: { what: 'the numbers of an op, and the reference', bytes: 4 * trainHostCopies * head },
   }
 }
 

@@ -1,8 +1,8 @@
-// Times each op of the forward pass at a model's shape, after native has compared it with the reference.
+// Times each op at a model's shape, after native has compared it with the reference.
 
 import { sizesOf } from '../checkpoint/checkpoint.ts'
 import { loadAddon } from '../native/addon.ts'
-import type { NativeOp } from '../native/types.ts'
+import type { NativeOp, NativeTrainOp } from '../native/types.ts'
 import { type BenchContext, micros, runNative } from './context.ts'
 import { boundOf } from './counts.ts'
 import type { OpReport } from './report.ts'
@@ -18,8 +18,19 @@ export const opNames: readonly NativeOp[] = [
   ...(['embed', 'rms_norm', 'qkv', 'attention', 'append_kv', 'linear_add out', 'swiglu'] as const),
   ...(['linear_add down', 'gather_rows', 'head_score', 'head_sample', 'head_logits'] as const),
 ]
+export const trainOpNames: readonly NativeTrainOp[] = [
+  ...(['head_loss', 'rms_norm_backward', 'linear_backward', 'linear_backward thin', 'product'] as const),
+  ...(['swiglu_backward', 'attention_backward', 'rope_backward', 'scatter_rows'] as const),
+  ...(['embed_backward', 'repack', 'convert', 'adamw'] as const),
+]
+/** Those that run on weights, however many tokens there are. */
+const weightOps: readonly NativeOp[] = ['repack', 'adamw']
 
-/** Adds a report to `reports` as soon as an op is timed. @param rows the numbers of tokens to time each op with */
+/**
+ * Times the ops of the forward pass.
+ * @param rows the numbers of tokens to time each op with
+ * @param reports gets the report of each op as soon as it is timed
+ */
 export async function timeOps(
   context: BenchContext,
   rows: readonly number[],
@@ -35,6 +46,16 @@ export async function timeOps(
     if (op === 'attention')
       reports.push(await timeOp(context, op, 1, Math.min(decodeCache, contextLength) - 1))
   }
+}
+
+/** Times the ops of training, as timeOps() does. */
+export async function timeTrainOps(
+  context: BenchContext,
+  rows: readonly number[],
+  reports: OpReport[],
+): Promise<void> {
+  for (const op of trainOpNames)
+    for (const count of weightOps.includes(op) ? [1] : rows) reports.push(await timeOp(context, op, count, 0))
 }
 
 async function timeOp(context: BenchContext, op: NativeOp, rows: number, cache: number): Promise<OpReport> {

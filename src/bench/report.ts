@@ -28,6 +28,8 @@ export interface BenchReport {
     instruction: string
   }
   ops?: OpReport[]
+  /** The ops of training; those that run on weights alone have one row. */
+  trainOps?: OpReport[]
   prefill?: PrefillReport
   decode?: DecodeReport[]
   scoring?: ScoringReport

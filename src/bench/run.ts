@@ -14,8 +14,8 @@ import { freeModel } from '../native/job.ts'
 import type { DType } from '../native/types.ts'
 import { type BenchContext, runNative } from './context.ts'
 import { decodePositions, decodeSequences, minDecodeContext, timeDecode } from './decode.ts'
-import { bothNeeds, checkNeeds, modelNeed, opsNeeds, peaksNeed } from './memory.ts'
-import { timeOps } from './ops.ts'
+import { bothNeeds, checkNeeds, modelNeed, opsNeeds, peaksNeed, trainOpsNeeds } from './memory.ts'
+import { timeOps, timeTrainOps } from './ops.ts'
 import { timePrefill } from './prefill.ts'
 import { randomCheckpoint } from './random-checkpoint.ts'
 import type { BenchReport } from './report.ts'
@@ -23,7 +23,7 @@ import { minScoringContext, timeScoring } from './scoring.ts'
 import { type ShapeName, shapeConfig } from './shapes.ts'
 import { minTrainContext, type TrainBench, timeTraining, trainMethods } from './train.ts'
 
-export const benchParts = ['ops', 'prefill', 'decode', 'scoring', 'train'] as const
+export const benchParts = ['ops', 'prefill', 'decode', 'scoring', 'train-ops', 'train'] as const
 export type BenchPart = (typeof benchParts)[number]
 
 export interface BenchOptions {
@@ -67,7 +67,10 @@ export async function runBench(given: BenchOptions, report: BenchReport): Promis
   const positions = parts.includes('decode') ? Math.max(...decodeSequences) * decodePositions : 0
   const packTokens = minPackTokens(device, maxPackTokens(device))
   const modelNeeds = needsModel(parts) ? [modelNeed(config, weightBytes, packTokens, positions)] : []
-  const ops = parts.includes('ops') ? [opsNeeds(config, dtype)] : []
+  const ops = [
+    ...(parts.includes('ops') ? [opsNeeds(config, dtype)] : []),
+    ...(parts.includes('train-ops') ? [trainOpsNeeds(config, dtype, Math.max(...options.rows))] : []),
+  ]
   const name = `${checkpoint.path} as ${dtype} on ${device}`
   const ordinal = gpuOrdinal(device)
   if (ordinal === undefined) {
@@ -114,6 +117,10 @@ export async function runBench(given: BenchOptions, report: BenchReport): Promis
     report.ops = []
     await timeOps(context('ops'), options.rows, report.ops)
   }
+  if (parts.includes('train-ops')) {
+    report.trainOps = []
+    await timeTrainOps(context('train-ops'), options.rows, report.trainOps)
+  }
   if (!needsModel(parts)) return
 
   onStep('load', '')
@@ -138,7 +145,7 @@ export async function runBench(given: BenchOptions, report: BenchReport): Promis
 }
 
 function needsModel(parts: readonly BenchPart[]): boolean {
-  return parts.some(part => part !== 'ops')
+  return parts.some(part => part !== 'ops' && part !== 'train-ops')
 }
 
 function trainingType(dtype: DType | 'auto'): DType {

@@ -1,5 +1,5 @@
 // Prints a benchmark's report for people: the machine, its peaks, and one table.
-import type { BenchReport } from '../bench/report.ts'
+import type { BenchReport, OpReport } from '../bench/report.ts'
 import { mebibytes, millions } from './open-model.ts'
 
 type Row = readonly [what: string, time: string, spread: string, rate: string, share: string]
@@ -8,10 +8,11 @@ const header: Row = ['', 'median', 'p10 .. p90', 'rate', 'of the peak']
 
 export function benchText(report: BenchReport): string {
   const rows = [
-    ...opRows(report),
+    ...opRows(report.ops),
     ...prefillRows(report),
     ...decodeRows(report),
     ...scoringRows(report),
+    ...opRows(report.trainOps),
     ...trainRows(report),
   ]
   const lines = [...headLines(report), ...(rows.length > 0 ? ['', ...table([header, ...rows])] : [])]
@@ -30,7 +31,7 @@ function headLines({ machine, model, peaks }: BenchReport): string[] {
   ]
 }
 
-function opRows({ ops = [] }: BenchReport): Row[] {
+function opRows(ops: readonly OpReport[] = []): Row[] {
   return ops.map(op => [
     `${op.op}, ${op.cache > 0 ? `1 row after ${op.cache}` : rowCount(op.rows)}`,
     ...times(op),

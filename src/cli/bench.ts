@@ -22,14 +22,14 @@ interface BenchCommandOptions extends ModelOptions {
 /** Maximum of rows that ops are timed on: more would take gigabytes of activations. */
 const maxRows = 65_536
 /** Training takes much more memory and time than the others. */
-const defaultParts = benchParts.filter(part => part !== 'train')
+const defaultParts = benchParts.filter(part => part !== 'train' && part !== 'train-ops')
 const summary = 'How fast this machine runs a model, beside what it can do at most.'
 const description = `${summary}
 
 Ops are compared with the reference before they are timed, decoding with scoring, and shared prompts with unshared ones. \
 A share is of a peak measured in the same run: of the instruction that the type goes through or of reading memory, \
 whichever takes longer. What moves activations alone has no share: they lie in caches. Random weights are bfloat16 unless \
---dtype says otherwise. Training, which has to be asked for, is in float32; its loss is compared with scoring first.`
+--dtype says otherwise. Training and its ops have to be asked for; the loss of train is in float32, and compared with scoring first.`
 
 export function benchCommand(io: Io): Command {
   const command = newCommand('bench', description, {
@@ -39,6 +39,7 @@ export function benchCommand(io: Io): Command {
       ['bench --model ./llama --threads 8', 'a checkpoint'],
       ['bench --shape 7B --device cuda --only prefill,decode', 'random weights of another size, on a GPU'],
       ['bench --only train --threads 2', 'training steps of all weights and of LoRA adapters, in float32'],
+      ['bench --only train-ops --rows 512', 'each op of the way back'],
       ['bench --only ops --rows 1,64 --dtype float32 --json', 'each op of the forward pass, for programs'],
     ],
   })

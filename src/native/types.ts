@@ -372,12 +372,29 @@ export type NativeOp =
   | 'head_score'
   | 'head_sample'
   | 'head_logits'
+  | NativeTrainOp
+
+/** Those of training. */
+export type NativeTrainOp =
+  | 'head_loss'
+  | 'rms_norm_backward'
+  | 'linear_backward'
+  | 'linear_backward thin'
+  | 'product'
+  | 'swiglu_backward'
+  | 'attention_backward'
+  | 'rope_backward'
+  | 'scatter_rows'
+  | 'embed_backward'
+  | 'repack'
+  | 'convert'
+  | 'adamw'
 
 export interface NativeOpRequest extends Omit<LlamaSizes, 'layers' | 'contextLength'> {
   op: NativeOp
   /** Tokens of one sequence. */
   rows: number
-  /** Positions of the sequence that are in the KV cache already. */
+  /** Positions of the sequence that are in the KV cache already; 0 for an op of training. */
   cache: number
   /** How long to time for, about. */
   seconds: number

@@ -1,6 +1,6 @@
 // Tests the addon's peaks() and timeOp(): their counts against counts by hand, what they refuse, and that they can be aborted.
 import assert from 'node:assert/strict'
-import { opNames } from '../../src/bench/ops.ts'
+import { opNames, trainOpNames } from '../../src/bench/ops.ts'
 import { loadAddon } from '../../src/native/addon.ts'
 import type { Device, NativeOp, NativeOpRequest } from '../../src/native/types.ts'
 import { newControl } from './random-model.ts'
@@ -38,6 +38,21 @@ describe('bench jobs', () => {
     ['head_score', 0, 2 * 8 * 64 * 200, 4 * 64 * 200, 4 * (8 * 64 + 64 * 200 + 8 * 2)],
     ['head_sample', 0, 2 * 8 * 64 * 200, 4 * 64 * 200, 4 * (8 * 64 + 64 * 200 + 8 * 2)],
     ['head_logits', 0, 2 * 8 * 64 * 200, 4 * 64 * 200, 4 * (8 * 64 + 64 * 200 + 8 * 200)],
+    // Those of training; adapters have the rank 8. What is added to is read and written.
+    ['head_loss', 0, 6 * 8 * 64 * 200, 0, 4 * (2 * 64 * 200 + 2 * 8 * 64 + 2 * 64 * 200)],
+    ['rms_norm_backward', 0, 0, 0, 4 * (2 * 8 * 64 + 2 * 8 * 64)],
+    ['linear_backward', 0, 2 * 8 * 96 * 64, 0, 4 * (8 * 96 + 8 * 64 + 2 * 96 * 64)],
+    ['linear_backward thin', 0, 2 * 8 * 8 * (96 + 64), 0, 4 * (8 * 96 + 8 * 64 + 2 * 8 * (8 + 96 + 64))],
+    ['product', 0, 3 * 2 * 8 * 8 * 64, 0, 4 * (8 * 64 + 8 * 8 + 3 * 8 * (3 + 64 + 2))],
+    ['swiglu_backward', 0, 0, 0, 4 * (2 * 8 * 192 + 2 * 8 * 96)],
+    // Scores again, and the four gradients: five products of 36 pairs.
+    ['attention_backward', 0, 10 * 64 * 36, 0, 4 * (3 * 8 * 64 + 2 * 8 * 32 + 8 * 4 + 8 * 128)],
+    ['rope_backward', 0, 0, 0, 4 * 2 * 8 * 128],
+    ['scatter_rows', 0, 0, 0, 4 * (8 * 64 + 2 * 8 * 64)],
+    ['embed_backward', 0, 0, 0, 4 * 3 * 8 * 64],
+    ['repack', 0, 0, 0, 4 * 4 * 128 * 64],
+    ['convert', 0, 0, 0, 4 * (3 * 8 * 64 + 2 * 8 * 32)],
+    ['adamw', 0, 0, 0, 4 * 8 * 96 * 64],
   ]
   for (const [op, cache, flops, memoryBytes, bytes] of counts)
     it(`${op}${cache > 0 ? ` after ${cache} positions` : ''}: operations and bytes are those counted by hand`, async () => {
@@ -76,7 +91,7 @@ describe('bench jobs', () => {
   it('the op names of the command are all those that native has', async () => {
     const error = await time({ op: 'none' as NativeOp }).catch(error => error as Error)
     const names = /expected one of (.*)$/.exec((error as Error).message)?.[1]?.split(', ')
-    assert.deepEqual(names, opNames)
+    assert.deepEqual(names, [...opNames, ...trainOpNames])
   })
 
   const wrong: [field: string, values: Anything[]][] = [
@@ -90,6 +105,13 @@ describe('bench jobs', () => {
     ['kvHeads', [0, 3]],
     ['vocabSize', [0, undefined]],
   ]
+  it('timeOp() refuses a cache for what is trained on', async () => {
+    await assert.rejects(time({ op: 'attention_backward', cache: 1 }), {
+      code: 'INVALID_ARGUMENT',
+      message: 'cache is not a whole number in 0 .. 0',
+    })
+  })
+
   for (const [field, values] of wrong)
     it(`timeOp() refuses a wrong ${field}`, async () => {
       for (const value of values)

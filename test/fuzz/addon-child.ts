@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { opNames } from '../../src/bench/ops.ts'
+import { opNames, trainOpNames } from '../../src/bench/ops.ts'
 import { loadAddon } from '../../src/native/addon.ts'
 import type {
   Control,
@@ -295,7 +295,12 @@ async function loadFile(random: Random, control: Control): Promise<void> {
 
 function timeOp(random: Random): Promise<unknown> {
   const request = {
-    ...{ op: random.pick(opNames), rows: random.int(1, 40), cache: random.pick([0, 0, 70]), seconds: 0 },
+    ...{
+      op: random.pick([...opNames, ...trainOpNames]),
+      rows: random.int(1, 40),
+      cache: random.pick([0, 0, 70]),
+      seconds: 0,
+    },
     ...{ hiddenSize: random.int(1, 70), intermediateSize: random.int(1, 70), vocabSize: random.int(1, 300) },
     ...{ heads: random.int(1, 4), kvHeads: random.int(1, 2), headDim: random.int(1, 20) },
   }

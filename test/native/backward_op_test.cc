@@ -36,7 +36,8 @@ void test_all(const std::vector<Variant>& variants) {
                             .dtype = dtype,
                             .trees = trees,
                             .shift = turn / 4 % 3 * 4,
-                            .window = kTestWindows[turn / 4 % 4]};
+                            .window = kTestWindows[turn / 4 % 4],
+                            .rank = 1 + turn / 4 % 9};
           const Wanted wanted(*kind, c, variants[0].backend->activation_dtype(dtype));
           for (const Variant& variant : variants) {
             const auto own = compare(variant.name, *variant.backend, c, wanted);

@@ -45,7 +45,12 @@ void test_all(const std::vector<DType>& dtypes) {
           if (++turn % kEvery != 0) continue;
           const int n = turn / kEvery;
           test(*backends[n % 5 % 4], *kind,
-               {.shape = shape, .dtype = dtype, .trees = trees, .shift = n % 3 * 4, .window = kTestWindows[n % 4]});
+               {.shape = shape,
+                .dtype = dtype,
+                .trees = trees,
+                .shift = n % 3 * 4,
+                .window = kTestWindows[n % 4],
+                .rank = 1 + n % 9});
         }
 }
 

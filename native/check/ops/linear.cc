@@ -53,22 +53,20 @@ class ThinBackward final : public OpRun {
       : OpRun(backend, c, rounding),
         dy_(random_activations(tokens(), c.shape.ffn)),
         a_(random_activations(tokens(), c.shape.dim)),
-        z_(random_activations(tokens(), rank())),
-        db_(random_rows(c.shape.ffn, rank())),
-        da_(random_rows(rank(), c.shape.dim)) {}
+        z_(random_activations(tokens(), c.rank)),
+        db_(random_rows(c.shape.ffn, c.rank)),
+        da_(random_rows(c.rank, c.shape.dim)) {}
   void run(const Control&) override {
     backend_.backward()->linear_backward(dy_, z_, db_, {});
     backend_.backward()->linear_backward(z_, a_, da_, {});
   }
   std::vector<Output> outputs() override { return {output("db", db_), output("da", da_)}; }
-  double flops() const override { return 2.0 * tokens() * rank() * (dy_.cols + a_.cols); }
+  double flops() const override { return 2.0 * tokens() * case_.rank * (dy_.cols + a_.cols); }
   double bytes() const override {
     return bytes_of(dy_) + bytes_of(a_) + 2 * (bytes_of(z_) + bytes_of(da_) + bytes_of(db_));
   }
 
  private:
-  int rank() const { return 1 + case_.shape.dim % 9; }
-
   View dy_, a_, z_, db_, da_;
 };
 
@@ -78,13 +76,13 @@ class AdapterProducts final : public OpRun {
   AdapterProducts(Backend& backend, const OpCase& c, DType rounding)
       : OpRun(backend, c, rounding),
         x_(random_activations(tokens(), c.shape.dim)),
-        given_(random_activations(tokens(), rank())),
-        z_(empty(tokens(), rank(), activation_)),
+        given_(random_activations(tokens(), c.rank)),
+        z_(empty(tokens(), c.rank, activation_)),
         added_(random_rows(tokens(), kFirst + c.shape.dim + 2)),
         written_(random_rows(tokens(), kFirst + c.shape.dim + 2)),
-        a_(matrix(nullptr, rank(), c.shape.dim, MatrixKind::kPlain)),
-        a_t_(matrix(nullptr, c.shape.dim, rank(), MatrixKind::kPlain)) {
-    const View master = random_rows(rank(), c.shape.dim);
+        a_(matrix(nullptr, c.rank, c.shape.dim, MatrixKind::kPlain)),
+        a_t_(matrix(nullptr, c.shape.dim, c.rank, MatrixKind::kPlain)) {
+    const View master = random_rows(c.rank, c.shape.dim);
     backend_.backward()->repack(*a_, master, 0.375f);
     backend_.backward()->repack_transposed(*a_t_, master, 1.5f);
   }
@@ -97,12 +95,11 @@ class AdapterProducts final : public OpRun {
   std::vector<Output> outputs() override {
     return {output("z", z_), output("added to", added_), output("written over", written_)};
   }
-  double flops() const override { return 2.0 * tokens() * rank() * x_.cols * 3; }
+  double flops() const override { return 2.0 * tokens() * case_.rank * x_.cols * 3; }
   double bytes() const override { return bytes_of(x_) + bytes_of(z_) + 2 * bytes_of(added_) + bytes_of(written_); }
 
  private:
   static constexpr int kFirst = 3;
-  int rank() const { return 1 + case_.shape.dim % 7; }
 
   View x_, given_, z_, added_, written_;
   std::unique_ptr<Matrix> a_, a_t_;
