@@ -1,7 +1,7 @@
 // A task's journal, samples/TASK.jsonl: one line for each sample, in the data's order, appended as answers come. A process
 // that is killed leaves the lines it has written; a torn line at the end is cut off before more is appended.
 import { type FileHandle, rename, rm } from 'node:fs/promises'
-import { isRecord } from '../data/record.ts'
+import { parsedRecord } from '../data/record.ts'
 import { MtLlamaError, message } from '../errors.ts'
 import { LineWriter, openToAppend } from '../files/line-writer.ts'
 import { createFile, type Place, partOf, readOwnFile, writing } from '../files/output.ts'
@@ -39,7 +39,7 @@ export function journalContent(content: Buffer): JournalContent & { isBroken: bo
   const records: SampleRecord[] = []
   let bytes = 0
   for (let end = content.indexOf(10); end >= 0; end = content.indexOf(10, bytes)) {
-    const record = parsedRecord(content.toString('utf8', bytes, end))
+    const record = sampleRecord(content.toString('utf8', bytes, end))
     if (!record) break
     records.push(record)
     bytes = end + 1
@@ -49,15 +49,9 @@ export function journalContent(content: Buffer): JournalContent & { isBroken: bo
   return { records, bytes, torn: bytes < content.length, isBroken: !isTorn }
 }
 
-function parsedRecord(line: string): SampleRecord | undefined {
-  try {
-    const value: unknown = JSON.parse(line)
-    return isRecord(value) && typeof value.prompt === 'string'
-      ? (value as unknown as SampleRecord)
-      : undefined
-  } catch {
-    return undefined
-  }
+function sampleRecord(line: string): SampleRecord | undefined {
+  const record = parsedRecord(line)
+  return typeof record?.prompt === 'string' ? (record as unknown as SampleRecord) : undefined
 }
 
 /** Appends records. */

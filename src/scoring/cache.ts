@@ -4,7 +4,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeFolder } from '../checkpoint/files.ts'
-import { isRecord } from '../data/record.ts'
+import { parsedRecord } from '../data/record.ts'
 import { LineWriter, openToAppend } from '../files/line-writer.ts'
 import { type Place, writing } from '../files/output.ts'
 import type { Sequence } from './sequence.ts'
@@ -94,14 +94,7 @@ function keyOf({ ids, first }: Sequence): string {
 /** Adds the scores of a file's whole lines; a line that a kill has cut is no JSON, and left out. */
 function readScores(text: string, known: Map<string, KnownScores>): void {
   for (const line of text.split('\n')) {
-    let value: unknown
-    try {
-      value = JSON.parse(line)
-    } catch {
-      continue
-    }
-    if (!isRecord(value)) continue
-    const { key, logProbs, isGreedy } = value
+    const { key, logProbs, isGreedy } = parsedRecord(line) ?? {}
     if (typeof key !== 'string' || !Array.isArray(logProbs) || typeof isGreedy !== 'boolean') continue
     if (logProbs.every(Number.isFinite)) known.set(key, { logProbs: Float32Array.from(logProbs), isGreedy })
   }

@@ -1,7 +1,7 @@
 // What a checkpoint says of its run beside the numbers: how far it is, and what the steps to come depend on.
 import { createHash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
-import { isRecord } from '../data/record.ts'
+import { isRecord, parsedRecord } from '../data/record.ts'
 import { shown } from '../data/shown.ts'
 import { MtLlamaError } from '../errors.ts'
 import type { Contamination } from './contamination.ts'
@@ -107,13 +107,8 @@ function settingText(value: unknown): string {
 
 /** @throws OUTPUT for what is no state of a run */
 export function parseState(text: string, file: string): TrainState {
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch {
-    // It is told below.
-  }
-  if (isRecord(value) && value.version === 1 && isRecord(value.settings) && isRecord(value.inputs)) {
+  const value = parsedRecord(text)
+  if (value?.version === 1 && isRecord(value.settings) && isRecord(value.inputs)) {
     const state = value as unknown as TrainState
     if ([state.step, state.draw, state.tokens, state.scoredTokens].every(Number.isSafeInteger)) return state
   }
