@@ -1,11 +1,11 @@
 // mt-llama fleet work: a worker of a run.
 import { openCheckpoint } from '../checkpoint/open.ts'
 import { MtLlamaError } from '../errors.ts'
-import { useVariantOf } from '../fleet/pinned.ts'
 import { runOf } from '../fleet/run-file.ts'
 import { shardsPlace } from '../fleet/shard-files.ts'
 import { openStorage } from '../fleet/storage.ts'
 import { checkPinned, type WorkTimes, work } from '../fleet/worker.ts'
+import { useVariantOf } from '../model/backend-name.ts'
 import type { DTypeName } from '../model/dtype-names.ts'
 import { type FleetOptions, withQueue } from './fleet-queue.ts'
 import { localModel } from './hub-model.ts'
@@ -32,7 +32,7 @@ export async function fleetWork(
   const run = await runOf(dir, folder.storage)
   const { delta, adapters, device } = run.model
   await withQueue(options, async connection => {
-    useVariantOf(run.settings)
+    useVariantOf(run.settings.backend)
     const path = await localModel(options.model ?? run.model.path, options, io.signal)
     const checkpoint = await openCheckpoint(path, { delta, adapters: adapters && [...adapters] })
     await using model = await loadCheckpoint(
