@@ -182,6 +182,7 @@ describe('lines of /v1/loglikelihood', () => {
           held -= tokens
         }
       },
+      onFailure: () => {},
     })
     // Two windows of 2^17 tokens may be ahead; a line counts for its 1,002 and 16 more.
     const most = Math.ceil((2 * 2 ** 17) / 1018) + 1

@@ -1,5 +1,6 @@
 // What the routes over a model refuse, and which field the error names.
 import { strict as assert } from 'node:assert'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { loadModel, type Model } from '../src/index.ts'
 import { ServedModel } from './server-model-run.ts'
 import { defaultModel, randomTinyTensors, withTinyModel } from './tiny-model.ts'
@@ -214,6 +215,10 @@ describe('refusals of the routes over a model', () => {
         assert.match(own.logged.at(-1)!.message as string, /NaN or infinite/)
         const { lines } = await own.answerTo('/v1/loglikelihood', `${JSON.stringify(request)}\n`)
         assert.deepEqual([lines[0].index, lines[0].error.code], [0, 'score_not_finite'])
+        while (own.logged.length < 4) await nextTurn()
+        const { level, status, code, message } = own.logged[3]!
+        assert.deepEqual([level, status, code], [50, 200, 'SCORE_NOT_FINITE'])
+        assert.match(message as string, /NaN or infinite/)
       } finally {
         await own.close()
       }

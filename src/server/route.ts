@@ -48,6 +48,8 @@ export interface Call {
   enter(tokens: number): void
   /** Counts bytes of the body, which count until then too. @throws 429 */
   holdBody(bytes: number): void
+  /** Tells of an error of the server's own that a part of the answer holds: the log has the first of them. */
+  partFailed(error: unknown): void
   /** To be called as the first piece of an answer is known. */
   firstToken(): void
 }

@@ -14,6 +14,8 @@ export interface ScoredLines {
   show: (result: ScoreResult, index: number) => object
   /** Told of a request's tokens as it has been read. @returns to be called as it is answered, or will not be */
   hold: (tokens: number) => Leave
+  /** Told of an error that a line is answered with, and that is no fault of the line. */
+  onFailure: (error: unknown) => void
 }
 
 /** A line that was read and is not answered. */
@@ -33,6 +35,7 @@ export async function* scoredLines({
   parse,
   show,
   hold,
+  onFailure,
 }: ScoredLines): AsyncGenerator<string, void, undefined> {
   const open: OpenLine[] = []
   let answered = 0
@@ -56,11 +59,17 @@ export async function* scoredLines({
       line.leave?.()
       const index = answered++
       const shown = line.error === undefined ? tried(line, () => show(result, index)) : undefined
-      yield `${JSON.stringify({ index, ...(shown ?? toHttpError(line.error).toJSON()) })}\n`
+      yield `${JSON.stringify({ index, ...(shown ?? errorOf(line, onFailure)) })}\n`
     }
   } finally {
     for (const { leave } of open) leave?.(false)
   }
+}
+
+function errorOf({ error }: OpenLine, onFailure: (error: unknown) => void): object {
+  const told = toHttpError(error)
+  if (told.status >= 500) onFailure(error)
+  return told.toJSON()
 }
 
 /** What work on a line gives; undefined where it throws what is wrong with the line. */

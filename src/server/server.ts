@@ -170,6 +170,9 @@ export class LlamaServer {
         this.app.bodies.take(bytes)
         bodyBytes += bytes
       },
+      partFailed: error => {
+        failure ??= error
+      },
       firstToken: () => {
         if (isFirst) this.app.metrics.firstToken.observe({ route: route!.path }, secondsSince(begin))
         isFirst = false

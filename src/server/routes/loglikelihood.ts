@@ -130,6 +130,7 @@ function answerLines(options: Options, call: Call): Answer {
       counted.promptTokens! += tokens
       return admission.hold(tokens)
     },
+    onFailure: call.partFailed,
   })
   return { pieces, type: 'application/x-ndjson', failed: error => `${JSON.stringify(error)}\n` }
 }
