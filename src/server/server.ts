@@ -15,6 +15,7 @@ import { allowOrigin } from './cors.ts'
 import { HttpError, toHttpError } from './http-error.ts'
 import { checkKey } from './key.ts'
 import { isLines } from './lines.ts'
+import { answerRaw, malformed } from './malformed.ts'
 import { Metrics } from './metrics.ts'
 import { openApi } from './open-api.ts'
 import { refuseQuery } from './query.ts'
@@ -38,12 +39,31 @@ export interface ServeOptions {
   logsDetails: boolean
 }
 
-/** Time in which a request's header has to be there, in ms. */
+/** Time in which a request's header has to be there, in ms, where that for a body is not less. */
 const headerTimeout = 20_000
-/** Time in which the rest of a body may come that is refused, in ms. */
+/** Time between two looks for headers that are late, in ms. */
+const headerCheck = 1000
+/** Time in which the rest may come of what is refused, in ms. */
 const lingering = 5_000
 /** How long a connection without a request stays open, in ms: longer than proxies do, so that they close it. */
 const keepAlive = 65_000
+
+/** A request that is not answered yet. */
+interface OpenRequest {
+  request: IncomingMessage
+  response: ServerResponse
+  /** @param status where it is not that of the response */
+  end(status?: number): void
+}
+
+/** What is counted and logged of a request. */
+interface Ended extends Pick<Call, 'id' | 'counted'> {
+  method: string | undefined
+  route: ServedRoute | undefined
+  begin: number
+  status: number
+  failure?: unknown
+}
 
 export class LlamaServer {
   private readonly server: Server
@@ -51,8 +71,9 @@ export class LlamaServer {
   private readonly app: App
   private readonly options: ServeOptions
   private draining = false
-  /** Of each connection, what is to be done for its open requests as it closes: a response that waits for others is not told. */
-  private readonly connections = new WeakMap<Socket, Set<() => void>>()
+  /** The open requests of each connection, which end as it closes: a response that waits for others is not told. */
+  private readonly connections = new WeakMap<Socket, Set<OpenRequest>>()
+  private readonly headerMs: number
 
   constructor(model: Model, options: ServeOptions) {
     this.options = options
@@ -71,18 +92,23 @@ export class LlamaServer {
     })
     this.router = new Router([...routes, ownRoute])
     // A body that is streamed may take hours; what stands still is ended by the limits.
+    this.headerMs = Math.min(headerTimeout, options.limits.idleMs)
     this.server = createServer({
-      headersTimeout: headerTimeout,
+      headersTimeout: this.headerMs,
+      connectionsCheckingInterval: Math.min(headerCheck, this.headerMs),
       requestTimeout: 0,
       keepAliveTimeout: keepAlive,
+      // Node would answer without a body.
+      requireHostHeader: false,
     })
     this.server.on('connection', socket => {
-      const endings = new Set<() => void>()
-      this.connections.set(socket, endings)
+      const open = new Set<OpenRequest>()
+      this.connections.set(socket, open)
       socket.on('close', () => {
-        for (const end of endings) end()
+        for (const request of open) request.end()
       })
     })
+    this.server.on('clientError', (error, socket) => this.refuseConnection(error, socket as Socket))
     this.server.on('request', (request, response) => void this.answer(request, response))
   }
 
@@ -139,20 +165,21 @@ export class LlamaServer {
     })
     const leaves: Leave[] = []
     let bodyBytes = 0
-    const endings = this.connections.get(request.socket)
-    const end = () => {
+    const onConnection = this.connections.get(request.socket)
+    // What nginx logs where a client has closed the connection, or did not take the answer.
+    const end = (status = isWhole ? response.statusCode : 499) => {
       if (gone.signal.aborted) return
       gone.abort()
-      endings?.delete(end)
+      onConnection?.delete(open)
       for (const leave of leaves) leave(isWhole && failure === undefined)
       this.app.bodies.give(bodyBytes)
-      // What nginx logs where a client has closed the connection, or did not take the answer.
-      this.count(call, route, begin, isWhole ? response.statusCode : 499, failure)
+      this.count({ id, counted: call.counted, method: request.method, route, begin, status, failure })
       // A connection whose answer began before the server drained is kept open otherwise.
       if (this.draining) setImmediate(() => this.server.closeIdleConnections())
     }
-    endings?.add(end)
-    response.on('close', end)
+    const open: OpenRequest = { request, response, end }
+    onConnection?.add(open)
+    response.on('close', () => end())
     // The time that a connection has to take an answer may end within the next request on it, which is not to end then.
     let isAnswered = false
     response.on('timeout', () => {
@@ -182,6 +209,7 @@ export class LlamaServer {
       if (allowOrigin(request, response, this.options.corsOrigin)) return
       // A client that is being answered may ask again on its connection; one that drains takes no more there.
       if (this.draining) response.setHeader('connection', 'close')
+      checkHost(request)
       route = this.router.find(request.method ?? '', pathOf(request))
       if (!route.isOpen) this.checkOpen(request)
       await this.run(route, call, response)
@@ -192,12 +220,34 @@ export class LlamaServer {
       if (!response.headersSent && !gone.signal.aborted)
         refuse(request, response, toHttpError(error, route?.subject), this.app.limits)
       else if (response.writableEnded) discard(request, this.app.limits)
-      else response.destroy()
+      else if (!request.socket.writableEnded) response.destroy()
     } finally {
       // An answer that nobody takes is not held for ever.
       isAnswered = true
       if (!response.writableFinished) response.setTimeout(this.app.limits.idleMs)
     }
+  }
+
+  /** Answers what is no HTTP, where the client would not take that for the answer to an earlier request. */
+  private refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
+    // More of what was refused.
+    if (socket.writableEnded) return
+    const refusal = malformed(error, this.headerMs)
+    const open = [...(this.connections.get(socket) ?? [])]
+    const isOwed = open.some(({ request, response }) => request.complete || response.headersSent)
+    const hasLeft = error.code === 'HPE_INVALID_EOF_STATE' && open.length > 0
+    if (!refusal || !socket.writable || isOwed || hasLeft) {
+      socket.destroy()
+      return
+    }
+    const id = randomUUID()
+    answerRaw(socket, refusal, id, Math.min(lingering, this.options.limits.idleMs))
+    // It was the body of a request that could not be read on.
+    for (const { end } of open) end(refusal.status)
+    if (open.length > 0) return
+    const begin = performance.now()
+    const none = { method: undefined, route: undefined }
+    this.count({ id, ...none, begin, status: refusal.status, counted: {} })
   }
 
   /** @throws 401, 503 while it drains */
@@ -217,13 +267,7 @@ export class LlamaServer {
     return send(response, await route.handle(body, call), call)
   }
 
-  private count(
-    { id, counted, request }: Call,
-    route: ServedRoute | undefined,
-    begin: number,
-    status: number,
-    failure: unknown,
-  ): void {
+  private count({ id, counted, method, route, begin, status, failure }: Ended): void {
     const { metrics } = this.app
     const path = route?.path ?? 'none'
     metrics.requests.inc({ route: path, status })
@@ -231,7 +275,7 @@ export class LlamaServer {
     metrics.tokens.inc({ kind: 'prompt' }, counted.promptTokens ?? 0)
     metrics.tokens.inc({ kind: 'completion' }, counted.completionTokens ?? 0)
     const ms = Math.round(performance.now() - begin)
-    const line = { id, method: request.method, route: path, status, ms, ...counted }
+    const line = { id, method, route: path, status, ms, ...counted }
     const { log } = this.options
     // A stream that fails has its status sent already; that the server drains is no failure of it.
     const hasFailed = failure !== undefined && (status >= 500 || status === 200)
@@ -269,6 +313,14 @@ function discard(request: IncomingMessage, { idleMs }: Limits): void {
   // Those of an iterator that nobody goes on with.
   request.removeAllListeners('readable')
   request.resume()
+}
+
+/** @throws 400 */
+function checkHost({ httpVersion, headers }: IncomingMessage): void {
+  if (httpVersion !== '1.1' || headers.host !== undefined) return
+  throw new HttpError(400, 'the header has no Host', {
+    ...{ code: 'invalid_http', headers: { connection: 'close' } },
+  })
 }
 
 function pathOf({ url = '/' }: IncomingMessage): string {
