@@ -3,9 +3,10 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { isDeepStrictEqual } from 'node:util'
+import type { Model, ScoreOptions, ScoreRequest } from '../src/index.ts'
 import { Admission } from '../src/server/admission.ts'
 import { routes } from '../src/server/routes.ts'
-import { limits, post, withServer } from './server-run.ts'
+import { limits, metric, post, withServer } from './server-run.ts'
 
 const body = { prompt: 'Hi', max_tokens: 2, temperature: 0 }
 /** A request that runs for as long as the context has room. */
@@ -209,7 +210,42 @@ describe('the HTTP server', () => {
         await idle(server)
         await until(() => logged.length > 0)
         assert.equal(logged[0]!.status, 499)
+        const abandoned = logged[0]!.abandonedTokens as number
+        assert.ok(fields.stream ? abandoned > 3 : abandoned >= 0, `${abandoned} tokens`)
+        assert.equal(await metric(url, 'mt_llama_abandoned_tokens_total'), abandoned)
       }))
+
+  it('counts what was run of scores for a client that goes', () =>
+    withServer(async ({ url, server, model, logged }) => {
+      const gone = new AbortController()
+      const { score } = model
+      // The client goes once a pack is done.
+      model.score = ((requests: ScoreRequest[], options: ScoreOptions) =>
+        score.call(model, requests, {
+          ...options,
+          onProgress: progress => {
+            options.onProgress!(progress)
+            if (progress.tokensDone > 0) gone.abort()
+          },
+        })) as Model['score']
+      const requests = Array.from({ length: 90 }, (_, i) => ({
+        prompt: `${i} ${'a'.repeat(1500)}`,
+        continuations: ['b'],
+      }))
+      const asked = fetch(`${url}/v1/loglikelihood`, {
+        ...asJson,
+        body: JSON.stringify({ requests }),
+        signal: gone.signal,
+      })
+      await assert.rejects(asked)
+      await idle(server)
+      await until(() => logged.length > 0)
+      const { status, abandonedTokens, promptTokens } = logged[0]!
+      assert.deepEqual([status, promptTokens], [499, undefined])
+      assert.ok((abandonedTokens as number) > 0)
+      assert.equal(await metric(url, 'mt_llama_abandoned_tokens_total'), abandonedTokens)
+      assert.equal(await metric(url, 'mt_llama_tokens_total{kind="prompt"}'), 0)
+    }))
 
   it('an answer that nobody takes is dropped', () =>
     withServer(

@@ -4,6 +4,7 @@ import type { Continuation } from '../generation/continuation.ts'
 import type { GeneratedText, GenerateResult } from '../generation/options.ts'
 import type { Model } from '../model.ts'
 import { EventQueue } from './event-queue.ts'
+import type { Call } from './route.ts'
 import { type Sampling, samplingOptions } from './sampling.ts'
 
 /** A text that has ended or goes on. */
@@ -19,14 +20,14 @@ interface Asked {
   constraint?: Constraint | undefined
   /** Whether keys and values stay for a next turn. */
   keepsRows: boolean
-  signal: AbortSignal
+  call: Call
 }
 
 /** All texts, those of a prompt one after the other. */
 export async function generateTexts(
   model: Model,
   prompts: readonly Int32Array[],
-  { sampling, maxTokens, topLogProbs, constraint, keepsRows, signal }: Asked,
+  { sampling, maxTokens, topLogProbs, constraint, keepsRows, call }: Asked,
   told?: OnText,
 ): Promise<GeneratedText[]> {
   const n = sampling.n ?? 1
@@ -43,7 +44,7 @@ export async function generateTexts(
       n: isGreedy ? 1 : n,
       topLogProbs,
       addBos: false,
-      signal,
+      ...call.work(),
       ...(constraint && { constraint }),
     },
     { keepsRows, onText: (piece, text) => told?.(piece, indexOf(text), text) },

@@ -9,6 +9,7 @@ export class Metrics {
   readonly registry = new Registry()
   readonly requests: Counter<'route' | 'status'>
   readonly tokens: Counter<'kind'>
+  readonly abandonedTokens: Counter
   readonly firstToken: Histogram<'route'>
   readonly duration: Histogram<'route'>
 
@@ -22,6 +23,11 @@ export class Metrics {
     this.tokens = new Counter({
       ...{ name: 'mt_llama_tokens_total', help: 'Tokens of prompts, and new ones', registers },
       labelNames: ['kind'],
+    })
+    this.abandonedTokens = new Counter({
+      name: 'mt_llama_abandoned_tokens_total',
+      help: 'Tokens that were run for requests whose client has gone before it had its answer',
+      registers,
     })
     this.firstToken = new Histogram({
       ...{ name: 'mt_llama_first_token_seconds', help: 'Time until the first new token', registers },

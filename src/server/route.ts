@@ -40,7 +40,7 @@ export interface Call {
   /** Fires when the client has gone. */
   signal: AbortSignal
   /** What the log says of it beside what it says of each. */
-  counted: Partial<Record<'promptTokens' | 'completionTokens' | 'requests', number>>
+  counted: Partial<Record<'promptTokens' | 'completionTokens' | 'requests' | 'abandonedTokens', number>>
   /**
    * Takes the request's place in the queue, which it has until its answer is sent or its client has gone: an answer that waits to be
    * taken is memory too. @throws 413, 429; ABORTED where the client has gone already
@@ -50,6 +50,8 @@ export interface Call {
   holdBody(bytes: number): void
   /** Tells of an error of the server's own that a part of the answer holds: the log has the first of them. */
   partFailed(error: unknown): void
+  /** Options of a call of the model: it ends where the client goes, and what it runs is counted. */
+  work(): { signal: AbortSignal; onProgress: (progress: { tokensDone: number }) => void }
   /** To be called as the first piece of an answer is known. */
   firstToken(): void
 }

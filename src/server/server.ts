@@ -173,6 +173,7 @@ export class LlamaServer {
       onConnection?.delete(open)
       for (const leave of leaves) leave(isWhole && failure === undefined)
       this.app.bodies.give(bodyBytes)
+      if (status === 499) call.counted.abandonedTokens = tokensRun
       this.count({ id, counted: call.counted, method: request.method, route, begin, status, failure })
       // A connection whose answer began before the server drained is kept open otherwise.
       if (this.draining) setImmediate(() => this.server.closeIdleConnections())
@@ -187,6 +188,7 @@ export class LlamaServer {
     })
     let route: ServedRoute | undefined
     let isFirst = true
+    let tokensRun = 0
     const call: Call = {
       ...{ id, app: this.app, request, signal: gone.signal, counted: {} },
       enter: tokens => {
@@ -196,6 +198,14 @@ export class LlamaServer {
       holdBody: bytes => {
         this.app.bodies.take(bytes)
         bodyBytes += bytes
+      },
+      work: () => {
+        let known = 0
+        const onProgress = ({ tokensDone }: { tokensDone: number }) => {
+          tokensRun += tokensDone - known
+          known = tokensDone
+        }
+        return { signal: gone.signal, onProgress }
       },
       partFailed: error => {
         failure ??= error
@@ -274,6 +284,7 @@ export class LlamaServer {
     metrics.duration.observe({ route: path }, secondsSince(begin))
     metrics.tokens.inc({ kind: 'prompt' }, counted.promptTokens ?? 0)
     metrics.tokens.inc({ kind: 'completion' }, counted.completionTokens ?? 0)
+    metrics.abandonedTokens.inc(counted.abandonedTokens ?? 0)
     const ms = Math.round(performance.now() - begin)
     const line = { id, method, route: path, status, ms, ...counted }
     const { log } = this.options

@@ -201,14 +201,13 @@ class ChatAnswer {
   }
 
   private texts(onText?: OnText): Promise<GeneratedText[]> {
-    const { body: sampling, maxTokens, model } = this
+    const { body: sampling, call, maxTokens, model } = this
     const constraint = constraintOf(sampling.response_format)
-    const { signal } = this.call
     const topLogProbs = sampling.top_logprobs ?? 0
     return generateTexts(
       model,
       [this.ids],
-      { sampling, maxTokens, topLogProbs, constraint, keepsRows: true, signal },
+      { sampling, maxTokens, topLogProbs, constraint, keepsRows: true, call },
       onText ?? this.call.firstToken,
     )
   }

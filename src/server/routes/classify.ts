@@ -55,7 +55,7 @@ export const classify = post({
 })
 
 async function answer(body: Body, call: Call): Promise<Answer> {
-  const { app, signal } = call
+  const { app } = call
   const { model, limits } = app
   checkModel(app, body.model)
   const list = promptList(body.input, app, 'input') as string[]
@@ -65,7 +65,7 @@ async function answer(body: Body, call: Call): Promise<Answer> {
     ...(body.template != null && { template: body.template }),
     multiLabel: body.multi_label ?? false,
     calibrate: body.calibrate ?? 'none',
-    signal,
+    ...call.work(),
   }
   const classifier = await onField('labels', () => new Classifier(options))
   const names = options.labels.map(label => (typeof label === 'string' ? label : label.name))

@@ -234,7 +234,7 @@ class Completion {
         ? []
         : [{ prompt: this.prompts[i]!.ids.subarray(0, 1), continuations: [continuation] }],
     )
-    const how = { topK, addBos: false, signal: this.call.signal }
+    const how = { topK, addBos: false, ...this.call.work() }
     const results = (await this.model.score(scored, how)).values()
     return this.prompts.map(({ ids }, i) => {
       if (asked[i]!.length === 0 || ids.length === 0)
@@ -258,13 +258,12 @@ class Completion {
     if (this.wantsNext && scores.every(({ next }) => next))
       return scores.map(({ next }) => this.nextText(next!))
     const ids = this.prompts.map(prompt => prompt.ids)
-    const { signal } = this.call
     const topLogProbs = this.body.logprobs ?? 0
-    const { body: sampling, maxTokens } = this
+    const { body: sampling, call, maxTokens } = this
     return generateTexts(
       this.model,
       ids,
-      { sampling, maxTokens, topLogProbs, keepsRows: false, signal },
+      { sampling, maxTokens, topLogProbs, keepsRows: false, call },
       onText ?? this.call.firstToken,
     )
   }

@@ -47,7 +47,7 @@ export const embeddings = post({
 })
 
 async function embed(body: Body, call: Call): Promise<Answer> {
-  const { app, signal } = call
+  const { app } = call
   checkModel(app, body.model)
   checkDimensions(app, body.dimensions)
   const list = promptList(body.input, app, 'input')
@@ -55,7 +55,7 @@ async function embed(body: Body, call: Call): Promise<Answer> {
     const ids = await promptIds(list, call, body.add_special_tokens)
     // An empty text is embedded as the one token that there has to be.
     const tokens = sum(ids.map(({ length }) => Math.max(1, length)))
-    const options = { normalize: body.normalize ?? true, addBos: false, signal }
+    const options = { normalize: body.normalize ?? true, addBos: false, ...call.work() }
     call.enter(tokens + ids.length * Math.ceil(app.model.info.hiddenSize / numbersPerToken))
     return app.model.embed(ids, options)
   })

@@ -44,7 +44,7 @@ export const generativeScoring = post({
 })
 
 async function answer(body: Body, call: Call): Promise<Answer> {
-  const { app, signal } = call
+  const { app } = call
   const { model, limits } = app
   const { label_token_ids: labels } = body
   checkModel(app, body.model)
@@ -65,7 +65,7 @@ async function answer(body: Body, call: Call): Promise<Answer> {
     const tokens = sum(ids.map(({ length }) => Math.max(1, length)))
     call.enter(tokens + ids.length * labels.length)
     const requests = ids.map(prompt => ({ prompt, continuations: labels.map(id => [id]) }))
-    const results = await model.score(requests, { addBos: false, signal })
+    const results = await model.score(requests, { addBos: false, ...call.work() })
     const scores = results.map((result, index) => {
       checkScores(result, index, model)
       const logProbs = result.continuations.map(({ logLikelihood }) => logLikelihood)

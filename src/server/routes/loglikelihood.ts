@@ -135,12 +135,9 @@ function answerLines(options: Options, call: Call): Answer {
   return { pieces, type: 'application/x-ndjson', failed: error => `${JSON.stringify(error)}\n` }
 }
 
-function scoreOptions(
-  { boundary, too_long, top_k, add_special_tokens }: Options,
-  { signal }: Call,
-): ScoreOptions {
+function scoreOptions({ boundary, too_long, top_k, add_special_tokens }: Options, call: Call): ScoreOptions {
   return {
-    ...{ boundary: boundary ?? 'joint', tooLong: too_long ?? 'error', topK: top_k ?? 0, signal },
+    ...{ boundary: boundary ?? 'joint', tooLong: too_long ?? 'error', topK: top_k ?? 0, ...call.work() },
     ...(add_special_tokens === false && { addBos: false }),
   }
 }

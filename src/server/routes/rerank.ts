@@ -50,7 +50,7 @@ export const rerank = post({
 })
 
 async function answer(body: Body, call: Call): Promise<Answer> {
-  const { app, signal } = call
+  const { app } = call
   const { model } = app
   const { query } = body
   checkModel(app, body.model)
@@ -66,7 +66,7 @@ async function answer(body: Body, call: Call): Promise<Answer> {
   return onField('documents', async () => {
     const tokens = await askedTokens(asks(), call)
     call.enter(tokens)
-    const ranked = await model.rank(query, documents, { ...template, signal })
+    const ranked = await model.rank(query, documents, { ...template, ...call.work() })
     const results = ranked.slice(0, body.top_n ?? ranked.length).map(({ index, score, document }) => ({
       ...{ index, relevance_score: relevance(score, perQuery!), log_likelihood: score },
       ...(body.return_documents !== false && { document: { text: document } }),

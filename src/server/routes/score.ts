@@ -43,7 +43,7 @@ export const score = post({
 })
 
 async function answer(body: Body, call: Call): Promise<Answer> {
-  const { app, signal } = call
+  const { app } = call
   const { model } = app
   checkModel(app, body.model)
   const queries = promptList(body.text_1, app, 'text_1') as string[]
@@ -67,7 +67,7 @@ async function answer(body: Body, call: Call): Promise<Answer> {
   return onField('text_2', async () => {
     const tokens = await askedTokens(requests(), call)
     call.enter(tokens)
-    const results = await model.score(documents.map(request), { signal })
+    const results = await model.score(documents.map(request), call.work())
     const data = results.map((result, index) => {
       checkScores(result, index, model)
       const { logLikelihood } = result.continuations[0]!
