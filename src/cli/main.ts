@@ -4,15 +4,15 @@ import { Command, CommanderError } from 'commander'
 import { MtLlamaError } from '../errors.ts'
 import { packageVersion } from '../files/package-version.ts'
 import { type ExitCode, exitCodeHelp, exitCodes } from './exit-codes.ts'
-import type { Io } from './io.ts'
+import { type Io, note } from './io.ts'
 import { commands } from './registry.ts'
 import { inFlags } from './words.ts'
 
 await main(process.argv)
 
 async function main(argv: string[]): Promise<void> {
-  const io = listenToSignals()
   const json = argv.includes('--json')
+  const io = listenToSignals(argv.includes('--quiet'))
   // A reader such as head closes the pipe once it has seen enough, which is no failure; all else that breaks stdout is.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(exitCodes.ok)
@@ -58,7 +58,7 @@ async function program(io: Io, version: string, json: boolean, first: string | u
 }
 
 /** The first signal asks the command to stop and save, the second leaves at once. */
-function listenToSignals(): Io {
+function listenToSignals(quiet: boolean): Io {
   const controller = new AbortController()
   let code: ExitCode = exitCodes.ok
   let words = () => 'what is done is kept'
@@ -69,7 +69,7 @@ function listenToSignals(): Io {
     process.on(signal, () => {
       if (controller.signal.aborted) process.exit(signalCode)
       code = signalCode
-      process.stderr.write(`\nstopping; ${words()} (again to leave at once)\n`)
+      note(`\nstopping; ${words()} (again to leave at once)`, { quiet })
       controller.abort()
     })
   listen('SIGINT', exitCodes.interrupted)
