@@ -72,6 +72,15 @@ export async function cliFails(args: readonly string[], message: RegExp): Promis
  * else. A signal of another process may come too late for that.
  */
 export function stopAt(text: string): Record<string, string> {
+  return doAt(text, "process.emit('SIGINT')")
+}
+
+/** The same, but the program stands still until it has a SIGCONT. */
+export function haltAt(text: string): Record<string, string> {
+  return doAt(text, "process.kill(process.pid, 'SIGSTOP')")
+}
+
+function doAt(text: string, action: string): Record<string, string> {
   const script = `
     const { stderr } = process
     const write = stderr.write.bind(stderr)
@@ -79,7 +88,7 @@ export function stopAt(text: string): Record<string, string> {
       const result = write(chunk, ...rest)
       if (String(chunk).includes(${JSON.stringify(text)})) {
         stderr.write = write
-        process.emit('SIGINT')
+        ${action}
       }
       return result
     }`

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { cli, cliDone, cliFails, stopAt } from './cli-run.ts'
+import { cli, cliDone, cliFails, haltAt, stopAt } from './cli-run.ts'
 import { type KindsOfRuns, kindsOfRuns } from './kinds-of-runs.ts'
 
 describe('mt-llama eval --shard', () => {
@@ -83,6 +83,42 @@ describe('mt-llama eval --shard', () => {
     await cliDone(['merge', out, '--quiet'])
     const gated = await cli(['eval', '--quiet', '--rescore', join(out, 'merged'), '--gate', 'copa.acc>=2'])
     assert.equal(gated.code, 100, gated.stderr)
+  })
+
+  describe('that comes late, after a merge has removed what it has begun,', () => {
+    const late = async (out: string, more: string[]) => {
+      const shard = copa().filter(word => word !== '--quiet')
+      let others: Promise<unknown> | undefined
+      const ended = await cli([...shard, '--out', out, '--shard', '1/2'], {
+        env: haltAt('before texts'),
+        onStderr: (text, child) => {
+          if (others || !text.includes('before texts')) return
+          others = (async () => {
+            for (const part of ['1/2', '2/2'])
+              await cliDone([...copa(), ...more, '--out', out, '--shard', part])
+            await cliDone(['merge', out, '--quiet'])
+          })().finally(() => child.kill('SIGCONT'))
+        },
+      })
+      await others
+      return ended
+    }
+    it('has nothing to do', async () => {
+      const out = join(top, 'late')
+      const { code, stderr } = await late(out, [])
+      assert.equal(code, 0, stderr)
+      assert.match(
+        stderr,
+        /^shard 1\/2: nothing to do, another process has done it, and the shards are joined already$/m,
+      )
+      assert.deepEqual(readdirSync(out).sort(), ['merged', 'shard-1-of-2', 'shard-2-of-2'])
+    })
+
+    it('fails where those are of other settings', async () => {
+      const { code, stderr } = await late(join(top, 'late-others'), ['--limit', '4'])
+      assert.match(stderr, /^error: /m)
+      assert.equal(code, 1)
+    })
   })
 
   it('that was stopped is gone on with, and missing until it is complete', async () => {

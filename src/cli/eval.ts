@@ -220,7 +220,7 @@ async function run(io: Io, options: EvalOptions): Promise<void> {
       ? undefined
       : await model.openScoreCache(options.scoreCache, { signal: io.signal })
   const progress = taskProgress(options)
-  const results = await runToEnd(model, {
+  const ran = runToEnd(model, {
     ...(options.shard && { whole }),
     ...{
       work: options.shard ? partOf(work, options.shard) : work,
@@ -242,6 +242,14 @@ async function run(io: Io, options: EvalOptions): Promise<void> {
       note(keptWords(kept), options)
     },
   }).finally(progress.stop)
+  const results = await ran.catch(async error => {
+    if (!(await shard?.isJoined(saved!, known, whole))) throw error
+  })
+  if (!results)
+    return note(
+      `shard ${asked.shard}: nothing to do, another process has done it, and the shards are joined already`,
+      options,
+    )
 
   if (scoreCache) note(cacheWords(scoreCache), options)
   noteWarnings(results, options)

@@ -42,6 +42,20 @@ export class ShardRun {
   }
 
   /**
+   * Whether the shards of this run were joined meanwhile, by which what a process has begun is removed: it fails then,
+   * though there is nothing left to do.
+   */
+  async isJoined(begun: RunFolder, known: KnownSettings, whole: WholeRun): Promise<boolean> {
+    if ((await pathKind(begun.path)) !== 'missing') return false
+    try {
+      return await this.isDone(known, whole)
+    } catch {
+      // What the process has failed by is to be told.
+      return false
+    }
+  }
+
+  /**
    * Opens a folder to run the shard in: one that an earlier process has left, if it is nobody's, so that the run goes on
    * with it.
    * @returns undefined where the shard is complete
