@@ -33,6 +33,16 @@ const refusals: Record<string, Row[]> = {
       "encoding_format: expected 'float' or 'base64'",
       'encoding_format',
     ],
+    [
+      { input: 'a', truncate_prompt_tokens: 0 },
+      /^truncate_prompt_tokens: expected a whole number/,
+      'truncate_prompt_tokens',
+    ],
+    [
+      { input: 'a', truncate_prompt_tokens: 2049 },
+      'truncate_prompt_tokens: the context has 2048 positions',
+      'truncate_prompt_tokens',
+    ],
     [{ input: 'a', normalize: 1 }, 'normalize: expected true or false', 'normalize'],
   ],
   '/classify': [
@@ -65,6 +75,12 @@ const refusals: Record<string, Row[]> = {
     ],
     [{ query: 'a', documents: ['b'], top_n: 0 }, 'top_n: expected a whole number of at least 1', 'top_n'],
     [{ query: 'a', documents: ['b'], template: '{text}' }, /^template/, 'template'],
+    [
+      { query: 'a', documents: ['b'], max_tokens_per_doc: 0 },
+      /^max_tokens_per_doc: expected a whole/,
+      'max_tokens_per_doc',
+    ],
+    [{ query: 'a', documents: ['b'], max_tokens_per_query: 1 }, /^unknown field/, 'max_tokens_per_query'],
     [{ query: 'a', documents: ['b'], top_k: 1 }, 'unknown field top_k', 'top_k'],
   ],
   '/v1/score': [
@@ -75,7 +91,26 @@ const refusals: Record<string, Row[]> = {
     [{ text_1: 'a', text_2: many }, 'text_2 has 65 entries; a request may have 64', 'text_2'],
     [{ text_1: 'a', text_2: ['b', long] }, /^text_2\[1\], .*2048 positions/, 'text_2'],
     [{ text_1: 'a', text_2: 'b', template: '' }, /^template/, 'template'],
-    [{ text_1: 'a', text_2: 'b', queries: 'c' }, 'unknown field queries', 'queries'],
+    [{}, 'text_1 is missing', 'text_1'],
+    [{ data_2: 'a' }, 'data_1 is missing', 'data_1'],
+    [{ queries: 'a' }, 'documents is missing', 'documents'],
+    [{ queries: ['a', 'b'], items: 'c' }, 'items has 1 texts; expected 2, as many as queries', 'items'],
+    [
+      { text_1: 'a', text_2: 'b', queries: 'c' },
+      /^queries is there beside text_1; expected one of: text_1 and/,
+      'queries',
+    ],
+    [
+      { queries: 'a', documents: 'b', items: 'c' },
+      /^items is there beside queries; expected one of/,
+      'items',
+    ],
+    [{ text_1: 'a', text_2: 'b', documents_1: 'c' }, 'unknown field documents_1', 'documents_1'],
+    [
+      { text_1: 'a', text_2: 'b', truncate_prompt_tokens: 5 },
+      /^truncate_prompt_tokens: expected -1/,
+      'truncate_prompt_tokens',
+    ],
   ],
   '/generative_scoring': [
     [{ query: 'a', items: ['b'] }, 'label_token_ids is missing', 'label_token_ids'],

@@ -70,6 +70,24 @@ describe('routes over a model', () => {
       const options = { normalize: false, addBos: false }
       assert.deepEqual(own(json), await vectors(texts.slice(0, 2), options))
     })
+
+    it('keeps the last tokens, and BOS before a text', async () => {
+      const bos = model.info.bosTokenId
+      const ids = [5, 6, 7, 8]
+      const bytes = Array.from(model.tokenizer!.encode('abcd'))
+      for (const [input, count, want] of [
+        ['abcd', 3, [bos!, ...bytes.slice(2)]],
+        ['abcd', 5, [bos!, ...bytes]],
+        [ids, 3, ids.slice(1)],
+        [ids, -1, ids],
+      ] as const) {
+        const json = await served.ask(embeddings, { input, truncate_prompt_tokens: count })
+        assert.deepEqual(own(json), await vectors([[...want]]))
+        assert.deepEqual(json.usage, usage(want.length))
+      }
+      const long = await served.ask(embeddings, { input: 'a'.repeat(3000), truncate_prompt_tokens: -1 })
+      assert.deepEqual(own(long), await vectors(['a'.repeat(2047)]))
+    })
   })
 
   describe('/classify', () => {
@@ -98,6 +116,13 @@ describe('routes over a model', () => {
           assert.equal(num_classes, 3)
         }
       }
+    })
+
+    it('cuts what is too long for the context', async () => {
+      const long = 'a'.repeat(3000)
+      const json = await served.ask(classify, { input: long, labels, truncate_prompt_tokens: -1 })
+      const want = await model.classify(long, { labels, tooLong: 'truncate-left' })
+      assert.equal(json.data[0].label, want.label)
     })
 
     it('takes one text, and counts prompts and labels', async () => {
@@ -148,6 +173,23 @@ describe('routes over a model', () => {
       )
       assert.ok(!('document' in json.results[0]))
     })
+
+    it('cuts documents after max_tokens_per_doc, and what is too long for the context', async () => {
+      // The fourth byte is within a character.
+      const given = ['aäöb', 'Rain.', 'b']
+      const json = await served.ask(rerank, { query, documents: given, max_tokens_per_doc: 4 })
+      const want = await model.rank(query, ['aä', 'Rain', 'b'])
+      assert.deepEqual(
+        json.results.map(({ log_likelihood, document }: Json) => [log_likelihood, document.text]),
+        want.map(({ index, score }) => [score, given[index]]),
+      )
+      const long = ['a'.repeat(3000), 'b']
+      const cut = await served.ask(rerank, { query, documents: long, truncate_prompt_tokens: -1 })
+      assert.deepEqual(
+        cut.results.map(({ log_likelihood }: Json) => log_likelihood),
+        (await model.rank(query, long, { tooLong: 'truncate-left' })).map(({ score }) => score),
+      )
+    })
   })
 
   describe('/v1/score', () => {
@@ -175,6 +217,20 @@ describe('routes over a model', () => {
         pairs.data.map(({ index, object }: Json) => [index, object]),
         [0, 1, 2].map(index => [index, 'score']),
       )
+    })
+
+    it("takes vLLM's other names of the two sides, and cuts what is too long for the context", async () => {
+      const want = data(await served.ask(score, { text_1: queries, text_2: documents }))
+      for (const [first, second] of [
+        ['data_1', 'data_2'],
+        ['queries', 'documents'],
+        ['queries', 'items'],
+      ] as const)
+        assert.deepEqual(data(await served.ask(score, { [first]: queries, [second]: documents })), want)
+      const long = 'a'.repeat(3000)
+      const json = await served.ask(score, { text_1: 'b', text_2: long, truncate_prompt_tokens: -1 })
+      const [{ score: cut } = assert.fail()] = await model.rank('b', [long], { tooLong: 'truncate-left' })
+      assert.equal(json.data[0].log_likelihood, cut)
     })
   })
 

@@ -1,5 +1,5 @@
 // POST /classify, in vLLM's form (vllm/entrypoints/pooling/classify/protocol.py: `input`, and `data` of index, label, probs,
-// num_classes). There the classes are those of a model that was trained for them; here classification is zero-shot, so the
+// num_classes; truncate_prompt_tokens). There the classes are those of a model that was trained for them; here classification is zero-shot, so the
 // request brings them: `labels`, in whose order `probs` are, with `template`, `multi_label` and `calibrate` of
 // Model.classify(). A text takes the tokens of its prompts and labels, which usage counts.
 import { Classifier, type ClassifyOptions } from '../../zero-shot/classify.ts'
@@ -10,6 +10,7 @@ import { checkCount, checkModel, promptList } from '../prompts.ts'
 import { type Answer, type Call, post } from '../route.ts'
 import { maybe, object, oneOf, type Static, Type } from '../schema.ts'
 import { boolean, common, count, text, texts, usage, words } from '../schemas.ts'
+import { tooLongOption, truncateToContext } from '../truncation.ts'
 
 const body = object({
   ...common,
@@ -22,6 +23,7 @@ const body = object({
   template: maybe(text),
   /** Each label by itself: its probability is that of Yes against No. Default: false. */
   multi_label: maybe(boolean),
+  truncate_prompt_tokens: truncateToContext,
   /** Default: 'none'. */
   calibrate: maybe(
     oneOf("'none', 'pmi' or 'contextual'", [
@@ -65,6 +67,7 @@ async function answer(body: Body, call: Call): Promise<Answer> {
     ...(body.template != null && { template: body.template }),
     multiLabel: body.multi_label ?? false,
     calibrate: body.calibrate ?? 'none',
+    ...tooLongOption(body.truncate_prompt_tokens),
     ...call.work(),
   }
   const classifier = await onField('labels', () => new Classifier(options))

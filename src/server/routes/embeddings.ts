@@ -1,7 +1,7 @@
 // POST /v1/embeddings, as OpenAI's API has it (platform.openai.com/docs/api-reference/embeddings): `input`,
 // `encoding_format`, of which 'base64' is the bytes of little-endian float32 numbers that OpenAI's Python client asks for,
 // `dimensions`. `add_special_tokens`, `id` and `created` are vLLM's (vllm/entrypoints/pooling/base/protocol.py and
-// embed/protocol.py), as `normalize` was until it was called use_activation there. A vector is the mean of the final hidden
+// embed/protocol.py), as `truncate_prompt_tokens`, and `normalize` until it was called use_activation there. A vector is the mean of the final hidden
 // states of all tokens, BOS among them.
 import { notFiniteCause } from '../../calls/not-finite.ts'
 import type { EmbedResult } from '../../embedding/options.ts'
@@ -12,6 +12,7 @@ import { checkModel, promptIds, promptList, sum } from '../prompts.ts'
 import { type Answer, type App, type Call, post } from '../route.ts'
 import { maybe, object, oneOf, type Static, Type } from '../schema.ts'
 import { boolean, common, count, encoding, prompts, usage } from '../schemas.ts'
+import { lastTokens, truncatePromptTokens } from '../truncation.ts'
 
 /** Numbers of a vector that count as a token does in the queue: their memory has a bound by that. */
 const numbersPerToken = 32
@@ -24,6 +25,7 @@ const body = object({
   dimensions: maybe(count),
   /** Scale each vector to length 1. Default: true. */
   normalize: maybe(boolean),
+  truncate_prompt_tokens: truncatePromptTokens,
   ...encoding,
 })
 type Body = Static<typeof body>
@@ -52,7 +54,8 @@ async function embed(body: Body, call: Call): Promise<Answer> {
   checkDimensions(app, body.dimensions)
   const list = promptList(body.input, app, 'input')
   const results = await onField('input', async () => {
-    const ids = await promptIds(list, call, body.add_special_tokens)
+    const whole = await promptIds(list, call, body.add_special_tokens)
+    const ids = whole.map((ids, i) => lastTokens(ids, list[i]!, app, body.truncate_prompt_tokens))
     // An empty text is embedded as the one token that there has to be.
     const tokens = sum(ids.map(({ length }) => Math.max(1, length)))
     const options = { normalize: body.normalize ?? true, addBos: false, ...call.work() }
