@@ -85,6 +85,14 @@ describe('mt-llama', () => {
       const other = ['eval', '--tasks', 'copa', '--out', out, '--dtype', 'float32']
       const { code, stderr, stdout } = await cli(other)
       assert.deepEqual([code, stdout], [1, ''])
+      // Nothing is said of a model that is loaded before any of these.
+      const processor = await cli(['eval', '--tasks', 'copa', '--out', out], {
+        env: { MT_LLAMA_CPU: 'scalar' },
+      })
+      assert.match(
+        processor.stderr,
+        /^error: .*settings holds .*: backend is "cpu \w+" there and "cpu scalar" here\. /,
+      )
       const limited = await cli(['eval', '--tasks', 'copa', '--out', out, '--limit', '1'])
       assert.match(limited.stderr, /^error: .*settings holds .*: --limit is null there and 1 here\. /)
       assert.match(

@@ -20,7 +20,9 @@ import { packageVersion } from '../files/package-version.ts'
 import type { Shard } from '../files/shard.ts'
 import { ShardRun } from '../fleet/run-shards.ts'
 import { isRemote } from '../fleet/storage.ts'
+import { chosenDevice } from '../model/devices.ts'
 import { dtypeOf } from '../model/dtype-names.ts'
+import { resultSettings } from '../model/result-settings.ts'
 import { card } from '../protocols/card.ts'
 import { chooseTasks, protocolNames } from '../protocols/choose.ts'
 import { loadOwnJudging, loadOwnTasks } from '../protocols/own/own.ts'
@@ -205,7 +207,12 @@ async function run(io: Io, options: EvalOptions): Promise<void> {
   const whole = wholeOf(plain, groups)
   if (shard && !saved && (await shard.isDone(known, whole)))
     return note(`shard ${asked.shard}: done already, in ${shard.path}`, options)
-  await saved?.checkKnown(known, new Set(plain.map(({ task }) => task.name)))
+  // What does not go with the results that are there is told before the weights are read.
+  if (await saved?.results()) {
+    const device = await chosenDevice(options.device)
+    const expected = await resultSettings(checkpoint, { dtype: options.dtype, device })
+    await saved?.earlier({ ...expected, ...asked }, new Set(plain.map(({ task }) => task.name)))
+  }
   await using model = await loadCheckpoint(checkpoint, options, io.signal)
   // Chats are rendered by the checkpoint's template, which is there by now.
   const chat = prompting.chatTemplate ? prompted(asTasksSay, prompting, model) : undefined

@@ -12,9 +12,6 @@ import type { RunResults, Settings } from './results.ts'
 
 const way = 'Name another --out folder, or remove this one.'
 
-/** The settings that are known before a model is loaded. */
-export type KnownSettings = Omit<Settings, 'backend' | 'addBos'>
-
 export class RunFolder {
   readonly path: string
   readonly #lock: Lock
@@ -75,12 +72,6 @@ export class RunFolder {
     return results
   }
 
-  /** Does what earlier() does before a model is loaded, by the settings that are known then. @throws OUTPUT */
-  async checkKnown(known: KnownSettings, asked: ReadonlySet<string>): Promise<void> {
-    const results = await this.results()
-    if (results) checkKnownRun(this.path, results, known, asked)
-  }
-
   /** The journal of a task: see journal.ts. */
   journal(task: string): string {
     return join(this.path, 'samples', `${task}.jsonl`)
@@ -119,17 +110,6 @@ export function checkSameRun(
       'OUTPUT',
       message`${path} holds ${others.join(', ')} with ${{ kind: 'option', name: 'limit' }} ${String(there.limit)}; a run that raises it to ${here.limit ?? 'all items'} must name every task that is there`,
     )
-}
-
-/** The same before a model is loaded, by the settings that are known then. @throws OUTPUT */
-export function checkKnownRun(
-  path: string,
-  results: RunResults,
-  known: KnownSettings,
-  asked: ReadonlySet<string>,
-): void {
-  const { backend, addBos } = results.settings
-  checkSameRun(path, results, { ...known, backend, addBos }, asked)
 }
 
 /** The results that a folder holds, locked or not. @throws OUTPUT where results.json is something else */

@@ -6,10 +6,13 @@ import { isDeepStrictEqual } from 'node:util'
 import { makeFolder, pathKind } from '../checkpoint/files.ts'
 import { MtLlamaError, message } from '../errors.ts'
 import { outFolder } from '../evaluation/journal.ts'
-import type { RunResults, WholeRun } from '../evaluation/results.ts'
-import { checkKnownRun, type KnownSettings, RunFolder, savedResults } from '../evaluation/run-folder.ts'
+import type { RunResults, Settings, WholeRun } from '../evaluation/results.ts'
+import { checkSameRun, RunFolder, savedResults } from '../evaluation/run-folder.ts'
 import { partOf, writing } from '../files/output.ts'
 import { namedShard, type Shard, shardBounds, shardName } from '../files/shard.ts'
+
+/** Those of a run that another machine may have run, with other instructions. */
+export type KnownSettings = Omit<Settings, 'backend' | 'addBos'>
 
 /** A shard of an evaluation in the folder of all its shards. */
 export class ShardRun {
@@ -33,7 +36,8 @@ export class ShardRun {
     const results = await savedResults(this.path)
     if (!results)
       throw new MtLlamaError('OUTPUT', `${this.path}: holds no results. Remove it, and run the shard again.`)
-    checkKnownRun(this.path, results, known, new Set(Object.keys(whole.samples)))
+    const { backend, addBos } = results.settings
+    checkSameRun(this.path, results, { ...known, backend, addBos }, new Set(Object.keys(whole.samples)))
     if (isDeepStrictEqual(results.whole, whole)) return true
     throw new MtLlamaError(
       'OUTPUT',
