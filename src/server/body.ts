@@ -1,7 +1,9 @@
 // Reads the body of a request: JSON as a whole, within a limit of bytes and time.
 import type { IncomingMessage } from 'node:http'
+import { inSlices } from '../calls/slices.ts'
 import { HttpError } from './http-error.ts'
 import type { Call } from './route.ts'
+import { parseSliced } from './sliced-json.ts'
 
 /** @throws 413, 415, 408, 429, 400 for what is no JSON */
 export async function readJson(call: Call): Promise<unknown> {
@@ -9,7 +11,13 @@ export async function readJson(call: Call): Promise<unknown> {
   const type = mediaType(request)
   if (type !== 'application/json')
     throw new HttpError(415, `the content type is ${type || 'missing'}; expected application/json`)
-  return parseJson((await readBytes(call)).toString(), 'the body')
+  const bytes = await readBytes(call)
+  try {
+    return await inSlices(parseSliced(bytes), call.signal)
+  } catch (error) {
+    if (error instanceof SyntaxError) throw notJson('the body')
+    throw error
+  }
 }
 
 /** @param what the text is, for messages. @throws 400 */
@@ -17,9 +25,13 @@ export function parseJson(text: string, what: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    // The parser's message shows a part of the text, and where it stands in some versions alone.
-    throw new HttpError(400, `${what} is no JSON`, { code: 'invalid_json' })
+    throw notJson(what)
   }
+}
+
+/** The parser's message shows a part of the text, and where it stands in some versions alone. */
+function notJson(what: string): HttpError {
+  return new HttpError(400, `${what} is no JSON`, { code: 'invalid_json' })
 }
 
 /** 'application/json', in lower case and without parameters; '' where there is none. */
