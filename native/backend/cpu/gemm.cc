@@ -41,6 +41,13 @@ int tiled_row_block(const GemmKernel& kernel, int rows, int k) {
   return divide_up(divide_up(rows, divide_up(rows, max_rows)), kernel.row_align) * kernel.row_align;
 }
 
+// The k of a pass: so much that `rows` rows of it take no more of the cache than a whole block of the kernel does. All
+// passes have about the same length.
+int pass_length(const GemmKernel& kernel, int rows, int k) {
+  const int max_length = kernel.k_block * (kernel.row_block / std::min(rows, kernel.row_block));
+  return divide_up(divide_up(k, divide_up(k, max_length)), kernel.k_align) * kernel.k_align;
+}
+
 }  // namespace
 
 Gemm::Gemm(const CpuKernels& kernels, ThreadPool& pool) : kernels_(kernels), pool_(pool), tiles_(pool.threads()) {}
@@ -93,15 +100,17 @@ Gemm::Input Gemm::prepare_transposed(View h_t, const CpuMatrix& w) {
   pool_.parallel_for(divide_up(strips, some), [&](int task, int) {
     const int first = task * some * width, cols = std::min(some * width, h_t.cols - first);
     float* out = input_.as<float>() + size_t(first) * k;
-    float row[kWidenedCols + kMaxStrip];
-    std::fill(row + cols, row + divide_up(cols, width) * width, 0.0f);
-    for (int t = 0; t < h_t.rows; t++) {
-      const size_t at = size_t(t) * h_t.cols + first;
-      if (h_t.dtype == DType::kBFloat16)
-        kernels_.widen_bf16(static_cast<const uint16_t*>(h_t.data) + at, cols, row);
-      else
-        std::copy_n(static_cast<const float*>(h_t.data) + at, cols, row);
-      for (int i = 0; i < cols; i += width) std::copy_n(row + i, width, out + size_t(i) * k + size_t(t) * width);
+    const ptrdiff_t strip = ptrdiff_t{width} * k;
+    if (h_t.dtype == DType::kFloat32) {
+      kernels_.pack_columns(static_cast<const float*>(h_t.data) + first, h_t.cols, h_t.rows, cols, out, strip);
+    } else {
+      float rows[kWidenedRows][kWidenedCols + kMaxStrip];
+      for (int t = 0; t < h_t.rows; t += kWidenedRows) {
+        const int count = std::min(kWidenedRows, h_t.rows - t);
+        for (int r = 0; r < count; r++)
+          kernels_.widen_bf16(static_cast<const uint16_t*>(h_t.data) + size_t(t + r) * h_t.cols + first, cols, rows[r]);
+        kernels_.pack_columns(rows[0], kWidenedCols + kMaxStrip, count, cols, out + size_t(t) * width, strip);
+      }
     }
     for (int i = 0; i < cols; i += width)
       std::fill(out + size_t(i) * k + size_t(h_t.rows) * width, out + size_t(i + width) * k, 0.0f);
@@ -146,7 +155,8 @@ void Gemm::multiply_prepared(const Input& input, int h_rows, const CpuMatrix& w,
     while (panel_block > 1 && divide_up(panels, panel_block) * row_blocks < 4 * pool_.threads()) panel_block /= 2;
   }
   const size_t element = kernel.input == InputForm::kFloatStrips ? 4 : 2;
-  const bool one_pass = k <= kernel.k_block;
+  const int k_block = pass_length(kernel, row_block, k);
+  const bool one_pass = k <= k_block;
   const size_t tile = size_t(row_block) * panel;
   // Other kernels write rows that are there only to fill a tile.
   const int direct_panels = direct.data && kernel.input == InputForm::kFloatStrips ? w.rows / panel : 0;
@@ -169,8 +179,8 @@ void Gemm::multiply_prepared(const Input& input, int h_rows, const CpuMatrix& w,
     const int row = row_task * row_block, rows = std::min(h_rows - row, row_block);
     const auto* a = static_cast<const std::byte*>(input.data) + size_t(row) * input.lda * element;
     float* sums = tiles_[worker].as<float>();
-    for (int k0 = 0; k0 < k; k0 += kernel.k_block) {
-      const int k1 = std::min(k, k0 + kernel.k_block);
+    for (int k0 = 0; k0 < k; k0 += k_block) {
+      const int k1 = std::min(k, k0 + k_block);
       for (int p = first; p < last; p++) {
         if (p < direct_panels) {
           float* c = direct.data + row * direct.ld + ptrdiff_t{p} * panel;

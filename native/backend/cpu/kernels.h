@@ -28,7 +28,7 @@ struct GemmKernel {
   // Sizes of the blocks that gemm.cc makes. They do not change a bit of the result.
   int row_block;    // rows of a task, a multiple of row_align
   int panel_block;  // panels of a task
-  int k_block;      // k of one pass, a multiple of k_align
+  int k_block;      // k of one pass through row_block rows, a multiple of k_align; fewer rows have a longer one
   // a points to row 0 at k = 0; lda counts elements (for strips and tiles it is the padded k). b points to the panel at
   // k = 0. c is [rows, ldc]. Without `add` sums start from zero.
   void (*run)(const void* a, ptrdiff_t lda, int rows, const void* b, int k0, int k1, float* c, ptrdiff_t ldc, bool add);
@@ -88,6 +88,9 @@ struct CpuKernels {
   // One strip of InputForm::kFloatStrips: y[j * width + i] = x[i * ldx + j] for i < rows, j < cols; zeros for i in
   // rows .. width - 1, width being the row_align of gemm[kFloat32]. x has `readable` rows, at least `rows`.
   void (*pack_strip)(const float* x, ptrdiff_t ldx, int rows, int readable, int cols, float* y);
+  // Strips of columns: y[j / width * ldy + i * width + j % width] = x[i * ldx + j] for i < rows, j < cols; zeros for j
+  // in cols .. up to a multiple of the same width.
+  void (*pack_columns)(const float* x, ptrdiff_t ldx, int rows, int cols, float* y, ptrdiff_t ldy);
   // y[j * ldy + i] = x[i * ldx + j] for i < rows, j < cols
   void (*transpose)(const float* x, ptrdiff_t ldx, int rows, int cols, float* y, ptrdiff_t ldy);
 
