@@ -4,6 +4,9 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { childLimit } from './child-limit.ts'
 
+/** Time in ms for all tests of a file, twelve rounds of `npm run verify` among them: other children have one test's. */
+const serverMs = 3_600_000
+
 export class RedisServer {
   readonly socket: string
   readonly #folder: string
@@ -30,6 +33,7 @@ export class RedisServer {
     const aof = ['--appendonly', 'yes', '--appendfsync', 'always']
     const child = spawn('redis-server', [...args, ...aof, ...options], {
       ...childLimit,
+      timeout: serverMs,
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     this.#child = child
