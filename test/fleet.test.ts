@@ -14,6 +14,12 @@ import {
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { Redis } from 'ioredis'
+import { Connection } from '../src/fleet/queue.ts'
+import { planRanges } from '../src/fleet/ranges.ts'
+import { shardsPlace } from '../src/fleet/shard-files.ts'
+import { openStorage, storedFile } from '../src/fleet/storage.ts'
+import { submit as submitRun } from '../src/fleet/submit.ts'
 import { listDevices } from '../src/index.ts'
 import { childLimit } from './child-limit.ts'
 import { cli, root } from './cli-run.ts'
@@ -310,6 +316,49 @@ describe('mt-llama fleet', () => {
     const one = join(top, 'pinned-one.jsonl')
     await run(['score', input, '--quiet', '--out', one], env)
     await joined(out, [worker(out)], readFileSync(one))
+  })
+
+  it('is submitted once of several times at the same moment, and leaves no other queue', async () => {
+    const out = join(top, 'at-once')
+    const queues = async () => {
+      const client = new Redis(redis.socket)
+      const keys = await client.keys('bull:mt-llama-*')
+      client.disconnect()
+      return [...new Set(keys.map(key => key.split(':')[1]))]
+    }
+    const before = await queues()
+    const folder = { storage: await openStorage(out, shardsPlace), path: out }
+    await folder.storage.prepare()
+    const plan = await planRanges(
+      await storedFile(input, shardsPlace),
+      { linesEach: perShard },
+      AbortSignal.timeout(60_000),
+    )
+    const settings = {
+      ...{ version: '0', modelFingerprint: 'f00d', dtype: 'float32', backend: 'reference', addBos: true },
+      ...({ boundary: 'joint', tooLong: 'error', topK: 0, allowNan: false } as const),
+    } as const
+    const submitOnce = async () => {
+      const connection = await Connection.open(redis.socket, () => {})
+      try {
+        return await submitRun(connection, folder, plan, {
+          ...{ inputPath: input, inputName: input, linesEach: perShard, onError: 'stop', settings },
+          model: { path: 'model', device: 'reference' },
+        })
+      } finally {
+        connection.close()
+      }
+    }
+    const ends = await Promise.allSettled([submitOnce(), submitOnce(), submitOnce()])
+    const submitted = ends.flatMap(end => (end.status === 'fulfilled' ? [end.value.run.id] : []))
+    const refused = ends.flatMap(end => (end.status === 'rejected' ? [String(end.reason)] : []))
+    assert.equal(submitted.length, 1, refused.join())
+    for (const reason of refused) assert.match(reason, /its run is going on/)
+    assert.equal(JSON.parse(readFileSync(join(out, 'run.json'), 'utf8')).id, submitted[0])
+    assert.deepEqual(
+      (await queues()).filter(name => !before.includes(name)),
+      [`mt-llama-${submitted[0]}`],
+    )
   })
 
   describe('refuses', () => {

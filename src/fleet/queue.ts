@@ -1,4 +1,6 @@
 // The queue of a run in Redis or Valkey, by BullMQ. Its packages are loaded when a command asks for them: most need none.
+import { randomBytes } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { FlowProducer, Processor, Queue, Worker, WorkerOptions } from 'bullmq'
 import type { Redis } from 'ioredis'
 import { MtLlamaError } from '../errors.ts'
@@ -8,6 +10,11 @@ export const joinName = 'join'
 
 /** Time in ms for the first connection. */
 const connectMs = 10_000
+
+/** Time in ms after which what a process does alone is given up: it has been killed, or has lost the server. */
+const aloneMs = 60_000
+/** Time in ms between two looks at whether another process is done. */
+const alonePollMs = 50
 
 type Bullmq = typeof import('bullmq')
 
@@ -96,6 +103,20 @@ export class Connection {
         onNotice(`queue: ${error.message}`)
     })
     return worker
+  }
+
+  /** Does work that no two processes do at once. @param name of the work, for all runs of the server */
+  async alone<Result>(name: string, work: () => Promise<Result>): Promise<Result> {
+    const key = `mt-llama-alone-${name}`
+    const own = randomBytes(8).toString('hex')
+    while ((await this.#client.set(key, own, 'PX', aloneMs, 'NX')) === null) await delay(alonePollMs)
+    try {
+      return await work()
+    } finally {
+      // It may be another's by now.
+      const release = "if redis.call('get', KEYS[1]) == ARGV[1] then redis.call('del', KEYS[1]) end"
+      await this.#client.eval(release, 1, key, own)
+    }
   }
 
   /** Where the server is away, BullMQ does not end by itself: its connections would be tried for ever. */

@@ -5,7 +5,7 @@ import { MtLlamaError } from '../errors.ts'
 import { maxShards, type Shard, shardName } from '../files/shard.ts'
 import { checkSame, type ShardFolder } from './merge-shards.ts'
 import { type Connection, jobId, joinName } from './queue.ts'
-import type { Plan } from './ranges.ts'
+import type { Plan, Range } from './ranges.ts'
 import { type FleetRun, readRunFile, type ShardJob, writeRunFile } from './run-file.ts'
 import { doneShards, shardCounts } from './shard-files.ts'
 
@@ -45,20 +45,36 @@ export async function submit(
     shards: count,
     ...submission,
   }
-  const before = await readRunFile(folder.storage)
-  if (before) await checkEnded(connection, folder.path, before)
   const missing = await missingShards(folder, run, { input, ranges })
-  const queueName = connection.queue(run.id).name
+  // Of two submissions at once the second finds the run of the first.
+  await connection.alone('submit', async () => {
+    const before = await readRunFile(folder.storage)
+    if (before) await checkEnded(connection, folder.path, before)
+    await addJobs(connection, run, missing, ranges)
+    // Workers that read this find the jobs.
+    await writeRunFile(folder.storage, run)
+    if (before) await connection.queue(before.id).obliterate({ force: true })
+  })
+  return { run, done: count - missing.length }
+}
+
+async function addJobs(
+  connection: Connection,
+  { id, shards: count, input }: FleetRun,
+  missing: readonly number[],
+  ranges: readonly Range[],
+): Promise<void> {
+  const queueName = connection.queue(id).name
   const flows = connection.flows()
   await flows.add({
     ...{ name: joinName, queueName, data: {} },
-    opts: { jobId: jobId(run.id, joinName), removeOnComplete: false, removeOnFail: false },
+    opts: { jobId: jobId(id, joinName), removeOnComplete: false, removeOnFail: false },
     children: missing.map(index => {
-      const data: ShardJob = { input: inputPath, range: ranges[index - 1]!, index }
+      const data: ShardJob = { input: input.path, range: ranges[index - 1]!, index }
       return {
         ...{ name: shardName({ index, count }), queueName, data },
         opts: {
-          jobId: jobId(run.id, index),
+          jobId: jobId(id, index),
           removeOnComplete: true,
           // A shard that fails keeps neither the others nor the job that names it from being done.
           ignoreDependencyOnFailure: true,
@@ -67,10 +83,6 @@ export async function submit(
     }),
   })
   await flows.close()
-  // Workers that read this find the jobs.
-  await writeRunFile(folder.storage, run)
-  if (before) await connection.queue(before.id).obliterate({ force: true })
-  return { run, done: count - missing.length }
 }
 
 /** @throws OUTPUT where the run is going on */
