@@ -4,10 +4,9 @@ import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import { createInterface } from 'node:readline'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { loadModel, type Model, type ScoreOptions, type ScoreRequest } from '../src/index.ts'
+import type { Model, ScoreOptions, ScoreRequest } from '../src/index.ts'
 import { scoredLines } from '../src/server/scored-lines.ts'
-import { type Json, ServedModel } from './server-model-run.ts'
-import { defaultModel } from './tiny-model.ts'
+import { type Json, ServedModel, serveModel } from './server-model-run.ts'
 
 const path = '/v1/loglikelihood'
 const lineOf = (request: unknown) => `${JSON.stringify(request)}\n`
@@ -16,13 +15,9 @@ const aheadOf = (answer: AsyncIterable<string>) => answer[Symbol.asyncIterator](
 describe('lines of /v1/loglikelihood', () => {
   let model: Model
   let served: ServedModel
-  before(async () => {
-    model = await loadModel(defaultModel, { dtype: 'float32' })
-    served = await ServedModel.start(model)
-  })
-  after(async () => {
-    await served?.close()
-    await model?.dispose()
+  serveModel((server, loaded) => {
+    served = server
+    model = loaded
   })
   async function expected(requests: ScoreRequest[], options: ScoreOptions = {}): Promise<Json[]> {
     const results = await model.score(requests, options)

@@ -1,9 +1,8 @@
 // What the routes over a model refuse, and which field the error names.
 import { strict as assert } from 'node:assert'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { loadModel, type Model } from '../src/index.ts'
-import { ServedModel } from './server-model-run.ts'
-import { defaultModel, randomTinyTensors, withTinyModel } from './tiny-model.ts'
+import { ServedModel, serveModel } from './server-model-run.ts'
+import { randomTinyTensors, withTinyModel } from './tiny-model.ts'
 
 const long = 'a'.repeat(3000)
 const many = Array.from({ length: 65 }, () => 'a')
@@ -178,15 +177,9 @@ const refusals: Record<string, Row[]> = {
 }
 
 describe('refusals of the routes over a model', () => {
-  let model: Model
   let served: ServedModel
-  before(async () => {
-    model = await loadModel(defaultModel, { dtype: 'float32' })
-    served = await ServedModel.start(model)
-  })
-  after(async () => {
-    await served?.close()
-    await model?.dispose()
+  serveModel(server => {
+    served = server
   })
 
   for (const [path, rows] of Object.entries(refusals))

@@ -9,21 +9,16 @@ import { loglikelihood } from '../src/server/routes/loglikelihood.ts'
 import { rerank } from '../src/server/routes/rerank.ts'
 import { score } from '../src/server/routes/score.ts'
 import { tokenize } from '../src/server/routes/tokenize.ts'
-import { type Json, ServedModel } from './server-model-run.ts'
+import { type Json, type ServedModel, serveModel } from './server-model-run.ts'
 import { shared, sharedMissing } from './shared.ts'
 import { skip } from './skip.ts'
-import { defaultModel } from './tiny-model.ts'
 
 describe('routes over a model', () => {
   let model: Model
   let served: ServedModel
-  before(async () => {
-    model = await loadModel(defaultModel, { dtype: 'float32' })
-    served = await ServedModel.start(model)
-  })
-  after(async () => {
-    await served?.close()
-    await model?.dispose()
+  serveModel((server, loaded) => {
+    served = server
+    model = loaded
   })
   /** Ids that a text is run as: bytes after BOS, in this model. */
   const tokens = (...texts: string[]) =>
@@ -396,15 +391,16 @@ describe('routes over a model', () => {
 describe('routes over a model that knows English', () => {
   let model: Model
   let served: ServedModel
-  before(async function () {
-    if (sharedMissing) skip(this, sharedMissing)
-    model = await loadModel(shared('models', 'smollm2-135m', 'model-q4_1.gguf'))
-    served = await ServedModel.start(model)
-  })
-  after(async () => {
-    await served?.close()
-    await model?.dispose()
-  })
+  serveModel(
+    (server, loaded) => {
+      served = server
+      model = loaded
+    },
+    context => {
+      if (sharedMissing) skip(context, sharedMissing)
+      return loadModel(shared('models', 'smollm2-135m', 'model-q4_1.gguf'))
+    },
+  )
 
   it('rank the document that has the answer first', async () => {
     const query = 'Who wrote Faust?'

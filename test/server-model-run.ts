@@ -3,11 +3,12 @@ import { strict as assert } from 'node:assert'
 import { once } from 'node:events'
 import { type ClientRequest, type IncomingMessage, request } from 'node:http'
 import { Value } from 'typebox/value'
-import type { Model } from '../src/index.ts'
+import { loadModel, type Model } from '../src/index.ts'
 import type { Limits, Route } from '../src/server/route.ts'
 import { errorBody } from '../src/server/schemas.ts'
 import type { LlamaServer } from '../src/server/server.ts'
 import { limits, metric, post, type Running, startServer } from './server-run.ts'
+import { defaultModel } from './tiny-model.ts'
 
 /** Of any type: tests look at what it is. */
 export type Json = ReturnType<typeof JSON.parse>
@@ -89,4 +90,26 @@ export class ServedModel {
   queueTokens(): Promise<number> {
     return metric(this.url, 'mt_llama_queue_tokens')
   }
+}
+
+/**
+ * Serves a model to all tests of the describe() in which this is called.
+ * @param use is given both before the first test
+ * @param load may skip the tests. @default the embedded model
+ */
+export function serveModel(
+  use: (served: ServedModel, model: Model) => void,
+  load: (context: Mocha.Context) => Promise<Model> = () => loadModel(defaultModel, { dtype: 'float32' }),
+): void {
+  let model: Model | undefined
+  let served: ServedModel | undefined
+  before(async function () {
+    model = await load(this)
+    served = await ServedModel.start(model)
+    use(served, model)
+  })
+  after(async () => {
+    await served?.close()
+    await model?.dispose()
+  })
 }
