@@ -1,7 +1,8 @@
 // POST /v1/score and /score, in vLLM's form (vllm/entrypoints/pooling/scoring/protocol.py: text_1 and text_2, data_1 and
 // data_2, queries and documents, or queries and items; truncate_prompt_tokens; data of index, object, score). One text_1 is
-// paired with each text_2, as many of both one by one. text_1 is the query and text_2 the document: `score` is the relevance_score that /v1/rerank gives of the two, from 0 to 1 (see relevance()), and
-// `log_likelihood` ln P(text_1 | text_2), as Model.rank() gives it.
+// paired with each text_2, as many of both one by one. text_1 is the query and text_2 the document: `score` is the
+// relevance_score that /v1/rerank gives of the two, from 0 to 1 (see relevance()), and `log_likelihood` ln P(text_1 | text_2),
+// as Model.rank() gives it.
 import { documentTemplate, relevanceRequest } from '../../zero-shot/rank.ts'
 import { listFields, listHead, promptUsage } from '../answer-fields.ts'
 import { askedTokens } from '../asked-tokens.ts'
