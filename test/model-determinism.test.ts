@@ -31,6 +31,8 @@ interface Run {
   order?: (i: number, n: number) => number
   /** Number of requests in a call. */
   batch?: number
+  /** Calls that overlap. */
+  together?: number
   /** Whether beginnings of some prompts are kept before. */
   keeps?: boolean
 }
@@ -42,7 +44,8 @@ const runs: Run[] = [
   { name: 'in packs of 64 tokens on two threads', threads: 2, planner: { packTokens: 64 } },
   { name: 'in packs of 20,000 tokens', planner: { packTokens: 20_000 } },
   { name: 'one request a call', batch: 1 },
-  { name: 'after prefixes that are kept', keeps: true, batch: 100 },
+  { name: 'in calls that overlap, and share what they begin with', batch: 1, together: 100 },
+  { name: 'after prefixes that are kept', keeps: true, batch: 100, together: 3 },
 ]
 
 describe('determinism', () => {
@@ -95,6 +98,7 @@ describe('determinism', () => {
         planner = {},
         order = i => i,
         batch = requests.length,
+        together = 1,
         keeps = false,
       }: Run) {
         await using model = await openModel(folder, { dtype, threads }, { ...defaultPlanner, ...planner })
@@ -103,12 +107,15 @@ describe('determinism', () => {
         const results: number[][][] = []
         for (const { prompt } of keeps ? requests.filter((_, i) => i % 10 === 0) : [])
           await model.prefix(Array.from(prompt as number[]).slice(0, 1 + prompt.length / 2))
-        for (let from = 0; from < places.length; from += batch) {
+        const score = async (from: number) => {
           const part = places.slice(from, from + batch)
           const answers = await model.score(part.map(place => requests[place]!))
           for (const [i, place] of part.entries())
             results[place] = answers[i]!.continuations.map(({ tokenLogProbs }) => tokenLogProbs)
         }
+        const calls = places.map((_, i) => i).filter(i => i % batch === 0)
+        for (let i = 0; i < calls.length; i += together)
+          await Promise.all(calls.slice(i, i + together).map(score))
         const all = results.flat()
         assert.equal(all.length, 10_000)
         return Float32Array.from(all.flatMap(tokens => [...tokens]))
