@@ -51,12 +51,14 @@ try {
       server: ours,
       score: document => byLoglikelihood(document),
     })
-  if (rival)
-    ways.push({
-      name: 'llama-server, /v1/completions',
-      server: rival,
-      score: document => byCompletions(rival, document),
-    })
+  if (rival) {
+    const name = 'llama-server, /v1/completions'
+    ways.push({ name, server: rival, score: document => byCompletions(rival, document) })
+    // By default it runs of a prompt only what its slot does not hold of the last one.
+    const whole = { cache_prompt: false }
+    const score = (document: Document) => byCompletions(rival, document, whole)
+    ways.push({ name: `${name}, whole prompts`, server: rival, score })
+  }
   const times = ways.map(() => ({ seconds: [] as number[], cpu: [] as number[] }))
   const scores = new Map<string, (number | undefined)[]>()
   const head = machine()
@@ -102,15 +104,20 @@ async function scoreAll({ score }: Way, documents: readonly Document[]): Promise
   return found.flat()
 }
 
-/** Each choice as a prompt of its own, all of a document at once, as clients do that know nothing of each other. */
+/**
+ * Each choice as a prompt of its own, all of a document at once, as clients do that know nothing of each other.
+ * @param more fields of each request
+ */
 function byCompletions(
   server: ServerProcess,
   { prompt, continuations }: Document,
+  more: object = {},
 ): Promise<(number | undefined)[]> {
   return Promise.all(
     continuations.map(async continuation => {
       const { choices } = await post(server, '/v1/completions', {
         ...{ prompt: prompt + continuation, echo: true, logprobs: 1, max_tokens: 1, temperature: 0 },
+        ...more,
       })
       const { token_logprobs, text_offset } = choices[0].logprobs ?? {}
       // llama-server leaves echo aside and lists the new token alone, in the form that chats have.
