@@ -70,6 +70,11 @@ describe('the load of a pack', () => {
       assert.equal(load.tokens, tokens)
     })
 
+  it('leaves what would be scored beyond four times its room to the next', () => {
+    const calls = Array.from({ length: 100 }, (_, id) => [sequence([...repeat(7, 100), id, 9], 1)])
+    assert.equal(addAll(new Load<number>(true), calls, 200), Math.floor((4 * 200) / 101))
+  })
+
   it('has room for what calls share once, and takes the first tree whatever its size', () => {
     const calls = Array.from({ length: 100 }, (_, id) => [sequence([...repeat(7, 500), id, 9], 500)])
     const load = new Load<number>(true)

@@ -17,8 +17,8 @@ interface Group {
 
 /** Trees that begin with fewer tokens alike are not looked at together. */
 const minShared = 8
-/** So many tokens, shared ones counted each time, are planned in one slice of work. */
-const maxPlannedTokens = 2 ** 17
+/** Scored tokens for each token of a pack's room: they are answered in one turn of the event loop. */
+const maxScoredShare = 4
 
 export class Load<Call> {
   readonly calls = new Map<Call, Tree[]>()
@@ -28,7 +28,7 @@ export class Load<Call> {
   /** Groups by their first tokens. */
   private readonly groups = new Map<string, Group[]>()
   private isShared = false
-  private plannedTokens = 0
+  private scoredTokens = 0
 
   /** @param share false runs every tree by itself */
   constructor(share: boolean) {
@@ -45,13 +45,13 @@ export class Load<Call> {
       const more = group.tokens - other.tokens
       if (more < best.more) best = { more, place, group }
     }
-    const isFull =
-      this.tokens + best.more > room || this.plannedTokens + tree.tokens > Math.max(room, maxPlannedTokens)
+    const scored = scoredTokens(tree)
+    const isFull = this.tokens + best.more > room || this.scoredTokens + scored > maxScoredShare * room
     if (isFull && this.calls.size > 0) return false
     this.isShared ||= best.place < near.length
     near[best.place] = best.group
     this.tokens += best.more
-    this.plannedTokens += tree.tokens
+    this.scoredTokens += scored
     const own = this.calls.get(call)
     if (own) own.push(tree)
     else this.calls.set(call, [tree])
@@ -91,6 +91,13 @@ function join(a: Group, b: Group): Group {
   const rest = (group: Group) =>
     group.tokens - group.prefixLength + group.branches * (group.prefixLength - prefixLength)
   return { ...a, prefixLength, branches: a.branches + b.branches, tokens: prefixLength + rest(a) + rest(b) }
+}
+
+function scoredTokens({ leaves }: Tree): number {
+  return leaves.reduce(
+    (sum, { sequences }) => sequences.reduce((own, { ids, first }) => own + ids.length - first, sum),
+    0,
+  )
 }
 
 function tokensOf(trees: readonly Tree[]): number {
