@@ -8,6 +8,7 @@ import { ScoreCall, type ScoreCallOptions } from '../src/scoring/call.ts'
 import { KeptPrefixes } from '../src/scoring/kept-prefixes.ts'
 import { ScoreQueue } from '../src/scoring/queue.ts'
 import { fingerprint, randomNumbers, scorePack } from './attention-oracle.ts'
+import { repeat } from './sequences.ts'
 import { waitingSource } from './waiting-source.ts'
 
 const budget = 64
@@ -76,8 +77,6 @@ async function scores(results: ReturnType<typeof start>): Promise<number[]> {
 }
 
 const noPrefixes = new KeptPrefixes({ session: () => assert.fail('no prefix is kept') }, 0)
-
-const repeat = (id: number, n: number) => Array.from({ length: n }, () => id)
 
 function randomRequests(count: number, seed: number): Ids[] {
   const random = randomNumbers(seed)

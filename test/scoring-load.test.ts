@@ -3,14 +3,12 @@ import { strict as assert } from 'node:assert'
 import { Load } from '../src/scoring/load.ts'
 import { layOut } from '../src/scoring/pack.ts'
 import type { Segment, Sequence } from '../src/scoring/sequence.ts'
-import { planTrees } from '../src/scoring/tree.ts'
+import { planTrees, tokensOf } from '../src/scoring/tree.ts'
 import { fingerprint, randomNumbers, scorePack } from './attention-oracle.ts'
-import { randomSequences, sequence } from './sequences.ts'
+import { randomSequences, repeat, sequence } from './sequences.ts'
 
 const budget = 1000
-const repeat = (id: number, n: number) => Array.from({ length: n }, () => id)
 const prompt = repeat(7, 50)
-const tokensOf = (trees: { tokens: number }[]) => trees.reduce((sum, { tokens }) => sum + tokens, 0)
 
 /** Adds the trees of each call while there is room. @returns how many were taken */
 function addAll(load: Load<number>, calls: Sequence[][], room: number): number {

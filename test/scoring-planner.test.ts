@@ -4,9 +4,8 @@ import { layOut } from '../src/scoring/pack.ts'
 import type { Sequence } from '../src/scoring/sequence.ts'
 import { planTrees } from '../src/scoring/tree.ts'
 import { fingerprint, randomNumbers, scorePack } from './attention-oracle.ts'
-import { randomSequences, sequence } from './sequences.ts'
+import { randomSequences, repeat, sequence } from './sequences.ts'
 
-const repeat = (id: number, n: number) => Array.from({ length: n }, () => id)
 const tokensOf = (sequences: Sequence[], budget = 2048) =>
   planTrees(sequences, { budget, share: true }).reduce((n, tree) => n + tree.tokens, 0)
 

@@ -5,6 +5,10 @@ export function sequence(ids: number[], first: number): Sequence {
   return { ids: Int32Array.from(ids), first, request: 0, continuation: 0 }
 }
 
+export function repeat(id: number, n: number): number[] {
+  return Array.from({ length: n }, () => id)
+}
+
 /** Makes sequences that grow from one another, so that they share beginnings of all lengths. */
 export function randomSequences(random: () => number, count: number): Sequence[] {
   const known: number[][] = [[0]]

@@ -12,7 +12,7 @@ import { report } from '../evaluation/report.ts'
 import { rescoreFolder } from '../evaluation/rescore.ts'
 import type { RunResults } from '../evaluation/results.ts'
 import { type KeptSamples, runToEnd } from '../evaluation/run.ts'
-import { RunFolder } from '../evaluation/run-folder.ts'
+import { checkSameRun, RunFolder } from '../evaluation/run-folder.ts'
 import { runSettings } from '../evaluation/settings.ts'
 import { loadWork } from '../evaluation/work.ts'
 import { holderName } from '../files/lock.ts'
@@ -208,10 +208,11 @@ async function run(io: Io, options: EvalOptions): Promise<void> {
   if (shard && !saved && (await shard.isDone(known, whole)))
     return note(`shard ${asked.shard}: done already, in ${shard.path}`, options)
   // What does not go with the results that are there is told before the weights are read.
-  if (await saved?.results()) {
+  const earlier = await saved?.results()
+  if (saved && earlier) {
     const device = await chosenDevice(options.device)
     const expected = await resultSettings(checkpoint, { dtype: options.dtype, device })
-    await saved?.earlier({ ...expected, ...asked }, new Set(plain.map(({ task }) => task.name)))
+    checkSameRun(saved.path, earlier, { ...expected, ...asked }, new Set(plain.map(({ task }) => task.name)))
   }
   await using model = await loadCheckpoint(checkpoint, options, io.signal)
   // Chats are rendered by the checkpoint's template, which is there by now.

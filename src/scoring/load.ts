@@ -1,7 +1,7 @@
 // Trees of several calls that run as one pack. What those of different calls begin with alike is run once.
 import { commonLength } from '../calls/common-length.ts'
 import type { Segment } from './sequence.ts'
-import { planTrees, segmentOf, type Tree } from './tree.ts'
+import { planTrees, segmentOf, type Tree, tokensOf } from './tree.ts'
 
 /** Trees that could run as one, of a prefix that all have. */
 interface Group {
@@ -98,8 +98,4 @@ function scoredTokens({ leaves }: Tree): number {
     (sum, { sequences }) => sequences.reduce((own, { ids, first }) => own + ids.length - first, sum),
     0,
   )
-}
-
-function tokensOf(trees: readonly Tree[]): number {
-  return trees.reduce((sum, { tokens }) => sum + tokens, 0)
 }

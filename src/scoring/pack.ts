@@ -1,7 +1,7 @@
 // Lays trees out as one pack of the flat-tree layout, and finds each sequence's scores in what comes back.
 import type { NativePack, NativeScores } from '../native/types.ts'
 import type { Sequence } from './sequence.ts'
-import { segmentOf, type Tree } from './tree.ts'
+import { segmentOf, type Tree, tokensOf } from './tree.ts'
 
 export interface Pack {
   native: NativePack
@@ -21,7 +21,7 @@ export interface SequenceScores {
 
 /** The flat-tree layout is described at struct Pack in native/backend/pack.h. */
 export function layOut(trees: readonly Tree[], topK: number): Pack {
-  const tokens = trees.reduce((n, tree) => n + tree.tokens, 0)
+  const tokens = tokensOf(trees)
   const ids = new Int32Array(tokens)
   const positions = new Int32Array(tokens)
   const branchStart = new Int32Array(tokens)

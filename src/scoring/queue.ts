@@ -9,7 +9,7 @@ import type { KeptPrefixes } from './kept-prefixes.ts'
 import { Load } from './load.ts'
 import { layOut, type SequenceScores, scoresAt } from './pack.ts'
 import type { Sequence } from './sequence.ts'
-import { halves, type Tree } from './tree.ts'
+import { halves, type Tree, tokensOf } from './tree.ts'
 
 /** A call as the queue sees it. */
 export interface QueuedCall {
@@ -237,8 +237,7 @@ export class ScoreQueue {
   private report(flight: Flight): void {
     const fraction = Atomics.load(flight.control, 1) / 1e6
     for (const [call, trees] of flight.load.calls) {
-      const tokens = trees.reduce((n, tree) => n + tree.tokens, 0)
-      if (this.calls.has(call)) this.callBack(call, () => call.running(flight, fraction * tokens))
+      if (this.calls.has(call)) this.callBack(call, () => call.running(flight, fraction * tokensOf(trees)))
     }
   }
 

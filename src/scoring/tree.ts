@@ -37,6 +37,11 @@ export function planTrees(sequences: readonly Sequence[], { budget, share }: Tre
   return trees.sort((a, b) => order.get(a)! - order.get(b)!)
 }
 
+/** Tokens to run of all trees. */
+export function tokensOf(trees: readonly Tree[]): number {
+  return trees.reduce((sum, { tokens }) => sum + tokens, 0)
+}
+
 /** The segment that all sequences of a tree come after. */
 export function segmentOf({ leaves }: Tree): Segment | undefined {
   return leaves[0]!.sequences[0]!.segment

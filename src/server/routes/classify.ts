@@ -1,7 +1,7 @@
 // POST /classify, in vLLM's form (vllm/entrypoints/pooling/classify/protocol.py: `input`, and `data` of index, label, probs,
-// num_classes; truncate_prompt_tokens). There the classes are those of a model that was trained for them; here classification is zero-shot, so the
-// request brings them: `labels`, in whose order `probs` are, with `template`, `multi_label` and `calibrate` of
-// Model.classify(). A text takes the tokens of its prompts and labels, which usage counts.
+// num_classes; truncate_prompt_tokens). There the classes are those of a model that was trained for them; here
+// classification is zero-shot, so the request brings them: `labels`, in whose order `probs` are, with `template`,
+// `multi_label` and `calibrate` of Model.classify(). A text takes the tokens of its prompts and labels, which usage counts.
 import { Classifier, type ClassifyOptions } from '../../zero-shot/classify.ts'
 import { listFields, listHead, promptUsage } from '../answer-fields.ts'
 import { askedTokens } from '../asked-tokens.ts'

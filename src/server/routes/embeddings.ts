@@ -1,8 +1,8 @@
 // POST /v1/embeddings, as OpenAI's API has it (platform.openai.com/docs/api-reference/embeddings): `input`,
 // `encoding_format`, of which 'base64' is the bytes of little-endian float32 numbers that OpenAI's Python client asks for,
 // `dimensions`. `add_special_tokens`, `id` and `created` are vLLM's (vllm/entrypoints/pooling/base/protocol.py and
-// embed/protocol.py), as `truncate_prompt_tokens`, and `normalize` until it was called use_activation there. A vector is the mean of the final hidden
-// states of all tokens, BOS among them.
+// embed/protocol.py), as `truncate_prompt_tokens` is, and `normalize` was until it was called use_activation there. A
+// vector is the mean of the final hidden states of all tokens, BOS among them.
 import { notFiniteCause } from '../../calls/not-finite.ts'
 import type { EmbedResult } from '../../embedding/options.ts'
 import { MtLlamaError, message } from '../../errors.ts'
