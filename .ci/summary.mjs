@@ -11,6 +11,7 @@ for (const name of [
   'native.xml',
   'asan.xml',
   'tsan.xml',
+  'fuzz.xml',
   'mocha.json',
   'mocha-alone.json',
   'mocha-cmake.json',

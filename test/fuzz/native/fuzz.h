@@ -1,5 +1,4 @@
 // What the native fuzz targets share: numbers cut from the fuzzer's bytes, a tiny model, and what an error may be.
-// A target is libFuzzer's LLVMFuzzerTestOneInput; driver.cc runs it where there is no libFuzzer.
 #pragma once
 #include <algorithm>
 #include <cstdint>
