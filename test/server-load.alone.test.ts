@@ -14,7 +14,7 @@ import { measureWork, p99Of, turnsMissing } from './turns.ts'
 
 const file = new URL('server-load.ts', import.meta.url).pathname
 /** Some of the requests of 64 connections find the queue full. */
-const queueTokens = 2_500
+const queueTokens = 3_000
 /** Far more than the caches of a server hold, and far less than the answers of a run take. */
 const growth = 64 * 2 ** 20
 

@@ -37,7 +37,7 @@ async function client(seed: number): Promise<void> {
     const prompt = 'The sea is wide. '.repeat(whole(1, 40))
     const kind = random()
     // Without a pause the connections would find out how many requests a core can parse: the model under test is tiny.
-    await sleep(whole(800, 4000))
+    await sleep(whole(400, 2000))
     const max_tokens = whole(1, 32)
     if (kind < 0.4)
       await ask('completions', { prompt, ...{ echo: true, logprobs: 1, max_tokens: 1, temperature: 0 } })
