@@ -170,7 +170,7 @@ describe('lines of /v1/loglikelihood', () => {
       }
     })()
     const answers = scoredLines({
-      ...{ model, lines: source, options: {}, parse: JSON.parse, show: () => ({}) },
+      ...{ model, lines: source, options: {}, parse: async line => JSON.parse(line), show: () => ({}) },
       hold: tokens => {
         held += tokens
         return () => {

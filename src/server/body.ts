@@ -11,27 +11,22 @@ export async function readJson(call: Call): Promise<unknown> {
   const type = mediaType(request)
   if (type !== 'application/json')
     throw new HttpError(415, `the content type is ${type || 'missing'}; expected application/json`)
-  const bytes = await readBytes(call)
-  try {
-    return await inSlices(parseSliced(bytes), call.signal)
-  } catch (error) {
-    if (error instanceof SyntaxError) throw notJson('the body')
-    throw error
-  }
+  return parseJson(await readBytes(call), 'the body', call)
 }
 
 /** @param what the text is, for messages. @throws 400 */
-export function parseJson(text: string, what: string): unknown {
+export async function parseJson(
+  bytes: Buffer,
+  what: string,
+  { signal }: Pick<Call, 'signal'>,
+): Promise<unknown> {
   try {
-    return JSON.parse(text)
-  } catch {
-    throw notJson(what)
+    return await inSlices(parseSliced(bytes), signal)
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error
+    // The parser's message shows a part of the text, and where it stands in some versions alone.
+    throw new HttpError(400, `${what} is no JSON`, { code: 'invalid_json' })
   }
-}
-
-/** The parser's message shows a part of the text, and where it stands in some versions alone. */
-function notJson(what: string): HttpError {
-  return new HttpError(400, `${what} is no JSON`, { code: 'invalid_json' })
 }
 
 /** 'application/json', in lower case and without parameters; '' where there is none. */

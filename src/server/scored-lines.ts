@@ -9,7 +9,7 @@ export interface ScoredLines {
   lines: AsyncIterable<string>
   options: ScoreOptions
   /** @throws HttpError for a line that is no request */
-  parse: (line: string) => ScoreRequest
+  parse: (line: string) => Promise<ScoreRequest>
   /** @throws MtLlamaError where the result is an error after all */
   show: (result: ScoreResult, index: number) => object
   /** Told of a request's tokens as it has been read. @returns to be called as it is answered, or will not be */
@@ -44,7 +44,7 @@ export async function* scoredLines({
     for await (const line of lines) {
       const own: OpenLine = {}
       open.push(own)
-      yield tried(own, () => parse(line))
+      yield await tried(own, () => parse(line))
     }
   })()
   const onWrong = (error: unknown, index: number) => {
@@ -58,7 +58,7 @@ export async function* scoredLines({
       const line = open.shift()!
       line.leave?.()
       const index = answered++
-      const shown = line.error === undefined ? tried(line, () => show(result, index)) : undefined
+      const shown = line.error === undefined ? await tried(line, () => show(result, index)) : undefined
       yield `${JSON.stringify({ index, ...(shown ?? errorOf(line, onFailure)) })}\n`
     }
   } finally {
@@ -73,9 +73,12 @@ function errorOf({ error }: OpenLine, onFailure: (error: unknown) => void): obje
 }
 
 /** What work on a line gives; undefined where it throws what is wrong with the line. */
-function tried<Result>(line: OpenLine, work: () => Result): Result | undefined {
+async function tried<Result>(
+  line: OpenLine,
+  work: () => Result | Promise<Result>,
+): Promise<Result | undefined> {
   try {
-    return work()
+    return await work()
   } catch (error) {
     line.error = error
     return undefined

@@ -118,9 +118,9 @@ function answerLines(options: Options, call: Call): Answer {
     model,
     lines: readLines(call.request, limits),
     options: scoreOptions(options, call),
-    parse: line => {
+    parse: async line => {
       counted.requests!++
-      return checkRequest(parseJson(line, 'the line'))
+      return checkRequest(await parseJson(Buffer.from(line), 'the line', call))
     },
     show: (result, index) => {
       checkScores(result, index, model)
