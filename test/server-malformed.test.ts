@@ -40,6 +40,13 @@ const cases: [name: string, sent: string, status: number, message: RegExp, route
   ],
   ['no host', 'GET /health HTTP/1.1\r\n\r\n', 400, /^the header has no Host$/, 'none'],
   [
+    'what nobody can expect',
+    'GET /health HTTP/1.1\r\nHost: a\r\nExpect: secret\r\n\r\n',
+    417,
+    /^the header has an Expect other than 100-continue$/,
+    'none',
+  ],
+  [
     'a header that is too long',
     `GET /health HTTP/1.1\r\nHost: a\r\nsecret: ${'x'.repeat(2 * maxHeaderSize)}\r\n\r\n`,
     431,

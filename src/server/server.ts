@@ -110,6 +110,8 @@ export class LlamaServer {
     })
     this.server.on('clientError', (error, socket) => this.refuseConnection(error, socket as Socket))
     this.server.on('request', (request, response) => void this.answer(request, response))
+    // What a client expects and Node does not know, it would refuse without a body.
+    this.server.on('checkExpectation', (request, response) => void this.answer(request, response))
   }
 
   /** Begins to listen. @returns where. @throws OUTPUT where the address cannot be had */
@@ -219,7 +221,7 @@ export class LlamaServer {
       if (allowOrigin(request, response, this.options.corsOrigin)) return
       // A client that is being answered may ask again on its connection; one that drains takes no more there.
       if (this.draining) response.setHeader('connection', 'close')
-      checkHost(request)
+      checkHeader(request)
       route = this.router.find(request.method ?? '', pathOf(request))
       if (!route.isOpen) this.checkOpen(request)
       await this.run(route, call, response)
@@ -326,12 +328,13 @@ function discard(request: IncomingMessage, { idleMs }: Limits): void {
   request.resume()
 }
 
-/** @throws 400 */
-function checkHost({ httpVersion, headers }: IncomingMessage): void {
-  if (httpVersion !== '1.1' || headers.host !== undefined) return
-  throw new HttpError(400, 'the header has no Host', {
-    ...{ code: 'invalid_http', headers: { connection: 'close' } },
-  })
+/** @throws 400, 417 */
+function checkHeader({ httpVersion, headers: { host, expect } }: IncomingMessage): void {
+  const closing = { headers: { connection: 'close' } }
+  if (httpVersion === '1.1' && host === undefined)
+    throw new HttpError(400, 'the header has no Host', { code: 'invalid_http', ...closing })
+  if (expect !== undefined && expect.toLowerCase() !== '100-continue')
+    throw new HttpError(417, 'the header has an Expect other than 100-continue', closing)
 }
 
 function pathOf({ url = '/' }: IncomingMessage): string {
