@@ -163,7 +163,9 @@ Choice choose_token(std::span<const float> logits, const Draw& draw, const Logit
         std::partition(kept.begin(), kept.end(), [&](const TokenWeight& t) { return t.weight >= least; });
     kept = kept.first(light - kept.begin());
   }
-  std::sort(kept.begin(), kept.end(), [](const TokenWeight& a, const TokenWeight& b) { return a.id < b.id; });
+  const auto by_id = [](const TokenWeight& a, const TokenWeight& b) { return a.id < b.id; };
+  // Where nothing was left out, all tokens of the vocabulary are in order already.
+  if (!std::is_sorted(kept.begin(), kept.end(), by_id)) std::sort(kept.begin(), kept.end(), by_id);
   uint64_t remaining = multiply_high(draw.random, sum_of(kept));
   auto chosen = kept.begin();
   for (; remaining >= chosen->weight; ++chosen) remaining -= chosen->weight;
