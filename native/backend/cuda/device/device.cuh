@@ -56,6 +56,17 @@ MT_DEVICE float warp_sum(float v) {
   return v;
 }
 
+// The sum over a block of `warps` warps, in their order, returned in every thread. `sums` is shared memory for one
+// float a warp, which nobody uses otherwise.
+MT_DEVICE float block_sum(float v, int warps, float* sums) {
+  v = warp_sum(v);
+  if (lane_index() == 0) sums[warp_index()] = v;
+  sync_block();
+  float total = 0;
+  for (int i = 0; i < warps; i++) total += sums[i];
+  return total;
+}
+
 MT_DEVICE float warp_max(float v) {
   for (int mask = kWarp / 2; mask > 0; mask /= 2) {
     const float other = shuffle_xor(v, mask);

@@ -32,13 +32,8 @@ finish_kernel(const HeadPartial* partials, const float* target_logits, int per_r
   float sum = 0;
   for (int i = thread_index(); i < per_row; i += kThreads)
     sum = fma_f32(partials[i].sum, exp_f32(partials[i].largest - best.logit), sum);
-  sum = warp_sum(sum);
-  if (lane_index() == 0) sums[warp_index()] = sum;
-  sync_block();
+  const float log_sum = best.logit + log_f32(block_sum(sum, kWarps, sums));
   if (thread_index() > 0) return;
-  float total = 0;
-  for (int i = 0; i < kWarps; i++) total += sums[i];
-  const float log_sum = best.logit + log_f32(total);
   out.log_probs[row] = target_logits[row] - log_sum;
   out.log_sums[row] = log_sum;
   out.best[row] = best.logit;

@@ -30,13 +30,9 @@ head_loss_kernel(const float* logits, int vocab, const int32_t* targets, const f
   const Candidate best = best_of_block<kWarps>(mine, warps);
   float sum = 0;
   for (int i = thread_index(); i < vocab; i += kThreads) sum += exp_f32(logits[i] - best.logit);
-  sum = warp_sum(sum);
-  if (lane_index() == 0) sums[warp_index()] = sum;
   const float target_logit = logits[target];
-  sync_block();  // all have read the target's logit, which one thread overwrites
-  float total = 0;
-  for (int i = 0; i < kWarps; i++) total += sums[i];
-  const float log_total = log_f32(total), weight = weights[row];
+  // All have read the target's logit, which one thread overwrites below, once the sum is there.
+  const float log_total = log_f32(block_sum(sum, kWarps, sums)), weight = weights[row];
   for (int i = thread_index(); i < vocab; i += kThreads) {
     const float p = exp_f32(logits[i] - best.logit - log_total);
     dz[i] = from_float<T>(weight * (i == target ? p - 1.0f : p));

@@ -32,12 +32,7 @@ rms_norm_kernel(const float* x, const float* w, float eps, int cols, int threads
       for (int i = c; i < c + kVector && i < cols; i++) squares = fma_f32(x[i], x[i], squares);
     }
   }
-  squares = warp_sum(squares);
-  if (lane_index() == 0) warps[warp_index()] = squares;
-  sync_block();
-  float total = 0;
-  for (int i = 0; i < threads / kWarp; i++) total += warps[i];
-  const float scale = rsqrt_f32(total / static_cast<float>(cols) + eps);
+  const float scale = rsqrt_f32(block_sum(squares, threads / kWarp, warps) / static_cast<float>(cols) + eps);
 
   for (int c = first; c < cols; c += step) {
     if (vectors) {

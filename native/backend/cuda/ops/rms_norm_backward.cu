@@ -25,18 +25,8 @@ rms_norm_backward_kernel(const float* x, const float* w, float eps, const float*
     squares = fma_f32(x[c], x[c], squares);
     products = fma_f32(dy[c] * w[c], x[c], products);
   }
-  squares = warp_sum(squares);
-  products = warp_sum(products);
-  if (lane_index() == 0) {
-    warps[warp_index()] = squares;
-    warps[kWarps + warp_index()] = products;
-  }
-  sync_block();
-  squares = products = 0;
-  for (int i = 0; i < kWarps; i++) {
-    squares += warps[i];
-    products += warps[kWarps + i];
-  }
+  squares = block_sum(squares, kWarps, warps);
+  products = block_sum(products, kWarps, warps + kWarps);
   const float n = static_cast<float>(cols);
   const float scale = rsqrt_f32(squares / n + eps), mean = products / n * scale;
   for (int c = thread_index(); c < cols; c += kThreads) dx[c] += scale * (dy[c] * w[c] - x[c] * scale * mean);
