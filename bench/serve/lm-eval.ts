@@ -4,8 +4,8 @@
 //   node --import tsx bench/serve/lm-eval.ts [TASK...] [--limit 8] [--ways N...] [--threads 1]
 //   node --import tsx bench/serve/lm-eval.ts --bos      which flags are right for a tokenizer that puts BOS before texts
 //
-// TASK is a name of golden/lm-eval/tasks. Without --limit tasks run whole, and figures are compared with results.json. --ways 2
-// takes the second way of asking alone (ways below). Needs dist/ and peers/setup.sh; everything runs in float32.
+// TASK is a name of golden/lm-eval/tasks. Without --limit tasks run whole. Figures are compared with results.json where it has
+// them of as many samples. --ways 2 takes the second way of asking alone (ways below). Needs dist/ and peers/setup.sh; everything runs in float32.
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -101,7 +101,7 @@ async function checkTasks(tasks: readonly string[]): Promise<void> {
       if (differ > 0 || !(fromGolden <= bound)) process.exitCode = 1
       rows.push([
         ...[task, way.name, `${samples.length}`, `${differ}`, largest.toExponential(0)],
-        ...[fromGolden.toExponential(0), limit === null ? figures(task, found) : ''],
+        ...[fromGolden.toExponential(0), figures(task, found, samples.length)],
       ])
       process.stderr.write(`${rows.at(-1)!.join('  ')}\n`)
     }
@@ -152,10 +152,10 @@ function goldenRows(task: string): GoldenRow[] {
     .map(line => JSON.parse(line))
 }
 
-/** The harness's figures of a whole task, and whether they are those of the harness on torch. */
-function figures(task: string, { results }: HarnessEvaluation): string {
+/** The harness's figures of a task, and whether they are those of the harness on torch; '' where that has run other samples. */
+function figures(task: string, { results }: HarnessEvaluation, samples: number): string {
   const golden = JSON.parse(readFileSync(shared('golden', 'lm-eval', 'results.json'), 'utf8')).results[task]
-  if (!golden) return ''
+  if (golden?.n !== samples) return ''
   const names = Object.keys(golden).filter(name => name.includes(',') && !name.includes('stderr'))
   const cells = names.map(name => {
     const own = results[task]![name] as number
