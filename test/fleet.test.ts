@@ -318,6 +318,16 @@ describe('mt-llama fleet', () => {
     await joined(out, [worker(out)], readFileSync(one))
   })
 
+  it('is refused for a device that is not where it is submitted', async () => {
+    const args = ['--redis', redis.socket, '--device', 'cuda:999']
+    const { code, stderr } = await cli(['fleet', 'submit', input, '--out', join(top, 'no-gpu'), ...args])
+    assert.equal(code, 1)
+    assert.match(
+      stderr,
+      /cuda:999 is not on this machine;.* submit it where a worker is to run\. \[DEVICE_UNAVAILABLE\]/,
+    )
+  })
+
   it('is submitted once of several times at the same moment, and leaves no other queue', async () => {
     const out = join(top, 'at-once')
     const queues = async () => {

@@ -1,5 +1,6 @@
 // The bits of a run, pinned as it is submitted: model, dtype, device and instruction set, without loading the weights.
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
+import { MtLlamaError } from '../errors.ts'
 import type { ScoreLineOptions } from '../lines/score-lines.ts'
 import { chosenDevice, type DeviceChoice } from '../model/devices.ts'
 import type { DTypeName } from '../model/dtype-names.ts'
@@ -14,5 +15,10 @@ export async function pinnedSettings(
   options: ScoreLineOptions,
 ): Promise<{ settings: ShardSettings; device: Device }> {
   const device = await chosenDevice(choice)
-  return { settings: { ...(await resultSettings(checkpoint, { dtype, device })), ...options }, device }
+  const settings = await resultSettings(checkpoint, { dtype, device }).catch((error: unknown) => {
+    if (!(error instanceof MtLlamaError) || error.code !== 'DEVICE_UNAVAILABLE') throw error
+    const pinned = 'A run is pinned to what it is submitted on: submit it where a worker is to run.'
+    throw new MtLlamaError(error.code, `${error.message} ${pinned}`)
+  })
+  return { settings: { ...settings, ...options }, device }
 }
