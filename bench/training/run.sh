@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Trains adapters of SmolLM2-135M-Instruct, then all of its weights, on the mixture beside this file, evaluates the model
-# before and after, and prints the differences: the figures of docs/training.md. It takes some two hours of two
+# before and after, and prints the differences: the figures of docs/training.md. It takes an hour of two
 # cores; what was stopped goes on. Run it in the root of the repository after `npm run build`, with ../shared beside it.
 set -euo pipefail
 for run in lora full; do
   node dist/cli/main.js train --config "bench/training/$run.yaml"
 done
 runs=build/training
-node dist/cli/main.js compare $runs/lora/eval/step-0000000 $runs/lora/eval/step-0000500 $runs/full/eval/step-0001000
+node dist/cli/main.js compare $runs/lora/eval/step-0000000 $runs/lora/eval/step-0000400 $runs/full/eval/step-0000250
