@@ -4,6 +4,7 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
+import { run } from './run.mjs'
 
 const [seconds = '60', ...options] = process.argv.slice(2)
 const folder = 'build/fuzz'
@@ -35,10 +36,4 @@ function findClang() {
   if (found) return found
   console.error(`none of ${names.join(', ')} is there; on Debian: apt install clang libclang-rt-dev`)
   process.exit(1)
-}
-
-function run(command, args) {
-  const { status, error } = spawnSync(command, args, { stdio: 'inherit' })
-  if (error) console.error(`${command}: ${error.message}`)
-  if (status !== 0) process.exit(status ?? 1)
 }

@@ -1,7 +1,7 @@
 // Builds and runs the native tests: `test-native.mjs [address,undefined | thread] [options of ctest]`.
 // They lie in the folder of the addon with the host device layer, whose compiled sources they share.
-import { spawnSync } from 'node:child_process'
 import { availableParallelism } from 'node:os'
+import { run } from './run.mjs'
 
 const addons = { 'address,undefined': 'host-device-asan', thread: undefined }
 const args = process.argv.slice(2)
@@ -17,9 +17,3 @@ const jobs = ['--parallel', String(Math.min(availableParallelism(), 8))]
 run('cmake', ['--build', folder, ...jobs])
 // Most tests keep one core busy: the simulator runs the threads of a GPU as fibers.
 run('ctest', ['--test-dir', folder, '--output-on-failure', '--no-tests=error', ...jobs, ...args])
-
-function run(command, args) {
-  const { status, error } = spawnSync(command, args, { stdio: 'inherit' })
-  if (error) console.error(`${command}: ${error.message}`)
-  if (status !== 0) process.exit(status ?? 1)
-}
