@@ -1,6 +1,6 @@
 // LangChain.js: OpenAI (completions) and ChatOpenAI, whole, in batches, streamed, with an error and an abort.
 import { ChatOpenAI, OpenAI } from '@langchain/openai'
-import { expect, failure, model, run, url } from './checks.js'
+import { expect, failure, model, noEnd, run, url } from './checks.js'
 
 const settings = {
   ...{ model, temperature: 0, maxTokens: 16, maxRetries: 0, apiKey: 'none' },
@@ -39,9 +39,7 @@ await run({
   },
   abort: async () => {
     const control = new AbortController()
-    // SmolLM2's ends of text are banned: it would end early by itself.
-    const logitBias = { 0: -100, 2: -100, 4: -100 }
-    const endless = new OpenAI({ ...settings, maxTokens: 4000, logitBias })
+    const endless = new OpenAI({ ...settings, maxTokens: 4000, logitBias: noEnd })
     const long = endless.invoke(prompt, { signal: control.signal })
     setTimeout(() => control.abort(), 300)
     const error = await failure(long)
