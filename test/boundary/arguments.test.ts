@@ -1,40 +1,17 @@
 // Gives methods of a model wrong arguments: each is refused with a code, and none crashes.
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
 import { getHeapStatistics, setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { loadAddon } from '../../src/native/addon.ts'
-import type { NativeModel, NativePack } from '../../src/native/types.ts'
+import type { NativeModel } from '../../src/native/types.ts'
 import { skip } from '../skip.ts'
-import {
-  greedy,
-  newControl,
-  openSession,
-  type RandomModel,
-  randomPack,
-  writeRandomModel,
-} from './random-model.ts'
-import { type Anything, cpu, notThese, refuses } from './refusals.ts'
+import { greedy, newControl, openSession, type RandomModel, randomPack } from './random-model.ts'
+import { type Anything, cpu, notThese, refuses, testedModel } from './refusals.ts'
 
 type Row = [what: string, change: Record<string, Anything>, code: string]
 
 describe('arguments of a model', () => {
-  const folder = mkdtempSync(path.join(tmpdir(), 'mt-llama-arguments-'))
-  let random: RandomModel
-  let model: NativeModel
-  before(async () => {
-    random = writeRandomModel(folder)
-    model = await loadAddon().load(random.config, random.tensors, cpu, newControl())
-  })
-  after(() => {
-    model.dispose()
-    rmSync(folder, { recursive: true })
-  })
-
-  /** Two sequences of three tokens, all next tokens scored: rows 0 1 3 4. */
-  const pack = (change: Partial<NativePack> = {}) => ({ ...randomPack(random.config, 2, 3), ...change })
+  const { random, model, pack } = testedModel()
 
   describe('of score()', () => {
     const rows: Row[] = [
@@ -80,24 +57,24 @@ describe('arguments of a model', () => {
       ['a topK past 2^64', { topK: 2 ** 64 }, 'INVALID_ARGUMENT'],
     ]
     for (const [what, change, code] of rows)
-      it(`${what}: ${code}`, () => refuses(() => model.score(pack(change), newControl()), code))
+      it(`${what}: ${code}`, () => refuses(() => model().score(pack(change), newControl()), code))
 
     it('a sequence longer than the context: CONTEXT_LENGTH', () =>
-      refuses(() => model.score(randomPack(random.config, 1, 513), newControl()), 'CONTEXT_LENGTH'))
+      refuses(() => model().score(randomPack(random.config, 1, 513), newControl()), 'CONTEXT_LENGTH'))
 
     for (const field of ['ids', 'positions', 'branchStart', 'trees', 'rows', 'targets'] as const)
       it(`${field} of another type: INVALID_ARGUMENT`, async () => {
         for (const value of notThese)
-          await refuses(() => model.score(pack({ [field]: value }), newControl()), 'INVALID_ARGUMENT')
+          await refuses(() => model().score(pack({ [field]: value }), newControl()), 'INVALID_ARGUMENT')
       })
 
     it('another type than a pack or a control: INVALID_ARGUMENT', async () => {
       for (const value of notThese as Anything[]) {
-        await refuses(() => model.score(value, newControl()), 'INVALID_ARGUMENT')
-        await refuses(() => model.score(pack(), value), 'INVALID_ARGUMENT')
+        await refuses(() => model().score(value, newControl()), 'INVALID_ARGUMENT')
+        await refuses(() => model().score(pack(), value), 'INVALID_ARGUMENT')
       }
-      await refuses(() => model.score(pack(), new Int32Array(1)), 'INVALID_ARGUMENT')
-      await refuses(() => (model as Anything).score(), 'INVALID_ARGUMENT')
+      await refuses(() => model().score(pack(), new Int32Array(1)), 'INVALID_ARGUMENT')
+      await refuses(() => (model() as Anything).score(), 'INVALID_ARGUMENT')
     })
 
     it('a getter that throws: its error', async () => {
@@ -106,7 +83,7 @@ describe('arguments of a model', () => {
           throw new RangeError('trap')
         },
       })
-      await assert.rejects(async () => model.score(trap, newControl()), {
+      await assert.rejects(async () => model().score(trap, newControl()), {
         name: 'RangeError',
         message: 'trap',
       })
@@ -115,17 +92,17 @@ describe('arguments of a model', () => {
 
   describe('of logits()', () => {
     it('wrong ids and types', async () => {
-      await refuses(() => model.logits(Int32Array.of(1, -1), newControl()), 'TOKEN_OUT_OF_RANGE')
-      await refuses(() => model.logits(Int32Array.of(1, 96), newControl()), 'TOKEN_OUT_OF_RANGE')
-      await refuses(() => model.logits(new Int32Array(0), newControl()), 'INVALID_ARGUMENT')
-      await refuses(() => model.logits(new Int32Array(513), newControl()), 'CONTEXT_LENGTH')
+      await refuses(() => model().logits(Int32Array.of(1, -1), newControl()), 'TOKEN_OUT_OF_RANGE')
+      await refuses(() => model().logits(Int32Array.of(1, 96), newControl()), 'TOKEN_OUT_OF_RANGE')
+      await refuses(() => model().logits(new Int32Array(0), newControl()), 'INVALID_ARGUMENT')
+      await refuses(() => model().logits(new Int32Array(513), newControl()), 'CONTEXT_LENGTH')
       for (const value of notThese as Anything[])
-        await refuses(() => model.logits(value, newControl()), 'INVALID_ARGUMENT')
+        await refuses(() => model().logits(value, newControl()), 'INVALID_ARGUMENT')
     })
   })
 
   describe('of embed()', () => {
-    const embed = (...args: Anything[]) => (model.embed as Anything)(...args)
+    const embed = (...args: Anything[]) => (model().embed as Anything)(...args)
     const good: Anything[] = [Int32Array.of(0, 2, 3), Int32Array.of(4, 5, 6), 'mean', newControl()]
 
     it('wrong texts and types: refused', async () => {
@@ -157,9 +134,9 @@ describe('arguments of a model', () => {
       skip(this, `this machine gives no 8 GiB of zeros: ${(error as Error).message}`)
     }
     for (const field of ['ids', 'positions', 'branchStart', 'trees', 'rows', 'targets'] as const)
-      await refuses(() => model.score(pack({ [field]: many }), newControl()), 'INVALID_ARGUMENT')
-    await refuses(() => model.logits(many, newControl()), 'INVALID_ARGUMENT')
-    const session = await openSession(model, 4)
+      await refuses(() => model().score(pack({ [field]: many }), newControl()), 'INVALID_ARGUMENT')
+    await refuses(() => model().logits(many, newControl()), 'INVALID_ARGUMENT')
+    const session = await openSession(model(), 4)
     const step = [Int32Array.of(0, 0, 0), Int32Array.of(0, 1), Int32Array.of(1)] as const
     for (const place of step.keys()) {
       const [sequences, offsets, ids] = step.with(place, many) as [Int32Array, Int32Array, Int32Array]
@@ -172,9 +149,9 @@ describe('arguments of a model', () => {
     setFlagsFromString('--expose-gc')
     const collect = runInNewContext('gc') as () => void
     const refused = [
-      () => model.score(pack({ topK: -1 }), newControl()),
-      () => model.score(pack(), new Int32Array(2)),
-      () => model.logits(Int32Array.of(-1), newControl()),
+      () => model().score(pack({ topK: -1 }), newControl()),
+      () => model().score(pack(), new Int32Array(2)),
+      () => model().logits(Int32Array.of(-1), newControl()),
       () => loadAddon().gpuFreeBytes(Number.NaN, newControl()),
     ]
     const refuseAll = async (times: number) => {
@@ -195,9 +172,9 @@ describe('arguments of a model', () => {
 
   it('called on another `this`, a method still belongs to its own object', async () => {
     const pack = randomPack(random.config, 2, 3)
-    const expected = await model.score(pack, newControl())
+    const expected = await model().score(pack, newControl())
     for (const self of [undefined, {}, new Int32Array(4), await loadAnother(random)])
-      assert.deepEqual(await model.score.call(self as NativeModel, pack, newControl()), expected)
+      assert.deepEqual(await model().score.call(self as NativeModel, pack, newControl()), expected)
   })
 })
 

@@ -1,41 +1,16 @@
 // Gives methods of a session wrong arguments: each is refused with a code, and none crashes.
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
-import { loadAddon } from '../../src/native/addon.ts'
-import type { NativeModel, NativePack } from '../../src/native/types.ts'
-import {
-  greedy,
-  newControl,
-  openSession,
-  type RandomModel,
-  randomPack,
-  writeRandomModel,
-} from './random-model.ts'
-import { type Anything, cpu, notThese, refuses } from './refusals.ts'
+import { greedy, newControl, openSession } from './random-model.ts'
+import { type Anything, notThese, refuses, testedModel } from './refusals.ts'
 
 describe('arguments of a session', () => {
-  const folder = mkdtempSync(path.join(tmpdir(), 'mt-llama-session-'))
-  let random: RandomModel
-  let model: NativeModel
-  before(async () => {
-    random = writeRandomModel(folder)
-    model = await loadAddon().load(random.config, random.tensors, cpu, newControl())
-  })
-  after(() => {
-    model.dispose()
-    rmSync(folder, { recursive: true })
-  })
-
-  /** Two sequences of three tokens, all next tokens scored: rows 0 1 3 4. */
-  const pack = (change: Partial<NativePack> = {}) => ({ ...randomPack(random.config, 2, 3), ...change })
+  const { model, pack } = testedModel()
   const f32 = (...values: number[]) => Float32Array.from(values)
   const i32 = (...numbers: number[]) => Int32Array.from(numbers)
   const two = [greedy, greedy]
 
   it('a wrong number of rows: INVALID_ARGUMENT', async () => {
-    const session = model.session()
+    const session = model().session()
     const resize = (rows: Anything, copies: Anything = i32()) => session.resize(rows, copies, newControl())
     for (const rows of [-1, 2 ** 31, 2 ** 32 + 4, 2 ** 64, -(2 ** 32) + 4, 4.5])
       await refuses(() => resize(rows), 'INVALID_ARGUMENT')
@@ -61,7 +36,7 @@ describe('arguments of a session', () => {
   })
 
   it('a wrong sampling of any sequence: INVALID_ARGUMENT', async () => {
-    const session = await openSession(model, 8)
+    const session = await openSession(model(), 8)
     const step = (...samplings: Anything[]) =>
       session.step(i32(0, 0, 0, 4, 0, 1), samplings, i32(0, 1, 2), i32(1, 1), newControl())
     for (const change of [
@@ -89,7 +64,7 @@ describe('arguments of a session', () => {
   })
 
   it('wrong numbers of alternatives: INVALID_ARGUMENT', async () => {
-    const session = await openSession(model, 8)
+    const session = await openSession(model(), 8)
     const step = (counts: Anything) =>
       session.step(
         ...([i32(0, 0, 0, 4, 0, 1), two, i32(0, 1, 2), i32(1, 1), newControl()] as const),
@@ -103,7 +78,7 @@ describe('arguments of a session', () => {
   })
 
   it('wrong adjustments: refused, whatever is wrong of them', async () => {
-    const session = await openSession(model, 8)
+    const session = await openSession(model(), 8)
     const right = { offsets: i32(0, 0, 2), ids: i32(3, 95), penalties: f32(1, 1.5), addends: f32(0, -1) }
     const step = (adjustments: Anything) =>
       session.step(i32(0, 0, 0, 4, 0, 1), two, i32(0, 1, 2), i32(1, 1), newControl(), false, adjustments)
@@ -133,7 +108,7 @@ describe('arguments of a session', () => {
   })
 
   it('wrong masks: INVALID_ARGUMENT, whatever is wrong of them', async () => {
-    const session = await openSession(model, 8)
+    const session = await openSession(model(), 8)
     const right = { ofSequences: i32(1, -1), words: i32(0, 0, 0, 1 << 9, 0, 0) }
     const step = (masks: Anything) =>
       session.step(
@@ -184,20 +159,20 @@ describe('arguments of a session', () => {
   ]
   for (const [what, [sequences, offsets, ids], code] of steps)
     it(`${what}: ${code}, and the session goes on as if it had not been asked`, async () => {
-      const session = await openSession(model, 8)
+      const session = await openSession(model(), 8)
       const samplings = Array(Math.floor(sequences!.length / 3)).fill(greedy)
       await refuses(() => session.step(sequences!, samplings, offsets!, ids!, newControl()), code)
       const good = [i32(0, 0, 0, 4, 0, 1), two, i32(0, 2, 3), i32(5, 6, 7)] as const
       const after = await session.step(...good, newControl())
-      const fresh = await openSession(model, 8)
+      const fresh = await openSession(model(), 8)
       assert.deepEqual(after, await fresh.step(...good, newControl()))
       session.dispose()
       fresh.dispose()
     })
 
   it('score() without rows or segments is that of the model', async () => {
-    const session = model.session()
-    const expected = await model.score(pack(), newControl())
+    const session = model().session()
+    const expected = await model().score(pack(), newControl())
     assert.deepEqual(await session.score(pack(), newControl()), expected)
     assert.deepEqual(await session.score(pack({ segments: i32(0, 0, 0, 0) }), newControl()), expected)
     session.dispose()
@@ -205,7 +180,7 @@ describe('arguments of a session', () => {
   })
 
   it('wrong packs and segments of score(): refused', async () => {
-    const session = await openSession(model, 8)
+    const session = await openSession(model(), 8)
     const { positions } = pack()
     /** The positions of the two sequences after so many tokens each. */
     const after = (first: number, second: number) => positions.map((at, i) => at + (i < 3 ? first : second))
@@ -233,7 +208,7 @@ describe('arguments of a session', () => {
   })
 
   it('steps of wrong types: INVALID_ARGUMENT', async () => {
-    const session = await openSession(model, 4)
+    const session = await openSession(model(), 4)
     const good = [i32(0, 0, 0), [greedy], i32(0, 1), i32(1), newControl()]
     for (const place of good.keys())
       for (const value of notThese)
