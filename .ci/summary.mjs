@@ -44,10 +44,17 @@ function readMocha({ passes, failures, pending }) {
   return {
     passed: passes.length,
     // A process that has ended midway has no test's title.
-    failed: failures.map(test => `${test.fullTitle} (${relative('.', test.file ?? '')})`),
+    failed: failures.map(
+      test => `${test.fullTitle} (${relative('.', test.file ?? '')})\n    ${firstLines(test.err)}`,
+    ),
     skipped: pending.map(test => test.fullTitle),
     times: passes.map(test => ({ test: test.fullTitle, seconds: test.duration / 1000 })),
   }
+}
+
+/** What an error says, and where it came about. */
+function firstLines({ message = 'no message', stack = '' }) {
+  return (stack || message).split('\n').slice(0, 8).join('\n    ')
 }
 
 function readJunit(xml) {

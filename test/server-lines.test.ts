@@ -228,6 +228,34 @@ describe('lines of /v1/loglikelihood', () => {
     }
   })
 
+  it('ends its answer to a client that sends on once all has come', async () => {
+    const small = await ServedModel.start(model, { bodyBytes: 100 })
+    try {
+      const asked = small.lines(path)
+      asked.write(lineOf({ prompt: 'a', continuations: ['x'] }) + 'x'.repeat(1000))
+      const [answer] = (await once(asked, 'response')) as [IncomingMessage]
+      let text = ''
+      let hasEnded = false
+      answer.on('data', chunk => {
+        text += chunk
+      })
+      answer.on('end', () => {
+        hasEnded = true
+      })
+      const begin = performance.now()
+      while (performance.now() < begin + 1000) {
+        asked.write('x')
+        await nextTurn()
+      }
+      assert.match(text, /a line is longer than 100 bytes/)
+      assert.ok(!hasEnded)
+      asked.end()
+      await once(answer, 'end')
+    } finally {
+      await small.close()
+    }
+  })
+
   it('ends with an error where no line comes for too long', async () => {
     const hasty = await ServedModel.start(model, { idleMs: 500 })
     try {

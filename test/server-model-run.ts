@@ -81,6 +81,8 @@ export class ServedModel {
     const [answer] = (await once(asked, 'response')) as [IncomingMessage]
     const chunks: Buffer[] = []
     for await (const chunk of answer) chunks.push(chunk)
+    // A connection that is cut while its request is being sent is an uncaught error of Node's.
+    if (!asked.closed) await once(asked, 'close')
     const text = Buffer.concat(chunks).toString()
     const lines = text.split('\n').filter(line => line !== '')
     return { status: answer.statusCode!, lines: lines.map(line => JSON.parse(line)) }

@@ -4,6 +4,7 @@ import { inSlices } from '../calls/slices.ts'
 import { type HttpError, toHttpError } from './http-error.ts'
 import { jsonBytes } from './json-bytes.ts'
 import { sum } from './prompts.ts'
+import { endAfterBody } from './rest-of-body.ts'
 import type { Answer, Call, StreamAnswer } from './route.ts'
 
 export async function send(response: ServerResponse, answer: Answer, call: Call): Promise<void> {
@@ -35,7 +36,7 @@ function writeWhole(response: ServerResponse, status: number, type: string, piec
 async function sendPieces(
   response: ServerResponse,
   { pieces, type, failed }: StreamAnswer,
-  { app, signal }: Call,
+  { app, request, signal, partFailed }: Call,
 ): Promise<void> {
   const iterator = pieces[Symbol.asyncIterator]()
   try {
@@ -47,13 +48,12 @@ async function sendPieces(
     }
   } catch (error) {
     if (!response.headersSent || signal.aborted) throw error
+    partFailed(error)
     response.write(failed(toHttpError(error).toJSON()))
-    response.end()
-    throw error
   } finally {
     await iterator.return?.()
   }
-  response.end()
+  endAfterBody(request, response, app.limits)
 }
 
 /** Until the client has taken what was sent. @throws where it has gone, or has taken nothing for too long and is cut off */

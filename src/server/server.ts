@@ -19,6 +19,7 @@ import { answerRaw, malformed } from './malformed.ts'
 import { Metrics } from './metrics.ts'
 import { openApi } from './open-api.ts'
 import { refuseQuery } from './query.ts'
+import { discardRest, lingering } from './rest-of-body.ts'
 import type { App, Call, Limits } from './route.ts'
 import { get } from './route.ts'
 import { Router, type ServedRoute } from './router.ts'
@@ -43,8 +44,6 @@ export interface ServeOptions {
 const headerTimeout = 20_000
 /** Time between two looks for headers that are late, in ms. */
 const headerCheck = 1000
-/** Time in which the rest may come of what is refused, in ms. */
-const lingering = 5_000
 /** How long a connection without a request stays open, in ms: longer than proxies do, so that they close it. */
 const keepAlive = 65_000
 
@@ -231,7 +230,6 @@ export class LlamaServer {
       if (!request.complete) await nextTurn()
       if (!response.headersSent && !gone.signal.aborted)
         refuse(request, response, toHttpError(error, route?.subject), this.app.limits)
-      else if (response.writableEnded) discard(request, this.app.limits)
       else if (!request.socket.writableEnded) response.destroy()
     } finally {
       // An answer that nobody takes is not held for ever.
@@ -312,20 +310,7 @@ function refuse(request: IncomingMessage, response: ServerResponse, error: HttpE
   response.setHeader('connection', 'close')
   request.on('end', () => response.end())
   writeError(response, error)
-  discard(request, limits)
-}
-
-/**
- * Throws away for a while what still comes of a body: a client would lose the end of its answer with a connection that is reset
- * while it sends.
- */
-function discard(request: IncomingMessage, { idleMs }: Limits): void {
-  if (request.complete) return
-  const late = setTimeout(() => request.destroy(), Math.min(lingering, idleMs))
-  request.on('close', () => clearTimeout(late))
-  // Those of an iterator that nobody goes on with.
-  request.removeAllListeners('readable')
-  request.resume()
+  discardRest(request, limits)
 }
 
 /** @throws 400, 417 */
