@@ -23,6 +23,17 @@ void add(std::vector<Variant>& variants, const cpu::CpuKernels& kernels) {
   variants.push_back({kernels.name, cpu::make_backend(kernels, 1), cpu::make_backend(kernels, 3)});
 }
 
+void test(const std::vector<Variant>& variants, const OpKind& kind, const OpCase& c) {
+  const Wanted wanted(kind, c, variants[0].backend->activation_dtype(c.dtype));
+  for (const Variant& variant : variants) {
+    const auto own = compare(variant.name, *variant.backend, c, wanted);
+    const auto threaded = kind(*variant.threaded, c);
+    threaded->run();
+    check(same_bits(own, threaded->outputs()), "%s %s, %s, tree of %d: other bits with three threads",
+          variant.name.c_str(), kind.name, c.shape.name, c.trees[0].branches[0]);
+  }
+}
+
 void test_all(const std::vector<Variant>& variants) {
   for (const OpKind* kind : kBackwardOps)
     for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
@@ -32,22 +43,19 @@ void test_all(const std::vector<Variant>& variants) {
           const bool segments = std::any_of(trees.begin(), trees.end(), [](const auto& t) { return t.segment > 0; });
           if (segments || (shape.dim > 1000 && trees[0].branches[0] > 13)) continue;
           if (++turn % (4 * kEvery) != 0) continue;
-          const OpCase c = {.shape = shape,
-                            .dtype = dtype,
-                            .trees = trees,
-                            .shift = turn / 4 % 3 * 4,
-                            .window = kTestWindows[turn / 4 % 4],
-                            .rank = 1 + turn / 4 % 9};
-          const Wanted wanted(*kind, c, variants[0].backend->activation_dtype(dtype));
-          for (const Variant& variant : variants) {
-            const auto own = compare(variant.name, *variant.backend, c, wanted);
-            const auto threaded = (*kind)(*variant.threaded, c);
-            threaded->run();
-            check(same_bits(own, threaded->outputs()), "%s %s, %s, pack %d: other bits with three threads",
-                  variant.name.c_str(), kind->name, shape.name, turn);
-          }
+          test(variants, *kind,
+               {.shape = shape,
+                .dtype = dtype,
+                .trees = trees,
+                .shift = turn / 4 % 3 * 4,
+                .window = kTestWindows[turn / 4 % 4],
+                .rank = 1 + turn / 4 % 9});
         }
     }
+  // A sum over more tokens than one pass takes, and so many rows that a task packs its own.
+  const ModelShape tall = {.name = "tall", .dim = 40, .ffn = 400, .heads = 1, .kv_heads = 1, .head_dim = 8, .vocab = 5};
+  for (const DType dtype : {DType::kFloat32, DType::kBFloat16})
+    test(variants, linear_backward, {.shape = tall, .dtype = dtype, .trees = plain(1500)});
 }
 
 }  // namespace

@@ -129,6 +129,9 @@ void test_rows(const Variant& v, DType dtype, int dim, int vocab) {
   std::vector<std::vector<int>> lists = {{all.rbegin(), all.rend()}, {0}, {7}, {132}, {50, 3}};
   for (const int length : {3, 5, 6, 7, 13, 16, 17, 33})
     lists.emplace_back(all.begin() + length, all.begin() + 2 * length);
+  // So many that a task packs its own rows.
+  lists.emplace_back(3 * kRows);
+  for (int i = 0; i < 3 * kRows; i++) lists.back()[i] = i * 31 % kRows;
   Rows want;
   for (const int threads : {1, 2, 3}) {
     Bench b(v, threads, dtype);

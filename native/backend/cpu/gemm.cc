@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "arrays.h"
+
 namespace mt::cpu {
 namespace {
 
@@ -12,8 +14,8 @@ int divide_up(int n, int by) { return (n + by - 1) / by; }
 // Rows that are widened for a strip if activations are bf16: as many as a vector has lanes, so that whole blocks can be
 // transposed.
 constexpr int kWidenedRows = 16;
-// Columns of a transposed input that a task takes, and the widest strip of any kernel.
-constexpr int kWidenedCols = 96, kMaxStrip = 64;
+// Rows that are packed at a time, about, and the widest strip of any kernel.
+constexpr int kPackedRows = 96, kMaxStrip = 64;
 
 // Writes the [16, 32] blocks of one strip of 16 rows, with zeros outside of h. It takes four rows at a time, because
 // the processor predicts reads along so many rows.
@@ -50,119 +52,156 @@ int pass_length(const GemmKernel& kernel, int rows, int k) {
 
 }  // namespace
 
-Gemm::Gemm(const CpuKernels& kernels, ThreadPool& pool) : kernels_(kernels), pool_(pool), tiles_(pool.threads()) {}
+Gemm::Gemm(const CpuKernels& kernels, ThreadPool& pool)
+    : kernels_(kernels), pool_(pool), tiles_(pool.threads()), strips_(pool.threads()), widened_(pool.threads()) {}
 
-Gemm::Input Gemm::prepare(View h, const CpuMatrix& w) {
+Gemm::Blocks Gemm::blocks_of(const CpuMatrix& w, int h_rows, int panel_block) const {
+  const GemmKernel& kernel = w.kernel;
+  const int k = w.shape.k_padded, panels = w.shape.panels;
+  Blocks b;
+  b.row_block = kernel.input == InputForm::kBf16Tiles
+                    ? tiled_row_block(kernel, h_rows, k)
+                    : std::min(kernel.row_block, divide_up(h_rows, kernel.row_align) * kernel.row_align);
+  b.row_blocks = divide_up(h_rows, b.row_block);
+  b.panel_block = panel_block;
+  if (panel_block == 0) {
+    b.panel_block = kernel.panel_block;
+    while (b.panel_block > 1 && divide_up(panels, b.panel_block) * b.row_blocks < 4 * pool_.threads())
+      b.panel_block /= 2;
+  }
+  b.panel_tasks = divide_up(panels, b.panel_block);
+  b.k_block = pass_length(kernel, b.row_block, k);
+  return b;
+}
+
+Gemm::Input Gemm::prepare(View h, const CpuMatrix& w, const Blocks& blocks) {
   const int k = w.shape.k_padded;
   switch (w.kernel.input) {
     case InputForm::kFloatRows:
       break;  // only attention uses it
-    case InputForm::kFloatStrips: {
+    case InputForm::kFloatStrips:
       // One panel is multiplied faster than rows are packed into strips.
-      if (w.shape.panels == 1 && h.dtype == DType::kFloat32 && w.dtype == DType::kFloat32)
-        return {h.data, h.cols, kernels_.attention_f32.run};
-      const int width = w.kernel.row_align, strips = divide_up(h.rows, width);
-      input_.reserve_zeroed(size_t(strips) * width * k * 4);
+      if (w.shape.panels == 1 && h.dtype == DType::kFloat32 && w.dtype == DType::kFloat32) {
+        const bool narrow = w.rows <= kernels_.narrow_cols && w.kind == MatrixKind::kPlain;
+        return {h.data, h.cols, narrow ? kernels_.narrow_f32 : kernels_.attention_f32.run, {}};
+      }
       if (h.dtype == DType::kBFloat16)
-        for (Memory& memory : tiles_) memory.reserve_zeroed(size_t(kWidenedRows) * h.cols * 4);
-      pool_.parallel_for(strips, [&](int strip, int worker) {
-        pack_float_strip(h, strip * width, width, k, tiles_[worker].as<float>(),
-                         input_.as<float>() + size_t(strip) * width * k);
-      });
-      return {input_.data(), k, w.kernel.run};
-    }
+        for (Memory& memory : widened_) memory.reserve_zeroed(size_t(kWidenedRows) * h.cols * 4);
+      return strips(h.rows, w, blocks,
+                    [this, h, width = w.kernel.row_align](int row, int rows, int k0, int k1, int worker, float* to) {
+                      pack_rows(h, width, row, rows, k0, k1, worker, to);
+                    });
     case InputForm::kBf16Rows: {
-      if (k == h.cols) return {h.data, k, w.kernel.run};
+      if (k == h.cols) return {h.data, k, w.kernel.run, {}};
       input_.reserve_zeroed(size_t(h.rows) * k * 2);
       auto* out = input_.as<uint16_t>();
       for (int r = 0; r < h.rows; r++) {
         std::memcpy(out + size_t(r) * k, static_cast<const uint16_t*>(h.data) + size_t(r) * h.cols, size_t(h.cols) * 2);
         std::fill(out + size_t(r) * k + h.cols, out + size_t(r) * k + k, uint16_t{0});
       }
-      return {out, k, w.kernel.run};
+      return {out, k, w.kernel.run, {}};
     }
     case InputForm::kBf16Tiles: {
       const int strips = divide_up(h.rows, 16);
       input_.reserve_zeroed(size_t(strips) * 16 * k * 2);
       auto* out = input_.as<uint16_t>();
       pool_.parallel_for(strips, [&](int strip, int) { pack_tiles(h, strip, k, out + size_t(strip) * 16 * k); });
-      return {out, k, w.kernel.run};
+      return {out, k, w.kernel.run, {}};
     }
   }
   return {};
 }
 
-// Each k of a strip is a piece of a row of h_t. A task takes many strips, so that it reads whole cache lines.
-Gemm::Input Gemm::prepare_transposed(View h_t, const CpuMatrix& w) {
-  const int width = w.kernel.row_align, k = w.shape.k_padded, strips = divide_up(h_t.cols, width);
-  input_.reserve_zeroed(size_t(strips) * width * k * 4);
-  const int some = divide_up(kWidenedCols, width);
-  pool_.parallel_for(divide_up(strips, some), [&](int task, int) {
-    const int first = task * some * width, cols = std::min(some * width, h_t.cols - first);
-    float* out = input_.as<float>() + size_t(first) * k;
-    const ptrdiff_t strip = ptrdiff_t{width} * k;
-    if (h_t.dtype == DType::kFloat32) {
-      kernels_.pack_columns(static_cast<const float*>(h_t.data) + first, h_t.cols, h_t.rows, cols, out, strip);
-    } else {
-      float rows[kWidenedRows][kWidenedCols + kMaxStrip];
-      for (int t = 0; t < h_t.rows; t += kWidenedRows) {
-        const int count = std::min(kWidenedRows, h_t.rows - t);
-        for (int r = 0; r < count; r++)
-          kernels_.widen_bf16(static_cast<const uint16_t*>(h_t.data) + size_t(t + r) * h_t.cols + first, cols, rows[r]);
-        kernels_.pack_columns(rows[0], kWidenedCols + kMaxStrip, count, cols, out + size_t(t) * width, strip);
-      }
-    }
-    for (int i = 0; i < cols; i += width)
-      std::fill(out + size_t(i) * k + size_t(h_t.rows) * width, out + size_t(i + width) * k, 0.0f);
-  });
-  return {input_.data(), k, w.kernel.run};
+Gemm::Input Gemm::prepare_transposed(View h_t, const CpuMatrix& w, const Blocks& blocks) {
+  return strips(h_t.cols, w, blocks,
+                [this, h_t, width = w.kernel.row_align](int row, int rows, int k0, int k1, int, float* to) {
+                  pack_columns(h_t, width, row, rows, k0, k1, to);
+                });
 }
 
-void Gemm::pack_float_strip(View h, int row, int width, int k, float* widened, float* out) {
-  const int rows = std::min(width, h.rows - row);
-  const float* x = static_cast<const float*>(h.data) + size_t(row) * h.cols;
-  int readable = h.rows - row;
-  if (h.dtype == DType::kBFloat16) {
-    readable = std::min(readable, kWidenedRows);
-    for (int r = 0; r < readable; r++)
-      kernels_.widen_bf16(static_cast<const uint16_t*>(h.data) + size_t(row + r) * h.cols, h.cols,
-                          widened + size_t(r) * h.cols);
-    x = widened;
+Gemm::Input Gemm::strips(int h_rows, const CpuMatrix& w, const Blocks& blocks, const Pack& pack) {
+  const int width = w.kernel.row_align, k = w.shape.k_padded;
+  if (blocks.panel_tasks == 1) {
+    for (Memory& memory : strips_) memory.reserve_zeroed(size_t(blocks.row_block) * blocks.k_block * 4);
+    return {nullptr, 0, w.kernel.run, pack};
   }
-  kernels_.pack_strip(x, h.cols, rows, readable, h.cols, out);
-  std::fill(out + size_t(h.cols) * width, out + size_t(k) * width, 0.0f);
+  const int step = divide_up(kPackedRows, width) * width;
+  input_.reserve_zeroed(size_t(divide_up(h_rows, width)) * width * k * 4);
+  pool_.parallel_for(divide_up(h_rows, step), [&](int task, int worker) {
+    const int row = task * step;
+    pack(row, std::min(step, h_rows - row), 0, k, worker, input_.as<float>() + size_t(row) * k);
+  });
+  return {input_.data(), k, w.kernel.run, {}};
+}
+
+void Gemm::pack_rows(View h, int width, int row, int rows, int k0, int k1, int worker, float* strips) {
+  const int cols = std::min(k1, h.cols) - k0;
+  for (int r = row; r < row + rows; r += width, strips += size_t(k1 - k0) * width) {
+    const size_t at = size_t(r) * h.cols + k0;
+    const float* x = static_cast<const float*>(h.data) + at;
+    ptrdiff_t ldx = h.cols;
+    int readable = h.rows - r;
+    if (h.dtype == DType::kBFloat16) {
+      readable = std::min(readable, kWidenedRows);
+      float* widened = widened_[worker].as<float>();
+      for (int i = 0; i < readable; i++)
+        kernels_.widen_bf16(static_cast<const uint16_t*>(h.data) + at + size_t(i) * h.cols, cols,
+                            widened + size_t(i) * cols);
+      x = widened;
+      ldx = cols;
+    }
+    kernels_.pack_strip(x, ldx, std::min(width, h.rows - r), readable, cols, strips);
+    std::fill(strips + size_t(cols) * width, strips + size_t(k1 - k0) * width, 0.0f);
+  }
+}
+
+// Each k of a strip is a piece of a row of h_t. Many strips go together, so that whole cache lines are read.
+void Gemm::pack_columns(View h_t, int width, int row, int rows, int k0, int k1, float* strips) const {
+  const int end = std::min(k1, h_t.rows);
+  const ptrdiff_t strip = ptrdiff_t{width} * (k1 - k0);
+  if (h_t.dtype == DType::kFloat32) {
+    kernels_.pack_columns(floats(h_t, k0) + row, h_t.cols, end - k0, rows, strips, strip);
+  } else {
+    float values[kWidenedRows][kPackedRows + kMaxStrip];
+    for (int k = k0; k < end; k += kWidenedRows) {
+      const int count = std::min(kWidenedRows, end - k);
+      for (int i = 0; i < count; i++)
+        kernels_.widen_bf16(static_cast<const uint16_t*>(h_t.data) + size_t(k + i) * h_t.cols + row, rows, values[i]);
+      kernels_.pack_columns(values[0], kPackedRows + kMaxStrip, count, rows, strips + size_t(k - k0) * width, strip);
+    }
+  }
+  for (int r = 0; r < rows; r += width, strips += strip)
+    std::fill(strips + size_t(end - k0) * width, strips + size_t(k1 - k0) * width, 0.0f);
 }
 
 void Gemm::multiply(View h, const CpuMatrix& w, int panel_block, const std::function<void(const ProductTile&)>& finish,
                     FloatRows direct) {
-  if (h.rows > 0) multiply_prepared(prepare(h, w), h.rows, w, panel_block, finish, direct);
+  if (h.rows == 0) return;
+  const Blocks blocks = blocks_of(w, h.rows, panel_block);
+  multiply_prepared(prepare(h, w, blocks), h.rows, w, blocks, finish, direct);
 }
 
 void Gemm::multiply_transposed(View h_t, const CpuMatrix& w, const std::function<void(const ProductTile&)>& finish) {
-  if (h_t.rows > 0) multiply_prepared(prepare_transposed(h_t, w), h_t.cols, w, 0, finish, {});
+  if (h_t.rows == 0) return;
+  const Blocks blocks = blocks_of(w, h_t.cols, 0);
+  multiply_prepared(prepare_transposed(h_t, w, blocks), h_t.cols, w, blocks, finish, {});
 }
 
-void Gemm::multiply_prepared(const Input& input, int h_rows, const CpuMatrix& w, int panel_block,
+void Gemm::multiply_prepared(const Input& input, int h_rows, const CpuMatrix& w, const Blocks& blocks,
                              const std::function<void(const ProductTile&)>& finish, FloatRows direct) {
   const GemmKernel& kernel = w.kernel;
   const int k = w.shape.k_padded, panel = kernel.panel, panels = w.shape.panels;
+  const int row_block = blocks.row_block, row_blocks = blocks.row_blocks, k_block = blocks.k_block;
+  const int panel_block = blocks.panel_block, panel_tasks = blocks.panel_tasks;
   const bool tiles = kernel.input == InputForm::kBf16Tiles;
-  const int row_block = tiles ? tiled_row_block(kernel, h_rows, k)
-                              : std::min(kernel.row_block, divide_up(h_rows, kernel.row_align) * kernel.row_align);
-  const int row_blocks = divide_up(h_rows, row_block);
-  if (panel_block == 0) {
-    panel_block = kernel.panel_block;
-    while (panel_block > 1 && divide_up(panels, panel_block) * row_blocks < 4 * pool_.threads()) panel_block /= 2;
-  }
   const size_t element = kernel.input == InputForm::kFloatStrips ? 4 : 2;
-  const int k_block = pass_length(kernel, row_block, k);
   const bool one_pass = k <= k_block;
   const size_t tile = size_t(row_block) * panel;
   // Other kernels write rows that are there only to fill a tile.
   const int direct_panels = direct.data && kernel.input == InputForm::kFloatStrips ? w.rows / panel : 0;
   for (Memory& memory : tiles_) memory.reserve_zeroed(tile * 4 * (one_pass ? 1 : panel_block));
 
-  const int panel_tasks = divide_up(panels, panel_block), threads = pool_.threads();
+  const int threads = pool_.threads();
   pool_.parallel_for(panel_tasks * row_blocks, [&](int task, int worker) {
     int row_task = task / panel_tasks, panel_task = task % panel_tasks;
     if (!tiles) {
@@ -181,14 +220,22 @@ void Gemm::multiply_prepared(const Input& input, int h_rows, const CpuMatrix& w,
     float* sums = tiles_[worker].as<float>();
     for (int k0 = 0; k0 < k; k0 += k_block) {
       const int k1 = std::min(k, k0 + k_block);
+      if (input.pack) input.pack(row, rows, k0, k1, worker, strips_[worker].as<float>());
+      const auto run = [&](int p, float* c, ptrdiff_t ldc) {
+        if (input.pack) {
+          const std::byte* b = w.panel(p) + size_t(k0) * panel * dtype_size(w.dtype);
+          input.run(strips_[worker].data(), k1 - k0, rows, b, 0, k1 - k0, c, ldc, k0 > 0);
+        } else {
+          input.run(a, input.lda, rows, w.panel(p), k0, k1, c, ldc, k0 > 0);
+        }
+      };
       for (int p = first; p < last; p++) {
         if (p < direct_panels) {
-          float* c = direct.data + row * direct.ld + ptrdiff_t{p} * panel;
-          input.run(a, input.lda, rows, w.panel(p), k0, k1, c, direct.ld, k0 > 0);
+          run(p, direct.data + row * direct.ld + ptrdiff_t{p} * panel, direct.ld);
           continue;
         }
         float* c = one_pass ? sums : sums + (p - first) * tile;
-        input.run(a, input.lda, rows, w.panel(p), k0, k1, c, panel, k0 > 0);
+        run(p, c, panel);
         if (k1 == k) finish({worker, row, rows, p, c, panel});
       }
     }

@@ -42,24 +42,37 @@ class Gemm {
   void multiply_transposed(View h_t, const CpuMatrix& w, const std::function<void(const ProductTile&)>& finish);
 
  private:
+  // How a product is cut into tasks and passes.
+  struct Blocks {
+    int row_block, row_blocks;     // rows of a task
+    int panel_block, panel_tasks;  // panels of a task
+    int k_block;                   // k of a pass
+  };
+  // Writes k0 .. k1 - 1 of rows row .. row + rows - 1 as strips, one after another.
+  using Pack = std::function<void(int row, int rows, int k0, int k1, int worker, float* strips)>;
+  // The left side: in the form that the kernel reads, or packed by each task for itself.
   struct Input {
     const void* data;
     ptrdiff_t lda;
     decltype(GemmKernel::run) run;  // the kernel that reads it
+    Pack pack;
   };
+  Blocks blocks_of(const CpuMatrix& w, int h_rows, int panel_block) const;
   // Brings h into the form that the kernel reads, with rows padded with zeros to the kernel's alignment.
-  Input prepare(View h, const CpuMatrix& w);
-  Input prepare_transposed(View h_t, const CpuMatrix& w);
-  void multiply_prepared(const Input& input, int rows, const CpuMatrix& w, int panel_block,
+  Input prepare(View h, const CpuMatrix& w, const Blocks& blocks);
+  Input prepare_transposed(View h_t, const CpuMatrix& w, const Blocks& blocks);
+  // The input whose strips `pack` writes. Where each row belongs to one task alone, that task packs it, pass by pass,
+  // so that strips are read from a near cache; else all are packed before.
+  Input strips(int h_rows, const CpuMatrix& w, const Blocks& blocks, const Pack& pack);
+  void multiply_prepared(const Input& input, int rows, const CpuMatrix& w, const Blocks& blocks,
                          const std::function<void(const ProductTile&)>& finish, FloatRows direct);
-  // Writes rows row .. row + width - 1 of h as a strip [k, width], with zeros outside of h. `widened` is scratch
-  // memory.
-  void pack_float_strip(View h, int row, int width, int k, float* widened, float* out);
+  void pack_rows(View h, int width, int row, int rows, int k0, int k1, int worker, float* strips);
+  void pack_columns(View h_t, int width, int row, int rows, int k0, int k1, float* strips) const;
 
   const CpuKernels& kernels_;
   ThreadPool& pool_;
   Memory input_;
-  std::vector<Memory> tiles_;  // one for each thread
+  std::vector<Memory> tiles_, strips_, widened_;  // one for each thread
 };
 
 }  // namespace mt::cpu

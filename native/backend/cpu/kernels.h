@@ -47,6 +47,10 @@ struct CpuKernels {
   // The kernels of attention. If there is a second one, it is used when activations are bf16.
   GemmKernel attention_f32;
   const GemmKernel* attention_bf16;
+  // The same as attention_f32 for a panel of which only the first `narrow_cols` columns count: others of c stay as they
+  // are.
+  int narrow_cols;
+  decltype(GemmKernel::run) narrow_f32;
 
   // y[i] = x[i] / sqrt(mean(x^2) + eps) * w[i]; y may be x
   void (*rms_norm)(const float* x, const float* w, int n, float eps, float* y);
