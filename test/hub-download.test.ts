@@ -475,13 +475,9 @@ describe('a download', () => {
 
   it('ends at a full disk, and is gone on with once there is room', async function () {
     await onTmpfs(this, folder, 'size=1m', async remount => {
-      onStore(() => {
-        // The room that there was as the download began is taken by somebody else.
-        writeFileSync(join(folder, 'other'), Buffer.alloc(700_000))
-        return undefined
-      })
       repo.files['model.safetensors'] = Buffer.concat([weights, weights]).subarray(0, 500_000)
       const big = server.objectName(repo.files['model.safetensors'])
+      // The room that there was as the download began is taken by somebody else.
       server.fault = ({ path }) => {
         if (path.endsWith(big) && !existsSync(join(folder, 'other')))
           writeFileSync(join(folder, 'other'), Buffer.alloc(700_000))
@@ -491,7 +487,8 @@ describe('a download', () => {
         await refusal(),
         /^OUTPUT .*\.part: the disk is full\. What was downloaded is kept; make room, or name/,
       )
-      assert.deepEqual(parts().length, 1)
+      // A file that came beside it may be there in part too.
+      assert.ok(parts().includes(`${big}.part`), `${parts()}`)
       remount('size=4m')
       server.requests.length = 0
       checkWhole(await pull())
