@@ -21,9 +21,8 @@ export function discardRest(request: IncomingMessage, { idleMs }: Limits): void 
 }
 
 /**
- * Ends an answer whose connection stays open: once the body has come, or the client waits. One that sends still has to notice
- * where its connection is cut: Node's client takes that for an error of nobody's after an answer that is whole, and its process
- * dies.
+ * Ends an answer whose connection stays open: once the body has come, or its client waits for the end. Where a connection is cut
+ * whose client still sends after the end of its answer, Node's client has nobody to tell, and its process dies.
  */
 export function endAfterBody(request: IncomingMessage, response: ServerResponse, limits: Limits): void {
   const end = () => response.end()
