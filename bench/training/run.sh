@@ -7,4 +7,4 @@ for run in lora full; do
   node dist/cli/main.js train --config "bench/training/$run.yaml"
 done
 runs=build/training
-node dist/cli/main.js compare $runs/lora/eval/step-0000000 $runs/lora/eval/step-0000400 $runs/full/eval/step-0000250
+node dist/cli/main.js compare $runs/lora/eval/step-0000000 $runs/lora/eval/step-0000500 $runs/full/eval/step-0000300
