@@ -2,18 +2,23 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Limits } from './route.ts'
 
-/** Time in which the rest may come of what is refused, in ms. */
-export const lingering = 5_000
+/** Time in which the rest may come of what is refused, in ms, where a client may be silent for so long. */
+const lingering = 5_000
 /** A client of which nothing has come for so long, in ms, sends no more before it has its answer. */
 const quiet = 200
+
+/** Time in ms in which the rest may come of what is refused. */
+export function lingerMs({ idleMs }: Limits): number {
+  return Math.min(lingering, idleMs)
+}
 
 /**
  * Throws away for a while what still comes of a body: a client would lose the end of its answer with a connection that is reset
  * while it sends.
+ * @param request whose body is not complete
  */
-export function discardRest(request: IncomingMessage, { idleMs }: Limits): void {
-  if (request.complete) return
-  const late = setTimeout(() => request.destroy(), Math.min(lingering, idleMs))
+export function discardRest(request: IncomingMessage, limits: Limits): void {
+  const late = setTimeout(() => request.destroy(), lingerMs(limits))
   request.on('close', () => clearTimeout(late))
   // Those of an iterator that nobody goes on with.
   request.removeAllListeners('readable')

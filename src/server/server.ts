@@ -19,7 +19,7 @@ import { answerRaw, malformed } from './malformed.ts'
 import { Metrics } from './metrics.ts'
 import { openApi } from './open-api.ts'
 import { refuseQuery } from './query.ts'
-import { discardRest, lingering } from './rest-of-body.ts'
+import { discardRest, lingerMs } from './rest-of-body.ts'
 import type { App, Call, Limits } from './route.ts'
 import { get } from './route.ts'
 import { Router, type ServedRoute } from './router.ts'
@@ -251,7 +251,7 @@ export class LlamaServer {
       return
     }
     const id = randomUUID()
-    answerRaw(socket, refusal, id, Math.min(lingering, this.options.limits.idleMs))
+    answerRaw(socket, refusal, id, lingerMs(this.options.limits))
     // It was the body of a request that could not be read on.
     for (const { end } of open) end(refusal.status)
     if (open.length > 0) return

@@ -14,8 +14,8 @@ int divide_up(int n, int by) { return (n + by - 1) / by; }
 // Rows that are widened for a strip if activations are bf16: as many as a vector has lanes, so that whole blocks can be
 // transposed.
 constexpr int kWidenedRows = 16;
-// Rows that are packed at a time, about, and the widest strip of any kernel.
-constexpr int kPackedRows = 96, kMaxStrip = 64;
+// Columns of a transposed input that are packed at a time, and the widest strip of any kernel.
+constexpr int kPackedCols = 96, kMaxStrip = 64;
 
 // Writes the [16, 32] blocks of one strip of 16 rows, with zeros outside of h. It takes four rows at a time, because
 // the processor predicts reads along so many rows.
@@ -83,55 +83,56 @@ Gemm::Input Gemm::prepare(View h, const CpuMatrix& w, const Blocks& blocks) {
       // One panel is multiplied faster than rows are packed into strips.
       if (w.shape.panels == 1 && h.dtype == DType::kFloat32 && w.dtype == DType::kFloat32) {
         const bool narrow = w.rows <= kernels_.narrow_cols && w.kind == MatrixKind::kPlain;
-        return {h.data, h.cols, narrow ? kernels_.narrow_f32 : kernels_.attention_f32.run, {}};
+        return {h.data, h.cols, narrow ? kernels_.narrow_f32 : kernels_.attention_f32.run};
       }
       if (h.dtype == DType::kBFloat16)
         for (Memory& memory : widened_) memory.reserve_zeroed(size_t(kWidenedRows) * h.cols * 4);
-      return strips(h.rows, w, blocks,
+      return strips(h.rows, w, blocks, w.kernel.row_align,
                     [this, h, width = w.kernel.row_align](int row, int rows, int k0, int k1, int worker, float* to) {
                       pack_rows(h, width, row, rows, k0, k1, worker, to);
                     });
     case InputForm::kBf16Rows: {
-      if (k == h.cols) return {h.data, k, w.kernel.run, {}};
+      if (k == h.cols) return {h.data, k, w.kernel.run};
       input_.reserve_zeroed(size_t(h.rows) * k * 2);
       auto* out = input_.as<uint16_t>();
       for (int r = 0; r < h.rows; r++) {
         std::memcpy(out + size_t(r) * k, static_cast<const uint16_t*>(h.data) + size_t(r) * h.cols, size_t(h.cols) * 2);
         std::fill(out + size_t(r) * k + h.cols, out + size_t(r) * k + k, uint16_t{0});
       }
-      return {out, k, w.kernel.run, {}};
+      return {out, k, w.kernel.run};
     }
     case InputForm::kBf16Tiles: {
       const int strips = divide_up(h.rows, 16);
       input_.reserve_zeroed(size_t(strips) * 16 * k * 2);
       auto* out = input_.as<uint16_t>();
       pool_.parallel_for(strips, [&](int strip, int) { pack_tiles(h, strip, k, out + size_t(strip) * 16 * k); });
-      return {out, k, w.kernel.run, {}};
+      return {out, k, w.kernel.run};
     }
   }
   return {};
 }
 
 Gemm::Input Gemm::prepare_transposed(View h_t, const CpuMatrix& w, const Blocks& blocks) {
-  return strips(h_t.cols, w, blocks,
-                [this, h_t, width = w.kernel.row_align](int row, int rows, int k0, int k1, int, float* to) {
+  const int width = w.kernel.row_align;
+  // Many strips go together, so that whole cache lines are read.
+  return strips(h_t.cols, w, blocks, divide_up(kPackedCols, width) * width,
+                [this, h_t, width](int row, int rows, int k0, int k1, int, float* to) {
                   pack_columns(h_t, width, row, rows, k0, k1, to);
                 });
 }
 
-Gemm::Input Gemm::strips(int h_rows, const CpuMatrix& w, const Blocks& blocks, const Pack& pack) {
+Gemm::Input Gemm::strips(int h_rows, const CpuMatrix& w, const Blocks& blocks, int step, const Pack& pack) {
   const int width = w.kernel.row_align, k = w.shape.k_padded;
   if (blocks.panel_tasks == 1) {
     for (Memory& memory : strips_) memory.reserve_zeroed(size_t(blocks.row_block) * blocks.k_block * 4);
     return {nullptr, 0, w.kernel.run, pack};
   }
-  const int step = divide_up(kPackedRows, width) * width;
   input_.reserve_zeroed(size_t(divide_up(h_rows, width)) * width * k * 4);
   pool_.parallel_for(divide_up(h_rows, step), [&](int task, int worker) {
     const int row = task * step;
     pack(row, std::min(step, h_rows - row), 0, k, worker, input_.as<float>() + size_t(row) * k);
   });
-  return {input_.data(), k, w.kernel.run, {}};
+  return {input_.data(), k, w.kernel.run};
 }
 
 void Gemm::pack_rows(View h, int width, int row, int rows, int k0, int k1, int worker, float* strips) {
@@ -155,19 +156,19 @@ void Gemm::pack_rows(View h, int width, int row, int rows, int k0, int k1, int w
   }
 }
 
-// Each k of a strip is a piece of a row of h_t. Many strips go together, so that whole cache lines are read.
+// Each k of a strip is a piece of a row of h_t.
 void Gemm::pack_columns(View h_t, int width, int row, int rows, int k0, int k1, float* strips) const {
   const int end = std::min(k1, h_t.rows);
   const ptrdiff_t strip = ptrdiff_t{width} * (k1 - k0);
   if (h_t.dtype == DType::kFloat32) {
     kernels_.pack_columns(floats(h_t, k0) + row, h_t.cols, end - k0, rows, strips, strip);
   } else {
-    float values[kWidenedRows][kPackedRows + kMaxStrip];
+    float values[kWidenedRows][kPackedCols + kMaxStrip];
     for (int k = k0; k < end; k += kWidenedRows) {
       const int count = std::min(kWidenedRows, end - k);
       for (int i = 0; i < count; i++)
         kernels_.widen_bf16(static_cast<const uint16_t*>(h_t.data) + size_t(k + i) * h_t.cols + row, rows, values[i]);
-      kernels_.pack_columns(values[0], kPackedRows + kMaxStrip, count, rows, strips + size_t(k - k0) * width, strip);
+      kernels_.pack_columns(values[0], kPackedCols + kMaxStrip, count, rows, strips + size_t(k - k0) * width, strip);
     }
   }
   for (int r = 0; r < rows; r += width, strips += strip)
@@ -216,18 +217,19 @@ void Gemm::multiply_prepared(const Input& input, int h_rows, const CpuMatrix& w,
     }
     const int first = panel_task * panel_block, last = std::min(panels, first + panel_block);
     const int row = row_task * row_block, rows = std::min(h_rows - row, row_block);
-    const auto* a = static_cast<const std::byte*>(input.data) + size_t(row) * input.lda * element;
+    const auto* h = static_cast<const std::byte*>(input.data) + size_t(row) * input.lda * element;
+    auto* own = strips_[worker].as<float>();
     float* sums = tiles_[worker].as<float>();
     for (int k0 = 0; k0 < k; k0 += k_block) {
       const int k1 = std::min(k, k0 + k_block);
-      if (input.pack) input.pack(row, rows, k0, k1, worker, strips_[worker].as<float>());
+      if (input.pack) input.pack(row, rows, k0, k1, worker, own);
+      // What the task has packed begins with k0.
+      const void* a = input.pack ? static_cast<const void*>(own) : h;
+      const ptrdiff_t lda = input.pack ? k1 - k0 : input.lda;
+      const int skipped = input.pack ? k0 : 0;
       const auto run = [&](int p, float* c, ptrdiff_t ldc) {
-        if (input.pack) {
-          const std::byte* b = w.panel(p) + size_t(k0) * panel * dtype_size(w.dtype);
-          input.run(strips_[worker].data(), k1 - k0, rows, b, 0, k1 - k0, c, ldc, k0 > 0);
-        } else {
-          input.run(a, input.lda, rows, w.panel(p), k0, k1, c, ldc, k0 > 0);
-        }
+        const std::byte* b = w.panel(p) + size_t(skipped) * panel * dtype_size(w.dtype);
+        input.run(a, lda, rows, b, k0 - skipped, k1 - skipped, c, ldc, k0 > 0);
       };
       for (int p = first; p < last; p++) {
         if (p < direct_panels) {

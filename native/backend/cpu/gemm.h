@@ -55,15 +55,15 @@ class Gemm {
     const void* data;
     ptrdiff_t lda;
     decltype(GemmKernel::run) run;  // the kernel that reads it
-    Pack pack;
+    Pack pack = {};
   };
   Blocks blocks_of(const CpuMatrix& w, int h_rows, int panel_block) const;
   // Brings h into the form that the kernel reads, with rows padded with zeros to the kernel's alignment.
   Input prepare(View h, const CpuMatrix& w, const Blocks& blocks);
   Input prepare_transposed(View h_t, const CpuMatrix& w, const Blocks& blocks);
   // The input whose strips `pack` writes. Where each row belongs to one task alone, that task packs it, pass by pass,
-  // so that strips are read from a near cache; else all are packed before.
-  Input strips(int h_rows, const CpuMatrix& w, const Blocks& blocks, const Pack& pack);
+  // so that strips are read from a near cache; else all are packed before, `step` rows at a time.
+  Input strips(int h_rows, const CpuMatrix& w, const Blocks& blocks, int step, const Pack& pack);
   void multiply_prepared(const Input& input, int rows, const CpuMatrix& w, const Blocks& blocks,
                          const std::function<void(const ProductTile&)>& finish, FloatRows direct);
   void pack_rows(View h, int width, int row, int rows, int k0, int k1, int worker, float* strips);
