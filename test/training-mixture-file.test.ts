@@ -72,7 +72,6 @@ sets:
       'mine.yaml:2: no "set"; expected the name of a set of promptsource, as trec or glue/mrpc.',
     ],
     ['sets:\n- ../trec', 'mine.yaml:2: "../trec" is no name of a set; expected one like trec or glue/mrpc.'],
-    ['sets:\n- trec\n- set: trec', 'mine.yaml:3: the set trec is there twice; give it a weight.'],
     [
       'sets:\n- set: trec\n  weigth: 2',
       'mine.yaml:3: unknown key "weigth" of a set; it has set, templates, folder, split, size, weight, aliases, defaults.',
@@ -231,6 +230,32 @@ describe('training: sets at hand', () => {
       ])
       assert.deepEqual(await caps('sets: [{ set: s, templates: original }]'), [['s_one', 3]])
       assert.deepEqual(await caps('sets: [{ set: s, templates: [two] }]'), [['s_two', 3]])
+    }))
+
+  it('may have several entries, each for templates of its own', () =>
+    inFolder(async folder => {
+      writeRows(folder, 's/train.jsonl', [row, row, row])
+      writeRows(folder, 'more/train.jsonl', [row])
+      const entries = (more: string) =>
+        `sets: [{ set: s, templates: original, weight: 2 }, { set: s, templates: [${more}], folder: more }]`
+      await using mixture = await openYaml(folder, entries('two'))
+      assert.deepEqual(
+        mixture.tasks.map(({ name, cap }) => [name, cap]),
+        [
+          ['s_one', 6],
+          ['s_two', 1],
+        ],
+      )
+      const before = await dataFingerprint(mixture)
+      writeRows(folder, 's/train.jsonl', [row, row, { ...row, text: 'other' }])
+      const after = await dataFingerprint(mixture)
+      assert.deepEqual(after.tasks, before.tasks)
+      assert.notDeepEqual(after.sets, before.sets)
+      await assert.rejects(openYaml(folder, entries('two, one')), {
+        code: 'TRAINING',
+        message: 'the mixture mixture has the template "one" of s twice; give it one entry, with a weight.',
+      })
+      await assert.rejects(openYaml(folder, 'sets: [s, s]'), { code: 'TRAINING' })
     }))
 
   it('that are missing are named and counted, and may be missing if that is allowed', () =>

@@ -24,11 +24,6 @@ export function readMixture(root: YamlValue): Mixture {
   if (!list?.isList) throw (list ?? root).error('no "sets"; a mixture lists its sets, as "- set: trec"')
   const sets = list.items().map(readSet)
   if (sets.length === 0) throw list.error('"sets" is empty; a mixture has at least one')
-  const seen = new Set<string>()
-  for (const [i, { name }] of sets.entries()) {
-    if (seen.has(name)) throw list.items()[i]!.error(`the set ${name} is there twice; give it a weight`)
-    seen.add(name)
-  }
   return {
     name: entries.get('mixture')?.text('mixture') ?? basename(root.file).replace(/\.ya?ml$/, ''),
     maxExamples: entries.get('max_examples')?.integer('max_examples', 1) ?? maxExamplesOfSet,

@@ -79,20 +79,14 @@ export async function openMixture(mixture: Mixture, options: OpenMixtureOptions)
       if (lacking !== undefined) missing.push({ name: set.name, reason: lacking })
     }
     checkMissing(mixture, sets, missing, options)
+    const tasks = sets.flatMap(of => tasksOf(of, mixture))
+    checkTasks(mixture, tasks)
+    const totalCap = totalCapOf(mixture, tasks)
+    return { mixture, sets, tasks, missing, totalCap, [Symbol.asyncDispose]: close }
   } catch (error) {
     await close()
     throw error
   }
-  const tasks = sets.flatMap(of => tasksOf(of, mixture))
-  const totalCap = tasks.reduce((sum, { cap }) => sum + cap, 0)
-  if (totalCap > maxTotalCap) {
-    await close()
-    throw new MtLlamaError(
-      'TRAINING',
-      `the mixture ${mixture.name} has ${totalCap} examples an epoch; expected at most 2^52. Lower sizes or weights.`,
-    )
-  }
-  return { mixture, sets, tasks, missing, totalCap, [Symbol.asyncDispose]: close }
 }
 
 async function openSet(
@@ -170,6 +164,28 @@ function checkMissing(
   throw new MtLlamaError(
     'DATA_NOT_FOUND',
     `${count} ${missing.length === 1 ? 'is' : 'are'} missing or incomplete:${list}\n${wayOut}.`,
+  )
+}
+
+/** A set may have several entries, for templates that count differently, but none of its templates may. */
+function checkTasks({ name }: Mixture, tasks: readonly TrainingTask[]): void {
+  const seen = new Set<string>()
+  for (const task of tasks) {
+    if (seen.has(task.name))
+      throw new MtLlamaError(
+        'TRAINING',
+        `the mixture ${name} has the template ${JSON.stringify(task.template.name)} of ${task.of.set.name} twice; give it one entry, with a weight.`,
+      )
+    seen.add(task.name)
+  }
+}
+
+function totalCapOf({ name }: Mixture, tasks: readonly TrainingTask[]): number {
+  const totalCap = tasks.reduce((sum, { cap }) => sum + cap, 0)
+  if (totalCap <= maxTotalCap) return totalCap
+  throw new MtLlamaError(
+    'TRAINING',
+    `the mixture ${name} has ${totalCap} examples an epoch; expected at most 2^52. Lower sizes or weights.`,
   )
 }
 
