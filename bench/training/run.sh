@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Trains adapters of SmolLM2-135M-Instruct, then all of its weights, on the mixture beside this file, evaluates the model
-# before and after, and prints the differences: the figures of docs/training.md. It takes an hour of two
+# Trains adapters of SmolLM2-135M-Instruct in two ways, then all of its weights, on the mixtures beside this file, evaluates
+# the model before and after, and prints the differences: the figures of docs/training.md. It takes two hours of two
 # cores; what was stopped goes on. Run it in the root of the repository after `npm run build`, with ../shared beside it.
 set -euo pipefail
-for run in lora full; do
+for run in lora lora-yes-no full; do
   node dist/cli/main.js train --config "bench/training/$run.yaml"
 done
 runs=build/training
-node dist/cli/main.js compare $runs/lora/eval/step-0000000 $runs/lora/eval/step-0000500 $runs/full/eval/step-0000300
+node dist/cli/main.js compare $runs/lora/eval/step-0000000 $runs/lora/eval/step-0000500 \
+  $runs/lora-yes-no/eval/step-0001100 $runs/full/eval/step-0000300
