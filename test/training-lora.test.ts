@@ -52,6 +52,9 @@ describe('training: LoRA', () => {
     { loss: 3.107638120651245, norm: 4.585045337677002, learningRate: 0.0125 },
   ]
 
+  // Steps at such a rate drive apart what begins with another rounding.
+  const tolerances = [1e-6, 1e-6, 1e-6, 1e-6, 2e-5, 5e-5]
+
   for (const device of ['cpu', 'reference'] as const)
     it(`has PEFT's losses and norms on ${device}`, () =>
       withFolder(async folder => {
@@ -61,10 +64,11 @@ describe('training: LoRA', () => {
         })
         let step = 0
         for await (const own of trainStream(config)) {
-          const want = ofPeft[step++]!
+          const want = ofPeft[step]!
+          const tolerance = tolerances[step++]!
           for (const name of ['learningRate', 'loss', 'norm'] as const)
             assert.ok(
-              Math.abs(own[name] - want[name]) <= 1e-5 * want[name],
+              Math.abs(own[name] - want[name]) <= tolerance * want[name],
               `step ${step}: ${name} is ${own[name]}, want ${want[name]}`,
             )
         }
@@ -129,7 +133,7 @@ describe('training: LoRA', () => {
       for await (const { step } of trainStream(stopped)) if (step === 4) break
       // What a kill leaves.
       mkdirSync(join(stopped.out, 'step-0000006.part'))
-      const end = await train({ ...stopped, threads: 2 })
+      const end = await train({ ...stopped, threads: 2, keepActivations: 'never' })
       sameBytes(bytesOf(end.checkpoint), bytesOf(whole.checkpoint))
       assert.deepEqual(figuresOf(stopped.out), figuresOf(join(folder, 'whole')))
     }))

@@ -47,6 +47,16 @@ struct HeadLoss {
   int correct = 0;  // rows whose best token is the target
 };
 
+// Columns first .. first + count - 1 of a view; all of them where none are named.
+struct Columns {
+  Columns(View all) : x(all), first(0), count(all.cols) {}
+  Columns(View x_, int first_, int count_) : x(x_), first(first_), count(count_) {}
+
+  View x;
+  int first;
+  int count;
+};
+
 class BackwardOps {
  public:
   virtual ~BackwardOps() = default;
@@ -55,19 +65,19 @@ class BackwardOps {
 
   // values[i, :] = row `row + i` of the matrix, widened            values [count, cols] f32
   virtual void read_rows(const Matrix& matrix, int row, View values) = 0;
-  // Stores factor * master, master being [rows, cols] f32, rounded to the matrix's dtype.
-  virtual void repack(Matrix& matrix, View master, float factor = 1) = 0;
-  // Stores factor * master^T, master being [cols, rows] f32, in a kPlain matrix.
-  virtual void repack_transposed(Matrix& matrix, View master, float factor) = 0;
+  // Stores factor * master, which is f32, rounded to the matrix's dtype, as the block that begins at this row and
+  // column.
+  virtual void repack(Matrix& matrix, View master, float factor = 1, int row = 0, int col = 0) = 0;
+  // The same with master^T, in a kPlain matrix.
+  virtual void repack_transposed(Matrix& matrix, View master, float factor = 1, int row = 0, int col = 0) = 0;
   // w_t = w^T. w_t is kPlain [in, out] and has the dtype of w [out, in], of any kind.
   virtual void transpose(const Matrix& w, Matrix& w_t) = 0;
 
   // ---- what moves numbers ----
 
   virtual void fill_zero(View x) = 0;
-  // y = the columns of x from `first` on, as many as y has, rounded to the type of y
-  //   x f32 or act   y f32 or act
-  virtual void convert(View x, View y, int first = 0) = 0;
+  // y = x, rounded to the type of y           x f32 or act   y f32 or act
+  virtual void convert(View x, View y) = 0;
   // dx[rows[i], :] += dy[i, :] in the order of i     dy [rows of the pack, dim]   dx [T, dim]
   virtual void scatter_rows(const PlacedPack& pack, View dy, View dx) = 0;
   // dtable[ids[t], :] += dx[t, :] in the order of t  dx [T, dim]   dtable [vocab, dim]
@@ -91,13 +101,13 @@ class BackwardOps {
 
   // Gradients by the weight and bias of y = a w^T + bias:
   //   dw += dy^T a   dbias += sum of dy over the rows
-  //   dy [rows, out] act   a [rows, in] act   dw [out, in] f32   dbias [out] f32, or empty
+  //   dy [rows, out] act   a [rows, in] act   dw [out, in] f32   dbias [out] f32, or empty: with it dy is a whole view
   // The gradient by a is the product of dy and w^T as a matrix.
-  virtual void linear_backward(View dy, View a, View dw, View dbias) = 0;
+  virtual void linear_backward(const Columns& dy, const Columns& a, View dw, View dbias) = 0;
 
-  // y[:, first + i] = a w^T, for all i, or with `add` += it; the other columns stay.
-  //   a [rows, in] act   w [out, in] kPlain   y [rows, first + out or more] f32, or without `add` act
-  virtual void product(View a, const Matrix& w, bool add, int first, View y) = 0;
+  // y = a w^T + z b^T
+  //   a [rows, in] act   w [out, in] kPlain   y [rows, out] f32 or act
+  virtual void product(View a, const Matrix& w, View y, const LowRank& added = {}) = 0;
 
   // With swiglu()'s gate and up, and s = 1 / (1 + exp(-gate)):
   //   f = gate s * up   dgate = df * up * s (1 + gate (1 - s))   dup = df * gate s

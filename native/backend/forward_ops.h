@@ -37,10 +37,16 @@ struct RopeTable {
   View sin;
 };
 
-// What qkv() does with the products: bias, addend, norms of heads, rotation.
+// What adapters add to the product of rows x and a weight w (LoRA, Hu et al. 2021): x w^T + z b^T.
+//   z [rows of x, rank] activation dtype   b [rows of w, rank], of the kind and dtype of w; null: nothing is added
+struct LowRank {
+  View z;
+  const Matrix* b = nullptr;
+};
+
+// What qkv() does with the products: bias, norms of heads, rotation.
 struct QkvFinish {
   View bias;    // [rows of the weight] f32, or empty
-  View addend;  // [T, rows of the weight] f32, or empty: added to the products before the norms and the rotation
   View q_norm;  // [head_dim] f32: the weights of an RMSNorm over each head of q; empty where there is none
   View k_norm;  // [head_dim] f32: the same over each head of k; empty where q_norm is
   float eps = 0;
@@ -83,14 +89,16 @@ class ForwardOps {
   //   x [rows, dim] f32   w [dim] f32   y [rows, dim] activation dtype, not x
   virtual void rms_norm(View x, View w, float eps, View y) = 0;
 
-  // [q k v] = h w^T + bias + addend, then on each head of q and of k
+  // Ops that take a LowRank add it to the product at once. A backend that cannot train need not take one.
+
+  // [q k v] = h w^T + z b^T + bias, then on each head of q and of k
   //   RMSNorm, if the model has one (Henry et al. 2020, Yang et al. 2025):
   //     x -> x / sqrt(mean(x^2) + eps) * w, w being q_norm or k_norm
   //   RoPE (rotate halves, Su et al. 2021, as Hugging Face lays it out):
   //     (a, b) = (x[i], x[i + d/2]) -> (a cos - b sin, b cos + a sin) at the token's position
   //   h [T, dim]   w kQkv   q [T, heads * d] f32   k, v [T, kv_heads * d] f32
   virtual void qkv(const PlacedPack& pack, View h, const Matrix& w, const QkvFinish& finish, HeadShape shape, View q,
-                   View k, View v) = 0;
+                   View k, View v, const LowRank& added = {}) = 0;
 
   // out[t, head] = softmax(q[t, head] . K / sqrt(d)) V over what row t sees, online, keys in blocks cut by absolute
   // position, so that an unshared, a tree and a KV-segment run add in the same order. Of the positions that the pack
@@ -106,16 +114,14 @@ class ForwardOps {
   // Copies all rows of k and v into the cache: row t -> row cache_rows[t] of `layer`. No two may be the same.
   virtual void append_kv(const PlacedPack& pack, View k, View v, const KvCache& cache, int layer) = 0;
 
-  // x[t, :] += a[t, :] w^T + bias         a [rows, in] activation dtype   x [rows, out] f32
-  virtual void linear_add(View a, const Matrix& w, View bias, View x) = 0;
+  // x += a w^T + z b^T + bias             a [rows, in] activation dtype   x [rows, out] f32
+  virtual void linear_add(View a, const Matrix& w, View bias, View x, const LowRank& added = {}) = 0;
 
-  // f = silu(gate) * up, gate = h gate^T + bias_gate + addend_gate, up = h up^T + bias_up + addend_up
-  // (SwiGLU, Shazeer 2020)
+  // f = silu(gate) * up, [gate up] = h w^T + z b^T + bias          (SwiGLU, Shazeer 2020)
   //   w kGateUp   bias [2 * ffn] f32 or empty   f [rows, ffn] activation dtype
-  //   addend [rows, 2 * ffn] f32, or empty: what adapters add
-  //   gate_up [rows, 2 * ffn] f32, or empty: gate and up side by side, which the backward pass needs.
-  // Like the addend of qkv(), a backend that cannot train need not read or write these two.
-  virtual void swiglu(View h, const Matrix& w, View bias, View f, View addend = {}, View gate_up = {}) = 0;
+  //   gate_up [rows, 2 * ffn] f32, or empty: gate and up side by side, which the backward pass needs. A backend that
+  //   cannot train need not write it.
+  virtual void swiglu(View h, const Matrix& w, View bias, View f, const LowRank& added = {}, View gate_up = {}) = 0;
 
   // y[i, :] = x[rows[i], :]               x [T, dim] f32   y [rows of the pack, dim] f32
   virtual void gather_rows(const PlacedPack& pack, View x, View y) = 0;

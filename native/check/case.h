@@ -37,7 +37,8 @@ struct OpCase {
   int shift = 0;          // by this and twice this many bytes, a multiple of 4, arrays are off their 64-byte alignment
   bool head_norms = false;    // for qkv
   int window = kWholeWindow;  // for attention
-  int rank = 8;               // of adapters, for ops of training
+  bool adapted = false;       // for products of a layer: whether adapters add to them
+  int rank = 8;               // of adapters
 };
 
 // The trees as a pack of random ids. Some of its rows are scored twice, some never; all are appended to the cache, the

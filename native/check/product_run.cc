@@ -7,6 +7,19 @@
 #include "random.h"
 
 namespace mt::check {
+namespace {
+
+// Those of x [rows, cols] with y [rows, more], which may be empty, beside it.
+std::vector<double> row_norms(const std::vector<float>& x, int cols, const std::vector<float>& y, int more) {
+  std::vector<double> norms;
+  for (size_t r = 0; r * cols < x.size(); r++) {
+    norms.push_back(norm(&x[r * cols], cols));
+    if (!y.empty()) norms.back() = std::hypot(norms.back(), norm(&y[r * more], more));
+  }
+  return norms;
+}
+
+}  // namespace
 
 ProductRun::ProductRun(Backend& backend, const OpCase& c, DType rounding, int in, int out, MatrixKind kind)
     : OpRun(backend, c, rounding), in_(in) {
@@ -16,6 +29,11 @@ ProductRun::ProductRun(Backend& backend, const OpCase& c, DType rounding, int in
   weight_.copies.push_back(matrix(weight_.values.data(), out, in, kind));
   for (float& f : weight_.values) f = round_to(f, c.dtype);
   if (c.bias) bias_ = put(random(out, 6, 1), out);
+  if (!c.adapted) return;
+  z_values_ = random(size_t(tokens()) * c.rank, 9, 1, rounding);
+  b_values_ = random(size_t(out) * c.rank, 10, 1, c.dtype);
+  b_ = matrix(b_values_.data(), out, c.rank, kind);
+  added_ = {put(z_values_, c.rank, activation_), b_.get()};
 }
 
 double ProductRun::memory_bytes() const { return double(weight_.rows()) * in_ * dtype_size(case_.dtype); }
@@ -30,8 +48,8 @@ double ProductRun::widest_product(int row) const {
 
 const ProductRun::Norms& ProductRun::norms() const {
   if (norms_.rows.empty()) {
-    for (size_t i = 0; i < x_values_.size(); i += in_) norms_.rows.push_back(norm(&x_values_[i], in_));
-    for (size_t i = 0; i < weight_.values.size(); i += in_) norms_.weights.push_back(norm(&weight_.values[i], in_));
+    norms_.rows = row_norms(x_values_, in_, z_values_, case_.rank);
+    norms_.weights = row_norms(weight_.values, in_, b_values_, case_.rank);
   }
   return norms_;
 }

@@ -6,7 +6,7 @@ namespace mt::check {
 
 class ProductRun : public OpRun {
  public:
-  double flops() const override { return 2.0 * tokens() * weight_.rows() * in_; }
+  double flops() const override { return 2.0 * tokens() * weight_.rows() * (in_ + (case_.adapted ? case_.rank : 0)); }
   double memory_bytes() const override;
 
  protected:
@@ -25,6 +25,7 @@ class ProductRun : public OpRun {
 
   const int in_;
   View x_, bias_;
+  LowRank added_;
 
  private:
   struct Weight {
@@ -35,11 +36,12 @@ class ProductRun : public OpRun {
   struct Norms {
     std::vector<double> rows, weights;
   };
-  // Made when they are first asked for: only the reference needs them.
+  // Those of the rows of [x z] and [w b]. Made when they are first asked for: only the reference needs them.
   const Norms& norms() const;
 
-  std::vector<float> x_values_;
+  std::vector<float> x_values_, z_values_, b_values_;
   Weight weight_;
+  std::unique_ptr<Matrix> b_;
   mutable Norms norms_;
   size_t turn_ = 0;
 };

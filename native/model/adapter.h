@@ -1,30 +1,40 @@
-// Low-rank adapters of a layer's linear maps (LoRA, Hu et al. 2021): y = x w^T becomes x w^T + scale (x a^T) b^T.
+// Low-rank adapters of a layer's linear maps (LoRA, Hu et al. 2021): y = x w^T becomes x w^T + scale (x a^T) b^T. Those
+// of the maps that are one product stand side by side, so that they too are one.
 #pragma once
 #include <array>
+#include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "../backend/weight_store.h"
 
 namespace mt {
 
-// The maps of a layer that may have an adapter, in the order of the forward pass.
-enum class AdapterTarget : uint8_t { kQ, kK, kV, kO, kGate, kUp, kDown };
-inline constexpr size_t kAdapterTargets = 7;
+// The products of a layer, in the order of the forward pass.
+enum class LayerProduct : uint8_t { kQkv, kO, kGateUp, kDown };
+inline constexpr size_t kLayerProducts = 4;
 
-// Null matrices: there is no adapter.
+// The adapter of one of a product's maps.
+struct MapAdapter {
+  int row, rows;  // the map's rows of the product's weight
+  int col, rank;  // its rows of a, and columns of b
+};
+
+// The adapters of a product's maps, in the order of their rows. Null matrices: it has none.
 struct Adapter {
-  int rank = 0;
-  std::unique_ptr<Matrix> a;    // [rank, in], times the scale
-  std::unique_ptr<Matrix> b;    // [out, rank]
-  std::unique_ptr<Matrix> a_t;  // [in, rank], without the scale: for the backward pass
-  std::unique_ptr<Matrix> b_t;  // [rank, out], times the scale
+  std::vector<MapAdapter> maps;
+  int rank = 0;                 // of all maps together
+  std::unique_ptr<Matrix> a;    // [rank, in], times the scales
+  std::unique_ptr<Matrix> b;    // [out, rank], of the weight's kind: zeros but in the maps' rows and columns
+  std::unique_ptr<Matrix> a_t;  // [in, rank], without the scales: for the backward pass
+  std::unique_ptr<Matrix> b_t;  // [rank, out], times the scales
 };
 
 struct LayerAdapters {
-  Adapter& operator[](AdapterTarget target) { return adapters[static_cast<size_t>(target)]; }
-  const Adapter& operator[](AdapterTarget target) const { return adapters[static_cast<size_t>(target)]; }
+  Adapter& operator[](LayerProduct product) { return adapters[static_cast<size_t>(product)]; }
+  const Adapter& operator[](LayerProduct product) const { return adapters[static_cast<size_t>(product)]; }
 
-  std::array<Adapter, kAdapterTargets> adapters;
+  std::array<Adapter, kLayerProducts> adapters;
 };
 
 }  // namespace mt

@@ -28,9 +28,7 @@ struct LayerActivations {
   View log_sums;  // [tokens, heads] f32, or empty: what the backward pass of attention needs of its softmax
   View gate_up;   // [rows, 2 ffn] f32, or empty: what the backward pass needs of swiglu()
   View f;         // [rows, ffn]
-  // Only where a layer has adapters, else empty:
-  std::array<View, kAdapterTargets> z;  // [rows, rank] of each: scale * (input a^T)
-  View addend;                          // [rows, widest of qkv and gate_up] f32: what adapters add to a product
+  std::array<View, kLayerProducts> z;  // [rows, rank] of each product's adapter: input a^T; empty if there are none
 };
 
 // Norm of x [tokens, dim], queries, keys and values.
@@ -42,9 +40,12 @@ void project_gate_up(const LayerPass& pass, const LayerWeights& layer, const Lay
 // x += feed-forward network of x; the same, and what comes of f.
 void feed_forward(const LayerPass& pass, const LayerWeights& layer, const LayerActivations& act, View x);
 
-// The layer's adapter of `target`, or null.
-const Adapter* adapter_of(const LayerWeights& layer, AdapterTarget target);
+// The adapter of a product of the layer, or null.
+const Adapter* adapter_of(const LayerWeights& layer, LayerProduct product);
+// What that adapter adds to the product of x, whose z is computed into `act`; nothing where there is none.
+LowRank low_rank(const LayerPass& pass, const LayerWeights& layer, LayerProduct product, View x,
+                 const LayerActivations& act);
 // Where the z of that adapter lies, of so many rows.
-View z_of(const LayerActivations& act, AdapterTarget target, const Adapter& adapter, int rows);
+View z_of(const LayerActivations& act, LayerProduct product, const Adapter& adapter, int rows);
 
 }  // namespace mt

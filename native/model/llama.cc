@@ -120,16 +120,14 @@ size_t Llama::place(Activations& views, int tokens, int rows, std::byte* base) c
                      .log_sums = {},
                      .gate_up = {},
                      .f = {nullptr, max_rows, ffn, act},
-                     .z = {},
-                     .addend = {}},
+                     .z = {}},
            .x_scored = {nullptr, rows, dim, f32}};
   LayerActivations& layer = views.layer;
   size_t bytes =
       place_views(base, {&views.x, &layer.h, &layer.q, &layer.k, &layer.v, &layer.a, &layer.f, &views.x_scored});
   if (weights_.adapter_rank > 0) {
-    layer.addend = {nullptr, max_rows, std::max(q + 2 * kv, 2 * ffn), f32};
     View z = {nullptr, max_rows, weights_.adapter_rank, act};  // one after another they need no more than one
-    bytes += place_views(base ? base + bytes : nullptr, {&layer.addend, &z});
+    bytes += place_views(base ? base + bytes : nullptr, {&z});
     layer.z.fill(z);
   }
   layer.h.rows = layer.f.rows = tokens;

@@ -36,7 +36,7 @@ struct Weights {
   std::vector<LayerWeights> layers;
   View final_norm;               // [dim]
   std::unique_ptr<Matrix> head;  // [vocab, dim]; null if the embedding is the head
-  int adapter_rank = 0;          // the largest of all adapters; 0 if there are none
+  int adapter_rank = 0;          // the largest of all products' adapters; 0 if there are none
 };
 
 // Returns what Weights::bytes will be.

@@ -2,7 +2,9 @@
 #include "adapters.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <unordered_map>
 #include <utility>
 
 #include "../base/sizes.h"
@@ -10,108 +12,133 @@
 namespace mt {
 namespace {
 
-struct Module {
-  const char* name;
-  AdapterTarget target;
+// A linear map as one of those that are a product.
+struct MapShape {
+  const char* module;
+  LayerProduct product;
+  int in;
+  int row, rows;  // of the product's weight
 };
-constexpr Module kModules[] = {{"self_attn.q_proj", AdapterTarget::kQ}, {"self_attn.k_proj", AdapterTarget::kK},
-                               {"self_attn.v_proj", AdapterTarget::kV}, {"self_attn.o_proj", AdapterTarget::kO},
-                               {"mlp.gate_proj", AdapterTarget::kGate}, {"mlp.up_proj", AdapterTarget::kUp},
-                               {"mlp.down_proj", AdapterTarget::kDown}};
+
+std::array<MapShape, 7> maps_of(const LlamaConfig& c) {
+  const int dim = c.hidden_size, q = c.q_size(), kv = c.kv_size(), ffn = c.intermediate_size;
+  return {{{"self_attn.q_proj", LayerProduct::kQkv, dim, 0, q},
+           {"self_attn.k_proj", LayerProduct::kQkv, dim, q, kv},
+           {"self_attn.v_proj", LayerProduct::kQkv, dim, q + kv, kv},
+           {"self_attn.o_proj", LayerProduct::kO, q, 0, dim},
+           {"mlp.gate_proj", LayerProduct::kGateUp, dim, 0, ffn},
+           {"mlp.up_proj", LayerProduct::kGateUp, dim, ffn, ffn},
+           {"mlp.down_proj", LayerProduct::kDown, ffn, 0, dim}}};
+}
+
+MatrixKind kind_of(LayerProduct product) {
+  if (product == LayerProduct::kQkv) return MatrixKind::kQkv;
+  return product == LayerProduct::kGateUp ? MatrixKind::kGateUp : MatrixKind::kPlain;
+}
 
 [[noreturn]] void fail(const std::string& message) { throw Error(ErrorCode::INVALID_ARGUMENT, message); }
 
-// [in, out] of a module.
-std::pair<int, int> shape_of(AdapterTarget target, const LlamaConfig& c) {
-  switch (target) {
-    case AdapterTarget::kQ:
-      return {c.hidden_size, c.q_size()};
-    case AdapterTarget::kK:
-    case AdapterTarget::kV:
-      return {c.hidden_size, c.kv_size()};
-    case AdapterTarget::kO:
-      return {c.q_size(), c.hidden_size};
-    case AdapterTarget::kGate:
-    case AdapterTarget::kUp:
-      return {c.hidden_size, c.intermediate_size};
-    case AdapterTarget::kDown:
-      return {c.intermediate_size, c.hidden_size};
-  }
-  throw Error(ErrorCode::INTERNAL, "a target of adapters that does not exist");
+void check_spec(const AdapterSpec& spec, int in, int out) {
+  if (spec.rank < 1 || spec.rank > std::max(in, out))
+    fail(spec.module + " has an adapter of rank " + std::to_string(spec.rank) + ", expected 1 .. " +
+         std::to_string(std::max(in, out)));
+  if (!std::isfinite(spec.scale)) fail(spec.module + " has an adapter whose scale is not finite");
 }
 
 }  // namespace
 
-ModelAdapters::ModelAdapters(Llama& model, const std::vector<AdapterSpec>& specs) : model_(model) {
-  if (specs.empty()) fail("a list of adapters without any");
-  Weights& weights = model.weights();
-  if (weights.adapter_rank > 0) fail("the model has adapters already, of another trainer");
-  for (const AdapterSpec& spec : specs) place(spec);
-
-  Backend& backend = model.backend();
-  const LlamaConfig& config = model.config();
-  const DType dtype = model.head().dtype;
-  // Calls fn(adapter's matrix, rows, cols) for all matrices.
-  const auto for_matrices = [&](const auto& fn) {
-    for (const Place& p : places_) {
-      const int rank = p.spec.rank;
-      fn(p, &Adapter::a, rank, p.in);
-      fn(p, &Adapter::b, p.out, rank);
-      fn(p, &Adapter::a_t, p.in, rank);
-      fn(p, &Adapter::b_t, rank, p.out);
-    }
-  };
-  const auto bytes_of = [&](int rows, int cols) {
-    return placed_bytes(backend.matrix_bytes(rows, cols, MatrixKind::kPlain, config.head_shape(), dtype));
-  };
-  size_t bytes = 0;
-  for_matrices([&](const Place&, auto, int rows, int cols) { bytes += bytes_of(rows, cols); });
-  memory_ = backend.allocate(bytes);
-  auto* at = static_cast<std::byte*>(memory_->data());
+ModelAdapters::ModelAdapters(Llama& model, const std::vector<AdapterSpec>& specs)
+    : model_(model), places_(places_of(specs)) {
   try {
-    for_matrices([&](const Place& p, auto matrix, int rows, int cols) {
-      auto& adapters = weights.layers[p.layer].adapters;
-      if (!adapters) adapters = std::make_unique<LayerAdapters>();
-      adapter(p).*matrix = backend.create_matrix(rows, cols, MatrixKind::kPlain, config.head_shape(), dtype, at);
-      at += bytes_of(rows, cols);
-    });
+    create_matrices();
   } catch (...) {
     clear();
     throw;
   }
-  for (const Place& p : places_) {
-    adapter(p).rank = p.spec.rank;
-    weights.adapter_rank = std::max(weights.adapter_rank, p.spec.rank);
-  }
 }
 
 ModelAdapters::~ModelAdapters() { clear(); }
+
+std::vector<ModelAdapters::Place> ModelAdapters::places_of(const std::vector<AdapterSpec>& specs) const {
+  if (specs.empty()) fail("a list of adapters without any");
+  if (model_.weights().adapter_rank > 0) fail("the model has adapters already, of another trainer");
+  std::unordered_map<std::string, const AdapterSpec*> by_module;
+  for (const AdapterSpec& spec : specs)
+    if (!by_module.emplace(spec.module, &spec).second) fail(spec.module + " has two adapters");
+
+  std::vector<Place> places;
+  for (int l = 0; l < model_.config().layers; l++) {
+    for (const MapShape& map : maps_of(model_.config())) {
+      const auto found = by_module.find("model.layers." + std::to_string(l) + "." + map.module);
+      if (found == by_module.end()) continue;
+      const AdapterSpec& spec = *found->second;
+      check_spec(spec, map.in, map.rows);
+      if (places.empty() || places.back().layer != l || places.back().product != map.product)
+        places.push_back({l, map.product, map.in, 0, 0, {}});
+      places.back().rank += spec.rank;
+      places.back().maps.push_back({spec, map.row, map.rows});
+      by_module.erase(found);
+    }
+  }
+  for (const AdapterSpec& spec : specs)
+    if (by_module.count(spec.module)) fail("\"" + spec.module + "\" is no linear map of this model's layers");
+
+  for (Place& place : places)
+    for (const MapShape& map : maps_of(model_.config()))
+      if (map.product == place.product) place.out += map.rows;
+  return places;
+}
+
+void ModelAdapters::create_matrices() {
+  Backend& backend = model_.backend();
+  const HeadShape heads = model_.config().head_shape();
+  const DType dtype = model_.head().dtype;
+  // Calls fn(place, adapter's matrix, rows, cols, kind) for all matrices.
+  const auto for_matrices = [&](const auto& fn) {
+    for (const Place& p : places_) {
+      fn(p, &Adapter::a, p.rank, p.in, MatrixKind::kPlain);
+      fn(p, &Adapter::b, p.out, p.rank, kind_of(p.product));
+      fn(p, &Adapter::a_t, p.in, p.rank, MatrixKind::kPlain);
+      fn(p, &Adapter::b_t, p.rank, p.out, MatrixKind::kPlain);
+    }
+  };
+  const auto bytes_of = [&](int rows, int cols, MatrixKind kind) {
+    return placed_bytes(backend.matrix_bytes(rows, cols, kind, heads, dtype));
+  };
+  size_t bytes = 0;
+  for_matrices([&](const Place&, auto, int rows, int cols, MatrixKind kind) {
+    bytes = sum_of(bytes, bytes_of(rows, cols, kind));
+  });
+  memory_ = backend.allocate(bytes);
+  auto* at = static_cast<std::byte*>(memory_->data());
+  std::vector<float> zeros;
+  for_matrices([&](const Place& p, auto matrix, int rows, int cols, MatrixKind kind) {
+    auto& adapters = model_.weights().layers[p.layer].adapters;
+    if (!adapters) adapters = std::make_unique<LayerAdapters>();
+    adapter(p).*matrix = backend.create_matrix(rows, cols, kind, heads, dtype, at);
+    at += bytes_of(rows, cols, kind);
+    // Between the maps' blocks numbers stay zero.
+    zeros.resize(std::max(zeros.size(), size_t(rows) * cols));
+    backend.write_rows(*(adapter(p).*matrix), 0, rows, zeros.data());
+  });
+  backend.finish_rows();
+  for (const Place& p : places_) {
+    Adapter& own = adapter(p);
+    for (const Map& map : p.maps) {
+      own.maps.push_back({map.row, map.rows, own.rank, map.spec.rank});
+      own.rank += map.spec.rank;
+    }
+    model_.weights().adapter_rank = std::max(model_.weights().adapter_rank, own.rank);
+  }
+}
 
 void ModelAdapters::clear() {
   for (LayerWeights& layer : model_.weights().layers) layer.adapters = nullptr;
   model_.weights().adapter_rank = 0;
 }
 
-void ModelAdapters::place(const AdapterSpec& spec) {
-  const LlamaConfig& config = model_.config();
-  for (int l = 0; l < config.layers; l++)
-    for (const Module& module : kModules) {
-      if (spec.module != "model.layers." + std::to_string(l) + "." + module.name) continue;
-      const auto [in, out] = shape_of(module.target, config);
-      if (spec.rank < 1 || spec.rank > std::max(in, out))
-        fail(spec.module + " has an adapter of rank " + std::to_string(spec.rank) + ", expected 1 .. " +
-             std::to_string(std::max(in, out)));
-      if (!std::isfinite(spec.scale)) fail(spec.module + " has an adapter whose scale is not finite");
-      for (const Place& other : places_)
-        if (other.spec.module == spec.module) fail(spec.module + " has two adapters");
-      places_.push_back({spec, l, module.target, in, out});
-      return;
-    }
-  fail("\"" + spec.module + "\" is no linear map of this model's layers");
-}
-
 Adapter& ModelAdapters::adapter(const Place& place) {
-  return (*model_.weights().layers[place.layer].adapters)[place.target];
+  return (*model_.weights().layers[place.layer].adapters)[place.product];
 }
 
 std::vector<TrainedTensor> ModelAdapters::tensors() {
@@ -119,22 +146,29 @@ std::vector<TrainedTensor> ModelAdapters::tensors() {
   BackwardOps& ops = *model_.backend().backward();
   for (const Place& p : places_) {
     Adapter& own = adapter(p);
-    const float scale = p.spec.scale;
-    const Dimension rank = {p.spec.rank}, in = {p.in}, out = {p.out};
-    tensors.push_back({.parameters = {{p.spec.module + ".lora_A.weight", rank, in}},
+    std::vector<Parameter> stacked;
+    for (const Map& map : p.maps) stacked.push_back({map.spec.module + ".lora_A.weight", {map.spec.rank}, {p.in}});
+    tensors.push_back({.parameters = std::move(stacked),
                        .place = &own.a,
                        .weight = {},
-                       .publish = [&ops, &own, scale](View a) {
-                         ops.repack(*own.a, a, scale);
-                         ops.repack_transposed(*own.a_t, a, 1);
+                       .publish = [&ops, &own, &maps = p.maps](View a) {
+                         for (size_t i = 0; i < maps.size(); i++) {
+                           const auto [row, rows, col, rank] = own.maps[i];
+                           ops.repack(*own.a, a.part(col, rank), maps[i].spec.scale, col);
+                         }
+                         ops.repack_transposed(*own.a_t, a);
                        }});
-    tensors.push_back({.parameters = {{p.spec.module + ".lora_B.weight", out, rank}},
-                       .place = &own.b,
-                       .weight = {},
-                       .publish = [&ops, &own, scale](View b) {
-                         ops.repack(*own.b, b);
-                         ops.repack_transposed(*own.b_t, b, scale);
-                       }});
+    for (size_t i = 0; i < p.maps.size(); i++) {
+      const AdapterSpec& spec = p.maps[i].spec;
+      const MapAdapter& map = own.maps[i];
+      tensors.push_back({.parameters = {{spec.module + ".lora_B.weight", {map.rows}, {map.rank}}},
+                         .place = &map,
+                         .weight = {},
+                         .publish = [&ops, &own, &map, scale = spec.scale](View b) {
+                           ops.repack(*own.b, b, 1, map.row, map.col);
+                           ops.repack_transposed(*own.b_t, b, scale, map.col, map.row);
+                         }});
+    }
   }
   return tensors;
 }

@@ -30,19 +30,25 @@ class ModelAdapters {
   std::vector<TrainedTensor> tensors();
 
  private:
-  struct Place {
+  struct Map {
     AdapterSpec spec;
+    int row, rows;  // of the product's weight
+  };
+  // A product with adapters of some of its maps, which are in the order of their rows.
+  struct Place {
     int layer;
-    AdapterTarget target;
-    int in, out;
+    LayerProduct product;
+    int in, out, rank;
+    std::vector<Map> maps;
   };
 
-  void place(const AdapterSpec& spec);
+  std::vector<Place> places_of(const std::vector<AdapterSpec>& specs) const;
+  void create_matrices();
   void clear();
   Adapter& adapter(const Place& place);
 
   Llama& model_;
-  std::vector<Place> places_;
+  const std::vector<Place> places_;
   std::unique_ptr<Buffer> memory_;
 };
 

@@ -196,7 +196,9 @@ void Trainer::backward(const LayerPass& pass, Activations& act, const Control& c
     if (kept.recomputed) {
       attention(pass, l, kept);
       if (last) pass.ops.gather_rows(pass.pack, kept.middle, x);
-      project_gate_up(pass, weights.layers[l], with_rows(kept.act, x.rows), x);
+      const LayerActivations again = with_rows(kept.act, x.rows);
+      project_gate_up(pass, weights.layers[l], again, x);
+      low_rank(pass, weights.layers[l], LayerProduct::kDown, again.f, again);
     }
     feed_forward_backward(pass, l, act, x, last ? act.dx_scored : act.dx);
     if (last) {
@@ -218,21 +220,14 @@ void Trainer::feed_forward_backward(const LayerPass& pass, int l, const Activati
   const View h = kept.h, f = kept.f;
   const View dgate_up = rows_of(act.dgate_up, x.rows), df = rows_of(act.df, x.rows), dh = rows_of(act.dh, x.rows);
   const View dy = rounded(dx, act);
-  const Adapter* down = adapter_of(layer, AdapterTarget::kDown);
-  input_gradient(dy, *layer.down, df);
-  const View dz = down ? adapter_input_gradient(*down, dy, df, act) : View();
+  View dz = input_gradient(layer, LayerProduct::kDown, dy, *layer.down, df, act);
   ops_.swiglu_backward(kept.gate_up, df, f, dgate_up);
   add_weight_gradient(dy, f, &layer.down, &layer.down_bias);
-  if (down) {
-    const View z = z_of(kept, AdapterTarget::kDown, *down, f.rows);
-    ops_.product(f, *down->a, false, 0, z);
-    add_adapter_gradients(*down, dy, f, z, dz);
-  }
+  add_adapter_gradients(layer, LayerProduct::kDown, dy, f, kept, dz);
   pass.ops.rms_norm(x, layer.ffn_norm, eps, h);
+  dz = input_gradient(layer, LayerProduct::kGateUp, dgate_up, *layer.gate_up, dh, act);
   add_weight_gradient(dgate_up, h, &layer.gate_up, &layer.gate_up_bias);
-  input_gradient(dgate_up, *layer.gate_up, dh);
-  adapter_backward(layer, AdapterTarget::kGate, dgate_up, 0, h, kept, dh, act);
-  adapter_backward(layer, AdapterTarget::kUp, dgate_up, f.cols, h, kept, dh, act);
+  add_adapter_gradients(layer, LayerProduct::kGateUp, dgate_up, h, kept, dz);
   ops_.rms_norm_backward(x, layer.ffn_norm, eps, dh, dx, parameters_.gradient(&layer.ffn_norm));
 }
 
@@ -244,62 +239,47 @@ void Trainer::attention_backward(const LayerPass& pass, int l, const Activations
   const HeadShape shape = pass.config.head_shape();
   const float eps = pass.config.rms_norm_eps;
   const View dy = rounded(act.dx, act);
-  input_gradient(dy, *layer.o, act.da);
+  View dz = input_gradient(layer, LayerProduct::kO, dy, *layer.o, act.da, act);
   add_weight_gradient(dy, kept.a, &layer.o, &layer.o_bias);
-  adapter_backward(layer, AdapterTarget::kO, dy, 0, kept.a, kept, act.da, act);
+  add_adapter_gradients(layer, LayerProduct::kO, dy, kept.a, kept, dz);
   ops_.attention_backward(pass.pack, kept.q, kept.k, kept.v, kept.a, kept.log_sums, act.da, shape,
                           pass.config.window(l), act.dqkv);
   ops_.rope_backward(pass.pack, pass.rope, shape, act.dqkv);
   const View dqkv = rounded(act.dqkv, act);
-  const int q = kept.q.cols, kv = kept.k.cols;
   pass.ops.rms_norm(x, layer.attention_norm, eps, kept.h);
+  dz = input_gradient(layer, LayerProduct::kQkv, dqkv, *layer.qkv, dh, act);
   add_weight_gradient(dqkv, kept.h, &layer.qkv, &layer.qkv_bias);
-  input_gradient(dqkv, *layer.qkv, dh);
-  adapter_backward(layer, AdapterTarget::kQ, dqkv, 0, kept.h, kept, dh, act);
-  adapter_backward(layer, AdapterTarget::kK, dqkv, q, kept.h, kept, dh, act);
-  adapter_backward(layer, AdapterTarget::kV, dqkv, q + kv, kept.h, kept, dh, act);
+  add_adapter_gradients(layer, LayerProduct::kQkv, dqkv, kept.h, kept, dz);
   ops_.rms_norm_backward(x, layer.attention_norm, eps, dh, act.dx, parameters_.gradient(&layer.attention_norm));
 }
 
-void Trainer::input_gradient(View dy, const Matrix& w, View dx) { ops_.product(dy, transposed(w), false, 0, dx); }
+View Trainer::input_gradient(const LayerWeights& layer, LayerProduct product, View dy, const Matrix& w, View dx,
+                             const Activations& act) {
+  const Adapter* adapter = adapter_of(layer, product);
+  LowRank added;
+  if (adapter) {
+    added = {act.dz, adapter->a_t.get()};
+    added.z.rows = dy.rows;
+    added.z.cols = adapter->rank;
+    ops_.product(dy, *adapter->b_t, added.z);
+  }
+  ops_.product(dy, transposed(w), dx, added);
+  return added.z;
+}
 
 void Trainer::add_weight_gradient(View dy, View x, const void* weight, const void* bias) {
   const View dw = parameters_.gradient(weight);
   if (dw.data) ops_.linear_backward(dy, x, dw, parameters_.gradient(bias));
 }
 
-View Trainer::adapter_input_gradient(const Adapter& adapter, View dy, View dx, const Activations& act) {
-  View dz = act.dz, dz_act = act.dz_act;
-  dz.rows = dz_act.rows = dy.rows;
-  dz.cols = dz_act.cols = adapter.rank;
-  ops_.product(dy, *adapter.b_t, false, 0, dz);
-  ops_.convert(dz, dz_act);
-  ops_.product(dz_act, *adapter.a_t, true, 0, dx);
-  return dz_act;
-}
-
-void Trainer::add_adapter_gradients(const Adapter& adapter, View dy, View x, View z, View dz) {
-  ops_.linear_backward(dy, z, parameters_.gradient(&adapter.b), {});
-  ops_.linear_backward(dz, x, parameters_.gradient(&adapter.a), {});
-}
-
-void Trainer::adapter_backward(const LayerWeights& layer, AdapterTarget target, View dy, int first, View x,
-                               const LayerActivations& kept, View dx, const Activations& act) {
-  const Adapter* adapter = adapter_of(layer, target);
+void Trainer::add_adapter_gradients(const LayerWeights& layer, LayerProduct product, View dy, View x,
+                                    const LayerActivations& kept, View dz) {
+  const Adapter* adapter = adapter_of(layer, product);
   if (!adapter) return;
-  const View own = part_of(*adapter, dy, first, act);
-  const View dz = adapter_input_gradient(*adapter, own, dx, act);
-  add_adapter_gradients(*adapter, own, x, z_of(kept, target, *adapter, x.rows), dz);
-}
-
-// The columns of dy that belong to the adapter's map, side by side.
-View Trainer::part_of(const Adapter& adapter, View dy, int first, const Activations& act) {
-  if (dy.cols == adapter.b->rows) return dy;
-  View part = act.dy_part;
-  part.rows = dy.rows;
-  part.cols = adapter.b->rows;
-  ops_.convert(dy, part, first);
-  return part;
+  const View z = z_of(kept, product, *adapter, x.rows);
+  for (const MapAdapter& map : adapter->maps)
+    ops_.linear_backward({dy, map.row, map.rows}, {z, map.col, map.rank}, parameters_.gradient(&map), {});
+  ops_.linear_backward(dz, x, parameters_.gradient(&adapter->a), {});
 }
 
 // Returns dy in the type of the activations, which matrix products read.
@@ -323,7 +303,7 @@ const Matrix& Trainer::transposed(const Matrix& w) {
 size_t Trainer::place(Activations& act, int tokens, int rows, std::byte* base) const {
   const LlamaConfig& c = model_->config();
   const int dim = c.hidden_size, q = c.q_size(), kv = c.kv_size(), ffn = c.intermediate_size, qkv = q + 2 * kv;
-  const int most = std::max(tokens, rows), rank = model_->weights().adapter_rank;
+  const int most = std::max(tokens, rows), rank = model_->weights().adapter_rank;  // 0 without adapters
   const DType f32 = DType::kFloat32, type = model_->activation_dtype();
   act.middle_scored = act.x_scored = act.dx_scored = {nullptr, rows, dim, f32};
   act.h = {nullptr, most, dim, type};
@@ -335,15 +315,9 @@ size_t Trainer::place(Activations& act, int tokens, int rows, std::byte* base) c
   act.da = {nullptr, tokens, q, f32};
   act.dqkv = {nullptr, tokens, qkv, f32};
   act.rounded = {nullptr, type == f32 ? 0 : most, std::max(dim, qkv), type};
-  // Without adapters these four are empty.
-  const int adapted = rank > 0 ? most : 0;
-  act.addend = {nullptr, adapted, std::max(qkv, 2 * ffn), f32};
-  act.dy_part = {nullptr, adapted, std::max({q, kv, ffn}), type};
-  act.dz = {nullptr, adapted, rank, f32};
-  act.dz_act = {nullptr, adapted, rank, type};
-  const size_t bytes = place_views(
-      base, {&act.middle_scored, &act.x_scored, &act.h, &act.f, &act.dx, &act.dx_scored, &act.dh, &act.df,
-             &act.dgate_up, &act.da, &act.dqkv, &act.rounded, &act.addend, &act.dy_part, &act.dz, &act.dz_act});
+  act.dz = {nullptr, rank > 0 ? most : 0, rank, type};
+  const size_t bytes = place_views(base, {&act.middle_scored, &act.x_scored, &act.h, &act.f, &act.dx, &act.dx_scored,
+                                          &act.dh, &act.df, &act.dgate_up, &act.da, &act.dqkv, &act.rounded, &act.dz});
   return bytes + place_layers(act, tokens, rows, base ? base + bytes : nullptr);
 }
 
@@ -367,11 +341,10 @@ size_t Trainer::place_layers(Activations& act, int tokens, int rows, std::byte* 
          .log_sums = {nullptr, tokens, c.heads, f32},
          .gate_up = {nullptr, most, 2 * c.intermediate_size, f32},
          .f = act.f,
-         .z = {},
-         .addend = act.addend};
+         .z = {}};
     take({&layer.middle, &l.q, &l.k, &l.v, &l.a, &l.log_sums, &l.gate_up});
     for (View& z : l.z) {
-      z = {nullptr, act.dz_act.rows, act.dz_act.cols, type};
+      z = {nullptr, act.dz.rows, act.dz.cols, type};
       take({&z});
     }
   };

@@ -52,7 +52,7 @@ class Trainer {
     View x;                // [T, dim] f32: its input
     bool recomputed;       // whether it shares the memory of all that follows with others
     View middle;           // [T, dim] f32: the input of its second norm
-    LayerActivations act;  // h, f and addend are scratch memory of all layers; rows of h, gate_up, f and z: R
+    LayerActivations act;  // h and f are scratch memory of all layers; rows of h, gate_up, f and z: R
   };
   // What one pack needs.
   struct Activations {
@@ -63,10 +63,7 @@ class Trainer {
     // gradients
     View dx, dx_scored, dh, df, dgate_up, da, dqkv;
     View rounded;  // [R, widest of dim and qkv]: a gradient in the type of the activations; empty if that is float32
-    // Only where there are adapters:
-    View addend;      // as that of LayerActivations
-    View dy_part;     // [R, widest output of a map]: the columns of a gradient that belong to one map
-    View dz, dz_act;  // [R, rank]: the gradient by z, in float32 and in the type of the activations
+    View dz;       // [R, rank]: the gradient by an adapter's z; empty if there are none
   };
 
   size_t place(Activations& act, int tokens, int rows, std::byte* base) const;
@@ -79,20 +76,16 @@ class Trainer {
   void attention(const LayerPass& pass, int l, const KeptLayer& kept);
   void feed_forward_backward(const LayerPass& pass, int l, const Activations& act, View x, View dx);
   void attention_backward(const LayerPass& pass, int l, const Activations& act);
-  // dx = dy w
-  void input_gradient(View dy, const Matrix& w, View dx);
+  // dx = dy w + what the product's adapter makes of dy, the gradient by its z, which is returned.
+  View input_gradient(const LayerWeights& layer, LayerProduct product, View dy, const Matrix& w, View dx,
+                      const Activations& act);
   // Adds to the gradients of the matrix and the bias at these places of the model's Weights, unless they are not
   // trained.
   void add_weight_gradient(View dy, View x, const void* weight, const void* bias);
-  // What the adapter of a map makes of the gradient dy by the map's output: adds to dx, and keeps the gradient by z
-  // [rows, rank].
-  View adapter_input_gradient(const Adapter& adapter, View dy, View dx, const Activations& act);
-  // Adds to the gradients of a and b. x is the map's input, z what came of it in the forward pass.
-  void add_adapter_gradients(const Adapter& adapter, View dy, View x, View z, View dz);
-  // Both, where the layer has an adapter of `target`, to whose output columns of dy from `first` on belong.
-  void adapter_backward(const LayerWeights& layer, AdapterTarget target, View dy, int first, View x,
-                        const LayerActivations& kept, View dx, const Activations& act);
-  View part_of(const Adapter& adapter, View dy, int first, const Activations& act);
+  // Adds to the gradients of the product's adapter, if there is one. x is the product's input, z what the adapter made
+  // of it in the forward pass.
+  void add_adapter_gradients(const LayerWeights& layer, LayerProduct product, View dy, View x,
+                             const LayerActivations& kept, View dz);
   View rounded(View dy, const Activations& act);
   const Matrix& transposed(const Matrix& w);
 

@@ -36,6 +36,9 @@ export type KeptActivations = (typeof keptActivations)[number]
 
 /** Rows of a matrix that runs come in panels: ranks are as if they were a multiple of so many. */
 const panel = 16
+/** Maps that are one product, at most: their adapters stand side by side, and each has room for all of their ranks. */
+const mapsOfProduct = 3
+const productsOfLayer = 4
 /** Bytes of the logits that the head computes at a time (native/backend/cpu/backward.cc). */
 const logitBytes = 64 * 2 ** 20
 
@@ -47,7 +50,8 @@ export function trainingBytes(
   const transposed = hiddenSize * Math.max(vocabSize, 2 * intermediateSize)
   const trained = parameterCount(parameters)
   const largest = Math.max(...parameters.map(({ shape }) => elementCount(shape)))
-  const adapters = rank === 0 ? 0 : 2 * trained * (Math.ceil(rank / panel) * (panel / rank))
+  const adapters =
+    rank === 0 ? 0 : 2 * trained * Math.max(mapsOfProduct, Math.ceil(rank / panel) * (panel / rank))
   const numberBytes = dtype === 'float32' ? 4 : 2
   return {
     fixed:
@@ -56,7 +60,8 @@ export function trainingBytes(
       2 * logitBytes,
     ofToken:
       activationsOfToken(config, numberBytes) +
-      adapterActivationBytes(config, rank, numberBytes) +
+      // The gradient by an adapter's inner product, and these when the model scores.
+      numberBytes * 2 * mapsOfProduct * rank +
       activationBytes(config, 1),
     keptOfToken: activationsOfLayer(config, rank, numberBytes),
   }
@@ -79,16 +84,8 @@ function activationsOfToken(config: LlamaConfig, numberBytes: number): number {
 function activationsOfLayer(config: LlamaConfig, rank: number, numberBytes: number): number {
   const { hiddenSize, intermediateSize, heads, kvHeads, headDim } = config
   const sums = hiddenSize + (heads + 2 * kvHeads) * headDim + heads + 2 * intermediateSize
-  return numberBytes * (heads * headDim + 7 * rank) + 4 * sums
-}
-
-/** Inner products of all maps of a layer and the gradient of one, and a part of the widest outputs. */
-function adapterActivationBytes(config: LlamaConfig, rank: number, numberBytes: number): number {
-  if (rank === 0) return 0
-  const { intermediateSize, heads, kvHeads, headDim } = config
-  const widest = Math.max(heads * headDim, intermediateSize)
-  const sums = Math.max((heads + 2 * kvHeads) * headDim, 2 * intermediateSize)
-  return numberBytes * (8 * rank + widest) + 4 * (rank + sums)
+  const inner = productsOfLayer * mapsOfProduct * rank
+  return numberBytes * (heads * headDim + inner) + 4 * sums
 }
 
 /** Bytes that training takes, and how many of these are for activations that are kept. */

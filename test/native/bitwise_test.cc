@@ -92,8 +92,27 @@ bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
 
 // ---- ops that take rows one by one ----
 
-// Results for the rows of `list`: rms_norm, linear_add, swiglu, head_score and its best three, side by side.
-Rows row_results(Bench& b, const Rows& rows, const std::vector<int>& list, const Matrix& plain, const Matrix& gate_up) {
+struct RowWeights {
+  RowWeights(Bench& b, DType dtype, int dim, int vocab) {
+    const auto make = [&](int rows, int cols, MatrixKind kind, uint64_t seed) {
+      auto matrix = b.matrix(rows, cols, kind, dtype);
+      b.backend->write_rows(*matrix, 0, rows, random(size_t(rows) * cols, seed, 1).data());
+      return matrix;
+    };
+    plain = make(vocab, dim, MatrixKind::kPlain, 3);
+    gate_up = make(2 * 75, dim, MatrixKind::kGateUp, 4);
+    a = make(5, dim, MatrixKind::kPlain, 7);
+    plain_b = make(vocab, 5, MatrixKind::kPlain, 8);
+    gate_up_b = make(2 * 75, 5, MatrixKind::kGateUp, 9);
+  }
+
+  std::unique_ptr<Matrix> plain, gate_up, a, plain_b, gate_up_b;
+};
+
+// Results for the rows of `list`: rms_norm, linear_add, swiglu, both with adapters too, head_score and its best three,
+// side by side.
+Rows row_results(Bench& b, const Rows& rows, const std::vector<int>& list, const RowWeights& w) {
+  const Matrix &plain = *w.plain, &gate_up = *w.gate_up;
   const int n = static_cast<int>(list.size()), dim = static_cast<int>(rows[0].size());
   const Rows input = pick(rows, list);
   const View h = b.upload(input, b.activation), x = b.upload(input, DType::kFloat32);
@@ -103,12 +122,18 @@ Rows row_results(Bench& b, const Rows& rows, const std::vector<int>& list, const
   b.backend->rms_norm(x, weight, 1e-5f, normed);
   b.backend->swiglu(h, gate_up, {}, f);
   b.backend->linear_add(h, plain, {}, sum);
+  const View z = b.view(n, w.a->rows, b.activation), adapted_f = b.view(n, gate_up.rows / 2, b.activation);
+  const View adapted_sum = b.upload(Rows(n, random(plain.rows, 6, 1)), DType::kFloat32);
+  b.backend->backward()->product(h, *w.a, z);
+  b.backend->swiglu(h, gate_up, {}, adapted_f, {z, w.gate_up_b.get()});
+  b.backend->linear_add(h, plain, {}, adapted_sum, {z, w.plain_b.get()});
   std::vector<float> log_prob(n), top_log_prob(3 * n);
   std::vector<int32_t> argmax(n), top_ids(3 * n), targets(n);
   for (int i = 0; i < n; i++) targets[i] = list[i] * 37 % plain.rows;
   b.backend->head_score(h, plain, targets, 3, {log_prob, argmax, top_ids, top_log_prob}, Control());
   Rows all(n);
-  const Rows parts[] = {Bench::read(normed), Bench::read(f), Bench::read(sum)};
+  const Rows parts[] = {Bench::read(normed), Bench::read(f), Bench::read(sum), Bench::read(adapted_f),
+                        Bench::read(adapted_sum)};
   for (int i = 0; i < n; i++) {
     for (const Rows& part : parts) all[i].insert(all[i].end(), part[i].begin(), part[i].end());
     all[i].push_back(log_prob[i]);
@@ -135,13 +160,10 @@ void test_rows(const Variant& v, DType dtype, int dim, int vocab) {
   Rows want;
   for (const int threads : {1, 2, 3}) {
     Bench b(v, threads, dtype);
-    const auto plain = b.matrix(vocab, dim, MatrixKind::kPlain, dtype);
-    const auto gate_up = b.matrix(2 * 75, dim, MatrixKind::kGateUp, dtype);
-    b.backend->write_rows(*plain, 0, vocab, random(size_t(vocab) * dim, 3, 1).data());
-    b.backend->write_rows(*gate_up, 0, 150, random(size_t(150) * dim, 4, 1).data());
-    if (want.empty()) want = row_results(b, rows, all, *plain, *gate_up);
+    const RowWeights weights(b, dtype, dim, vocab);
+    if (want.empty()) want = row_results(b, rows, all, weights);
     for (const auto& list : lists) {
-      const Rows got = row_results(b, rows, list, *plain, *gate_up);
+      const Rows got = row_results(b, rows, list, weights);
       for (size_t i = 0; i < list.size(); i++)
         check(same_bits(got[i], want[list[i]]), "%s %s dim %d vocab %d threads %d: row %d of %zu beside others differs",
               v.name.c_str(), std::string(dtype_name(dtype)).c_str(), dim, vocab, threads, list[i], list.size());

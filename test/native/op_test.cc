@@ -57,7 +57,8 @@ void test_all(const std::vector<Variant>& variants) {
                             .adjusted = n % 2 == 1,
                             .shift = turn % 3 * 4,
                             .head_norms = n % 4 < 2,
-                            .window = kTestWindows[n % 4]};
+                            .window = kTestWindows[n % 4],
+                            .adapted = n % 3 == 1};
           test(variants, *kind, c, turn % 3 == 0);
         }
     }

@@ -117,7 +117,6 @@ std::vector<RowOp> row_ops(Backend& b, DType dtype) {
   const auto qkv = [=, &b](Memory& m, View h, bool head_norms) {
     const auto w = m.matrix(q_dim + 2 * kv_dim, kDim, MatrixKind::kQkv, kHeads, dtype);
     QkvFinish finish = {.bias = {},
-                        .addend = {},
                         .q_norm = {},
                         .k_norm = {},
                         .eps = 1e-5f,
@@ -171,6 +170,21 @@ std::vector<RowOp> row_ops(Backend& b, DType dtype) {
          const View f = m.view(kRows, kFfn, activation);
          b.swiglu(h, *w, {}, f);
          return m.read(f);
+       }},
+      {"what adapters add", 5, true,
+       [=, &b](Memory& m, View z) {
+         const auto w = m.matrix(65, kDim, MatrixKind::kPlain, {}, dtype);
+         const auto w_b = m.matrix(65, 5, MatrixKind::kPlain, {}, dtype);
+         const View h = m.upload(random_rows(kRows, kDim, 9), activation), x = m.upload(random_rows(kRows, 65, 8));
+         b.linear_add(h, *w, {}, x, {z, w_b.get()});
+         Floats all = m.read(x);
+         if (dtype == DType::kFloat16) return all;  // in which nothing is trained
+         const auto gate_up = m.matrix(2 * kFfn, kDim, MatrixKind::kGateUp, {}, dtype);
+         const auto gate_up_b = m.matrix(2 * kFfn, 5, MatrixKind::kGateUp, {}, dtype);
+         const View f = m.view(kRows, kFfn, activation);
+         b.swiglu(h, *gate_up, {}, f, {z, gate_up_b.get()});
+         append(all, m.read(f));
+         return all;
        }},
       {"gather_rows", kDim, false,
        [=, &b](Memory& m, View x) {

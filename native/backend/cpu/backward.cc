@@ -34,22 +34,23 @@ class CpuBackward final : public BackwardOps {
     });
   }
 
-  void repack(Matrix& matrix, View master, float factor) override {
+  void repack(Matrix& matrix, View master, float factor, int row, int col) override {
     CpuMatrix& m = packed(matrix);
     if (factor != 1) scaled_.reserve_zeroed(size(master) * sizeof(float));
     for_blocks(master.rows, 64, [&](int begin, int end, int) {
       const float* values = floats(master, begin);
       if (factor != 1) values = scaled(values, size_t(end - begin) * master.cols, factor, size_t(begin) * master.cols);
-      m.write_rows(begin, end - begin, values, kernels_.transpose);
+      m.write_block(row + begin, end - begin, col, master.cols, values, kernels_.transpose);
     });
   }
 
-  void repack_transposed(Matrix& matrix, View master, float factor) override {
+  void repack_transposed(Matrix& matrix, View master, float factor, int row, int col) override {
     CpuMatrix& m = packed(matrix);
     scaled_.reserve_zeroed(size(master) * sizeof(float));
     for_blocks(master.rows, 16, [&](int begin, int end, int) {
       for (int r = begin; r < end; r++)
-        m.write_column(r, scaled(floats(master, r), master.cols, factor, size_t(r) * master.cols));
+        m.write_column(col + r, row, master.cols,
+                       scaled(floats(master, r), master.cols, factor, size_t(r) * master.cols));
     });
   }
 
@@ -66,7 +67,7 @@ class CpuBackward final : public BackwardOps {
       float* row = rows_[worker].as<float>();
       for (int r = begin; r < end; r++) {
         packed(w).read_row(r, row);
-        to.write_column(r, row);
+        to.write_column(r, 0, w.cols, row);
       }
     });
   }
@@ -77,16 +78,15 @@ class CpuBackward final : public BackwardOps {
     for_elements(size(x), [&](size_t begin, size_t count) { std::fill_n(floats(x) + begin, count, 0.0f); });
   }
 
-  void convert(View x, View y, int first) override {
+  void convert(View x, View y) override {
     for_blocks(y.rows, 16, [&](int begin, int end, int) {
       for (int r = begin; r < end; r++) {
         if (x.dtype == DType::kFloat32 && y.dtype == DType::kFloat32) {
-          std::copy_n(floats(x, r) + first, y.cols, floats(y, r));
+          std::copy_n(floats(x, r), y.cols, floats(y, r));
         } else if (y.dtype == DType::kFloat32) {
-          for (int i = 0; i < y.cols; i++) floats(y, r)[i] = element(x, r, first + i);
+          for (int i = 0; i < y.cols; i++) floats(y, r)[i] = element(x, r, i);
         } else {
-          auto* to = static_cast<uint16_t*>(y.data) + size_t(r) * y.cols;
-          for (int i = 0; i < y.cols; i++) to[i] = f32_to_bf16(element(x, r, first + i));
+          for (int i = 0; i < y.cols; i++) halves(y, r)[i] = f32_to_bf16(element(x, r, i));
         }
       }
     });
@@ -138,7 +138,7 @@ class CpuBackward final : public BackwardOps {
       const int rows = std::min(part, h.rows - first);
       const View h_part = h.part(first, rows);
       const View z = {logits_.data(), rows, w.rows, DType::kFloat32};
-      product(h_part, w, false, 0, z);
+      product(h_part, w, z, {});
       auto* losses = losses_.as<RowLoss>();
       pool_.parallel_for(rows, [&](int r, int) {
         losses[r] = softmax_gradient(floats(z, r), w.rows, targets[first + r], weights[first + r]);
@@ -150,9 +150,9 @@ class CpuBackward final : public BackwardOps {
       View dz = z;
       if (h.dtype == DType::kBFloat16) {
         dz = {rounded_.data(), rows, w.rows, DType::kBFloat16};
-        convert(z, dz, 0);
+        convert(z, dz);
       }
-      product(dz, w_t, false, 0, dh.part(first, rows));
+      product(dz, w_t, dh.part(first, rows), {});
       if (dw.data) linear_backward(z, h_part, dw, {});
     }
     return result;
@@ -176,39 +176,36 @@ class CpuBackward final : public BackwardOps {
     });
   }
 
-  void linear_backward(View dy, View a, View dw, View dbias) override {
-    if (std::min(dy.cols, a.cols) <= kThin)
+  void linear_backward(const Columns& dy, const Columns& a, View dw, View dbias) override {
+    if (std::min(dy.count, a.count) <= kThin)
       add_thin_product(dy, a, dw);
     else
       add_product(dy, a, dw);
     if (!dbias.data) return;
-    for_blocks(dy.cols, kColumns, [&](int begin, int end, int) {
+    for_blocks(dy.count, kColumns, [&](int begin, int end, int) {
       float sums[kColumns] = {};
-      for (int r = 0; r < dy.rows; r++) {
-        for (int i = begin; i < end; i++) sums[i - begin] += element(dy, r, i);
+      for (int r = 0; r < dy.x.rows; r++) {
+        for (int i = begin; i < end; i++) sums[i - begin] += element(dy.x, r, dy.first + i);
       }
       for (int i = begin; i < end; i++) floats(dbias)[i] += sums[i - begin];
     });
   }
 
-  void product(View a, const Matrix& w, bool add, int first, View y) override {
+  void product(View a, const Matrix& w, View y, const LowRank& added) override {
     const int panel = packed(w).shape.panel;
-    const bool direct = !add && y.dtype == DType::kFloat32;
+    const bool direct = y.dtype == DType::kFloat32;
     const auto finish = [&](const ProductTile& tile) {
-      const int column = tile.panel * panel, cols = std::min(panel, w.rows - column);
-      const size_t at = size_t(tile.row) * y.cols + first + column;
-      if (add) {
-        kernels_.add_tile(tile.c, tile.ldc, tile.rows, cols, nullptr, floats(y) + at, y.cols);
-      } else if (y.dtype == DType::kFloat32) {
-        kernels_.copy_tile(tile.c, tile.ldc, tile.rows, cols, floats(y) + at, y.cols);
+      const int first = tile.panel * panel, cols = std::min(panel, w.rows - first);
+      if (direct) {
+        kernels_.copy_tile(tile.c, tile.ldc, tile.rows, cols, floats(y, tile.row) + first, y.cols);
       } else {
-        auto* to = static_cast<uint16_t*>(y.data) + at;
         for (int r = 0; r < tile.rows; r++) {
-          for (int i = 0; i < cols; i++) to[size_t(r) * y.cols + i] = f32_to_bf16(tile.c[r * tile.ldc + i]);
+          uint16_t* to = halves(y, tile.row + r) + first;
+          for (int i = 0; i < cols; i++) to[i] = f32_to_bf16(tile.c[r * tile.ldc + i]);
         }
       }
     };
-    gemm_.multiply(a, packed(w), 0, finish, direct ? FloatRows{floats(y) + first, y.cols} : FloatRows{});
+    gemm_.multiply(a, packed(w), 0, finish, added, direct ? FloatRows{floats(y), y.cols} : FloatRows{});
   }
 
   void swiglu_backward(View gate_up, View df, View f, View dgate_up) override {
@@ -273,7 +270,7 @@ class CpuBackward final : public BackwardOps {
 
  private:
   static constexpr int kColumns = 64;
-  static constexpr int kThin = 16;      // columns of a thin matrix, at most
+  static constexpr int kThin = 48;      // columns of a thin matrix, at most
   static constexpr int kThinRows = 16;  // rows that a task widens at a time
 
   struct RowLoss {
@@ -300,50 +297,51 @@ class CpuBackward final : public BackwardOps {
   }
 
   // dw += dy^T a, as the product of dy^T with the rows of a^T, which are packed as those of a weight are.
-  void add_product(View dy, View a, View dw) {
+  void add_product(const Columns& dy, const Columns& a, View dw) {
     const GemmKernel& kernel = kernels_.gemm_for(DType::kFloat32);
-    columns_.reserve_zeroed(PanelShape(kernel, a.cols, a.rows, MatrixKind::kPlain, {}).bytes(DType::kFloat32));
-    CpuMatrix a_t(kernel, a.cols, a.rows, MatrixKind::kPlain, {}, DType::kFloat32, columns_.data());
-    for (Memory& memory : rows_) memory.reserve_zeroed(size_t(a.cols) * sizeof(float));
-    for_blocks(a.rows, 16, [&](int begin, int end, int worker) {
-      for (int t = begin; t < end; t++) a_t.write_column(t, widened_row(a, t, rows_[worker].as<float>()));
+    columns_.reserve_zeroed(PanelShape(kernel, a.count, a.x.rows, MatrixKind::kPlain, {}).bytes(DType::kFloat32));
+    CpuMatrix a_t(kernel, a.count, a.x.rows, MatrixKind::kPlain, {}, DType::kFloat32, columns_.data());
+    for (Memory& memory : rows_) memory.reserve_zeroed(size_t(a.count) * sizeof(float));
+    for_blocks(a.x.rows, 16, [&](int begin, int end, int worker) {
+      for (int t = begin; t < end; t++) a_t.write_column(t, 0, a.count, widened_row(a, t, rows_[worker].as<float>()));
     });
     gemm_.multiply_transposed(dy, a_t, [&](const ProductTile& tile) {
-      const int first = tile.panel * kernel.panel, cols = std::min(kernel.panel, a.cols - first);
+      const int first = tile.panel * kernel.panel, cols = std::min(kernel.panel, a.count - first);
       kernels_.add_tile(tile.c, tile.ldc, tile.rows, cols, nullptr, floats(dw, tile.row) + first, dw.cols);
     });
   }
   // The same where dy or a is thin, as those of adapters are: packing the other one would take longer than multiplying.
-  void add_thin_product(View dy, View a, View dw) {
-    const bool is_dy = dy.cols <= a.cols;
-    const View thin = is_dy ? dy : a, wide = is_dy ? a : dy;
-    const float* z = floats(thin);
-    if (thin.dtype != DType::kFloat32) {
-      columns_.reserve_zeroed(size(thin) * sizeof(float));
-      z = columns_.as<float>();
-      for_blocks(thin.rows, kThinRows, [&](int begin, int end, int) {
-        for (int t = begin; t < end; t++) widened_row(thin, t, columns_.as<float>() + size_t(t) * thin.cols);
+  void add_thin_product(const Columns& dy, const Columns& a, View dw) {
+    const bool is_dy = dy.count <= a.count;
+    const Columns &thin = is_dy ? dy : a, &wide = is_dy ? a : dy;
+    const int rows = wide.x.rows;
+    const float* z = floats(thin.x) + thin.first;
+    int ldz = thin.x.cols;
+    if (thin.x.dtype != DType::kFloat32) {
+      columns_.reserve_zeroed(size_t(rows) * thin.count * sizeof(float));
+      float* widened = columns_.as<float>();
+      for_blocks(rows, kThinRows, [&](int begin, int end, int) {
+        for (int t = begin; t < end; t++) widened_row(thin, t, widened + size_t(t) * thin.count);
       });
+      z = widened;
+      ldz = thin.count;
     }
-    for (Memory& memory : rows_) memory.reserve_zeroed(size_t(thin.cols + kThinRows) * kColumns * sizeof(float));
-    for_blocks(wide.cols, kColumns, [&](int begin, int end, int worker) {
-      float *sums = rows_[worker].as<float>(), *widened = sums + thin.cols * kColumns;
+    for (Memory& memory : rows_) memory.reserve_zeroed(size_t(thin.count + kThinRows) * kColumns * sizeof(float));
+    for_blocks(wide.count, kColumns, [&](int begin, int end, int worker) {
+      float *sums = rows_[worker].as<float>(), *widened = sums + thin.count * kColumns;
       std::fill(sums, widened, 0.0f);
-      const int cols = end - begin;
-      if (wide.dtype == DType::kFloat32) {
-        kernels_.add_outer(z, thin.cols, thin.cols, floats(wide) + begin, wide.cols, wide.rows, cols, sums, kColumns);
+      const int first = wide.first + begin, cols = end - begin;
+      if (wide.x.dtype == DType::kFloat32) {
+        kernels_.add_outer(z, ldz, thin.count, floats(wide.x) + first, wide.x.cols, rows, cols, sums, kColumns);
       } else {
-        for (int t = 0; t < wide.rows; t += kThinRows) {
-          const int rows = std::min(kThinRows, wide.rows - t);
-          for (int r = 0; r < rows; r++) {
-            const auto* from = static_cast<const uint16_t*>(wide.data) + size_t(t + r) * wide.cols + begin;
-            kernels_.widen_bf16(from, cols, widened + r * kColumns);
-          }
-          kernels_.add_outer(z + size_t(t) * thin.cols, thin.cols, thin.cols, widened, kColumns, rows, cols, sums,
-                             kColumns);
+        for (int t = 0; t < rows; t += kThinRows) {
+          const int some = std::min(kThinRows, rows - t);
+          for (int r = 0; r < some; r++)
+            kernels_.widen_bf16(halves(wide.x, t + r) + first, cols, widened + r * kColumns);
+          kernels_.add_outer(z + size_t(t) * ldz, ldz, thin.count, widened, kColumns, some, cols, sums, kColumns);
         }
       }
-      for (int i = 0; i < thin.cols; i++)
+      for (int i = 0; i < thin.count; i++)
         for (int j = 0; j < cols; j++) {
           float* to = is_dy ? floats(dw, i) + begin + j : floats(dw, begin + j) + i;
           *to += sums[i * kColumns + j];
@@ -355,10 +353,10 @@ class CpuBackward final : public BackwardOps {
     const size_t i = size_t(row) * x.cols + col;
     return x.dtype == DType::kFloat32 ? floats(x)[i] : bf16_to_f32(static_cast<const uint16_t*>(x.data)[i]);
   }
-  // Row t of x, which is widened into `room` if it has to be.
-  const float* widened_row(View x, int t, float* room) const {
-    if (x.dtype == DType::kFloat32) return floats(x, t);
-    kernels_.widen_bf16(static_cast<const uint16_t*>(x.data) + size_t(t) * x.cols, x.cols, room);
+  // Row t of the columns, which is widened into `room` if it has to be.
+  const float* widened_row(const Columns& of, int t, float* room) const {
+    if (of.x.dtype == DType::kFloat32) return floats(of.x, t) + of.first;
+    kernels_.widen_bf16(halves(of.x, t) + of.first, of.count, room);
     return room;
   }
 

@@ -64,7 +64,8 @@ class CpuBackend final : public Backend {
     CpuMatrix& m = packed(matrix);
     pool_.parallel_for((count + 63) / 64, [&](int task, int) {
       const int first = 64 * task;
-      m.write_rows(row + first, std::min(64, count - first), values + size_t(first) * m.cols, kernels_.transpose);
+      m.write_block(row + first, std::min(64, count - first), 0, m.cols, values + size_t(first) * m.cols,
+                    kernels_.transpose);
     });
   }
   DType activation_dtype(DType weights) const override {
@@ -106,14 +107,14 @@ class CpuBackend final : public Backend {
   }
 
   void qkv(const PlacedPack& pack, View h, const Matrix& w, const QkvFinish& finish, HeadShape shape, View q, View k,
-           View v) override {
+           View v, const LowRank& added) override {
     const int half_dim = shape.head_dim / 2, pairs = w.rows / 2;
     const int key_heads = shape.heads + shape.kv_heads;
     // A head's norm needs all of the head, which may lie in several tiles. Then the product is stored as it is.
     const bool normed = finish.q_norm.data != nullptr;
     const float *cos = floats(finish.rope.cos, 0), *sin = floats(finish.rope.sin, 0);
     const std::vector<int32_t>& pos = placed(pack).pos;
-    gemm_.multiply(h, packed(w), 0, [&](const ProductTile& tile) {
+    const auto finish_tile = [&](const ProductTile& tile) {
       const int half = packed(w).shape.panel / 2;
       const int first = tile.panel * half, last = std::min(first + half, pairs);
       for (int pair = first, n; pair < last; pair += n) {
@@ -123,13 +124,12 @@ class CpuBackend final : public Backend {
         const int in_out = head < shape.heads ? head : head < key_heads ? head - shape.heads : head - key_heads;
         const bool turns = head < key_heads && !normed;
         const int at = in_out * shape.head_dim + i;
-        add_to_tile(finish.addend, head * shape.head_dim + i, n, tile, pair - first);
-        add_to_tile(finish.addend, head * shape.head_dim + half_dim + i, n, tile, half + pair - first);
         kernels_.rotate_tile(tile.c + pair - first, tile.ldc, half, tile.rows, n, half_dim,
                              bias_at(finish.bias, head * shape.head_dim + i), turns ? cos + i : nullptr,
                              turns ? sin + i : nullptr, pos.data() + tile.row, floats(out, tile.row) + at, out.cols);
       }
-    });
+    };
+    gemm_.multiply(h, packed(w), 0, finish_tile, added);
     if (!normed) return;
     for_rows(h.rows, [&](int row) {
       const auto finish_heads = [&](View x, View w, int heads) {
@@ -159,20 +159,19 @@ class CpuBackend final : public Backend {
     }
   }
 
-  void linear_add(View a, const Matrix& w, View bias, View x) override {
-    gemm_.multiply(a, packed(w), 0, [&](const ProductTile& tile) {
+  void linear_add(View a, const Matrix& w, View bias, View x, const LowRank& added) override {
+    const auto finish = [&](const ProductTile& tile) {
       const int panel = packed(w).shape.panel, first = tile.panel * panel;
       kernels_.add_tile(tile.c, tile.ldc, tile.rows, std::min(panel, x.cols - first), bias_at(bias, first),
                         floats(x, tile.row) + first, x.cols);
-    });
+    };
+    gemm_.multiply(a, packed(w), 0, finish, added);
   }
 
-  void swiglu(View h, const Matrix& w, View bias, View f, View addend, View gate_up) override {
-    gemm_.multiply(h, packed(w), 0, [&](const ProductTile& tile) {
+  void swiglu(View h, const Matrix& w, View bias, View f, const LowRank& added, View gate_up) override {
+    const auto finish = [&](const ProductTile& tile) {
       const int half = packed(w).shape.panel / 2, first = tile.panel * half, cols = std::min(half, f.cols - first);
       const float *gate = bias_at(bias, first), *up = bias_at(bias, f.cols + first);
-      add_to_tile(addend, first, cols, tile, 0);
-      add_to_tile(addend, f.cols + first, cols, tile, half);
       if (gate_up.data) {
         for (int r = 0; gate && r < tile.rows; r++) {
           float* sums = tile.c + r * tile.ldc;
@@ -191,7 +190,8 @@ class CpuBackend final : public Backend {
       else
         kernels_.swiglu_tile_bf16(tile.c, tile.ldc, half, tile.rows, cols, gate, up, halves(f, tile.row) + first,
                                   f.cols);
-    });
+    };
+    gemm_.multiply(h, packed(w), 0, finish, added);
   }
 
   void gather_rows(const PlacedPack& pack, View x, View y) override {
@@ -214,12 +214,6 @@ class CpuBackend final : public Backend {
   }
 
  private:
-  // Adds columns col .. col + n - 1 of the addend, if there is one, to those of the tile from `at` on.
-  void add_to_tile(View addend, int col, int n, const ProductTile& tile, int at) const {
-    if (!addend.data) return;
-    kernels_.add_tile(floats(addend, tile.row) + col, addend.cols, tile.rows, n, nullptr, tile.c + at, tile.ldc);
-  }
-
   // Calls fn(row) for all rows, in tasks of enough rows to be worth handing to a thread.
   template <class Fn>
   void for_rows(int rows, Fn fn) {

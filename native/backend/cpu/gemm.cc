@@ -53,7 +53,12 @@ int pass_length(const GemmKernel& kernel, int rows, int k) {
 }  // namespace
 
 Gemm::Gemm(const CpuKernels& kernels, ThreadPool& pool)
-    : kernels_(kernels), pool_(pool), tiles_(pool.threads()), strips_(pool.threads()), widened_(pool.threads()) {}
+    : kernels_(kernels),
+      pool_(pool),
+      tiles_(pool.threads()),
+      added_sums_(pool.threads()),
+      strips_(pool.threads()),
+      widened_(pool.threads()) {}
 
 Gemm::Blocks Gemm::blocks_of(const CpuMatrix& w, int h_rows, int panel_block) const {
   const GemmKernel& kernel = w.kernel;
@@ -74,7 +79,7 @@ Gemm::Blocks Gemm::blocks_of(const CpuMatrix& w, int h_rows, int panel_block) co
   return b;
 }
 
-Gemm::Input Gemm::prepare(View h, const CpuMatrix& w, const Blocks& blocks) {
+Gemm::Input Gemm::prepare(View h, const CpuMatrix& w, const Blocks* own, Memory& memory) {
   const int k = w.shape.k_padded;
   switch (w.kernel.input) {
     case InputForm::kFloatRows:
@@ -83,56 +88,61 @@ Gemm::Input Gemm::prepare(View h, const CpuMatrix& w, const Blocks& blocks) {
       // One panel is multiplied faster than rows are packed into strips.
       if (w.shape.panels == 1 && h.dtype == DType::kFloat32 && w.dtype == DType::kFloat32) {
         const bool narrow = w.rows <= kernels_.narrow_cols && w.kind == MatrixKind::kPlain;
-        return {h.data, h.cols, narrow ? kernels_.narrow_f32 : kernels_.attention_f32.run};
+        return {&w, h.data, h.cols, narrow ? kernels_.narrow_f32 : kernels_.attention_f32.run};
       }
       if (h.dtype == DType::kBFloat16)
-        for (Memory& memory : widened_) memory.reserve_zeroed(size_t(kWidenedRows) * h.cols * 4);
-      return strips(h.rows, w, blocks, w.kernel.row_align,
-                    [this, h, width = w.kernel.row_align](int row, int rows, int k0, int k1, int worker, float* to) {
-                      pack_rows(h, width, row, rows, k0, k1, worker, to);
-                    });
+        for (Memory& room : widened_) room.reserve_zeroed(size_t(kWidenedRows) * h.cols * 4);
+      return strips(
+          h.rows, w, own, w.kernel.row_align,
+          [this, h, width = w.kernel.row_align](int row, int rows, int k0, int k1, int worker, float* to) {
+            pack_rows(h, width, row, rows, k0, k1, worker, to);
+          },
+          memory);
     case InputForm::kBf16Rows: {
-      if (k == h.cols) return {h.data, k, w.kernel.run};
-      input_.reserve_zeroed(size_t(h.rows) * k * 2);
-      auto* out = input_.as<uint16_t>();
+      if (k == h.cols) return {&w, h.data, k, w.kernel.run};
+      memory.reserve_zeroed(size_t(h.rows) * k * 2);
+      auto* out = memory.as<uint16_t>();
       for (int r = 0; r < h.rows; r++) {
         std::memcpy(out + size_t(r) * k, static_cast<const uint16_t*>(h.data) + size_t(r) * h.cols, size_t(h.cols) * 2);
         std::fill(out + size_t(r) * k + h.cols, out + size_t(r) * k + k, uint16_t{0});
       }
-      return {out, k, w.kernel.run};
+      return {&w, out, k, w.kernel.run};
     }
     case InputForm::kBf16Tiles: {
       const int strips = divide_up(h.rows, 16);
-      input_.reserve_zeroed(size_t(strips) * 16 * k * 2);
-      auto* out = input_.as<uint16_t>();
+      memory.reserve_zeroed(size_t(strips) * 16 * k * 2);
+      auto* out = memory.as<uint16_t>();
       pool_.parallel_for(strips, [&](int strip, int) { pack_tiles(h, strip, k, out + size_t(strip) * 16 * k); });
-      return {out, k, w.kernel.run};
+      return {&w, out, k, w.kernel.run};
     }
   }
   return {};
 }
 
-Gemm::Input Gemm::prepare_transposed(View h_t, const CpuMatrix& w, const Blocks& blocks) {
+Gemm::Input Gemm::prepare_transposed(const Columns& h_t, const CpuMatrix& w, const Blocks* own) {
   const int width = w.kernel.row_align;
   // Many strips go together, so that whole cache lines are read.
-  return strips(h_t.cols, w, blocks, divide_up(kPackedCols, width) * width,
-                [this, h_t, width](int row, int rows, int k0, int k1, int, float* to) {
-                  pack_columns(h_t, width, row, rows, k0, k1, to);
-                });
+  return strips(
+      h_t.count, w, own, divide_up(kPackedCols, width) * width,
+      [this, h_t, width](int row, int rows, int k0, int k1, int, float* to) {
+        pack_columns(h_t, width, row, rows, k0, k1, to);
+      },
+      input_);
 }
 
-Gemm::Input Gemm::strips(int h_rows, const CpuMatrix& w, const Blocks& blocks, int step, const Pack& pack) {
+Gemm::Input Gemm::strips(int h_rows, const CpuMatrix& w, const Blocks* own, int step, const Pack& pack,
+                         Memory& memory) {
   const int width = w.kernel.row_align, k = w.shape.k_padded;
-  if (blocks.panel_tasks == 1) {
-    for (Memory& memory : strips_) memory.reserve_zeroed(size_t(blocks.row_block) * blocks.k_block * 4);
-    return {nullptr, 0, w.kernel.run, pack};
+  if (own) {
+    for (Memory& room : strips_) room.reserve_zeroed(size_t(own->row_block) * own->k_block * 4);
+    return {&w, nullptr, 0, w.kernel.run, pack};
   }
-  input_.reserve_zeroed(size_t(divide_up(h_rows, width)) * width * k * 4);
+  memory.reserve_zeroed(size_t(divide_up(h_rows, width)) * width * k * 4);
   pool_.parallel_for(divide_up(h_rows, step), [&](int task, int worker) {
     const int row = task * step;
-    pack(row, std::min(step, h_rows - row), 0, k, worker, input_.as<float>() + size_t(row) * k);
+    pack(row, std::min(step, h_rows - row), 0, k, worker, memory.as<float>() + size_t(row) * k);
   });
-  return {input_.data(), k, w.kernel.run};
+  return {&w, memory.data(), k, w.kernel.run};
 }
 
 void Gemm::pack_rows(View h, int width, int row, int rows, int k0, int k1, int worker, float* strips) {
@@ -157,17 +167,17 @@ void Gemm::pack_rows(View h, int width, int row, int rows, int k0, int k1, int w
 }
 
 // Each k of a strip is a piece of a row of h_t.
-void Gemm::pack_columns(View h_t, int width, int row, int rows, int k0, int k1, float* strips) const {
-  const int end = std::min(k1, h_t.rows);
+void Gemm::pack_columns(const Columns& h_t, int width, int row, int rows, int k0, int k1, float* strips) const {
+  const View x = h_t.x;
+  const int end = std::min(k1, x.rows), first = h_t.first + row;
   const ptrdiff_t strip = ptrdiff_t{width} * (k1 - k0);
-  if (h_t.dtype == DType::kFloat32) {
-    kernels_.pack_columns(floats(h_t, k0) + row, h_t.cols, end - k0, rows, strips, strip);
+  if (x.dtype == DType::kFloat32) {
+    kernels_.pack_columns(floats(x, k0) + first, x.cols, end - k0, rows, strips, strip);
   } else {
     float values[kWidenedRows][kPackedCols + kMaxStrip];
     for (int k = k0; k < end; k += kWidenedRows) {
       const int count = std::min(kWidenedRows, end - k);
-      for (int i = 0; i < count; i++)
-        kernels_.widen_bf16(static_cast<const uint16_t*>(h_t.data) + size_t(k + i) * h_t.cols + row, rows, values[i]);
+      for (int i = 0; i < count; i++) kernels_.widen_bf16(halves(x, k + i) + first, rows, values[i]);
       kernels_.pack_columns(values[0], kPackedCols + kMaxStrip, count, rows, strips + size_t(k - k0) * width, strip);
     }
   }
@@ -176,20 +186,25 @@ void Gemm::pack_columns(View h_t, int width, int row, int rows, int k0, int k1, 
 }
 
 void Gemm::multiply(View h, const CpuMatrix& w, int panel_block, const std::function<void(const ProductTile&)>& finish,
-                    FloatRows direct) {
+                    const LowRank& added, FloatRows direct) {
   if (h.rows == 0) return;
   const Blocks blocks = blocks_of(w, h.rows, panel_block);
-  multiply_prepared(prepare(h, w, blocks), h.rows, w, blocks, finish, direct);
+  const Input input = prepare(h, w, blocks.own(), input_);
+  if (!added.b) return multiply_prepared(input, nullptr, h.rows, blocks, finish, direct);
+  const Input low_rank = prepare(added.z, packed(*added.b), nullptr, added_);
+  multiply_prepared(input, &low_rank, h.rows, blocks, finish, direct);
 }
 
-void Gemm::multiply_transposed(View h_t, const CpuMatrix& w, const std::function<void(const ProductTile&)>& finish) {
-  if (h_t.rows == 0) return;
-  const Blocks blocks = blocks_of(w, h_t.cols, 0);
-  multiply_prepared(prepare_transposed(h_t, w, blocks), h_t.cols, w, blocks, finish, {});
+void Gemm::multiply_transposed(const Columns& h_t, const CpuMatrix& w,
+                               const std::function<void(const ProductTile&)>& finish) {
+  if (h_t.x.rows == 0) return;
+  const Blocks blocks = blocks_of(w, h_t.count, 0);
+  multiply_prepared(prepare_transposed(h_t, w, blocks.own()), nullptr, h_t.count, blocks, finish, {});
 }
 
-void Gemm::multiply_prepared(const Input& input, int h_rows, const CpuMatrix& w, const Blocks& blocks,
+void Gemm::multiply_prepared(const Input& input, const Input* added, int h_rows, const Blocks& blocks,
                              const std::function<void(const ProductTile&)>& finish, FloatRows direct) {
+  const CpuMatrix& w = *input.w;
   const GemmKernel& kernel = w.kernel;
   const int k = w.shape.k_padded, panel = kernel.panel, panels = w.shape.panels;
   const int row_block = blocks.row_block, row_blocks = blocks.row_blocks, k_block = blocks.k_block;
@@ -201,6 +216,8 @@ void Gemm::multiply_prepared(const Input& input, int h_rows, const CpuMatrix& w,
   // Other kernels write rows that are there only to fill a tile.
   const int direct_panels = direct.data && kernel.input == InputForm::kFloatStrips ? w.rows / panel : 0;
   for (Memory& memory : tiles_) memory.reserve_zeroed(tile * 4 * (one_pass ? 1 : panel_block));
+  if (added)
+    for (Memory& memory : added_sums_) memory.reserve_zeroed(tile * 4);
 
   const int threads = pool_.threads();
   pool_.parallel_for(panel_tasks * row_blocks, [&](int task, int worker) {
@@ -217,19 +234,27 @@ void Gemm::multiply_prepared(const Input& input, int h_rows, const CpuMatrix& w,
     }
     const int first = panel_task * panel_block, last = std::min(panels, first + panel_block);
     const int row = row_task * row_block, rows = std::min(h_rows - row, row_block);
-    const auto* h = static_cast<const std::byte*>(input.data) + size_t(row) * input.lda * element;
+    const auto rows_of = [&](const Input& from) {
+      return static_cast<const std::byte*>(from.data) + size_t(row) * from.lda * element;
+    };
     auto* own = strips_[worker].as<float>();
     float* sums = tiles_[worker].as<float>();
     for (int k0 = 0; k0 < k; k0 += k_block) {
       const int k1 = std::min(k, k0 + k_block);
       if (input.pack) input.pack(row, rows, k0, k1, worker, own);
       // What the task has packed begins with k0.
-      const void* a = input.pack ? static_cast<const void*>(own) : h;
+      const void* a = input.pack ? static_cast<const void*>(own) : rows_of(input);
       const ptrdiff_t lda = input.pack ? k1 - k0 : input.lda;
       const int skipped = input.pack ? k0 : 0;
       const auto run = [&](int p, float* c, ptrdiff_t ldc) {
         const std::byte* b = w.panel(p) + size_t(skipped) * panel * dtype_size(w.dtype);
         input.run(a, lda, rows, b, k0 - skipped, k1 - skipped, c, ldc, k0 > 0);
+        if (!added || k1 < k) return;
+        // By itself it is summed among numbers of its own size, so that rounding takes less of it.
+        auto* sum = added_sums_[worker].as<float>();
+        added->run(rows_of(*added), added->lda, rows, added->w->panel(p), 0, added->w->shape.k_padded, sum, panel,
+                   false);
+        kernels_.add_tile(sum, panel, rows, panel, nullptr, c, ldc);
       };
       for (int p = first; p < last; p++) {
         if (p < direct_panels) {

@@ -52,25 +52,25 @@ CpuMatrix::CpuMatrix(const GemmKernel& kernel, int rows_, int cols_, MatrixKind 
 }
 
 template <class T, class Round>
-void CpuMatrix::write_run(ColumnPlace place, int count, const float* values, Round round) {
+void CpuMatrix::write_run(ColumnPlace place, int count, int col, int cols, const float* values, Round round) {
   T* p = reinterpret_cast<T*>(memory_ + place.panel * panel_bytes_);
   for (int k = 0; k < cols; k++)
-    for (int j = 0; j < count; j++) p[offset(k, place.slot + j)] = round(values[size_t(j) * cols + k]);
+    for (int j = 0; j < count; j++) p[offset(col + k, place.slot + j)] = round(values[size_t(j) * cols + k]);
 }
 
-void CpuMatrix::write_rows(int row, int count, const float* values, Transpose transpose) {
+void CpuMatrix::write_block(int row, int count, int col, int cols, const float* values, Transpose transpose) {
   while (count > 0) {
     const ColumnPlace place = shape.place(row);
     const int n = std::min(count, place.run);
     switch (dtype) {
       case DType::kFloat32:
-        transpose(values, cols, n, cols, floats_of(place.panel) + place.slot, shape.panel);
+        transpose(values, cols, n, cols, floats_of(place.panel) + offset(col, place.slot), shape.panel);
         break;
       case DType::kBFloat16:
-        write_run<uint16_t>(place, n, values, f32_to_bf16);
+        write_run<uint16_t>(place, n, col, cols, values, f32_to_bf16);
         break;
       case DType::kFloat16:
-        write_run<uint16_t>(place, n, values, f32_to_f16);
+        write_run<uint16_t>(place, n, col, cols, values, f32_to_f16);
         break;
     }
     row += n;
@@ -79,17 +79,17 @@ void CpuMatrix::write_rows(int row, int count, const float* values, Transpose tr
   }
 }
 
-void CpuMatrix::write_column(int k, const float* values) {
-  for (int p = 0; p < shape.panels; p++, values += shape.panel) {
-    std::byte* bytes = memory_ + p * panel_bytes_;
-    const int count = std::min(shape.panel, rows - p * shape.panel);
+void CpuMatrix::write_column(int col, int row, int count, const float* values) {
+  for (int n; count > 0; row += n, count -= n, values += n) {
+    const ColumnPlace place = shape.place(row);
+    n = std::min(count, place.run);
     if (dtype == DType::kFloat32) {
-      std::memcpy(reinterpret_cast<float*>(bytes) + offset(k, 0), values, size_t(count) * sizeof(float));
+      std::memcpy(floats_of(place.panel) + offset(col, place.slot), values, size_t(n) * sizeof(float));
       continue;
     }
-    auto* to = reinterpret_cast<uint16_t*>(bytes);
-    for (int j = 0; j < count; j++)
-      to[offset(k, j)] = dtype == DType::kBFloat16 ? f32_to_bf16(values[j]) : f32_to_f16(values[j]);
+    auto* to = reinterpret_cast<uint16_t*>(memory_ + place.panel * panel_bytes_);
+    for (int j = 0; j < n; j++)
+      to[offset(col, place.slot + j)] = dtype == DType::kBFloat16 ? f32_to_bf16(values[j]) : f32_to_f16(values[j]);
   }
 }
 

@@ -38,10 +38,10 @@ class CpuMatrix final : public Matrix {
 
   using Transpose = decltype(CpuKernels::transpose);
 
-  // Rounds values [count, cols] f32 and stores them as rows row .. row + count - 1.
-  void write_rows(int row, int count, const float* values, Transpose transpose);
-  // Rounds values [rows] and stores them as column k of a kPlain matrix.
-  void write_column(int k, const float* values);
+  // Rounds values [count, cols] f32 and stores them as rows row .. row + count - 1 of the columns from `col` on.
+  void write_block(int row, int count, int col, int cols, const float* values, Transpose transpose);
+  // Rounds values [count] and stores them as rows row .. row + count - 1 of column `col`.
+  void write_column(int col, int row, int count, const float* values);
   // Stores rows first .. first + count - 1 of w [cols, rows] as the columns of the same indices. Both are float32, and
   // this matrix is kPlain.
   void write_columns(const CpuMatrix& w, int first, int count, Transpose transpose);
@@ -54,7 +54,7 @@ class CpuMatrix final : public Matrix {
 
  private:
   template <class T, class Round>
-  void write_run(ColumnPlace place, int count, const float* values, Round round);
+  void write_run(ColumnPlace place, int count, int col, int cols, const float* values, Round round);
   // Index of element (k, slot) within a panel.
   size_t offset(int k, int slot) const {
     return kernel.pairs ? (size_t(k / 2) * shape.panel + slot) * 2 + k % 2 : size_t(k) * shape.panel + slot;

@@ -38,14 +38,6 @@ void with_trained_type(DType dtype, const Body& body) {
   throw Error(ErrorCode::INTERNAL, "a GPU does not train in float16");
 }
 
-// Where product() stores: at y[row * stride + column of the weight's rows].
-struct ProductView {
-  float* y;
-  int64_t stride;
-  const float* bias = nullptr;  // [rows of the weight]
-  bool add = false;
-};
-
 class DeviceContext {
  public:
   DeviceContext(int ordinal, Tiling tiling, size_t head_bytes)
@@ -57,7 +49,7 @@ class DeviceContext {
   // Computes the logits of a few rows in scratch memory, which the next call overwrites.
   float* some_logits(View h, const Matrix& w) {
     float* logits = head.get<float>(device, static_cast<size_t>(h.rows) * w.rows);
-    product(h, w, {logits, w.rows});
+    product(h, w, logits);
     return logits;
   }
 
@@ -81,17 +73,21 @@ class DeviceContext {
       body(GemmOperands<T>{rows, weights, a.rows, layout.packed_rows, a.cols, layout.stride, tiling_});
     });
   }
-  // y = a w^T + bias, in the order of the weight's rows whatever its kind; with `add` y += that
-  void product(View a, const Matrix& w, const ProductView& to) {
+  // y[rows, rows of w] = a w^T + z b^T + bias, in the order of the weight's rows whatever its kind
+  void product(View a, const Matrix& w, float* y, View bias = {}, const LowRank& added = {}) {
     multiply(a, w, [&](const auto& g) {
-      MT_TARGET::product(device, g, {to.y, to.stride, to.bias, packed(w).layout().places, to.add});
+      MT_TARGET::product(device, g, {y, w.rows, floats(bias), packed(w).layout().places, false});
+    });
+    if (!added.b) return;
+    multiply(added.z, *added.b, [&](const auto& g) {
+      MT_TARGET::product(device, g, {y, w.rows, nullptr, packed(*added.b).layout().places, true});
     });
   }
 
-  // The same into scratch memory, dense, which the next call overwrites.
-  float* wide_product(View a, const Matrix& w, View bias) {
+  // The same into scratch memory, which the next call overwrites.
+  float* wide_product(View a, const Matrix& w, View bias, const LowRank& added) {
     float* y = wide.get<float>(device, static_cast<size_t>(a.rows) * w.rows);
-    product(a, w, {y, w.rows, floats(bias)});
+    product(a, w, y, bias, added);
     return y;
   }
 

@@ -121,16 +121,16 @@ class CudaBackend final : public Backend {
   }
 
   void qkv(const PlacedPack& pack, View h, const Matrix& w, const QkvFinish& finish, HeadShape shape, View q, View k,
-           View v) override {
+           View v, const LowRank& added) override {
     device_.set_op("qkv");
     const RopeArguments rope = {placed(pack).pos, floats(finish.rope.cos), floats(finish.rope.sin),
                                 shape.heads,      shape.kv_heads,          shape.head_dim};
     const bool normed = finish.q_norm.data != nullptr;
     RopeArguments in_product = rope;
     if (normed) in_product.cos = in_product.sin = nullptr;
-    if (finish.addend.data) {
-      float* products = context_.wide_product(h, w, finish.bias);
-      split_qkv(device_, products, floats(finish.addend), in_product, h.rows, floats(q), floats(k), floats(v));
+    if (added.b) {
+      const float* products = context_.wide_product(h, w, finish.bias, added);
+      split_qkv(device_, products, in_product, h.rows, floats(q), floats(k), floats(v));
     } else {
       context_.multiply(h, w, [&](const auto& g) {
         MT_TARGET::qkv(device_, g, floats(finish.bias), in_product, floats(q), floats(k), floats(v));
@@ -167,22 +167,23 @@ class CudaBackend final : public Backend {
                          floats(cache.k[layer]), floats(cache.v[layer]));
   }
 
-  void linear_add(View a, const Matrix& w, View bias, View x) override {
+  void linear_add(View a, const Matrix& w, View bias, View x, const LowRank& added) override {
     device_.set_op("linear_add");
     context_.multiply(a, w, [&](const auto& g) { MT_TARGET::linear_add(device_, g, floats(bias), floats(x)); });
+    if (!added.b) return;
+    context_.multiply(added.z, *added.b, [&](const auto& g) { MT_TARGET::linear_add(device_, g, nullptr, floats(x)); });
   }
 
-  void swiglu(View h, const Matrix& w, View bias, View f, View addend, View gate_up) override {
+  void swiglu(View h, const Matrix& w, View bias, View f, const LowRank& added, View gate_up) override {
     device_.set_op("swiglu");
-    if (addend.data || gate_up.data) {
+    if (added.b || gate_up.data) {
       float* products = floats(gate_up);
       if (products)
-        context_.product(h, w, {products, w.rows, floats(bias)});
+        context_.product(h, w, products, bias, added);
       else
-        products = context_.wide_product(h, w, bias);
-      return with_trained_type(f.dtype, [&](auto t) {
-        swiglu_rows(device_, floats(addend), f.rows, f.cols, products, static_cast<decltype(t)*>(f.data));
-      });
+        products = context_.wide_product(h, w, bias, added);
+      return with_trained_type(
+          f.dtype, [&](auto t) { swiglu_rows(device_, products, f.rows, f.cols, static_cast<decltype(t)*>(f.data)); });
     }
     context_.multiply(h, w, [&](const auto& g) {
       using T = std::remove_cvref_t<decltype(*g.a)>;

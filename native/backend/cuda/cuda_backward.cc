@@ -16,9 +16,17 @@ MatrixRows<T> rows_of(View x) {
   return {static_cast<T*>(x.data), x.cols};
 }
 template <class T>
-MatrixRows<T> rows_of(const Matrix& matrix, int first = 0) {
+MatrixRows<T> rows_of(Columns columns) {
+  return {static_cast<T*>(columns.x.data) + columns.first, columns.x.cols};
+}
+template <class T>
+MatrixRows<T> rows_of(const Matrix& matrix, int row = 0, int col = 0) {
   const RowLayout& layout = packed(matrix).layout();
-  return {static_cast<T*>(const_cast<void*>(packed(matrix).data())), layout.stride, layout.places, first};
+  return {static_cast<T*>(const_cast<void*>(packed(matrix).data())) + col, layout.stride, layout.places, row};
+}
+// How many columns to write where `cols` columns of the matrix from `col` on are: those that only fill its rows too.
+int filled(const Matrix& matrix, int col, int cols) {
+  return col + cols == matrix.cols ? static_cast<int>(packed(matrix).layout().stride) - col : cols;
 }
 
 class CudaBackward final : public BackwardOps {
@@ -36,23 +44,21 @@ class CudaBackward final : public BackwardOps {
     });
   }
 
-  void repack(Matrix& matrix, View master, float factor) override {
+  void repack(Matrix& matrix, View master, float factor, int row, int col) override {
     device_.set_op("repack");
     with_trained_type(matrix.dtype, [&](auto t) {
       using T = decltype(t);
-      const auto to = rows_of<T>(matrix);
-      copy_matrix<float, T>(device_, rows_of<const float>(master), matrix.rows, matrix.cols, factor, to,
-                            static_cast<int>(to.stride));
+      copy_matrix<float, T>(device_, rows_of<const float>(master), master.rows, master.cols, factor,
+                            rows_of<T>(matrix, row, col), filled(matrix, col, master.cols));
     });
   }
 
-  void repack_transposed(Matrix& matrix, View master, float factor) override {
+  void repack_transposed(Matrix& matrix, View master, float factor, int row, int col) override {
     device_.set_op("repack_transposed");
     with_trained_type(matrix.dtype, [&](auto t) {
       using T = decltype(t);
-      const auto to = rows_of<T>(matrix);
-      transpose_matrix<float, T>(device_, rows_of<const float>(master), master.rows, master.cols, factor, to,
-                                 static_cast<int>(to.stride));
+      transpose_matrix<float, T>(device_, rows_of<const float>(master), master.rows, master.cols, factor,
+                                 rows_of<T>(matrix, row, col), filled(matrix, col, master.rows));
     });
   }
 
@@ -72,9 +78,9 @@ class CudaBackward final : public BackwardOps {
     if (size(x) > 0) device_.zero(x.data, size(x) * dtype_size(x.dtype));
   }
 
-  void convert(View x, View y, int first) override {
+  void convert(View x, View y) override {
     device_.set_op("convert");
-    copy_columns(x, first, y, 0);
+    copy(x, y);
   }
 
   void scatter_rows(const PlacedPack& pack, View dy, View dx) override {
@@ -112,7 +118,7 @@ class CudaBackward final : public BackwardOps {
         MT_TARGET::head_loss(device_, logits, some.rows, w.rows, target_ids + first, row_weights + first, dz,
                              losses + first, best_ids + first);
         const View dz_view = {dz, some.rows, w.rows, h.dtype};
-        context_.product(dz_view, w_t, {floats(dh) + int64_t{first} * dh.cols, dh.cols});
+        context_.product(dz_view, w_t, floats(dh.part(first, some.rows)));
         if (dw.data) add_products(dz_view, some, dw);
       });
     }
@@ -133,23 +139,21 @@ class CudaBackward final : public BackwardOps {
     if (dw.data) sum_columns(device_, floats(dy), x.rows, x.cols, floats(x), scales, floats(dw));
   }
 
-  void linear_backward(View dy, View a, View dw, View dbias) override {
-    if (dy.rows == 0) return;
+  void linear_backward(const Columns& dy, const Columns& a, View dw, View dbias) override {
+    if (dy.x.rows == 0) return;
     device_.set_op("linear_backward");
     add_products(dy, a, dw);
     if (!dbias.data) return;
-    with_trained_type(dy.dtype, [&](auto t) {
-      const auto* d = static_cast<const decltype(t)*>(dy.data);
-      sum_columns(device_, d, dy.rows, dy.cols, nullptr, nullptr, floats(dbias));
+    with_trained_type(dy.x.dtype, [&](auto t) {
+      const auto* d = static_cast<const decltype(t)*>(dy.x.data);
+      sum_columns(device_, d, dy.x.rows, dy.count, nullptr, nullptr, floats(dbias));
     });
   }
 
-  void product(View a, const Matrix& w, bool add, int first, View y) override {
+  void product(View a, const Matrix& w, View y, const LowRank& added) override {
     device_.set_op("product");
-    if (y.dtype == DType::kFloat32)
-      return context_.product(a, w, {.y = floats(y) + first, .stride = y.cols, .add = add});
-    const View exact = {context_.wide_product(a, w, {}), a.rows, w.rows, DType::kFloat32};
-    copy_columns(exact, 0, y, first);
+    if (y.dtype == DType::kFloat32) return context_.product(a, w, floats(y), {}, added);
+    copy({context_.wide_product(a, w, {}, added), a.rows, w.rows, DType::kFloat32}, y);
   }
 
   void swiglu_backward(View gate_up, View df, View f, View dgate_up) override {
@@ -206,15 +210,12 @@ class CudaBackward final : public BackwardOps {
   }
 
  private:
-  // y[:, to ..] = x[:, from ..], as many columns as both have
-  void copy_columns(View x, int from, View y, int to) {
-    const int cols = std::min(x.cols - from, y.cols - to);
+  void copy(View x, View y) {
     with_trained_type(x.dtype, [&](auto s) {
       with_trained_type(y.dtype, [&](auto t) {
         using From = decltype(s);
         using To = decltype(t);
-        copy_matrix<From, To>(device_, {static_cast<const From*>(x.data) + from, x.cols}, y.rows, cols, 1,
-                              {static_cast<To*>(y.data) + to, y.cols}, cols);
+        copy_matrix<From, To>(device_, rows_of<const From>(x), y.rows, y.cols, 1, rows_of<To>(y), y.cols);
       });
     });
   }
@@ -229,16 +230,17 @@ class CudaBackward final : public BackwardOps {
   }
 
   // dw += dy^T a, by transposed copies of both.
-  void add_products(View dy, View a, View dw) {
-    with_trained_type(dy.dtype, [&](auto t) {
+  void add_products(const Columns& dy, const Columns& a, View dw) {
+    with_trained_type(dy.x.dtype, [&](auto t) {
       using T = decltype(t);
-      const int64_t stride = RowLayout(1, dy.rows, MatrixKind::kPlain, {}, dy.dtype).stride;
-      T* dy_t = transposed_.get<T>(device_, (int64_t{dy.cols} + a.cols) * stride);
-      T* a_t = dy_t + dy.cols * stride;
+      const int rows = dy.x.rows;
+      const int64_t stride = RowLayout(1, rows, MatrixKind::kPlain, {}, dy.x.dtype).stride;
+      T* dy_t = transposed_.get<T>(device_, (int64_t{dy.count} + a.count) * stride);
+      T* a_t = dy_t + dy.count * stride;
       const int padded = static_cast<int>(stride);
-      transpose_matrix<T, T>(device_, rows_of<const T>(dy), dy.rows, dy.cols, 1, {dy_t, stride}, padded);
-      transpose_matrix<T, T>(device_, rows_of<const T>(a), a.rows, a.cols, 1, {a_t, stride}, padded);
-      const GemmOperands<T> operands = {dy_t, a_t, dy.cols, a.cols, dy.rows, stride, context_.tiling()};
+      transpose_matrix<T, T>(device_, rows_of<const T>(dy), rows, dy.count, 1, {dy_t, stride}, padded);
+      transpose_matrix<T, T>(device_, rows_of<const T>(a), rows, a.count, 1, {a_t, stride}, padded);
+      const GemmOperands<T> operands = {dy_t, a_t, dy.count, a.count, rows, stride, context_.tiling()};
       MT_TARGET::linear_add(device_, operands, nullptr, floats(dw));
     });
   }

@@ -21,16 +21,15 @@ class ReferenceBackward final : public BackwardOps {
     for (int r = 0; r < values.rows; r++) std::copy_n(packed(matrix).row(row + r), values.cols, row_of(values, r));
   }
 
-  void repack(Matrix& matrix, View master, float factor) override {
-    auto& m = static_cast<ReferenceMatrix&>(matrix);
-    for (size_t i = 0; i < size(master); i++) m.values[i] = round_to(m.dtype, factor * data(master)[i]);
+  void repack(Matrix& matrix, View master, float factor, int row, int col) override {
+    for (int r = 0; r < master.rows; r++) {
+      for (int c = 0; c < master.cols; c++) store(matrix, row + r, col + c, factor * row_of(master, r)[c]);
+    }
   }
 
-  void repack_transposed(Matrix& matrix, View master, float factor) override {
-    auto& m = static_cast<ReferenceMatrix&>(matrix);
-    for (int r = 0; r < m.rows; r++) {
-      for (int c = 0; c < m.cols; c++)
-        m.values[static_cast<size_t>(r) * m.cols + c] = round_to(m.dtype, factor * row_of(master, c)[r]);
+  void repack_transposed(Matrix& matrix, View master, float factor, int row, int col) override {
+    for (int r = 0; r < master.rows; r++) {
+      for (int c = 0; c < master.cols; c++) store(matrix, row + c, col + r, factor * row_of(master, r)[c]);
     }
   }
 
@@ -45,9 +44,9 @@ class ReferenceBackward final : public BackwardOps {
 
   void fill_zero(View x) override { std::fill_n(data(x), size(x), 0.0f); }
 
-  void convert(View x, View y, int first) override {
+  void convert(View x, View y) override {
     for (int r = 0; r < y.rows; r++) {
-      for (int i = 0; i < y.cols; i++) set(y, r, i, get(x, r, first + i));
+      for (int i = 0; i < y.cols; i++) set(y, r, i, get(x, r, i));
     }
   }
 
@@ -98,7 +97,7 @@ class ReferenceBackward final : public BackwardOps {
         row_of(dh, r)[i] = sum;
       }
     }
-    if (dw.data) add_products({dz.data(), h.rows, w.rows, DType::kFloat32}, h, dw);
+    if (dw.data) add_products(View{dz.data(), h.rows, w.rows, DType::kFloat32}, h, dw);
     return result;
   }
 
@@ -124,20 +123,19 @@ class ReferenceBackward final : public BackwardOps {
     for (int i = 0; i < n; i++) data(dw)[i] += weight_sum[i];
   }
 
-  void linear_backward(View dy, View a, View dw, View dbias) override {
+  void linear_backward(const Columns& dy, const Columns& a, View dw, View dbias) override {
     add_products(dy, a, dw);
     if (!dbias.data) return;
-    for (int o = 0; o < dy.cols; o++) {
+    for (int o = 0; o < dy.count; o++) {
       float sum = 0;
-      for (int r = 0; r < dy.rows; r++) sum += get(dy, r, o);
+      for (int r = 0; r < dy.x.rows; r++) sum += get(dy.x, r, dy.first + o);
       data(dbias)[o] += sum;
     }
   }
 
-  void product(View a, const Matrix& w, bool add, int first, View y) override {
+  void product(View a, const Matrix& w, View y, const LowRank& added) override {
     for (int r = 0; r < a.rows; r++) {
-      for (int i = 0; i < w.rows; i++)
-        set(y, r, first + i, (add ? get(y, r, first + i) : 0.0f) + dot(a, r, packed(w).row(i)));
+      for (int i = 0; i < w.rows; i++) set(y, r, i, dot(a, r, packed(w).row(i)) + added_at(added, r, i));
     }
   }
 
@@ -230,12 +228,17 @@ class ReferenceBackward final : public BackwardOps {
     for (int i = 0; i < to.cols; i++) row_of(to, to_row)[i] += row_of(from, from_row)[i];
   }
 
+  static void store(Matrix& matrix, int row, int col, float value) {
+    auto& m = static_cast<ReferenceMatrix&>(matrix);
+    m.values[static_cast<size_t>(row) * m.cols + col] = round_to(m.dtype, value);
+  }
+
   // dw += dy^T a
-  static void add_products(View dy, View a, View dw) {
+  static void add_products(const Columns& dy, const Columns& a, View dw) {
     for (int o = 0; o < dw.rows; o++) {
       for (int i = 0; i < dw.cols; i++) {
         float sum = 0;
-        for (int r = 0; r < dy.rows; r++) sum += get(dy, r, o) * get(a, r, i);
+        for (int r = 0; r < dy.x.rows; r++) sum += get(dy.x, r, dy.first + o) * get(a.x, r, a.first + i);
         row_of(dw, o)[i] += sum;
       }
     }

@@ -124,13 +124,13 @@ class ReferenceBackend final : public Backend {
   }
 
   void qkv(const PlacedPack& pack, View h, const Matrix& w, const QkvFinish& finish, HeadShape shape, View q, View k,
-           View v) override {
+           View v, const LowRank& added) override {
     const ReferencePack& p = placed(pack);
     for (int t = 0; t < p.tokens; t++) {
       const auto project = [&](int first_row, View out) {
         for (int i = 0; i < out.cols; i++) {
           row_of(out, t)[i] = dot(h, t, packed(w).row(first_row + i)) + bias_at(finish.bias, first_row + i) +
-                              addend_at(finish.addend, t, first_row + i);
+                              added_at(added, t, first_row + i);
         }
       };
       project(0, q);
@@ -203,18 +203,19 @@ class ReferenceBackend final : public Backend {
     }
   }
 
-  void linear_add(View a, const Matrix& w, View bias, View x) override {
+  void linear_add(View a, const Matrix& w, View bias, View x, const LowRank& added) override {
     for (int r = 0; r < a.rows; r++) {
-      for (int i = 0; i < w.rows; i++) row_of(x, r)[i] += dot(a, r, packed(w).row(i)) + bias_at(bias, i);
+      for (int i = 0; i < w.rows; i++)
+        row_of(x, r)[i] += dot(a, r, packed(w).row(i)) + bias_at(bias, i) + added_at(added, r, i);
     }
   }
 
-  void swiglu(View h, const Matrix& w, View bias, View f, View addend, View gate_up) override {
+  void swiglu(View h, const Matrix& w, View bias, View f, const LowRank& added, View gate_up) override {
     for (int r = 0; r < h.rows; r++) {
       for (int i = 0; i < f.cols; i++) {
-        const float gate = dot(h, r, packed(w).row(i)) + bias_at(bias, i) + addend_at(addend, r, i);
+        const float gate = dot(h, r, packed(w).row(i)) + bias_at(bias, i) + added_at(added, r, i);
         const float up =
-            dot(h, r, packed(w).row(f.cols + i)) + bias_at(bias, f.cols + i) + addend_at(addend, r, f.cols + i);
+            dot(h, r, packed(w).row(f.cols + i)) + bias_at(bias, f.cols + i) + added_at(added, r, f.cols + i);
         if (gate_up.data) {
           row_of(gate_up, r)[i] = gate;
           row_of(gate_up, r)[f.cols + i] = up;

@@ -67,7 +67,10 @@ inline float dot(View a, int row, const float* w) {
 
 inline float bias_at(View bias, int i) { return bias.data ? static_cast<const float*>(bias.data)[i] : 0.0f; }
 
-inline float addend_at(View addend, int row, int col) { return addend.data ? row_of(addend, row)[col] : 0.0f; }
+// What adapters add to element [row, col] of a product.
+inline float added_at(const LowRank& added, int row, int col) {
+  return added.b ? dot(added.z, row, packed(*added.b).row(col)) : 0.0f;
+}
 
 std::unique_ptr<BackwardOps> make_backward_ops();
 

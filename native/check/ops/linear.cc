@@ -10,7 +10,7 @@ class LinearAdd : public ProductRun {
   LinearAdd(Backend& backend, const OpCase& c, DType rounding, int in)
       : ProductRun(backend, c, rounding, in, c.shape.dim, MatrixKind::kPlain),
         y_(put(random(size_t(tokens()) * c.shape.dim, 5, 1), c.shape.dim)) {}
-  void run(const Control&) override { backend_.linear_add(x_, next_weight(), bias_, y_); }
+  void run(const Control&) override { backend_.linear_add(x_, next_weight(), bias_, y_, added_); }
   std::vector<Output> outputs() override { return {output("y", y_)}; }
   double bytes() const override { return bytes_of(x_) + memory_bytes() + bytes_of(y_); }
 
@@ -46,18 +46,18 @@ class LinearBackward final : public OpRun {
   View dy_, a_, dw_, dbias_;
 };
 
-// The gradients of an adapter's two matrices: dw has few columns, or few rows.
+// The gradients of an adapter's two matrices: dw has few columns, or few rows. The first is one map's of several.
 class ThinBackward final : public OpRun {
  public:
   ThinBackward(Backend& backend, const OpCase& c, DType rounding)
       : OpRun(backend, c, rounding),
         dy_(random_activations(tokens(), c.shape.ffn)),
         a_(random_activations(tokens(), c.shape.dim)),
-        z_(random_activations(tokens(), c.rank)),
-        db_(random_rows(c.shape.ffn, c.rank)),
-        da_(random_rows(c.rank, c.shape.dim)) {}
+        z_(random_activations(tokens(), c.rank + 3)),
+        db_(random_rows(c.shape.ffn - 5, c.rank)),
+        da_(random_rows(z_.cols, c.shape.dim)) {}
   void run(const Control&) override {
-    backend_.backward()->linear_backward(dy_, z_, db_, {});
+    backend_.backward()->linear_backward({dy_, 3, db_.rows}, {z_, 2, db_.cols}, db_, {});
     backend_.backward()->linear_backward(z_, a_, da_, {});
   }
   std::vector<Output> outputs() override { return {output("db", db_), output("da", da_)}; }
@@ -70,39 +70,37 @@ class ThinBackward final : public OpRun {
   View dy_, a_, z_, db_, da_;
 };
 
-// Products by an adapter's matrices: into activations, added to columns within wider rows, and written over those.
+// Products by an adapter's matrices: the thin one, and another one to which the adapter adds.
 class AdapterProducts final : public OpRun {
  public:
   AdapterProducts(Backend& backend, const OpCase& c, DType rounding)
       : OpRun(backend, c, rounding),
         x_(random_activations(tokens(), c.shape.dim)),
-        given_(random_activations(tokens(), c.rank)),
+        dz_(random_activations(tokens(), c.rank)),
         z_(empty(tokens(), c.rank, activation_)),
-        added_(random_rows(tokens(), kFirst + c.shape.dim + 2)),
-        written_(random_rows(tokens(), kFirst + c.shape.dim + 2)),
+        y_(empty(tokens(), c.shape.dim)),
+        rounded_(empty(tokens(), c.shape.dim, activation_)),
+        w_(matrix(nullptr, c.shape.dim, c.shape.dim, MatrixKind::kPlain)),
         a_(matrix(nullptr, c.rank, c.shape.dim, MatrixKind::kPlain)),
         a_t_(matrix(nullptr, c.shape.dim, c.rank, MatrixKind::kPlain)) {
     const View master = random_rows(c.rank, c.shape.dim);
+    backend_.backward()->repack(*w_, random_rows(c.shape.dim, c.shape.dim));
     backend_.backward()->repack(*a_, master, 0.375f);
     backend_.backward()->repack_transposed(*a_t_, master, 1.5f);
   }
   void run(const Control&) override {
     BackwardOps& ops = *backend_.backward();
-    ops.product(x_, *a_, false, 0, z_);
-    ops.product(given_, *a_t_, true, kFirst, added_);
-    ops.product(given_, *a_t_, false, kFirst, written_);
+    ops.product(x_, *a_, z_);
+    ops.product(x_, *w_, y_, {dz_, a_t_.get()});
+    ops.product(x_, *w_, rounded_, {dz_, a_t_.get()});
   }
-  std::vector<Output> outputs() override {
-    return {output("z", z_), output("added to", added_), output("written over", written_)};
-  }
-  double flops() const override { return 2.0 * tokens() * case_.rank * x_.cols * 3; }
-  double bytes() const override { return bytes_of(x_) + bytes_of(z_) + 2 * bytes_of(added_) + bytes_of(written_); }
+  std::vector<Output> outputs() override { return {output("z", z_), output("y", y_), output("rounded", rounded_)}; }
+  double flops() const override { return 2.0 * tokens() * x_.cols * (3.0 * case_.rank + 2.0 * x_.cols); }
+  double bytes() const override { return bytes_of(x_) + bytes_of(z_) + bytes_of(y_) + bytes_of(rounded_); }
 
  private:
-  static constexpr int kFirst = 3;
-
-  View x_, given_, z_, added_, written_;
-  std::unique_ptr<Matrix> a_, a_t_;
+  View x_, dz_, z_, y_, rounded_;
+  std::unique_ptr<Matrix> w_, a_, a_t_;
 };
 
 }  // namespace

@@ -24,7 +24,7 @@ class Qkv final : public ProductRun {
     finish_.q_norm = put(q_norm_, c.shape.head_dim);
     finish_.k_norm = put(k_norm_, c.shape.head_dim);
   }
-  void run(const Control&) override { backend_.qkv(*placed_, x_, next_weight(), finish_, heads_, q_, k_, v_); }
+  void run(const Control&) override { backend_.qkv(*placed_, x_, next_weight(), finish_, heads_, q_, k_, v_, added_); }
   std::vector<Output> outputs() override { return {output("q", q_), output("k", k_), output("v", v_)}; }
   double bytes() const override { return bytes_of(x_) + memory_bytes() + bytes_of(q_) + bytes_of(k_) + bytes_of(v_); }
 
@@ -32,7 +32,7 @@ class Qkv final : public ProductRun {
     if (case_.head_norms) {
       QkvFinish plain = finish_;
       plain.q_norm = plain.k_norm = {};
-      backend_.qkv(*placed_, x_, next_weight(), plain, heads_, q_, k_, v_);
+      backend_.qkv(*placed_, x_, next_weight(), plain, heads_, q_, k_, v_, added_);
       unnormed_ = outputs();
     }
     OpRun::judge(want, other, judge);

@@ -13,7 +13,7 @@ class Swiglu final : public ProductRun {
   Swiglu(Backend& backend, const OpCase& c, DType rounding)
       : ProductRun(backend, c, rounding, c.shape.dim, 2 * c.shape.ffn, MatrixKind::kGateUp),
         f_(empty(tokens(), c.shape.ffn, activation_)) {}
-  void run(const Control&) override { backend_.swiglu(x_, next_weight(), bias_, f_); }
+  void run(const Control&) override { backend_.swiglu(x_, next_weight(), bias_, f_, added_); }
   std::vector<Output> outputs() override { return {output("f", f_)}; }
   double bytes() const override { return bytes_of(x_) + memory_bytes() + bytes_of(f_); }
 
@@ -30,7 +30,7 @@ class Swiglu final : public ProductRun {
   View f_;
 };
 
-// After a forward pass that keeps gate and up, with an adapter's addend.
+// After a forward pass that keeps gate and up, to which adapters add.
 class SwigluBackward final : public OpRun {
  public:
   SwigluBackward(Backend& backend, const OpCase& c, DType rounding)
@@ -43,8 +43,9 @@ class SwigluBackward final : public OpRun {
     const int dim = c.shape.dim, out = 2 * c.shape.ffn;
     const std::vector<float> values = random(size_t(out) * dim, 5, 0.3f, c.dtype);
     const auto w = matrix(values.data(), out, dim, MatrixKind::kGateUp);
-    backend_.swiglu(random_activations(tokens(), dim), *w, random_rows(1, out), forward_, random_rows(tokens(), out),
-                    gate_up_);
+    const auto b = matrix(random(size_t(out) * c.rank, 6, 0.3f, c.dtype).data(), out, c.rank, MatrixKind::kGateUp);
+    backend_.swiglu(random_activations(tokens(), dim), *w, random_rows(1, out), forward_,
+                    {random_activations(tokens(), c.rank), b.get()}, gate_up_);
     backend_.wait();
   }
   void run(const Control&) override { backend_.backward()->swiglu_backward(gate_up_, df_, f_, dgate_up_); }

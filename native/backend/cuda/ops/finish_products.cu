@@ -22,16 +22,11 @@ MT_DEVICE GatePair gate_pair_of(int64_t i, int ffn) {
 
 template <class T>
 MT_KERNEL(kThreads, 4)
-swiglu_kernel(const float* addend, int64_t count, int ffn, float* gate_up, T* f) {
+swiglu_kernel(const float* gate_up, int64_t count, int ffn, T* f) {
   const int64_t i = static_cast<int64_t>(block_x()) * kThreads + thread_index();
   if (i >= count) return;
   const GatePair p = gate_pair_of(i, ffn);
-  float gate = gate_up[p.gate], up = gate_up[p.up];
-  if (addend) {
-    gate_up[p.gate] = gate += addend[p.gate];
-    gate_up[p.up] = up += addend[p.up];
-  }
-  f[i] = from_float<T>(gated(gate, up));
+  f[i] = from_float<T>(gated(gate_up[p.gate], gate_up[p.up]));
 }
 
 template <class T>
@@ -57,13 +52,13 @@ MT_DEVICE HeadPair head_pair_of(int64_t index, int heads, int half) {
 }
 
 MT_KERNEL(kThreads, 4)
-split_kernel(const float* qkv, const float* addend, RopeArguments rope, int64_t count, float* q, float* k, float* v) {
+split_kernel(const float* qkv, RopeArguments rope, int64_t count, float* q, float* k, float* v) {
   const int64_t index = static_cast<int64_t>(block_x()) * kThreads + thread_index();
   if (index >= count) return;
   const int d = rope.head_dim, half = d / 2, heads = rope.heads + 2 * rope.kv_heads;
   const HeadPair p = head_pair_of(index, heads, half);
   const int64_t at = (p.row * heads + p.head) * d + p.i;
-  float a = qkv[at] + addend[at], b = qkv[at + half] + addend[at + half];
+  float a = qkv[at], b = qkv[at + half];
   if (rope.cos && p.head < rope.heads + rope.kv_heads) {
     const int64_t angle = int64_t{rope.pos[p.row]} * half + p.i;
     const float cos = rope.cos[angle], sin = rope.sin[angle], turned = a * cos - b * sin;
@@ -97,9 +92,9 @@ Grid grid_for(int64_t count) { return {.x = static_cast<int>((count + kThreads -
 }  // namespace
 
 template <class T>
-void swiglu_rows(Device& device, const float* addend, int rows, int ffn, float* gate_up, T* f) {
+void swiglu_rows(Device& device, const float* gate_up, int rows, int ffn, T* f) {
   const int64_t count = static_cast<int64_t>(rows) * ffn;
-  if (count > 0) launch(device, grid_for(count), swiglu_kernel<T>, addend, count, ffn, gate_up, f);
+  if (count > 0) launch(device, grid_for(count), swiglu_kernel<T>, gate_up, count, ffn, f);
 }
 
 template <class T>
@@ -108,10 +103,9 @@ void swiglu_backward(Device& device, const float* gate_up, const float* df, int 
   if (count > 0) launch(device, grid_for(count), swiglu_backward_kernel<T>, gate_up, df, count, ffn, f, dgate_up);
 }
 
-void split_qkv(Device& device, const float* qkv, const float* addend, const RopeArguments& rope, int rows, float* q,
-               float* k, float* v) {
+void split_qkv(Device& device, const float* qkv, const RopeArguments& rope, int rows, float* q, float* k, float* v) {
   const int64_t count = int64_t{rows} * (rope.heads + 2 * rope.kv_heads) * (rope.head_dim / 2);
-  if (count > 0) launch(device, grid_for(count), split_kernel, qkv, addend, rope, count, q, k, v);
+  if (count > 0) launch(device, grid_for(count), split_kernel, qkv, rope, count, q, k, v);
 }
 
 void rope_backward(Device& device, const RopeArguments& rope, int rows, float* dqkv) {
@@ -119,8 +113,8 @@ void rope_backward(Device& device, const RopeArguments& rope, int rows, float* d
   if (count > 0) launch(device, grid_for(count), rope_backward_kernel, rope, count, dqkv);
 }
 
-template void swiglu_rows(Device&, const float*, int, int, float*, float*);
-template void swiglu_rows(Device&, const float*, int, int, float*, bf16*);
+template void swiglu_rows(Device&, const float*, int, int, float*);
+template void swiglu_rows(Device&, const float*, int, int, bf16*);
 template void swiglu_backward(Device&, const float*, const float*, int, int, float*, float*);
 template void swiglu_backward(Device&, const float*, const float*, int, int, bf16*, bf16*);
 

@@ -156,17 +156,15 @@ void transpose_matrix(Device& device, const MatrixRows<const From>& from, int ro
 // have `count` rows.
 void add_rows(Device& device, const float* from, const int32_t* names, int count, int cols, float* to);
 
-// finish_products.cu: gate_up += addend, both [rows, 2 ffn], unless that is null; f[rows, ffn] from it.
+// finish_products.cu: f[rows, ffn] = silu(gate) * up from gate_up[rows, 2 ffn].
 template <class T>
-void swiglu_rows(Device& device, const float* addend, int rows, int ffn, float* gate_up, T* f);
+void swiglu_rows(Device& device, const float* gate_up, int rows, int ffn, T* f);
 // finish_products.cu: f[rows, ffn] and dgate_up[rows, 2 ffn].
 template <class T>
 void swiglu_backward(Device& device, const float* gate_up, const float* df, int rows, int ffn, T* f, T* dgate_up);
 
-// finish_products.cu: qkv + addend, both [rows, (heads + 2 kv_heads) * d], split into q, k and v; rotated unless
-// rope.cos is null.
-void split_qkv(Device& device, const float* qkv, const float* addend, const RopeArguments& rope, int rows, float* q,
-               float* k, float* v);
+// finish_products.cu: qkv[rows, (heads + 2 kv_heads) * d], split into q, k and v; rotated unless rope.cos is null.
+void split_qkv(Device& device, const float* qkv, const RopeArguments& rope, int rows, float* q, float* k, float* v);
 // finish_products.cu: turns q and k of dqkv back, in place.
 void rope_backward(Device& device, const RopeArguments& rope, int rows, float* dqkv);
 
