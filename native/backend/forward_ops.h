@@ -114,8 +114,8 @@ class ForwardOps {
   // Copies all rows of k and v into the cache: row t -> row cache_rows[t] of `layer`. No two may be the same.
   virtual void append_kv(const PlacedPack& pack, View k, View v, const KvCache& cache, int layer) = 0;
 
-  // x += a w^T + z b^T + bias             a [rows, in] activation dtype   x [rows, out] f32
-  virtual void linear_add(View a, const Matrix& w, View bias, View x, const LowRank& added = {}) = 0;
+  // y = x + a w^T + z b^T + bias          a [rows, in] activation dtype   x, y [rows, out] f32; y may be x
+  virtual void linear_add(View a, const Matrix& w, View bias, View x, View y, const LowRank& added = {}) = 0;
 
   // f = silu(gate) * up, [gate up] = h w^T + z b^T + bias          (SwiGLU, Shazeer 2020)
   //   w kGateUp   bias [2 * ffn] f32 or empty   f [rows, ffn] activation dtype

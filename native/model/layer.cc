@@ -12,10 +12,10 @@ void project_qkv(const LayerPass& pass, const LayerWeights& layer, int l, View x
   if (pass.appends) pass.ops.append_kv(pass.pack, act.k, act.v, *pass.cache, l);
 }
 
-void attend(const LayerPass& pass, const LayerWeights& layer, int l, const LayerActivations& act, View x) {
+void attend(const LayerPass& pass, const LayerWeights& layer, int l, const LayerActivations& act, View x, View y) {
   pass.ops.attention(pass.pack, act.q, act.k, act.v, pass.cache, l, pass.config.head_shape(), pass.config.window(l),
                      act.a, act.log_sums);
-  pass.ops.linear_add(act.a, *layer.o, layer.o_bias, x, low_rank(pass, layer, LayerProduct::kO, act.a, act));
+  pass.ops.linear_add(act.a, *layer.o, layer.o_bias, x, y, low_rank(pass, layer, LayerProduct::kO, act.a, act));
 }
 
 void project_gate_up(const LayerPass& pass, const LayerWeights& layer, const LayerActivations& act, View x) {
@@ -24,9 +24,10 @@ void project_gate_up(const LayerPass& pass, const LayerWeights& layer, const Lay
                   low_rank(pass, layer, LayerProduct::kGateUp, act.h, act), act.gate_up);
 }
 
-void feed_forward(const LayerPass& pass, const LayerWeights& layer, const LayerActivations& act, View x) {
+void feed_forward(const LayerPass& pass, const LayerWeights& layer, const LayerActivations& act, View x, View y) {
   project_gate_up(pass, layer, act, x);
-  pass.ops.linear_add(act.f, *layer.down, layer.down_bias, x, low_rank(pass, layer, LayerProduct::kDown, act.f, act));
+  pass.ops.linear_add(act.f, *layer.down, layer.down_bias, x, y,
+                      low_rank(pass, layer, LayerProduct::kDown, act.f, act));
 }
 
 const Adapter* adapter_of(const LayerWeights& layer, LayerProduct product) {

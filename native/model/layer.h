@@ -33,12 +33,12 @@ struct LayerActivations {
 
 // Norm of x [tokens, dim], queries, keys and values.
 void project_qkv(const LayerPass& pass, const LayerWeights& layer, int l, View x, const LayerActivations& act);
-// x += attention.
-void attend(const LayerPass& pass, const LayerWeights& layer, int l, const LayerActivations& act, View x);
+// y = x + attention; y may be x.
+void attend(const LayerPass& pass, const LayerWeights& layer, int l, const LayerActivations& act, View x, View y);
 // Norm of x [rows, dim], gate, up and f. h, gate_up and f have as many rows.
 void project_gate_up(const LayerPass& pass, const LayerWeights& layer, const LayerActivations& act, View x);
-// x += feed-forward network of x; the same, and what comes of f.
-void feed_forward(const LayerPass& pass, const LayerWeights& layer, const LayerActivations& act, View x);
+// y = x + feed-forward network of x; the same, and what comes of f. y may be x.
+void feed_forward(const LayerPass& pass, const LayerWeights& layer, const LayerActivations& act, View x, View y);
 
 // The adapter of a product of the layer, or null.
 const Adapter* adapter_of(const LayerWeights& layer, LayerProduct product);

@@ -52,14 +52,14 @@ View Llama::forward(const Pack& pack, const KvCache* cache, const Control& contr
     control.poll();
     project_qkv(pass, layer, l, x, act.layer);
     if (last && pack.rows.empty()) return {};
-    attend(pass, layer, l, act.layer, x);
+    attend(pass, layer, l, act.layer, x, x);
     if (last && !are_all(pack.rows, pack.ids.size())) {  // from here on a row depends on itself alone
       b.gather_rows(*placed, x, act.x_scored);
       x = act.x_scored;
       act.layer.h.rows = act.layer.f.rows = x.rows;
     }
     control.poll();
-    feed_forward(pass, layer, act.layer, x);
+    feed_forward(pass, layer, act.layer, x, x);
     control.report(l + 1, config_.layers);
   }
   b.rms_norm(x, weights_.final_norm, config_.rms_norm_eps, act.layer.h);

@@ -149,15 +149,10 @@ void Trainer::forward(const LayerPass& pass, Activations& act, const Control& co
     control.poll();
     const KeptLayer& kept = act.layers[l];
     attention(pass, l, kept);
-    View y = act.x_scored;
-    if (l + 1 == layers) {
-      pass.ops.gather_rows(pass.pack, kept.middle, act.middle_scored);
-      ops_.convert(act.middle_scored, y);
-    } else {
-      y = act.layers[l + 1].x;
-      ops_.convert(kept.middle, y);
-    }
-    feed_forward(pass, weights.layers[l], with_rows(kept.act, y.rows), y);
+    const bool last = l + 1 == layers;
+    if (last) pass.ops.gather_rows(pass.pack, kept.middle, act.middle_scored);
+    const View x = last ? act.middle_scored : kept.middle;
+    feed_forward(pass, weights.layers[l], with_rows(kept.act, x.rows), x, last ? act.x_scored : act.layers[l + 1].x);
     control.report(l + 1, 3 * static_cast<uint64_t>(layers));
   }
 }
@@ -165,9 +160,8 @@ void Trainer::forward(const LayerPass& pass, Activations& act, const Control& co
 void Trainer::attention(const LayerPass& pass, int l, const KeptLayer& kept) {
   const LayerWeights& layer = model_->weights().layers[l];
   const LayerActivations act = with_rows(kept.act, kept.x.rows);
-  ops_.convert(kept.x, kept.middle);
   project_qkv(pass, layer, l, kept.x, act);
-  attend(pass, layer, l, act, kept.middle);
+  attend(pass, layer, l, act, kept.x, kept.middle);
 }
 
 HeadLoss Trainer::head(const TrainRequest& request, Activations& act, const Control& control) {

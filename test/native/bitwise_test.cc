@@ -121,12 +121,12 @@ Rows row_results(Bench& b, const Rows& rows, const std::vector<int>& list, const
   const View sum = b.upload(Rows(n, random(plain.rows, 6, 1)), DType::kFloat32);
   b.backend->rms_norm(x, weight, 1e-5f, normed);
   b.backend->swiglu(h, gate_up, {}, f);
-  b.backend->linear_add(h, plain, {}, sum);
+  b.backend->linear_add(h, plain, {}, sum, sum);
   const View z = b.view(n, w.a->rows, b.activation), adapted_f = b.view(n, gate_up.rows / 2, b.activation);
   const View adapted_sum = b.upload(Rows(n, random(plain.rows, 6, 1)), DType::kFloat32);
   b.backend->backward()->product(h, *w.a, z);
   b.backend->swiglu(h, gate_up, {}, adapted_f, {z, w.gate_up_b.get()});
-  b.backend->linear_add(h, plain, {}, adapted_sum, {z, w.plain_b.get()});
+  b.backend->linear_add(h, plain, {}, adapted_sum, adapted_sum, {z, w.plain_b.get()});
   std::vector<float> log_prob(n), top_log_prob(3 * n);
   std::vector<int32_t> argmax(n), top_ids(3 * n), targets(n);
   for (int i = 0; i < n; i++) targets[i] = list[i] * 37 % plain.rows;

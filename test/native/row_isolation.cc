@@ -155,13 +155,13 @@ std::vector<RowOp> row_ops(Backend& b, DType dtype) {
        [=, &b](Memory& m, View a) {
          const auto w = m.matrix(65, kDim, MatrixKind::kPlain, {}, dtype);
          const View x = m.upload(random_rows(kRows, 65, 8));
-         b.linear_add(a, *w, {}, x);
+         b.linear_add(a, *w, {}, x, x);
          return m.read(x);
        }},
       {"linear_add's sum", 65, false,
        [=, &b](Memory& m, View x) {
          const auto w = m.matrix(65, kDim, MatrixKind::kPlain, {}, dtype);
-         b.linear_add(m.upload(random_rows(kRows, kDim, 9), activation), *w, {}, x);
+         b.linear_add(m.upload(random_rows(kRows, kDim, 9), activation), *w, {}, x, x);
          return m.read(x);
        }},
       {"swiglu", kDim, true,
@@ -176,7 +176,7 @@ std::vector<RowOp> row_ops(Backend& b, DType dtype) {
          const auto w = m.matrix(65, kDim, MatrixKind::kPlain, {}, dtype);
          const auto w_b = m.matrix(65, 5, MatrixKind::kPlain, {}, dtype);
          const View h = m.upload(random_rows(kRows, kDim, 9), activation), x = m.upload(random_rows(kRows, 65, 8));
-         b.linear_add(h, *w, {}, x, {z, w_b.get()});
+         b.linear_add(h, *w, {}, x, x, {z, w_b.get()});
          Floats all = m.read(x);
          if (dtype == DType::kFloat16) return all;  // in which nothing is trained
          const auto gate_up = m.matrix(2 * kFfn, kDim, MatrixKind::kGateUp, {}, dtype);

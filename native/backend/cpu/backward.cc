@@ -307,7 +307,8 @@ class CpuBackward final : public BackwardOps {
     });
     gemm_.multiply_transposed(dy, a_t, [&](const ProductTile& tile) {
       const int first = tile.panel * kernel.panel, cols = std::min(kernel.panel, a.count - first);
-      kernels_.add_tile(tile.c, tile.ldc, tile.rows, cols, nullptr, floats(dw, tile.row) + first, dw.cols);
+      float* sums = floats(dw, tile.row) + first;
+      kernels_.add_tile(tile.c, tile.ldc, tile.rows, cols, nullptr, sums, sums, dw.cols);
     });
   }
   // The same where dy or a is thin, as those of adapters are: packing the other one would take longer than multiplying.

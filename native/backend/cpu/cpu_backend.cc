@@ -159,11 +159,11 @@ class CpuBackend final : public Backend {
     }
   }
 
-  void linear_add(View a, const Matrix& w, View bias, View x, const LowRank& added) override {
+  void linear_add(View a, const Matrix& w, View bias, View x, View y, const LowRank& added) override {
     const auto finish = [&](const ProductTile& tile) {
       const int panel = packed(w).shape.panel, first = tile.panel * panel;
       kernels_.add_tile(tile.c, tile.ldc, tile.rows, std::min(panel, x.cols - first), bias_at(bias, first),
-                        floats(x, tile.row) + first, x.cols);
+                        floats(x, tile.row) + first, floats(y, tile.row) + first, x.cols);
     };
     gemm_.multiply(a, packed(w), 0, finish, added);
   }

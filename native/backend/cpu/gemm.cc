@@ -254,7 +254,7 @@ void Gemm::multiply_prepared(const Input& input, const Input* added, int h_rows,
         auto* sum = added_sums_[worker].as<float>();
         added->run(rows_of(*added), added->lda, rows, added->w->panel(p), 0, added->w->shape.k_padded, sum, panel,
                    false);
-        kernels_.add_tile(sum, panel, rows, panel, nullptr, c, ldc);
+        kernels_.add_tile(sum, panel, rows, panel, nullptr, c, c, ldc);
       };
       for (int p = first; p < last; p++) {
         if (p < direct_panels) {

@@ -56,8 +56,9 @@ struct CpuKernels {
   void (*rms_norm)(const float* x, const float* w, int n, float eps, float* y);
   void (*rms_norm_bf16)(const float* x, const float* w, int n, float eps, uint16_t* y);
 
-  // x[r, j] += c[r, j] + bias[j]; bias may be null
-  void (*add_tile)(const float* c, ptrdiff_t ldc, int rows, int cols, const float* bias, float* x, ptrdiff_t ldx);
+  // y[r, j] = x[r, j] + (c[r, j] + bias[j]), rows of x and of y being ld apart; bias may be null, y may be x
+  void (*add_tile)(const float* c, ptrdiff_t ldc, int rows, int cols, const float* bias, const float* x, float* y,
+                   ptrdiff_t ld);
   // x[r, j] = c[r, j]
   void (*copy_tile)(const float* c, ptrdiff_t ldc, int rows, int cols, float* x, ptrdiff_t ldx);
   // f[r, j] = silu(c[r, j] + bias_gate[j]) * (c[r, up + j] + bias_up[j]); biases may be null

@@ -167,11 +167,12 @@ class CudaBackend final : public Backend {
                          floats(cache.k[layer]), floats(cache.v[layer]));
   }
 
-  void linear_add(View a, const Matrix& w, View bias, View x, const LowRank& added) override {
+  void linear_add(View a, const Matrix& w, View bias, View x, View y, const LowRank& added) override {
     device_.set_op("linear_add");
-    context_.multiply(a, w, [&](const auto& g) { MT_TARGET::linear_add(device_, g, floats(bias), floats(x)); });
+    if (y.data != x.data && a.rows > 0) device_.copy(y.data, x.data, int64_t{a.rows} * x.cols * sizeof(float));
+    context_.multiply(a, w, [&](const auto& g) { MT_TARGET::linear_add(device_, g, floats(bias), floats(y)); });
     if (!added.b) return;
-    context_.multiply(added.z, *added.b, [&](const auto& g) { MT_TARGET::linear_add(device_, g, nullptr, floats(x)); });
+    context_.multiply(added.z, *added.b, [&](const auto& g) { MT_TARGET::linear_add(device_, g, nullptr, floats(y)); });
   }
 
   void swiglu(View h, const Matrix& w, View bias, View f, const LowRank& added, View gate_up) override {

@@ -203,10 +203,10 @@ class ReferenceBackend final : public Backend {
     }
   }
 
-  void linear_add(View a, const Matrix& w, View bias, View x, const LowRank& added) override {
+  void linear_add(View a, const Matrix& w, View bias, View x, View y, const LowRank& added) override {
     for (int r = 0; r < a.rows; r++) {
       for (int i = 0; i < w.rows; i++)
-        row_of(x, r)[i] += dot(a, r, packed(w).row(i)) + bias_at(bias, i) + added_at(added, r, i);
+        row_of(y, r)[i] = row_of(x, r)[i] + (dot(a, r, packed(w).row(i)) + bias_at(bias, i) + added_at(added, r, i));
     }
   }
 

@@ -9,15 +9,16 @@ class LinearAdd : public ProductRun {
  public:
   LinearAdd(Backend& backend, const OpCase& c, DType rounding, int in)
       : ProductRun(backend, c, rounding, in, c.shape.dim, MatrixKind::kPlain),
-        y_(put(random(size_t(tokens()) * c.shape.dim, 5, 1), c.shape.dim)) {}
-  void run(const Control&) override { backend_.linear_add(x_, next_weight(), bias_, y_, added_); }
+        sum_(put(random(size_t(tokens()) * c.shape.dim, 5, 1), c.shape.dim)),
+        y_(c.adapted ? empty(tokens(), c.shape.dim) : sum_) {}
+  void run(const Control&) override { backend_.linear_add(x_, next_weight(), bias_, sum_, y_, added_); }
   std::vector<Output> outputs() override { return {output("y", y_)}; }
   double bytes() const override { return bytes_of(x_) + memory_bytes() + bytes_of(y_); }
 
  private:
   double bound(const Element& e) const override { return product(e.row, e.col) + 8 * kHalfUnit * (e.want + 2); }
 
-  View y_;
+  View sum_, y_;  // the same, unless adapters add to them, as they do where a model is trained
 };
 
 // The projection of attention's output, and that of the feed-forward network.
