@@ -109,10 +109,12 @@ class BackwardOps {
   //   a [rows, in] act   w [out, in] kPlain   y [rows, out] f32 or act
   virtual void product(View a, const Matrix& w, View y, const LowRank& added = {}) = 0;
 
-  // With swiglu()'s gate and up, and s = 1 / (1 + exp(-gate)):
+  // With df = dy w_t^T + z b^T, swiglu()'s gate and up, and s = 1 / (1 + exp(-gate)):
   //   f = gate s * up   dgate = df * up * s (1 + gate (1 - s))   dup = df * gate s
-  //   gate_up [rows, 2 * ffn] f32   df [rows, ffn] f32   f [rows, ffn] act   dgate_up [rows, 2 * ffn] act
-  virtual void swiglu_backward(View gate_up, View df, View f, View dgate_up) = 0;
+  //   dy [rows, dim] act   w_t [ffn, dim] kPlain   gate_up [rows, 2 * ffn] f32   f [rows, ffn] act
+  //   dgate_up [rows, 2 * ffn] act
+  virtual void swiglu_backward(View dy, const Matrix& w_t, View gate_up, View f, View dgate_up,
+                               const LowRank& added = {}) = 0;
 
   // With P[t, c] = exp(q[t] . k[c] / sqrt(d) - log_sums[t]) over what row t sees, and D[t] = dout[t] . out[t], head by
   // head:

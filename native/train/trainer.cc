@@ -212,16 +212,17 @@ void Trainer::feed_forward_backward(const LayerPass& pass, int l, const Activati
   const LayerActivations kept = with_rows(act.layers[l].act, x.rows);
   const float eps = pass.config.rms_norm_eps;
   const View h = kept.h, f = kept.f;
-  const View dgate_up = rows_of(act.dgate_up, x.rows), df = rows_of(act.df, x.rows), dh = rows_of(act.dh, x.rows);
+  const View dgate_up = rows_of(act.dgate_up, x.rows), dh = rows_of(act.dh, x.rows);
   const View dy = rounded(dx, act);
-  View dz = input_gradient(layer, LayerProduct::kDown, dy, *layer.down, df, act);
-  ops_.swiglu_backward(kept.gate_up, df, f, dgate_up);
+  LowRank added = low_rank_backward(layer, LayerProduct::kDown, dy, act);
+  ops_.swiglu_backward(dy, transposed(*layer.down), kept.gate_up, f, dgate_up, added);
   add_weight_gradient(dy, f, &layer.down, &layer.down_bias);
-  add_adapter_gradients(layer, LayerProduct::kDown, dy, f, kept, dz);
+  add_adapter_gradients(layer, LayerProduct::kDown, dy, f, kept, added.z);
   pass.ops.rms_norm(x, layer.ffn_norm, eps, h);
-  dz = input_gradient(layer, LayerProduct::kGateUp, dgate_up, *layer.gate_up, dh, act);
+  added = low_rank_backward(layer, LayerProduct::kGateUp, dgate_up, act);
+  ops_.product(dgate_up, transposed(*layer.gate_up), dh, added);
   add_weight_gradient(dgate_up, h, &layer.gate_up, &layer.gate_up_bias);
-  add_adapter_gradients(layer, LayerProduct::kGateUp, dgate_up, h, kept, dz);
+  add_adapter_gradients(layer, LayerProduct::kGateUp, dgate_up, h, kept, added.z);
   ops_.rms_norm_backward(x, layer.ffn_norm, eps, dh, dx, parameters_.gradient(&layer.ffn_norm));
 }
 
@@ -233,32 +234,30 @@ void Trainer::attention_backward(const LayerPass& pass, int l, const Activations
   const HeadShape shape = pass.config.head_shape();
   const float eps = pass.config.rms_norm_eps;
   const View dy = rounded(act.dx, act);
-  View dz = input_gradient(layer, LayerProduct::kO, dy, *layer.o, act.da, act);
+  LowRank added = low_rank_backward(layer, LayerProduct::kO, dy, act);
+  ops_.product(dy, transposed(*layer.o), act.da, added);
   add_weight_gradient(dy, kept.a, &layer.o, &layer.o_bias);
-  add_adapter_gradients(layer, LayerProduct::kO, dy, kept.a, kept, dz);
+  add_adapter_gradients(layer, LayerProduct::kO, dy, kept.a, kept, added.z);
   ops_.attention_backward(pass.pack, kept.q, kept.k, kept.v, kept.a, kept.log_sums, act.da, shape,
                           pass.config.window(l), act.dqkv);
   ops_.rope_backward(pass.pack, pass.rope, shape, act.dqkv);
   const View dqkv = rounded(act.dqkv, act);
   pass.ops.rms_norm(x, layer.attention_norm, eps, kept.h);
-  dz = input_gradient(layer, LayerProduct::kQkv, dqkv, *layer.qkv, dh, act);
+  added = low_rank_backward(layer, LayerProduct::kQkv, dqkv, act);
+  ops_.product(dqkv, transposed(*layer.qkv), dh, added);
   add_weight_gradient(dqkv, kept.h, &layer.qkv, &layer.qkv_bias);
-  add_adapter_gradients(layer, LayerProduct::kQkv, dqkv, kept.h, kept, dz);
+  add_adapter_gradients(layer, LayerProduct::kQkv, dqkv, kept.h, kept, added.z);
   ops_.rms_norm_backward(x, layer.attention_norm, eps, dh, act.dx, parameters_.gradient(&layer.attention_norm));
 }
 
-View Trainer::input_gradient(const LayerWeights& layer, LayerProduct product, View dy, const Matrix& w, View dx,
-                             const Activations& act) {
+LowRank Trainer::low_rank_backward(const LayerWeights& layer, LayerProduct product, View dy, const Activations& act) {
   const Adapter* adapter = adapter_of(layer, product);
-  LowRank added;
-  if (adapter) {
-    added = {act.dz, adapter->a_t.get()};
-    added.z.rows = dy.rows;
-    added.z.cols = adapter->rank;
-    ops_.product(dy, *adapter->b_t, added.z);
-  }
-  ops_.product(dy, transposed(w), dx, added);
-  return added.z;
+  if (!adapter) return {};
+  View dz = act.dz;
+  dz.rows = dy.rows;
+  dz.cols = adapter->rank;
+  ops_.product(dy, *adapter->b_t, dz);
+  return {dz, adapter->a_t.get()};
 }
 
 void Trainer::add_weight_gradient(View dy, View x, const void* weight, const void* bias) {
@@ -304,14 +303,13 @@ size_t Trainer::place(Activations& act, int tokens, int rows, std::byte* base) c
   act.f = {nullptr, most, ffn, type};
   act.dx = {nullptr, tokens, dim, f32};
   act.dh = {nullptr, most, dim, f32};
-  act.df = {nullptr, most, ffn, f32};
   act.dgate_up = {nullptr, most, 2 * ffn, type};
   act.da = {nullptr, tokens, q, f32};
   act.dqkv = {nullptr, tokens, qkv, f32};
   act.rounded = {nullptr, type == f32 ? 0 : most, std::max(dim, qkv), type};
   act.dz = {nullptr, rank > 0 ? most : 0, rank, type};
   const size_t bytes = place_views(base, {&act.middle_scored, &act.x_scored, &act.h, &act.f, &act.dx, &act.dx_scored,
-                                          &act.dh, &act.df, &act.dgate_up, &act.da, &act.dqkv, &act.rounded, &act.dz});
+                                          &act.dh, &act.dgate_up, &act.da, &act.dqkv, &act.rounded, &act.dz});
   return bytes + place_layers(act, tokens, rows, base ? base + bytes : nullptr);
 }
 

@@ -61,7 +61,7 @@ class Trainer {
     View h;                        // [R, dim]: output of a norm
     View f;                        // [R, ffn]
     // gradients
-    View dx, dx_scored, dh, df, dgate_up, da, dqkv;
+    View dx, dx_scored, dh, dgate_up, da, dqkv;
     View rounded;  // [R, widest of dim and qkv]: a gradient in the type of the activations; empty if that is float32
     View dz;       // [R, rank]: the gradient by an adapter's z; empty if there are none
   };
@@ -76,9 +76,9 @@ class Trainer {
   void attention(const LayerPass& pass, int l, const KeptLayer& kept);
   void feed_forward_backward(const LayerPass& pass, int l, const Activations& act, View x, View dx);
   void attention_backward(const LayerPass& pass, int l, const Activations& act);
-  // dx = dy w + what the product's adapter makes of dy, the gradient by its z, which is returned.
-  View input_gradient(const LayerWeights& layer, LayerProduct product, View dy, const Matrix& w, View dx,
-                      const Activations& act);
+  // What the product's adapter adds to the gradient by the product's input, dy being that by its output. Its z is the
+  // gradient by the z of the forward pass.
+  LowRank low_rank_backward(const LayerWeights& layer, LayerProduct product, View dy, const Activations& act);
   // Adds to the gradients of the matrix and the bias at these places of the model's Weights, unless they are not
   // trained.
   void add_weight_gradient(View dy, View x, const void* weight, const void* bias);

@@ -74,7 +74,7 @@ function activationsOfToken(config: LlamaConfig, numberBytes: number): number {
   const qkv = (heads + 2 * kvHeads) * headDim
   const rounded = numberBytes < 4 ? Math.max(hiddenSize, qkv) : 0
   const read = hiddenSize + 3 * intermediateSize + rounded
-  const others = (layers + 5) * hiddenSize + intermediateSize + qkv + attention
+  const others = (layers + 5) * hiddenSize + qkv + attention
   // Both sides of a product, packed.
   const packed = 3 * intermediateSize
   return numberBytes * read + 4 * (others + packed) + activationsOfLayer(config, 0, numberBytes)

@@ -96,8 +96,11 @@ void test_linear() {
 void test_swiglu() {
   constexpr int kRows = 2, kFfn = 7;
   std::vector<float> gate_up = random(kRows * 2 * kFfn, 1, 3), df = random(kRows * kFfn, 2, 1);
-  std::vector<float> f(kRows * kFfn), dgate_up(gate_up.size());
-  ops().swiglu_backward(view(gate_up, kRows), view(df, kRows), view(f, kRows), view(dgate_up, kRows));
+  std::vector<float> f(kRows * kFfn), dgate_up(gate_up.size()), one(kFfn * kFfn), memory(one.size());
+  for (int i = 0; i < kFfn; i++) one[i * kFfn + i] = 1;
+  const auto w_t = kReference->create_matrix(kFfn, kFfn, MatrixKind::kPlain, {}, DType::kFloat32, memory.data());
+  kReference->write_rows(*w_t, 0, kFfn, one.data());
+  ops().swiglu_backward(view(df, kRows), *w_t, view(gate_up, kRows), view(f, kRows), view(dgate_up, kRows));
   const auto forward = [&](const Numbers& x) {
     Numbers y;
     for (int r = 0; r < kRows; r++)

@@ -208,18 +208,19 @@ class CpuBackward final : public BackwardOps {
     gemm_.multiply(a, packed(w), 0, finish, added, direct ? FloatRows{floats(y), y.cols} : FloatRows{});
   }
 
-  void swiglu_backward(View gate_up, View df, View f, View dgate_up) override {
-    for_blocks(f.rows, 4, [&](int begin, int end, int) {
-      for (int r = begin; r < end; r++) {
-        if (f.dtype == DType::kFloat32) {
-          kernels_.swiglu_backward(floats(gate_up, r), floats(df, r), f.cols, floats(f, r), floats(dgate_up, r));
-        } else {
-          kernels_.swiglu_backward_bf16(floats(gate_up, r), floats(df, r), f.cols,
-                                        static_cast<uint16_t*>(f.data) + size_t(r) * f.cols,
-                                        static_cast<uint16_t*>(dgate_up.data) + size_t(r) * dgate_up.cols);
-        }
-      }
-    });
+  void swiglu_backward(View dy, const Matrix& w_t, View gate_up, View f, View dgate_up, const LowRank& added) override {
+    const int panel = packed(w_t).shape.panel;
+    const auto finish = [&](const ProductTile& tile) {
+      const int first = tile.panel * panel, cols = std::min(panel, f.cols - first);
+      const float* gate = floats(gate_up, tile.row) + first;
+      if (f.dtype == DType::kFloat32)
+        kernels_.swiglu_backward(tile.c, tile.ldc, tile.rows, cols, gate, f.cols, floats(f, tile.row) + first,
+                                 floats(dgate_up, tile.row) + first);
+      else
+        kernels_.swiglu_backward_bf16(tile.c, tile.ldc, tile.rows, cols, gate, f.cols, halves(f, tile.row) + first,
+                                      halves(dgate_up, tile.row) + first);
+    };
+    gemm_.multiply(dy, packed(w_t), 0, finish, added);
   }
 
   void attention_backward(const PlacedPack& pack, View q, View k, View v, View out, View log_sums, View dout,

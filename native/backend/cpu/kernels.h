@@ -105,9 +105,12 @@ struct CpuKernels {
   void (*exp_rows)(float* x, ptrdiff_t ldx, int rows, int cols, float factor, const float* shift);
   // One row of BackwardOps::rms_norm_backward() without dw. Returns 1 / sqrt(mean(x^2) + eps).
   float (*rms_norm_backward)(const float* x, const float* w, const float* dy, int n, float eps, float* dx);
-  // One row of BackwardOps::swiglu_backward(), n being ffn.
-  void (*swiglu_backward)(const float* gate_up, const float* df, int n, float* f, float* dgate_up);
-  void (*swiglu_backward_bf16)(const float* gate_up, const float* df, int n, uint16_t* f, uint16_t* dgate_up);
+  // BackwardOps::swiglu_backward() of a tile df [rows, ld] and gate [rows, 2 ffn], of which `cols` columns count. up is
+  // ffn columns after gate, and dup after dgate.
+  void (*swiglu_backward)(const float* df, ptrdiff_t ld, int rows, int cols, const float* gate, int ffn, float* f,
+                          float* dgate);
+  void (*swiglu_backward_bf16)(const float* df, ptrdiff_t ld, int rows, int cols, const float* gate, int ffn,
+                               uint16_t* f, uint16_t* dgate);
   // sums[i, j] += the sum of z[t, i] * x[t, j] over ascending t, for t < rows, i < n, j < cols. sums has room for whole
   // vectors.
   void (*add_outer)(const float* z, ptrdiff_t ldz, int n, const float* x, ptrdiff_t ldx, int rows, int cols,

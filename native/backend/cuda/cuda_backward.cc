@@ -156,11 +156,12 @@ class CudaBackward final : public BackwardOps {
     copy({context_.wide_product(a, w, {}, added), a.rows, w.rows, DType::kFloat32}, y);
   }
 
-  void swiglu_backward(View gate_up, View df, View f, View dgate_up) override {
+  void swiglu_backward(View dy, const Matrix& w_t, View gate_up, View f, View dgate_up, const LowRank& added) override {
     device_.set_op("swiglu_backward");
+    const float* df = context_.wide_product(dy, w_t, {}, added);
     with_trained_type(f.dtype, [&](auto t) {
       using T = decltype(t);
-      MT_TARGET::swiglu_backward(device_, floats(gate_up), floats(df), f.rows, f.cols, static_cast<T*>(f.data),
+      MT_TARGET::swiglu_backward(device_, floats(gate_up), df, f.rows, f.cols, static_cast<T*>(f.data),
                                  static_cast<T*>(dgate_up.data));
     });
   }

@@ -139,10 +139,11 @@ class ReferenceBackward final : public BackwardOps {
     }
   }
 
-  void swiglu_backward(View gate_up, View df, View f, View dgate_up) override {
+  void swiglu_backward(View dy, const Matrix& w_t, View gate_up, View f, View dgate_up, const LowRank& added) override {
     for (int r = 0; r < f.rows; r++) {
       for (int i = 0; i < f.cols; i++) {
-        const float gate = row_of(gate_up, r)[i], up = row_of(gate_up, r)[f.cols + i], d = row_of(df, r)[i];
+        const float gate = row_of(gate_up, r)[i], up = row_of(gate_up, r)[f.cols + i];
+        const float d = dot(dy, r, packed(w_t).row(i)) + added_at(added, r, i);
         const float s = 1.0f / (1.0f + std::exp(-gate));
         set(f, r, i, gate * s * up);
         set(dgate_up, r, i, d * up * s * (1.0f + gate * (1.0f - s)));

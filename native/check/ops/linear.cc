@@ -62,7 +62,7 @@ class ThinBackward final : public OpRun {
     backend_.backward()->linear_backward(z_, a_, da_, {});
   }
   std::vector<Output> outputs() override { return {output("db", db_), output("da", da_)}; }
-  double flops() const override { return 2.0 * tokens() * case_.rank * (dy_.cols + a_.cols); }
+  double flops() const override { return 2.0 * tokens() * (double(db_.rows) * db_.cols + double(da_.rows) * da_.cols); }
   double bytes() const override {
     return bytes_of(dy_) + bytes_of(a_) + 2 * (bytes_of(z_) + bytes_of(da_) + bytes_of(db_));
   }
@@ -97,7 +97,10 @@ class AdapterProducts final : public OpRun {
   }
   std::vector<Output> outputs() override { return {output("z", z_), output("y", y_), output("rounded", rounded_)}; }
   double flops() const override { return 2.0 * tokens() * x_.cols * (3.0 * case_.rank + 2.0 * x_.cols); }
-  double bytes() const override { return bytes_of(x_) + bytes_of(z_) + bytes_of(y_) + bytes_of(rounded_); }
+  double bytes() const override {
+    const double weights = x_.cols * (x_.cols + 2.0 * case_.rank) * dtype_size(case_.dtype);
+    return weights + bytes_of(x_) + bytes_of(dz_) + bytes_of(z_) + bytes_of(y_) + bytes_of(rounded_);
+  }
 
  private:
   View x_, dz_, z_, y_, rounded_;

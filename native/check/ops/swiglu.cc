@@ -37,7 +37,8 @@ class SwigluBackward final : public OpRun {
       : OpRun(backend, c, rounding),
         gate_up_(empty(tokens(), 2 * c.shape.ffn)),
         forward_(empty(tokens(), c.shape.ffn, activation_)),
-        df_(random_rows(tokens(), c.shape.ffn)),
+        dy_(random_activations(tokens(), c.shape.dim)),
+        dz_(random_activations(tokens(), c.rank)),
         f_(empty(tokens(), c.shape.ffn, activation_)),
         dgate_up_(empty(tokens(), 2 * c.shape.ffn, activation_)) {
     const int dim = c.shape.dim, out = 2 * c.shape.ffn;
@@ -47,16 +48,26 @@ class SwigluBackward final : public OpRun {
     backend_.swiglu(random_activations(tokens(), dim), *w, random_rows(1, out), forward_,
                     {random_activations(tokens(), c.rank), b.get()}, gate_up_);
     backend_.wait();
+    w_t_ = matrix(random(size_t(c.shape.ffn) * dim, 7, 0.3f, c.dtype).data(), c.shape.ffn, dim, MatrixKind::kPlain);
+    a_t_ =
+        matrix(random(size_t(c.shape.ffn) * c.rank, 8, 0.3f, c.dtype).data(), c.shape.ffn, c.rank, MatrixKind::kPlain);
   }
-  void run(const Control&) override { backend_.backward()->swiglu_backward(gate_up_, df_, f_, dgate_up_); }
+  void run(const Control&) override {
+    backend_.backward()->swiglu_backward(dy_, *w_t_, gate_up_, f_, dgate_up_, {dz_, a_t_.get()});
+  }
   std::vector<Output> outputs() override {
     return {output("gate_up", gate_up_), output("f of the forward pass", forward_), output("f", f_),
             output("dgate_up", dgate_up_)};
   }
-  double bytes() const override { return bytes_of(gate_up_) + bytes_of(df_) + bytes_of(f_) + bytes_of(dgate_up_); }
+  double flops() const override { return 2.0 * tokens() * f_.cols * (dy_.cols + case_.rank); }
+  double bytes() const override {
+    const double weights = double(f_.cols) * (dy_.cols + case_.rank) * dtype_size(case_.dtype);
+    return weights + bytes_of(dy_) + bytes_of(dz_) + bytes_of(gate_up_) + bytes_of(f_) + bytes_of(dgate_up_);
+  }
 
  private:
-  View gate_up_, forward_, df_, f_, dgate_up_;
+  View gate_up_, forward_, dy_, dz_, f_, dgate_up_;
+  std::unique_ptr<Matrix> w_t_, a_t_;
 };
 
 }  // namespace
