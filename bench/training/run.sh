@@ -3,9 +3,10 @@
 # the model before and after, and prints the differences: the figures of docs/training.md. It takes two hours of two
 # cores; what was stopped goes on. Run it in the root of the repository after `npm run build`, with ../shared beside it.
 set -euo pipefail
-for run in lora lora-yes-no full; do
+runs=build/training
+node bench/training/passages.mjs ../shared/data/train $runs/data
+for run in lora lora-yes-no full-passages; do
   node dist/cli/main.js train --config "bench/training/$run.yaml"
 done
-runs=build/training
 node dist/cli/main.js compare $runs/lora/eval/step-0000000 $runs/lora/eval/step-0000500 \
-  $runs/lora-yes-no/eval/step-0001100 $runs/full/eval/step-0000300
+  $runs/lora-yes-no/eval/step-0001100 $runs/full-passages/eval/step-0000330
