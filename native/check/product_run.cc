@@ -13,8 +13,8 @@ namespace {
 std::vector<double> row_norms(const std::vector<float>& x, int cols, const std::vector<float>& y, int more) {
   std::vector<double> norms;
   for (size_t r = 0; r * cols < x.size(); r++) {
-    norms.push_back(norm(&x[r * cols], cols));
-    if (!y.empty()) norms.back() = std::hypot(norms.back(), norm(&y[r * more], more));
+    const double own = norm(&x[r * cols], cols), beside = y.empty() ? 0 : norm(&y[r * more], more);
+    norms.push_back(std::sqrt(own * own + beside * beside));
   }
   return norms;
 }
