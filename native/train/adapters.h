@@ -38,7 +38,6 @@ class ModelAdapters {
   struct Place {
     int layer;
     LayerProduct product;
-    int in, out, rank;
     std::vector<Map> maps;
   };
 
