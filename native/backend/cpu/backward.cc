@@ -40,7 +40,7 @@ class CpuBackward final : public BackwardOps {
     for_blocks(master.rows, 64, [&](int begin, int end, int) {
       const float* values = floats(master, begin);
       if (factor != 1) values = scaled(values, size_t(end - begin) * master.cols, factor, size_t(begin) * master.cols);
-      m.write_block(row + begin, end - begin, col, master.cols, values, kernels_.transpose);
+      m.write_block(row + begin, end - begin, col, master.cols, values, kernels_);
     });
   }
 
@@ -56,20 +56,8 @@ class CpuBackward final : public BackwardOps {
 
   void transpose(const Matrix& w, Matrix& w_t) override {
     CpuMatrix& to = packed(w_t);
-    if (w.dtype == DType::kFloat32) {
-      for_blocks(w.rows, 64,
-                 [&](int begin, int end, int) { to.write_columns(packed(w), begin, end - begin, kernels_.transpose); });
-      return;
-    }
-    for (Memory& memory : rows_) memory.reserve_zeroed(size_t(w.cols) * sizeof(float));
-    // Blocks of an even number of rows, because two columns of bf16 share a word.
-    for_blocks(w.rows, 16, [&](int begin, int end, int worker) {
-      float* row = rows_[worker].as<float>();
-      for (int r = begin; r < end; r++) {
-        packed(w).read_row(r, row);
-        to.write_column(r, 0, w.cols, row);
-      }
-    });
+    for_blocks(w.rows, CpuMatrix::kPairedRows,
+               [&](int begin, int end, int) { to.write_columns(packed(w), begin, end - begin, kernels_); });
   }
 
   // ---- what moves numbers ----
@@ -84,9 +72,11 @@ class CpuBackward final : public BackwardOps {
         if (x.dtype == DType::kFloat32 && y.dtype == DType::kFloat32) {
           std::copy_n(floats(x, r), y.cols, floats(y, r));
         } else if (y.dtype == DType::kFloat32) {
-          for (int i = 0; i < y.cols; i++) floats(y, r)[i] = element(x, r, i);
+          kernels_.widen_bf16(halves(x, r), y.cols, floats(y, r));
+        } else if (x.dtype == DType::kFloat32) {
+          round_rows(floats(x, r), x.cols, 1, y.cols, halves(y, r), y.cols);
         } else {
-          for (int i = 0; i < y.cols; i++) halves(y, r)[i] = f32_to_bf16(element(x, r, i));
+          std::copy_n(halves(x, r), y.cols, halves(y, r));
         }
       }
     });
@@ -179,6 +169,8 @@ class CpuBackward final : public BackwardOps {
   void linear_backward(const Columns& dy, const Columns& a, View dw, View dbias) override {
     if (std::min(dy.count, a.count) <= kThin)
       add_thin_product(dy, a, dw);
+    else if (dy.x.dtype == DType::kBFloat16 && kernels_.gemm_for(DType::kBFloat16).input != InputForm::kFloatStrips)
+      add_product_of_pairs(dy, a, dw);
     else
       add_product(dy, a, dw);
     if (!dbias.data) return;
@@ -199,10 +191,7 @@ class CpuBackward final : public BackwardOps {
       if (direct) {
         kernels_.copy_tile(tile.c, tile.ldc, tile.rows, cols, floats(y, tile.row) + first, y.cols);
       } else {
-        for (int r = 0; r < tile.rows; r++) {
-          uint16_t* to = halves(y, tile.row + r) + first;
-          for (int i = 0; i < cols; i++) to[i] = f32_to_bf16(tile.c[r * tile.ldc + i]);
-        }
+        round_rows(tile.c, tile.ldc, tile.rows, cols, halves(y, tile.row) + first, y.cols);
       }
     };
     gemm_.multiply(a, packed(w), 0, finish, added, direct ? FloatRows{floats(y), y.cols} : FloatRows{});
@@ -273,6 +262,7 @@ class CpuBackward final : public BackwardOps {
   static constexpr int kColumns = 64;
   static constexpr int kThin = 48;      // columns of a thin matrix, at most
   static constexpr int kThinRows = 16;  // rows that a task widens at a time
+  static constexpr int kTurned = 64;    // rows and columns of a block that is turned
 
   struct RowLoss {
     double loss;
@@ -306,11 +296,36 @@ class CpuBackward final : public BackwardOps {
     for_blocks(a.x.rows, 16, [&](int begin, int end, int worker) {
       for (int t = begin; t < end; t++) a_t.write_column(t, 0, a.count, widened_row(a, t, rows_[worker].as<float>()));
     });
-    gemm_.multiply_transposed(dy, a_t, [&](const ProductTile& tile) {
-      const int first = tile.panel * kernel.panel, cols = std::min(kernel.panel, a.count - first);
-      float* sums = floats(dw, tile.row) + first;
-      kernels_.add_tile(tile.c, tile.ldc, tile.rows, cols, nullptr, sums, sums, dw.cols);
+    gemm_.multiply_transposed(dy, a_t, [&](const ProductTile& tile) { add_sums(dw, tile, kernel.panel); });
+  }
+  // The same by a kernel that multiplies bf16. It reads pairs of rows, so that dy has to be turned, pair by pair.
+  void add_product_of_pairs(const Columns& dy, const Columns& a, View dw) {
+    const GemmKernel& kernel = kernels_.gemm_for(DType::kBFloat16);
+    const int rows = a.x.rows;
+    columns_.reserve_zeroed(PanelShape(kernel, a.count, rows, MatrixKind::kPlain, {}).bytes(DType::kBFloat16));
+    CpuMatrix a_t(kernel, a.count, rows, MatrixKind::kPlain, {}, DType::kBFloat16, columns_.data());
+    for_blocks(rows, kTurned, [&](int begin, int end, int) {
+      a_t.write_bf16_columns(begin, end - begin, halves(a.x, begin) + a.first, a.x.cols, kernels_);
     });
+    const int k = a_t.shape.k_padded;
+    turned_.reserve_zeroed(size_t(dy.count) * k * sizeof(uint16_t));
+    for_blocks(dy.count, kTurned, [&](int begin, int end, int) {
+      alignas(64) uint16_t pairs[kTurned * kTurned];
+      for (int t = 0; t < k; t += kTurned) {
+        const int some = std::min(kTurned, k - t);
+        kernels_.pair_rows_bf16(halves(dy.x, t) + dy.first + begin, dy.x.cols, std::min(some, rows - t), end - begin,
+                                some, pairs, 2 * kTurned);
+        kernels_.transpose(reinterpret_cast<const float*>(pairs), kTurned, some / 2, end - begin,
+                           turned_.as<float>() + (size_t(begin) * k + t) / 2, k / 2);
+      }
+    });
+    gemm_.multiply({turned_.data(), dy.count, k, DType::kBFloat16}, a_t, 0,
+                   [&](const ProductTile& tile) { add_sums(dw, tile, kernel.panel); });
+  }
+  void add_sums(View dw, const ProductTile& tile, int panel) {
+    const int first = tile.panel * panel, cols = std::min(panel, dw.cols - first);
+    float* sums = floats(dw, tile.row) + first;
+    kernels_.add_tile(tile.c, tile.ldc, tile.rows, cols, nullptr, sums, sums, dw.cols);
   }
   // The same where dy or a is thin, as those of adapters are: packing the other one would take longer than multiplying.
   void add_thin_product(const Columns& dy, const Columns& a, View dw) {
@@ -362,6 +377,12 @@ class CpuBackward final : public BackwardOps {
     return room;
   }
 
+  // Rounds rows that lie ldx and ldy apart.
+  void round_rows(const float* x, ptrdiff_t ldx, int rows, int cols, uint16_t* y, ptrdiff_t ldy) const {
+    constexpr int kWhole = 32;  // so many columns of a row lie side by side, and the next ones after them
+    kernels_.rows_to_bf16(x, ldx, rows, cols, cols, 1.0f, y, ldy, kWhole);
+  }
+
   // factor * values, at a place of its own in scaled_
   const float* scaled(const float* values, size_t count, float factor, size_t at) const {
     float* to = scaled_.as<float>() + at;
@@ -399,6 +420,7 @@ class CpuBackward final : public BackwardOps {
   AttentionBackward attention_;
   std::vector<Memory> rows_;  // one row of floats for each thread
   Memory columns_;            // a^T, packed, or a thin matrix, widened
+  Memory turned_;             // dy^T, if bf16 is multiplied
   Memory logits_, rounded_;   // of a part of the head's rows
   Memory losses_, scales_, sums_, scaled_;
 };

@@ -64,8 +64,7 @@ class CpuBackend final : public Backend {
     CpuMatrix& m = packed(matrix);
     pool_.parallel_for((count + 63) / 64, [&](int task, int) {
       const int first = 64 * task;
-      m.write_block(row + first, std::min(64, count - first), 0, m.cols, values + size_t(first) * m.cols,
-                    kernels_.transpose);
+      m.write_block(row + first, std::min(64, count - first), 0, m.cols, values + size_t(first) * m.cols, kernels_);
     });
   }
   DType activation_dtype(DType weights) const override {

@@ -88,6 +88,8 @@ struct CpuKernels {
                        ptrdiff_t row_step, ptrdiff_t chunk_step);
   // Pairs of rows as bf16: y[r / 2 * ldy + 2 j + r % 2] = x[r, j] for r < rows, j < cols; zeros for r in rows .. k - 1
   void (*pair_rows)(const float* x, ptrdiff_t ldx, int rows, int cols, int k, uint16_t* y, ptrdiff_t ldy);
+  // The same of rows that are bf16
+  void (*pair_rows_bf16)(const uint16_t* x, ptrdiff_t ldx, int rows, int cols, int k, uint16_t* y, ptrdiff_t ldy);
   // y[i] = x[i] widened
   void (*widen_bf16)(const uint16_t* x, int n, float* y);
   // One strip of InputForm::kFloatStrips: y[j * width + i] = x[i * ldx + j] for i < rows, j < cols; zeros for i in
@@ -96,7 +98,7 @@ struct CpuKernels {
   // Strips of columns: y[j / width * ldy + i * width + j % width] = x[i * ldx + j] for i < rows, j < cols; zeros for j
   // in cols .. up to a multiple of the same width.
   void (*pack_columns)(const float* x, ptrdiff_t ldx, int rows, int cols, float* y, ptrdiff_t ldy);
-  // y[j * ldy + i] = x[i * ldx + j] for i < rows, j < cols
+  // y[j * ldy + i] = x[i * ldx + j] for i < rows, j < cols; the elements may be pairs of bf16
   void (*transpose)(const float* x, ptrdiff_t ldx, int rows, int cols, float* y, ptrdiff_t ldy);
 
   // ---- the backward pass ----

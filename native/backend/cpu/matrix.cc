@@ -6,7 +6,15 @@
 
 namespace mt::cpu {
 namespace {
+
+constexpr int kMaxPanel = 64;
+constexpr int kChunk = 64;  // columns that are rounded at a time
+
 int divide_up(int n, int by) { return (n + by - 1) / by; }
+
+// Pairs of bf16 are moved as floats are.
+float* pairs(uint16_t* p) { return reinterpret_cast<float*>(p); }
+
 }  // namespace
 
 PanelShape::PanelShape(const GemmKernel& kernel, int rows, int cols, MatrixKind kind, HeadShape heads)
@@ -58,16 +66,35 @@ void CpuMatrix::write_run(ColumnPlace place, int count, int col, int cols, const
     for (int j = 0; j < count; j++) p[offset(col + k, place.slot + j)] = round(values[size_t(j) * cols + k]);
 }
 
-void CpuMatrix::write_block(int row, int count, int col, int cols, const float* values, Transpose transpose) {
+// The rows are rounded as they lie; then the pairs of each go where its panel has them.
+void CpuMatrix::write_pairs(ColumnPlace place, int count, int col, int cols, const float* values,
+                            const CpuKernels& kernels) {
+  alignas(64) uint16_t rounded[kPairedRows * kChunk];
+  uint16_t* panel = halves_of(place.panel);
+  for (int r = 0; r < count; r += kPairedRows) {
+    const int rows = std::min(kPairedRows, count - r);
+    for (int k = 0; k < cols; k += kChunk) {
+      const int some = std::min(kChunk, cols - k);
+      kernels.rows_to_bf16(values + size_t(r) * cols + k, cols, rows, some, some, 1.0f, rounded, kChunk, 32);
+      kernels.transpose(pairs(rounded), kChunk / 2, rows, some / 2, pairs(panel + offset(col + k, place.slot + r)),
+                        shape.panel);
+    }
+  }
+}
+
+void CpuMatrix::write_block(int row, int count, int col, int cols, const float* values, const CpuKernels& kernels) {
   while (count > 0) {
     const ColumnPlace place = shape.place(row);
     const int n = std::min(count, place.run);
     switch (dtype) {
       case DType::kFloat32:
-        transpose(values, cols, n, cols, floats_of(place.panel) + offset(col, place.slot), shape.panel);
+        kernels.transpose(values, cols, n, cols, floats_of(place.panel) + offset(col, place.slot), shape.panel);
         break;
       case DType::kBFloat16:
-        write_run<uint16_t>(place, n, col, cols, values, f32_to_bf16);
+        if (col % 2 == 0 && cols % 2 == 0)
+          write_pairs(place, n, col, cols, values, kernels);
+        else
+          write_run<uint16_t>(place, n, col, cols, values, f32_to_bf16);
         break;
       case DType::kFloat16:
         write_run<uint16_t>(place, n, col, cols, values, f32_to_f16);
@@ -87,23 +114,40 @@ void CpuMatrix::write_column(int col, int row, int count, const float* values) {
       std::memcpy(floats_of(place.panel) + offset(col, place.slot), values, size_t(n) * sizeof(float));
       continue;
     }
-    auto* to = reinterpret_cast<uint16_t*>(memory_ + place.panel * panel_bytes_);
+    uint16_t* to = halves_of(place.panel);
     for (int j = 0; j < n; j++)
       to[offset(col, place.slot + j)] = dtype == DType::kBFloat16 ? f32_to_bf16(values[j]) : f32_to_f16(values[j]);
   }
 }
 
-// A panel of this matrix at a time, of which each run of rows of w fills a block.
-void CpuMatrix::write_columns(const CpuMatrix& w, int first, int count, Transpose transpose) {
+// A panel of this matrix at a time, of which each run of rows of w fills a block. Pairs of bf16 lie along the columns
+// of w, and are to lie along its rows: rows of w are put together first.
+void CpuMatrix::write_columns(const CpuMatrix& w, int first, int count, const CpuKernels& kernels) {
+  alignas(64) uint16_t rows_of_w[kPairedRows * kMaxPanel];
+  const bool paired = dtype != DType::kFloat32;
+  const int in_word = paired ? 2 : 1, panel = shape.panel;
   for (int p = 0; p < shape.panels; p++) {
-    const int own = p * shape.panel, some = std::min(shape.panel, rows - own);
+    const int own = p * panel, some = std::min(panel, rows - own);
+    float* to = paired ? pairs(rows_of_w) : floats_of(p) + size_t(first) * panel;
     for (int row = first, n; row < first + count; row += n) {
       const ColumnPlace place = w.shape.place(row);
       n = std::min(first + count - row, place.run);
-      const auto* from =
-          reinterpret_cast<const float*>(w.panel(place.panel)) + size_t(own) * w.shape.panel + place.slot;
-      transpose(from, w.shape.panel, some, n, floats_of(p) + size_t(row) * shape.panel, shape.panel);
+      const auto* from = reinterpret_cast<const float*>(w.panel(place.panel));
+      kernels.transpose(from + size_t(own / in_word) * w.shape.panel + place.slot, w.shape.panel,
+                        divide_up(some, in_word), n, to + size_t(row - first) * panel / in_word, panel / in_word);
     }
+    if (paired)
+      kernels.pair_rows_bf16(rows_of_w, panel, count, some, count + count % 2, halves_of(p) + offset(first, 0),
+                             2 * panel);
+  }
+}
+
+void CpuMatrix::write_bf16_columns(int first, int count, const uint16_t* values, ptrdiff_t ld,
+                                   const CpuKernels& kernels) {
+  for (int p = 0; p < shape.panels; p++) {
+    const int own = p * shape.panel;
+    kernels.pair_rows_bf16(values + own, ld, count, std::min(shape.panel, rows - own), count + count % 2,
+                           halves_of(p) + offset(first, 0), 2 * shape.panel);
   }
 }
 
