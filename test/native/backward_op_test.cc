@@ -52,6 +52,7 @@ void test_all(const std::vector<Variant>& variants) {
                 .rank = 1 + turn / 4 % 9});
         }
     }
+  test(variants, repack, {.shape = kTestShapes[0], .dtype = DType::kFloat16, .trees = plain(1)});
   // A sum over more tokens than one pass takes, and so many rows that a task packs its own.
   const ModelShape tall = {.name = "tall", .dim = 56, .ffn = 400, .heads = 1, .kv_heads = 1, .head_dim = 8, .vocab = 5};
   for (const DType dtype : {DType::kFloat32, DType::kBFloat16})

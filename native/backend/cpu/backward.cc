@@ -56,8 +56,17 @@ class CpuBackward final : public BackwardOps {
 
   void transpose(const Matrix& w, Matrix& w_t) override {
     CpuMatrix& to = packed(w_t);
-    for_blocks(w.rows, CpuMatrix::kPairedRows,
-               [&](int begin, int end, int) { to.write_columns(packed(w), begin, end - begin, kernels_); });
+    if (w.dtype != DType::kFloat16)
+      return for_blocks(w.rows, CpuMatrix::kPairedRows,
+                        [&](int begin, int end, int) { to.write_columns(packed(w), begin, end - begin, kernels_); });
+    for (Memory& memory : rows_) memory.reserve_zeroed(size_t(w.cols) * sizeof(float));
+    for_blocks(w.rows, 16, [&](int begin, int end, int worker) {
+      float* row = rows_[worker].as<float>();
+      for (int r = begin; r < end; r++) {
+        packed(w).read_row(r, row);
+        to.write_column(r, 0, w.cols, row);
+      }
+    });
   }
 
   // ---- what moves numbers ----
