@@ -66,19 +66,16 @@ void CpuMatrix::write_run(ColumnPlace place, int count, int col, int cols, const
     for (int j = 0; j < count; j++) p[offset(col + k, place.slot + j)] = round(values[size_t(j) * cols + k]);
 }
 
-// The rows are rounded as they lie; then the pairs of each go where its panel has them.
+// The rows, which one panel has, are rounded as they lie; then the pairs of each go where its panel has them.
 void CpuMatrix::write_pairs(ColumnPlace place, int count, int col, int cols, const float* values,
                             const CpuKernels& kernels) {
-  alignas(64) uint16_t rounded[kPairedRows * kChunk];
+  alignas(64) uint16_t rounded[kMaxPanel * kChunk];
   uint16_t* panel = halves_of(place.panel);
-  for (int r = 0; r < count; r += kPairedRows) {
-    const int rows = std::min(kPairedRows, count - r);
-    for (int k = 0; k < cols; k += kChunk) {
-      const int some = std::min(kChunk, cols - k);
-      kernels.rows_to_bf16(values + size_t(r) * cols + k, cols, rows, some, some, 1.0f, rounded, kChunk, 32);
-      kernels.transpose(pairs(rounded), kChunk / 2, rows, some / 2, pairs(panel + offset(col + k, place.slot + r)),
-                        shape.panel);
-    }
+  for (int k = 0; k < cols; k += kChunk) {
+    const int some = std::min(kChunk, cols - k);
+    kernels.rows_to_bf16(values + k, cols, count, some, some, 1.0f, rounded, kChunk, 32);
+    kernels.transpose(pairs(rounded), kChunk / 2, count, some / 2, pairs(panel + offset(col + k, place.slot)),
+                      shape.panel);
   }
 }
 

@@ -41,7 +41,7 @@ class CpuMatrix final : public Matrix {
   // Rounds values [count] and stores them as rows row .. row + count - 1 of column `col`.
   void write_column(int col, int row, int count, const float* values);
   // Stores rows first .. first + count - 1 of w [cols, rows] as the columns of the same indices. Both are float32 or
-  // both bf16, and this matrix is kPlain. With bf16, first is a multiple of kPairedRows and count is at most that.
+  // both bf16, and this matrix is kPlain. With bf16, first is even and count is at most kPairedRows.
   void write_columns(const CpuMatrix& w, int first, int count, const CpuKernels& kernels);
   // Stores row i of values [count, rows] bf16, whose rows lie ld apart, as column first + i of a kPlain matrix of bf16.
   // What is left of the last pair becomes zero; first is even.
@@ -50,7 +50,7 @@ class CpuMatrix final : public Matrix {
   void read_row(int row, float* y) const;
   const std::byte* panel(int index) const { return memory_ + index * panel_bytes_; }
 
-  static constexpr int kPairedRows = 64;
+  static constexpr int kPairedRows = 64;  // rows of bf16 that write_columns() takes at most
 
   const GemmKernel& kernel;
   const PanelShape shape;
