@@ -15,12 +15,13 @@ const rows = path =>
     .filter(Boolean)
     .map(line => JSON.parse(line))
 
+const sentencesOf = text => text.split(/(?<=[.!?]["”]?)\s+/)
 const words = text => new Set(text.toLowerCase().match(/[\p{L}\p{N}]+/gu))
 
 /** Whole sentences of a text, in parts of about as many letters as a passage has. */
 function passages(text) {
   const parts = ['']
-  for (const sentence of text.split(/(?<=[.!?]["”]?)\s+/)) {
+  for (const sentence of sentencesOf(text)) {
     if (parts.at(-1).length + sentence.length > passageLetters && parts.at(-1) !== '') parts.push('')
     parts.push(`${parts.pop()} ${sentence}`.trim())
   }
@@ -73,8 +74,7 @@ function askable(sentence) {
   const free = ({ index, 0: text }) =>
     !found.some(other => index < other.end && other.start < index + text.length)
   const add = (match, asks) => {
-    if (match[0] !== '' && free(match))
-      found.push({ start: match.index, end: match.index + match[0].length, asks })
+    if (free(match)) found.push({ start: match.index, end: match.index + match[0].length, asks })
   }
   for (const match of sentence.matchAll(date)) add(match, /^\d{4}$/.test(match[0]) ? 'what year' : 'when')
   for (const match of sentence.matchAll(name)) {
@@ -116,8 +116,6 @@ function* clozes(sentences, source, most) {
       yield { context, question: asked, answers: { text: [answer] } }
   }
 }
-
-const sentencesOf = text => text.split(/(?<=[.!?]["”]?)\s+/)
 
 function* askedInPlace() {
   for (const { document, summary } of rows('xsum/sample.jsonl')) yield* clozes([summary], document, 3)
